@@ -1,0 +1,252 @@
+"""Building blocks of MIRNet and MIRNet-v2, one class per idea.
+
+Written from the papers: MIRNet (Zamir et al., ECCV 2020, arXiv 2003.06792, section 3) and MIRNet-v2
+(TPAMI 2022, arXiv 2205.01649, section 3). No convolution has a bias. Feature maps are (B, C, H, W)
+float32; "n" is the number of channels a module works on.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv(channels_in: int, channels_out: int, kernel: int, groups: int = 1) -> nn.Conv2d:
+    """A size-keeping convolution without bias (zero padding of kernel // 2)."""
+    return nn.Conv2d(
+        channels_in, channels_out, kernel, padding=kernel // 2, bias=False, groups=groups
+    )
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Extend a picture to the right and below until both sides divide by `multiple`.
+
+    Reflects where the side is longer than the padding and repeats the border pixel where it is not
+    (reflection needs at least one pixel more than it adds), so that 1x1 works too.
+
+    Args:
+        image: (B, C, H, W).
+        multiple: What both sides of the result divide by.
+
+    Returns:
+        (B, C, H', W') with H' >= H and W' >= W.
+    """
+    height, width = image.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    if right:
+        image = F.pad(image, (0, right, 0, 0), mode="reflect" if right < width else "replicate")
+    if below:
+        image = F.pad(image, (0, 0, 0, below), mode="reflect" if below < height else "replicate")
+    return image
+
+
+class DualAttention(nn.Module):
+    """Dual attention unit: what to keep, by place and by channel (MIRNet, section 3.2, figure 4).
+
+    The PReLU slope is an argument: the authors' network shares a single one between all units.
+    """
+
+    def __init__(self, n: int, reduction: int = 8):
+        super().__init__()
+        squeezed = max(n // reduction, 1)
+        self.conv1 = conv(n, n, 3)
+        self.conv2 = conv(n, n, 3)
+        self.where = conv(2, 1, 5)  # spatial attention
+        self.squeeze = conv(n, squeezed, 1)  # channel attention
+        self.excite = conv(squeezed, n, 1)
+        self.merge = conv(2 * n, n, 1)
+
+    def forward(self, x: Tensor, slope: Tensor) -> Tensor:
+        """Map (B, n, H, W) to (B, n, H, W); `slope` is the PReLU slope, shape (1,)."""
+        r = self.conv2(F.prelu(self.conv1(x), slope))
+        places = torch.cat([r.amax(1, keepdim=True), r.mean(1, keepdim=True)], 1)  # (B, 2, H, W)
+        spatial = torch.sigmoid(self.where(places))  # (B, 1, H, W)
+        pooled = r.mean((2, 3), keepdim=True)  # (B, n, 1, 1)
+        channel = torch.sigmoid(self.excite(F.relu(self.squeeze(pooled))))
+        return self.merge(torch.cat([r * spatial, r * channel], 1)) + x
+
+
+class SelectiveKernelFusion(nn.Module):
+    """Selective kernel feature fusion: softmax over streams, per channel (MIRNet, section 3.1).
+
+    Args:
+        n: Channels of every stream.
+        streams: How many streams are fused.
+        leaky_slope: Fixed negative slope (MIRNet-v2 uses 0.2); None learns a PReLU (MIRNet).
+    """
+
+    def __init__(self, n: int, streams: int, leaky_slope: float | None = None):
+        super().__init__()
+        squeezed = max(n // 8, 4)
+        self.squeeze = conv(n, squeezed, 1)
+        self.activate = nn.PReLU() if leaky_slope is None else nn.LeakyReLU(leaky_slope)
+        self.score = nn.ModuleList(conv(squeezed, n, 1) for _ in range(streams))
+
+    def forward(self, *streams: Tensor) -> Tensor:
+        """Fuse equally shaped (B, n, H, W) maps into one."""
+        total = streams[0]
+        for stream in streams[1:]:
+            total = total + stream
+        z = self.activate(self.squeeze(total.mean((2, 3), keepdim=True)))  # (B, d, 1, 1)
+        weights = torch.stack([score(z) for score in self.score]).softmax(0)  # (S, B, n, 1, 1)
+        fused = streams[0] * weights[0]
+        for stream, weight in zip(streams[1:], weights[1:], strict=True):
+            fused = fused + stream * weight
+        return fused
+
+
+class BinomialDown(nn.Module):
+    """Antialiased halving: reflection pad, [1 2 1] x [1 2 1] / 16, stride 2 (Zhang, ICML 2019)."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0])
+        self.register_buffer("kernel", torch.outer(row, row)[None, None] / 16, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, ceil(H / 2), ceil(W / 2))."""
+        channels = x.shape[1]
+        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        return F.conv2d(x, self.kernel.expand(channels, 1, 3, 3), stride=2, groups=channels)
+
+
+class ResidualDown(nn.Module):
+    """Residual resizing module, halving: n channels to 2n (MIRNet, section 3.3, figure 5)."""
+
+    def __init__(self, n: int):
+        super().__init__()
+        self.conv1 = conv(n, n, 1)
+        self.act1 = nn.PReLU()
+        self.conv2 = conv(n, n, 3)
+        self.act2 = nn.PReLU()
+        self.halve = BinomialDown()
+        self.widen = conv(n, 2 * n, 1)
+        self.shortcut = conv(n, 2 * n, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n, H, W) to (B, 2n, H / 2, W / 2)."""
+        r = self.act2(self.conv2(self.act1(self.conv1(x))))
+        return self.widen(self.halve(r)) + self.shortcut(self.halve(x))
+
+
+class ResidualUp(nn.Module):
+    """Residual resizing module, doubling: n channels to n / 2 (MIRNet, section 3.3, figure 5)."""
+
+    def __init__(self, n: int):
+        super().__init__()
+        self.conv1 = conv(n, n, 1)
+        self.act1 = nn.PReLU()
+        self.expand = nn.ConvTranspose2d(n, n, 3, 2, padding=1, output_padding=1, bias=False)
+        self.act2 = nn.PReLU()
+        self.narrow = conv(n, n // 2, 1)
+        self.shortcut = conv(n, n // 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n, H, W) to (B, n / 2, 2H, 2W)."""
+        r = self.narrow(self.act2(self.expand(self.act1(self.conv1(x)))))
+        # A 1x1 convolution commutes with bilinear resampling and costs a quarter before it.
+        return r + upsample(self.shortcut(x))
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Bilinear doubling, pixel centres aligned: (B, C, H, W) to (B, C, 2H, 2W)."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class ResidualContext(nn.Module):
+    """Residual contextual block: two 3x3 convolutions and a global context (MIRNet-v2, section 3.2).
+
+    The context is one vector per picture: a softmax over all pixels weights their sum, two 1x1
+    convolutions transform it, and it is added to every pixel (after Cao et al., GCNet, 2019).
+    """
+
+    def __init__(self, n: int, groups: int):
+        super().__init__()
+        self.conv1 = conv(n, n, 3, groups)
+        self.conv2 = conv(n, n, 3, groups)
+        self.attend = conv(n, 1, 1)
+        self.context1 = conv(n, n, 1)
+        self.context2 = conv(n, n, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n, H, W) to (B, n, H, W)."""
+        r = self.conv2(F.leaky_relu(self.conv1(x), 0.2))
+        weights = self.attend(r).flatten(2).softmax(2)  # (B, 1, H*W)
+        context = torch.matmul(r.flatten(2), weights.transpose(1, 2)).unsqueeze(3)  # (B, n, 1, 1)
+        r = r + self.context2(F.leaky_relu(self.context1(context), 0.2))
+        return F.leaky_relu(r, 0.2) + x
+
+
+class PooledDown(nn.Module):
+    """Halving by 2x2 average and a 1x1 convolution (MIRNet-v2, section 3.3)."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        self.project = conv(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels_in, H, W) to (B, channels_out, ceil(H / 2), ceil(W / 2))."""
+        pooled = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+        return self.project(pooled)
+
+
+class BilinearUp(nn.Module):
+    """Doubling by a 1x1 convolution and bilinear resampling (MIRNet-v2, section 3.3)."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        self.project = conv(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels_in, H, W) to (B, channels_out, 2H, 2W)."""
+        return upsample(self.project(x))
+
+
+class ExposureCurve(nn.Module):
+    """A tone curve per colour channel, chosen from the whole picture's statistics.
+
+    Dark pictures differ by far more than a residual network should have to add, so the compact
+    low-light and retouch presets first bring the picture to a normal exposure. The curve is that of
+    Zero-DCE (Guo et al., CVPR 2020, equation 2), y <- y + a * y * (1 - y), repeated `steps` times
+    with another `a` each time; here `a` is global and predicted from quantiles of the picture, so
+    that the curve is monotone, keeps [0, 1], and is the same for every tile of a photo.
+    """
+
+    quantiles: Tensor
+    thumbnail_px = 64
+    """Side of the averaged copy that the statistics are taken from."""
+
+    def __init__(self, steps: int = 8, hidden: int = 64):
+        super().__init__()
+        levels = torch.tensor([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+        self.register_buffer("quantiles", levels, persistent=False)
+        self.steps = steps
+        self.hidden = nn.Linear(3 * len(levels), hidden)
+        self.hidden2 = nn.Linear(hidden, hidden)
+        self.slopes = nn.Linear(hidden, 3 * steps)
+        nn.init.zeros_(self.slopes.weight)
+        nn.init.zeros_(self.slopes.bias)
+
+    def predict(self, image: Tensor) -> Tensor:
+        """Choose the curve for a whole picture (or a thumbnail of it).
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            (B, steps, 3) slopes in (-1, 1).
+        """
+        side = self.thumbnail_px
+        small = F.adaptive_avg_pool2d(image, (min(side, image.shape[2]), min(side, image.shape[3])))
+        levels = torch.quantile(small.float().clamp(0, 1).flatten(2), self.quantiles, dim=2)
+        features = torch.log2(levels.permute(1, 2, 0).flatten(1) + 2**-10) / 10 + 0.5
+        hidden = F.leaky_relu(self.hidden2(F.leaky_relu(self.hidden(features), 0.2)), 0.2)
+        return torch.tanh(self.slopes(hidden)).unflatten(1, (self.steps, 3))
+
+    def forward(self, image: Tensor, slopes: Tensor) -> Tensor:
+        """Apply slopes (B, steps, 3) to a picture (B, 3, H, W); the result stays in [0, 1]."""
+        y = image.clamp(0, 1)
+        for a in slopes.unbind(1):
+            y = y + a[:, :, None, None] * y * (1 - y)
+        return y

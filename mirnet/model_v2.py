@@ -1,0 +1,154 @@
+"""MIRNet-v2: "Learning Enriched Features for Fast Image Restoration and Enhancement" (TPAMI 2022).
+
+Zamir et al., arXiv 2205.01649. Smaller and faster than MIRNet: residual contextual blocks, grouped
+convolutions that get sparser with depth, plain resizing. The compact presets of this project are the
+same design with fewer features behind a pixel-unshuffle stem. Written from the paper; the authors'
+file format is handled in `checkpoints.py`.
+"""
+
+from collections.abc import Sequence
+
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, cat, nn
+
+from .layers import (
+    BilinearUp,
+    ExposureCurve,
+    PooledDown,
+    ResidualContext,
+    SelectiveKernelFusion,
+    conv,
+    pad_to_multiple,
+)
+
+
+class MultiScaleBlockV2(nn.Module):
+    """Multi-scale residual block of MIRNet-v2 (section 3, figure 2).
+
+    Three streams of n, f*n, f*f*n channels. Each contextual block and each fusion is used twice with
+    one set of weights; the upsamplers of the two rounds are their own.
+    """
+
+    def __init__(self, n: int, channel_factor: float, groups: int):
+        super().__init__()
+        n1 = int(n * channel_factor)
+        n2 = int(n1 * channel_factor)
+        self.context_top = ResidualContext(n, groups)
+        self.context_mid = ResidualContext(n1, groups)
+        self.context_bot = ResidualContext(n2, groups)
+        self.down_mid = PooledDown(n, n1)
+        self.down_bot = nn.Sequential(PooledDown(n, n1), PooledDown(n1, n2))
+        self.up_bot1, self.up_bot2 = BilinearUp(n2, n1), BilinearUp(n2, n1)
+        self.up_mid1, self.up_mid2 = BilinearUp(n1, n), BilinearUp(n1, n)
+        self.fuse_mid = SelectiveKernelFusion(n1, 2, leaky_slope=0.2)
+        self.fuse_top = SelectiveKernelFusion(n, 2, leaky_slope=0.2)
+        self.conv_out = conv(n, n, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n, H, W) to the same shape; H and W divide by 4."""
+        top, mid, bot = x, self.down_mid(x), self.down_bot(x)
+        for up_bot, up_mid in ((self.up_bot1, self.up_mid1), (self.up_bot2, self.up_mid2)):
+            top = self.context_top(top)  # (B, n, H, W)
+            mid = self.context_mid(mid)  # (B, f*n, H/2, W/2)
+            bot = self.context_bot(bot)  # (B, f*f*n, H/4, W/4)
+            mid = self.fuse_mid(mid, up_bot(bot))
+            top = self.fuse_top(top, up_mid(mid))
+        return self.conv_out(top) + x
+
+
+class RecursiveGroupV2(nn.Module):
+    """Recursive residual group: blocks, a 3x3 convolution, and the group's input."""
+
+    def __init__(self, n: int, blocks: int, channel_factor: float, groups: int):
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            MultiScaleBlockV2(n, channel_factor, groups) for _ in range(blocks)
+        )
+        self.conv_out = conv(n, n, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n, H, W) to the same shape."""
+        y = x
+        for block in self.blocks:
+            y = block(y)
+        return self.conv_out(y) + x
+
+
+class MIRNetV2(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="mirnet-studio",
+    pipeline_tag="image-to-image",
+    tags=["image-restoration", "mirnet-v2"],
+):
+    """MIRNet-v2 (TPAMI 2022). The defaults are the paper's network: 5,858,560 parameters.
+
+    Args:
+        features: Channels of the full-resolution stream.
+        blocks: Multi-scale residual blocks in each recursive residual group.
+        channel_factor: How much wider each coarser stream is; products are truncated to int.
+        conv_groups: One recursive residual group for each entry, its 3x3 convolutions split into
+            that many channel groups.
+        stem: Pixel-unshuffle factor ahead of the first convolution. 1 is the paper's network; more
+            runs everything at a fraction of the resolution, for CPUs (after FFDNet, 2018).
+        exposure: Put an `ExposureCurve` first; the network then sees the brightened picture and the
+            original, and its residual is added to the brightened one. Not in the paper.
+    """
+
+    def __init__(
+        self,
+        features: int = 80,
+        blocks: int = 2,
+        channel_factor: float = 1.5,
+        conv_groups: Sequence[int] = (1, 2, 4, 4),
+        stem: int = 1,
+        exposure: bool = False,
+    ):
+        super().__init__()
+        self.stem = stem
+        self.exposure = ExposureCurve() if exposure else None
+        self.conv_in = conv(3 * stem**2 * (2 if exposure else 1), features, 3)
+        self.groups = nn.ModuleList(
+            RecursiveGroupV2(features, blocks, channel_factor, groups) for groups in conv_groups
+        )
+        self.conv_out = conv(features, 3 * stem**2, 3)
+
+    @property
+    def multiple(self) -> int:
+        """Sides are padded to a multiple of this many pixels inside `forward`."""
+        return 4 * self.stem
+
+    def condition(self, image: Tensor) -> Tensor | None:
+        """What a tile must know about the whole picture before it is restored.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1]: the whole picture or a thumbnail of it.
+
+        Returns:
+            The exposure curve's slopes (B, steps, 3), or None where the network has no curve.
+        """
+        return None if self.exposure is None else self.exposure.predict(image)
+
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Restore pictures of any size from 1x1 up.
+
+        Args:
+            image: (B, 3, H, W) float32, sRGB in [0, 1].
+            condition: Result of `condition` for the whole picture when `image` is a tile of it; by
+                default it is taken from `image` itself.
+
+        Returns:
+            (B, 3, H, W) float32, not clamped.
+        """
+        height, width = image.shape[-2:]
+        padded = pad_to_multiple(image, self.multiple)
+        base = seen = padded
+        if self.exposure is not None:
+            slopes = self.condition(image) if condition is None else condition
+            base = self.exposure(padded, slopes)
+            seen = cat([base, padded], 1)
+        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
+        for group in self.groups:
+            y = group(y)
+        residual = nn.functional.pixel_shuffle(self.conv_out(y), self.stem)
+        return (residual + base)[..., :height, :width]
