@@ -1,7 +1,7 @@
 """Weights files: open them safely, understand foreign names, build the network they fit.
 
-A file is safetensors or a PyTorch archive, which is only ever opened with `weights_only=True`. Names
-may be ours or those of the authors' released checkpoints (Zamir et al.); `_AUTHORS_V1` and
+A file is safetensors or a PyTorch archive, only ever opened with `weights_only=True`. Names may be
+ours or those of the authors' released checkpoints (Zamir et al.); `_AUTHORS_V1` and
 `_AUTHORS_V2` are the one place where the latter are known. Architecture and sizes are read off the
 tensors, so no configuration has to be trusted.
 """
@@ -78,7 +78,10 @@ def _authors_v1(features: int) -> list[tuple[str, str]]:
         r"fcs\.(\d)": r"score.\4",
     }.items():
         rules.append(
-            (_BLOCK + rf"selective_kernel\.(\d)\.{theirs}\.weight", here + rf"fuse.\3.{ours}.weight")
+            (
+                _BLOCK + rf"selective_kernel\.(\d)\.{theirs}\.weight",
+                here + rf"fuse.\3.{ours}.weight",
+            )
         )
     single = {
         f"down.{features}_2": "down_0to1",
@@ -314,9 +317,7 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
         block = "groups.{}.blocks.0.context_{}.conv1.weight"
         exposure = "exposure.hidden.weight" in tensors
         widths = [tensors[block.format(0, stream)].shape[0] for stream in ("top", "mid", "bot")]
-        conv_groups = [
-            features // tensors[block.format(g, "top")].shape[1] for g in range(groups)
-        ]
+        conv_groups = [features // tensors[block.format(g, "top")].shape[1] for g in range(groups)]
         config = {
             "features": features,
             "blocks": blocks,

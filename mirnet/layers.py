@@ -155,7 +155,7 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class ResidualContext(nn.Module):
-    """Residual contextual block: two 3x3 convolutions and a global context (MIRNet-v2, section 3.2).
+    """Residual contextual block: two 3x3 convolutions, global context (MIRNet-v2, section 3.2).
 
     The context is one vector per picture: a softmax over all pixels weights their sum, two 1x1
     convolutions transform it, and it is added to every pixel (after Cao et al., GCNet, 2019).

@@ -1,9 +1,9 @@
 """MIRNet-v2: "Learning Enriched Features for Fast Image Restoration and Enhancement" (TPAMI 2022).
 
 Zamir et al., arXiv 2205.01649. Smaller and faster than MIRNet: residual contextual blocks, grouped
-convolutions that get sparser with depth, plain resizing. The compact presets of this project are the
-same design with fewer features behind a pixel-unshuffle stem. Written from the paper; the authors'
-file format is handled in `checkpoints.py`.
+convolutions that get sparser with depth, plain resizing. The compact presets of this project are
+the same design with fewer features behind a pixel-unshuffle stem. Written from the paper; the
+authors' file format is handled in `checkpoints.py`.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ from .layers import (
 class MultiScaleBlockV2(nn.Module):
     """Multi-scale residual block of MIRNet-v2 (section 3, figure 2).
 
-    Three streams of n, f*n, f*f*n channels. Each contextual block and each fusion is used twice with
-    one set of weights; the upsamplers of the two rounds are their own.
+    Three streams of n, f*n, f*f*n channels. Each contextual block and each fusion is used twice
+    with one set of weights; the upsamplers of the two rounds are their own.
     """
 
     def __init__(self, n: int, channel_factor: float, groups: int):

@@ -18,7 +18,7 @@ BINOMIAL = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
 
 
 def seeded_checkpoint(variant: str) -> dict[str, torch.Tensor]:
-    """The authors' file layout (ties repeated, buffers present) with the recipe's seeded weights."""
+    """The authors' file layout (ties repeated, buffers present) with seeded weights."""
     spec = GOLDEN[variant]
     tensors = {}
     for name, shape in spec["shapes"].items():

@@ -1,0 +1,1 @@
+"""Evaluation of restoration models over benchmark subsets, on `mirnet`'s public API alone."""

@@ -1,0 +1,266 @@
+"""How photographs go wrong, in linear light: seeded degradations for training and examples.
+
+The camera follows "Unprocessing Images for Learned Raw Denoising" (Brooks et al., CVPR 2019): a
+photograph is taken back to sensor-like light, noise is added there, and it is developed again, so
+that the noise has the colour, the brightness dependence and the spatial correlation of a real one.
+Everything works on batches (B, 3, H, W) float32 and draws only from the generator it is handed.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Luminance of linear sRGB (ITU-R BT.709)."""
+MID_GREY = 0.46
+"""sRGB value of an 18 % grey card, the classic target of an exposure meter."""
+
+
+def srgb_to_linear(x: Tensor) -> Tensor:
+    """Decode sRGB in [0, 1] to linear light (IEC 61966-2-1)."""
+    x = x.clamp(0, 1)
+    return torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(x: Tensor) -> Tensor:
+    """Encode linear light as sRGB (IEC 61966-2-1); the result is clipped to [0, 1]."""
+    x = x.clamp(0, 1)
+    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+
+
+def tone_curve(x: Tensor) -> Tensor:
+    """A camera's S-shaped tone curve, 3x^2 - 2x^3 (Brooks et al. 2019, section 3.1)."""
+    return 3 * x**2 - 2 * x**3
+
+
+def inverse_tone_curve(y: Tensor) -> Tensor:
+    """Undo `tone_curve` on [0, 1]."""
+    return 0.5 - torch.sin(torch.asin((1 - 2 * y).clamp(-1, 1)) / 3)
+
+
+# Malvar, He, Cutler: "High-quality linear interpolation for demosaicing", ICASSP 2004, figure 2.
+_MALVAR_GREEN = [
+    [0, 0, -1, 0, 0],
+    [0, 0, 2, 0, 0],
+    [-1, 2, 4, 2, -1],
+    [0, 0, 2, 0, 0],
+    [0, 0, -1, 0, 0],
+]
+_MALVAR_ROW = [
+    [0, 0, 0.5, 0, 0],
+    [0, -1, 0, -1, 0],
+    [-1, 4, 5, 4, -1],
+    [0, -1, 0, -1, 0],
+    [0, 0, 0.5, 0, 0],
+]
+_MALVAR_DIAGONAL = [
+    [0, 0, -1.5, 0, 0],
+    [0, 2, 0, 2, 0],
+    [-1.5, 0, 6, 0, -1.5],
+    [0, 2, 0, 2, 0],
+    [0, 0, -1.5, 0, 0],
+]
+_MALVAR = (
+    torch.stack(
+        [
+            torch.tensor(_MALVAR_GREEN),
+            torch.tensor(_MALVAR_ROW),
+            torch.tensor(_MALVAR_ROW).T,
+            torch.tensor(_MALVAR_DIAGONAL),
+        ]
+    )[:, None].float()
+    / 8
+)  # (4, 1, 5, 5)
+
+
+def mosaic_and_demosaic(x: Tensor) -> Tensor:
+    """See a picture through an RGGB Bayer filter and interpolate it back (Malvar et al. 2004).
+
+    Args:
+        x: (B, 3, H, W) linear sensor values; H and W even.
+
+    Returns:
+        (B, 3, H, W), with the spatial correlation that demosaicking gives to noise.
+    """
+    red = torch.zeros_like(x[:, :1])
+    red[..., 0::2, 0::2] = 1
+    blue = torch.zeros_like(red)
+    blue[..., 1::2, 1::2] = 1
+    green_red_row = torch.zeros_like(red)
+    green_red_row[..., 0::2, 1::2] = 1
+    green_blue_row = torch.zeros_like(red)
+    green_blue_row[..., 1::2, 0::2] = 1
+    green = green_red_row + green_blue_row
+    raw = x[:, :1] * red + x[:, 1:2] * green + x[:, 2:] * blue
+    estimates = F.conv2d(F.pad(raw, (2, 2, 2, 2), mode="reflect"), _MALVAR)
+    at_green, from_row, from_column, diagonal = estimates.split(1, dim=1)
+    r = raw * red + from_row * green_red_row + from_column * green_blue_row + diagonal * blue
+    g = raw * green + at_green * (red + blue)
+    b = raw * blue + from_row * green_blue_row + from_column * green_red_row + diagonal * red
+    return torch.cat([r, g, b], 1)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera and exposure per picture of a batch; fields are (B, 1, 1, 1) or (B, 3, 1, 1)."""
+
+    shot: Tensor
+    """Variance of the noise per unit of signal (photon noise)."""
+    read: Tensor
+    """Variance of the noise in the dark."""
+    balance: Tensor
+    """White-balance gains of red, green and blue."""
+    saturation: Tensor
+    """How much the colour matrix widens the sensor's dull colours; amplifies chroma noise."""
+    curved: Tensor
+    """1 where the picture is developed with `tone_curve`, else 0."""
+    mosaic: Tensor
+    """1 where the sensor has a Bayer filter, else 0 (noise then is white)."""
+
+    @classmethod
+    def draw(cls, batch: int, shot_range: tuple[float, float], generator: Generator) -> "Camera":
+        """Draw cameras; shot noise is log-uniform in `shot_range`, read noise follows it.
+
+        The relation of the two is the fit of Brooks et al. 2019, section 3.1 (log read variance =
+        2.18 log shot variance + 1.20, standard deviation 0.26).
+        """
+
+        def uniform(low: float, high: float, channels: int = 1) -> Tensor:
+            return low + (high - low) * torch.rand(batch, channels, 1, 1, generator=generator)
+
+        log_shot = uniform(math.log(shot_range[0]), math.log(shot_range[1]))
+        jitter = 0.26 * torch.randn(batch, 1, 1, 1, generator=generator)
+        gains = torch.cat([uniform(1.2, 2.4), torch.ones(batch, 1, 1, 1), uniform(1.2, 2.0)], 1)
+        return cls(
+            shot=log_shot.exp(),
+            read=(2.18 * log_shot + 1.20 + jitter).exp(),
+            balance=gains,
+            saturation=uniform(1.0, 1.8),
+            curved=(uniform(0, 1) < 0.5).float(),
+            mosaic=(uniform(0, 1) < 0.75).float(),
+        )
+
+    def sense(self, srgb: Tensor) -> Tensor:
+        """Take developed pictures back to what the sensor would have seen, linear in [0, 1]."""
+        x = torch.lerp(srgb, inverse_tone_curve(srgb), self.curved)
+        x = srgb_to_linear(x)
+        return (_saturate(x, 1 / self.saturation) / self.balance).clamp(0, 1)
+
+    def expose(self, sensor: Tensor, generator: Generator) -> Tensor:
+        """Add photon and read noise, clipped as a sensor clips."""
+        deviation = (self.shot * sensor + self.read).sqrt()
+        noise = torch.randn(sensor.shape, generator=generator)
+        return (sensor + deviation * noise).clamp(0, 1)
+
+    def develop(self, sensor: Tensor) -> Tensor:
+        """Demosaic, white balance, colour, sRGB, tone: the way to a JPEG, in [0, 1]."""
+        x = torch.lerp(sensor, mosaic_and_demosaic(sensor), self.mosaic)
+        return self.colours(x)
+
+    def colours(self, sensor: Tensor) -> Tensor:
+        """`develop` without the demosaicking."""
+        x = linear_to_srgb(_saturate((sensor * self.balance).clamp(0, 1), self.saturation))
+        return torch.lerp(x, tone_curve(x), self.curved).clamp(0, 1)
+
+
+def _saturate(linear: Tensor, amount: Tensor) -> Tensor:
+    luma = linear.new_tensor(LUMA).view(1, 3, 1, 1)
+    grey = (linear * luma).sum(1, keepdim=True)
+    return grey + (linear - grey) * amount
+
+
+def jpeg(images: Tensor, share: float, quality: tuple[int, int], generator: Generator) -> Tensor:
+    """Compress a random share of the pictures as JPEG, and round the others to 8 bits.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        share: Probability of compression.
+        quality: Lowest and highest JPEG quality.
+        generator: Source of randomness.
+
+    Returns:
+        (B, 3, H, W), values k / 255.
+    """
+    import cv2
+
+    rounded = (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    chances = torch.rand(len(images), generator=generator)
+    qualities = torch.randint(quality[0], quality[1] + 1, (len(images),), generator=generator)
+    for index in torch.nonzero(chances < share).flatten().tolist():
+        pixels = rounded[index].permute(1, 2, 0).numpy()[..., ::-1]
+        _, code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(qualities[index])])
+        decoded = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))[..., ::-1].copy()
+        rounded[index] = torch.from_numpy(decoded).permute(2, 0, 1)
+    return rounded.float() / 255
+
+
+def noisy_pair(clean: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """A noisy photograph and the same one without noise (task 'denoise').
+
+    The target went through the same sensor and development, so that a network learns to remove
+    noise and not to undo a camera's rendering.
+
+    Args:
+        clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
+        generator: Source of randomness.
+
+    Returns:
+        Degraded and target, both (B, 3, H, W) in [0, 1].
+    """
+    camera = Camera.draw(len(clean), (6e-5, 2e-2), generator)
+    sensor = camera.sense(clean)
+    target = camera.develop(sensor)
+    noisy = camera.develop(camera.expose(sensor, generator))
+    return jpeg(noisy, 0.35, (75, 98), generator), target
+
+
+def expose_well(clean: Tensor, mean: Tensor) -> Tensor:
+    """Bring photographs near a mid-grey average by a gentle gamma, as a target for 'lowlight'.
+
+    Args:
+        clean: (B, 3, H, W) sRGB in [0, 1].
+        mean: (B, 1, 1, 1) average of each whole photograph.
+
+    Returns:
+        (B, 3, H, W) in [0, 1]; the exponent stays within 0.55 and 1.6.
+    """
+    exponent = (math.log(MID_GREY) / mean.clamp(0.02, 0.98).log()).clamp(0.55, 1.6)
+    return clean.clamp_min(1e-6) ** exponent
+
+
+def dark_pair(
+    clean: Tensor, thumbnail: Tensor, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """An under-exposed, noisy photograph and the well-exposed one (task 'lowlight').
+
+    Args:
+        clean: (B, 3, H, W) sRGB patches in [0, 1]; H and W even.
+        thumbnail: (B, 3, h, w) of the whole photographs the patches are from.
+        generator: Source of randomness.
+
+    Returns:
+        Degraded and target patches (B, 3, H, W), and the thumbnail degraded alike (B, 3, h, w).
+    """
+    batch = len(clean)
+
+    def uniform(low: float, high: float, channels: int = 1) -> Tensor:
+        return low + (high - low) * torch.rand(batch, channels, 1, 1, generator=generator)
+
+    mean = thumbnail.mean((1, 2, 3), keepdim=True)
+    target, small = expose_well(clean, mean), expose_well(thumbnail, mean)
+    camera = Camera.draw(batch, (3e-5, 3e-3), generator)
+    gain = 2 ** -uniform(1, 6) * 2 ** uniform(-0.2, 0.2, 3)  # stops of light lost, with a cast
+    contrast = uniform(0.85, 1.25)
+    black = uniform(-0.01, 0.02)
+
+    def finish(developed: Tensor) -> Tensor:
+        return (developed.clamp_min(1e-6) ** contrast + black).clamp(0, 1)
+
+    sensor = camera.sense(target) * gain
+    dark = finish(camera.develop(camera.expose(sensor, generator)))
+    dark_small = finish(camera.colours(camera.sense(small) * gain))
+    return jpeg(dark, 0.35, (80, 99), generator), target, dark_small

@@ -1,0 +1,1 @@
+"""Training: freely licensed photographs, seeded degradations, one resumable loop."""

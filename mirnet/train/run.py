@@ -1,0 +1,338 @@
+"""The training loop: one command on a CPU, a GPU or many, which resumes where it was killed.
+
+Recipe of the MIRNet paper (section 4.2) as defaults: Charbonnier loss, Adam, cosine schedule, flips
+and quarter turns, MixUp; averaged weights (EMA) are what is scored and kept. Batch number n is a
+function of the seed and n alone, so a resumed run sees what an unbroken one would have seen.
+"""
+
+import csv
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import degrade
+from ..checkpoints import count_parameters, save_weights
+from ..errors import InvalidRequest
+from ..model import MIRNet
+from ..model_v2 import MIRNetV2
+from .config import Config, load_config
+from .photos import Patches, fingerprint
+
+DEV_PAIRS = 24
+"""Fixed dev patches that choose the best step."""
+DEV_PATCH_PX = 192
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop yields after every step it reports."""
+
+    step: int
+    """Steps done."""
+    steps: int
+    """Steps in all."""
+    loss: float
+    """Mean training loss since the last report."""
+    learning_rate: float
+    """Current learning rate."""
+    seconds_per_step: float
+    """Mean since the last report."""
+    dev_psnr_db: float | None
+    """PSNR on the dev patches, where this step was scored."""
+
+
+def charbonnier(difference: Tensor, epsilon: float) -> Tensor:
+    """Mean of sqrt(d^2 + epsilon^2) (MIRNet, equation 2 of section 4.2)."""
+    return torch.sqrt(difference**2 + epsilon**2).mean()
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Linear warm-up, then a cosine from the peak to the final rate (Loshchilov & Hutter 2017)."""
+    o = config.optimizer
+    if step < o.warmup:
+        return o.learning_rate * (step + 1) / o.warmup
+    part = (step - o.warmup) / max(o.steps - o.warmup, 1)
+    wave = (1 + math.cos(math.pi * min(part, 1))) / 2
+    return o.final_learning_rate + (o.learning_rate - o.final_learning_rate) * wave
+
+
+def make_batch(
+    patches: Patches, config: Config, size: int, patch_px: int, seed: tuple[int, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw degraded patches, targets, and degraded thumbnails of the whole photographs.
+
+    Args:
+        patches: Prepared photographs.
+        config: Tells the degradation.
+        size: Pairs to draw.
+        patch_px: Side of a patch.
+        seed: All randomness comes from these numbers.
+
+    Returns:
+        (size, 3, patch_px, patch_px) twice and (size, 3, t, t), all in [0, 1].
+    """
+    sequence = np.random.SeedSequence(seed)
+    clean, thumbnails = patches.batch(size, patch_px, np.random.default_rng(sequence))
+    generator = torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+    if config.data.degradation == "dark":
+        return degrade.dark_pair(clean, thumbnails, generator)
+    degraded, target = degrade.noisy_pair(clean, generator)
+    return degraded, target, thumbnails
+
+
+def mix(
+    degraded: Tensor, target: Tensor, alpha: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """MixUp (Zhang et al., ICLR 2018): blend every pair with another one of the batch."""
+    weight = torch.from_numpy(rng.beta(alpha, alpha, (len(degraded), 1, 1, 1))).to(degraded)
+    order = torch.from_numpy(rng.permutation(len(degraded))).to(degraded.device)
+    return torch.lerp(degraded[order], degraded, weight), torch.lerp(target[order], target, weight)
+
+
+def build(config: Config) -> MIRNet | MIRNetV2:
+    """The network of a configuration with its seeded initial weights.
+
+    Raises:
+        InvalidRequest: The settings do not fit the architecture.
+    """
+    torch.manual_seed(config.seed)
+    architecture: Any = {"MIRNet": MIRNet, "MIRNetV2": MIRNetV2}[config.network.architecture]
+    try:
+        model = architecture(**config.network.settings)
+    except TypeError as error:
+        raise InvalidRequest(
+            f"network.settings do not fit {architecture.__name__}: {error}."
+        ) from error
+    # Starting at "no change" leaves the first steps to what matters.
+    nn.init.zeros_(model.conv_out.weight)
+    return model
+
+
+def predict(model: nn.Module, degraded: Tensor, thumbnails: Tensor) -> Tensor:
+    """Restore patches of larger pictures, conditioned on thumbnails of the whole."""
+    return model(degraded, thumbnails)
+
+
+class _Conditioned(nn.Module):
+    """The network with the choice of its condition inside, so that wrappers see one forward."""
+
+    def __init__(self, network: MIRNet | MIRNetV2):
+        super().__init__()
+        self.network = network
+
+    def forward(self, degraded: Tensor, thumbnails: Tensor) -> Tensor:
+        return self.network(degraded, self.network.condition(thumbnails))
+
+
+def evaluate(model: nn.Module, pairs: tuple[Tensor, Tensor, Tensor]) -> float:
+    """Mean PSNR in dB over dev patches: RGB, clamped to [0, 1], not rounded."""
+    device = next(model.parameters()).device
+    scores = []
+    with torch.inference_mode():
+        for degraded, target, thumbnail in zip(*(p.split(4) for p in pairs), strict=True):
+            y = predict(model, degraded.to(device), thumbnail.to(device)).clamp(0, 1).cpu()
+            mse = F.mse_loss(y, target, reduction="none").mean((1, 2, 3))
+            scores.append(-10 * torch.log10(mse.clamp_min(1e-10)))
+    return float(torch.cat(scores).mean())
+
+
+def train(
+    config_path: Path | str,
+    folder: Path | str | None = None,
+    steps: int | None = None,
+    resume: bool = True,
+) -> Iterator[Progress]:
+    """Train as configured; safe to kill at any time and to start again.
+
+    The folder gets `state.pt` (all that resuming needs), `log.csv`, `best.safetensors`,
+    `last.safetensors` and `card.json`.
+
+    Args:
+        config_path: See `load_config`.
+        folder: Where the run lives; `runs/train/ID` by default.
+        steps: Stop after this many steps of the schedule in all, to look at a run or to test it.
+        resume: Go on from `state.pt` where there is one.
+
+    Yields:
+        `Progress` after every saved or scored step.
+
+    Raises:
+        InvalidRequest: A configuration or its photographs are not there or do not fit.
+    """
+    from accelerate import Accelerator
+
+    config = load_config(config_path)
+    o = config.optimizer
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    folder = Path(folder or Path("runs/train") / config.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    patches = Patches(config.data.photos, "train")
+    dev = make_batch(
+        Patches(config.data.photos, "dev"), config, DEV_PAIRS, DEV_PATCH_PX, (config.seed, 1 << 40)
+    )
+    share = config.data.batch // accelerator.num_processes
+    if share * accelerator.num_processes != config.data.batch:
+        raise InvalidRequest(
+            f"A batch of {config.data.batch} does not divide among {accelerator.num_processes} "
+            "processes: change data.batch."
+        )
+
+    network = build(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = _Conditioned(network)
+    averaged: Any = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(o.ema)
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=o.learning_rate)
+    identity = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    state = _load_state(folder / "state.pt", identity) if resume else None
+    start, best, seconds = 0, -math.inf, 0.0
+    if state:
+        model.load_state_dict(state["model"])
+        averaged.load_state_dict(state["averaged"])
+        optimizer.load_state_dict(state["optimizer"])
+        start, best, seconds = state["step"], state["best"], state["seconds"]
+    averaged.to(accelerator.device)
+    model, optimizer = accelerator.prepare(model, optimizer)
+
+    losses: list[float] = []
+    since, began = start, time.perf_counter()
+    for step in range(start, min(steps or o.steps, o.steps)):
+        rank = accelerator.process_index
+        rate = learning_rate(config, step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        seed = (config.seed, step, rank)
+        degraded, target, thumbnails = (
+            t.to(accelerator.device)
+            for t in make_batch(patches, config, share, config.data.patch_px, seed)
+        )
+        rng = np.random.default_rng((*seed, 1))
+        if o.mixup and rng.random() < o.mixup_share:
+            degraded, target = mix(degraded, target, o.mixup, rng)
+        loss = charbonnier(predict(model, degraded, thumbnails) - target, o.charbonnier_epsilon)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), o.clip_norm)
+        optimizer.step()
+        averaged.update_parameters(accelerator.unwrap_model(model))
+        losses.append(loss.item())
+
+        done = step + 1
+        last = done == min(steps or o.steps, o.steps)
+        score = None
+        if done % config.evaluate_every == 0 or done == o.steps:
+            score = evaluate(averaged, dev)
+        if score is None and done % config.save_every and not last:
+            continue
+        elapsed = time.perf_counter() - began
+        report = Progress(
+            done, o.steps, float(np.mean(losses)), rate, elapsed / (done - since), score
+        )
+        seconds += elapsed
+        if accelerator.is_main_process:
+            if score is not None and score > best:
+                best = score
+                save_weights(averaged.module.network, folder / "best.safetensors")
+            _log(folder / "log.csv", report)
+            card = _card(config, network, patches, done, seconds, best, accelerator.num_processes)
+            _save_json(folder / "card.json", card)
+            if last:
+                save_weights(averaged.module.network, folder / "last.safetensors")
+            _save_state(
+                folder / "state.pt",
+                {
+                    "identity": identity,
+                    "step": done,
+                    "best": best,
+                    "seconds": seconds,
+                    "model": accelerator.unwrap_model(model).state_dict(),
+                    "averaged": averaged.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                },
+            )
+        yield report
+        losses, since, began = [], done, time.perf_counter()
+
+
+def _load_state(path: Path, identity: str) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["identity"] != identity:
+        raise InvalidRequest(
+            f"{path.parent} holds a run of another configuration: name another --folder, or start "
+            "over with --no-resume."
+        )
+    return state
+
+
+def _save_state(path: Path, state: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def _save_json(path: Path, content: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(part, path)
+
+
+def _log(path: Path, report: Progress) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "loss", "learning_rate", "seconds_per_step", "dev_psnr_db"])
+        score = "" if report.dev_psnr_db is None else f"{report.dev_psnr_db:.4f}"
+        writer.writerow(
+            [
+                report.step,
+                f"{report.loss:.6f}",
+                f"{report.learning_rate:.3e}",
+                f"{report.seconds_per_step:.3f}",
+                score,
+            ]
+        )
+
+
+def _card(
+    config: Config,
+    network: nn.Module,
+    patches: Patches,
+    step: int,
+    seconds: float,
+    best: float,
+    processes: int,
+) -> dict[str, Any]:
+    licences = sorted({photo.licence for photo in patches.photos})
+    packages = sorted({photo.package for photo in patches.photos})
+    return {
+        "id": config.id,
+        "task": config.task,
+        "architecture": config.network.architecture,
+        "config": config.network.settings,
+        "parameters": count_parameters(network),
+        "trained_on": f"{len(patches.photos)} photographs of the Debian packages "
+        f"{', '.join(packages)} ({', '.join(licences)}) with synthetic degradation "
+        f"'{config.data.degradation}'",
+        "photos_sha256": fingerprint(patches.photos),
+        "steps": step,
+        "patch_px": config.data.patch_px,
+        "batch": config.data.batch,
+        "hours": round(seconds / 3600, 2),
+        "processes": processes,
+        "dev_psnr_db": None if math.isinf(best) else round(best, 3),
+        "licence": "Apache-2.0",
+    }

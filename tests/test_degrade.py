@@ -1,0 +1,114 @@
+"""The physics of the degradations, checked against closed forms."""
+
+import pytest
+import torch
+
+from mirnet import degrade
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def camera(**fields) -> degrade.Camera:
+    one = torch.ones(1, 1, 1, 1)
+    values = {"shot": 0.01, "read": 1e-5, "saturation": 1.0, "curved": 0.0, "mosaic": 0.0} | fields
+    balance = torch.tensor([2.0, 1.0, 1.5]).view(1, 3, 1, 1)
+    return degrade.Camera(balance=balance, **{k: v * one for k, v in values.items()})
+
+
+def test_srgb_known_values():
+    x = torch.tensor([0.0, 0.04045, 0.5, 1.0])
+    expected = torch.tensor([0.0, 0.0031308, 0.2140411, 1.0])
+    assert torch.allclose(degrade.srgb_to_linear(x), expected, atol=1e-6)
+    assert torch.allclose(degrade.linear_to_srgb(expected), x, atol=1e-5)
+
+
+def test_tone_curve_inverts():
+    x = torch.linspace(0, 1, 101)
+    assert torch.allclose(degrade.inverse_tone_curve(degrade.tone_curve(x)), x, atol=1e-4)
+
+
+def test_demosaicking_keeps_flat_colours_exactly():
+    flat = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1).expand(1, 3, 16, 16)
+    assert torch.allclose(degrade.mosaic_and_demosaic(flat), flat, atol=1e-6)
+
+
+def test_demosaicking_keeps_a_grey_ramp():
+    ramp = torch.linspace(0, 1, 32).view(1, 1, 1, 32).expand(1, 3, 32, 32)
+    inner = (..., slice(4, -4), slice(4, -4))
+    assert torch.allclose(degrade.mosaic_and_demosaic(ramp)[inner], ramp[inner], atol=1e-5)
+
+
+@pytest.mark.parametrize("curved", [0.0, 1.0])
+@pytest.mark.parametrize("saturation", [1.0, 1.5])
+def test_development_undoes_the_sensor_for_greys(curved, saturation):
+    grey = torch.linspace(0.05, 0.95, 16).view(1, 1, 1, 16).expand(1, 3, 16, 16)
+    shot = camera(curved=curved, saturation=saturation)
+    assert torch.allclose(shot.develop(shot.sense(grey)), grey, atol=2e-3)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.2, 0.6])
+def test_noise_variance_is_shot_times_signal_plus_read(level):
+    sensor = torch.full((1, 3, 256, 256), level)
+    shot = camera(shot=1e-3, read=1e-5)
+    noise = shot.expose(sensor, generator()) - sensor
+    assert noise.var().item() == pytest.approx(1e-3 * level + 1e-5, rel=0.02)
+    assert abs(noise.mean().item()) < 3e-4
+
+
+def test_demosaicked_noise_is_correlated_between_neighbours():
+    sensor = torch.full((1, 3, 128, 128), 0.3)
+    shot = camera(shot=1e-3)
+    noisy = shot.expose(sensor, generator())
+
+    def correlation(x):
+        x = x[0, 0] - x[0, 0].mean()
+        return ((x[:, :-1] * x[:, 1:]).mean() / (x**2).mean()).item()
+
+    assert abs(correlation(noisy)) < 0.03
+    assert correlation(degrade.mosaic_and_demosaic(noisy)) > 0.15
+
+
+@pytest.mark.parametrize("kind", ["noise", "dark"])
+def test_pairs_are_seeded_and_in_range(kind):
+    clean = torch.rand(4, 3, 32, 32, generator=generator(1))
+    thumbnail = torch.rand(4, 3, 8, 8, generator=generator(2))
+
+    def pair(seed):
+        if kind == "noise":
+            return degrade.noisy_pair(clean, generator(seed))
+        return degrade.dark_pair(clean, thumbnail, generator(seed))
+
+    first, again, other = pair(3), pair(3), pair(4)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    for tensor in first:
+        assert tensor.min() >= 0
+        assert tensor.max() <= 1
+    steps = first[0] * 255
+    assert torch.allclose(steps, steps.round(), atol=1e-4)
+
+
+def test_dark_pictures_lose_between_one_and_six_stops():
+    clean = torch.full((64, 3, 16, 16), 0.5)
+    dark, target, small = degrade.dark_pair(clean, clean[..., :8, :8], generator())
+    assert (dark.mean((1, 2, 3)) < target.mean((1, 2, 3))).all()
+    assert torch.allclose(dark.mean((2, 3)), small.mean((2, 3)), atol=0.03)
+
+
+def test_well_exposed_targets_average_mid_grey():
+    photo = torch.full((1, 3, 4, 4), 0.3)
+    mean = photo.mean((1, 2, 3), keepdim=True)
+    assert degrade.expose_well(photo, mean).mean().item() == pytest.approx(
+        degrade.MID_GREY, abs=0.01
+    )
+
+
+def test_jpeg_share_and_quality():
+    noise = torch.rand(6, 3, 32, 32, generator=generator())
+    none = degrade.jpeg(noise, 0.0, (50, 60), generator())
+    every = degrade.jpeg(noise, 1.0, (50, 60), generator())
+    assert (none - noise).abs().max() <= 0.5 / 255 + 1e-6
+    mse = ((every - noise) ** 2).mean((1, 2, 3))
+    assert (mse > 1e-4).all()
