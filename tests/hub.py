@@ -1,0 +1,454 @@
+"""A server on this machine that speaks the Hugging Face Hub's HTTP API, for tests.
+
+It serves repositories (`/{id}/resolve/...`, `/api/...`), plain files (`/files/...`) and Google
+Drive's download pages (`/uc`, `/download`), from memory. Any path can be given a `Fault`; every
+request is kept, with the bytes that were really sent, so that a test can say what was and was not
+downloaded.
+
+    with LoopbackHub() as hub:
+        hub.add_repo("org/name", {"model.safetensors": blob})
+        hub.fail("/org/name/resolve/", Fault(cut_after=1000))
+        subprocess.run(..., env={**os.environ, "HF_ENDPOINT": hub.url})
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+CHUNK = 8 * 1024
+"""Bytes sent between two looks at a fault."""
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the requests for one path; combine as needed."""
+
+    status: int | None = None
+    """Answer with this HTTP status."""
+    error_code: str | None = None
+    """X-Error-Code of that answer: RepoNotFound, EntryNotFound, RevisionNotFound, GatedRepo."""
+    silent: bool = False
+    """Accept the connection and never answer."""
+    cut_after: int | None = None
+    """Close the connection after this many bytes of the body."""
+    seconds_per_chunk: float = 0.0
+    """Wait before each chunk."""
+    flip_byte: bool = False
+    """Send the right number of wrong bytes."""
+    no_length: bool = False
+    """Send no Content-Length."""
+    no_ranges: bool = False
+    """Ignore Range and promise no ETag."""
+    html: bool = False
+    """Answer with a web page."""
+    times: int | None = None
+    """How many requests are affected; None for all."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that was answered."""
+
+    method: str
+    """GET or HEAD."""
+    path: str
+    """Path with its query."""
+    status: int
+    """Status of the answer; 0 when there was none."""
+    range: str | None
+    """The Range header."""
+    authorization: str | None
+    """The Authorization header."""
+    sent_bytes: int
+    """Bytes of the body that were sent."""
+
+
+@dataclass
+class Repo:
+    """A repository: the files of each of its commits."""
+
+    kind: str
+    """"model" or "dataset"."""
+    commits: list[tuple[str, dict[str, bytes]]]
+    """Commit hash and files, oldest first; the last one is main."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tag to commit hash."""
+    gated: bool = False
+    """Whether terms must be accepted first: every file answers 403."""
+    private: bool = False
+    """Whether it is hidden from visitors without a token: everything answers 401."""
+
+    def files(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
+        """Commit hash and files of a branch, tag or commit."""
+        if revision == "main":
+            return self.commits[-1]
+        wanted = self.tags.get(revision, revision)
+        return next((commit for commit in self.commits if commit[0] == wanted), None)
+
+
+class LoopbackHub:
+    """The server; a context manager that listens on a free port of 127.0.0.1."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.cdn = False
+        """Redirect large files to another host name, as the real Hub does."""
+        self._repos: dict[str, Repo] = {}
+        self._files: dict[str, bytes] = {}
+        self._drive: dict[str, tuple[str, bytes, str]] = {}
+        self._blobs: dict[str, bytes] = {}
+        self._faults: list[tuple[str, Fault]] = []
+        self._lock = threading.Lock()
+        self.closing = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.daemon = True
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Its address, the value for HF_ENDPOINT."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> LoopbackHub:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening; connections that hang are let go."""
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def add_repo(
+        self,
+        repo_id: str,
+        files: dict[str, bytes],
+        *,
+        kind: str = "model",
+        tag: str | None = None,
+        gated: bool = False,
+        private: bool = False,
+    ) -> str:
+        """Create a repository, or push a commit to it.
+
+        Returns:
+            The hash of the new commit.
+        """
+        key = _key(kind, repo_id)
+        repo = self._repos.setdefault(key, Repo(kind, []))
+        repo.gated, repo.private = gated, private
+        seed = f"{key}{len(repo.commits)}".encode()
+        commit = hashlib.sha1(seed, usedforsecurity=False).hexdigest()
+        repo.commits.append((commit, dict(files)))
+        if tag:
+            repo.tags[tag] = commit
+        for content in files.values():
+            self._blobs[hashlib.sha256(content).hexdigest()] = content
+        return commit
+
+    def add_file(self, name: str, content: bytes) -> str:
+        """Serve a plain file and return its address."""
+        self._files[f"/files/{name}"] = content
+        return f"{self.url}/files/{name}"
+
+    def add_drive_file(
+        self, drive_id: str, name: str, content: bytes, page: str = "confirm"
+    ) -> None:
+        """Serve a file the way Google Drive does.
+
+        Args:
+            drive_id: Its id.
+            name: File name in the Content-Disposition header.
+            content: The file.
+            page: What a first request gets: "confirm" a form to press through (files too large for
+                the virus scan), "quota" the page that says too many people came, "login" some other
+                page, "none" the file itself.
+        """
+        self._drive[drive_id] = (name, content, page)
+
+    def fail(self, path: str, fault: Fault) -> None:
+        """Apply a fault to every path that begins with `path`; the latest fault wins."""
+        self._faults.insert(0, (path, fault))
+
+    def heal(self) -> None:
+        """Remove all faults."""
+        self._faults.clear()
+
+    def bytes_sent(self, path: str = "/") -> int:
+        """Bytes of bodies sent for paths that begin with `path`."""
+        with self._lock:
+            return sum(r.sent_bytes for r in self.requests if r.path.startswith(path))
+
+    def seen(self, path: str = "/", method: str | None = None) -> list[Request]:
+        """Requests for paths that begin with `path`."""
+        with self._lock:
+            return [
+                request
+                for request in self.requests
+                if request.path.startswith(path) and method in (None, request.method)
+            ]
+
+    def fault_for(self, path: str) -> Fault:
+        """The fault that applies now; counts down faults that heal."""
+        with self._lock:
+            for prefix, fault in self._faults:
+                if not path.startswith(prefix) or fault.times == 0:
+                    continue
+                if fault.times is not None:
+                    fault.times -= 1
+                return fault
+        return Fault()
+
+    def note(self, request: Request) -> None:
+        """Keep a request."""
+        with self._lock:
+            self.requests.append(request)
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> _Answer:
+        """Find what lies at a path."""
+        if path in self._files:
+            return _file_answer(self._files[path])
+        if path.startswith("/cdn/"):
+            blob = self._blobs.get(path.removeprefix("/cdn/"))
+            return _file_answer(blob) if blob is not None else _Answer(404)
+        if path in ("/uc", "/download"):
+            return self._drive_answer(query)
+        if match := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            kind = "dataset" if match[1] else "model"
+            return self._resolve(kind, match[2], unquote(match[3]), unquote(match[4]))
+        api = re.fullmatch(
+            r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+)(?:/(.*))?)?", path
+        )
+        if api:
+            kind = api[1].removesuffix("s")
+            revision = unquote(api[4] or "main")
+            recursive = query.get("recursive", [""])[0].lower() in ("1", "true")
+            return self._api(kind, api[2], api[3] or "revision", revision, api[5], recursive)
+        return _Answer(404)
+
+    def _open(self, kind: str, repo_id: str, revision: str) -> _Answer | tuple[str, dict]:
+        repo = self._repos.get(_key(kind, repo_id))
+        if repo is None or repo.private:
+            return _Answer(401, {"X-Error-Code": "RepoNotFound"})
+        found = repo.files(revision)
+        if found is None:
+            return _Answer(404, {"X-Error-Code": "RevisionNotFound"})
+        return found
+
+    def _resolve(self, kind: str, repo_id: str, revision: str, name: str) -> _Answer:
+        found = self._open(kind, repo_id, revision)
+        if isinstance(found, _Answer):
+            return found
+        commit, files = found
+        if self._repos[_key(kind, repo_id)].gated:
+            return _Answer(403, {"X-Error-Code": "GatedRepo"})
+        if name not in files:
+            return _Answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+        answer = _file_answer(files[name])
+        answer.headers["X-Repo-Commit"] = commit
+        if self.cdn and name.endswith((".safetensors", ".bin", ".parquet", ".zip")):
+            digest = hashlib.sha256(files[name]).hexdigest()
+            headers = {
+                "X-Repo-Commit": commit,
+                "X-Linked-Etag": f'"{digest}"',
+                "X-Linked-Size": str(len(files[name])),
+                "Location": f"http://localhost:{self.port}/cdn/{digest}",
+            }
+            return _Answer(302, headers)
+        return answer
+
+    def _api(
+        self,
+        kind: str,
+        repo_id: str,
+        what: str,
+        revision: str,
+        under: str | None,
+        recursive: bool,
+    ) -> _Answer:
+        found = self._open(kind, repo_id, revision)
+        if isinstance(found, _Answer):
+            return found
+        commit, files = found
+        if what == "tree":
+            listing = _tree(files, unquote(under or ""), recursive)
+            if under and not listing:
+                return _Answer(404, {"X-Error-Code": "EntryNotFound"})
+            return _json_answer(listing)
+        gated = self._repos[_key(kind, repo_id)].gated
+        siblings = [{"rfilename": name} for name in sorted(files)]
+        info = {"id": repo_id, "sha": commit, "private": False, "gated": gated, "tags": []}
+        return _json_answer({**info, "siblings": siblings, "downloads": 0, "likes": 0})
+
+    def _drive_answer(self, query: dict[str, list[str]]) -> _Answer:
+        drive_id = query.get("id", [""])[0]
+        if drive_id not in self._drive:
+            return _Answer(404)
+        name, content, page = self._drive[drive_id]
+        if page == "quota":
+            return _html_answer(
+                '<html><p class="uc-error-caption">Sorry</p>\n'
+                '<p class="uc-error-subcaption">Too many users have viewed this file.</p></html>'
+            )
+        if page == "login":
+            return _html_answer("<html>Sign in</html>")
+        if page == "confirm" and "confirm" not in query:
+            return _html_answer(
+                '<html><form id="download-form" action="https://drive.usercontent.google.com/download"'
+                f' method="get"><input type="hidden" name="id" value="{drive_id}">'
+                '<input type="hidden" name="confirm" value="t"></form></html>'
+            )
+        answer = _file_answer(content)
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+
+
+@dataclass
+class _Answer:
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def _tree(files: dict[str, bytes], under: str, recursive: bool) -> list[dict[str, object]]:
+    """List a folder of a repository, its folders included."""
+    prefix = f"{under}/" if under else ""
+    listing: dict[str, dict[str, object]] = {}
+    for name, content in sorted(files.items()):
+        if not name.startswith(prefix):
+            continue
+        parts = name.removeprefix(prefix).split("/")
+        for depth in range(1, len(parts) + 1 if recursive else 2):
+            path = prefix + "/".join(parts[:depth])
+            oid = hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest()
+            if depth < len(parts):
+                listing[path] = {"type": "directory", "path": path, "oid": oid, "size": 0}
+            else:
+                listing[path] = {"type": "file", "path": path, "oid": oid, "size": len(content)}
+    return list(listing.values())
+
+
+def _key(kind: str, repo_id: str) -> str:
+    return f"{kind}:{repo_id}"
+
+
+def _file_answer(content: bytes) -> _Answer:
+    etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    headers = {"Content-Type": "application/octet-stream", "ETag": etag, "Accept-Ranges": "bytes"}
+    return _Answer(200, headers, content)
+
+
+def _html_answer(text: str) -> _Answer:
+    return _Answer(200, {"Content-Type": "text/html; charset=utf-8"}, text.encode())
+
+
+def _json_answer(content: object) -> _Answer:
+    return _Answer(200, {"Content-Type": "application/json"}, json.dumps(content).encode())
+
+
+def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._serve(body=True)
+
+        def do_HEAD(self) -> None:
+            self._serve(body=False)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def _serve(self, body: bool) -> None:
+            parts = urlsplit(self.path)
+            fault = hub.fault_for(parts.path)
+            status, sent = 0, 0
+            try:
+                if fault.silent:
+                    hub.closing.wait(60)
+                    self.close_connection = True
+                    return
+                answer = self._answer(parts.path, parse_qs(parts.query), fault)
+                status = answer.status
+                self.send_response(status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                if fault.no_length:
+                    self.close_connection = True
+                    self.send_header("Connection", "close")
+                else:
+                    self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                if body:
+                    for chunk in self._chunks(answer.body, fault):
+                        self.wfile.write(chunk)
+                        sent += len(chunk)
+            except (ConnectionError, TimeoutError):
+                self.close_connection = True
+            finally:
+                hub.note(
+                    Request(
+                        self.command,
+                        self.path,
+                        status,
+                        self.headers.get("Range"),
+                        self.headers.get("Authorization"),
+                        sent,
+                    )
+                )
+
+        def _answer(self, path: str, query: dict[str, list[str]], fault: Fault) -> _Answer:
+            if fault.status is not None:
+                code = {"X-Error-Code": fault.error_code} if fault.error_code else {}
+                return _Answer(fault.status, code)
+            if fault.html:
+                return _html_answer("<!DOCTYPE html><html><body>Try again later</body></html>")
+            answer = hub.answer(path, query)
+            if fault.no_ranges:
+                answer.headers.pop("ETag", None)
+                answer.headers.pop("Accept-Ranges", None)
+                return answer
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+            unchanged = self.headers.get("If-Range") in (None, answer.headers.get("ETag"))
+            if answer.status != 200 or wanted is None or not unchanged:
+                return answer
+            size = len(answer.body)
+            first, last = int(wanted[1]), int(wanted[2] or size - 1)
+            if first >= size:
+                return _Answer(416, {"Content-Range": f"bytes */{size}"})
+            content = answer.body[first : last + 1]
+            span = f"bytes {first}-{first + len(content) - 1}/{size}"
+            return _Answer(206, {**answer.headers, "Content-Range": span}, content)
+
+        def _chunks(self, content: bytes, fault: Fault) -> Iterator[bytes]:
+            if fault.flip_byte and content:
+                middle = len(content) // 2
+                flipped = bytes([content[middle] ^ 0xFF])
+                content = content[:middle] + flipped + content[middle + 1 :]
+            stop = len(content) if fault.cut_after is None else fault.cut_after
+            for start in range(0, min(len(content), stop), CHUNK):
+                time.sleep(fault.seconds_per_chunk)
+                yield content[start : min(start + CHUNK, stop)]
+            if stop < len(content):
+                self.close_connection = True
+
+    return Handler
