@@ -205,7 +205,7 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        if re.search(r"Unsupported (global|class)|Trying to (call|instantiate)", str(error)):
             raise CheckpointRejected(
                 f"{path.name} holds Python objects beside its tensors, which could run code, so it "
                 "was not opened: ask its source for a safetensors file or a plain state_dict."

@@ -198,11 +198,34 @@ def jpeg(images: Tensor, share: float, quality: tuple[int, int], generator: Gene
     return rounded.float() / 255
 
 
+def smooth(x: Tensor, sigma_px: Tensor) -> Tensor:
+    """Blur every picture of a batch with its own Gaussian; cut off at 3 pixels.
+
+    Args:
+        x: (B, C, H, W), sides of at least 4.
+        sigma_px: (B, 1, 1, 1) standard deviations; 0 leaves a picture alone.
+
+    Returns:
+        (B, C, H, W).
+    """
+    batch, channels, height, width = x.shape
+    offsets = torch.arange(-3.0, 4.0)
+    row = torch.exp(-0.5 * (offsets / sigma_px.view(-1, 1).clamp_min(1e-3)) ** 2)  # (B, 7)
+    row = (row / row.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # (B*C, 7)
+    flat = F.pad(x.reshape(1, batch * channels, height, width), (3, 3, 3, 3), mode="reflect")
+    flat = F.conv2d(flat, row[:, None, None, :], groups=batch * channels)
+    flat = F.conv2d(flat, row[:, None, :, None], groups=batch * channels)
+    return flat.view(batch, channels, height, width)
+
+
 def noisy_pair(clean: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """A noisy photograph and the same one without noise (task 'denoise').
 
     The target went through the same sensor and development, so that a network learns to remove
     noise and not to undo a camera's rendering.
+
+    Half of the cameras smooth their noise before they save (in-camera noise reduction, digital
+    zoom, reduction for the web), which leaves it weaker and coarser than demosaicking alone does.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
@@ -214,7 +237,10 @@ def noisy_pair(clean: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     camera = Camera.draw(len(clean), (6e-5, 2e-2), generator)
     sensor = camera.sense(clean)
     target = camera.develop(sensor)
-    noisy = camera.develop(camera.expose(sensor, generator))
+    noise = camera.develop(camera.expose(sensor, generator)) - target
+    sigma_px = 1.2 * torch.rand(len(clean), 1, 1, 1, generator=generator)
+    smoothed = torch.rand(len(clean), 1, 1, 1, generator=generator) < 0.5
+    noisy = target + smooth(noise, sigma_px * smoothed)
     return jpeg(noisy, 0.35, (75, 98), generator), target
 
 

@@ -70,6 +70,16 @@ def test_demosaicked_noise_is_correlated_between_neighbours():
     assert correlation(degrade.mosaic_and_demosaic(noisy)) > 0.15
 
 
+def test_smoothing_is_per_picture_and_keeps_the_mean():
+    noise = torch.randn(2, 3, 64, 64, generator=generator())
+    sigma = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
+    blurred = degrade.smooth(noise, sigma)
+    assert torch.allclose(blurred[0], noise[0], atol=1e-6)
+    # White noise through a Gaussian keeps 1 / (4 pi sigma^2) of its variance.
+    assert blurred[1].var().item() == pytest.approx(1 / (4 * 3.14159), rel=0.1)
+    assert blurred[1].mean().item() == pytest.approx(noise[1].mean().item(), abs=5e-3)
+
+
 @pytest.mark.parametrize("kind", ["noise", "dark"])
 def test_pairs_are_seeded_and_in_range(kind):
     clean = torch.rand(4, 3, 32, 32, generator=generator(1))

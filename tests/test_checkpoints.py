@@ -1,0 +1,145 @@
+"""Foreign weights files: good in every wrapping, and every way they can be wrong."""
+
+import pickle
+import zipfile
+
+import pytest
+import torch
+from test_networks import seeded_checkpoint
+
+from mirnet import checkpoints
+from mirnet.checkpoints import build_model, load_weights, read_checkpoint, read_metadata
+from mirnet.errors import CheckpointRejected
+from mirnet.model_v2 import MIRNetV2
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    return seeded_checkpoint("v1_small")
+
+
+def saved(tmp_path, content, name="theirs.pth"):
+    torch.save(content, tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "params", "model_state_dict"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_every_wrapping_loads(theirs, tmp_path, wrapper, prefix):
+    content = {prefix + name: value for name, value in theirs.items()}
+    if wrapper:
+        content = {"epoch": 3, "optimizer": {"lr": 1e-4}, wrapper: content}
+    model = load_weights(saved(tmp_path, content))
+    expected = theirs["body.0.body.0.blocks.1.0.conv1x1.weight"]
+    assert torch.equal(model.groups[0].blocks[0].attend[1].merge.weight, expected)
+
+
+def test_safetensors_round_trip_keeps_metadata(tmp_path):
+    model = MIRNetV2(features=8, blocks=1, conv_groups=(1, 2), stem=2, exposure=True)
+    path = checkpoints.save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
+    assert read_metadata(path)["origin"] == "a test"
+    assert read_metadata(path)["architecture"] == "MIRNetV2"
+    again = load_weights(path)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters()))  # noqa: B905
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Bomb:
+    """Touches a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
+    victim = tmp_path / "victim"
+    path = tmp_path / "evil.pth"
+    path.write_bytes(pickle.dumps({"state_dict": Bomb(victim)}, protocol=2))
+    with pytest.raises(CheckpointRejected, match="could run code"):
+        read_checkpoint(path)
+    torch.save({"state_dict": Bomb(victim)}, path)
+    victim.unlink(missing_ok=True)
+    with pytest.raises(CheckpointRejected, match="could run code"):
+        read_checkpoint(path)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<html>quota exceeded</html>", "neither a safetensors nor a PyTorch"),
+        (b"", "weights file|cannot be read"),
+        (b"\x08\0\0\0\0\0\0\0{broken", "damaged or cut off"),
+        (b"PK\x03\x04 cut", "weights file|cannot be read|damaged"),
+    ],
+)
+def test_what_is_no_weights_file_says_so(tmp_path, content, message):
+    path = tmp_path / "strange.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointRejected, match=message):
+        read_checkpoint(path)
+
+
+def test_a_missing_file_says_so(tmp_path):
+    with pytest.raises(CheckpointRejected, match="no weights file 'gone.pth'"):
+        read_checkpoint(tmp_path / "gone.pth")
+
+
+def test_a_zip_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "MAX_FILE_BYTES", 1_000_000)
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * 5_000_000)
+    with pytest.raises(CheckpointRejected, match="unpacks to"):
+        read_checkpoint(path)
+
+
+def test_wrong_tensors_are_counted_and_named(theirs, tmp_path):
+    missing = {k: v for k, v in theirs.items() if k != "body.0.body.1.weight"}
+    with pytest.raises(CheckpointRejected, match="1 tensors missing"):
+        load_weights(saved(tmp_path, missing))
+    extra = theirs | {"body.0.body.0.surprise.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointRejected, match="surprise"):
+        load_weights(saved(tmp_path, extra))
+    reshaped = theirs | {"body.0.body.1.weight": torch.zeros(32, 32, 1, 1)}
+    with pytest.raises(CheckpointRejected, match="another shape"):
+        load_weights(saved(tmp_path, reshaped))
+
+
+def test_ties_that_differ_are_refused(theirs, tmp_path):
+    untied = theirs | {"body.0.body.0.blocks.0.1.conv1x1.weight": torch.zeros(32, 64, 1, 1)}
+    with pytest.raises(CheckpointRejected, match="two different values"):
+        load_weights(saved(tmp_path, untied))
+
+
+def test_another_downsampling_filter_is_refused(theirs, tmp_path):
+    name = next(name for name in theirs if name.endswith(".filt"))
+    with pytest.raises(CheckpointRejected, match="another downsampling filter"):
+        load_weights(saved(tmp_path, theirs | {name: torch.full_like(theirs[name], 1 / 9)}))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.full((3, 32, 3, 3), float("nan")), "not numbers"),
+        (torch.zeros(3, 32, 3, 3, dtype=torch.int8), "must be float"),
+        ("text", "no tensor"),
+    ],
+)
+def test_values_that_are_no_weights(theirs, tmp_path, value, message):
+    with pytest.raises(CheckpointRejected, match=message):
+        load_weights(saved(tmp_path, theirs | {"conv_out.weight": value}))
+
+
+def test_another_network_is_refused_in_words():
+    with pytest.raises(CheckpointRejected, match="neither MIRNet nor MIRNet-v2"):
+        build_model({"fc.weight": torch.zeros(2, 2)})
+
+
+def test_half_precision_becomes_float32(theirs, tmp_path):
+    half = {name: value.half() for name, value in theirs.items()}
+    model = load_weights(saved(tmp_path, half))
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
