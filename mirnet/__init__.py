@@ -1,0 +1,39 @@
+"""Image restoration with MIRNet and MIRNet-v2.
+
+The public names below are loaded on first use, so that `import mirnet` alone stays quick and does
+not bring in torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .checkpoints import load_weights
+    from .model import MIRNet
+    from .model_v2 import MIRNetV2
+    from .restore import restore
+    from .tasks import TASKS
+
+__all__ = ["TASKS", "MIRNet", "MIRNetV2", "load_weights", "restore"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "MIRNet": "model",
+    "MIRNetV2": "model_v2",
+    "TASKS": "tasks",
+    "load_weights": "checkpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name == "restore":  # the module can be called like its function
+        return import_module(".restore", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,617 @@
+"""Restore one photo: picture in, one event a tile, picture out.
+
+A photo is cut into overlapping tiles (`tiling.py`), each goes through the network, and the results
+are blended row of tiles by row of tiles, so that only a band of the picture is ever held as floats.
+Networks of any task keep the size; super-resolution enlarges first (see `restore`). The module can
+be called like its function, because `mirnet.restore` names both.
+"""
+
+import contextlib
+import copy
+import itertools
+import math
+import operator
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from . import tiling
+from .checkpoints import architecture_name, count_parameters
+from .errors import CheckpointRejected, ImageRejected, InvalidRequest, MIRNetError
+from .image import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
+from .tasks import Task, get_task
+from .tiling import Tile
+from .weights import LoadedWeights
+from .weights import load as load_by_name
+
+COMPUTE_LOCK = threading.Lock()
+"""Held while a network runs, one pass at a time, so that several restorations take turns."""
+
+TILE_MEMORY_BYTES = 512 * 2**20
+"""What the network may need for one tile when the tile size is chosen automatically."""
+FEATURE_MAPS = {"MIRNet": 24, "MIRNetV2": 16}
+"""Full-resolution feature maps alive at the peak of a pass: measured (resident memory of a pass on
+the CPU, per pixel, over 4 bytes * features / stem**2) and rounded up."""
+LARGEST_AUTO_TILE_PX = 768
+"""Beyond this a tile saves little overlap, but stopping takes longer."""
+SMALLEST_TILE_PX, LARGEST_TILE_PX = 32, 16384
+"""What a person may choose."""
+LARGEST_AUTO_OVERLAP_PX = 64
+THUMBNAIL_PX = 512
+"""Longest side of the copy from which a network takes what it needs to know of the whole photo."""
+
+
+class Cancelled(MIRNetError):
+    """The restoration was stopped before it was complete, so there is no result."""
+
+
+@dataclass(frozen=True)
+class TileDone:
+    """One event of a `Restoration`."""
+
+    tile: int
+    """How many tiles are done, from 1."""
+    tiles: int
+    """How many there are."""
+    seconds: float
+    """Time worked so far."""
+    seconds_left: float | None
+    """Expected from the speed so far; None while nothing is known."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored photo and how it came about."""
+
+    picture: Picture
+    """The result: depth, alpha, colour profile and EXIF of the source."""
+    before: Picture
+    """The input at the size of the result: enlarged for super-resolution, else as it was read."""
+    task: str
+    """Id of the task."""
+    weights_id: str
+    """Id in the catalogue, the file's name, or the class of a network given as a module."""
+    weights_sha256: str | None
+    """Hash of the weights file; None for a network given as a module."""
+    architecture: str
+    """"MIRNet" or "MIRNetV2"."""
+    parameters: int
+    """Numbers the network learned."""
+    seconds: float
+    """Time worked, without reading, enlarging and writing."""
+    tiles: int
+    """Tiles restored; 0 at strength 0, where the network does not run."""
+    tile_px: int
+    """Longest side a tile could have."""
+    overlap_px: int
+    """Shortest overlap neighbours could have."""
+    strength: float
+    """Share of the network's result, the rest being `before`."""
+    ensemble: bool
+    """Whether each tile is the mean over 8 flips and rotations."""
+    device: str
+    """Where the network ran: "cpu", "cuda", "mps"."""
+
+    @property
+    def megapixels(self) -> float:
+        """Million pixels of the result."""
+        return self.picture.megapixels
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Speed of the network, in megapixels of the result."""
+        return self.megapixels / max(self.seconds, 1e-9)
+
+    def facts(self) -> str:
+        """One line for a person: weights, hash, size, time, speed, tiles."""
+        parts = [f"weights {self.weights_id}"]
+        if self.weights_sha256:
+            parts.append(f"sha256 {self.weights_sha256[:6]}…")
+        if self.tiles:
+            speed = self.megapixels_per_second
+            parts.append(f"{self.megapixels:.3g} MP in {self.seconds:.1f} s ({speed:.2g} MP/s)")
+            many = f"{self.tiles} tiles up to {self.tile_px} px"
+            parts.append("1 tile" if self.tiles == 1 else many)
+        else:
+            parts.append(f"{self.megapixels:.3g} MP unchanged at strength 0")
+        return " · ".join(parts)
+
+    def save(self, path: str | Path, format: str | None = None, quality: int = 95) -> Path:  # noqa: A002
+        """Write the result as a file.
+
+        Args:
+            path: The file to write or replace.
+            format: "PNG", "JPEG", "WebP" or "TIFF"; None takes it from the suffix.
+            quality: 1 to 100, for JPEG and WebP.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ImageRejected: The picture cannot be written so.
+        """
+        return write_image(self.picture, path, format=format, quality=quality)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A network and where it came from."""
+
+    model: nn.Module
+    id: str
+    sha256: str | None
+
+    @property
+    def multiple(self) -> int:
+        """Step of the grid that tiles start on, in pixels."""
+        return getattr(self.model, "multiple", 1)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Checked settings of one restoration."""
+
+    task: Task
+    strength: float
+    ensemble: bool
+    tile_px: int
+    overlap_px: int
+    device: torch.device
+
+
+class Restoration:
+    """A restoration under way: an iterator of one `TileDone` per tile, and its result.
+
+    The work is done while iterating, in the thread that iterates. `restore` makes these.
+
+    >>> work = restore(np.zeros((1, 1, 3), np.uint8), strength=0)
+    >>> [event.tile for event in work], work.result().picture.pixels.tolist()
+    ([], [[[0, 0, 0]]])
+    """
+
+    def __init__(self, before: Picture, network: _Network, settings: _Settings):
+        self._before, self._network, self._settings = before, network, settings
+        self._plan: list[Tile] = []
+        if settings.strength > 0:
+            size = before.height, before.width
+            lengths = settings.tile_px, settings.overlap_px
+            self._plan = tiling.plan(*size, *lengths, network.multiple)
+        self._stop = threading.Event()
+        self._seconds = 0.0
+        self._pixels: np.ndarray | None = None
+        self._error: Exception | None = None
+        self._work = self._run()
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles there are to restore."""
+        return len(self._plan)
+
+    def __iter__(self) -> Iterator[TileDone]:
+        return self
+
+    def __next__(self) -> TileDone:
+        """Restore one more tile.
+
+        Raises:
+            StopIteration: All tiles are done, or the restoration was stopped.
+            CheckpointRejected: The network made values that are not numbers.
+            InvalidRequest: The network needs more memory than there is, or changes the size.
+        """
+        began = time.perf_counter()
+        try:
+            done = next(self._work)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._error = error
+            raise
+        finally:
+            self._seconds += time.perf_counter() - began
+        areas = [tile.rows.length * tile.columns.length for tile in self._plan]
+        left = self._seconds * sum(areas[done:]) / sum(areas[:done])
+        return TileDone(done, self.tiles, self._seconds, left)
+
+    def cancel(self) -> None:
+        """Stop before the next tile; safe from any thread, and without effect when all is done."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop, and let go of what was done so far."""
+        self.cancel()
+        with contextlib.suppress(ValueError):  # another thread is inside; it stops by itself
+            self._work.close()
+
+    def result(self) -> Restored:
+        """Do what is left and return the restored photo.
+
+        Raises:
+            Cancelled: It was stopped.
+            CheckpointRejected: See `__next__`.
+            InvalidRequest: See `__next__`.
+        """
+        for _ in self:
+            pass
+        if self._error is not None:
+            raise self._error
+        if self._pixels is None:
+            raise Cancelled("The restoration was stopped: start it again for a result.")
+        settings, network = self._settings, self._network
+        return Restored(
+            picture=self._before.with_pixels(self._pixels),
+            before=self._before,
+            task=settings.task.id,
+            weights_id=network.id,
+            weights_sha256=network.sha256,
+            architecture=architecture_name(network.model),
+            parameters=count_parameters(network.model),
+            seconds=self._seconds,
+            tiles=self.tiles,
+            tile_px=settings.tile_px,
+            overlap_px=settings.overlap_px,
+            strength=settings.strength,
+            ensemble=settings.ensemble,
+            device=str(settings.device),
+        )
+
+    def _run(self) -> Generator[int]:
+        """Restore tile after tile; yield how many are done."""
+        before = self._before.pixels
+        if self._stop.is_set():
+            return
+        if not self._plan:
+            self._pixels = before
+            return
+        model = _on_device(self._network.model, self._settings.device)
+        condition = self._condition(model)
+        pixels = np.empty_like(before)
+        unfinished = np.empty((0, before.shape[1], 3), np.float32)
+        done = 0
+        for _, row in itertools.groupby(self._plan, key=lambda tile: tile.row):
+            tiles = list(row)
+            rows = tiles[0].rows
+            band = np.zeros((rows.length, before.shape[1], 3), np.float32)
+            band[: len(unfinished)] = unfinished  # what the row above faded out
+            finished = rows.fade_out_start - rows.start
+            for tile in tiles:
+                restored = self._restore_tile(model, tile, condition)
+                if restored is None:
+                    return
+                band[:, tile.columns.pixels] += tiling.blend_window(tile)[..., None] * restored
+                done += 1
+                if tile is tiles[-1]:
+                    pixels[rows.start : rows.fade_out_start] = self._finish(
+                        band[:finished], before[rows.start : rows.fade_out_start]
+                    )
+                    unfinished = band[finished:]
+                if done == len(self._plan):
+                    self._pixels = pixels
+                yield done
+
+    def _condition(self, model: nn.Module) -> Tensor | None:
+        """What the network takes from the whole photo, once, so that all tiles agree."""
+        observe = getattr(model, "condition", None)
+        if observe is None:
+            return None
+        pixels = self._before.pixels
+        whole = _as_tensor(pixels) if len(self._plan) == 1 else _thumbnail(pixels, THUMBNAIL_PX)
+        with COMPUTE_LOCK, torch.inference_mode():
+            return observe(whole.to(self._settings.device))
+
+    def _restore_tile(
+        self, model: nn.Module, tile: Tile, condition: Tensor | None
+    ) -> np.ndarray | None:
+        """Restore one tile: (h, w, 3) float32, not clamped; None when stopped meanwhile."""
+        image = _as_tensor(self._before.pixels[tile.rows.pixels, tile.columns.pixels])
+        if getattr(model, "stem", 1) == 1:  # measured: behind a stem, channels last is faster
+            image = image.contiguous()
+        image = image.to(self._settings.device)
+        views = range(8) if self._settings.ensemble else range(1)
+        total: Tensor | None = None
+        for view in views:
+            if self._stop.is_set():
+                return None
+            with COMPUTE_LOCK, torch.inference_mode():
+                output = _turn_back(_forward(model, _turn(image, view), condition), view)
+                total = output if total is None else total + output
+        assert total is not None
+        return (total / len(views))[0].permute(1, 2, 0).cpu().numpy()
+
+    def _finish(self, band: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Turn complete rows into pixels: clamp, grey, strength, depth.
+
+        Args:
+            band: (h, W, 3) float32, blended from all tiles.
+            before: The same rows of the input.
+
+        Returns:
+            (h, W, 3) of the input's type.
+        """
+        unit = np.clip(band, 0, 1)
+        if self._before.grey:
+            unit[:] = unit.mean(axis=2, keepdims=True)
+        if self._settings.strength < 1:
+            base = to_unit(before)
+            unit = base + np.float32(self._settings.strength) * (unit - base)
+        return quantize(unit, before.dtype)
+
+
+def restore(
+    image: "str | Path | bytes | Image.Image | np.ndarray | Picture",
+    task: str = "denoise",
+    *,
+    weights: "str | Path | LoadedWeights | nn.Module | None" = None,
+    strength: float = 1.0,
+    ensemble: bool = False,
+    tile_px: int | None = None,
+    overlap_px: int | None = None,
+    same_size: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    device: "str | torch.device | None" = None,
+) -> Restoration:
+    """Start restoring a photo of any size from 1x1 up.
+
+    Settings are checked, the photo is read and the weights are loaded here; the network runs while
+    the returned `Restoration` is iterated. It sees sRGB values in [0, 1] as (1, 3, h, w) float32,
+    pads each side to its own multiple by reflection and crops back; its output is clamped to [0, 1]
+    and rounded to the depth of the source. Alpha, colour profile and EXIF pass by the network; a
+    grey photo stays grey (mean of the three channels).
+
+    For super-resolution the photo is first enlarged by Pillow's bicubic filter and rounded to its
+    depth: the networks keep the size, as RealSR's do.
+
+    Args:
+        image: What `mirnet.image.read_image` takes: path, bytes, Pillow image, array, `Picture`.
+        task: Id of a task (`mirnet.TASKS`).
+        weights: None for the task's own; an id of the catalogue; a path of a weights file or folder
+            (do not let strangers choose a string here: pass what `weights.load` returns); a network
+            as an `nn.Module` that maps (B, 3, H, W) to the same shape.
+        strength: 0 returns the input bit for bit, 1 the network's result, between them a blend.
+        ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
+        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB.
+        overlap_px: Shortest overlap of neighbours; None for an eighth of a tile, at most 64.
+        same_size: The photo already has its target size: do not enlarge it for super-resolution.
+        max_pixels: Most pixels accepted, in the photo and in the result.
+        device: "cpu", "cuda", "cuda:1", "mps"; None for CUDA where there is a GPU, else the CPU.
+
+    Returns:
+        An iterator of `TileDone` with `.result()` and `.cancel()`.
+
+    Raises:
+        ImageRejected: The photo cannot be read or it, or its result, is too large.
+        InvalidRequest: A setting is outside its range, or the weights are for another task.
+        WeightsUnavailable: The weights are unknown or not on this machine.
+        CheckpointRejected: The weights file fits no network of ours.
+
+    >>> photo = np.full((30, 40, 3), 128, np.uint8)
+    >>> restore(photo).result().picture.pixels.shape
+    (30, 40, 3)
+    """
+    chosen = get_task(task)
+    if not isinstance(strength, (int, float, np.number)) or not 0 <= strength <= 1:
+        raise InvalidRequest(
+            f"Strength {strength!r} is not a number from 0 to 1: choose 1 for all."
+        )
+    place = _device(device)
+    network = _network(weights, chosen)
+    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px)
+    picture = read_image(image, max_pixels=max_pixels)
+    if chosen.scale > 1 and not same_size:
+        picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
+    settings = _Settings(chosen, float(strength), bool(ensemble), tile_px, overlap_px, place)
+    return Restoration(picture, network, settings)
+
+
+def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Enlarge a photo as super-resolution does before the network: bicubic, colours and alpha.
+
+    Args:
+        picture: Any picture.
+        scale: Factor for both sides.
+        max_pixels: Most pixels the result may have.
+
+    Returns:
+        The picture with `scale` times the sides, at its own depth.
+
+    Raises:
+        ImageRejected: The result would have more than `max_pixels` pixels.
+    """
+    height, width = picture.height * scale, picture.width * scale
+    if height * width > max_pixels:
+        raise ImageRejected(
+            f"{picture.name} enlarged x{scale} would have {height * width / 1e6:.4g} megapixels "
+            f"({width} x {height}), more than the limit of {max_pixels / 1e6:.4g}: enlarge less, "
+            "crop it first, or raise max_pixels."
+        )
+
+    def resampled(channel: np.ndarray) -> np.ndarray:
+        unit = Image.fromarray(to_unit(channel)).resize((width, height), Image.Resampling.BICUBIC)
+        return quantize(np.asarray(unit), channel.dtype)
+
+    pixels = np.empty((height, width, 3), picture.pixels.dtype)
+    for channel in range(3):  # one at a time: a float copy of all would cost 12 bytes a pixel
+        repeat = picture.grey and channel
+        pixels[..., channel] = pixels[..., 0] if repeat else resampled(picture.pixels[..., channel])
+    alpha = None if picture.alpha is None else resampled(picture.alpha)
+    return picture.with_pixels(pixels, alpha)
+
+
+def automatic_tile_px(model: nn.Module) -> int:
+    """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`.
+
+    Args:
+        model: `MIRNet`, `MIRNetV2`; any other module is taken for one of MIRNet's size.
+
+    Returns:
+        Pixels, a multiple of 32.
+    """
+    conv_in = getattr(model, "conv_in", None)
+    features = getattr(conv_in, "out_channels", 64)
+    maps = FEATURE_MAPS.get(architecture_name(model), max(FEATURE_MAPS.values()))
+    bytes_per_pixel = maps * 4 * features / getattr(model, "stem", 1) ** 2
+    side = math.isqrt(int(TILE_MEMORY_BYTES / bytes_per_pixel))
+    return min(max(side // 32 * 32, SMALLEST_TILE_PX), LARGEST_AUTO_TILE_PX)
+
+
+def _tile_sizes(network: _Network, tile_px: int | None, overlap_px: int | None) -> tuple[int, int]:
+    """Check or choose tile size and overlap."""
+    if tile_px is None:
+        tile_px = automatic_tile_px(network.model)
+    tile_px = _whole_number(tile_px, "tile size", SMALLEST_TILE_PX, LARGEST_TILE_PX)
+    if overlap_px is None:
+        overlap_px = min(tile_px // 8, LARGEST_AUTO_OVERLAP_PX)
+    return tile_px, _whole_number(overlap_px, "tile overlap", 0, tile_px // 2)
+
+
+def _whole_number(value: object, what: str, least: int, most: int) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if not least <= number <= most:
+        raise InvalidRequest(
+            f"The {what} {value!r} does not fit: choose a whole number of pixels from {least} to "
+            f"{most}."
+        )
+    return number
+
+
+def _device(name: "str | torch.device | None") -> torch.device:
+    """Check or choose where to compute."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidRequest(
+            f"There is no device {str(name)[:40]!r}: choose cpu, cuda or mps."
+        ) from error
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(device.type, False):
+        have = ", ".join(kind for kind in present if kind == "cpu" or _available(kind))
+        raise InvalidRequest(
+            f"This machine cannot compute on {str(name)[:40]!r}: choose from {have}."
+        )
+    return device
+
+
+def _available(kind: str) -> bool:
+    return torch.cuda.is_available() if kind == "cuda" else torch.backends.mps.is_available()
+
+
+def _network(weights: "str | Path | LoadedWeights | nn.Module | None", task: Task) -> _Network:
+    """Find the network and check that it is for this task."""
+    if isinstance(weights, nn.Module):
+        return _Network(weights, f"{architecture_name(weights)} module", None)
+    if weights is None:
+        weights = load_by_name(task.default_weights)
+    elif isinstance(weights, (str, Path)):
+        weights = load_by_name(weights, allow_paths=True)
+    elif not isinstance(weights, LoadedWeights):
+        raise InvalidRequest(
+            f"Weights cannot be a {type(weights).__name__}: give an id, a path or an nn.Module."
+        )
+    meant = weights.entry.task if weights.entry else ""
+    if meant not in ("", task.id):
+        raise InvalidRequest(
+            f"The weights {weights.id!r} are for the task {meant}, not {task.id}: choose that task "
+            f"or other weights."
+        )
+    return _Network(weights.model, weights.id, weights.sha256)
+
+
+def _on_device(model: nn.Module, device: torch.device) -> nn.Module:
+    """The network on a device; a copy where it has to move, because networks are shared."""
+    parameter = next(model.parameters(), None)
+    if parameter is None or parameter.device == device:
+        return model
+    if parameter.device.type == device.type and device.index is None:
+        return model
+    return copy.deepcopy(model).to(device)
+
+
+def _as_tensor(pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) of any depth to (1, 3, H, W) float32 in [0, 1], channels last in memory."""
+    return torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None]
+
+
+def _thumbnail(pixels: np.ndarray, longest_px: int) -> Tensor:
+    """Reduce (H, W, 3) by area average to (1, 3, h, w) in [0, 1], a few rows at a time."""
+    height, width = pixels.shape[:2]
+    shrink = min(longest_px / max(height, width), 1)
+    small_height = max(round(height * shrink), 1)
+    small_width = max(round(width * shrink), 1)
+    rows = []
+    for i in range(small_height):
+        top, bottom = i * height // small_height, -(-(i + 1) * height // small_height)
+        rows.append(F.adaptive_avg_pool2d(_as_tensor(pixels[top:bottom]), (1, small_width)))
+    return torch.cat(rows, 2)
+
+
+def _turn(image: Tensor, view: int) -> Tensor:
+    """One of the 8 flips and rotations of (B, C, H, W); 0 leaves it alone."""
+    if view >= 4:
+        image = image.flip(3)
+    return image.rot90(view % 4, (2, 3))
+
+
+def _turn_back(image: Tensor, view: int) -> Tensor:
+    """Undo `_turn`."""
+    image = image.rot90(-(view % 4), (2, 3))
+    return image.flip(3) if view >= 4 else image
+
+
+def _forward(model: nn.Module, image: Tensor, condition: Tensor | None) -> Tensor:
+    """Run the network and refuse what cannot be a picture.
+
+    Raises:
+        CheckpointRejected: The output holds values that are not numbers.
+        InvalidRequest: Too little memory, or an output of another size.
+    """
+    try:
+        output = model(image) if condition is None else model(image, condition)
+    except (RuntimeError, MemoryError) as error:
+        out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not out_of_memory and "allocate memory" not in str(error):
+            raise
+        height, width = image.shape[2:]
+        raise InvalidRequest(
+            f"There is not enough memory to restore a tile of {width} x {height} pixels: choose a "
+            "smaller tile size."
+        ) from error
+    if output.shape != image.shape:
+        raise InvalidRequest(
+            f"The network turned {tuple(image.shape)} into {tuple(output.shape)}: give one that "
+            "keeps the size."
+        )
+    if not torch.isfinite(output).all():
+        raise CheckpointRejected(
+            "The network made values that are not numbers from this picture: its weights are "
+            "damaged or their training diverged, so choose others."
+        )
+    return output
+
+
+class _CallableModule(ModuleType):
+    """Makes `mirnet.restore(...)` work although importing this module shadows the function."""
+
+    def __call__(self, *args, **kwargs) -> Restoration:
+        """See the function `restore`."""
+        return restore(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

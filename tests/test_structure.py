@@ -1,0 +1,75 @@
+"""Which module may import what."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mirnet
+
+PACKAGE = Path(mirnet.__file__).parent
+ROOT = PACKAGE.parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+FACES = {"mirnet.ui", "mirnet.__main__"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_names(path: Path) -> set[str]:
+    """Top-level packages a file imports anywhere, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(str(node.module).split(".")[0])
+        elif isinstance(node, ast.ImportFrom) and node.level > 1:
+            inside = len(path.relative_to(ROOT).parts) - 1 - (node.level - 1)
+            assert inside >= 1, f"{path.name} reaches outside the package"
+    return names
+
+
+def modules_after(code: str) -> set[str]:
+    """What a fresh interpreter has imported after running some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_every_module_does_not_import_gradio():
+    names = [name for name in map(module_name, FILES) if name not in FACES]
+    assert len(names) >= 10 and "mirnet.restore" in names
+    loaded = modules_after("\n".join(f"import {name}" for name in names))
+    assert set(names) <= loaded
+    assert "gradio" not in loaded and "eval" not in loaded
+
+
+def test_importing_the_package_alone_is_light():
+    assert modules_after("import mirnet").isdisjoint({"torch", "numpy", "PIL", "typer"})
+
+
+def test_the_command_line_starts_without_heavy_imports():
+    heavy = {"torch", "numpy", "cv2", "gradio", "huggingface_hub", "PIL"}
+    assert modules_after("import mirnet.__main__").isdisjoint(heavy)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_go_one_way(path):
+    allowed = {"gradio"} if path.name == "ui.py" else set()
+    assert not imported_names(path) & ({"gradio", "gradio_client", "eval", "app"} - allowed)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_the_builtin_eval_is_never_called(path):
+    calls = (n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
+    assert not {"eval", "exec"} & {f.id for f in calls if isinstance(f, ast.Name)}
