@@ -504,5 +504,33 @@ def prepare(
         _say(line)
 
 
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    pairs: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME=FOLDER, with FOLDER/input and FOLDER/target; repeatable."
+        ),
+    ],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where weights and card go. Default: mirnet/weights.")
+    ] = None,
+) -> None:
+    """Measure a run's best weights on pairs it never saw, and ship them with their card."""
+    from .train.publish import SHIPPED
+    from .train.publish import publish as start
+
+    named = [pair.partition("=") for pair in pairs]
+    if not all(name and place for name, _, place in named):
+        raise InvalidRequest("--pairs wants NAME=FOLDER, such as --pairs CC15=pairs/cc15.")
+    card = start(run, {name: Path(place) for name, _, place in named}, folder or SHIPPED)
+    for score in card["scores"]:
+        _say(
+            f"{score['benchmark']}: {score['input_psnr_db']:.2f} dB / {score['input_ssim']:.4f} -> "
+            f"{score['psnr_db']:.2f} dB / {score['ssim']:.4f} over {score['pairs']} pairs"
+        )
+
+
 if __name__ == "__main__":
     app(prog_name="python -m mirnet")

@@ -1,5 +1,6 @@
 """The training loop on a few tiny made-up photographs."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,11 +8,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mirnet.checkpoints import load_weights
 from mirnet.errors import InvalidRequest
 from mirnet.train import photos as photos_module
 from mirnet.train.config import load_config
+from mirnet.train.publish import pairs, publish
 from mirnet.train.run import learning_rate, make_batch, train
 
 RECIPE = """
@@ -128,6 +131,42 @@ def test_dev_photographs_are_not_in_training():
     assert dev_hashes
     assert not train_hashes & dev_hashes
     assert all(p.licence and p.author for p in photos)
+
+
+def test_publishing_measures_and_writes_the_card(prepared, tmp_path):
+    run(write_recipe(tmp_path / "r.toml", prepared), tmp_path / "run")
+    rng = np.random.default_rng(0)
+    target = rng.integers(60, 190, (24, 32, 3)).astype(np.uint8)
+    for place, pixels in (("input", target + 10), ("target", target)):
+        (tmp_path / "pairs" / place).mkdir(parents=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pairs" / place / "a.png")
+    card = publish(tmp_path / "run", {"Made up": tmp_path / "pairs"}, tmp_path / "shipped")
+    score = card["scores"][0]
+    assert score["input_psnr_db"] == pytest.approx(20 * np.log10(255 / 10), abs=1e-3)
+    assert score["pairs"] == 1
+    stored = json.loads((tmp_path / "shipped/tiny.json").read_text())
+    assert stored == card
+    weights = tmp_path / "shipped/tiny.safetensors"
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == card["sha256"]
+    text = (tmp_path / "shipped/tiny.md").read_text()
+    assert f"{score['psnr_db']:.2f} / {score['ssim']:.4f}" in text
+    # The same numbers by hand, from the network itself.
+    with torch.inference_mode():
+        x = torch.from_numpy((target + 10).astype(np.float32) / 255).permute(2, 0, 1)[None]
+        y = load_weights(weights)(x)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    mse = ((np.rint(y * 255) - target) ** 2).mean()
+    assert score["psnr_db"] == pytest.approx(10 * np.log10(255**2 / mse), abs=2e-3)
+
+
+def test_publishing_names_what_is_missing(prepared, tmp_path):
+    with pytest.raises(InvalidRequest, match="best.safetensors"):
+        publish(tmp_path, {})
+    with pytest.raises(InvalidRequest, match="holds no pairs"):
+        list(pairs(tmp_path))
+    (tmp_path / "input").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "input" / "a.png")
+    with pytest.raises(InvalidRequest, match="a.png in .* has 0 targets"):
+        list(pairs(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..checkpoints import load_weights
-from ..compare import PROTOCOL, psnr, ssim
+from ..compare import PROTOCOL, likeness
 from ..errors import InvalidRequest
 from ..image import read_image
 from ..restore import restore
@@ -70,15 +70,8 @@ def measure(weights: Path, task: str, benchmark: str, folder: Path) -> dict[str,
         degraded, target = read_image(degraded_path), read_image(target_path)
         side = max(degraded.height, degraded.width)
         job = restore(degraded, task, weights=model, same_size=True, tile_px=side)
-        output = job.result().picture
-        rows.append(
-            [
-                psnr(output, target),
-                ssim(output, target),
-                psnr(degraded, target),
-                ssim(degraded, target),
-            ]
-        )
+        before, after = likeness(degraded, target), likeness(job.result().picture, target)
+        rows.append([after.psnr_db, after.ssim, before.psnr_db, before.ssim])
     means = np.mean(rows, axis=0)
     return {
         "benchmark": benchmark,

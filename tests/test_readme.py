@@ -1,0 +1,57 @@
+"""What the README and requirements.txt promise."""
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CARDS = sorted((ROOT / "mirnet" / "weights").glob("*.json"))
+
+
+def test_front_matter_fits_what_is_installed():
+    front = yaml.safe_load(README.split("---")[1])
+    assert front["sdk"] == "gradio"
+    assert front["sdk_version"] == version("gradio")
+    assert (ROOT / front["app_file"]).exists()
+    assert len(front["short_description"]) <= 60
+
+
+def test_every_local_link_and_picture_exists():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
+def test_scores_in_the_readme_are_those_of_the_cards(card):
+    content = json.loads(card.read_text())
+    for score in content["scores"]:
+        row = (
+            f"| {content['id']} | {score['benchmark']} | {score['pairs']} "
+            f"| {score['input_psnr_db']:.2f} / {score['input_ssim']:.4f} "
+            f"| {score['psnr_db']:.2f} / {score['ssim']:.4f} |"
+        )
+        assert row in README
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+def test_every_requirement_has_a_lower_bound_and_a_reason(name):
+    for line in (ROOT / name).read_text().splitlines():
+        if line and not line.startswith(("#", "-r")):
+            assert re.fullmatch(r"[\w.-]+[>=]=[\d.]+(,<=?[\d.]+)?\s+# .+", line), line
+
+
+def test_shipped_weights_are_small_and_have_their_card():
+    files = sorted((ROOT / "mirnet" / "weights").glob("*.safetensors"))
+    assert [f.stem for f in files] == [c.stem for c in CARDS]
+    for file, card in zip(files, CARDS, strict=True):
+        content = json.loads(card.read_text())
+        assert file.stat().st_size < 6_000_000
+        assert content["parameters"] < 1_500_000
+        assert (file.with_suffix(".md")).read_text().count(content["sha256"]) == 1
