@@ -1,0 +1,152 @@
+"""MIRNet Studio: `python app.py` opens the page; on a Hugging Face Space this is the app file.
+
+Flags, the frame of the page and its start. The tabs live in mirnet/ui.py.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+HERE = Path(__file__).parent
+KEEP_SECONDS = 2 * 3600
+"""How long uploads and results lie on the server."""
+MAX_UPLOAD = "200mb"
+"""Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
+MAX_WAITING = 20
+"""Visitors in the queue; the next one is asked to come back."""
+
+
+def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Restore photos in the browser with MIRNet."
+    )
+    parser.add_argument("--host", help="address to listen on (this machine only by default)")
+    parser.add_argument("--port", type=int, help="port to listen on (7860 or the next free one)")
+    parser.add_argument("--share", action="store_true", help="ask for a public link")
+    parser.add_argument("--auth", metavar="USER:PASSWORD", help="let in only who knows this")
+    parser.add_argument(
+        "--max-pixels", type=int, default=100_000_000, help="largest photo (%(default)s pixels)"
+    )
+    flags = parser.parse_args(arguments)
+    if flags.auth is not None and not all(flags.auth.partition(":")):
+        parser.error("--auth wants USER:PASSWORD, such as --auth anna:secret")
+    if flags.max_pixels < 1:
+        parser.error("--max-pixels wants a positive number")
+    return flags
+
+
+def build(max_pixels: int):
+    """Build the page.
+
+    Args:
+        max_pixels: Most pixels accepted, in a photo and in its result.
+
+    Returns:
+        A `gradio.Blocks` with its queue, ready for `launch`.
+    """
+    import gradio as gr
+
+    from mirnet import ui_html
+    from mirnet.ui import RestoreTab
+
+    with gr.Blocks(
+        title="MIRNet Studio", delete_cache=(600, KEEP_SECONDS), analytics_enabled=False
+    ) as page:
+        gr.HTML(
+            '<header class="mir-header"><h1>MIRNet Studio</h1>'
+            "<p>Noise, darkness, small size, dull colours: restored at full resolution, "
+            "on this machine.</p></header>"
+        )
+        with gr.Tabs():
+            with gr.Tab("Restore", id="restore"):
+                RestoreTab(page, max_pixels, on_accelerator())
+            with gr.Tab("About", id="about"):
+                gr.HTML(ui_html.about(max_pixels, KEEP_SECONDS / 3600))
+    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
+
+
+def on_accelerator():
+    """On a Space with a shared GPU, the wrapper that borrows it; None elsewhere."""
+    try:
+        import spaces
+    except ImportError:
+        return None
+    return spaces.GPU(duration=120)
+
+
+def look() -> dict:
+    """Theme, style sheet and script, as `launch` takes them."""
+    import gradio as gr
+
+    from mirnet.ui import PASTE_SCRIPT
+
+    fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+    theme = gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.zinc,
+        radius_size=gr.themes.sizes.radius_md,
+        font=fonts,
+        font_mono=["ui-monospace", "Liberation Mono", "monospace"],
+    ).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_text_color="white",
+        button_primary_background_fill_dark="*primary_400",
+        button_primary_background_fill_hover_dark="*primary_300",
+        button_primary_text_color_dark="*neutral_950",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_600",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        color_accent="*primary_700",
+        color_accent_soft="*primary_50",
+        color_accent_soft_dark="#12302d",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_400",
+        checkbox_background_color_selected="*primary_700",
+        checkbox_background_color_selected_dark="*primary_500",
+        checkbox_border_color_selected="*primary_700",
+    )
+    return {"theme": theme, "css_paths": HERE / "mirnet" / "ui.css", "head": PASTE_SCRIPT}
+
+
+def launch_options() -> dict:
+    """What every start has in common, the tests' too."""
+    from mirnet.ui_html import EXAMPLES_FOLDER
+
+    return look() | {
+        "max_file_size": MAX_UPLOAD,
+        "run_history": False,
+        "ssr_mode": False,
+        "footer_links": ["api", "settings"],
+        "allowed_paths": [str(EXAMPLES_FOLDER)],
+    }
+
+
+def main() -> None:
+    """Start the page and stay until Ctrl+C."""
+    flags = read_flags()
+    page = build(flags.max_pixels)
+    share = flags.share and "SPACE_ID" not in os.environ
+    page.launch(
+        server_name=flags.host,
+        server_port=flags.port,
+        share=share,
+        auth=tuple(flags.auth.split(":", 1)) if flags.auth else None,
+        prevent_thread_lock=True,
+        **launch_options(),
+    )
+    if share and not page.share_url:
+        print(f"No public link could be made; the page goes on here: {page.local_url}")
+    page.block_thread()
+
+
+if __name__ == "__main__":
+    main()

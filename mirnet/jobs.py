@@ -1,0 +1,209 @@
+"""What the page does for a visitor, without widgets: one restoration, results kept, runs to stop.
+
+Finished results stay in memory, the newest ones, so that another file format or a closer look needs
+no new run. `Shelf` and `Runs` are safe to call from several threads.
+"""
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import catalogue, weights
+from .errors import InvalidRequest, WeightsUnavailable
+from .image import SAVE_FORMATS, Picture
+from .tasks import get_task
+
+if TYPE_CHECKING:
+    from .restore import Restoration, Restored, TileDone
+
+MAX_BYTES = 600 * 2**20
+"""How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
+
+
+class Shelf:
+    """The newest results."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._results: OrderedDict[str, Restored] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, result: "Restored") -> str:
+        """Keep a result and return its key; the oldest ones make room for it."""
+        key = secrets.token_urlsafe(12)
+        with self._lock:
+            self._results[key] = result
+            while len(self._results) > 1 and self._bytes() > self._max_bytes:
+                self._results.popitem(last=False)
+        return key
+
+    def get(self, key: str | None) -> "Restored":
+        """Look a result up.
+
+        Raises:
+            InvalidRequest: It had to make room for newer ones.
+        """
+        with self._lock:
+            if key is not None and key in self._results:
+                self._results.move_to_end(key)
+                return self._results[key]
+        raise InvalidRequest("This result is no longer kept: press Restore again.")
+
+    def _bytes(self) -> int:
+        pictures = [p for r in self._results.values() for p in (r.picture, r.before)]
+        return sum(picture.pixels.nbytes for picture in pictures)
+
+
+@dataclass
+class Run:
+    """One visitor's run, seen by its own event and by the Stop button."""
+
+    restoration: "Restoration | None" = None
+    """The photo being restored now."""
+    archive: Path | None = None
+    """The zip that is being filled, for several photos."""
+    finished: int = 0
+    """Photos in the zip."""
+    stopped: bool = False
+    """Whether the visitor pressed Stop; the zip then belongs to that click."""
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when the run has let go of the network."""
+
+
+class Runs:
+    """The runs under way, one per visitor."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, visitor: str) -> Run:
+        """Register a new run; an older one of the same visitor is stopped."""
+        run = Run()
+        with self._lock:
+            older = self._runs.get(visitor)
+            self._runs[visitor] = run
+        if older is not None and older.restoration is not None:
+            older.restoration.cancel()
+        return run
+
+    def end(self, visitor: str, run: Run) -> None:
+        """Forget a run."""
+        with self._lock:
+            if self._runs.get(visitor) is run:
+                del self._runs[visitor]
+        run.ended.set()
+
+    def stop(self, visitor: str) -> Run | None:
+        """Ask a visitor's run to stop before its next tile; None where there is none."""
+        with self._lock:
+            run = self._runs.get(visitor)
+        if run is not None:
+            run.stopped = True
+            if run.restoration is not None:
+                run.restoration.cancel()
+        return run
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for."""
+
+    task: str
+    """Id of the task."""
+    weights: str
+    """Id in the catalogue."""
+    strength: float = 1.0
+    """0 to 1."""
+    ensemble: bool = False
+    """Average over 8 views."""
+    tile_px: int | None = None
+    """Longest side of a tile; None lets the library choose."""
+    same_size: bool = False
+    """Do not enlarge for super-resolution."""
+    max_pixels: int = 0
+    """Most pixels accepted."""
+
+
+Work = Callable[[str, Order], "Generator[TileDone | Restored]"]
+"""Restores one file: tile events, then the result."""
+
+
+def restore_file(path: str, order: Order, run: Run) -> "Generator[TileDone | Restored]":
+    """Restore one file; closing the iterator stops it before the next tile.
+
+    Args:
+        path: A file on this machine.
+        order: What to do.
+        run: Learns which restoration is under way, so that another thread can cancel it.
+
+    Yields:
+        One event a tile, then the result.
+
+    Raises:
+        MIRNetError: The photo, the weights or a setting cannot be used.
+    """
+    from .restore import restore
+
+    loaded = weights.load(order.weights)
+    restoration = restore(
+        path,
+        order.task,
+        weights=loaded,
+        strength=order.strength,
+        ensemble=order.ensemble,
+        tile_px=order.tile_px,
+        same_size=order.same_size,
+        max_pixels=order.max_pixels,
+    )
+    run.restoration = restoration
+    try:
+        yield from restoration
+        yield restoration.result()
+    finally:  # `yield from` has closed the restoration
+        run.restoration = None
+
+
+def restore_apart(path: str, order: Order) -> "Generator[TileDone | Restored]":
+    """`restore_file` for another process, with nothing but plain values in and out."""
+    yield from restore_file(path, order, Run())
+
+
+def choose_weights(task_id: str, weights_id: str | None) -> str:
+    """Check a choice of weights; strangers may name catalogue entries only, no paths or Hub ids.
+
+    Raises:
+        InvalidRequest: Unknown task, or weights of another task.
+        WeightsUnavailable: No such weights here.
+    """
+    task = get_task(task_id)
+    entries = catalogue.entries_for(task.id)
+    ids = [entry.id for entry in entries]
+    chosen = weights_id or task.default_weights
+    if chosen not in ids:
+        offers = f"choose from {', '.join(ids)}" if ids else "none are known here"
+        raise InvalidRequest(f"{task.title} cannot use the weights {chosen[:80]!r}: {offers}.")
+    if weights.locate(chosen) is None:
+        raise WeightsUnavailable(
+            f"The weights {chosen!r} are not on this machine: press Download below their name, or "
+            f"run `python -m mirnet weights fetch {chosen}`."
+        )
+    return chosen
+
+
+def result_name(picture: Picture, task_id: str, save_format: str) -> str:
+    """File name of a result, such as holiday-denoise.png."""
+    return f"{picture.name}-{task_id}{SAVE_FORMATS[save_format].suffix}"
+
+
+def unused_name(name: str, taken: list[str]) -> str:
+    """Make a name unlike those already taken: a-denoise.png, a-denoise-2.png."""
+    path, number, free = Path(name), 2, name
+    while free in taken:
+        free = f"{path.stem}-{number}{path.suffix}"
+        number += 1
+    return free

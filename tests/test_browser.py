@@ -1,0 +1,351 @@
+"""The page in Debian's chromium: photos in, progress, results, Stop, errors, a phone's width."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+import mirnet
+from mirnet import TASKS, ui_html, weights
+from mirnet.image import Picture, read_image, write_image
+from mirnet.preview import PREVIEW_PX
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 60_000
+SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
+FILES = "#photos input[type=file]"
+TOAST = "[data-testid=toast-body]"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """`python app.py`, started once as a person would."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, process.communicate()[0].decode()
+            try:
+                requests.get(url, timeout=5)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator["sync_api.BrowserContext"]:
+    """One browser with one cache, so that the frontend's files load once."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium here")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield chromium.new_context()
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Open the page; at the end, it must have asked nobody but the app, and thrown nothing."""
+    hosts: set[str] = set()
+    faults: list[str] = []
+    pages = []
+
+    def start(width: int = 1280, height: int = 900, theme: str = "light") -> "sync_api.Page":
+        page = window.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{address}?__theme={theme}")
+        page.wait_for_selector("#task label.selected")
+        return page
+
+    yield start
+    for page in pages:
+        page.close()
+    assert hosts - {""} == {urlsplit(address).netloc}
+    assert faults == []
+
+
+@pytest.fixture
+def page(open_page) -> "sync_api.Page":
+    return open_page()
+
+
+def small_photo(path: Path, task: str = "denoise") -> Path:
+    """A part of a real photo, quick to restore."""
+    with Image.open(ui_html.examples_for(task)[0].path) as photo:
+        photo.convert("RGB").crop((200, 100, 440, 290)).save(path, quality=95)
+    return path
+
+
+def choose_task(page, task: str) -> None:
+    page.check(f"#task input[value='{task}']", force=True)
+    title = ui_html.examples_for(task)[0].title
+    page.wait_for_selector(f"#samples >> text={title}")
+
+
+def add(page, *paths: Path) -> None:
+    page.set_input_files(FILES, [str(path) for path in paths])
+    if len(paths) == 1:
+        page.wait_for_selector("#photo img")
+    else:
+        page.wait_for_selector("#board .mir-batch")
+
+
+def restore(page) -> None:
+    page.click("#go")
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#download:not([disabled])")
+
+
+def download(page, folder: Path) -> Path:
+    with page.expect_download() as event:
+        page.click("#download")
+    path = folder / event.value.suggested_filename
+    event.value.save_as(path)
+    return path
+
+
+def assert_fits(page) -> None:
+    """Nothing is wider than the window, neither to scroll to nor cut off."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    parts = ".mir-header, [id]:is(.block, .row, .column, button), .mir-about > *"
+    outside = page.eval_on_selector_all(
+        parts,
+        """found => found.filter((part) => part.checkVisibility()).map((part) =>
+            [part.id || part.className, part.getBoundingClientRect()])
+            .filter(([, box]) => box.left < 0 || box.right > innerWidth)
+            .map(([name, box]) => `${name}: ${box.left} to ${box.right}`)""",
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_photo_is_restored_and_downloaded(page, tmp_path, task):
+    photo = small_photo(tmp_path / "holiday.jpg", task)
+    choose_task(page, task)
+    add(page, photo)
+    restore(page)
+    path = download(page, tmp_path)
+    assert path.name == f"holiday-{task}.png"
+    expected = mirnet.restore(photo, task).result()
+    assert np.array_equal(read_image(path).pixels, expected.picture.pixels)
+    facts = page.inner_text("#facts")
+    assert f"weights {TASKS[task].default_weights} · sha256 {expected.weights_sha256[:6]}" in facts
+    # What the slider shows is the result, unharmed by the page's own encoding.
+    shown = page.eval_on_selector_all("#slider img", "images => images.map((i) => i.src)")
+    served = [read_image(requests.get(url, timeout=10).content).pixels for url in shown]
+    assert any(np.array_equal(pixels, expected.picture.pixels) for pixels in served)
+
+
+def test_sixteen_bits_and_profile_survive_the_page(page, tmp_path):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = np.random.default_rng(1).integers(0, 65536, (60, 90, 3)).astype(np.uint16)
+    photo = write_image(Picture(pixels, icc_profile=profile), tmp_path / "deep.png")
+    add(page, photo)
+    assert "90 × 60 · 0.0054 MP · 16 bits · PNG" in page.inner_text("#facts")
+    restore(page)
+    expected = mirnet.restore(photo).result().picture.pixels
+    result = read_image(download(page, tmp_path))
+    assert (result.bits, result.icc_profile) == (16, profile)
+    assert np.array_equal(result.pixels, expected)
+    page.check("#format input[value='TIFF']", force=True)
+    page.wait_for_selector("#download:has-text('TIFF'):not([disabled])")
+    result = read_image(download(page, tmp_path))
+    assert (result.bits, result.source_format) == (16, "TIFF")
+    assert np.array_equal(result.pixels, expected)
+
+
+def test_a_phones_heic_shows_and_restores(page, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    with Image.open(small_photo(tmp_path / "small.png")) as source:
+        pillow_heif.from_pillow(source).save(tmp_path / "IMG_1.heic")
+    add(page, tmp_path / "IMG_1.heic")
+    assert page.eval_on_selector("#photo img", "image => image.naturalWidth") == 240
+    restore(page)
+    assert download(page, tmp_path).name == "IMG_1-denoise.png"
+
+
+def test_stop_ends_a_run_within_a_tile(page, tmp_path):
+    photo = tmp_path / "large.png"
+    Image.effect_noise((2800, 2000), 40).save(photo, compress_level=1)
+    add(page, photo)
+    assert page.eval_on_selector("#photo img", "image => image.naturalWidth") == PREVIEW_PX
+    page.click("#go")
+    page.wait_for_selector("#bar >> text=/Tile [1-9]/")
+    assert not page.is_enabled("#go")
+    began = time.monotonic()
+    page.click("#stop")
+    page.wait_for_selector("#bar >> text=Stopped")
+    assert time.monotonic() - began < 15
+    words = page.inner_text("#bar")
+    page.wait_for_timeout(1500)
+    assert page.inner_text("#bar") == words  # no tile follows
+    page.click("#photos button[aria-label=Clear]")
+    page.wait_for_selector("#board .mir-empty")
+    add(page, small_photo(tmp_path / "small.png"))
+    restore(page)  # the network is free again
+
+
+def test_a_bad_file_is_one_sentence_and_the_page_goes_on(page, tmp_path):
+    bad = tmp_path / "broken.jpg"
+    bad.write_bytes(ui_html.examples_for("denoise")[0].path.read_bytes()[:300])
+    page.set_input_files(FILES, [str(bad)])
+    page.wait_for_selector(TOAST)
+    words = page.inner_text(TOAST)
+    assert "broken.jpg" in words
+    assert "Traceback" not in words and str(tmp_path) not in words
+    page.wait_for_selector("#board .mir-empty")
+    page.click("#go")
+    page.wait_for_selector(f"{TOAST} >> text=There is no photo yet")
+    page.wait_for_selector("#bar .mir-failed")
+    add(page, small_photo(tmp_path / "small.png"))
+    restore(page)
+
+
+def test_several_photos_come_back_as_one_zip(page, tmp_path):
+    sample = small_photo(tmp_path / "sample.jpg")
+    names = ("one.jpg", "two.jpg", "two.png", "broken.png")
+    for name in names[:2]:
+        shutil.copy(sample, tmp_path / name)
+    grey = np.random.default_rng(2).integers(0, 256, (40, 30)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "two.png"), grey)
+    (tmp_path / "broken.png").write_text("nothing")
+    add(page, *(tmp_path / name for name in names))
+    page.check("#format input[value='WebP']", force=True)
+    restore(page)
+    assert "3 of 4 photos restored. 1 could not be" in page.inner_text("#bar")
+    assert page.locator("#board tr.mir-failed").inner_text().count("broken.png") >= 1
+    with zipfile.ZipFile(download(page, tmp_path)) as archive:
+        assert archive.namelist() == [
+            "one-denoise.webp",
+            "two-denoise.webp",
+            "two-denoise-2.webp",
+        ]
+        assert read_image(archive.read("two-denoise-2.webp")).pixels.shape == (40, 30, 3)
+
+
+def test_an_example_is_measured_against_its_original(page):
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    page.wait_for_selector("#scores table")
+    table = page.inner_text("#scores")
+    assert len(re.findall(r"\d\d\.\d\d dB", table)) == 2
+    assert len(re.findall(r"0\.\d{4}", table)) == 2
+    assert "PSNR over all RGB values" in table
+
+
+def test_ways_to_look(page):
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    page.check("#view input[value='pair']", force=True)
+    page.wait_for_selector("#before img")
+    page.wait_for_selector("#after img")
+    assert all(page.eval_on_selector_all("#pair img", "images => images.map((i) => i.alt !== '')"))
+    page.check("#view input[value='close']", force=True)
+    page.wait_for_selector("#close-slider img")
+    sizes = page.eval_on_selector(
+        "#close-slider img", "image => [image.clientWidth, image.naturalWidth]"
+    )
+    assert sizes[0] == sizes[1] == 624
+    page.check("#view input[value='slider']", force=True)
+    page.wait_for_selector("#slider img")
+
+
+def test_official_weights_are_offered_not_fetched(page):
+    page.click("#weights input")
+    page.click("text=downloads on click >> nth=0")
+    page.wait_for_selector("#fetch:has-text('Download')")
+    note = page.inner_text("#weights-note")
+    assert "non-commercial" in note
+    assert "Nothing is fetched until you press Download" in note
+    add(page, ui_html.examples_for("denoise")[0].path)
+    page.click("#go")
+    page.wait_for_selector(f"{TOAST} >> text=press Download")
+
+
+def test_a_phone_needs_no_sideways_scroll(open_page):
+    page = open_page(390, 844)
+    assert_fits(page)
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    page.wait_for_selector("#slider img")
+    assert_fits(page)
+    page.check("#view input[value='close']", force=True)
+    page.wait_for_selector("#close-slider img")
+    assert_fits(page)
+    page.click("button[role=tab]:has-text('About')")
+    page.wait_for_selector("text=The weights, honestly")
+    assert_fits(page)
+
+
+def test_dark_is_dark(open_page):
+    page = open_page(390, 844, "dark")
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
+        ".match(/[0-9]+/g).every((value) => value < 60)"
+    )
+    colour = page.eval_on_selector(
+        "#task label.selected span", "span => getComputedStyle(span).color"
+    )
+    assert min(int(value) for value in re.findall(r"\d+", colour)[:3]) > 140
+
+
+def test_keyboard_and_screen_reader(page):
+    assert page.eval_on_selector_all("img:not([alt])", "images => images.length") == 0
+    page.focus("#task input[value='lowlight']")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#task label.selected:has-text('Brighten')")
+    outline = page.eval_on_selector(
+        "#task label.selected", "label => getComputedStyle(label).outlineStyle"
+    )
+    assert outline == "solid"
+    page.focus("#samples .thumbnail-item >> nth=0")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#photo img")
+    page.focus("#go")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#bar [role=progressbar], #bar [role=status]")
+    page.wait_for_selector("#bar .mir-done")
