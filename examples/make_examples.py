@@ -1,0 +1,414 @@
+"""Make the example photos of the page: free photographs, damaged on purpose and with a seed.
+
+    python examples/make_examples.py FOLDER
+
+FOLDER holds Debian's package lomiri-wallpapers-16.04, extracted (`dpkg -x PACKAGE.deb FOLDER`).
+Every damage is done in linear light, as a camera would do it. The script writes the pictures, the
+list the page reads (examples.json) and CREDITS.md; running it again gives the same bytes.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+HERE = Path(__file__).parent
+SIZE = 624, 420
+"""Width and height of every original; both divide by 2, 3 and 4 for the enlarging tasks."""
+MAX_BYTES = 250_000
+"""Largest file; noisier pictures than that go to JPEG of high quality."""
+PACKAGE = "lomiri-wallpapers-16.04"
+AITZOL = "Aitzol Berasategi", "CC-BY-4.0"
+FREESPACE = 'Trevor "Freespace"', "CC-BY-4.0"
+LICENCE_URLS = {
+    "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+}
+
+Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""Maps (H, W, 3) linear light in [0, 1] to the same, or to a smaller picture."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example as the page sees it."""
+
+    file: str
+    """The damaged picture, relative to this folder."""
+    original: str
+    """The undamaged one, of the size a perfect result would have."""
+    task: str
+    """Id of the task."""
+    title: str
+    """Two or three words."""
+    alt: str
+    """What the picture shows and what is wrong with it."""
+    damage: str
+    """What was done to it."""
+    author: str
+    """Photographer."""
+    licence: str
+    """SPDX name of the photograph's licence."""
+    source: str
+    """File name inside the Debian package."""
+
+
+def to_linear(srgb: np.ndarray) -> np.ndarray:
+    """Decode sRGB (IEC 61966-2-1), both in [0, 1]."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Encode linear light as sRGB (IEC 61966-2-1), clipped to [0, 1]."""
+    linear = np.clip(linear, 0, 1)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def sensor_noise(
+    light: np.ndarray, random: np.random.Generator, shot: float, read: float
+) -> np.ndarray:
+    """Add Poisson-Gaussian noise that is a little coarser than a pixel, as demosaicking leaves it.
+
+    Args:
+        light: (H, W, 3) linear, in [0, 1].
+        random: Source of randomness.
+        shot: Variance per unit of light.
+        read: Variance in the dark.
+    """
+    noise = random.standard_normal(light.shape)
+    shifted = np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
+    noise = (noise + 0.35 * shifted) / np.sqrt(1 + 3 * 0.35**2)
+    noise[..., [0, 2]] *= 1.5  # red and blue are amplified by the white balance
+    return light + np.sqrt(shot * np.clip(light, 0, 1) + read) * noise
+
+
+def high_iso(shot: float, read: float) -> Damage:
+    """Noise of a small or fast-set sensor."""
+    return lambda light, random: sensor_noise(light, random, shot, read)
+
+
+def under_exposed(stops: float, cast: tuple[float, float, float]) -> Damage:
+    """Too little light: darker by `stops` EV, with the noise and the cast that come with it."""
+
+    def damage(light: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return sensor_noise(light * 2.0**-stops * np.array(cast), random, 4e-4, 2e-6)
+
+    return damage
+
+
+def shrunk(scale: int) -> Damage:
+    """A smaller picture: the blur of a lens, then the average over each scale x scale block."""
+
+    def damage(light: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        kernel = np.exp(-0.5 * (np.arange(-6, 7) / (0.35 * scale)) ** 2)
+        for axis in (0, 1):
+            light = convolve(light, kernel / kernel.sum(), axis)
+        height, width = light.shape[0] // scale, light.shape[1] // scale
+        small = light.reshape(height, scale, width, scale, 3).mean((1, 3))
+        return sensor_noise(small, random, 2e-5, 1e-7)
+
+    return damage
+
+
+def flat_export(stops: float, cast: tuple[float, float, float], contrast: float) -> Damage:
+    """An unedited export: wrong exposure, a colour cast, grey blacks and tame colours."""
+
+    def damage(light: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        del random
+        light = light * 2.0**stops * np.array(cast)
+        grey = light.mean(2, keepdims=True)
+        light = grey + 0.75 * (light - grey)
+        return to_linear(0.08 + contrast * to_srgb(light))
+
+    return damage
+
+
+def convolve(values: np.ndarray, kernel: np.ndarray, axis: int) -> np.ndarray:
+    """Convolve along one axis, edges repeated."""
+    reach = len(kernel) // 2
+    padding = [(reach, reach) if i == axis else (0, 0) for i in range(3)]
+    padded = np.pad(values, padding, mode="edge")
+    length = values.shape[axis]
+    return sum(
+        weight * np.take(padded, range(i, i + length), axis) for i, weight in enumerate(kernel)
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one example is made."""
+
+    task: str
+    name: str
+    title: str
+    shows: str
+    source: str
+    credit: tuple[str, str]
+    crop: tuple[float, float, float]
+    """Centre (0..1 across, 0..1 down) and width as a share of the photograph's."""
+    damage: Damage
+    says: str
+    """The damage in words."""
+
+
+NOISE = "Poisson-Gaussian sensor noise in linear light"
+DARK = "exposure lowered by {} EV in linear light, colour cast, Poisson-Gaussian sensor noise"
+SMALL = "lens blur and reduction to 1/{} in linear light, a trace of sensor noise"
+FLAT = "wrong exposure, colour cast, raised blacks, lower contrast and saturation"
+RECIPES = (
+    Recipe(
+        "denoise",
+        "dandelion",
+        "Dandelion",
+        "A dandelion clock in evening light",
+        "seeding_by_Clements_Engelhardt",
+        ("Clemens Engelhardt", "CC0-1.0"),
+        (0.38, 0.5, 0.62),
+        high_iso(6e-3, 4e-4),
+        NOISE,
+    ),
+    Recipe(
+        "denoise",
+        "brushes",
+        "Brushes",
+        "Paint brushes in bright colours",
+        "Picture_1A_by_freespace",
+        FREESPACE,
+        (0.42, 0.5, 0.8),
+        high_iso(1.2e-2, 8e-4),
+        NOISE,
+    ),
+    Recipe(
+        "denoise",
+        "dogs",
+        "Two dogs",
+        "Two dogs looking out of a wooden house",
+        "friends_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.42, 0.4, 0.7),
+        high_iso(4e-3, 3e-4),
+        NOISE,
+    ),
+    Recipe(
+        "sr-x2",
+        "fig",
+        "Fig",
+        "Half a fig in a red bowl",
+        "Picture_0B_by_freespace",
+        FREESPACE,
+        (0.6, 0.5, 0.55),
+        shrunk(2),
+        SMALL.format(2),
+    ),
+    Recipe(
+        "sr-x2",
+        "brook",
+        "Brook",
+        "A brook between mossy rocks",
+        "life_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.45, 0.55, 0.5),
+        shrunk(2),
+        SMALL.format(2),
+    ),
+    Recipe(
+        "sr-x3",
+        "mountain",
+        "Mountain",
+        "A rocky ridge with snow",
+        "picosdeeuropa_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.62, 0.42, 0.62),
+        shrunk(3),
+        SMALL.format(3),
+    ),
+    Recipe(
+        "sr-x3",
+        "dog",
+        "Dog",
+        "The face of a brown dog at a window",
+        "friends_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.45, 0.38, 0.5),
+        shrunk(3),
+        SMALL.format(3),
+    ),
+    Recipe(
+        "sr-x4",
+        "bristles",
+        "Bristles",
+        "Bristles of coloured paint brushes",
+        "Picture_1A_by_freespace",
+        FREESPACE,
+        (0.5, 0.42, 0.75),
+        shrunk(4),
+        SMALL.format(4),
+    ),
+    Recipe(
+        "sr-x4",
+        "wood",
+        "Autumn wood",
+        "A hillside of larches in autumn below a mountain",
+        "aitzgorri_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.4, 0.5, 0.6),
+        shrunk(4),
+        SMALL.format(4),
+    ),
+    Recipe(
+        "lowlight",
+        "workshop",
+        "Drum",
+        "A drum on a beanbag in front of a table made of pallets",
+        "Wine_by_Jakkub_Mede",
+        ("Jakub Mede", "CC-BY-4.0"),
+        (0.5, 0.55, 1.0),
+        under_exposed(4.0, (1.0, 0.95, 0.85)),
+        DARK.format(4),
+    ),
+    Recipe(
+        "lowlight",
+        "stream",
+        "Stream",
+        "A stream falling over rocks in a forest",
+        "life_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.5, 0.5, 1.0),
+        under_exposed(3.5, (0.9, 1.0, 1.05)),
+        DARK.format(3.5),
+    ),
+    Recipe(
+        "lowlight",
+        "window",
+        "At the window",
+        "Two dogs at the window of a wooden house",
+        "friends_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.5, 0.42, 1.0),
+        under_exposed(3.0, (1.0, 0.97, 0.92)),
+        DARK.format(3),
+    ),
+    Recipe(
+        "retouch",
+        "larches",
+        "Larches",
+        "A meadow, larches in autumn and a mountain",
+        "aitzgorri_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.5, 0.5, 1.0),
+        flat_export(-1.0, (0.92, 0.98, 1.15), 0.78),
+        FLAT,
+    ),
+    Recipe(
+        "retouch",
+        "ridge",
+        "Ridge",
+        "A path up a meadow below a rocky ridge",
+        "picosdeeuropa_by_Aitzol_Berasategi",
+        AITZOL,
+        (0.5, 0.5, 1.0),
+        flat_export(-0.6, (1.12, 1.0, 0.85), 0.75),
+        FLAT,
+    ),
+)
+
+
+def cut(photo: Image.Image, crop: tuple[float, float, float]) -> Image.Image:
+    """Cut a part of the shape of `SIZE` out of a photograph and reduce it to that size."""
+    across, down, share = crop
+    width = min(photo.width * share, photo.height * SIZE[0] / SIZE[1])
+    height = width * SIZE[1] / SIZE[0]
+    left = min(max(photo.width * across - width / 2, 0), photo.width - width)
+    top = min(max(photo.height * down - height / 2, 0), photo.height - height)
+    box = (left, top, left + width, top + height)
+    return photo.resize(SIZE, Image.Resampling.LANCZOS, box=box).filter(
+        ImageFilter.UnsharpMask(0.6, 30, 0)
+    )
+
+
+def save(picture: Image.Image, stem: Path) -> Path:
+    """Write a PNG, or a JPEG of quality 96 or less where the PNG would be too large."""
+    path = stem.with_suffix(".png")
+    picture.save(path, optimize=True)
+    if path.stat().st_size <= MAX_BYTES:
+        return path
+    path.unlink()
+    path = stem.with_suffix(".jpg")
+    for quality in range(96, 60, -2):
+        picture.save(path, quality=quality, subsampling=0)
+        if path.stat().st_size <= MAX_BYTES:
+            break
+    return path
+
+
+def make(recipe: Recipe, photographs: Path, seed: int) -> Example:
+    """Make one example: original and damaged picture."""
+    photo = Image.open(photographs / f"{recipe.source}.jpg").convert("RGB")
+    folder = HERE / recipe.task
+    folder.mkdir(exist_ok=True)
+    original = folder / f"{recipe.name}-original.jpg"
+    cut(photo, recipe.crop).save(original, quality=90, subsampling=0, optimize=True)
+    # The damage starts from the JPEG as it was written, so that it is exactly the truth.
+    with Image.open(original) as truth:
+        light = to_linear(np.asarray(truth) / 255)
+    damaged = to_srgb(recipe.damage(light, np.random.default_rng(seed)))
+    picture = Image.fromarray(np.rint(damaged * 255).astype(np.uint8))
+    return Example(
+        file=save(picture, folder / recipe.name).relative_to(HERE).as_posix(),
+        original=original.relative_to(HERE).as_posix(),
+        task=recipe.task,
+        title=recipe.title,
+        alt=f"{recipe.shows}; synthetic damage: {recipe.says}",
+        damage=recipe.says,
+        author=recipe.credit[0],
+        licence=recipe.credit[1],
+        source=f"{recipe.source}.jpg",
+    )
+
+
+def credits_page(examples: list[Example]) -> str:
+    """Credit every photograph and say what was done to it."""
+    lines = [
+        "# Credits of the example photos",
+        "",
+        f"All are cut out of photographs in Debian's package {PACKAGE}, whose file",
+        "debian/copyright names authors and licences. They were reduced to at most "
+        f"{SIZE[0]} x {SIZE[1]} pixels",
+        "and **damaged by program** (`examples/make_examples.py`, seeded): the faults are "
+        "synthetic,",
+        "not those of the photographers. `*-original.jpg` is the picture before the damage.",
+        "",
+        "Most of the photographs are also among those that our shipped weights were trained on, with",
+        "other damage: the examples show what the page does, not how well it does on new photos.",
+        "",
+        "| example | photograph | author | licence | synthetic damage |",
+        "|---|---|---|---|---|",
+    ]
+    for example in examples:
+        licence = f"[{example.licence}]({LICENCE_URLS[example.licence]})"
+        lines.append(
+            f"| {example.file} | {example.source} | {example.author} | {licence} "
+            f"| {example.damage} |"
+        )
+    lines += ["", "The damaged pictures are under the licence of their photograph.", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Make all examples, examples.json and CREDITS.md."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path, help=f"{PACKAGE}, extracted")
+    folder = parser.parse_args().folder
+    photographs = next(folder.rglob("seeding_by_Clements_Engelhardt.jpg")).parent
+    examples = [make(recipe, photographs, seed) for seed, recipe in enumerate(RECIPES, 1)]
+    text = json.dumps([asdict(example) for example in examples], indent=2, ensure_ascii=False)
+    (HERE / "examples.json").write_text(text + "\n", encoding="utf-8")
+    (HERE / "CREDITS.md").write_text(credits_page(examples), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
