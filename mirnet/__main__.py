@@ -509,9 +509,7 @@ def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     pairs: Annotated[
         list[str],
-        typer.Option(
-            help="NAME=FOLDER, with FOLDER/input and FOLDER/target; repeatable."
-        ),
+        typer.Option(help="NAME=FOLDER, with FOLDER/input and FOLDER/target; repeatable."),
     ],
     folder: Annotated[
         Path | None, typer.Option(help="Where weights and card go. Default: mirnet/weights.")

@@ -101,7 +101,7 @@ class BinomialDown(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # On the CPU even where a network is only sketched on the meta device, which is slow at sums.
+        # On the CPU even where a network is sketched on the meta device, which is slow at sums.
         row = torch.tensor([1.0, 2.0, 1.0], device="cpu")
         self.register_buffer("kernel", torch.outer(row, row)[None, None] / 16, persistent=False)
 

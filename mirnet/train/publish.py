@@ -59,7 +59,7 @@ def measure(weights: Path, task: str, benchmark: str, folder: Path) -> dict[str,
         Benchmark, protocol, pairs, mean PSNR (dB) and SSIM of output and input, and a hash of data.
 
     Raises:
-        InvalidRequest: See `pairs`.
+        InvalidRequest: See `pairs`; or a picture is too small to be scored.
     """
     model = load_weights(weights)
     digest = hashlib.sha256()
@@ -71,6 +71,10 @@ def measure(weights: Path, task: str, benchmark: str, folder: Path) -> dict[str,
         side = max(degraded.height, degraded.width)
         job = restore(degraded, task, weights=model, same_size=True, tile_px=side)
         before, after = likeness(degraded, target), likeness(job.result().picture, target)
+        if after.ssim is None or before.ssim is None:
+            raise InvalidRequest(
+                f"{degraded_path.name} in {folder} is too small for SSIM: leave it out."
+            )
         rows.append([after.psnr_db, after.ssim, before.psnr_db, before.ssim])
     means = np.mean(rows, axis=0)
     return {
