@@ -383,6 +383,8 @@ def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> nn.Mod
         )
     model = architecture(**config)
     model.load_state_dict(dict(tensors), strict=True)
+    if model.stem > 1:  # measured on CPUs: behind a stem, channels last is up to a tenth faster
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval().requires_grad_(False)
 
 
