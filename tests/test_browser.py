@@ -171,7 +171,7 @@ def test_a_photo_is_restored_and_downloaded(page, tmp_path, task):
     assert f"weights {TASKS[task].default_weights} · sha256 {expected.weights_sha256[:6]}" in facts
     # What the slider shows is the result, unharmed by the page's own encoding.
     shown = page.eval_on_selector_all("#slider img", "images => images.map((i) => i.src)")
-    served = [read_image(requests.get(url, timeout=10).content).pixels for url in shown]
+    served = [read_image(requests.get(url, timeout=60).content).pixels for url in shown]
     assert any(np.array_equal(pixels, expected.picture.pixels) for pixels in served)
 
 

@@ -393,7 +393,7 @@ def test_two_processes_download_once(hub, v2_file, tmp_path, weights_cache):
     url = hub.add_file("theirs.pth", v2_file)
     hub.fail("/files/", Fault(seconds_per_chunk=0.05))
     children = [start_child(url, tmp_path) for _ in range(2)]
-    outputs = [child.communicate(timeout=30) for child in children]
+    outputs = [child.communicate(timeout=120) for child in children]
     assert [out.split()[-1] for out, _ in outputs] == ["ready", "ready"], outputs
     assert len(hub.seen(method="GET")) == 1
     assert left_in(weights_cache) == ["test-v2.json", "test-v2.safetensors"]
