@@ -104,8 +104,10 @@ class TestAnySize:
         torch.save(model.state_dict(), path)
         again = build_model(read_checkpoint(path))
         x = torch.rand(1, 3, 12, 10)
-        with torch.inference_mode():
-            assert torch.equal(model.eval()(x), again(x))
+        state = model.state_dict()
+        assert all(torch.equal(state[name], value) for name, value in again.state_dict().items())
+        with torch.inference_mode():  # another memory layout rounds differently
+            assert torch.allclose(model.eval()(x), again(x), atol=1e-5)
 
 
 def test_exposure_condition_of_the_whole_picture_reaches_a_tile():
