@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mirnet.train.config import load_config
 from mirnet.train.publish import pairs, publish
 from mirnet.train.run import learning_rate, make_batch, train
 
+ROOT = Path(__file__).parent.parent
 RECIPE = """
 id = "tiny"
 task = "denoise"
@@ -207,13 +209,10 @@ def test_prepare_refuses_a_changed_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_processes_agree(prepared, tmp_path):
+def test_two_processes_share_a_batch(prepared, tmp_path):
     recipe = write_recipe(tmp_path / "r.toml", prepared)
-    script = tmp_path / "go.py"
-    script.write_text(
-        "from mirnet.train.run import train\n"
-        f"list(train({str(recipe)!r}, {str(tmp_path / 'run')!r}))\n"
-    )
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    subprocess.run([*launch, str(script)], check=True, timeout=300)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command = [*launch, "-m", "mirnet", "train", str(recipe), "--folder", str(tmp_path / "run")]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     assert json.loads((tmp_path / "run/card.json").read_text())["processes"] == 2
+    assert load_weights(tmp_path / "run/last.safetensors")
