@@ -169,15 +169,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     return _our_names(tensors, path.name)
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Text notes stored in the header of a safetensors file; empty for any other file."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError):
-        return {}
-
-
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         with safe_open(str(path), framework="pt") as file:

@@ -8,7 +8,8 @@ import torch
 from test_networks import seeded_checkpoint
 
 from mirnet import checkpoints
-from mirnet.checkpoints import build_model, load_weights, read_checkpoint, read_metadata
+from mirnet.cache import read_notes
+from mirnet.checkpoints import build_model, load_weights, read_checkpoint
 from mirnet.errors import CheckpointRejected
 from mirnet.model_v2 import MIRNetV2
 
@@ -37,8 +38,8 @@ def test_every_wrapping_loads(theirs, tmp_path, wrapper, prefix):
 def test_safetensors_round_trip_keeps_metadata(tmp_path):
     model = MIRNetV2(features=8, blocks=1, conv_groups=(1, 2), stem=2, exposure=True)
     path = checkpoints.save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
-    assert read_metadata(path)["origin"] == "a test"
-    assert read_metadata(path)["architecture"] == "MIRNetV2"
+    assert read_notes(path)["origin"] == "a test"
+    assert read_notes(path)["architecture"] == "MIRNetV2"
     again = load_weights(path)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters()))  # noqa: B905
     assert list(tmp_path.iterdir()) == [path]

@@ -106,7 +106,7 @@ def test_fetch_downloads_converts_and_records(hub, offer, v2_file, weights_cache
     record = cache.read_record(entry.id)
     assert record.original_sha256 == hashlib.sha256(v2_file).hexdigest()
     assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert checkpoints.read_metadata(path)["origin"] == entry.url
+    assert cache.read_notes(path)["origin"] == entry.url
 
     loaded = weights.load(entry.id)
     assert loaded.sha256 == record.sha256
@@ -716,7 +716,7 @@ def test_foreign_files_in_the_cache_are_ignored(imported, weights_cache):
 
 def test_a_file_changed_on_disk_is_not_used(imported):
     path = weights.locate(imported)
-    checkpoints.save_weights(tiny_v2(5), path, checkpoints.read_metadata(path))
+    checkpoints.save_weights(tiny_v2(5), path, cache.read_notes(path))
     with pytest.raises(WeightsUnavailable, match="changed on disk.*weights forget mine"):
         weights.load(imported)
     report = weights.verify(imported)

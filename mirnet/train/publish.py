@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cache import file_sha256
 from ..checkpoints import load_weights
 from ..compare import PROTOCOL, likeness
 from ..errors import InvalidRequest
@@ -66,7 +67,7 @@ def measure(weights: Path, task: str, benchmark: str, folder: Path) -> dict[str,
     rows = []
     for degraded_path, target_path in pairs(folder):
         for path in (degraded_path, target_path):
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(bytes.fromhex(file_sha256(path)))
         degraded, target = read_image(degraded_path), read_image(target_path)
         side = max(degraded.height, degraded.width)
         job = restore(degraded, task, weights=model, same_size=True, tile_px=side)
@@ -107,7 +108,7 @@ def publish(run: Path, benchmarks: dict[str, Path], folder: Path = SHIPPED) -> d
     if not best.exists():
         raise InvalidRequest(f"{run} has no best.safetensors yet: train until the first dev score.")
     card = json.loads((run / "card.json").read_text())
-    card["sha256"] = hashlib.sha256(best.read_bytes()).hexdigest()
+    card["sha256"] = file_sha256(best)
     card["bytes"] = best.stat().st_size
     card["scores"] = [measure(best, card["task"], name, path) for name, path in benchmarks.items()]
     folder.mkdir(parents=True, exist_ok=True)

@@ -119,11 +119,6 @@ def build(config: Config) -> MIRNet | MIRNetV2:
     return model
 
 
-def predict(model: nn.Module, degraded: Tensor, thumbnails: Tensor) -> Tensor:
-    """Restore patches of larger pictures, conditioned on thumbnails of the whole."""
-    return model(degraded, thumbnails)
-
-
 class _Conditioned(nn.Module):
     """The network with the choice of its condition inside, so that wrappers see one forward."""
 
@@ -141,7 +136,7 @@ def evaluate(model: nn.Module, pairs: tuple[Tensor, Tensor, Tensor]) -> float:
     scores = []
     with torch.inference_mode():
         for degraded, target, thumbnail in zip(*(p.split(4) for p in pairs), strict=True):
-            y = predict(model, degraded.to(device), thumbnail.to(device)).clamp(0, 1).cpu()
+            y = model(degraded.to(device), thumbnail.to(device)).clamp(0, 1).cpu()
             mse = F.mse_loss(y, target, reduction="none").mean((1, 2, 3))
             scores.append(-10 * torch.log10(mse.clamp_min(1e-10)))
     return float(torch.cat(scores).mean())
@@ -220,7 +215,7 @@ def train(
         rng = np.random.default_rng((*seed, 1))
         if o.mixup and rng.random() < o.mixup_share:
             degraded, target = mix(degraded, target, o.mixup, rng)
-        loss = charbonnier(predict(model, degraded, thumbnails) - target, o.charbonnier_epsilon)
+        loss = charbonnier(model(degraded, thumbnails) - target, o.charbonnier_epsilon)
         optimizer.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), o.clip_norm)
