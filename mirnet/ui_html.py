@@ -303,15 +303,21 @@ def _weights_table() -> str:
 
 def _weights_cells(entry: WeightsEntry) -> str:
     found = []
-    for own in catalogue.scores(entry):
+    card = catalogue.read_card(entry)
+    for own in card.scores if card else ():
         gain = "" if own.input_psnr_db is None else f", input {own.input_psnr_db:.2f} dB"
-        found.append(f"measured: {own.benchmark} {own.psnr_db:.2f} dB{gain}")
+        found.append(
+            f"measured: {own.benchmark} ({own.pairs} pairs) {own.psnr_db:.2f} dB{gain}; weights "
+            f"{card.sha256[:8]}, data {own.data_sha256[:8]}; {own.protocol}"
+        )
     for score in entry.published:
         if score.psnr_db is not None:
             mark = "" if score.verified else " †"
             aside = score.method.partition(" (")[2].rstrip(")")
             aside = f" ({aside})" if aside else ""
-            found.append(f"published: {score.benchmark} {score.psnr_db:.2f} dB{mark}{aside}")
+            found.append(
+                f"published: {score.benchmark} {score.psnr_db:.2f} dB{mark}{aside}; {score.source}"
+            )
     cells = (
         escape(entry.title),
         _link(short_licence(entry), entry.licence_url),

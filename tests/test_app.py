@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from html import escape
 from pathlib import Path
 
 import cv2
@@ -355,6 +356,19 @@ def test_about_tells_every_weight_and_licence():
     for entry in catalogue.load_catalogue().values():
         assert entry.licence_url in about
     assert "50 megapixels" in " ".join(about.split())
+
+
+def test_about_shows_no_number_without_where_it_is_from():
+    about = ui_html.about(50_000_000, 2)
+    for entry in catalogue.load_catalogue().values():
+        for score in entry.published:
+            assert score.psnr_db is None or escape(score.source) in about
+        card = catalogue.read_card(entry)
+        for own in card.scores if card else ():
+            row = next(row for row in about.split("<br>") if f"data {own.data_sha256[:8]}" in row)
+            assert f"{own.psnr_db:.2f} dB" in row
+            assert f"weights {card.sha256[:8]}" in row
+            assert escape(own.protocol) in row
 
 
 # ---------------------------------------------------------------- examples
