@@ -304,12 +304,13 @@ def _weights_table() -> str:
 def _weights_cells(entry: WeightsEntry) -> str:
     found = []
     card = catalogue.read_card(entry)
-    for own in card.scores if card else ():
-        gain = "" if own.input_psnr_db is None else f", input {own.input_psnr_db:.2f} dB"
-        found.append(
-            f"measured: {own.benchmark} ({own.pairs} pairs) {own.psnr_db:.2f} dB{gain}; weights "
-            f"{card.sha256[:8]}, data {own.data_sha256[:8]}; {own.protocol}"
-        )
+    if card is not None:
+        for own in card.scores:
+            gain = "" if own.input_psnr_db is None else f", input {own.input_psnr_db:.2f} dB"
+            found.append(
+                f"measured: {own.benchmark} ({own.pairs} pairs) {own.psnr_db:.2f} dB{gain}; "
+                f"weights {card.sha256[:8]}, data {own.data_sha256[:8]}; {own.protocol}"
+            )
     for score in entry.published:
         if score.psnr_db is not None:
             mark = "" if score.verified else " †"
