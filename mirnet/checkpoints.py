@@ -316,6 +316,7 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
             "conv_groups": conv_groups,
             "stem": round((channels / (6 if exposure else 3)) ** 0.5),
             "exposure": exposure,
+            "colour": "exposure.colours.weight" in tensors,
         }
         return MIRNetV2, config
     except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:

@@ -4,9 +4,11 @@ The camera follows "Unprocessing Images for Learned Raw Denoising" (Brooks et al
 photograph is taken back to sensor-like light, noise is added there, and it is developed again, so
 that the noise has the colour, the brightness dependence and the spatial correlation of a real one.
 Everything works on batches (B, 3, H, W) float32 and draws only from the generator it is handed.
+`DEGRADATIONS` lists what a training recipe can ask for.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +106,16 @@ def mosaic_and_demosaic(x: Tensor) -> Tensor:
     return torch.cat([r, g, b], 1)
 
 
+def uniform(batch: int, low: float, high: float, generator: Generator, channels: int = 1) -> Tensor:
+    """Draw (batch, channels, 1, 1) values evenly between `low` and `high`."""
+    return low + (high - low) * torch.rand(batch, channels, 1, 1, generator=generator)
+
+
+def chosen(batch: int, probability: float, generator: Generator) -> Tensor:
+    """Draw (batch, 1, 1, 1) ones with this probability, else zeros."""
+    return (torch.rand(batch, 1, 1, 1, generator=generator) < probability).float()
+
+
 @dataclass(frozen=True)
 class Camera:
     """One camera and exposure per picture of a batch; fields are (B, 1, 1, 1) or (B, 3, 1, 1)."""
@@ -128,20 +140,17 @@ class Camera:
         The relation of the two is the fit of Brooks et al. 2019, section 3.1 (log read variance =
         2.18 log shot variance + 1.20, standard deviation 0.26).
         """
-
-        def uniform(low: float, high: float, channels: int = 1) -> Tensor:
-            return low + (high - low) * torch.rand(batch, channels, 1, 1, generator=generator)
-
-        log_shot = uniform(math.log(shot_range[0]), math.log(shot_range[1]))
+        low, high = shot_range
+        log_shot = uniform(batch, math.log(low), math.log(high), generator)
         jitter = 0.26 * torch.randn(batch, 1, 1, 1, generator=generator)
-        gains = torch.cat([uniform(1.2, 2.4), torch.ones(batch, 1, 1, 1), uniform(1.2, 2.0)], 1)
+        red, blue = uniform(batch, 1.2, 2.4, generator), uniform(batch, 1.2, 2.0, generator)
         return cls(
             shot=log_shot.exp(),
             read=(2.18 * log_shot + 1.20 + jitter).exp(),
-            balance=gains,
-            saturation=uniform(1.0, 1.8),
-            curved=(uniform(0, 1) < 0.5).float(),
-            mosaic=(uniform(0, 1) < 0.75).float(),
+            balance=torch.cat([red, torch.ones_like(red), blue], 1),
+            saturation=uniform(batch, 1.0, 1.8, generator),
+            curved=chosen(batch, 0.5, generator),
+            mosaic=chosen(batch, 0.75, generator),
         )
 
     def sense(self, srgb: Tensor) -> Tensor:
@@ -199,49 +208,83 @@ def jpeg(images: Tensor, share: float, quality: tuple[int, int], generator: Gene
 
 
 def smooth(x: Tensor, sigma_px: Tensor) -> Tensor:
-    """Blur every picture of a batch with its own Gaussian; cut off at 3 pixels.
+    """Blur every picture of a batch with its own Gaussian; cut off at 9 pixels.
 
     Args:
-        x: (B, C, H, W), sides of at least 4.
-        sigma_px: (B, 1, 1, 1) standard deviations; 0 leaves a picture alone.
+        x: (B, C, H, W), sides of at least 10.
+        sigma_px: (B, 1, 1, 1), or (B, 2, 1, 1) for rows and columns apart: standard deviations; 0
+            leaves a picture alone.
 
     Returns:
         (B, C, H, W).
     """
     batch, channels, height, width = x.shape
-    offsets = torch.arange(-3.0, 4.0)
-    row = torch.exp(-0.5 * (offsets / sigma_px.view(-1, 1).clamp_min(1e-3)) ** 2)  # (B, 7)
-    row = (row / row.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # (B*C, 7)
-    flat = F.pad(x.reshape(1, batch * channels, height, width), (3, 3, 3, 3), mode="reflect")
-    flat = F.conv2d(flat, row[:, None, None, :], groups=batch * channels)
-    flat = F.conv2d(flat, row[:, None, :, None], groups=batch * channels)
+    sigmas = sigma_px.expand(batch, 2, 1, 1).reshape(batch, 2, 1)
+    radius = min(9, max(1, math.ceil(3 * float(sigmas.max()))))
+    offsets = torch.arange(-radius, radius + 1.0)
+    taps = torch.exp(-0.5 * (offsets / sigmas.clamp_min(1e-3)) ** 2)  # (B, 2, 2 * radius + 1)
+    taps = (taps / taps.sum(2, keepdim=True)).repeat_interleave(channels, 0)  # (B*C, ...)
+    flat = x.reshape(1, batch * channels, height, width)
+    flat = F.pad(flat, (radius, radius, radius, radius), mode="reflect")
+    flat = F.conv2d(flat, taps[:, :1, None, :], groups=batch * channels)
+    flat = F.conv2d(flat, taps[:, 1:, :, None], groups=batch * channels)
     return flat.view(batch, channels, height, width)
 
 
-def noisy_pair(clean: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+def in_camera(noise: Tensor, generator: Generator) -> Tensor:
+    """What a camera's own processing makes of noise: coarser, coloured in blotches, sharpened.
+
+    Noise reduction, digital zoom and reduction for the web smooth noise, colour more than
+    brightness; ISO gain makes up for any part of the strength it lost. Sharpening then lifts its
+    middle frequencies. A fifth of the pictures keep the noise of the demosaicking alone.
+
+    Args:
+        noise: (B, 3, H, W) difference of a noisy and a clean developed picture.
+        generator: Source of randomness.
+
+    Returns:
+        (B, 3, H, W).
+    """
+    batch = len(noise)
+    luma = noise.mean(1, keepdim=True)
+    chroma = noise - luma
+    coarse = chosen(batch, 0.8, generator)
+    sigma_luma = 2.0 * uniform(batch, 0, 1, generator) ** 2 * coarse
+    sigma_chroma = sigma_luma + 2.5 * uniform(batch, 0, 1, generator) ** 2 * coarse
+    smoothed = smooth(luma, sigma_luma) + smooth(chroma, sigma_chroma)
+
+    def strength(x: Tensor) -> Tensor:
+        return x.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
+
+    kept = uniform(batch, 0, 1, generator)
+    smoothed = smoothed * (strength(noise) / strength(smoothed)) ** kept
+    sharpening = uniform(batch, 0, 1.2, generator) * chosen(batch, 0.4, generator)
+    return smoothed + sharpening * (smoothed - smooth(smoothed, torch.full_like(kept, 1.5)))
+
+
+def noisy_pair(
+    clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """A noisy photograph and the same one without noise (task 'denoise').
 
     The target went through the same sensor and development, so that a network learns to remove
     noise and not to undo a camera's rendering.
 
-    Half of the cameras smooth their noise before they save (in-camera noise reduction, digital
-    zoom, reduction for the web), which leaves it weaker and coarser than demosaicking alone does.
-
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
+        thumbnail: (B, 3, h, w) of the whole photographs; handed through.
+        scale: Not used.
         generator: Source of randomness.
 
     Returns:
-        Degraded and target, both (B, 3, H, W) in [0, 1].
+        Degraded and target, both (B, 3, H, W) in [0, 1], and the thumbnail.
     """
     camera = Camera.draw(len(clean), (6e-5, 2e-2), generator)
     sensor = camera.sense(clean)
     target = camera.develop(sensor)
     noise = camera.develop(camera.expose(sensor, generator)) - target
-    sigma_px = 1.2 * torch.rand(len(clean), 1, 1, 1, generator=generator)
-    smoothed = torch.rand(len(clean), 1, 1, 1, generator=generator) < 0.5
-    noisy = target + smooth(noise, sigma_px * smoothed)
-    return jpeg(noisy, 0.35, (75, 98), generator), target
+    noisy = target + in_camera(noise, generator)
+    return jpeg(noisy, 0.35, (75, 98), generator), target, thumbnail
 
 
 def expose_well(clean: Tensor, mean: Tensor) -> Tensor:
@@ -259,29 +302,27 @@ def expose_well(clean: Tensor, mean: Tensor) -> Tensor:
 
 
 def dark_pair(
-    clean: Tensor, thumbnail: Tensor, generator: Generator
+    clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """An under-exposed, noisy photograph and the well-exposed one (task 'lowlight').
 
     Args:
         clean: (B, 3, H, W) sRGB patches in [0, 1]; H and W even.
         thumbnail: (B, 3, h, w) of the whole photographs the patches are from.
+        scale: Not used.
         generator: Source of randomness.
 
     Returns:
         Degraded and target patches (B, 3, H, W), and the thumbnail degraded alike (B, 3, h, w).
     """
     batch = len(clean)
-
-    def uniform(low: float, high: float, channels: int = 1) -> Tensor:
-        return low + (high - low) * torch.rand(batch, channels, 1, 1, generator=generator)
-
     mean = thumbnail.mean((1, 2, 3), keepdim=True)
     target, small = expose_well(clean, mean), expose_well(thumbnail, mean)
     camera = Camera.draw(batch, (3e-5, 3e-3), generator)
-    gain = 2 ** -uniform(1, 6) * 2 ** uniform(-0.2, 0.2, 3)  # stops of light lost, with a cast
-    contrast = uniform(0.85, 1.25)
-    black = uniform(-0.01, 0.02)
+    cast = 2 ** uniform(batch, -0.2, 0.2, generator, 3)
+    gain = 2 ** -uniform(batch, 1, 6, generator) * cast  # stops of light lost
+    contrast = uniform(batch, 0.85, 1.25, generator)
+    black = uniform(batch, -0.01, 0.02, generator)
 
     def finish(developed: Tensor) -> Tensor:
         return (developed.clamp_min(1e-6) ** contrast + black).clamp(0, 1)
@@ -290,3 +331,109 @@ def dark_pair(
     dark = finish(camera.develop(camera.expose(sensor, generator)))
     dark_small = finish(camera.colours(camera.sense(small) * gain))
     return jpeg(dark, 0.35, (80, 99), generator), target, dark_small
+
+
+def resize(x: Tensor, height: int, width: int) -> Tensor:
+    """Bicubic resampling (Keys 1981, a = -0.5), wider when reducing, as MATLAB's imresize does."""
+    return F.interpolate(x, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _eight_bits(x: Tensor) -> Tensor:
+    return (x * 255).round() / 255
+
+
+def reduced_pair(
+    clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A photograph reduced and enlarged again, both bicubic and at 8 bits (tasks 'sr-x2' to x4).
+
+    Args:
+        clean: (B, 3, H, W) sRGB in [0, 1]; sides divide by `scale`.
+        thumbnail: (B, 3, h, w) of the whole photographs; handed through.
+        scale: Factor of the reduction.
+        generator: Not used: nothing here is random.
+
+    Returns:
+        Degraded and target, both (B, 3, H, W) in [0, 1], and the thumbnail.
+    """
+    height, width = clean.shape[2:]
+    small = _eight_bits(resize(clean, height // scale, width // scale))
+    return _eight_bits(resize(small, height, width)), clean, thumbnail
+
+
+def photographed_pair(
+    clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A small photograph as phones and the web hold it, enlarged, and the large sharp one.
+
+    Blur of the lens (a Gaussian, not round), reduction by 2, 3 or 4, weak sensor noise and JPEG, in
+    this order, as in BSRGAN (Zhang et al., ICCV 2021, section 3) and Real-ESRGAN (Wang et al.,
+    2021, section 3), but milder: what cannot be seen any more is not to be invented.
+
+    Args:
+        clean: (B, 3, H, W) sRGB in [0, 1]; sides divide by 24.
+        thumbnail: (B, 3, h, w) of the whole photographs; handed through.
+        scale: Not used: one of 2, 3 and 4 is drawn for each batch.
+        generator: Source of randomness.
+
+    Returns:
+        Degraded and target, both (B, 3, H, W) in [0, 1], and the thumbnail.
+    """
+    batch, _, height, width = clean.shape
+    scale = int(torch.randint(2, 5, (1,), generator=generator))
+    sigma = scale * uniform(batch, 0.1, 0.6, generator) * uniform(batch, 0.8, 1.25, generator, 2)
+    small = resize(smooth(clean, sigma), height // scale, width // scale)
+    camera = Camera.draw(batch, (1e-6, 1e-3), generator)
+    sensor = camera.sense(small)
+    noise = camera.develop(camera.expose(sensor, generator)) - camera.develop(sensor)
+    small = jpeg(small + noise, 0.6, (60, 98), generator)
+    return _eight_bits(resize(small, height, width)), clean, thumbnail
+
+
+def exported_pair(
+    clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A photograph badly exported, and the photographer's own version (task 'retouch').
+
+    Wrong exposure (mostly too dark), a colour cast, dull colours, flat contrast with lifted blacks
+    and held-back whites, and highlights that clip: what a default rendering does to a raw file.
+
+    Args:
+        clean: (B, 3, H, W) sRGB patches in [0, 1].
+        thumbnail: (B, 3, h, w) of the whole photographs the patches are from.
+        scale: Not used.
+        generator: Source of randomness.
+
+    Returns:
+        Degraded and target patches (B, 3, H, W), and the thumbnail degraded alike (B, 3, h, w).
+    """
+    batch = len(clean)
+    exposure = 2 ** uniform(batch, -2.2, 0.6, generator)
+    cast = 2 ** (uniform(batch, -0.25, 0.25, generator, 3) * chosen(batch, 0.7, generator))
+    saturation = uniform(batch, 0.55, 1.1, generator)
+    contrast = uniform(batch, 0.75, 1.1, generator)
+    pivot = uniform(batch, 0.2, 0.5, generator)
+    black = uniform(batch, -0.02, 0.05, generator)
+    white = uniform(batch, 0.88, 1.03, generator)
+    untouched = chosen(batch, 0.12, generator)
+
+    def export(srgb: Tensor) -> Tensor:
+        x = _saturate(srgb_to_linear(srgb) * exposure * cast, saturation)
+        x = pivot + (linear_to_srgb(x) - pivot) * contrast
+        x = (black + x * (white - black)).clamp(0, 1)
+        return torch.lerp(x, srgb, untouched)
+
+    return jpeg(export(clean), 0.35, (80, 99), generator), clean, export(thumbnail)
+
+
+Degradation = Callable[[Tensor, Tensor, int, Generator], tuple[Tensor, Tensor, Tensor]]
+"""Clean patches, thumbnails, scale and generator to degraded, target and thumbnails."""
+
+DEGRADATIONS: dict[str, Degradation] = {
+    "noise": noisy_pair,
+    "dark": dark_pair,
+    "bicubic": reduced_pair,
+    "photographed": photographed_pair,
+    "export": exported_pair,
+}
+"""What `data.degradation` of a training recipe can name."""

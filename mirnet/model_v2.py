@@ -93,6 +93,7 @@ class MIRNetV2(
             runs everything at a fraction of the resolution, for CPUs (after FFDNet, 2018).
         exposure: Put an `ExposureCurve` first; the network then sees the brightened picture and the
             original, and its residual is added to the brightened one. Not in the paper.
+        colour: The `ExposureCurve` chooses a colour matrix too; needs `exposure`.
     """
 
     def __init__(
@@ -103,10 +104,11 @@ class MIRNetV2(
         conv_groups: Sequence[int] = (1, 2, 4, 4),
         stem: int = 1,
         exposure: bool = False,
+        colour: bool = False,
     ):
         super().__init__()
         self.stem = stem
-        self.exposure = ExposureCurve() if exposure else None
+        self.exposure = ExposureCurve(colour=colour) if exposure else None
         self.conv_in = conv(3 * stem**2 * (2 if exposure else 1), features, 3)
         self.groups = nn.ModuleList(
             RecursiveGroupV2(features, blocks, channel_factor, groups) for groups in conv_groups
@@ -125,7 +127,7 @@ class MIRNetV2(
             image: (B, 3, H, W) in [0, 1]: the whole picture or a thumbnail of it.
 
         Returns:
-            The exposure curve's slopes (B, steps, 3), or None where the network has no curve.
+            What `ExposureCurve.predict` returns, or None where the network has no curve.
         """
         return None if self.exposure is None else self.exposure.predict(image)
 
@@ -144,8 +146,8 @@ class MIRNetV2(
         padded = pad_to_multiple(image, self.multiple)
         base = seen = padded
         if self.exposure is not None:
-            slopes = self.condition(image) if condition is None else condition
-            base = self.exposure(padded, slopes)
+            chosen = self.condition(image) if condition is None else condition
+            base = self.exposure(padded, chosen)
             seen = cat([base, padded], 1)
         y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
         for group in self.groups:

@@ -1,7 +1,9 @@
 """The physics of the degradations, checked against closed forms."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mirnet import degrade
 
@@ -74,25 +76,26 @@ def test_smoothing_is_per_picture_and_keeps_the_mean():
     noise = torch.randn(2, 3, 64, 64, generator=generator())
     sigma = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
     blurred = degrade.smooth(noise, sigma)
+    rows_only = degrade.smooth(noise[:1], torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
+    assert rows_only.var().item() == pytest.approx(1 / (4 * 3.14159) ** 0.5, rel=0.1)
     assert torch.allclose(blurred[0], noise[0], atol=1e-6)
     # White noise through a Gaussian keeps 1 / (4 pi sigma^2) of its variance.
     assert blurred[1].var().item() == pytest.approx(1 / (4 * 3.14159), rel=0.1)
     assert blurred[1].mean().item() == pytest.approx(noise[1].mean().item(), abs=5e-3)
 
 
-@pytest.mark.parametrize("kind", ["noise", "dark"])
+@pytest.mark.parametrize("kind", list(degrade.DEGRADATIONS))
 def test_pairs_are_seeded_and_in_range(kind):
-    clean = torch.rand(4, 3, 32, 32, generator=generator(1))
+    clean = torch.rand(4, 3, 48, 48, generator=generator(1))
     thumbnail = torch.rand(4, 3, 8, 8, generator=generator(2))
 
     def pair(seed):
-        if kind == "noise":
-            return degrade.noisy_pair(clean, generator(seed))
-        return degrade.dark_pair(clean, thumbnail, generator(seed))
+        return degrade.DEGRADATIONS[kind](clean, thumbnail, 2, generator(seed))
 
     first, again, other = pair(3), pair(3), pair(4)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not torch.equal(first[0], other[0])
+    assert torch.equal(first[0], other[0]) == (kind == "bicubic")  # which has nothing random
+    assert [t.shape for t in first] == [clean.shape, clean.shape, thumbnail.shape]
     for tensor in first:
         assert tensor.min() >= 0
         assert tensor.max() <= 1
@@ -100,9 +103,48 @@ def test_pairs_are_seeded_and_in_range(kind):
     assert torch.allclose(steps, steps.round(), atol=1e-4)
 
 
+def test_camera_processing_keeps_between_the_smoothed_and_the_full_strength():
+    noise = torch.randn(64, 3, 64, 64, generator=generator(5)) * 0.05
+    processed = degrade.in_camera(noise, generator(6))
+    ratio = processed.std((1, 2, 3)) / noise.std((1, 2, 3))
+    assert ratio.min() > 0.05
+    assert ratio.max() < 2.5
+    x = processed - processed.mean((2, 3), keepdim=True)
+    neighbours = (x[..., 1:] * x[..., :-1]).mean((1, 2, 3)) / x.square().mean((1, 2, 3))
+    assert neighbours.min() < 0.05  # some stay as they were
+    assert neighbours.max() > 0.6  # some become coarse
+
+
+def test_reduction_is_the_bicubic_one_of_pillow():
+    pixels = (np.random.default_rng(0).random((24, 36, 3)) * 255).astype(np.uint8)
+    clean = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+    degraded, target, _ = degrade.reduced_pair(clean, clean, 3, generator())
+    image = Image.fromarray(pixels).resize((12, 8), Image.Resampling.BICUBIC)
+    expected = np.asarray(image.resize((36, 24), Image.Resampling.BICUBIC), float)
+    got = degraded[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(got - expected).max() <= 2  # rounding between the passes differs
+    assert np.abs(got - expected).mean() < 0.3
+    assert torch.equal(target, clean)
+
+
+def test_a_photographed_small_picture_lost_its_detail():
+    clean = torch.rand(2, 3, 96, 96, generator=generator(1))
+    degraded, _, _ = degrade.photographed_pair(clean, clean, 1, generator(2))
+    assert degraded.std() < 0.6 * clean.std()
+    assert degraded.mean().item() == pytest.approx(clean.mean().item(), abs=0.03)
+
+
+def test_an_export_changes_patch_and_whole_alike():
+    clean = torch.rand(8, 3, 1, 1, generator=generator(1)).expand(8, 3, 16, 16)
+    degraded, target, small = degrade.exported_pair(clean, clean, 1, generator(2))
+    assert torch.equal(target, clean)
+    assert (degraded - small).abs().mean() < 0.02  # but for JPEG
+    assert (small - clean).abs().mean() > 0.05
+
+
 def test_dark_pictures_lose_between_one_and_six_stops():
     clean = torch.full((64, 3, 16, 16), 0.5)
-    dark, target, small = degrade.dark_pair(clean, clean[..., :8, :8], generator())
+    dark, target, small = degrade.dark_pair(clean, clean[..., :8, :8], 1, generator())
     assert (dark.mean((1, 2, 3)) < target.mean((1, 2, 3))).all()
     assert torch.allclose(dark.mean((2, 3)), small.mean((2, 3)), atol=0.03)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mirnet.checkpoints import build_model, count_parameters, load_weights, read_checkpoint
+from mirnet.layers import ExposureCurve
 from mirnet.model import MIRNet
 from mirnet.model_v2 import MIRNetV2
 
@@ -119,3 +120,18 @@ def test_exposure_condition_of_the_whole_picture_reaches_a_tile():
         assert not torch.allclose(model.condition(dark), model.condition(bright))
         whole = model(dark, condition=model.condition(bright))
         assert not torch.allclose(model(dark), whole)
+
+
+def test_the_colour_matrix_leaves_greys_grey():
+    torch.manual_seed(0)
+    curve = ExposureCurve(colour=True)
+    image = torch.rand(2, 3, 16, 16)
+    assert torch.allclose(
+        curve(image, curve.predict(image)), image, atol=1e-6
+    )  # starts as identity
+    torch.nn.init.normal_(curve.colours.weight, std=0.3)
+    prediction = curve.predict(image)
+    assert prediction.shape == (2, 11, 3)
+    grey = torch.rand(2, 1, 8, 8).expand(2, 3, 8, 8)
+    assert torch.allclose(curve(grey, prediction), grey, atol=1e-5)
+    assert (curve(image, prediction) - image).abs().mean() > 0.02

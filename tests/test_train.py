@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ from PIL import Image
 from mirnet.checkpoints import load_weights
 from mirnet.errors import InvalidRequest
 from mirnet.train import photos as photos_module
-from mirnet.train.config import load_config
+from mirnet.train.config import CONFIGS, load_config
 from mirnet.train.publish import pairs, publish
-from mirnet.train.run import learning_rate, make_batch, train
+from mirnet.train.run import Source, learning_rate, train
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -109,12 +110,149 @@ def test_another_recipe_does_not_continue_a_run(prepared, tmp_path):
 
 
 def test_batches_depend_on_the_seed_alone(prepared, tmp_path):
-    config = load_config(write_recipe(tmp_path / "r.toml", prepared))
-    patches = photos_module.Patches(prepared, "train")
-    first = make_batch(patches, config, 2, 16, (1, 5))
-    make_batch(patches, config, 2, 16, (1, 6))
-    again = make_batch(patches, config, 2, 16, (1, 5))
+    recipe = write_recipe(tmp_path / "r.toml", prepared, **{"batch = 2": "batch = 2\ndetail = 0.5"})
+    source = Source(load_config(recipe), "train")
+    first = source.batch(2, 16, (1, 5))
+    source.batch(2, 16, (1, 6))
+    again = source.batch(2, 16, (1, 5))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_detailed_patches_are_more_detailed(prepared):
+    patches = photos_module.Patches(prepared, "train")
+
+    def detail(share):
+        drawn, _ = patches.batch(64, 16, np.random.default_rng(1), share)
+        return drawn.diff(dim=2).abs().mean()
+
+    assert detail(1.0) > 1.2 * detail(0.0)
+
+
+@pytest.fixture
+def real_pairs(tmp_path):
+    """Twelve pairs whose target is the input plus ten, named as SIDD names them."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path / "sidd"
+    for number in range(12):
+        scene = folder / f"Data/{number:04d}"
+        scene.mkdir(parents=True)
+        pixels = rng.integers(0, 240, (64, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(scene / f"{number:04d}_NOISY_SRGB_010.PNG")
+        Image.fromarray(pixels + 10).save(scene / f"{number:04d}_GT_SRGB_010.PNG")
+    return folder
+
+
+def mixed_recipe(path, prepared, folder):
+    small = {"batch = 2": "batch = 2\ndev_patch_px = 16"}
+    recipe = write_recipe(path, prepared, **small)
+    pairs = f"""
+[[data.pairs]]
+folder = "{folder}"
+input = "Data/*/*_NOISY_SRGB_*.PNG"
+find = "NOISY"
+replace = "GT"
+share = 0.5
+dev_every = 4
+name = "made-up pairs (CC0)"
+"""
+    recipe.write_text(recipe.read_text() + pairs)
+    return recipe
+
+
+def test_real_pairs_are_mixed_in_by_their_share(prepared, tmp_path, real_pairs):
+    recipe = mixed_recipe(tmp_path / "r.toml", prepared, real_pairs)
+    source = Source(load_config(recipe), "train")
+    degraded, target, thumbnails = source.batch(40, 16, (0, 0))
+    real = ((target - degraded) * 255 - 10).abs().amax((1, 2, 3)) < 1e-3
+    assert 15 <= real.sum() <= 25
+    assert thumbnails.shape == (40, 3, 64, 64)
+    held_out = {path.name for path, _ in Source(load_config(recipe), "dev").pairs[0][0].paths}
+    trained = {path.name for path, _ in source.pairs[0][0].paths}
+    assert (len(held_out), len(trained)) == (3, 9)
+    assert not held_out & trained
+    run(recipe, tmp_path / "run", steps=4)
+    card = json.loads((tmp_path / "run/card.json").read_text())
+    assert "9 real pairs of made-up pairs (CC0) (50% of the batches)" in card["trained_on"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda f: (f / "Data/0003/0003_GT_SRGB_010.PNG").unlink(), "0003_NOISY.* has no target"),
+        (
+            lambda f: Image.new("RGB", (9, 9)).save(f / "Data/0003/0003_GT_SRGB_010.PNG"),
+            "same size",
+        ),
+        (lambda f: shutil.rmtree(f / "Data"), "holds no Data"),
+    ],
+)
+def test_broken_real_pairs_are_named(prepared, tmp_path, real_pairs, break_it, message):
+    recipe = mixed_recipe(tmp_path / "r.toml", prepared, real_pairs)
+    break_it(real_pairs)
+    with pytest.raises(InvalidRequest, match=message):
+        run(recipe, tmp_path / "run")
+
+
+def test_patches_grow_stage_by_stage(prepared, tmp_path):
+    stages = "stages = [{ steps = 3, patch_px = 24, batch = 4 }]\nbatch = 2"
+    recipe = write_recipe(tmp_path / "r.toml", prepared, **{"batch = 2": stages})
+    data = load_config(recipe).data
+    assert [data.stage(step) for step in (0, 2, 3, 7)] == [(24, 4), (24, 4), (16, 2), (16, 2)]
+    assert run(recipe, tmp_path / "run")[-1].step == 8
+
+
+def test_fine_tuning_starts_from_the_given_weights(prepared, tmp_path):
+    run(write_recipe(tmp_path / "a.toml", prepared), tmp_path / "first")
+    first = tmp_path / "first/best.safetensors"
+    start = {
+        "[network]": f'[network]\nstart = "{first}"',
+        "learning_rate = 1e-3": "learning_rate = 1e-12",
+    }
+    recipe = write_recipe(tmp_path / "b.toml", prepared, **start)
+    run(recipe, tmp_path / "second", steps=4)
+    given = load_weights(first).state_dict()
+    tuned = load_weights(tmp_path / "second/last.safetensors").state_dict()
+    assert all(torch.allclose(given[name], tuned[name], atol=1e-6) for name in given)
+    card = json.loads((tmp_path / "second/card.json").read_text())
+    assert hashlib.sha256(first.read_bytes()).hexdigest() in card["started_from"]
+
+
+def test_a_start_that_does_not_exist_or_fit_is_named(prepared, tmp_path):
+    recipe = write_recipe(tmp_path / "a.toml", prepared, **{"[network]": '[network]\nstart = "no"'})
+    with pytest.raises(InvalidRequest, match="neither a file nor weights"):
+        run(recipe, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in CONFIGS.glob("mirnet-*.toml")))
+def test_full_size_recipes_take_a_step_on_stand_ins(name, tmp_path, monkeypatch):
+    """The recipe as it is, but for steps, patches and width; the folders are as its data set's."""
+    config = load_config(f"configs/{name}.toml")
+    pairs = config.data.pairs[0]
+    for number in range(pairs.dev_every + 1):
+        below = pairs.input.replace("*", f"{number:03d}")
+        for place in (below, below.replace(pairs.find, pairs.replace)):
+            path = tmp_path / pairs.folder / place
+            path = path if path.suffix else path.with_suffix(".png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (number, 90, 90)).save(path)
+    small = {"patch_px": 16, "dev_patch_px": 16, "batch": 2}
+    stages = [stage.model_copy(update={**small, "steps": 1}) for stage in config.data.stages]
+    data = config.data.model_copy(update={**small, "stages": stages})
+    settings = {**config.network.settings, "features": 16}
+    network = config.network.model_copy(update={"settings": settings})
+    monkeypatch.chdir(tmp_path)
+    changed = config.model_copy(update={"data": data, "network": network, "evaluate_every": 2})
+    assert [r.step for r in run(changed, tmp_path / "run", steps=2)] == [2]
+    card = json.loads((tmp_path / "run/card.json").read_text())
+    assert card["trained_on"].startswith(f"{pairs.dev_every} real pairs of {pairs.name}")
+    assert load_weights(tmp_path / "run/best.safetensors")(torch.rand(1, 3, 8, 8)).shape[1] == 3
+
+
+def test_schedule_holds_the_peak(prepared, tmp_path):
+    recipe = write_recipe(tmp_path / "r.toml", prepared, **{"warmup = 2": "warmup = 2\nhold = 4"})
+    config = load_config(recipe)
+    assert [learning_rate(config, step) for step in range(2, 7)] == [1e-3] * 5
+    assert learning_rate(config, 8) == pytest.approx(1e-6)
 
 
 def test_schedule_warms_up_and_ends_low(prepared, tmp_path):
@@ -178,6 +316,7 @@ def test_publishing_names_what_is_missing(prepared, tmp_path):
         ({"batch = 2": "batch = 0"}, "data.batch"),
         ({"features = 8": "width = 8"}, "network.settings"),
         ({"[data]": "[data"}, "TOML"),
+        ({'degradation = "noise"': 'degradation = "none"'}, "shares of the real pairs"),
     ],
 )
 def test_a_wrong_recipe_is_named_in_one_sentence(prepared, tmp_path, change, message):
@@ -192,9 +331,9 @@ def test_missing_photographs_say_how_to_get_them(tmp_path):
         run(recipe, tmp_path / "run")
 
 
-def test_our_own_recipes_are_valid():
-    for name in ("denoise-compact", "lowlight-compact"):
-        assert load_config(f"configs/{name}.toml").id == name
+def test_every_recipe_is_valid():
+    for path in CONFIGS.glob("*.toml"):
+        assert load_config(f"configs/{path.name}").id == path.stem
 
 
 def test_prepare_refuses_a_changed_file(tmp_path, monkeypatch):

@@ -4,12 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InvalidRequest
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-"""Recipes of the shipped weights."""
+"""Recipes of the shipped weights, and of the papers' networks on the papers' data."""
 
 
 class _Section(BaseModel):
@@ -23,6 +23,40 @@ class Network(_Section):
     """Which of the two networks."""
     settings: dict[str, int | float | bool | list[int]] = {}
     """Keyword arguments of its class."""
+    start: str = ""
+    """Weights to start from: a file, or the id of weights in the catalogue. Tensors of the same
+    name and shape are taken, the others keep their initial values."""
+
+
+class Pairs(_Section):
+    """Real pictures in pairs, in whatever folders their data set comes."""
+
+    folder: str
+    """Where the data set lies."""
+    input: str = "input/*"
+    """Pattern of the degraded pictures below it."""
+    find: str = "input"
+    """Part of an input's path (below the folder) that differs from its target's: all occurrences
+    are replaced."""
+    replace: str = "target"
+    """What the target has there."""
+    share: float = Field(1.0, ge=0, le=1)
+    """Part of each batch that comes from these pairs; what the shares leave is synthetic."""
+    dev_every: int = Field(0, ge=0)
+    """Every n-th pair is held out and scored; 0 holds none out."""
+    name: str = ""
+    """What the card calls it, with its licence."""
+
+
+class Stage(_Section):
+    """One stage of progressive training (MIRNet-v2, section 4.2)."""
+
+    steps: int = Field(ge=1)
+    """Steps it lasts."""
+    patch_px: int = Field(ge=16, multiple_of=2)
+    """Side of its patches."""
+    batch: int = Field(ge=1)
+    """Patches in each of its steps, over all processes."""
 
 
 class Data(_Section):
@@ -30,12 +64,41 @@ class Data(_Section):
 
     photos: str = "data/photos"
     """Folder that `python -m mirnet prepare` filled."""
-    degradation: Literal["noise", "dark"]
-    """`mirnet.degrade.noisy_pair` or `dark_pair`."""
+    degradation: Literal["noise", "dark", "bicubic", "photographed", "export", "none"]
+    """Which of `mirnet.degrade.DEGRADATIONS` makes synthetic pairs of the photographs; 'none' where
+    all pairs are real."""
+    scale: int = Field(1, ge=1, le=4)
+    """Factor of super-resolution."""
     patch_px: int = Field(128, ge=16, multiple_of=2)
-    """Side of a training patch."""
+    """Side of a training patch, after the last stage."""
     batch: int = Field(16, ge=1)
-    """Patches in a step, over all processes."""
+    """Patches in a step, over all processes, after the last stage."""
+    detail: float = Field(0, ge=0, le=1)
+    """Share of the synthetic patches that are the most detailed of four draws."""
+    stages: list[Stage] = []
+    """Progressive training: smaller patches and larger batches first."""
+    pairs: list[Pairs] = []
+    """Real pairs to mix in."""
+    dev_patch_px: int = Field(192, ge=16, multiple_of=2)
+    """Side of the patches that choose the best step."""
+
+    def stage(self, step: int) -> tuple[int, int]:
+        """Patch side and batch at a step."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage.patch_px, stage.batch
+            step -= stage.steps
+        return self.patch_px, self.batch
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Data":
+        total = sum(pairs.share for pairs in self.pairs)
+        if total > 1 + 1e-9 or (self.degradation == "none" and total < 1 - 1e-9):
+            raise ValueError(
+                f"the shares of the real pairs add up to {total:g}: they may make up at most 1, "
+                "and exactly 1 where degradation is 'none'"
+            )
+        return self
 
 
 class Optimizer(_Section):
@@ -49,8 +112,16 @@ class Optimizer(_Section):
     """Where the cosine ends."""
     warmup: int = Field(0, ge=0)
     """Steps of linear warm-up."""
+    hold: int = Field(0, ge=0)
+    """Steps at the peak between the warm-up and the cosine."""
+    loss: Literal["charbonnier", "l1"] = "charbonnier"
+    """MIRNet is trained with the first, MIRNet-v2 with the second."""
     charbonnier_epsilon: float = Field(1e-3, gt=0)
-    """Loss is the mean of sqrt(difference^2 + epsilon^2)."""
+    """Charbonnier loss is the mean of sqrt(difference^2 + epsilon^2)."""
+    clamp_output: bool = False
+    """Clip the output to [0, 1] ahead of the loss, as MIRNet's training does."""
+    weight_decay: float = Field(0, ge=0)
+    """Adam's L2 penalty."""
     mixup: float = Field(1.2, ge=0)
     """Both parameters of MixUp's Beta distribution; 0 switches it off."""
     mixup_share: float = Field(0.5, ge=0, le=1)

@@ -4,6 +4,7 @@
 with `apt-get download`, so this step needs Debian or Ubuntu; a folder with the .deb files does too.
 """
 
+import functools
 import hashlib
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from PIL import Image
 
 from ..cache import file_sha256
 from ..errors import InvalidRequest
+from ..image import quantize, read_image, to_unit
+from .config import Pairs
 
 LONG_SIDE_PX = 2048
 """Photographs are reduced to this long side: averaging removes their own noise and JPEG traces."""
@@ -69,9 +72,9 @@ def manifest() -> tuple[list[Package], list[Photo]]:
     return [Package(**row) for row in content["packages"]], photos
 
 
-def fingerprint(photos: list[Photo]) -> str:
-    """One hash over the files of a set of photographs, in order of their own hashes."""
-    return hashlib.sha256("".join(sorted(p.sha256 for p in photos)).encode()).hexdigest()
+def fingerprint(hashes: list[str]) -> str:
+    """One hash over the hashes of the files of a set, whatever their order."""
+    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
 
 
 def prepare(folder: Path | str = "data/photos") -> Iterator[str]:
@@ -173,13 +176,17 @@ class Patches:
             for array in self.arrays
         ]
 
-    def batch(self, size: int, patch_px: int, rng: np.random.Generator) -> tuple:
+    def batch(
+        self, size: int, patch_px: int, rng: np.random.Generator, detail: float = 0.0
+    ) -> tuple:
         """Draw patches with random flips, quarter turns and scale.
 
         Args:
             size: Number of patches.
             patch_px: Side of a patch.
             rng: Source of randomness.
+            detail: Probability that a patch is the most detailed of four: most of a photograph is
+                sky or out of focus and teaches little.
 
         Returns:
             Patches (size, 3, patch_px, patch_px) and thumbnails (size, 3, t, t), sRGB in [0, 1].
@@ -191,15 +198,124 @@ class Patches:
         for index in rng.choice(len(self.arrays), size, p=areas / areas.sum()):
             array = self.arrays[index]
             shrink = 2 if rng.random() < 0.3 and min(array.shape[:2]) >= 2 * patch_px else 1
-            side = patch_px * shrink
-            top = rng.integers(array.shape[0] - side + 1)
-            left = rng.integers(array.shape[1] - side + 1)
-            patch = array[top : top + side, left : left + side].astype(np.float32) / 255
+            draws = 4 if detail and rng.random() < detail else 1
+            crops = [_crop([array], patch_px * shrink, rng)[0] for _ in range(draws)]
+            patch = max(crops, key=_detail)
             if shrink == 2:
-                patch = patch.reshape(patch_px, 2, patch_px, 2, 3).mean((1, 3))
-            patch = np.rot90(patch, int(rng.integers(4)))
-            if rng.random() < 0.5:
-                patch = patch[:, ::-1]
-            patches.append(np.ascontiguousarray(patch.transpose(2, 0, 1)))
+                patch = patch.reshape(3, patch_px, 2, patch_px, 2).mean((2, 4))
+            patches.append(patch)
             thumbnails.append(self.thumbnails[index].transpose(2, 0, 1).astype(np.float32) / 255)
         return torch.from_numpy(np.stack(patches)), torch.from_numpy(np.stack(thumbnails))
+
+
+def _detail(crop: np.ndarray) -> float:
+    """Mean step between neighbouring green values of a (3, H, W) patch."""
+    green = crop[1]
+    return sum(float(np.abs(np.diff(green, axis=axis)).mean()) for axis in (0, 1))
+
+
+def _crop(arrays: list[np.ndarray], side: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """The same random square of every (H, W, 3) uint8 array, turned and mirrored alike.
+
+    The crops are (3, side, side) float32 in [0, 1].
+    """
+    top = rng.integers(arrays[0].shape[0] - side + 1)
+    left = rng.integers(arrays[0].shape[1] - side + 1)
+    turns, mirror = int(rng.integers(4)), rng.random() < 0.5
+    crops = []
+    for array in arrays:
+        crop = np.rot90(array[top : top + side, left : left + side], turns)
+        crop = crop[:, ::-1] if mirror else crop
+        crops.append(np.ascontiguousarray(crop.transpose(2, 0, 1), dtype=np.float32) / 255)
+    return crops
+
+
+class RealPairs:
+    """Random patches of pictures that exist degraded and good.
+
+    Args:
+        recipe: Where they are.
+        split: 'dev' for every `recipe.dev_every`-th pair, 'train' for the others.
+        thumbnail_px: Side of the reduced copy of each whole input that comes along.
+
+    Raises:
+        InvalidRequest: The folder holds no such pictures, or an input has no target.
+    """
+
+    def __init__(self, recipe: Pairs, split: str, thumbnail_px: int = 64):
+        self.recipe = recipe
+        self.thumbnail_px = thumbnail_px
+        folder = Path(recipe.folder)
+        inputs = sorted(path for path in folder.glob(recipe.input) if path.is_file())
+        if not inputs:
+            raise InvalidRequest(
+                f"{folder} holds no {recipe.input}: put the data set there, or change data.pairs."
+            )
+        paths = []
+        for degraded in inputs:
+            below = degraded.relative_to(folder).as_posix()
+            target = folder / below.replace(recipe.find, recipe.replace)
+            if target == degraded or not target.is_file():
+                raise InvalidRequest(
+                    f"{below} has no target {target.relative_to(folder)}: complete {folder}, or "
+                    "change find and replace of data.pairs."
+                )
+            paths.append((degraded, target))
+        every = recipe.dev_every
+        held_out = [bool(every) and number % every == every - 1 for number in range(len(paths))]
+        self.paths = [
+            pair for pair, out in zip(paths, held_out, strict=True) if out == (split == "dev")
+        ]
+        if not self.paths:
+            raise InvalidRequest(f"{folder} leaves no pair for {split}: change dev_every.")
+        self._read = functools.lru_cache(maxsize=64)(self._read_pair)
+
+    def hashes(self) -> list[str]:
+        """The hash of every file."""
+        return [file_sha256(path) for pair in self.paths for path in pair]
+
+    def description(self, share: float) -> str:
+        """What the card says about them."""
+        name = self.recipe.name or self.recipe.folder
+        return f"{len(self.paths)} real pairs of {name} ({share:.0%} of the batches)"
+
+    def _read_pair(self, index: int) -> tuple[list[np.ndarray], np.ndarray]:
+        pair = [read_image(path) for path in self.paths[index]]
+        if pair[0].pixels.shape != pair[1].pixels.shape:
+            raise InvalidRequest(
+                f"{self.paths[index][0]} has {pair[0].width} x {pair[0].height} pixels, its target "
+                f"{pair[1].width} x {pair[1].height}: they must be the same size."
+            )
+        small = (self.thumbnail_px, self.thumbnail_px)
+        arrays = [quantize(to_unit(picture.pixels), np.dtype(np.uint8)) for picture in pair]
+        thumbnail = Image.fromarray(arrays[0]).resize(small, Image.Resampling.BOX)
+        return arrays, np.asarray(thumbnail)
+
+    def batch(self, size: int, patch_px: int, rng: np.random.Generator) -> tuple:
+        """Draw patches with random flips and quarter turns.
+
+        Args:
+            size: Number of patches.
+            patch_px: Side of a patch.
+            rng: Source of randomness.
+
+        Returns:
+            Degraded, target (size, 3, patch_px, patch_px) and thumbnails of the degraded pictures
+            (size, 3, t, t), sRGB in [0, 1].
+
+        Raises:
+            InvalidRequest: A picture is smaller than a patch, or a pair differs in size.
+        """
+        import torch
+
+        drawn = []
+        for index in rng.integers(len(self.paths), size=size):
+            arrays, thumbnail = self._read(int(index))
+            if min(arrays[0].shape[:2]) < patch_px:
+                raise InvalidRequest(
+                    f"{self.paths[index][0]} is smaller than a patch of {patch_px} pixels: make "
+                    "data.patch_px smaller."
+                )
+            small = thumbnail.transpose(2, 0, 1).astype(np.float32) / 255
+            drawn.append([*_crop(arrays, patch_px, rng), small])
+        return tuple(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))

@@ -21,17 +21,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import degrade
-from ..checkpoints import count_parameters, save_weights
+from .. import degrade, weights
+from ..cache import file_sha256
+from ..checkpoints import count_parameters, read_checkpoint, save_weights
 from ..errors import InvalidRequest
 from ..model import MIRNet
 from ..model_v2 import MIRNetV2
 from .config import Config, load_config
-from .photos import Patches, fingerprint
+from .photos import Patches, RealPairs, fingerprint
 
 DEV_PAIRS = 24
 """Fixed dev patches that choose the best step."""
-DEV_PATCH_PX = 192
 
 
 @dataclass(frozen=True)
@@ -58,37 +58,94 @@ def charbonnier(difference: Tensor, epsilon: float) -> Tensor:
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Linear warm-up, then a cosine from the peak to the final rate (Loshchilov & Hutter 2017)."""
+    """Warm-up, peak, then a cosine down to the final rate (Loshchilov & Hutter 2017)."""
     o = config.optimizer
     if step < o.warmup:
         return o.learning_rate * (step + 1) / o.warmup
-    part = (step - o.warmup) / max(o.steps - o.warmup, 1)
+    before = o.warmup + o.hold
+    part = max(step - before, 0) / max(o.steps - before, 1)
     wave = (1 + math.cos(math.pi * min(part, 1))) / 2
     return o.final_learning_rate + (o.learning_rate - o.final_learning_rate) * wave
 
 
-def make_batch(
-    patches: Patches, config: Config, size: int, patch_px: int, seed: tuple[int, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw degraded patches, targets, and degraded thumbnails of the whole photographs.
+class Source:
+    """Where the batches of a run come from: photographs to degrade, real pairs, or both.
 
     Args:
-        patches: Prepared photographs.
-        config: Tells the degradation.
-        size: Pairs to draw.
-        patch_px: Side of a patch.
-        seed: All randomness comes from these numbers.
+        config: The run's configuration.
+        split: 'train' or 'dev'.
 
-    Returns:
-        (size, 3, patch_px, patch_px) twice and (size, 3, t, t), all in [0, 1].
+    Raises:
+        InvalidRequest: The photographs are not prepared, or a data set is not there.
     """
-    sequence = np.random.SeedSequence(seed)
-    clean, thumbnails = patches.batch(size, patch_px, np.random.default_rng(sequence))
-    generator = torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
-    if config.data.degradation == "dark":
-        return degrade.dark_pair(clean, thumbnails, generator)
-    degraded, target = degrade.noisy_pair(clean, generator)
-    return degraded, target, thumbnails
+
+    def __init__(self, config: Config, split: str):
+        self.config = config
+        self.pairs = [
+            (RealPairs(pairs, split), pairs.share)
+            for pairs in config.data.pairs
+            if split == "train" or pairs.dev_every
+        ]
+        synthetic = config.data.degradation != "none"
+        self.patches = Patches(config.data.photos, split) if synthetic else None
+        if not synthetic and not self.pairs:
+            raise InvalidRequest(
+                "The recipe has nothing to score: give one of data.pairs a dev_every."
+            )
+
+    def batch(
+        self, size: int, patch_px: int, seed: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw degraded patches, targets, and degraded thumbnails of the whole photographs.
+
+        Args:
+            size: Pairs to draw.
+            patch_px: Side of a patch.
+            seed: All randomness comes from these numbers.
+
+        Returns:
+            (size, 3, patch_px, patch_px) twice and (size, 3, t, t), all in [0, 1].
+        """
+        sequence = np.random.SeedSequence(seed)
+        rng = np.random.default_rng(sequence)
+        # A share of 0.3 of 8 pairs is 2.4: 2 or 3 pairs, 2.4 on average.
+        counts = [int(share * size + rng.random()) for _, share in self.pairs]
+        if self.patches is None:
+            counts[-1] = size - sum(counts[:-1])
+        parts = [
+            real.batch(count, patch_px, rng)
+            for (real, _), count in zip(self.pairs, counts, strict=True)
+            if count > 0
+        ]
+        rest = size - sum(counts)
+        if self.patches is not None and rest > 0:
+            clean, thumbnails = self.patches.batch(rest, patch_px, rng, self.config.data.detail)
+            state = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+            generator = torch.Generator().manual_seed(state)
+            degradation = degrade.DEGRADATIONS[self.config.data.degradation]
+            scale = self.config.data.scale
+            parts.append(degradation(clean, thumbnails, scale, generator))
+        degraded, target, thumbnail = (torch.cat(part) for part in zip(*parts, strict=True))
+        return degraded, target, thumbnail
+
+    def fingerprint(self) -> str:
+        """One hash over all files."""
+        hashes = [photo.sha256 for photo in self.patches.photos] if self.patches else []
+        return fingerprint(hashes + [h for real, _ in self.pairs for h in real.hashes()])
+
+    def description(self) -> str:
+        """What the card says the weights were trained on."""
+        parts = [real.description(share) for real, share in self.pairs]
+        if self.patches is not None:
+            photos = self.patches.photos
+            packages = ", ".join(sorted({photo.package for photo in photos}))
+            licences = ", ".join(sorted({photo.licence for photo in photos}))
+            parts.insert(
+                0,
+                f"{len(photos)} photographs of the Debian packages {packages} ({licences}) with "
+                f"synthetic degradation '{self.config.data.degradation}'",
+            )
+        return "; ".join(parts)
 
 
 def mix(
@@ -116,7 +173,36 @@ def build(config: Config) -> MIRNet | MIRNetV2:
         ) from error
     # Starting at "no change" leaves the first steps to what matters.
     nn.init.zeros_(model.conv_out.weight)
+    if config.network.start:
+        _start_from(model, config.network.start)
     return model
+
+
+def _start_from(model: nn.Module, start: str) -> None:
+    given = read_checkpoint(start_file(start))
+    own = model.state_dict()
+    fitting = {
+        name: value
+        for name, value in given.items()
+        if name in own and own[name].shape == value.shape
+    }
+    if not fitting:
+        raise InvalidRequest(f"Nothing in {start} fits the network of network.settings.")
+    model.load_state_dict(fitting, strict=False)
+
+
+def start_file(start: str) -> Path:
+    """The file that `network.start` names: a path, or the id of weights in the catalogue.
+
+    Raises:
+        InvalidRequest: There is no such file, and no such weights on this machine.
+    """
+    path = Path(start) if Path(start).is_file() else weights.locate(start)
+    if path is None:
+        raise InvalidRequest(
+            f"network.start names {start!r}, which is neither a file nor weights on this machine."
+        )
+    return path
 
 
 class _Conditioned(nn.Module):
@@ -143,7 +229,7 @@ def evaluate(model: nn.Module, pairs: tuple[Tensor, Tensor, Tensor]) -> float:
 
 
 def train(
-    config_path: Path | str,
+    recipe: Config | Path | str,
     folder: Path | str | None = None,
     steps: int | None = None,
     resume: bool = True,
@@ -154,7 +240,7 @@ def train(
     `last.safetensors` and `card.json`.
 
     Args:
-        config_path: See `load_config`.
+        recipe: A configuration, or what `load_config` takes.
         folder: Where the run lives; `runs/train/ID` by default.
         steps: Stop after this many steps of the schedule in all, to look at a run or to test it.
         resume: Go on from `state.pt` where there is one.
@@ -167,29 +253,31 @@ def train(
     """
     from accelerate import Accelerator
 
-    config = load_config(config_path)
+    config = recipe if isinstance(recipe, Config) else load_config(recipe)
     o = config.optimizer
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     folder = Path(folder or Path("runs/train") / config.id)
     folder.mkdir(parents=True, exist_ok=True)
-    patches = Patches(config.data.photos, "train")
-    dev = make_batch(
-        Patches(config.data.photos, "dev"), config, DEV_PAIRS, DEV_PATCH_PX, (config.seed, 1 << 40)
-    )
-    share = config.data.batch // accelerator.num_processes
-    if share * accelerator.num_processes != config.data.batch:
-        raise InvalidRequest(
-            f"A batch of {config.data.batch} does not divide among {accelerator.num_processes} "
-            "processes: change data.batch."
-        )
+    source = Source(config, "train")
+    dev = Source(config, "dev").batch(DEV_PAIRS, config.data.dev_patch_px, (config.seed, 1 << 40))
+    for size in [config.data.batch, *(stage.batch for stage in config.data.stages)]:
+        if size % accelerator.num_processes:
+            raise InvalidRequest(
+                f"A batch of {size} does not divide among {accelerator.num_processes} processes: "
+                "change data.batch or data.stages."
+            )
 
     network = build(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = _Conditioned(network)
     averaged: Any = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(o.ema)
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=o.learning_rate)
-    identity = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=o.learning_rate, weight_decay=o.weight_decay
+    )
+    # Defaults are left out: a field added to the recipe later does not strand a started run.
+    asked = config.model_dump_json(exclude_defaults=True)
+    identity = hashlib.sha256((asked + source.fingerprint()).encode()).hexdigest()
     state = _load_state(folder / "state.pt", identity) if resume else None
     start, best, seconds = 0, -math.inf, 0.0
     if state:
@@ -208,14 +296,21 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         seed = (config.seed, step, rank)
+        patch_px, batch = config.data.stage(step)
         degraded, target, thumbnails = (
             t.to(accelerator.device)
-            for t in make_batch(patches, config, share, config.data.patch_px, seed)
+            for t in source.batch(batch // accelerator.num_processes, patch_px, seed)
         )
         rng = np.random.default_rng((*seed, 1))
         if o.mixup and rng.random() < o.mixup_share:
             degraded, target = mix(degraded, target, o.mixup, rng)
-        loss = charbonnier(model(degraded, thumbnails) - target, o.charbonnier_epsilon)
+        output = model(degraded, thumbnails)
+        difference = (output.clamp(0, 1) if o.clamp_output else output) - target
+        loss = (
+            difference.abs().mean()
+            if o.loss == "l1"
+            else charbonnier(difference, o.charbonnier_epsilon)
+        )
         optimizer.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), o.clip_norm)
@@ -240,7 +335,7 @@ def train(
                 best = score
                 save_weights(averaged.module.network, folder / "best.safetensors")
             _log(folder / "log.csv", report)
-            card = _card(config, network, patches, done, seconds, best, accelerator.num_processes)
+            card = _card(config, network, source, done, seconds, best, accelerator.num_processes)
             _save_json(folder / "card.json", card)
             if last:
                 save_weights(averaged.module.network, folder / "last.safetensors")
@@ -305,24 +400,22 @@ def _log(path: Path, report: Progress) -> None:
 def _card(
     config: Config,
     network: nn.Module,
-    patches: Patches,
+    source: Source,
     step: int,
     seconds: float,
     best: float,
     processes: int,
 ) -> dict[str, Any]:
-    licences = sorted({photo.licence for photo in patches.photos})
-    packages = sorted({photo.package for photo in patches.photos})
+    start = config.network.start
     return {
         "id": config.id,
         "task": config.task,
         "architecture": config.network.architecture,
         "config": config.network.settings,
         "parameters": count_parameters(network),
-        "trained_on": f"{len(patches.photos)} photographs of the Debian packages "
-        f"{', '.join(packages)} ({', '.join(licences)}) with synthetic degradation "
-        f"'{config.data.degradation}'",
-        "photos_sha256": fingerprint(patches.photos),
+        "trained_on": source.description(),
+        "started_from": f"{start}, sha256 {file_sha256(start_file(start))}" if start else None,
+        "photos_sha256": source.fingerprint(),
         "steps": step,
         "patch_px": config.data.patch_px,
         "batch": config.data.batch,
