@@ -409,21 +409,35 @@ def verify_weights(
     weights_id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Default: all on this machine.")
     ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER of a score on the card of our own weights; repeatable."),
+    ] = None,
 ) -> None:
-    """Hash weights anew, compare, and load them once."""
+    """Hash weights anew, compare, and load them once; with --pairs, measure their scores anew."""
     from .catalogue import load_catalogue
     from .weights import locate, verify
 
+    folders = _named_folders(pairs or [])
+    if folders and not weights_id:
+        raise InvalidRequest("--pairs measures one set of weights: name its ID too.")
     chosen = [weights_id] if weights_id else [key for key in load_catalogue() if locate(key)]
-    reports = []
+    fine = True
     for key in chosen:
         report = verify(key)
-        reports.append(report)
+        fine &= report.ok
         if report.ok:
             _say(f"{report.message} sha256 {report.sha256}")
         else:
             _complain(report.message)
-    if not all(report.ok for report in reports):
+    if weights_id and fine:
+        from .train.publish import recompute
+
+        for name, place in folders.items():
+            again = recompute(weights_id, name, place)
+            fine &= again.ok
+            (_say if again.ok else _complain)(again.message)
+    if not fine:
         raise typer.Exit(2)
 
 
@@ -504,6 +518,13 @@ def prepare(
         _say(line)
 
 
+def _named_folders(pairs: list[str]) -> dict[str, Path]:
+    named = [pair.partition("=") for pair in pairs]
+    if not all(name and place for name, _, place in named):
+        raise InvalidRequest("--pairs wants NAME=FOLDER, such as --pairs CC15=pairs/cc15.")
+    return {name: Path(place) for name, _, place in named}
+
+
 @app.command()
 def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
@@ -516,13 +537,10 @@ def publish(
     ] = None,
 ) -> None:
     """Measure a run's best weights on pairs it never saw, and ship them with their card."""
-    from .train.publish import SHIPPED
+    from .catalogue import EMBEDDED_FOLDER
     from .train.publish import publish as start
 
-    named = [pair.partition("=") for pair in pairs]
-    if not all(name and place for name, _, place in named):
-        raise InvalidRequest("--pairs wants NAME=FOLDER, such as --pairs CC15=pairs/cc15.")
-    card = start(run, {name: Path(place) for name, _, place in named}, folder or SHIPPED)
+    card = start(run, _named_folders(pairs), folder or EMBEDDED_FOLDER)
     for score in card["scores"]:
         _say(
             f"{score['benchmark']}: {score['input_psnr_db']:.2f} dB / {score['input_ssim']:.4f} -> "

@@ -2,8 +2,8 @@
 
 Both pictures are rounded to 8 bits first, as a viewer would show them. SSIM follows Wang et al.,
 "Image quality assessment: from error visibility to structural similarity" (IEEE TIP 2004), with
-that paper's Gaussian window, as scikit-image computes it. Benchmarks with other conventions are
-not measured here.
+that paper's Gaussian window, as scikit-image computes it. A `Protocol` says what of the pictures is
+compared, and in which words it is told.
 """
 
 import math
@@ -14,11 +14,36 @@ import numpy as np
 from .errors import InvalidRequest
 from .image import Picture, quantize, to_unit
 
-PROTOCOL = (
+
+@dataclass(frozen=True)
+class Protocol:
+    """What of two pictures is compared."""
+
+    text: str
+    """The exact meaning of the numbers, to be shown beside them."""
+    luma: bool = False
+    """Only the luma Y of ITU-R BT.601, limited range, rounded to 8 bits."""
+    shave_px: int = 0
+    """Pixels left out at every edge."""
+
+
+RGB = Protocol(
     "PSNR over all RGB values, SSIM as the mean over the three channels (11 x 11 Gaussian window, "
     "sigma 1.5); 8-bit values, no cropping"
 )
-"""The exact meaning of the numbers, to be shown beside them."""
+"""How denoising and enhancement are measured."""
+
+
+def luma_protocol(scale: int) -> Protocol:
+    """How super-resolution from bicubic reductions is measured: on luma, `scale` pixels shaved."""
+    return Protocol(
+        "PSNR and SSIM (11 x 11 Gaussian window, sigma 1.5) of the luma Y (BT.601, limited range, "
+        f"8-bit values), {scale} pixels cropped at every edge",
+        luma=True,
+        shave_px=scale,
+    )
+
+
 SMALLEST_SIDE_PX = 11
 """SSIM's window must fit into the picture."""
 
@@ -43,12 +68,13 @@ class Likeness:
         return "too small" if self.ssim is None else f"{self.ssim:.4f}"
 
 
-def likeness(picture: Picture, original: Picture) -> Likeness:
+def likeness(picture: Picture, original: Picture, protocol: Protocol = RGB) -> Likeness:
     """Compare a picture with its clean original.
 
     Args:
         picture: What is judged; alpha is ignored.
         original: The truth, of the same size; its depth may differ.
+        protocol: What of them is compared.
 
     Raises:
         InvalidRequest: The sizes differ.
@@ -58,16 +84,44 @@ def likeness(picture: Picture, original: Picture) -> Likeness:
             f"The original has {original.width} x {original.height} pixels and the result "
             f"{picture.width} x {picture.height}: give an original of the result's size."
         )
-    left, right = eight_bits(picture.pixels), eight_bits(original.pixels)
+    left, right = (_seen(eight_bits(p.pixels), protocol) for p in (picture, original))
     return Likeness(psnr(left, right), ssim(left, right))
+
+
+def _seen(pixels: np.ndarray, protocol: Protocol) -> np.ndarray:
+    edge = protocol.shave_px
+    height, width = pixels.shape[:2]
+    if min(height, width) <= 2 * edge:
+        raise InvalidRequest(
+            f"A picture of {width} x {height} pixels leaves nothing to compare once {edge} pixels "
+            "are cropped at every edge: give a larger one."
+        )
+    pixels = pixels[edge : height - edge, edge : width - edge]
+    return luma(pixels)[..., None] if protocol.luma else pixels
+
+
+def luma(pixels: np.ndarray) -> np.ndarray:
+    """Luma of ITU-R BT.601 in the limited range 16 to 235, as MATLAB's rgb2ycbcr gives it.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+
+    Returns:
+        (H, W) uint8.
+
+    >>> luma(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).tolist()
+    [[16, 235]]
+    """
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    return np.rint(16 + pixels @ weights).astype(np.uint8)
 
 
 def psnr(picture: np.ndarray, original: np.ndarray) -> float:
     """Peak signal-to-noise ratio, 10 log10(255² / MSE), in decibels.
 
     Args:
-        picture: (H, W, 3) uint8.
-        original: (H, W, 3) uint8.
+        picture: (H, W, C) uint8.
+        original: (H, W, C) uint8.
 
     >>> zeros = np.zeros((2, 2, 3), np.uint8)
     >>> round(psnr(zeros, zeros + 1), 2), psnr(zeros, zeros)
@@ -83,7 +137,7 @@ def psnr(picture: np.ndarray, original: np.ndarray) -> float:
 
 
 def ssim(picture: np.ndarray, original: np.ndarray) -> float | None:
-    """Structural similarity of two (H, W, 3) uint8 pictures, mean over the channels.
+    """Structural similarity of two (H, W, C) uint8 pictures, mean over the channels.
 
     Returns:
         At most 1, or None where SSIM's window does not fit.
@@ -102,7 +156,7 @@ def ssim(picture: np.ndarray, original: np.ndarray) -> float | None:
             use_sample_covariance=False,
             data_range=255,
         )
-        for channel in range(3)
+        for channel in range(picture.shape[2])
     ]
     return float(np.mean(channels))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import __version__, catalogue, weights
 from .catalogue import WeightsEntry
-from .compare import PROTOCOL, Likeness
+from .compare import RGB, Likeness
 from .image import Picture
 from .tasks import TASKS, Task
 
@@ -233,7 +233,7 @@ def scores_table(before: Likeness, after: Likeness) -> str:
     return (
         '<table class="mir-table mir-numbers"><thead><tr><td></td><th scope="col">PSNR</th>'
         f'<th scope="col">SSIM</th></tr></thead><tbody>{rows}</tbody></table>'
-        f'<p class="mir-small">{PROTOCOL}. Higher is better.</p>'
+        f'<p class="mir-small">{RGB.text}. Higher is better.</p>'
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from mirnet.compare import eight_bits, likeness, psnr, ssim
+from mirnet.compare import eight_bits, likeness, luma_protocol, psnr, ssim
 from mirnet.errors import InvalidRequest
 from mirnet.image import Picture
 from mirnet.preview import cut_out, shrink
@@ -48,6 +48,24 @@ def test_depths_meet_at_eight_bits():
     deep = Picture(noisy.astype(np.uint16) * 257)
     assert likeness(deep, Picture(clean)) == likeness(Picture(noisy), Picture(clean))
     assert eight_bits(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[128, 128, 128]]]
+
+
+def test_luma_and_cropping_follow_the_super_resolution_protocol():
+    clean, noisy = noisy_pair()
+    result = likeness(Picture(noisy), Picture(clean), luma_protocol(3))
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    y, x = ((p.astype(float) @ weights + 16).round()[3:-3, 3:-3] for p in (noisy, clean))
+    assert result.psnr_db == pytest.approx(10 * math.log10(255**2 / ((y - x) ** 2).mean()))
+    expected = structural_similarity(
+        x.astype(np.uint8),
+        y.astype(np.uint8),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    assert result.ssim == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(InvalidRequest, match="leaves nothing to compare"):
+        likeness(Picture(noisy[:6]), Picture(clean[:6]), luma_protocol(3))
 
 
 def test_sizes_must_match_and_words_say_so():

@@ -10,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
-from mirnet.checkpoints import load_weights
+from mirnet.catalogue import EMBEDDED_FOLDER, OwnScore
+from mirnet.checkpoints import load_weights, save_weights
+from mirnet.compare import likeness, luma_protocol
 from mirnet.errors import InvalidRequest
+from mirnet.image import Picture
+from mirnet.model_v2 import MIRNetV2
 from mirnet.train import photos as photos_module
 from mirnet.train.config import CONFIGS, load_config
-from mirnet.train.publish import pairs, publish
+from mirnet.train.publish import measure, pairs, publish, recompute
 from mirnet.train.run import Source, learning_rate, train
 
 ROOT = Path(__file__).parent.parent
@@ -289,6 +294,18 @@ def test_publishing_measures_and_writes_the_card(prepared, tmp_path):
     weights = tmp_path / "shipped/tiny.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == card["sha256"]
     text = (tmp_path / "shipped/tiny.md").read_text()
+    index = yaml.safe_load(text.split("---")[1])["model-index"][0]
+    assert index["results"][0]["metrics"][0] == {
+        "type": "psnr",
+        "value": score["psnr_db"],
+        "name": "PSNR (dB)",
+    }
+    assert card["photos"]
+    assert all(
+        f"| {photo['licence']} | `{photo['sha256'][:12]}` |" in text for photo in card["photos"]
+    )
+    with Image.open(tmp_path / "shipped" / card["example"]) as example:
+        assert example.size == (3 * 192, 192)
     assert f"{score['psnr_db']:.2f} / {score['ssim']:.4f}" in text
     # The same numbers by hand, from the network itself.
     with torch.inference_mode():
@@ -296,6 +313,48 @@ def test_publishing_measures_and_writes_the_card(prepared, tmp_path):
         y = load_weights(weights)(x)[0].clamp(0, 1).permute(1, 2, 0).numpy()
     mse = ((np.rint(y * 255) - target) ** 2).mean()
     assert score["psnr_db"] == pytest.approx(10 * np.log10(255**2 / mse), abs=2e-3)
+
+
+def test_small_inputs_are_enlarged_and_scored_on_luma(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    target = Image.fromarray(pixels)
+    small = target.resize((32, 24), Image.Resampling.BICUBIC)
+    for place, image in (("input", small), ("target", target)):
+        (tmp_path / place).mkdir()
+        image.save(tmp_path / place / "a.png")
+    torch.manual_seed(0)
+    model = MIRNetV2(features=8, blocks=1, conv_groups=(1,), stem=2)
+    torch.nn.init.zeros_(model.conv_out.weight)
+    path = save_weights(model, tmp_path / "same.safetensors")
+    score = measure(path, "sr-x2", "Made up", tmp_path)
+    enlarged = Picture(np.asarray(small.resize((64, 48), Image.Resampling.BICUBIC)))
+    expected = likeness(enlarged, Picture(pixels), luma_protocol(2))
+    assert score["psnr_db"] == score["input_psnr_db"] == pytest.approx(expected.psnr_db, abs=0.05)
+    assert "luma" in score["protocol"]
+
+
+def test_verifying_recomputes_the_scores_of_a_card(tmp_path, monkeypatch):
+    """The shipped weights' own card, with scores on pairs made here."""
+    rng = np.random.default_rng(0)
+    for place in ("input", "target"):
+        (tmp_path / place).mkdir()
+        Image.fromarray(rng.integers(60, 190, (24, 32, 3), dtype=np.uint8)).save(
+            tmp_path / place / "a.png"
+        )
+    path = EMBEDDED_FOLDER / "denoise-compact.safetensors"
+    now = measure(path, "denoise", "Made up", tmp_path)
+
+    def scored(**changes):
+        told = [OwnScore(**{**now, **changes})]
+        monkeypatch.setattr("mirnet.catalogue.scores", lambda entry: told)
+        return recompute("denoise-compact", "Made up", tmp_path)
+
+    assert scored().ok
+    assert "they differ" in scored(psnr_db=now["psnr_db"] + 0.1).message
+    assert "other files" in scored(data_sha256="0" * 64).message
+    with pytest.raises(InvalidRequest, match="no score on 'CC15'"):
+        recompute("denoise-compact", "CC15", tmp_path)
 
 
 def test_publishing_names_what_is_missing(prepared, tmp_path):

@@ -90,6 +90,11 @@ class Data(_Section):
             step -= stage.steps
         return self.patch_px, self.batch
 
+    def schedule(self) -> str:
+        """Patches of every stage in words, for the card."""
+        parts = [f"{s.batch} patches of {s.patch_px} px for {s.steps:,}" for s in self.stages]
+        return ", then ".join([*parts, f"{self.batch} patches of {self.patch_px} px"])
+
     @model_validator(mode="after")
     def _shares_fit(self) -> "Data":
         total = sum(pairs.share for pairs in self.pairs)

@@ -7,22 +7,47 @@ card with the hash of the weights it belongs to.
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 
+from .. import catalogue, weights
 from ..cache import file_sha256
 from ..checkpoints import load_weights
-from ..compare import PROTOCOL, likeness
+from ..compare import RGB, likeness, luma_protocol
 from ..errors import InvalidRequest
-from ..image import read_image
+from ..image import quantize, read_image
 from ..restore import restore
+from ..tasks import get_task
+from .config import Config
+from .run import DEV_PAIRS, dev_pairs
 
-SHIPPED = Path(__file__).parent.parent / "weights"
-"""Where embedded weights and their cards live."""
+TOLERANCE_DB = 0.01
+TOLERANCE_SSIM = 1e-4
+"""How far a score may move between machines and versions of torch, and still be the same."""
+LIMITS = (
+    "Made for two CPU cores, not for the last decibel. Most of the degradations are synthetic;\n"
+    "pictures that went through a phone's own heavy denoising, scans, and strong JPEG blocks are\n"
+    "outside of what it saw."
+)
+"""Said on every card."""
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """A score of a card, measured again."""
+
+    ok: bool
+    """The pictures and the numbers are those of the card."""
+    message: str
+    """A sentence with both numbers."""
 
 
 def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -47,40 +72,51 @@ def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
         yield degraded, targets[0]
 
 
-def measure(weights: Path, task: str, benchmark: str, folder: Path) -> dict[str, Any]:
+def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, Any]:
     """Score weights on pairs of pictures that were not trained on, whole pictures at a time.
 
+    Inputs of super-resolution may be small, as bicubic benchmarks have them: they are enlarged by
+    the task's scale and scored on luma. Inputs of the target's size are scored on RGB.
+
     Args:
-        weights: Weights file.
+        path: Weights file.
         task: Its task.
         benchmark: What the pairs are called.
-        folder: See `pairs`; inputs have the size of their targets.
+        folder: See `pairs`.
 
     Returns:
         Benchmark, protocol, pairs, mean PSNR (dB) and SSIM of output and input, and a hash of data.
 
     Raises:
-        InvalidRequest: See `pairs`; or a picture is too small to be scored.
+        InvalidRequest: See `pairs`; sizes do not fit; or a picture is too small to be scored.
     """
-    model = load_weights(weights)
+    model = load_weights(path)
+    scale = get_task(task).scale
     digest = hashlib.sha256()
-    rows = []
+    rows, protocols = [], set()
     for degraded_path, target_path in pairs(folder):
-        for path in (degraded_path, target_path):
-            digest.update(bytes.fromhex(file_sha256(path)))
+        for file in (degraded_path, target_path):
+            digest.update(bytes.fromhex(file_sha256(file)))
         degraded, target = read_image(degraded_path), read_image(target_path)
-        side = max(degraded.height, degraded.width)
-        job = restore(degraded, task, weights=model, same_size=True, tile_px=side)
-        before, after = likeness(degraded, target), likeness(job.result().picture, target)
+        same_size = (degraded.height, degraded.width) == (target.height, target.width)
+        protocol = RGB if same_size else luma_protocol(scale)
+        side = max(target.height, target.width)
+        job = restore(degraded, task, weights=model, same_size=same_size, tile_px=side)
+        result = job.result()
+        before = likeness(result.before, target, protocol)
+        after = likeness(result.picture, target, protocol)
         if after.ssim is None or before.ssim is None:
             raise InvalidRequest(
                 f"{degraded_path.name} in {folder} is too small for SSIM: leave it out."
             )
         rows.append([after.psnr_db, after.ssim, before.psnr_db, before.ssim])
+        protocols.add(protocol.text)
+    if len(protocols) > 1:
+        raise InvalidRequest(f"{folder} mixes inputs of the target's size with smaller ones.")
     means = np.mean(rows, axis=0)
     return {
         "benchmark": benchmark,
-        "protocol": PROTOCOL,
+        "protocol": protocols.pop(),
         "pairs": len(rows),
         "psnr_db": round(float(means[0]), 3),
         "ssim": round(float(means[1]), 4),
@@ -90,13 +126,15 @@ def measure(weights: Path, task: str, benchmark: str, folder: Path) -> dict[str,
     }
 
 
-def publish(run: Path, benchmarks: dict[str, Path], folder: Path = SHIPPED) -> dict[str, Any]:
+def publish(
+    run: Path, benchmarks: dict[str, Path], folder: Path = catalogue.EMBEDDED_FOLDER
+) -> dict[str, Any]:
     """Measure a run's best weights and ship them with their card.
 
     Args:
         run: Folder of a training run.
         benchmarks: Name and folder of each set of pairs.
-        folder: Where weights and card go.
+        folder: Where weights, card and example picture go.
 
     Returns:
         The card.
@@ -107,11 +145,16 @@ def publish(run: Path, benchmarks: dict[str, Path], folder: Path = SHIPPED) -> d
     best = run / "best.safetensors"
     if not best.exists():
         raise InvalidRequest(f"{run} has no best.safetensors yet: train until the first dev score.")
+    config = Config.model_validate_json((run / "recipe.json").read_text())
     card = json.loads((run / "card.json").read_text())
     card["sha256"] = file_sha256(best)
     card["bytes"] = best.stat().st_size
     card["scores"] = [measure(best, card["task"], name, path) for name, path in benchmarks.items()]
+    picture, gain = example(config, best)
+    card["example"] = f"{card['id']}.jpg"
+    card["example_gain_db"] = round(gain, 2)
     folder.mkdir(parents=True, exist_ok=True)
+    picture.save(folder / card["example"], quality=92, subsampling=0)
     part = folder / f"{card['id']}.part"
     shutil.copyfile(best, part)
     os.replace(part, folder / f"{card['id']}.safetensors")
@@ -120,19 +163,109 @@ def publish(run: Path, benchmarks: dict[str, Path], folder: Path = SHIPPED) -> d
     return card
 
 
+def example(config: Config, path: Path) -> tuple[Image.Image, float]:
+    """Input, result and target of a dev patch side by side: the one whose gain is the median.
+
+    Args:
+        config: Recipe of the run.
+        path: Weights file.
+
+    Returns:
+        The picture, three patches wide, and its gain in PSNR (dB).
+    """
+    model: Any = load_weights(path)
+    degraded, target, thumbnails = dev_pairs(config)
+    restored = []
+    with torch.inference_mode():
+        for one, whole in zip(degraded.split(1), thumbnails.split(1), strict=True):
+            restored.append(model(one, model.condition(whole)).clamp(0, 1))
+
+    def error(pictures: torch.Tensor) -> torch.Tensor:
+        return (pictures - target).square().mean((1, 2, 3)).clamp_min(1e-9)
+
+    results = torch.cat(restored)
+    gains = 10 * torch.log10(error(degraded) / error(results))
+    index = int(gains.argsort()[len(gains) // 2])
+    row = torch.cat([degraded[index], results[index], target[index]], 2)
+    pixels = quantize(row.permute(1, 2, 0).numpy(), np.uint8)
+    return Image.fromarray(pixels), float(gains[index])
+
+
+def recompute(weights_id: str, benchmark: str, folder: Path) -> Recomputed:
+    """Measure again what the card of our own weights says, on the same pictures.
+
+    Args:
+        weights_id: Id of embedded weights in the catalogue.
+        benchmark: Name of one of the scores on their card.
+        folder: Where the pairs are, see `pairs`.
+
+    Returns:
+        Whether the numbers agree, and a sentence.
+
+    Raises:
+        InvalidRequest: The weights have no card or no such score, or see `measure`.
+        WeightsUnavailable: No weights have this id.
+    """
+    entry = catalogue.get_entry(weights_id)
+    told = {score.benchmark: score for score in catalogue.scores(entry)}
+    path = weights.locate(weights_id)
+    if benchmark not in told or path is None:
+        have = ", ".join(told) or "no scores of ours"
+        raise InvalidRequest(f"{weights_id} has no score on {benchmark!r}: it has {have}.")
+    old = told[benchmark]
+    now = measure(path, entry.task, benchmark, folder)
+    numbers = (
+        f"{weights_id} on {benchmark}: card {old.psnr_db:.3f} dB / {old.ssim:.4f}, "
+        f"now {now['psnr_db']:.3f} dB / {now['ssim']:.4f}"
+    )
+    if now["data_sha256"] != old.data_sha256:
+        return Recomputed(False, f"{numbers}, but {folder} holds other files than were measured.")
+    agree = (
+        abs(now["psnr_db"] - old.psnr_db) <= TOLERANCE_DB
+        and abs(now["ssim"] - (old.ssim or 0)) <= TOLERANCE_SSIM
+    )
+    return Recomputed(agree, f"{numbers}: {'the same.' if agree else 'they differ.'}")
+
+
 def card_text(card: dict[str, Any]) -> str:
-    """The model card in Markdown, from the card's numbers alone."""
+    """The model card in Markdown with the Hub's `model-index`, from the card's numbers alone."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            task_name=card["task"],
+            dataset_type=re.sub(r"[^a-z0-9]+", "-", score["benchmark"].lower()).strip("-"),
+            dataset_name=score["benchmark"],
+            metric_type=metric,
+            metric_name=name,
+            metric_value=score[key],
+        )
+        for score in card["scores"]
+        for metric, name, key in (("psnr", "PSNR (dB)", "psnr_db"), ("ssim", "SSIM", "ssim"))
+    ]
+    metadata = ModelCardData(
+        license="apache-2.0",
+        library_name="mirnet-studio",
+        pipeline_tag="image-to-image",
+        tags=["image-restoration", "mirnet", card["task"]],
+        model_name=card["id"],
+        eval_results=results or None,
+    )
     scores = "\n".join(
         f"| {s['benchmark']} | {s['pairs']} | {s['input_psnr_db']:.2f} / {s['input_ssim']:.4f} "
         f"| **{s['psnr_db']:.2f} / {s['ssim']:.4f}** "
         f"| {s['protocol']} | `{s['data_sha256'][:12]}` |"
         for s in card["scores"]
     )
+    photos = "\n".join(
+        f"| {p['package']} | {p['file'].rpartition('/')[2]} | {p['author']} | {p['licence']} "
+        f"| `{p['sha256'][:12]}` |"
+        for p in card["photos"]
+    )
+    start = f"\n- Started from: {card['started_from']}" if card["started_from"] else ""
     return f"""---
-license: apache-2.0
-library_name: mirnet-studio
-pipeline_tag: image-to-image
-tags: [image-restoration, mirnet, {card["task"]}]
+{metadata.to_yaml()}
 ---
 # {card["id"]}
 
@@ -140,12 +273,17 @@ Compact weights of MIRNet Studio for the task `{card["task"]}`, trained by this 
 recipe (`python -m mirnet train configs/{card["id"]}.toml`). They are not the MIRNet authors'
 weights and do not reproduce the paper's numbers.
 
+![Input, result and target]({card["example"]})
+
+Input, result and target of a patch that was held out of training and degraded by the recipe; of
+{DEV_PAIRS} such patches it is the one with the median gain ({card["example_gain_db"]:+.2f} dB).
+
 - Network: {card["architecture"]}, {card["parameters"]:,} parameters, settings
   `{json.dumps(card["config"])}`
-- Trained on: {card["trained_on"]}. No benchmark picture was used.
-- Training: {card["steps"]:,} steps of {card["batch"]} patches of {card["patch_px"]} px,
+- Trained on: {card["trained_on"]}. No benchmark picture was used.{start}
+- Training: {card["steps"]:,} steps, {card["patches"]},
   {card["hours"]} hours on {card["processes"]} process(es); dev PSNR {card["dev_psnr_db"]} dB on
-  synthetic pairs from photographs held out of training
+  pairs held out of training
 - File: {card["bytes"] / 1e6:.1f} MB, sha256 `{card["sha256"]}`
 - Licence: Apache-2.0
 
@@ -157,8 +295,15 @@ PSNR (dB) / SSIM, mean over the pairs.
 |---|---|---|---|---|---|
 {scores}
 
+`python -m mirnet weights verify {card["id"]} --pairs "SET=FOLDER"` measures them again.
+
 ## Limits
 
-Made for two CPU cores, not for the last decibel. The degradations are synthetic; pictures that went
-through a phone's own heavy denoising, scans, and strong JPEG blocks are outside of what it saw.
+{LIMITS}
+
+## Training photographs
+
+| package | file | author | licence | sha256 |
+|---|---|---|---|---|
+{photos}
 """

@@ -133,6 +133,12 @@ class Source:
         hashes = [photo.sha256 for photo in self.patches.photos] if self.patches else []
         return fingerprint(hashes + [h for real, _ in self.pairs for h in real.hashes()])
 
+    def manifest(self) -> list[dict[str, str]]:
+        """Package, file, author, licence and hash of every photograph, for the card."""
+        photos = self.patches.photos if self.patches else []
+        keys = ("package", "file", "author", "licence", "sha256")
+        return [{key: getattr(photo, key) for key in keys} for photo in photos]
+
     def description(self) -> str:
         """What the card says the weights were trained on."""
         parts = [real.description(share) for real, share in self.pairs]
@@ -216,6 +222,11 @@ class _Conditioned(nn.Module):
         return self.network(degraded, self.network.condition(thumbnails))
 
 
+def dev_pairs(config: Config) -> tuple[Tensor, Tensor, Tensor]:
+    """The fixed patches that choose a run's best step (see `Source.batch`)."""
+    return Source(config, "dev").batch(DEV_PAIRS, config.data.dev_patch_px, (config.seed, 1 << 40))
+
+
 def evaluate(model: nn.Module, pairs: tuple[Tensor, Tensor, Tensor]) -> float:
     """Mean PSNR in dB over dev patches: RGB, clamped to [0, 1], not rounded."""
     device = next(model.parameters()).device
@@ -259,7 +270,9 @@ def train(
     folder = Path(folder or Path("runs/train") / config.id)
     folder.mkdir(parents=True, exist_ok=True)
     source = Source(config, "train")
-    dev = Source(config, "dev").batch(DEV_PAIRS, config.data.dev_patch_px, (config.seed, 1 << 40))
+    if accelerator.is_main_process:
+        _save_json(folder / "recipe.json", config.model_dump())
+    dev = dev_pairs(config)
     for size in [config.data.batch, *(stage.batch for stage in config.data.stages)]:
         if size % accelerator.num_processes:
             raise InvalidRequest(
@@ -417,8 +430,8 @@ def _card(
         "started_from": f"{start}, sha256 {file_sha256(start_file(start))}" if start else None,
         "photos_sha256": source.fingerprint(),
         "steps": step,
-        "patch_px": config.data.patch_px,
-        "batch": config.data.batch,
+        "patches": source.config.data.schedule(),
+        "photos": source.manifest(),
         "hours": round(seconds / 3600, 2),
         "processes": processes,
         "dev_psnr_db": None if math.isinf(best) else round(best, 3),
