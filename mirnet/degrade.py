@@ -18,8 +18,9 @@ from torch import Generator, Tensor
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Luminance of linear sRGB (ITU-R BT.709)."""
-MID_GREY = 0.46
-"""sRGB value of an 18 % grey card, the classic target of an exposure meter."""
+WELL_EXPOSED = (0.5, 0.6)
+"""sRGB averages of a well-exposed photograph: 0.5 is the best value of Mertens et al. ("Exposure
+Fusion", 2007), 0.6 that of Zero-DCE's exposure loss (Guo et al., CVPR 2020)."""
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
@@ -288,16 +289,17 @@ def noisy_pair(
 
 
 def expose_well(clean: Tensor, mean: Tensor) -> Tensor:
-    """Bring photographs near a mid-grey average by a gentle gamma, as a target for 'lowlight'.
+    """Bring photographs to a `WELL_EXPOSED` average by a gentle gamma, as a target for 'lowlight'.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1].
         mean: (B, 1, 1, 1) average of each whole photograph.
 
     Returns:
-        (B, 3, H, W) in [0, 1]; the exponent stays within 0.55 and 1.6.
+        (B, 3, H, W) in [0, 1]; the exponent stays within 0.45 and 1.6.
     """
-    exponent = (math.log(MID_GREY) / mean.clamp(0.02, 0.98).log()).clamp(0.55, 1.6)
+    wanted = mean.clamp(*WELL_EXPOSED)
+    exponent = (wanted.log() / mean.clamp(0.02, 0.98).log()).clamp(0.45, 1.6)
     return clean.clamp_min(1e-6) ** exponent
 
 
@@ -305,6 +307,9 @@ def dark_pair(
     clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """An under-exposed, noisy photograph and the well-exposed one (task 'lowlight').
+
+    A tenth of the photographs, unless they are dark themselves, stay as they are: a good photo is
+    to be left alone.
 
     Args:
         clean: (B, 3, H, W) sRGB patches in [0, 1]; H and W even.
@@ -330,7 +335,13 @@ def dark_pair(
     sensor = camera.sense(target) * gain
     dark = finish(camera.develop(camera.expose(sensor, generator)))
     dark_small = finish(camera.colours(camera.sense(small) * gain))
-    return jpeg(dark, 0.35, (80, 99), generator), target, dark_small
+    untouched = chosen(batch, 0.1, generator) * (mean > 0.35)
+    degraded = torch.lerp(dark, clean, untouched)
+    return (
+        jpeg(degraded, 0.35, (80, 99), generator),
+        torch.lerp(target, clean, untouched),
+        torch.lerp(dark_small, thumbnail, untouched),
+    )
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:

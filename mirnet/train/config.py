@@ -123,6 +123,9 @@ class Optimizer(_Section):
     """MIRNet is trained with the first, MIRNet-v2 with the second."""
     charbonnier_epsilon: float = Field(1e-3, gt=0)
     """Charbonnier loss is the mean of sqrt(difference^2 + epsilon^2)."""
+    curve_weight: float = Field(0, ge=0)
+    """Weight of the loss of the exposure curve alone: brightness is then the curve's part, the same
+    for every tile, and not the network's."""
     clamp_output: bool = False
     """Clip the output to [0, 1] ahead of the loss, as MIRNet's training does."""
     weight_decay: float = Field(0, ge=0)

@@ -27,7 +27,7 @@ from ..checkpoints import count_parameters, read_checkpoint, save_weights
 from ..errors import InvalidRequest
 from ..model import MIRNet
 from ..model_v2 import MIRNetV2
-from .config import Config, load_config
+from .config import Config, Optimizer, load_config
 from .photos import Patches, RealPairs, fingerprint
 
 DEV_PAIRS = 24
@@ -52,9 +52,11 @@ class Progress:
     """PSNR on the dev patches, where this step was scored."""
 
 
-def charbonnier(difference: Tensor, epsilon: float) -> Tensor:
-    """Mean of sqrt(d^2 + epsilon^2) (MIRNet, equation 2 of section 4.2)."""
-    return torch.sqrt(difference**2 + epsilon**2).mean()
+def distance(difference: Tensor, recipe: Optimizer) -> Tensor:
+    """Mean of sqrt(d^2 + epsilon^2) (Charbonnier; MIRNet, section 4.2), or of |d| (MIRNet-v2)."""
+    if recipe.loss == "l1":
+        return difference.abs().mean()
+    return torch.sqrt(difference**2 + recipe.charbonnier_epsilon**2).mean()
 
 
 def learning_rate(config: Config, step: int) -> float:
@@ -212,14 +214,21 @@ def start_file(start: str) -> Path:
 
 
 class _Conditioned(nn.Module):
-    """The network with the choice of its condition inside, so that wrappers see one forward."""
+    """The network with the choice of its condition inside, so that wrappers see one forward.
+
+    It returns the restored pictures, and what the exposure curve alone makes of the inputs: the
+    inputs themselves where the network has none.
+    """
 
     def __init__(self, network: MIRNet | MIRNetV2):
         super().__init__()
         self.network = network
 
-    def forward(self, degraded: Tensor, thumbnails: Tensor) -> Tensor:
-        return self.network(degraded, self.network.condition(thumbnails))
+    def forward(self, degraded: Tensor, thumbnails: Tensor) -> tuple[Tensor, Tensor]:
+        condition = self.network.condition(thumbnails)
+        curve = getattr(self.network, "exposure", None)
+        exposed = degraded if curve is None else curve(degraded, condition)
+        return self.network(degraded, condition), exposed
 
 
 def dev_pairs(config: Config) -> tuple[Tensor, Tensor, Tensor]:
@@ -233,7 +242,7 @@ def evaluate(model: nn.Module, pairs: tuple[Tensor, Tensor, Tensor]) -> float:
     scores = []
     with torch.inference_mode():
         for degraded, target, thumbnail in zip(*(p.split(4) for p in pairs), strict=True):
-            y = model(degraded.to(device), thumbnail.to(device)).clamp(0, 1).cpu()
+            y = model(degraded.to(device), thumbnail.to(device))[0].clamp(0, 1).cpu()
             mse = F.mse_loss(y, target, reduction="none").mean((1, 2, 3))
             scores.append(-10 * torch.log10(mse.clamp_min(1e-10)))
     return float(torch.cat(scores).mean())
@@ -317,13 +326,10 @@ def train(
         rng = np.random.default_rng((*seed, 1))
         if o.mixup and rng.random() < o.mixup_share:
             degraded, target = mix(degraded, target, o.mixup, rng)
-        output = model(degraded, thumbnails)
-        difference = (output.clamp(0, 1) if o.clamp_output else output) - target
-        loss = (
-            difference.abs().mean()
-            if o.loss == "l1"
-            else charbonnier(difference, o.charbonnier_epsilon)
-        )
+        output, exposed = model(degraded, thumbnails)
+        loss = distance((output.clamp(0, 1) if o.clamp_output else output) - target, o)
+        if o.curve_weight:
+            loss = loss + o.curve_weight * distance(exposed - target, o)
         optimizer.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), o.clip_norm)
