@@ -89,9 +89,9 @@ class Card:
     """What the card beside our own weights says: how they were made and what they reach."""
 
     id: str
-    """Id in the catalogue."""
+    """Name of the weights file without its suffix."""
     task: str
-    """Id of the task."""
+    """Id of the task, or of one of them."""
     architecture: str
     """One of `ARCHITECTURES`."""
     config: Mapping[str, Any]
@@ -270,13 +270,17 @@ def entry_of_record(record: cache.Record) -> WeightsEntry:
 
 
 def read_card(entry: WeightsEntry) -> Card | None:
-    """The card of embedded weights, `<id>.json` beside the file; None for others or without one.
+    """The card of embedded weights, `.json` beside the file; None for others or without one.
+
+    Weights of several tasks may share a file and so its card.
 
     Raises:
         ValueError: The card is damaged or lacks a field, which is a bug.
     """
-    path = EMBEDDED_FOLDER / f"{entry.id}.json"
-    if entry.kind != "embedded" or not path.is_file():
+    if entry.kind != "embedded":
+        return None
+    path = EMBEDDED_FOLDER / Path(str(entry.file)).with_suffix(".json")
+    if not path.is_file():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -286,7 +290,7 @@ def read_card(entry: WeightsEntry) -> Card | None:
         card = Card(**values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"The card {path.name} is wrong: {error}") from error
-    if card.id != entry.id or not _SHA256.fullmatch(card.sha256):
+    if card.id != path.stem or not _SHA256.fullmatch(card.sha256):
         raise ValueError(f"The card {path.name} has another id, or no sha256 of 64 hex digits")
     return card
 

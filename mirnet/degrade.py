@@ -266,10 +266,12 @@ def in_camera(noise: Tensor, generator: Generator) -> Tensor:
 def noisy_pair(
     clean: Tensor, thumbnail: Tensor, scale: int, generator: Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A noisy photograph and the same one without noise (task 'denoise').
+    """A noisy photograph and the mean of many such (task 'denoise').
 
     The target went through the same sensor and development, so that a network learns to remove
-    noise and not to undo a camera's rendering.
+    noise and not to undo a camera's rendering. Clipping and the tone curve make noise change the
+    local brightness; the target keeps that change, as the mean of many frames does that real
+    benchmarks have for truth, and the network learns to leave brightness alone.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
@@ -283,8 +285,10 @@ def noisy_pair(
     camera = Camera.draw(len(clean), (6e-5, 2e-2), generator)
     sensor = camera.sense(clean)
     target = camera.develop(sensor)
-    noise = camera.develop(camera.expose(sensor, generator)) - target
-    noisy = target + in_camera(noise, generator)
+    frames = [camera.develop(camera.expose(sensor, generator)) - target for _ in range(3)]
+    shift = smooth(torch.stack(frames).mean(0), torch.full((len(clean), 1, 1, 1), 3.0))
+    target = (target + shift).clamp(0, 1)
+    noisy = target + in_camera(frames[0] - shift, generator)
     return jpeg(noisy, 0.35, (75, 98), generator), target, thumbnail
 
 

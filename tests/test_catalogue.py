@@ -45,7 +45,7 @@ def test_every_task_has_its_default_and_the_authors_weights():
         assert (default.kind, default.task, default.licence) == ("embedded", task.id, "Apache-2.0")
         assert ENTRIES[f"{task.id}-v2"].task == task.id
     assert "sr-x2-v1" not in ENTRIES
-    assert len(ENTRIES) == 6 + 6 + 5
+    assert len(ENTRIES) == 9 + 6 + 5
 
 
 def test_official_weights_name_licence_and_origin():

@@ -115,6 +115,14 @@ def test_camera_processing_keeps_between_the_smoothed_and_the_full_strength():
     assert neighbours.max() > 0.6  # some become coarse
 
 
+def test_noise_does_not_change_the_brightness_of_dark_pictures():
+    """Clipping at black brightens them, and the target is as bright."""
+    clean = torch.full((64, 3, 64, 64), 0.06)
+    noisy, target, _ = degrade.noisy_pair(clean, clean, 1, generator())
+    assert (noisy - target).mean().abs() < 0.5 / 255
+    assert (target - clean).mean() > 1 / 255
+
+
 def test_reduction_is_the_bicubic_one_of_pillow():
     pixels = (np.random.default_rng(0).random((24, 36, 3)) * 255).astype(np.uint8)
     clean = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
