@@ -3,8 +3,10 @@
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -404,6 +406,29 @@ def test_prepare_refuses_a_changed_file(tmp_path, monkeypatch):
     monkeypatch.setattr(photos_module, "manifest", lambda: ([package], changed))
     with pytest.raises(InvalidRequest, match=r"put its \.deb file"):
         list(photos_module.prepare(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes_to_the_same_weights(prepared, tmp_path):
+    recipe = write_recipe(tmp_path / "r.toml", prepared, **{"steps = 8": "steps = 120"})
+    command = [sys.executable, "-m", "mirnet", "train", str(recipe), "--folder"]
+    broken = tmp_path / "broken"
+    process = subprocess.Popen([*command, str(broken)], cwd=ROOT)
+    while not (broken / "state.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    state = torch.load(broken / "state.pt", weights_only=True)
+    assert state["step"] < 120
+    for folder in (broken, tmp_path / "whole"):
+        subprocess.run([*command, str(folder)], cwd=ROOT, check=True, timeout=300)
+    whole = load_weights(tmp_path / "whole/last.safetensors").state_dict()
+    resumed = load_weights(broken / "last.safetensors").state_dict()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert (broken / "best.safetensors").read_bytes() == (
+        tmp_path / "whole/best.safetensors"
+    ).read_bytes()
 
 
 @pytest.mark.slow
