@@ -6,31 +6,26 @@ code 2 and one sentence, Ctrl-C with 130. Nothing heavy is imported before a com
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
-    BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Table
-from typer.core import TyperGroup
 
 from .errors import InvalidRequest, MIRNetError
 from .tasks import TASKS, get_task
+from .terminal import Commands, complain, console, progress, say
 
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp"),
@@ -47,8 +42,6 @@ SAVE_SUFFIXES = {
     ".tiff": "tiff",
 }
 """Suffixes that name a format results can be written in."""
-NO_TERMINAL_COLUMNS = 200
-"""Width of tables that go into a file or pipe."""
 
 
 class Format(StrEnum):
@@ -65,23 +58,8 @@ class Format(StrEnum):
         return {"jpeg": ".jpg", "tiff": ".tif"}.get(self.value, f".{self.value}")
 
 
-class _Commands(TyperGroup):
-    """Turns errors a person caused into one sentence and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except MIRNetError as error:
-            _complain(str(error))
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt as error:
-            _complain("Stopped: what was finished before stays.")
-            raise typer.Exit(130) from error
-
-
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -89,37 +67,6 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(no_args_is_help=True, help="List, fetch, import and check weights.")
 app.add_typer(weights_app, name="weights")
-
-
-def _console(stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = NO_TERMINAL_COLUMNS
-    return console
-
-
-def _say(text: str, stderr: bool = False) -> None:
-    _console(stderr).print(text, markup=False, soft_wrap=True)
-
-
-def _complain(text: str) -> None:
-    _console(stderr=True).print(text, markup=False, soft_wrap=True, style="red")
-
-
-@contextmanager
-def _progress(*columns: ProgressColumn) -> Iterator[Progress]:
-    """A progress bar on stderr that leaves nothing behind; silent where there is no terminal."""
-    console = _console(stderr=True)
-    text = TextColumn("{task.description}", markup=False)
-    with Progress(
-        text,
-        BarColumn(),
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        yield progress
 
 
 # ---------------------------------------------------------------- restore
@@ -178,14 +125,14 @@ def restore(
     default_weights = get_task(task).default_weights
     sources, missing = _find_pictures(inputs)
     for complaint in missing:
-        _complain(complaint)
+        complain(complaint)
     if not sources:
         raise typer.Exit(2)
     jobs = _plan_jobs(sources, out, format, may_be_file=[Path(text) for text in inputs] == sources)
     waiting = [job for job in jobs if overwrite or not os.path.exists(job.target)]
     for job in jobs:
         if job not in waiting:
-            _say(f"{job.target} is there already and was skipped: --overwrite replaces it.")
+            say(f"{job.target} is there already and was skipped: --overwrite replaces it.")
     failed = 0
     if waiting:
         from .weights import load
@@ -203,7 +150,7 @@ def restore(
         failed = _restore_all(waiting, task, settings, quality)
     if len(jobs) > 1:
         done, skipped = len(waiting) - failed, len(jobs) - len(waiting)
-        _say(f"{done} restored, {skipped} skipped, {failed + len(missing)} failed.")
+        say(f"{done} restored, {skipped} skipped, {failed + len(missing)} failed.")
     if failed or missing:
         raise typer.Exit(2)
 
@@ -324,7 +271,7 @@ def _restore_all(jobs: Sequence[Job], task: str, settings: dict[str, Any], quali
         try:
             work = start(job.source, task, **settings)
             name = f"{number}/{len(jobs)} {job.source.name}"
-            with _progress(MofNCompleteColumn(), TextColumn("tiles"), TimeRemainingColumn()) as bar:
+            with progress(MofNCompleteColumn(), TextColumn("tiles"), TimeRemainingColumn()) as bar:
                 shown = bar.add_task(name, total=work.tiles)
                 for event in work:
                     bar.update(shown, completed=event.tile)
@@ -333,9 +280,9 @@ def _restore_all(jobs: Sequence[Job], task: str, settings: dict[str, Any], quali
         except MIRNetError as error:
             failed += 1
             text = str(error)
-            _complain(text if text.startswith(job.source.name) else f"{job.source}: {text}")
+            complain(text if text.startswith(job.source.name) else f"{job.source}: {text}")
         else:
-            _say(f"{job.target} · {restored.facts()}")
+            say(f"{job.target} · {restored.facts()}")
     return failed
 
 
@@ -364,7 +311,7 @@ def list_weights(
                 "yes" if path else "",
                 escape(entry.licence),
             )
-    _console().print(table)
+    console().print(table)
 
 
 @weights_app.command("fetch")
@@ -377,7 +324,7 @@ def fetch_weights(
     """Download weights into the cache."""
     from .weights import fetch
 
-    with _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
+    with progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
         shown = bar.add_task(weights_id, total=None)
         for event in fetch(weights_id, task=task):
             bar.update(
@@ -386,7 +333,7 @@ def fetch_weights(
                 total=event.total_bytes,
                 description=f"{weights_id}: {event.state}",
             )
-    _say(f"{weights_id} is ready: {event.path}")
+    say(f"{weights_id} is ready: {event.path}")
 
 
 @weights_app.command("import")
@@ -401,7 +348,7 @@ def import_weights(
     from .weights import import_file
 
     entry = import_file(file, id=weights_id, task=task)
-    _say(f"{entry.id} is ready: {entry.architecture} for the task {entry.task}.")
+    say(f"{entry.id} is ready: {entry.architecture} for the task {entry.task}.")
 
 
 @weights_app.command("verify")
@@ -427,16 +374,16 @@ def verify_weights(
         report = verify(key)
         fine &= report.ok
         if report.ok:
-            _say(f"{report.message} sha256 {report.sha256}")
+            say(f"{report.message} sha256 {report.sha256}")
         else:
-            _complain(report.message)
+            complain(report.message)
     if weights_id and fine:
         from .train.publish import recompute
 
         for name, place in folders.items():
             again = recompute(weights_id, name, place)
             fine &= again.ok
-            (_say if again.ok else _complain)(again.message)
+            (say if again.ok else complain)(again.message)
     if not fine:
         raise typer.Exit(2)
 
@@ -447,7 +394,7 @@ def forget_weights(weights_id: Annotated[str, typer.Argument(metavar="ID")]) -> 
     from .weights import forget
 
     deleted = forget(weights_id)
-    _say(f"{weights_id} was deleted." if deleted else f"{weights_id} was not in the cache.")
+    say(f"{weights_id} was deleted." if deleted else f"{weights_id} was not in the cache.")
 
 
 # ---------------------------------------------------------------- the rest
@@ -478,7 +425,7 @@ def info() -> None:
         "weights": ", ".join(key for key in load_catalogue() if locate(key)) or "none",
     }
     for name, value in facts.items():
-        _say(f"{name:<8} {value}")
+        say(f"{name:<8} {value}")
 
 
 @app.command()
@@ -504,7 +451,7 @@ def train(
         ]
         if report.dev_psnr_db is not None:
             parts.append(f"dev {report.dev_psnr_db:.2f} dB")
-        _say(" · ".join(parts))
+        say(" · ".join(parts))
 
 
 @app.command()
@@ -515,7 +462,7 @@ def prepare(
     from .train.photos import prepare as start
 
     for line in start(folder):
-        _say(line)
+        say(line)
 
 
 def _named_folders(pairs: list[str]) -> dict[str, Path]:
@@ -542,7 +489,7 @@ def publish(
 
     card = start(run, _named_folders(pairs), folder or EMBEDDED_FOLDER)
     for score in card["scores"]:
-        _say(
+        say(
             f"{score['benchmark']}: {score['input_psnr_db']:.2f} dB / {score['input_ssim']:.4f} -> "
             f"{score['psnr_db']:.2f} dB / {score['ssim']:.4f} over {score['pairs']} pairs"
         )

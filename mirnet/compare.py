@@ -116,28 +116,37 @@ def luma(pixels: np.ndarray) -> np.ndarray:
     return np.rint(16 + pixels @ weights).astype(np.uint8)
 
 
-def psnr(picture: np.ndarray, original: np.ndarray) -> float:
-    """Peak signal-to-noise ratio, 10 log10(255² / MSE), in decibels.
+def psnr(picture: np.ndarray, original: np.ndarray, peak: float = 255) -> float:
+    """Peak signal-to-noise ratio, 10 log10(peak² / MSE) over all values, in decibels.
 
     Args:
-        picture: (H, W, C) uint8.
-        original: (H, W, C) uint8.
+        picture: Pixels of any shape and type.
+        original: The same shape.
+        peak: Largest possible value: 255, or 1 for floats.
 
     >>> zeros = np.zeros((2, 2, 3), np.uint8)
     >>> round(psnr(zeros, zeros + 1), 2), psnr(zeros, zeros)
     (48.13, inf)
     """
-    total = 0
-    for row, other in zip(picture, original, strict=True):
-        difference = row.astype(np.int64) - other
-        total += int((difference * difference).sum())
+    total = 0.0
+    for row, other in zip(picture, original, strict=True):  # a row at a time saves memory
+        difference = row.astype(np.float64) - other
+        total += float((difference * difference).sum())
     if total == 0:
         return math.inf
-    return 10 * math.log10(255**2 * picture.size / total)
+    return 10 * math.log10(peak**2 * picture.size / total)
 
 
-def ssim(picture: np.ndarray, original: np.ndarray) -> float | None:
-    """Structural similarity of two (H, W, C) uint8 pictures, mean over the channels.
+def ssim(picture: np.ndarray, original: np.ndarray, peak: float = 255) -> float | None:
+    """Structural similarity of two (H, W, C) pictures, mean over the channels.
+
+    Wang et al.'s `ssim_index.m`: 11 x 11 Gaussian window, sigma 1.5, mean over the positions where
+    the window fits.
+
+    Args:
+        picture: Pixels of any type.
+        original: The same shape.
+        peak: Largest possible value: 255, or 1 for floats.
 
     Returns:
         At most 1, or None where SSIM's window does not fit.
@@ -154,7 +163,7 @@ def ssim(picture: np.ndarray, original: np.ndarray) -> float | None:
             gaussian_weights=True,
             sigma=1.5,
             use_sample_covariance=False,
-            data_range=255,
+            data_range=peak,
         )
         for channel in range(picture.shape[2])
     ]

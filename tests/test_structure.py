@@ -12,6 +12,7 @@ import mirnet
 PACKAGE = Path(mirnet.__file__).parent
 ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
 FACES = {"mirnet.ui", "mirnet.__main__"}
 
 
@@ -54,22 +55,32 @@ def test_importing_every_module_does_not_import_gradio():
     assert "gradio" not in loaded and "eval" not in loaded
 
 
-def test_importing_the_package_alone_is_light():
-    assert modules_after("import mirnet").isdisjoint({"torch", "numpy", "PIL", "typer"})
+@pytest.mark.parametrize("package", ["mirnet", "eval"])
+def test_importing_a_package_alone_is_light(package):
+    assert modules_after(f"import {package}").isdisjoint({"torch", "numpy", "PIL", "typer"})
 
 
-def test_the_command_line_starts_without_heavy_imports():
+@pytest.mark.parametrize("package", ["mirnet", "eval"])
+def test_the_command_line_starts_without_heavy_imports(package):
     heavy = {"torch", "numpy", "cv2", "gradio", "huggingface_hub", "PIL"}
-    assert modules_after("import mirnet.__main__").isdisjoint(heavy)
+    assert modules_after(f"import {package}.__main__").isdisjoint(heavy)
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
+@pytest.mark.parametrize("path", FILES + EVAL_FILES, ids=module_name)
 def test_imports_go_one_way(path):
-    allowed = {"gradio"} if path.name == "ui.py" else set()
-    assert not imported_names(path) & ({"gradio", "gradio_client", "eval", "app"} - allowed)
+    above = {"gradio", "gradio_client", "app"} - ({"gradio"} if path.name == "ui.py" else set())
+    above |= {"eval"} if path in FILES else set()
+    assert not imported_names(path) & above
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
+@pytest.mark.parametrize("path", EVAL_FILES, ids=module_name)
+def test_eval_uses_the_public_names_of_mirnet(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mirnet"):
+            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+
+
+@pytest.mark.parametrize("path", FILES + EVAL_FILES, ids=module_name)
 def test_the_builtin_eval_is_never_called(path):
     calls = (n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
     assert not {"eval", "exec"} & {f.id for f in calls if isinstance(f, ast.Name)}

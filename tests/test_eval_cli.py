@@ -1,0 +1,82 @@
+"""`python -m eval` as a person types it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from eval.__main__ import app
+
+REFERENCE = Path(__file__).parent / "protocols"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_two_pictures_as_json():
+    files = (REFERENCE / f"noise_{role}.png" for role in ("restored", "target"))
+    done = invoke("score", *files, "--protocol", "y-crop", "--scale", 4, "--json")
+    assert done.exit_code == 0
+    content = json.loads(done.stdout)
+    assert content["psnr"] == pytest.approx(29.4580639837, abs=5e-5)
+    assert content["ssim"] == pytest.approx(0.7625175806, abs=1e-6)
+    assert content["protocol"] == "y-crop/1"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for case in ("noise", "blur"):
+        for role in ("restored", "target"):
+            (tmp_path / role).mkdir(exist_ok=True)
+            shutil.copy(REFERENCE / f"{case}_{role}.png", tmp_path / role / f"{case}.png")
+    return tmp_path / "restored", tmp_path / "target"
+
+
+def test_two_folders_and_their_mean(folders):
+    done = invoke("score", *folders)
+    assert done.exit_code == 0
+    assert "24.6609" in done.stdout
+    assert f"{(24.6608623 + 28.4851960) / 2:.4f}" in done.stdout
+    assert "rgb/1: PSNR over all RGB values" in done.stdout
+
+
+def test_identical_pictures_are_counted_and_not_averaged(folders):
+    shutil.copy(folders[1] / "noise.png", folders[0] / "noise.png")
+    content = json.loads(invoke("score", *folders, "--json").stdout)
+    assert content["identical"] == 1
+    assert content["psnr"] == pytest.approx(28.4851960, abs=1e-5)
+    assert content["scores"][1]["psnr"] == "identical"
+    content = json.loads(invoke("score", folders[1], folders[1], "--json").stdout)
+    assert content["psnr"] == "identical"
+
+
+def test_wrong_input_ends_with_one_sentence(folders, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    small = tmp_path / "small.png"
+    Image.new("RGB", (30, 30)).save(small)
+    cases = {
+        ("score", tmp_path / "none.png", small): "There is no",
+        ("score", folders[0], small): "two pictures or two folders",
+        ("score", tmp_path / "text.png", small): "text.png",
+        ("score", folders[0] / "noise.png", small): "must be the same size",
+        ("score", small, small, "--protocol", "ssim"): "choose one of",
+        ("score", small, small, "--protocol", "y-sr"): "needs the scale",
+    }
+    for arguments, message in cases.items():
+        done = invoke(*arguments)
+        assert done.exit_code == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.output
+    (folders[0] / "noise.png").unlink()
+    assert "noise is only in" in invoke("score", *folders).stderr
+
+
+def test_protocols_are_listed_with_their_meaning():
+    done = invoke("protocols")
+    assert done.exit_code == 0
+    for name in ("rgb/1", "matlab-rgb-3d/1", "y-crop/1", "y-sr/1", "gt-mean/1"):
+        assert name in done.stdout
