@@ -1,13 +1,14 @@
 """Make the example photos of the page: free photographs, damaged on purpose and with a seed.
 
-    python examples/make_examples.py FOLDER
+    python -m mirnet prepare
+    python examples/make_examples.py
 
-FOLDER holds Debian's package lomiri-wallpapers-16.04, extracted (`dpkg -x PACKAGE.deb FOLDER`).
-Every damage is done in linear light, as a camera would do it. The script writes the pictures, the
-list the page reads (examples.json) and CREDITS.md; running it again gives the same bytes.
+The photographs are those that training holds out (mirnet/train/photos.toml, split "dev"): none of
+our weights was trained on them. Every damage is done in linear light, as a camera would do it. The
+script writes the pictures, the list the page reads (examples.json) and CREDITS.md; running it again
+gives the same bytes.
 """
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,17 +17,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from mirnet.train.photos import Photo, manifest
+
 HERE = Path(__file__).parent
 SIZE = 624, 420
 """Width and height of every original; both divide by 2, 3 and 4 for the enlarging tasks."""
 MAX_BYTES = 250_000
 """Largest file; noisier pictures than that go to JPEG of high quality."""
-PACKAGE = "lomiri-wallpapers-16.04"
-AITZOL = "Aitzol Berasategi", "CC-BY-4.0"
-FREESPACE = 'Trevor "Freespace"', "CC-BY-4.0"
+PHOTOS = HERE.parent / "data/photos"
+"""Where `python -m mirnet prepare` puts them."""
 LICENCE_URLS = {
-    "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "CC-BY-SA-3.0": "https://creativecommons.org/licenses/by-sa/3.0/",
+    "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
+    "BSD-2-Clause": "https://opensource.org/license/bsd-2-clause",
+    "public-domain": "https://creativecommons.org/public-domain/",
 }
 
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -54,7 +59,7 @@ class Example:
     licence: str
     """SPDX name of the photograph's licence."""
     source: str
-    """File name inside the Debian package."""
+    """Debian package and file name."""
 
 
 def to_linear(srgb: np.ndarray) -> np.ndarray:
@@ -147,7 +152,7 @@ class Recipe:
     title: str
     shows: str
     source: str
-    credit: tuple[str, str]
+    """Part of the photograph's file name."""
     crop: tuple[float, float, float]
     """Centre (0..1 across, 0..1 down) and width as a share of the photograph's."""
     damage: Damage
@@ -162,23 +167,21 @@ FLAT = "wrong exposure, colour cast, raised blacks, lower contrast and saturatio
 RECIPES = (
     Recipe(
         "denoise",
-        "dandelion",
-        "Dandelion",
-        "A dandelion clock in evening light",
-        "seeding_by_Clements_Engelhardt",
-        ("Clemens Engelhardt", "CC0-1.0"),
-        (0.38, 0.5, 0.62),
+        "bridge",
+        "Bridge at night",
+        "A lit suspension bridge over a river at night",
+        "cincinnati",
+        (0.45, 0.5, 0.9),
         high_iso(6e-3, 4e-4),
         NOISE,
     ),
     Recipe(
         "denoise",
-        "brushes",
-        "Brushes",
-        "Paint brushes in bright colours",
-        "Picture_1A_by_freespace",
-        FREESPACE,
-        (0.42, 0.5, 0.8),
+        "lanterns",
+        "Lanterns",
+        "Hundreds of orange and blue paper lanterns",
+        "Sea-of-Lanterns",
+        (0.5, 0.55, 0.55),
         high_iso(1.2e-2, 8e-4),
         NOISE,
     ),
@@ -187,31 +190,28 @@ RECIPES = (
         "dogs",
         "Two dogs",
         "Two dogs looking out of a wooden house",
-        "friends_by_Aitzol_Berasategi",
-        AITZOL,
+        "friends_by",
         (0.42, 0.4, 0.7),
         high_iso(4e-3, 3e-4),
         NOISE,
     ),
     Recipe(
         "sr-x2",
-        "fig",
-        "Fig",
-        "Half a fig in a red bowl",
-        "Picture_0B_by_freespace",
-        FREESPACE,
-        (0.6, 0.5, 0.55),
+        "nuthatch",
+        "Nuthatch",
+        "A nuthatch on the bark of a tree",
+        "Kleiber",
+        (0.42, 0.5, 0.5),
         shrunk(2),
         SMALL.format(2),
     ),
     Recipe(
         "sr-x2",
-        "brook",
-        "Brook",
-        "A brook between mossy rocks",
-        "life_by_Aitzol_Berasategi",
-        AITZOL,
-        (0.45, 0.55, 0.5),
+        "feast",
+        "Feast",
+        "Framed pictures above a laid table",
+        "IMG_20191224",
+        (0.6, 0.35, 0.6),
         shrunk(2),
         SMALL.format(2),
     ),
@@ -220,8 +220,7 @@ RECIPES = (
         "mountain",
         "Mountain",
         "A rocky ridge with snow",
-        "picosdeeuropa_by_Aitzol_Berasategi",
-        AITZOL,
+        "picosdeeuropa",
         (0.62, 0.42, 0.62),
         shrunk(3),
         SMALL.format(3),
@@ -231,87 +230,79 @@ RECIPES = (
         "dog",
         "Dog",
         "The face of a brown dog at a window",
-        "friends_by_Aitzol_Berasategi",
-        AITZOL,
+        "friends_by",
         (0.45, 0.38, 0.5),
         shrunk(3),
         SMALL.format(3),
     ),
     Recipe(
         "sr-x4",
-        "bristles",
-        "Bristles",
-        "Bristles of coloured paint brushes",
-        "Picture_1A_by_freespace",
-        FREESPACE,
-        (0.5, 0.42, 0.75),
+        "lanterns",
+        "Lanterns",
+        "Hundreds of orange and blue paper lanterns",
+        "Sea-of-Lanterns",
+        (0.5, 0.7, 0.5),
         shrunk(4),
         SMALL.format(4),
     ),
     Recipe(
         "sr-x4",
-        "wood",
-        "Autumn wood",
-        "A hillside of larches in autumn below a mountain",
-        "aitzgorri_by_Aitzol_Berasategi",
-        AITZOL,
-        (0.4, 0.5, 0.6),
+        "bridge",
+        "Bridge",
+        "The tower of a lit suspension bridge at night",
+        "cincinnati",
+        (0.42, 0.4, 0.8),
         shrunk(4),
         SMALL.format(4),
-    ),
-    Recipe(
-        "lowlight",
-        "workshop",
-        "Drum",
-        "A drum on a beanbag in front of a table made of pallets",
-        "Wine_by_Jakkub_Mede",
-        ("Jakub Mede", "CC-BY-4.0"),
-        (0.5, 0.55, 1.0),
-        under_exposed(4.0, (1.0, 0.95, 0.85)),
-        DARK.format(4),
-    ),
-    Recipe(
-        "lowlight",
-        "stream",
-        "Stream",
-        "A stream falling over rocks in a forest",
-        "life_by_Aitzol_Berasategi",
-        AITZOL,
-        (0.5, 0.5, 1.0),
-        under_exposed(3.5, (0.9, 1.0, 1.05)),
-        DARK.format(3.5),
     ),
     Recipe(
         "lowlight",
         "window",
         "At the window",
         "Two dogs at the window of a wooden house",
-        "friends_by_Aitzol_Berasategi",
-        AITZOL,
+        "friends_by",
         (0.5, 0.42, 1.0),
         under_exposed(3.0, (1.0, 0.97, 0.92)),
         DARK.format(3),
     ),
     Recipe(
-        "retouch",
-        "larches",
-        "Larches",
-        "A meadow, larches in autumn and a mountain",
-        "aitzgorri_by_Aitzol_Berasategi",
-        AITZOL,
-        (0.5, 0.5, 1.0),
-        flat_export(-1.0, (0.92, 0.98, 1.15), 0.78),
-        FLAT,
+        "lowlight",
+        "feast",
+        "Feast",
+        "Framed pictures above a laid table",
+        "IMG_20191224",
+        (0.5, 0.55, 1.0),
+        under_exposed(4.0, (1.0, 0.95, 0.85)),
+        DARK.format(4),
+    ),
+    Recipe(
+        "lowlight",
+        "nuthatch",
+        "Nuthatch",
+        "A nuthatch on the bark of a tree",
+        "Kleiber",
+        (0.4, 0.5, 1.0),
+        under_exposed(3.5, (0.9, 1.0, 1.05)),
+        DARK.format(3.5),
     ),
     Recipe(
         "retouch",
         "ridge",
         "Ridge",
         "A path up a meadow below a rocky ridge",
-        "picosdeeuropa_by_Aitzol_Berasategi",
-        AITZOL,
+        "picosdeeuropa",
         (0.5, 0.5, 1.0),
         flat_export(-0.6, (1.12, 1.0, 0.85), 0.75),
+        FLAT,
+    ),
+    Recipe(
+        "retouch",
+        "feast",
+        "Feast",
+        "Framed pictures above a laid table",
+        "IMG_20191224",
+        (0.5, 0.55, 1.0),
+        flat_export(-1.0, (0.92, 0.98, 1.15), 0.78),
         FLAT,
     ),
 )
@@ -345,9 +336,16 @@ def save(picture: Image.Image, stem: Path) -> Path:
     return path
 
 
-def make(recipe: Recipe, photographs: Path, seed: int) -> Example:
+def held_out(source: str) -> Photo:
+    """The one photograph held out of training whose file name has this in it."""
+    (photo,) = (p for p in manifest()[1] if p.split == "dev" and source in p.file)
+    return photo
+
+
+def make(recipe: Recipe, seed: int) -> Example:
     """Make one example: original and damaged picture."""
-    photo = Image.open(photographs / f"{recipe.source}.jpg").convert("RGB")
+    source = held_out(recipe.source)
+    photo = Image.fromarray(np.load(PHOTOS / source.key))
     folder = HERE / recipe.task
     folder.mkdir(exist_ok=True)
     original = folder / f"{recipe.name}-original.jpg"
@@ -364,9 +362,9 @@ def make(recipe: Recipe, photographs: Path, seed: int) -> Example:
         title=recipe.title,
         alt=f"{recipe.shows}; synthetic damage: {recipe.says}",
         damage=recipe.says,
-        author=recipe.credit[0],
-        licence=recipe.credit[1],
-        source=f"{recipe.source}.jpg",
+        author=source.author,
+        licence=source.licence,
+        source=f"{source.package}: {Path(source.file).name}",
     )
 
 
@@ -375,16 +373,12 @@ def credits_page(examples: list[Example]) -> str:
     lines = [
         "# Credits of the example photos",
         "",
-        f"All are cut out of photographs in Debian's package {PACKAGE}, whose file",
-        "debian/copyright names authors and licences. They were reduced to at most "
-        f"{SIZE[0]} x {SIZE[1]} pixels",
-        "and **damaged by program** (`examples/make_examples.py`, seeded): the faults are "
-        "synthetic,",
-        "not those of the photographers. `*-original.jpg` is the picture before the damage.",
-        "",
-        "Most of the photographs are also among those that our shipped weights were trained on,",
-        "with other damage: the examples show what the page does, not how well it does on new",
-        "photos.",
+        "All are cut out of photographs in Debian packages, which name authors and licences",
+        "(mirnet/train/photos.toml). None of our weights was trained on these photographs; they",
+        "only chose the best step of each training. They were reduced to at most",
+        f"{SIZE[0]} x {SIZE[1]} pixels and **damaged by program** (`examples/make_examples.py`,",
+        "seeded): the faults are synthetic, not those of the photographers. `*-original.jpg` is",
+        "the picture before the damage.",
         "",
         "| example | photograph | author | licence | synthetic damage |",
         "|---|---|---|---|---|",
@@ -401,11 +395,7 @@ def credits_page(examples: list[Example]) -> str:
 
 def main() -> None:
     """Make all examples, examples.json and CREDITS.md."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("folder", type=Path, help=f"{PACKAGE}, extracted")
-    folder = parser.parse_args().folder
-    photographs = next(folder.rglob("seeding_by_Clements_Engelhardt.jpg")).parent
-    examples = [make(recipe, photographs, seed) for seed, recipe in enumerate(RECIPES, 1)]
+    examples = [make(recipe, seed) for seed, recipe in enumerate(RECIPES, 1)]
     text = json.dumps([asdict(example) for example in examples], indent=2, ensure_ascii=False)
     (HERE / "examples.json").write_text(text + "\n", encoding="utf-8")
     (HERE / "CREDITS.md").write_text(credits_page(examples), encoding="utf-8")

@@ -271,7 +271,7 @@ Client("http://127.0.0.1:7860").predict(
     image=handle_file("holiday.jpg"), task="denoise", api_name="/restore")</code></pre>
 <h2>Licences and versions</h2>
 <p>Program and our weights: Apache-2.0. Example photos: free licences, credited in
-examples/CREDITS.md; their damage is synthetic.</p>
+examples/CREDITS.md; their damage is synthetic, and no weights were trained on them.</p>
 <p class="mir-small">MIRNet Studio {__version__} · Python {platform.python_version()} ·
 {versions}</p>
 </div>"""

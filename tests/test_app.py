@@ -25,6 +25,7 @@ from mirnet import TASKS, catalogue, ui_html, weights
 from mirnet.errors import InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.image import MAX_PIXELS, Picture, read_image
 from mirnet.jobs import Order, Run, Runs, Shelf, choose_weights, restore_file, unused_name
+from mirnet.train.photos import manifest
 
 ROOT = Path(__file__).parent.parent
 PHOTO = ui_html.EXAMPLES_FOLDER / "lowlight" / "window.jpg"
@@ -397,4 +398,17 @@ def test_examples_are_credited_and_small():
     assert {path.relative_to(folder).as_posix() for path in files} == known
     for row in rows:
         assert f"| {row['file']} | {row['source']} | {row['author']} |" in credits_page
-        assert row["licence"] in ("CC0-1.0", "CC-BY-4.0")
+        assert row["licence"] in FREE_LICENCES
+
+
+FREE_LICENCES = ("BSD-2-Clause", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "public-domain")
+
+
+def test_examples_are_of_photographs_held_out_of_training():
+    held_out = {
+        f"{photo.package}: {Path(photo.file).name}"
+        for photo in manifest()[1]
+        if photo.split == "dev"
+    }
+    rows = json.loads((ui_html.EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))
+    assert {row["source"] for row in rows} <= held_out
