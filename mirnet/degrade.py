@@ -117,6 +117,28 @@ def chosen(batch: int, probability: float, generator: Generator) -> Tensor:
     return (torch.rand(batch, 1, 1, 1, generator=generator) < probability).float()
 
 
+def swap_colours(
+    clean: Tensor, thumbnail: Tensor, probability: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Exchange red, green and blue of a part of the photographs.
+
+    Leaves, skies and skin have their colours everywhere; a network that knows only those gives a
+    grey wall a tint.
+
+    Args:
+        clean: (B, 3, H, W).
+        thumbnail: (B, 3, h, w) of the same photographs; exchanged alike.
+        probability: That a photograph's channels are put into a random order.
+        generator: Source of randomness.
+    """
+    batch = len(clean)
+    order = torch.rand(batch, 3, generator=generator).argsort(1)
+    kept = torch.rand(batch, 1, generator=generator) >= probability
+    order = torch.where(kept, torch.arange(3), order)
+    rows = torch.arange(batch)[:, None]
+    return clean[rows, order], thumbnail[rows, order]
+
+
 @dataclass(frozen=True)
 class Camera:
     """One camera and exposure per picture of a batch; fields are (B, 1, 1, 1) or (B, 3, 1, 1)."""
@@ -250,8 +272,8 @@ def in_camera(noise: Tensor, generator: Generator) -> Tensor:
     luma = noise.mean(1, keepdim=True)
     chroma = noise - luma
     coarse = chosen(batch, 0.8, generator)
-    sigma_luma = 2.0 * uniform(batch, 0, 1, generator) ** 2 * coarse
-    sigma_chroma = sigma_luma + 2.5 * uniform(batch, 0, 1, generator) ** 2 * coarse
+    sigma_luma = 2.0 * uniform(batch, 0, 1, generator) ** 1.5 * coarse
+    sigma_chroma = sigma_luma + 3.5 * uniform(batch, 0, 1, generator) ** 1.5 * coarse
     smoothed = smooth(luma, sigma_luma) + smooth(chroma, sigma_chroma)
 
     def strength(x: Tensor) -> Tensor:
@@ -271,7 +293,8 @@ def noisy_pair(
     The target went through the same sensor and development, so that a network learns to remove
     noise and not to undo a camera's rendering. Clipping and the tone curve make noise change the
     local brightness; the target keeps that change, as the mean of many frames does that real
-    benchmarks have for truth, and the network learns to leave brightness alone.
+    benchmarks have for truth, and the network learns to leave brightness alone. A seventh of the
+    photographs get no noise at all: fine texture without noise around it is to be kept.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
@@ -289,7 +312,9 @@ def noisy_pair(
     shift = smooth(torch.stack(frames).mean(0), torch.full((len(clean), 1, 1, 1), 3.0))
     target = (target + shift).clamp(0, 1)
     noisy = target + in_camera(frames[0] - shift, generator)
-    return jpeg(noisy, 0.35, (75, 98), generator), target, thumbnail
+    untouched = chosen(len(clean), 1 / 7, generator)
+    noisy, target = torch.lerp(noisy, clean, untouched), torch.lerp(target, clean, untouched)
+    return jpeg(noisy, 0.5, (75, 98), generator), target, thumbnail
 
 
 def expose_well(clean: Tensor, mean: Tensor) -> Tensor:
@@ -313,7 +338,7 @@ def dark_pair(
     """An under-exposed, noisy photograph and the well-exposed one (task 'lowlight').
 
     A tenth of the photographs, unless they are dark themselves, stay as they are: a good photo is
-    to be left alone.
+    to be left alone. Half of them get their colours exchanged: grey is to stay grey.
 
     Args:
         clean: (B, 3, H, W) sRGB patches in [0, 1]; H and W even.
@@ -325,6 +350,7 @@ def dark_pair(
         Degraded and target patches (B, 3, H, W), and the thumbnail degraded alike (B, 3, h, w).
     """
     batch = len(clean)
+    clean, thumbnail = swap_colours(clean, thumbnail, 0.5, generator)
     mean = thumbnail.mean((1, 2, 3), keepdim=True)
     target, small = expose_well(clean, mean), expose_well(thumbnail, mean)
     camera = Camera.draw(batch, (3e-5, 3e-3), generator)

@@ -17,7 +17,7 @@ def conv(channels_in: int, channels_out: int, kernel: int, groups: int = 1) -> n
     )
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
     """Extend a picture to the right and below until both sides divide by `multiple`.
 
     Reflects where the side is longer than the padding and repeats the border pixel where it is not
@@ -26,17 +26,22 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     Args:
         image: (B, C, H, W).
         multiple: What both sides of the result divide by.
+        margin: Pixels added on all four sides besides; a multiple of `multiple`.
 
     Returns:
         (B, C, H', W') with H' >= H and W' >= W.
     """
     height, width = image.shape[-2:]
-    below, right = -height % multiple, -width % multiple
+    below, right = margin + -height % multiple, margin + -width % multiple
     if right:
-        image = F.pad(image, (0, right, 0, 0), mode="reflect" if right < width else "replicate")
+        image = F.pad(image, (margin, right, 0, 0), mode=_padding(right, width))
     if below:
-        image = F.pad(image, (0, 0, 0, below), mode="reflect" if below < height else "replicate")
+        image = F.pad(image, (0, 0, margin, below), mode=_padding(below, height))
     return image
+
+
+def _padding(added: int, side: int) -> str:
+    return "reflect" if added < side else "replicate"
 
 
 class DualAttention(nn.Module):

@@ -120,6 +120,15 @@ class MIRNetV2(
         """Sides are padded to a multiple of this many pixels inside `forward`."""
         return 4 * self.stem
 
+    @property
+    def margin(self) -> int:
+        """How many pixels of its mirror image are laid around a picture ahead of the network.
+
+        The zeros that convolutions see beyond a border make it stand out. The paper's network (a
+        `stem` of 1) is left as it was trained and published, without a margin.
+        """
+        return 0 if self.stem == 1 or self.training else 2 * self.multiple
+
     def condition(self, image: Tensor) -> Tensor | None:
         """What a tile must know about the whole picture before it is restored.
 
@@ -143,7 +152,8 @@ class MIRNetV2(
             (B, 3, H, W) float32, not clamped.
         """
         height, width = image.shape[-2:]
-        padded = pad_to_multiple(image, self.multiple)
+        margin = self.margin
+        padded = pad_to_multiple(image, self.multiple, margin)
         base = seen = padded
         if self.exposure is not None:
             chosen = self.condition(image) if condition is None else condition
@@ -153,4 +163,5 @@ class MIRNetV2(
         for group in self.groups:
             y = group(y)
         residual = nn.functional.pixel_shuffle(self.conv_out(y), self.stem)
-        return (residual + base)[..., :height, :width]
+        restored = residual + base
+        return restored[..., margin : margin + height, margin : margin + width]

@@ -253,8 +253,9 @@ program, never compressed again by the page. What you see is a preview of at mos
 “100 %” shows true pixels.</p>
 <h2>The weights, honestly</h2>
 <p>A network restores what its training taught it to expect. <b>Ours</b> are small, made for a CPU,
-and trained only on freely licensed photographs damaged by simulation: real cameras can differ, and
-detail that is lost is guessed or stays lost. Do not take a result as evidence of what was in front
+and trained on freely licensed photographs damaged by simulation, those for camera photos also on
+real pairs of two cameras (City100, MIT): other cameras can differ, and detail that is lost is
+guessed or stays lost. Do not take a result as evidence of what was in front
 of a camera. The <b>authors'</b> weights are larger and slower, under a non-commercial licence,
 never part of this program, and downloaded only when you press Download.</p>
 <div class="mir-scroll">{_weights_table()}</div>
@@ -290,7 +291,7 @@ def _weights_table() -> str:
         entries = catalogue.entries_for(task.id)
         cells = [_weights_cells(entry) for entry in entries]
         if not any(entry.kind == "embedded" for entry in entries):
-            cells.insert(0, '<td>Compact, ours</td><td colspan="3">not shipped yet</td>')
+            cells.insert(0, '<td>Ours</td><td colspan="3">not shipped yet</td>')
         for index, cell in enumerate(cells):
             title = f'<th scope="rowgroup" rowspan="{len(cells)}">{escape(task.title)}</th>'
             rows.append(f"<tr>{title if index == 0 else ''}{cell}</tr>")

@@ -81,7 +81,7 @@ def test_embedded_weights_are_offered_once_their_file_is_there(embedded, weights
     with pytest.raises(WeightsUnavailable, match="not part of this copy"):
         catalogue.get_entry("denoise-compact")
     (embedded / "denoise-compact.safetensors").write_bytes(b"")
-    assert catalogue.get_entry("denoise-compact").title == "Compact, ours"
+    assert catalogue.get_entry("denoise-compact").title == "Ours, compact"
     ids = [entry.id for entry in catalogue.entries_for("denoise")]
     assert ids == ["denoise-compact", "denoise-v2", "denoise-v1"]
 

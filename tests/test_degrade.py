@@ -120,7 +120,16 @@ def test_noise_does_not_change_the_brightness_of_dark_pictures():
     clean = torch.full((64, 3, 64, 64), 0.06)
     noisy, target, _ = degrade.noisy_pair(clean, clean, 1, generator())
     assert (noisy - target).mean().abs() < 0.5 / 255
-    assert (target - clean).mean() > 1 / 255
+    assert (target - clean).mean() > 0.7 / 255
+
+
+def test_exchanged_colours_are_those_of_the_same_photograph():
+    clean = torch.rand(64, 3, 4, 4, generator=generator(1))
+    swapped, small = degrade.swap_colours(clean, clean.mean((2, 3), keepdim=True), 0.5, generator())
+    assert torch.equal(swapped.sort(1).values, clean.sort(1).values)
+    assert torch.allclose(small, swapped.mean((2, 3), keepdim=True), atol=1e-6)
+    same = (swapped == clean).all(3).all(2).all(1).float().mean()
+    assert 0.4 < same < 0.75  # half, and a sixth of the others by chance
 
 
 def test_reduction_is_the_bicubic_one_of_pillow():

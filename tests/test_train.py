@@ -23,9 +23,9 @@ from mirnet.errors import InvalidRequest
 from mirnet.image import Picture
 from mirnet.model_v2 import MIRNetV2
 from mirnet.train import photos as photos_module
-from mirnet.train.config import CONFIGS, load_config
+from mirnet.train.config import CONFIGS, Network, load_config
 from mirnet.train.publish import measure, pairs, publish, recompute
-from mirnet.train.run import Source, learning_rate, train
+from mirnet.train.run import Source, build, learning_rate, train
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -223,6 +223,19 @@ def test_fine_tuning_starts_from_the_given_weights(prepared, tmp_path):
     assert all(torch.allclose(given[name], tuned[name], atol=1e-6) for name in given)
     card = json.loads((tmp_path / "second/card.json").read_text())
     assert hashlib.sha256(first.read_bytes()).hexdigest() in card["started_from"]
+
+
+def test_a_narrow_start_grows_into_a_wider_network_that_does_the_same(prepared, tmp_path):
+    config = load_config(write_recipe(tmp_path / "a.toml", prepared))
+    narrow = build(config)
+    torch.nn.init.normal_(narrow.conv_out.weight, std=0.1)
+    save_weights(narrow, tmp_path / "narrow.safetensors")
+    settings = {**config.network.settings, "features": config.network.settings["features"] + 4}
+    network = Network(settings=settings, start=str(tmp_path / "narrow.safetensors"))
+    wide = build(config.model_copy(update={"network": network}))
+    picture = torch.rand(1, 3, 24, 20)
+    assert torch.allclose(wide(picture), narrow(picture), atol=1e-5)
+    assert wide.conv_in.weight.shape[0] == narrow.conv_in.weight.shape[0] + 4
 
 
 def test_a_start_that_does_not_exist_or_fit_is_named(prepared, tmp_path):

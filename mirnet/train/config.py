@@ -25,7 +25,8 @@ class Network(_Section):
     """Keyword arguments of its class."""
     start: str = ""
     """Weights to start from: a file, or the id of weights in the catalogue. Tensors of the same
-    name and shape are taken, the others keep their initial values."""
+    name and shape are taken, narrower ones are grown (see `mirnet.train.run.grow`), the others keep
+    their initial values."""
 
 
 class Pairs(_Section):
@@ -75,6 +76,9 @@ class Data(_Section):
     """Patches in a step, over all processes, after the last stage."""
     detail: float = Field(0, ge=0, le=1)
     """Share of the synthetic patches that are the most detailed of four draws."""
+    reduced: float = Field(0.3, ge=0, le=1)
+    """Share of the patches of photographs that are reduced by 2: sharper, and with less noise of
+    their own."""
     stages: list[Stage] = []
     """Progressive training: smaller patches and larger batches first."""
     pairs: list[Pairs] = []

@@ -184,7 +184,12 @@ class Patches:
         ]
 
     def batch(
-        self, size: int, patch_px: int, rng: np.random.Generator, detail: float = 0.0
+        self,
+        size: int,
+        patch_px: int,
+        rng: np.random.Generator,
+        detail: float = 0.0,
+        reduced: float = 0.3,
     ) -> tuple:
         """Draw patches with random flips, quarter turns and scale.
 
@@ -194,6 +199,7 @@ class Patches:
             rng: Source of randomness.
             detail: Probability that a patch is the most detailed of four: most of a photograph is
                 sky or out of focus and teaches little.
+            reduced: Probability that a patch is cut twice as large and reduced by 2.
 
         Returns:
             Patches (size, 3, patch_px, patch_px) and thumbnails (size, 3, t, t), sRGB in [0, 1].
@@ -204,7 +210,8 @@ class Patches:
         areas = np.array([array.shape[0] * array.shape[1] for array in self.arrays], float)
         for index in rng.choice(len(self.arrays), size, p=areas / areas.sum()):
             array = self.arrays[index]
-            shrink = 2 if rng.random() < 0.3 and min(array.shape[:2]) >= 2 * patch_px else 1
+            small = rng.random() < reduced
+            shrink = 2 if small and min(array.shape[:2]) >= 2 * patch_px else 1
             draws = 4 if detail and rng.random() < detail else 1
             crops = [_crop([array], patch_px * shrink, rng)[0] for _ in range(draws)]
             patch = max(crops, key=_detail)

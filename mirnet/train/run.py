@@ -121,7 +121,8 @@ class Source:
         ]
         rest = size - sum(counts)
         if self.patches is not None and rest > 0:
-            clean, thumbnails = self.patches.batch(rest, patch_px, rng, self.config.data.detail)
+            data = self.config.data
+            clean, thumbnails = self.patches.batch(rest, patch_px, rng, data.detail, data.reduced)
             state = int(sequence.generate_state(1, np.uint64)[0] >> 1)
             generator = torch.Generator().manual_seed(state)
             degradation = degrade.DEGRADATIONS[self.config.data.degradation]
@@ -190,13 +191,43 @@ def _start_from(model: nn.Module, start: str) -> None:
     given = read_checkpoint(start_file(start))
     own = model.state_dict()
     fitting = {
-        name: value
+        name: grow(own[name], value)
         for name, value in given.items()
-        if name in own and own[name].shape == value.shape
+        if name in own and _can_grow(name, own[name].shape, value.shape)
     }
     if not fitting:
         raise InvalidRequest(f"Nothing in {start} fits the network of network.settings.")
     model.load_state_dict(fitting, strict=False)
+
+
+def _can_grow(name: str, wider: torch.Size, narrow: torch.Size) -> bool:
+    """Whether a tensor differs in features at most: those of pictures must agree."""
+    if name == "conv_in.weight" and wider[1] != narrow[1]:
+        return False
+    if name == "conv_out.weight" and wider[0] != narrow[0]:
+        return False
+    return len(wider) == len(narrow) and all(
+        more >= less for more, less in zip(wider, narrow, strict=True)
+    )
+
+
+def grow(wider: Tensor, narrow: Tensor) -> Tensor:
+    """Put a narrow layer into a wider one, so that the features it had come out as before.
+
+    The old outputs do not look at new inputs, while the new outputs keep their initial weights:
+    after Net2Net (Chen, Goodfellow, Shlens, ICLR 2016), without its copies of features.
+
+    Args:
+        wider: Initial weights, (out, in, h, w) or (out,).
+        narrow: Trained weights with as many axes, none of them longer.
+
+    Returns:
+        A tensor shaped like `wider`.
+    """
+    grown = wider.clone()
+    grown[: len(narrow)] = 0
+    grown[tuple(slice(length) for length in narrow.shape)] = narrow
+    return grown
 
 
 def start_file(start: str) -> Path:
