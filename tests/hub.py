@@ -1,6 +1,7 @@
 """A server on this machine that speaks the Hugging Face Hub's HTTP API, for tests.
 
-It serves repositories (`/{id}/resolve/...`, `/api/...`), plain files (`/files/...`) and Google
+It serves repositories (`/{id}/resolve/...`, `/api/...`), takes new ones and commits to them
+(`/api/repos/create`, preupload, Git LFS, commit), and serves plain files (`/files/...`) and Google
 Drive's download pages (`/uc`, `/download`), from memory. Any path can be given a `Fault`; every
 request is kept, with the bytes that were really sent, so that a test can say what was and was not
 downloaded.
@@ -13,6 +14,7 @@ downloaded.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -59,7 +61,7 @@ class Request:
     """A request that was answered."""
 
     method: str
-    """GET or HEAD."""
+    """GET, HEAD, POST or PUT."""
     path: str
     """Path with its query."""
     status: int
@@ -102,6 +104,12 @@ class LoopbackHub:
         self.requests: list[Request] = []
         self.cdn = False
         """Redirect large files to another host name, as the real Hub does."""
+        self.git_etags = False
+        """Name files in repositories by the SHA-1 of their git blob, as the Hub does small ones."""
+        self.read_only = False
+        """Refuse everybody who wants to create or commit, as the Hub does without a token."""
+        self.lfs_bytes = 10 * 2**20
+        """Files of this size or more are uploaded through Git LFS."""
         self._repos: dict[str, Repo] = {}
         self._files: dict[str, bytes] = {}
         self._drive: dict[str, tuple[str, bytes, str]] = {}
@@ -242,8 +250,82 @@ class LoopbackHub:
             kind = api[1].removesuffix("s")
             revision = unquote(api[4] or "main")
             recursive = query.get("recursive", [""])[0].lower() in ("1", "true")
-            return self._api(kind, api[2], api[3] or "revision", revision, api[5], recursive)
+            answer = self._api(kind, api[2], api[3] or "revision", revision, api[5], recursive)
+            if answer.status == 200 and api[3] != "tree" and "blobs" in query:
+                return self._with_sizes(answer, kind, api[2], revision)
+            return answer
         return _Answer(404)
+
+    def files_of(self, repo_id: str, kind: str = "dataset") -> dict[str, bytes]:
+        """What main of a repository holds."""
+        return dict(self._repos[_key(kind, repo_id)].files("main")[1])
+
+    def take(self, method: str, path: str, body: bytes) -> _Answer:
+        """Answer what somebody uploads."""
+        if method == "PUT" and path.startswith("/lfs/"):
+            digest = hashlib.sha256(body).hexdigest()
+            self._blobs[digest] = body
+            return _Answer(200 if path == f"/lfs/{digest}" else 400)
+        if self.read_only:
+            return _Answer(401)
+        if path == "/api/validate-yaml":
+            return _json_answer({"errors": [], "warnings": []})
+        if path == "/api/repos/create":
+            asked = json.loads(body)
+            name, kind = asked["name"], asked.get("type", "model")
+            repo_id = f"{asked.get('organization') or 'me'}/{name}"
+            url = _json_answer({"url": f"{self.url}/{_folder(kind)}{repo_id}", "id": repo_id})
+            if _key(kind, repo_id) in self._repos:
+                return _Answer(409, url.headers, url.body)
+            self.add_repo(repo_id, {}, kind=kind)
+            return url
+        if re.fullmatch(r"/(datasets/)?[^/]+/[^/]+\.git/info/lfs/objects/batch", path):
+            return self._lfs_batch(json.loads(body)["objects"])
+        match = re.fullmatch(
+            r"/api/(models|datasets)/([^/]+/[^/]+)/(preupload|commit)/([^/]+)", path
+        )
+        if not match or _key(match[1].removesuffix("s"), match[2]) not in self._repos:
+            return _Answer(404, {"X-Error-Code": "RepoNotFound"})
+        if match[3] == "preupload":
+            return _json_answer(
+                {
+                    "files": [
+                        {
+                            "path": file["path"],
+                            "uploadMode": "lfs" if file["size"] >= self.lfs_bytes else "regular",
+                            "shouldIgnore": False,
+                        }
+                        for file in json.loads(body)["files"]
+                    ]
+                }
+            )
+        return self._commit(match[1].removesuffix("s"), match[2], body)
+
+    def _lfs_batch(self, objects: list[dict[str, Any]]) -> _Answer:
+        answered = [
+            {
+                **wanted,
+                "authenticated": True,
+                "actions": {"upload": {"href": f"{self.url}/lfs/{wanted['oid']}", "header": {}}},
+            }
+            for wanted in objects
+        ]
+        return _json_answer({"transfer": "basic", "objects": answered})
+
+    def _commit(self, kind: str, repo_id: str, body: bytes) -> _Answer:
+        files = self.files_of(repo_id, kind)
+        for line in body.splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                files[value["path"]] = self._blobs[value["oid"]]
+            elif entry["key"] == "deletedFile":
+                files.pop(value["path"], None)
+        commit = self.add_repo(repo_id, files, kind=kind)
+        url = f"{self.url}/{_folder(kind)}{repo_id}/commit/{commit}"
+        return _json_answer({"success": True, "commitOid": commit, "commitUrl": url})
 
     def _open(self, kind: str, repo_id: str, revision: str) -> _Answer | tuple[str, dict]:
         repo = self._repos.get(_key(kind, repo_id))
@@ -265,6 +347,10 @@ class LoopbackHub:
             return _Answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
         answer = _file_answer(files[name])
         answer.headers["X-Repo-Commit"] = commit
+        if self.git_etags:
+            blob = b"blob %d\0" % len(files[name]) + files[name]
+            digest = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
+            answer.headers["ETag"] = f'"{digest}"'
         if self.cdn and name.endswith((".safetensors", ".bin", ".parquet", ".zip")):
             digest = hashlib.sha256(files[name]).hexdigest()
             headers = {
@@ -298,6 +384,15 @@ class LoopbackHub:
         siblings = [{"rfilename": name} for name in sorted(files)]
         info = {"id": repo_id, "sha": commit, "private": False, "gated": gated, "tags": []}
         return _json_answer({**info, "siblings": siblings, "downloads": 0, "likes": 0})
+
+    def _with_sizes(self, answer: _Answer, kind: str, repo_id: str, revision: str) -> _Answer:
+        """Add what `files_metadata=True` asks for."""
+        found = self._repos[_key(kind, repo_id)].files(revision)
+        files = found[1] if found else {}
+        info = json.loads(answer.body)
+        for sibling in info["siblings"]:
+            sibling["size"] = len(files[sibling["rfilename"]])
+        return _json_answer(info)
 
     def _drive_answer(self, query: dict[str, list[str]]) -> _Answer:
         drive_id = query.get("id", [""])[0]
@@ -351,6 +446,10 @@ def _key(kind: str, repo_id: str) -> str:
     return f"{kind}:{repo_id}"
 
 
+def _folder(kind: str) -> str:
+    return "datasets/" if kind == "dataset" else ""
+
+
 def _file_answer(content: bytes) -> _Answer:
     etag = f'"{hashlib.sha256(content).hexdigest()}"'
     headers = {"Content-Type": "application/octet-stream", "ETag": etag, "Accept-Ranges": "bytes"}
@@ -374,6 +473,12 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
 
         def do_HEAD(self) -> None:
             self._serve(body=False)
+
+        def do_POST(self) -> None:
+            self._serve(body=True)
+
+        def do_PUT(self) -> None:
+            self._serve(body=True)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -422,6 +527,9 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
                 return _Answer(fault.status, code)
             if fault.html:
                 return _html_answer("<!DOCTYPE html><html><body>Try again later</body></html>")
+            if self.command in ("POST", "PUT"):
+                length = int(self.headers.get("Content-Length") or 0)
+                return hub.take(self.command, path, self.rfile.read(length))
             answer = hub.answer(path, query)
             if fault.no_ranges:
                 answer.headers.pop("ETag", None)

@@ -80,3 +80,79 @@ def test_protocols_are_listed_with_their_meaning():
     assert done.exit_code == 0
     for name in ("rgb/1", "matlab-rgb-3d/1", "y-crop/1", "y-sr/1", "gt-mean/1"):
         assert name in done.stdout
+
+
+@pytest.fixture
+def mini_run(tmp_path):
+    """A run of two methods over two pairs of the mini benchmark, made by the command itself."""
+    done = invoke(
+        *("run", "--benchmark", "mini-retouch", "--methods", "identity,grey-world", "--n", 2),
+        *("--out", tmp_path / "runs", "--title", "first look"),
+    )
+    assert done.exit_code == 0, done.output
+    return tmp_path / "runs", next(
+        p.name for p in (tmp_path / "runs").iterdir() if p.name[0] == "2"
+    )
+
+
+def test_a_run_from_start_to_report(mini_run, tmp_path):
+    out, run_id = mini_run
+    shown = invoke("show", run_id, "--out", out)
+    assert "grey-world" in shown.output and "rgb/1 · 2 of 8 pairs, seed 0 · done" in shown.output
+    assert "simulated" in shown.output
+    listed = json.loads(invoke("list", "--json", "--out", out).stdout)
+    assert [row["id"] for row in listed] == [run_id]
+    verified = invoke("verify", run_id, "--all", "--json", "--out", out)
+    assert verified.exit_code == 0
+    findings = json.loads(verified.stdout)
+    assert {finding["outcome"] for finding in findings} == {"same"} and len(findings) == 12
+    again = invoke("compare", run_id, run_id, "--out", out)
+    assert again.exit_code == 0 and "identity" in again.output
+    table = tmp_path / "table.csv"
+    assert invoke("export", run_id, "--out", out, "-o", table).exit_code == 0
+    assert table.read_text().count("\n") == 5
+    page = tmp_path / "report.html"
+    assert invoke("report", run_id, "--out", out, "-o", page).exit_code == 0
+    assert "first look" in page.read_text()
+
+
+def test_verify_exits_with_1_where_a_number_is_wrong(mini_run):
+    out, run_id = mini_run
+    path = out / run_id / "scores.jsonl"
+    first, rest = path.read_text().split("\n", 1)
+    row = json.loads(first)
+    row["scores"]["rgb/1"]["ssim"] += 0.01
+    path.write_text(json.dumps(row) + "\n" + rest)
+    done = invoke("verify", run_id, "--all", "--out", out)
+    assert done.exit_code == 1
+    assert done.output.count("differs") == 1
+
+
+def test_a_family_of_benchmarks_is_run_one_after_another(tmp_path):
+    done = invoke(
+        *("run", "--benchmark", "mini", "--task", "lowlight", "--methods", "gamma", "--n", 1),
+        *("--out", tmp_path),
+    )
+    assert done.exit_code == 0 and "Mini: dark" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "--benchmark", "nope"), "There is no benchmark 'nope'"),
+        (("run", "--benchmark", "sidd", "--methods", "identity"), "is not on the Hub"),
+        (("run", "--benchmark", "mini-retouch", "--methods", "nope"), "nope"),
+        (("run", "--benchmark", "mini-retouch", "--engine", "gpu"), "no engine 'gpu'"),
+        (("run", "--benchmark", "mini-retouch", "--methods", "os:getcwd"), "allow"),
+        (("show", "../etc"), "no run '../etc'"),
+        (("resume", "20260101-000000-abcdef"), "no run"),
+        (("methods", "--task", "paint"), "no task 'paint'"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_a_sentence(arguments, sentence, tmp_path):
+    out = () if arguments[0] == "methods" else ("--out", tmp_path)
+    done = invoke(*arguments, *out)
+    assert done.exit_code == 2
+    assert sentence in done.output
+    assert "Traceback" not in done.output
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,483 @@
+"""The run document: one folder that says everything about one evaluation.
+
+    ID/run.json       what was asked, on what machine, how it ended, and the summary (`Run`)
+    ID/pairs.json     the pairs of the subset, in order
+    ID/scores.jsonl   one line for each picture and method (`Row`), appended as they are made: the
+                      only truth while a run is under way
+    ID/outputs/SHA.png   pictures, lossless: what methods made, named by the hash of their pixels;
+                         what they were given and the truth, named by the hash of the file
+    ID/thumbs/SHA.jpg    the same, small
+
+Files are replaced atomically and lines are flushed to disk before they are reported, so a run that
+is killed at any moment loses the picture in work and nothing else.
+"""
+
+import contextlib
+import datetime
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import numpy as np
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mirnet.errors import InvalidRequest
+
+VERSION = 1
+"""Of the run document."""
+THUMB_PX = 320
+"""Long side of the thumbnails."""
+
+Status = Literal["running", "done", "stopped", "failed"]
+"""How a run stands. One that says 'running' while nobody holds its lock was interrupted."""
+
+
+class NotWritten(InvalidRequest):
+    """The disk is full or may not be written to."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class RunBenchmark(_Part):
+    """Which pairs were scored."""
+
+    id: str
+    """Id in the catalogue, or the name of a person's own data."""
+    title: str
+    """For people."""
+    revision: str
+    """Commit of the data set on the Hub, or hash over the local files."""
+    scale: int
+    """Factor of super-resolution; 1 for other tasks."""
+    synthetic: bool
+    """Whether the degradation was simulated."""
+    official: bool
+    """Whether these are the pictures that papers report on."""
+    of: int
+    """Pairs in the whole benchmark."""
+    n: int
+    """Pairs in this subset."""
+    seed: int
+    """Which chose the subset."""
+    folder: str | None = None
+    """Where a person's own files lay."""
+    source: dict[str, Any] = {}
+    """The whole entry of a benchmark that is not in the catalogue, to open it again."""
+
+
+class RunMethod(_Part):
+    """One method that was scored, with everything its output depends on."""
+
+    id: str
+    """Unique in the run."""
+    title: str
+    """For people."""
+    kind: Literal["weights", "baseline", "custom"]
+    """Weights of the catalogue, a classical method, or somebody's own code."""
+    settings: dict[str, Any] = {}
+    """All its settings."""
+    weights_sha256: str | None = None
+    """Hash of its weights file, where it has one."""
+    parameters: int | None = None
+    """Learned numbers, where it has any."""
+    packages: dict[str, str] = {}
+    """Packages that do its work, and their versions."""
+
+
+class Environment(_Part):
+    """Where a run was made."""
+
+    commit: str | None
+    """Git commit of this project, where it runs from a checkout."""
+    dirty: bool
+    """Whether that checkout had uncommitted changes."""
+    code_sha256: str
+    """Hash over the code that restores."""
+    python: str
+    """Version of Python."""
+    packages: dict[str, str]
+    """Versions of the packages that numbers depend on."""
+    machine: str
+    """Processor, cores and memory."""
+    threads: int
+    """Threads of the networks."""
+    device: str
+    """'cpu', 'cuda' or 'mps'."""
+
+
+class ProtocolScore(_Part):
+    """One protocol's numbers for one picture."""
+
+    psnr_db: float
+    """Decibels; infinite where the picture equals its target."""
+    ssim: float
+    """Structural similarity."""
+
+
+class Row(_Part):
+    """One picture and method."""
+
+    pair: str
+    """Id of the pair."""
+    method: str
+    """Id of the method."""
+    scores: dict[str, ProtocolScore] = {}
+    """By protocol name with version; empty where there is no target or the method failed."""
+    seconds: float | None = None
+    """Of the method alone, wall clock."""
+    megapixels: float | None = None
+    """Of its result."""
+    peak_mb: float | None = None
+    """Largest resident memory of the process while it worked, where the system tells."""
+    tiles: int | None = None
+    """In how many pieces a network saw the picture: 1 is the whole picture."""
+    width: int | None = None
+    """Of its result."""
+    height: int | None = None
+    """Of its result."""
+    output_sha256: str | None = None
+    """Names the stored picture."""
+    degraded_sha256: str | None = None
+    """What it was given."""
+    target_sha256: str | None = None
+    """What it was compared with."""
+    cached: bool = False
+    """Whether an earlier run had made this output; `seconds` then are those of that run."""
+    error: str | None = None
+    """Why there is no result."""
+
+
+class MethodSummary(_Part):
+    """What a method's rows come to under the run's first protocol."""
+
+    method: str
+    """Id of the method."""
+    count: int
+    """Pictures scored."""
+    failed: int
+    """Pictures without a result."""
+    identical: int
+    """Pictures equal to their target: counted, and left out of the mean."""
+    psnr_db: float
+    """Mean of the others."""
+    ssim: float
+    """Mean over all scored."""
+    seconds_per_megapixel: float | None
+    """Total time over total size, of the rows that were timed."""
+
+
+class Run(_Part):
+    """The header of a run: `run.json`."""
+
+    version: int = VERSION
+    """Of this format."""
+    id: str = Field(pattern=r"^\d{8}-\d{6}-[a-z0-9]{4,12}$")
+    """UTC date and time and a random ending: sorts by age, safe in paths and links."""
+    title: str = Field(max_length=200)
+    """What a person called it."""
+    status: Status
+    """How it stands."""
+    created: datetime.datetime
+    """UTC."""
+    ended: datetime.datetime | None = None
+    """UTC."""
+    task: str
+    """Id of the task."""
+    benchmark: RunBenchmark
+    """Which pairs."""
+    protocols: list[str] = Field(min_length=1)
+    """Names with versions; the first is the one summaries and rankings use."""
+    methods: list[RunMethod]
+    """What was compared, in the order asked for."""
+    environment: Environment
+    """Where."""
+    data_sha256: str | None = None
+    """Fingerprint of the scored pictures: a hash over the hashes of both files of every pair."""
+    summary: list[MethodSummary] = []
+    """Of every method; written when a run ends."""
+    error: str | None = None
+    """Why it failed, in a sentence."""
+
+    @property
+    def protocol(self) -> str:
+        """The first protocol."""
+        return self.protocols[0]
+
+    @property
+    def name(self) -> str:
+        """Title, or benchmark and size where it has none."""
+        return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
+
+
+def state_folder() -> Path:
+    """Where results live: $MIRNET_STATE_DIR, or the system's folder for a user's data."""
+    given = os.environ.get("MIRNET_STATE_DIR")
+    return Path(given) if given else platformdirs.user_data_path("mirnet-studio")
+
+
+def new_id(now: datetime.datetime | None = None) -> str:
+    """Make an id for a run that begins now."""
+    moment = now or datetime.datetime.now(datetime.UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class StoredRun:
+    """One run's folder.
+
+    Args:
+        folder: The folder; its name is the run's id.
+
+    Raises:
+        InvalidRequest: `header` and the readers raise it where a file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.folder.name
+
+    def header(self) -> Run:
+        """Read `run.json`."""
+        return _parsed(self.folder / "run.json", Run)
+
+    def write_header(self, run: Run) -> None:
+        """Replace `run.json`."""
+        replace_file(self.folder / "run.json", run.model_dump_json(indent=2).encode())
+
+    def pairs(self) -> list[str]:
+        """Ids of the subset's pairs, in order."""
+        path = self.folder / "pairs.json"
+        try:
+            found = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(f"Run {self.id} has no readable pairs.json.") from error
+        return [str(pair) for pair in found]
+
+    def write_pairs(self, ids: list[str]) -> None:
+        """Write `pairs.json`."""
+        replace_file(self.folder / "pairs.json", json.dumps(ids).encode())
+
+    def rows(self) -> list[Row]:
+        """Read every complete line of `scores.jsonl`; a torn last line is left out.
+
+        Where a picture failed and a resumed run tried it again, the last line counts.
+
+        Raises:
+            InvalidRequest: A line before the last is damaged.
+        """
+        path = self.folder / "scores.jsonl"
+        if not path.exists():
+            return []
+        rows: dict[tuple[str, str], Row] = {}
+        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                row = Row.model_validate_json(line)
+            except ValidationError as error:
+                raise InvalidRequest(
+                    f"Line {number} of scores.jsonl in run {self.id} is damaged: remove that line "
+                    "and resume the run."
+                ) from error
+            rows[row.pair, row.method] = row
+        return list(rows.values())
+
+    def append(self, row: Row) -> None:
+        """Add a line and see it to the disk.
+
+        Raises:
+            NotWritten: The disk is full or may not be written to; older lines are as they were.
+        """
+        path = self.folder / "scores.jsonl"
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("ab") as file:
+                file.write(row.model_dump_json(exclude_defaults=True).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.truncate(path, before)
+            raise disk_trouble(path, error) from error
+
+    def drop_torn_line(self) -> None:
+        """Cut off what a killed process left of its last line."""
+        path = self.folder / "scores.jsonl"
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end < len(content):
+            with path.open("r+b") as file:
+                file.truncate(end)
+                os.fsync(file.fileno())
+
+    def output(self, sha256: str) -> Path:
+        """Where a method's picture lies."""
+        return self.folder / "outputs" / f"{_hex(sha256)}.png"
+
+    def thumb(self, sha256: str) -> Path:
+        """Where its thumbnail lies."""
+        return self.folder / "thumbs" / f"{_hex(sha256)}.jpg"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run, so that no second process works on it.
+
+        Raises:
+            InvalidRequest: Another process holds it.
+        """
+        lock = filelock.FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise InvalidRequest(
+                f"Run {self.id} is under way in another process: wait for it, or stop that one."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_held(self) -> bool:
+        """Whether a process is working on it."""
+        try:
+            with self.lock():
+                return False
+        except InvalidRequest:
+            return True
+
+
+def _hex(sha256: str) -> str:
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise InvalidRequest("A stored picture is named by 64 hexadecimal digits.")
+    return sha256
+
+
+def _parsed(path: Path, model: type[Run]) -> Run:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InvalidRequest(
+            f"There is no run {path.parent.name!r} in {path.parent.parent}."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InvalidRequest(
+            f"run.json of {path.parent.name} is damaged or of another version ({place}: "
+            f"{first['msg']})."
+        ) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old content or the new, never a part.
+
+    Raises:
+        NotWritten: The disk is full or may not be written to.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise disk_trouble(path, error) from error
+
+
+def disk_trouble(path: Path, error: OSError) -> NotWritten:
+    """Say that a file could not be written."""
+    return NotWritten(
+        f"{path.name} could not be written into {path.parent} ({error.strerror or error}): make "
+        "room or choose another folder, then resume the run. What was finished before is safe."
+    )
+
+
+class RunStore:
+    """A folder of runs.
+
+    Args:
+        folder: Where they live; `state_folder() / "runs"` by default.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = folder or state_folder() / "runs"
+
+    def run(self, run_id: str) -> StoredRun:
+        """One run by id.
+
+        Raises:
+            InvalidRequest: There is no such run here, or the id is none.
+        """
+        if not run_id.replace("-", "").isalnum() or not (self.folder / run_id).is_dir():
+            raise InvalidRequest(f"There is no run {run_id[:80]!r} in {self.folder}.")
+        return StoredRun(self.folder / run_id)
+
+    def create(self, run: Run, pairs: list[str]) -> StoredRun:
+        """Write a new run's header and pairs."""
+        stored = StoredRun(self.folder / run.id)
+        stored.write_pairs(pairs)
+        stored.write_header(run)
+        return stored
+
+    def headers(self) -> list[Run]:
+        """Headers of all runs, youngest first; damaged folders are left out.
+
+        An index beside the runs makes this quick for thousands; it is derived, and made anew
+        wherever a header has changed.
+        """
+        if not self.folder.is_dir():
+            return []
+        known = self._index()
+        fresh: dict[str, dict[str, Any]] = {}
+        runs: list[Run] = []
+        for entry in os.scandir(self.folder):
+            if entry.name.startswith("."):
+                continue
+            try:
+                stat = os.stat(os.path.join(entry.path, "run.json"))
+                stamp = [stat.st_mtime_ns, stat.st_size]
+                seen = known.get(entry.name)
+                if seen and seen["stamp"] == stamp:
+                    header = Run.model_validate(seen["run"])
+                else:
+                    header = StoredRun(Path(entry.path)).header()
+                    seen = {"stamp": stamp, "run": header.model_dump(mode="json")}
+            except (OSError, InvalidRequest, ValidationError):
+                continue
+            fresh[entry.name] = seen
+            runs.append(header)
+        if fresh != known:
+            with contextlib.suppress(InvalidRequest):  # a read-only store is read without an index
+                replace_file(self.folder / ".index.json", json.dumps(fresh).encode())
+        return sorted(runs, key=lambda run: run.id, reverse=True)
+
+    def _index(self) -> dict[str, dict[str, Any]]:
+        try:
+            return dict(json.loads((self.folder / ".index.json").read_bytes()))
+        except (OSError, ValueError):
+            return {}
+
+
+def finite(value: float) -> float | None:
+    """For tables and JSON: infinity and not-a-number as None."""
+    return value if math.isfinite(value) else None
+
+
+def eight_bit(pixels: np.ndarray) -> np.ndarray:
+    """Show stored pixels on a screen: (H, W, 3) uint8 of uint8 or uint16."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257.0).astype(np.uint8)
