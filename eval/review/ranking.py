@@ -1,0 +1,260 @@
+"""Votes to a ranking: Bradley-Terry strengths with intervals, beside the run's PSNR and SSIM.
+
+A method of strength s is preferred to one of strength t with probability 1 / (1 + exp(t - s))
+(Bradley & Terry, Rank Analysis of Incomplete Block Designs, Biometrika 1952). A tie counts as half
+a win for each side; Davidson (JASA 1970) gives ties a parameter of their own instead, which few
+votes cannot support. `choix` finds the maximum of the likelihood (Maystre & Grossglauser, NeurIPS
+2015).
+
+That maximum exists only if no group of methods wins every vote against the others (Ford 1957).
+So every two methods begin with one tie that weighs `PRIOR_VOTES` of a vote: strengths stay finite,
+and methods that no chain of votes connects are placed around one mean, which `Ranking.words` says.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..runs import StoredRun, finite
+from ..stats import CONFIDENCE
+from .votes import Vote, all_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRIOR_VOTES = 0.2
+"""Weight of the tie that every two methods begin with."""
+RESAMPLES = 500
+"""Bootstrap resamples."""
+MIN_CLUSTERS = 5
+"""Fewest pictures, or reviewers, that are resampled."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What the votes on a run come to."""
+
+    run: str
+    """Id of the run."""
+    protocol: str
+    """Of PSNR and SSIM in the table."""
+    table: "pd.DataFrame"
+    """A row for each method, the strongest first: `method`, `title`, `strength` (log-odds against
+    the mean of all methods with votes), `low` and `high` (95 % interval), `wins`, `ties`, `losses`,
+    `comparisons`, and the run's means `psnr_db` in decibels and `ssim`. Strength is not a number
+    without votes; the interval is not without anything to resample, and for a method that won or
+    lost every vote, to which the votes set no bound."""
+    votes: int
+    """Votes that count: skipped questions do not."""
+    skipped: int
+    """Questions skipped."""
+    reviewers: int
+    """Reviewers whose votes count."""
+    pictures: int
+    """Pictures voted on."""
+    resampled: tuple[str, ...]
+    """What the intervals resample: "pictures", "reviewers", both or nothing."""
+    groups: tuple[tuple[str, ...], ...]
+    """Ids of methods that votes connect, directly or through others; one group is the good case."""
+
+    @property
+    def words(self) -> str:
+        """How the numbers came about and what they are worth, for a caption."""
+        if not self.votes:
+            return "Nobody has voted yet."
+        parts = [
+            f"{_count(self.votes, 'vote')} of {_count(self.reviewers, 'reviewer')} on "
+            f"{_count(self.pictures, 'picture')}, {self.skipped} skipped.",
+            "Strength: Bradley-Terry log-odds against the mean, a tie is half a win for each; every"
+            f" two methods begin with a tie of weight {PRIOR_VOTES:g}.",
+        ]
+        if self.resampled:
+            parts.append(
+                f"{100 * CONFIDENCE:g} % intervals: bootstrap over {' and '.join(self.resampled)}, "
+                f"{RESAMPLES} times; none where a method won or lost every vote."
+            )
+        else:
+            parts.append(
+                f"No intervals: they need {MIN_CLUSTERS} pictures or {MIN_CLUSTERS} reviewers."
+            )
+        if len(self.groups) > 1:
+            names = "; ".join(", ".join(group) for group in self.groups)
+            parts.append(f"No vote connects these groups, so compare within them only: {names}.")
+        return " ".join(parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values; what is not a number is None."""
+        methods = [
+            {
+                name: finite(value) if isinstance(value, float) else value
+                for name, value in row.items()
+            }
+            for row in self.table.to_dict("records")
+        ]
+        return {
+            "run": self.run,
+            "protocol": self.protocol,
+            "votes": self.votes,
+            "skipped": self.skipped,
+            "reviewers": self.reviewers,
+            "pictures": self.pictures,
+            "resampled": list(self.resampled),
+            "groups": [list(group) for group in self.groups],
+            "words": self.words,
+            "methods": methods,
+        }
+
+
+def ranking(stored: StoredRun, seed: int = 0) -> Ranking:
+    """Rank the methods of a run by all stored votes.
+
+    Args:
+        stored: The run.
+        seed: Of the bootstrap.
+
+    Raises:
+        InvalidRequest: The run or a file of votes is damaged.
+    """
+    import pandas as pd
+
+    run = stored.header()
+    ids = [method.id for method in run.methods]
+    cast = [vote for vote in all_votes(stored) if vote.a in ids and vote.b in ids]
+    votes = [vote for vote in cast if vote.outcome != "skip"]
+    frame, resampled = rank(votes, ids, seed)
+    frame.insert(1, "title", [method.title for method in run.methods])
+    means = {summary.method: summary for summary in run.summary}
+    for score in ("psnr_db", "ssim"):
+        frame[score] = [getattr(means.get(name), score, math.nan) for name in ids]
+    frame = frame.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
+    return Ranking(
+        run=run.id,
+        protocol=run.protocol,
+        table=pd.DataFrame(frame),
+        votes=len(votes),
+        skipped=len(cast) - len(votes),
+        reviewers=len({vote.reviewer.casefold() for vote in votes}),
+        pictures=len({vote.pair for vote in votes}),
+        resampled=resampled,
+        groups=_groups(votes, ids),
+    )
+
+
+def rank(
+    votes: Sequence[Vote], methods: list[str], seed: int = 0
+) -> tuple["pd.DataFrame", tuple[str, ...]]:
+    """Fit strengths and their intervals.
+
+    The bootstrap draws pictures and reviewers with replacement, each on its own, and weighs a vote
+    by the product of both counts (Owen, The pigeonhole bootstrap, Annals of Applied Statistics
+    2007): votes on one picture, and votes of one person, are no independent witnesses. Fewer than
+    `MIN_CLUSTERS` of either are kept as they are.
+
+    Args:
+        votes: Without skipped ones; both methods of each must be in `methods`.
+        methods: Ids.
+        seed: Of the bootstrap.
+
+    Returns:
+        The columns `method` to `comparisons` of `Ranking.table`, in the order of `methods`, and
+        what was resampled.
+    """
+    import pandas as pd
+
+    place = {name: number for number, name in enumerate(methods)}
+    n = len(methods)
+    credit = np.zeros((len(votes), n, n))  # credit[v, i, j]: what vote v gives i against j
+    tied = np.zeros((len(votes), n), bool)
+    for number, vote in enumerate(votes):
+        a, b = place[vote.a], place[vote.b]
+        share = {"a": 1.0, "b": 0.0, "tie": 0.5}[vote.outcome]
+        credit[number, a, b], credit[number, b, a] = share, 1 - share
+        tied[number, [a, b]] = vote.outcome == "tie"
+    wins = (credit == 1).sum(axis=(0, 2))
+    losses = (credit == 1).sum(axis=(0, 1))
+    ties = tied.sum(axis=0)
+    used = np.flatnonzero(wins + ties + losses)
+    strength, low, high = np.full((3, n), math.nan)
+    resampled: tuple[str, ...] = ()
+    if used.size:
+        credit = credit[:, used][:, :, used]
+        strength[used] = _strengths(credit.sum(axis=0))
+        draws = _draws(votes, np.random.default_rng(seed))
+        resampled = tuple(draws)
+        if draws:
+            fits = [
+                _strengths(np.tensordot(weights, credit, axes=1), strength[used])
+                for weights in _weights(list(draws.values()))
+                if weights.any()
+            ]
+            ends = (1 - CONFIDENCE) / 2
+            low[used], high[used] = np.quantile(fits, [ends, 1 - ends], axis=0)
+            unbounded = (wins + ties == 0) | (losses + ties == 0)
+            low[unbounded], high[unbounded] = math.nan, math.nan
+    frame = pd.DataFrame(
+        {
+            "method": methods,
+            "strength": strength,
+            "low": low,
+            "high": high,
+            "wins": wins,
+            "ties": ties,
+            "losses": losses,
+            "comparisons": wins + ties + losses,
+        }
+    )
+    return frame, resampled
+
+
+def _strengths(wins: np.ndarray, begin: np.ndarray | None = None) -> np.ndarray:
+    """Log-odds against the mean, of (n, n) wins of the row's method against the column's."""
+    from choix import ilsr_pairwise_dense
+
+    prior = PRIOR_VOTES / 2 * (1 - np.eye(len(wins)))
+    return ilsr_pairwise_dense(wins + prior, initial_params=begin, max_iter=1000, tol=1e-6)
+
+
+def _draws(
+    votes: Sequence[Vote], rng: np.random.Generator
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """How often each cluster is in each resample, and which cluster each vote is of."""
+    draws = {}
+    for name, labels in (
+        ("pictures", [vote.pair for vote in votes]),
+        ("reviewers", [vote.reviewer.casefold() for vote in votes]),
+    ):
+        clusters, member = np.unique(labels, return_inverse=True)
+        if len(clusters) >= MIN_CLUSTERS:
+            even = np.full(len(clusters), 1 / len(clusters))
+            draws[name] = rng.multinomial(len(clusters), even, size=RESAMPLES), member
+    return draws
+
+
+def _weights(draws: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+    """Weight of every vote, resample by resample."""
+    for number in range(RESAMPLES):
+        yield np.prod([counts[number][member] for counts, member in draws], axis=0)
+
+
+def _groups(votes: Sequence[Vote], methods: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Methods with votes, by what connects them."""
+    from scipy.sparse.csgraph import connected_components
+
+    used = [name for name in methods if any(name in (vote.a, vote.b) for vote in votes)]
+    if not used:
+        return ()
+    links = np.zeros((len(used), len(used)))
+    for vote in votes:
+        links[used.index(vote.a), used.index(vote.b)] = 1
+    count, group = connected_components(links, directed=False)
+    return tuple(
+        tuple(name for name, own in zip(used, group, strict=True) if own == number)
+        for number in range(count)
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
