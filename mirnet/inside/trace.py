@@ -1,0 +1,392 @@
+"""One pass of MIRNet or MIRNet-v2 with everything recorded that attends, weighs or chooses.
+
+The pass is an ordinary `mirnet.restore` of one tile. Forward hooks on a copy of the network take
+what its modules return; nothing is recomputed but the sigmoid or softmax that turns a module's
+output into the weight the network uses. Pictures are reduced first: at most `MAX_PX` reach the
+network.
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import InvalidRequest
+from ..image import MAX_PIXELS, Picture, read_image
+from ..preview import shrink
+from ..tasks import get_task
+from ..weights import LoadedWeights
+from ..weights import load as load_by_name
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor, nn
+
+    from ..layers import DualAttention, ExposureCurve, ResidualContext, SelectiveKernelFusion
+    from ..model import MIRNet
+    from ..model_v2 import MIRNetV2
+
+MAX_PX = 512
+"""Longest side of the copy that goes through the network."""
+SMALLEST_PX, LARGEST_PX = 32, 2048
+"""What `max_px` may be; the records of a pass need about 10 bytes a pixel and block."""
+
+Name = Literal[
+    "energy",
+    "spatial attention",
+    "channel attention",
+    "context attention",
+    "context channels",
+    "fusion",
+]
+"""What was recorded; each is explained in `plots.WORDS`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One record: what one module of one block had to say in one of its two turns."""
+
+    name: Name
+    """What it is."""
+    block: int
+    """Multi-scale residual block, counted from 1 through all groups."""
+    turn: int
+    """1 or 2: the units and fusions of a block are used twice, with the same weights."""
+    stream: int
+    """0, 1, 2: full, half, quarter resolution; of a fusion, the stream that receives."""
+    values: np.ndarray
+    """float32. "energy": (h, w), root mean square over the channels that leave the stream's unit.
+    "spatial attention": (h, w) in (0, 1). "context attention": (h, w), sum 1. "channel attention":
+    (n,) in (0, 1). "context channels": (n,), what is added to each channel. "fusion": (S, n), sum
+    over S is 1. Maps include what was padded around the picture."""
+    box: tuple[slice, slice]
+    """Rows and columns of a map that lie on the picture."""
+
+    @property
+    def on_picture(self) -> np.ndarray:
+        """A map without the padding: (h', w')."""
+        return self.values[self.box]
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Of a fusion, the streams it weighs, in the order of the rows of `values`."""
+        if len(self.values) == 3:  # MIRNet: every stream hears all three
+            return 0, 1, 2
+        return self.stream, self.stream + 1  # MIRNet-v2: itself and the coarser one
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one pass through a network recorded."""
+
+    task: str
+    """Id of the task."""
+    weights_id: str
+    """As in `mirnet.restore.Restored`."""
+    architecture: str
+    """"MIRNet" or "MIRNetV2"."""
+    source_px: tuple[int, int]
+    """Width and height of the photo that was given."""
+    seen: Picture
+    """What went into the network: the reduced copy, for super-resolution enlarged again."""
+    seconds: float
+    """Time the pass took, recording included."""
+    stem: int
+    """The finest stream has 1/stem of the sides of `seen`."""
+    channels: tuple[int, int, int]
+    """Channels of the three streams."""
+    blocks: int
+    """How many blocks there are."""
+    features: tuple[Feature, ...]
+    """All records, in the order in which they arose."""
+    curve: np.ndarray | None
+    """(steps, 3) slopes of the exposure curve, see `ExposureCurve`; None where there is none."""
+    colours: np.ndarray | None
+    """(3, 3) colour matrix applied after the curve; None where there is none."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the records and the picture need."""
+        return self.seen.pixels.nbytes + sum(feature.values.nbytes for feature in self.features)
+
+    def find(self, name: Name, block: int, stream: int, turn: int) -> Feature | None:
+        """One record; None where the network has no such part."""
+        wanted = name, block, stream, turn
+        for feature in self.features:
+            if (feature.name, feature.block, feature.stream, feature.turn) == wanted:
+                return feature
+        return None
+
+
+def trace(
+    image: "str | Path | bytes | Image.Image | np.ndarray | Picture | None",
+    task: str = "denoise",
+    weights: "str | Path | LoadedWeights | nn.Module | None" = None,
+    max_px: int = MAX_PX,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Trace:
+    """Send a reduced copy of a photo through a network once and record what its streams see.
+
+    For super-resolution the copy is reduced further and then enlarged as `mirnet.restore` does, so
+    that the network meets the softness it was trained on. The network given is not touched: hooks
+    are put on a copy, which is thrown away.
+
+    Args:
+        image: What `mirnet.image.read_image` takes.
+        task: Id of a task (`mirnet.TASKS`).
+        weights: What `mirnet.restore` takes; None for the task's own.
+        max_px: Longest side of what goes into the network, `SMALLEST_PX` to `LARGEST_PX`.
+        max_pixels: Most pixels accepted in the photo.
+
+    Raises:
+        ImageRejected: The photo cannot be read or is too large.
+        InvalidRequest: No photo, a setting outside its range, or another kind of network.
+        WeightsUnavailable: The weights are unknown or not on this machine.
+        CheckpointRejected: The weights fit no network of ours or make no numbers.
+    """
+    import torch
+
+    from ..model import MIRNet
+    from ..model_v2 import MIRNetV2
+    from ..restore import restore
+
+    scale = get_task(task).scale
+    if image is None:
+        raise InvalidRequest("There is no photo yet: add one, or click an example.")
+    if not isinstance(max_px, int) or not SMALLEST_PX <= max_px <= LARGEST_PX:
+        raise InvalidRequest(
+            f"The longest side {max_px!r} does not fit: choose a whole number of pixels from "
+            f"{SMALLEST_PX} to {LARGEST_PX}."
+        )
+    loaded = _loaded(weights, get_task(task).default_weights)
+    given = loaded.model if isinstance(loaded, LoadedWeights) else loaded
+    if not isinstance(given, (MIRNet, MIRNetV2)):
+        raise InvalidRequest(
+            f"A {type(given).__name__} has no streams to look at: give a MIRNet or a MIRNet-v2."
+        )
+    picture = read_image(image, max_pixels=max_pixels)
+    small = picture
+    if max(picture.width, picture.height) > max_px // scale:
+        small = shrink(picture, max_px // scale)
+    # A copy, because others may restore with the same network at this moment.
+    model = copy.deepcopy(given).to("cuda" if torch.cuda.is_available() else "cpu")
+    recorder = _Recorder(model, small.height * scale, small.width * scale)
+    own = replace(loaded, model=model) if isinstance(loaded, LoadedWeights) else model
+    try:
+        done = restore(small, task, weights=own, tile_px=max_px).result()
+    finally:
+        recorder.remove()
+    slopes = colours = None
+    if recorder.prediction is not None:
+        slopes, matrix = recorder.prediction
+        colours = matrix if len(matrix) else None
+    return Trace(
+        task=task,
+        weights_id=done.weights_id,
+        architecture=done.architecture,
+        source_px=(picture.width, picture.height),
+        seen=done.before,
+        seconds=done.seconds,
+        stem=model.stem,
+        channels=recorder.channels,
+        blocks=recorder.blocks,
+        features=tuple(recorder.features),
+        curve=slopes,
+        colours=colours,
+    )
+
+
+def mean_energy(found: Trace, turn: int) -> np.ndarray:
+    """Root mean square of each stream's features over the whole picture.
+
+    Args:
+        found: What a pass recorded.
+        turn: 1 or 2.
+
+    Returns:
+        (3, blocks) float64, one row a stream.
+    """
+    table = np.full((3, found.blocks), np.nan)
+    for feature in found.features:
+        if feature.name == "energy" and feature.turn == turn:
+            squares = np.square(feature.on_picture, dtype=np.float64)
+            table[feature.stream, feature.block - 1] = np.sqrt(squares.mean())
+    return table
+
+
+def summary(found: Trace) -> dict[str, Any]:
+    """The records as plain values, for programs: weights in full, of maps mean and range."""
+    rows = []
+    for feature in found.features:
+        row: dict[str, Any] = {
+            "name": feature.name,
+            "block": feature.block,
+            "turn": feature.turn,
+            "stream": feature.stream,
+        }
+        if feature.name in ("energy", "spatial attention", "context attention"):
+            inside = feature.on_picture
+            row["height"], row["width"] = inside.shape
+            row |= {"mean": float(inside.mean())}
+            row |= {"min": float(inside.min()), "max": float(inside.max())}
+        else:
+            row["weights"] = feature.values.tolist()
+        rows.append(row)
+    return {
+        "task": found.task,
+        "weights": found.weights_id,
+        "architecture": found.architecture,
+        "source_px": list(found.source_px),
+        "seen_px": [found.seen.width, found.seen.height],
+        "blocks": found.blocks,
+        "channels": list(found.channels),
+        "features": rows,
+        "curve_slopes": None if found.curve is None else found.curve.tolist(),
+        "colour_matrix": None if found.colours is None else found.colours.tolist(),
+    }
+
+
+def _loaded(
+    weights: "str | Path | LoadedWeights | nn.Module | None", default: str
+) -> "LoadedWeights | nn.Module":
+    from torch import nn
+
+    if weights is None:
+        return load_by_name(default)
+    if isinstance(weights, (str, Path)):
+        return load_by_name(weights, allow_paths=True)
+    if isinstance(weights, (LoadedWeights, nn.Module)):
+        return weights
+    raise InvalidRequest(
+        f"Weights cannot be a {type(weights).__name__}: give an id, a path or an nn.Module."
+    )
+
+
+class _Recorder:
+    """Hooks on a network, and what they have seen."""
+
+    def __init__(self, model: "MIRNet | MIRNetV2", height: int, width: int):
+        """Put the hooks on.
+
+        Args:
+            model: `MIRNet` or `MIRNetV2`.
+            height: Of the picture that will go through, before the network pads it.
+            width: The same.
+        """
+        from ..model_v2 import MIRNetV2
+
+        self.features: list[Feature] = []
+        self.prediction: tuple[np.ndarray, np.ndarray] | None = None
+        self._turns: Counter[tuple[str, int, int]] = Counter()
+        self._handles: list[Any] = []
+        self._boxes = [
+            _box(height, width, getattr(model, "margin", 0), model.stem * 2**stream)
+            for stream in range(3)
+        ]
+        groups: Any = model.groups
+        blocks: list[Any] = [block for group in groups for block in group.blocks]
+        self.blocks = len(blocks)
+        for number, block in enumerate(blocks, 1):
+            if isinstance(model, MIRNetV2):
+                units = (block.context_top, block.context_mid, block.context_bot)
+                fusions = (block.fuse_top, block.fuse_mid)
+                watch: Any = self._watch_context
+            else:
+                units, fusions = tuple(block.attend), tuple(block.fuse)
+                watch = self._watch_attention
+            for stream, unit in enumerate(units):
+                watch(unit, number, stream)
+                self._watch(unit, "energy", number, stream, _energy)
+            for stream, fusion in enumerate(fusions):
+                self._watch_fusion(fusion, number, stream)
+        self.channels = tuple(unit.conv2.out_channels for unit in units)
+        if isinstance(model, MIRNetV2) and model.exposure is not None:
+            self._handles.append(model.exposure.register_forward_hook(self._keep_prediction))
+
+    def remove(self) -> None:
+        """Take all hooks off."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _watch_attention(self, unit: "DualAttention", block: int, stream: int) -> None:
+        """Dual attention unit: both weights are sigmoids of a convolution's output."""
+        self._watch(unit.where, "spatial attention", block, stream, lambda x: x.sigmoid()[0, 0])
+        self._watch(
+            unit.excite, "channel attention", block, stream, lambda x: x.sigmoid()[0, :, 0, 0]
+        )
+
+    def _watch_context(self, unit: "ResidualContext", block: int, stream: int) -> None:
+        """Residual contextual block: a softmax over places, and the vector that is added."""
+        self._watch(
+            unit.attend,
+            "context attention",
+            block,
+            stream,
+            lambda x: x.flatten(2).softmax(2).view(x.shape[2:]),
+        )
+        self._watch(unit.context2, "context channels", block, stream, lambda x: x[0, :, 0, 0])
+
+    def _watch_fusion(self, fusion: "SelectiveKernelFusion", block: int, stream: int) -> None:
+        """Selective kernel fusion: a softmax over what the score convolutions return."""
+        import torch
+
+        scores: list[Tensor] = []
+
+        def weights(_: "Tensor") -> "Tensor":
+            chosen = torch.stack(scores).softmax(0)[:, 0, :, 0, 0]
+            scores.clear()
+            return chosen
+
+        for score in fusion.score:
+            self._handles.append(
+                score.register_forward_hook(lambda _module, _inputs, output: scores.append(output))
+            )
+        self._watch(fusion, "fusion", block, stream, weights)
+
+    def _watch(
+        self,
+        module: "nn.Module",
+        name: Name,
+        block: int,
+        stream: int,
+        read: "Callable[[Tensor], Tensor]",
+    ) -> None:
+        hook = partial(self._keep, name, block, stream, read)
+        self._handles.append(module.register_forward_hook(hook))
+
+    def _keep(
+        self,
+        name: Name,
+        block: int,
+        stream: int,
+        read: "Callable[[Tensor], Tensor]",
+        _module: "nn.Module",
+        _inputs: tuple,
+        output: "Tensor",
+    ) -> None:
+        self._turns[name, block, stream] += 1
+        turn = self._turns[name, block, stream]
+        values = np.ascontiguousarray(read(output).float().cpu().numpy())
+        self.features.append(Feature(name, block, turn, stream, values, self._boxes[stream]))
+
+    def _keep_prediction(self, module: "ExposureCurve", inputs: tuple, _output: "Tensor") -> None:
+        """What the curve was told to do: slopes, and the colour matrix or nothing below them."""
+        prediction = inputs[1][0].float().cpu().numpy()
+        self.prediction = prediction[: module.steps], prediction[module.steps :]
+
+
+def _energy(x: "Tensor") -> "Tensor":
+    """Root mean square over channels: (1, n, h, w) to (h, w)."""
+    return x[0].square().mean(0).sqrt()
+
+
+def _box(height: int, width: int, margin: int, step: int) -> tuple[slice, slice]:
+    """Where the picture lies in a map that has one value for every `step` pixels."""
+    start = margin // step
+    return slice(start, start + -(-height // step)), slice(start, start + -(-width // step))
