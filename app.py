@@ -30,6 +30,9 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--max-pixels", type=int, default=100_000_000, help="largest photo (%(default)s pixels)"
     )
+    parser.add_argument(
+        "--read-only", action="store_true", help="show stored evaluations, start none"
+    )
     flags = parser.parse_args(arguments)
     if flags.auth is not None and not all(flags.auth.partition(":")):
         parser.error("--auth wants USER:PASSWORD, such as --auth anna:secret")
@@ -38,19 +41,27 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     return flags
 
 
-def build(max_pixels: int):
+def build(max_pixels: int, service=None):
     """Build the page.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
+        service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
+            default.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
     """
     import gradio as gr
 
+    from eval.review.ui import build as build_review
+    from eval.service import Service
+    from eval.ui import EvaluateTab
     from mirnet import ui_html
+    from mirnet.inside.ui import build as build_inside
     from mirnet.ui import RestoreTab
+
+    service = service or Service(local=False)
 
     with gr.Blocks(
         title="MIRNet Studio", delete_cache=(600, KEEP_SECONDS), analytics_enabled=False
@@ -60,9 +71,15 @@ def build(max_pixels: int):
             "<p>Noise, darkness, small size, dull colours: restored at full resolution, "
             "on this machine.</p></header>"
         )
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab("Restore", id="restore"):
                 RestoreTab(page, max_pixels, on_accelerator())
+            with gr.Tab("Evaluate", id="evaluate"):
+                EvaluateTab(page, tabs, service)
+            with gr.Tab("Blind review", id="review"):
+                build_review(page, lambda: service.store, read_only=service.read_only)
+            with gr.Tab("Look inside", id="inside") as inside:
+                build_inside(inside, max_pixels, on_accelerator())
             with gr.Tab("About", id="about"):
                 gr.HTML(ui_html.about(max_pixels, KEEP_SECONDS / 3600))
     return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
@@ -114,7 +131,8 @@ def look() -> dict:
         checkbox_background_color_selected_dark="*primary_500",
         checkbox_border_color_selected="*primary_700",
     )
-    return {"theme": theme, "css_paths": HERE / "mirnet" / "ui.css", "head": PASTE_SCRIPT}
+    sheets = [HERE / "mirnet" / "ui.css", HERE / "eval" / "ui.css"]
+    return {"theme": theme, "css_paths": sheets, "head": PASTE_SCRIPT}
 
 
 def launch_options() -> dict:
@@ -132,8 +150,16 @@ def launch_options() -> dict:
 
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
+    from eval.service import Service
+
     flags = read_flags()
-    page = build(flags.max_pixels)
+    alone = flags.host in (None, "localhost", "127.0.0.1", "::1")
+    service = Service(
+        read_only=flags.read_only,
+        local=alone and not flags.share and "SPACE_ID" not in os.environ,
+    )
+    page = build(flags.max_pixels, service)
+    keep_results(service)
     share = flags.share and "SPACE_ID" not in os.environ
     page.launch(
         server_name=flags.host,
@@ -146,6 +172,21 @@ def main() -> None:
     if share and not page.share_url:
         print(f"No public link could be made; the page goes on here: {page.local_url}")
     page.block_thread()
+    service.close()
+
+
+def keep_results(service) -> None:
+    """Send new runs to the data set named by $MIRNET_RESULTS_REPO, where one is."""
+    from eval import publishing
+    from mirnet.errors import MIRNetError
+
+    repo = publishing.results_repo()
+    if repo is None or service.read_only:
+        return
+    try:
+        publishing.scheduler(service.store, repo)
+    except MIRNetError as error:
+        print(f"Runs stay on this machine: {error}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ PACKAGE = Path(mirnet.__file__).parent
 ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
-FACES = {"mirnet.ui", "mirnet.__main__"}
+FACES = {"mirnet.ui", "mirnet.inside.ui", "mirnet.__main__"}
 
 
 def module_name(path: Path) -> str:
