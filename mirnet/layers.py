@@ -216,7 +216,9 @@ class ExposureCurve(nn.Module):
     low-light and retouch presets first bring the picture to a normal exposure. The curve is that of
     Zero-DCE (Guo et al., CVPR 2020, equation 2), y <- y + a * y * (1 - y), repeated `steps` times
     with another `a` each time; here `a` is global and predicted from quantiles of the picture, so
-    that the curve is monotone, keeps [0, 1], and is the same for every tile of a photo.
+    that the curve is monotone, keeps [0, 1], and is the same for every tile of a photo. What the
+    three channels would get for a grey copy of the picture is evened out: a grey picture stays grey
+    by construction, and only a cast is treated as one.
 
     Args:
         steps: How often the curve is applied.
@@ -256,18 +258,27 @@ class ExposureCurve(nn.Module):
         side = self.thumbnail_px
         small = F.adaptive_avg_pool2d(image, (min(side, image.shape[2]), min(side, image.shape[3])))
         small = small.float().clamp(0, 1)
-        if self.colours is not None:  # how colourful the picture is
-            spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
-            small = torch.cat([small, spread], 1)
-        levels = torch.quantile(small.flatten(2), self.quantiles, dim=2)
-        features = torch.log2(levels.permute(1, 2, 0).flatten(1) + 2**-10) / 10 + 0.5
-        hidden = F.leaky_relu(self.hidden2(F.leaky_relu(self.hidden(features), 0.2)), 0.2)
-        slopes = torch.tanh(self.slopes(hidden)).unflatten(1, (self.steps, 3))
+        hidden = self._hidden(small)
+        grey = self._slopes(self._hidden(small.mean(1, keepdim=True).expand_as(small)))
+        slopes = torch.tanh(self._slopes(hidden) - (grey - grey.mean(2, keepdim=True)))
         if self.colours is None:
             return slopes
         change = torch.tanh(self.colours(hidden)).unflatten(1, (3, 3))
         matrix = torch.eye(3, device=change.device) + change - change.mean(2, keepdim=True)
         return torch.cat([slopes, matrix], 1)
+
+    def _hidden(self, small: Tensor) -> Tensor:
+        """Read a (B, 3, h, w) thumbnail: (B, hidden)."""
+        if self.colours is not None:  # how colourful the picture is
+            spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
+            small = torch.cat([small, spread], 1)
+        levels = torch.quantile(small.flatten(2), self.quantiles, dim=2)
+        features = torch.log2(levels.permute(1, 2, 0).flatten(1) + 2**-10) / 10 + 0.5
+        return F.leaky_relu(self.hidden2(F.leaky_relu(self.hidden(features), 0.2)), 0.2)
+
+    def _slopes(self, hidden: Tensor) -> Tensor:
+        """Slopes ahead of their tanh: (B, hidden) to (B, steps, 3)."""
+        return self.slopes(hidden).unflatten(1, (self.steps, 3))
 
     def forward(self, image: Tensor, prediction: Tensor) -> Tensor:
         """Apply what `predict` returned to a picture (B, 3, H, W); the result stays in [0, 1]."""

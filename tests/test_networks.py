@@ -122,6 +122,20 @@ def test_exposure_condition_of_the_whole_picture_reaches_a_tile():
         assert not torch.allclose(model(dark), whole)
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_exposure_curve_gives_a_grey_picture_no_colour(colour):
+    torch.manual_seed(0)
+    curve = ExposureCurve(colour=colour)
+    torch.nn.init.normal_(curve.slopes.weight, std=0.3)
+    grey = torch.rand(2, 1, 16, 16).expand(2, 3, 16, 16) ** 3
+    result = curve(grey, curve.predict(grey))
+    assert (result.amax(1) - result.amin(1)).max() < 1e-5
+    assert (result - grey).abs().mean() > 0.002
+    tinted = grey * torch.tensor([1.0, 0.8, 0.6]).view(1, 3, 1, 1)
+    slopes = curve.predict(tinted)[:, : curve.steps]
+    assert (slopes.amax(2) - slopes.amin(2)).max() > 0.01
+
+
 def test_the_colour_matrix_leaves_greys_grey():
     torch.manual_seed(0)
     curve = ExposureCurve(colour=True)
