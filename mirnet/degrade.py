@@ -258,8 +258,8 @@ def in_camera(noise: Tensor, generator: Generator) -> Tensor:
     """What a camera's own processing makes of noise: coarser, coloured in blotches, sharpened.
 
     Noise reduction, digital zoom and reduction for the web smooth noise, colour more than
-    brightness; ISO gain makes up for any part of the strength it lost. Sharpening then lifts its
-    middle frequencies. A fifth of the pictures keep the noise of the demosaicking alone.
+    brightness; ISO gain makes up for any part of the strength that either lost. Sharpening then
+    lifts the middle frequencies. A fifth of the pictures keep the noise of the demosaicking alone.
 
     Args:
         noise: (B, 3, H, W) difference of a noisy and a clean developed picture.
@@ -272,17 +272,20 @@ def in_camera(noise: Tensor, generator: Generator) -> Tensor:
     luma = noise.mean(1, keepdim=True)
     chroma = noise - luma
     coarse = chosen(batch, 0.8, generator)
-    sigma_luma = 2.0 * uniform(batch, 0, 1, generator) ** 1.5 * coarse
-    sigma_chroma = sigma_luma + 3.5 * uniform(batch, 0, 1, generator) ** 1.5 * coarse
-    smoothed = smooth(luma, sigma_luma) + smooth(chroma, sigma_chroma)
+    sigma_luma = 2.2 * uniform(batch, 0, 1, generator) ** 1.2 * coarse
+    sigma_chroma = sigma_luma + 3.5 * uniform(batch, 0, 1, generator) ** 1.2 * coarse
 
     def strength(x: Tensor) -> Tensor:
         return x.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
 
-    kept = uniform(batch, 0, 1, generator)
-    smoothed = smoothed * (strength(noise) / strength(smoothed)) ** kept
+    def coarser(x: Tensor, sigma: Tensor, kept: Tensor) -> Tensor:
+        smoothed = smooth(x, sigma)
+        return smoothed * (strength(x) / strength(smoothed)) ** kept
+
+    smoothed = coarser(luma, sigma_luma, uniform(batch, 0, 1, generator))
+    smoothed = smoothed + coarser(chroma, sigma_chroma, uniform(batch, 0.2, 0.9, generator))
     sharpening = uniform(batch, 0, 1.2, generator) * chosen(batch, 0.4, generator)
-    return smoothed + sharpening * (smoothed - smooth(smoothed, torch.full_like(kept, 1.5)))
+    return smoothed + sharpening * (smoothed - smooth(smoothed, torch.full_like(sharpening, 1.5)))
 
 
 def noisy_pair(
