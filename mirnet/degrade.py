@@ -296,8 +296,9 @@ def noisy_pair(
     The target went through the same sensor and development, so that a network learns to remove
     noise and not to undo a camera's rendering. Clipping and the tone curve make noise change the
     local brightness; the target keeps that change, as the mean of many frames does that real
-    benchmarks have for truth, and the network learns to leave brightness alone. A seventh of the
-    photographs get no noise at all: fine texture without noise around it is to be kept.
+    benchmarks have for truth, and the network learns to leave brightness alone. Lens and sensor make
+    a part of the photographs softer than their noise, which else passes for texture. A seventh get
+    no noise at all: fine texture without noise around it is to be kept.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
@@ -308,6 +309,8 @@ def noisy_pair(
     Returns:
         Degraded and target, both (B, 3, H, W) in [0, 1], and the thumbnail.
     """
+    soft = 1.6 * uniform(len(clean), 0, 1, generator) * chosen(len(clean), 0.7, generator)
+    clean = smooth(clean, soft)
     camera = Camera.draw(len(clean), (6e-5, 2e-2), generator)
     sensor = camera.sense(clean)
     target = camera.develop(sensor)
