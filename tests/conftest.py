@@ -9,6 +9,7 @@ os.environ["HF_HOME"] = _HOME.name
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["MIRNET_CACHE"] = os.path.join(_HOME.name, "mirnet")
+os.environ["MIRNET_STATE_DIR"] = os.path.join(_HOME.name, "state")
 for _name in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"):
     os.environ.pop(_name, None)
 

@@ -123,9 +123,15 @@ def test_a_space_asks_for_no_share_link(monkeypatch):
 # ---------------------------------------------------------------- the public endpoint
 
 
-def test_only_restore_is_public(server):
+PUBLIC = {
+    "/restore", "/look_inside", "/review_results", "/evaluation_benchmarks", "/evaluation_methods",
+    "/evaluate_start", "/evaluate_status", "/evaluate_result", "/evaluate_report",
+}  # fmt: skip
+
+
+def test_nothing_else_is_public(server):
     info = requests.get(f"{server}gradio_api/info", timeout=60).json()
-    assert list(info["named_endpoints"]) == ["/restore"]
+    assert set(info["named_endpoints"]) == PUBLIC
     assert info["unnamed_endpoints"] == {}
     names = [p["parameter_name"] for p in info["named_endpoints"]["/restore"]["parameters"]]
     assert names == ["image", "task", "weights", "strength", "ensemble", "format"]
@@ -142,6 +148,19 @@ def test_the_readmes_curl_commands_work(server, tmp_path):
     expected = mirnet.restore(photo, task="denoise").result().picture
     got = read_image(tmp_path / "holiday-denoise.png")
     assert np.array_equal(got.pixels, expected.pixels)
+
+
+def test_the_readmes_evaluation_example_works(server, capsys):
+    readme = (ROOT / "README.md").read_text()
+    code = next(
+        b for b in re.findall(r"```python\n(.*?)```", readme, re.S) if "evaluate_start" in b
+    )
+    found: dict = {}
+    exec(code.replace("http://127.0.0.1:7860", server.rstrip("/")), found)  # noqa: S102
+    assert {row["method"] for row in found["result"]["leaderboard"]} == {"retouch-compact", "clahe"}
+    assert all(row["psnr_db"] > 10 for row in found["result"]["leaderboard"])
+    assert found["report"].lower().startswith("<!doctype html>")
+    assert "retouch-compact" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("task", SHIPPED)
