@@ -1,4 +1,4 @@
-"""The command line: `python -m mirnet restore|weights|info|train|prepare`.
+"""The command line: `python -m mirnet restore|weights|info|space|train|prepare`.
 
 Commands print results on stdout, progress and complaints on stderr. A wrong input ends with exit
 code 2 and one sentence, Ctrl-C with 130. Nothing heavy is imported before a command needs it.
@@ -67,6 +67,8 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(no_args_is_help=True, help="List, fetch, import and check weights.")
 app.add_typer(weights_app, name="weights")
+space_app = typer.Typer(no_args_is_help=True, help="Put the app on a Hugging Face Space.")
+app.add_typer(space_app, name="space")
 
 
 # ---------------------------------------------------------------- restore
@@ -426,6 +428,32 @@ def info() -> None:
     }
     for name, value in facts.items():
         say(f"{name:<8} {value}")
+
+
+@space_app.callback()
+def space() -> None:
+    """Put the app on a Hugging Face Space."""
+
+
+@space_app.command("push")
+def space_push(
+    repo: Annotated[str, typer.Option(help="ORG/NAME of the Space.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Upload; without it the files are only listed.")
+    ] = False,
+    private: Annotated[bool, typer.Option(help="Hide a new Space from others.")] = False,
+) -> None:
+    """List what a Space needs, and upload it with --yes."""
+    from .space import push, stage
+
+    staged = stage()
+    for file in staged:
+        say(f"{file.size / 1e3:>9,.1f} kB  {file.path}")
+    say(f"{len(staged)} files, {sum(file.size for file in staged) / 1e6:.1f} MB")
+    if yes:
+        say(push(repo, staged, private))
+    else:
+        say(f"Nothing was uploaded: add --yes to put this on {repo}.")
 
 
 @app.command()

@@ -244,7 +244,7 @@ class LoopbackHub:
             kind = "dataset" if match[1] else "model"
             return self._resolve(kind, match[2], unquote(match[3]), unquote(match[4]))
         api = re.fullmatch(
-            r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+)(?:/(.*))?)?", path
+            r"/api/(models|datasets|spaces)/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+)(?:/(.*))?)?", path
         )
         if api:
             kind = api[1].removesuffix("s")
@@ -279,10 +279,10 @@ class LoopbackHub:
                 return _Answer(409, url.headers, url.body)
             self.add_repo(repo_id, {}, kind=kind)
             return url
-        if re.fullmatch(r"/(datasets/)?[^/]+/[^/]+\.git/info/lfs/objects/batch", path):
+        if re.fullmatch(r"/(datasets/|spaces/)?[^/]+/[^/]+\.git/info/lfs/objects/batch", path):
             return self._lfs_batch(json.loads(body)["objects"])
         match = re.fullmatch(
-            r"/api/(models|datasets)/([^/]+/[^/]+)/(preupload|commit)/([^/]+)", path
+            r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/(preupload|commit)/([^/]+)", path
         )
         if not match or _key(match[1].removesuffix("s"), match[2]) not in self._repos:
             return _Answer(404, {"X-Error-Code": "RepoNotFound"})
@@ -447,7 +447,7 @@ def _key(kind: str, repo_id: str) -> str:
 
 
 def _folder(kind: str) -> str:
-    return "datasets/" if kind == "dataset" else ""
+    return "" if kind == "model" else f"{kind}s/"
 
 
 def _file_answer(content: bytes) -> _Answer:
