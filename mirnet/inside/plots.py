@@ -1,8 +1,9 @@
 """Records of a pass as pictures and figures; nothing is computed here but their look.
 
 Maps are drawn in viridis, whose steps look equally large to everybody, colour-blind people too.
-Figures have a transparent background, text of a grey that reads on white and on black, and the
-colours of Okabe and Ito (2008).
+Figures have a transparent background, text of a grey that reads on white and on black (the page's
+style sheet gives it the page's colour), and the colours of Okabe and Ito (2008), blue lightened so
+that it reads on black. Figures of the papers are counted as in arXiv 2003.06792.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..tasks import get_task
 from .trace import Feature, Name, Trace
 
 if TYPE_CHECKING:
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 
 STREAMS = ("Full", "Half", "Quarter")
 """Names of the streams, by their resolution in the papers."""
-COLOURS = ("#0072B2", "#E69F00", "#009E73")
+TURNS = ("First", "Second")
+"""Names of a block's two turns."""
+COLOURS = ("#2F86C6", "#E69F00", "#009E73")
 """Of the streams."""
-RGB = ("#D55E00", "#009E73", "#0072B2")
+SYMBOLS = ("circle", "diamond", "square")
+"""Of the streams."""
+RGB = ("#D55E00", "#009E73", "#2F86C6")
 """Of red, green and blue."""
 TEXT = "#767676"
 """Of axes and titles."""
@@ -37,56 +43,74 @@ class Words:
     """What a record is, for a person."""
 
     title: str
-    """A few words."""
+    """A few words for a photographer."""
     sentence: str
-    """What it is in the paper."""
+    """What it does, with the paper's term for it and where it stands there."""
     unit: str
-    """What its values are: an axis title, or beside a map's scale."""
+    """What its values are: an axis title, or a word about a map's scale."""
 
 
 WORDS: dict[Name, Words] = {
     "energy": Words(
-        "Feature energy",
-        "How strongly a stream responds at each place. A full-resolution stream keeps exact detail "
-        "while coarser ones gather context (MIRNet and MIRNet-v2, section 3).",
-        "root mean square over channels",
+        "What each stream responds to",
+        "Full keeps the exact place of every edge; Half and Quarter see fewer, larger pieces and "
+        "so more of the scene at once (“parallel multi-resolution streams”: MIRNet, section 3, "
+        "figure 1; MIRNet-v2, section 3).",
+        "energy, our measure: root mean square over the stream's channels",
     ),
     "spatial attention": Words(
-        "Spatial attention",
-        "Half of the dual attention unit: from the maximum and the mean over channels, one weight "
-        "for each place; features where it is low are held back (MIRNet, section 3.2).",
-        "weight, 0 to 1",
+        "Where each stream pays attention",
+        "Every place gets a weight from the largest and the mean response there; what lies where "
+        "it is low is held back (“spatial attention”, half of the dual attention unit: MIRNet, "
+        "section 3, figure 3).",
+        "weight, from 0 to 1",
     ),
     "channel attention": Words(
-        "Channel attention",
-        "The other half of the dual attention unit: from each channel's mean over the picture, one "
-        "weight for each channel (MIRNet, section 3.2).",
+        "Which kinds of detail it keeps",
+        "A channel is what one learned filter finds, such as edges in one direction; each gets a "
+        "weight from its mean over the whole photo (“channel attention”, the other half of the "
+        "dual attention unit: MIRNet, section 3, figure 3).",
         "Weight, 0 to 1",
     ),
     "context attention": Words(
-        "Context attention",
-        "How much each place counts when the residual contextual block sums the whole picture up "
-        "in one vector: a softmax over all places (MIRNet-v2, section 3).",
-        "times the even share",
+        "Which places speak for the whole photo",
+        "Each stream sums the whole photo up in a short list of numbers, to which bright places "
+        "contribute more than an even share (attention of the “residual contextual block”: "
+        "MIRNet-v2, section 3).",
+        "share of the sum; 1 is an even share",
     ),
     "context channels": Words(
-        "Context, channel by channel",
-        "That vector, transformed by two 1 × 1 convolutions, is added to every place "
-        "(MIRNet-v2, section 3).",
+        "What the whole photo adds",
+        "That list, after two 1 × 1 convolutions, is added at every place: one number for each "
+        "channel, that is for each learned kind of detail (“residual contextual block”: MIRNet-v2, "
+        "section 3).",
         "Added to the channel",
     ),
     "fusion": Words(
-        "Selective kernel fusion",
-        "A softmax over streams decides, for each channel, how much to take from which "
-        "(MIRNet, section 3.1; kept in MIRNet-v2).",
+        "Whom it listens to",
+        "For each channel, shares that add up to 1 decide how much is taken from which stream "
+        "(“selective kernel feature fusion”: MIRNet, section 3, figure 2; kept in MIRNet-v2).",
         "Share of each stream",
     ),
 }
+SILENT_SENTENCES = {
+    "MIRNet": "In the second turn only Full listens: the block hands on one result, at full "
+    "resolution (MIRNet, section 3, figure 1).",
+    "MIRNetV2": "Quarter listens to nobody: in MIRNet-v2 Quarter tells Half, then Half tells Full.",
+}
+"""Why a stream has no fusion, by architecture."""
+ENERGY_SENTENCE = (
+    "The same energy as one number for the whole photo, for each stream, block and turn; the "
+    "larger marks are the place chosen above."
+)
 CURVE_SENTENCE = (
     "Not in the papers: our compact network first applies this tone curve (after Zero-DCE, CVPR "
-    "2020), chosen from the picture's brightness; above the diagonal is brighter."
+    "2020), chosen from the photo's brightness; above the diagonal is brighter."
 )
-MATRIX_SENTENCE = "Then it mixes the colours so; each row adds up to 1, and greys stay grey."
+MATRIX_SENTENCE = (
+    "Then it mixes the colours so (not in the papers either): the factors of each row add up to "
+    "1, and greys stay grey."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,45 +143,68 @@ def map_picture(feature: Feature) -> MapPicture:
     return MapPicture(_viridis()[large], float(low), float(high))
 
 
-def scale_html(drawn: MapPicture, feature: Feature) -> str:
-    """The scale of a map: its colours from left to right with both ends and the unit."""
+def scale_html(drawn: MapPicture) -> str:
+    """The scale of a map: its colours from left to right between the values at both ends."""
     stops = ", ".join("#{:02x}{:02x}{:02x}".format(*row) for row in _viridis()[::51])
-    height, width = feature.on_picture.shape
     return (
-        '<div class="mir-small"><div style="display: flex; align-items: center; gap: 8px">'
-        f"<span>{drawn.low:.3g}</span>"
-        '<i aria-hidden="true" style="flex: 1; height: 8px; border-radius: 4px; '
-        f'background: linear-gradient(90deg, {stops})"></i>'
+        f'<div class="mir-scale"><span>{drawn.low:.3g}</span><i aria-hidden="true" '
+        f'style="background: linear-gradient(90deg, {stops})"></i>'
         f"<span>{drawn.high:.3g}</span></div>"
-        f"<p>{WORDS[feature.name].unit} · {width} × {height} values · dark to bright, "
-        f"{CLIPPED_PERCENT:g} % clipped at either end</p></div>"
     )
 
 
-def energies(table: np.ndarray) -> "go.Figure":
+def map_title(feature: Feature) -> str:
+    """Which stream a map is of, and how many values it has."""
+    height, width = feature.on_picture.shape
+    return (
+        f'<p class="mir-stream"><b style="border-color: {COLOURS[feature.stream]}">'
+        f"{STREAMS[feature.stream]}</b> <span>{width} × {height}</span></p>"
+    )
+
+
+def maps_sentence(name: Name) -> str:
+    """What three maps beside each other show, and how to read their scales."""
+    words = WORDS[name]
+    return (
+        f"{words.sentence} Dark to bright: {words.unit}; every map has its own scale, "
+        f"{CLIPPED_PERCENT:g} % clipped at either end."
+    )
+
+
+def energies(table: np.ndarray, block: int, turn: int) -> "go.Figure":
     """Mean feature energy of each stream from block to block.
 
     Args:
         table: From `trace.mean_energy`.
+        block: Where larger marks are drawn, from 1.
+        turn: The same, 1 or 2.
     """
     import plotly.graph_objects as go
 
     figure = _figure("Energy from block to block")
-    numbers = list(range(1, table.shape[1] + 1))
-    for stream, row in enumerate(table):
+    blocks = table.shape[1]
+    places = [(number, way) for number in range(1, blocks + 1) for way in (1, 2)]
+    axis = [[f"Block {number}" for number, _ in places], ["1st", "2nd"] * blocks]
+    sizes = [14 if place == (block, turn) else 7 for place in places]
+    for stream, rows in enumerate(table):
         figure.add_trace(
             go.Scatter(
-                x=numbers,
-                y=row,
+                x=axis,
+                y=rows.ravel(),
                 mode="lines+markers",
                 name=STREAMS[stream],
                 line={"color": COLOURS[stream], "width": 2},
-                marker={"symbol": ("circle", "diamond", "square")[stream], "size": 8},
-                hovertemplate="Block %{x}: %{y:.3g}<extra>" + STREAMS[stream] + "</extra>",
+                marker={
+                    "symbol": SYMBOLS[stream],
+                    "size": sizes,
+                    "opacity": 1,
+                    "line": {"width": 0},
+                },
+                hovertemplate="%{y:.3g}<extra>" + STREAMS[stream] + "</extra>",
             )
         )
-    figure.update_xaxes(title="Block", tickvals=numbers)
-    figure.update_yaxes(title="Energy (root mean square)", rangemode="tozero")
+    figure.update_xaxes(title="Turn and block", showdividers=False)
+    figure.update_yaxes(title="Mean energy", rangemode="tozero")
     return figure
 
 
@@ -171,7 +218,7 @@ def channel_bars(feature: Feature) -> "go.Figure":
 
     words = WORDS[feature.name]
     order = np.argsort(-feature.values, kind="stable")
-    figure = _figure(words.title)
+    figure = _figure(f"{words.title}: {STREAMS[feature.stream]}")
     figure.add_trace(
         go.Bar(
             x=np.arange(1, len(order) + 1),
@@ -201,7 +248,7 @@ def fusion_bars(feature: Feature) -> "go.Figure":
     words = WORDS["fusion"]
     own = feature.sources.index(feature.stream)
     order = np.argsort(-feature.values[own], kind="stable")
-    figure = _figure(words.title)
+    figure = _figure(f"{words.title}: {STREAMS[feature.stream]}")
     rows = sorted(range(len(feature.sources)), key=lambda row: row != own)
     for row in rows:  # the receiving stream lies at the bottom
         stream = feature.sources[row]
@@ -219,7 +266,7 @@ def fusion_bars(feature: Feature) -> "go.Figure":
             )
         )
     figure.update_layout(barmode="stack", bargap=0, legend_traceorder="normal")
-    title = f"{len(order)} channels, most of “{STREAMS[feature.stream]}” first"
+    title = f"{len(order)} channels, most of its own first"
     figure.update_xaxes(title=title, showgrid=False)
     figure.update_yaxes(title=words.unit, range=[0, 1])
     return figure
@@ -286,7 +333,7 @@ def colour_matrix(matrix: np.ndarray) -> "go.Figure":
             colorscale="Viridis",
             texttemplate="%{z:.2f}",
             textfont={"size": 14},
-            colorbar={"title": {"text": "Factor"}, "thickness": 12, "outlinewidth": 0},
+            showscale=False,
             hovertemplate="%{y} takes %{z:.3f} of %{x}<extra></extra>",
         )
     )
@@ -298,18 +345,22 @@ def colour_matrix(matrix: np.ndarray) -> "go.Figure":
 def facts(found: Trace) -> str:
     """One line: which network looked, at how much of the photo, for how long."""
     name = {"MIRNet": "MIRNet", "MIRNetV2": "MIRNet-v2"}[found.architecture]
+    scale = get_task(found.task).scale
     width, height = found.source_px
-    seen = f"{found.seen.width} × {found.seen.height}"
-    size = f"looked at {seen}"
-    if found.source_px != (found.seen.width, found.seen.height):
-        size += f", a resized copy of {width} × {height}"
+    seen = found.seen
+    size = f"looked at {seen.width} × {seen.height}"
+    if (width * scale, height * scale) != (seen.width, seen.height):
+        size += f", a reduced copy of {width} × {height}"
+    if scale > 1:
+        size += f", enlarged x{scale} first"
     parts = [
         f"{found.weights_id} ({name})",
         size,
-        f"{found.blocks} blocks, streams of {', '.join(map(str, found.channels))} channels",
+        f"{found.blocks} block{'s' if found.blocks > 1 else ''}",
+        f"streams of {', '.join(map(str, found.channels))} channels",
     ]
     if found.stem > 1:
-        parts.append(f"compact: “Full” is 1/{found.stem} of the sides")
+        parts.append(f"a compact network: its Full has 1/{found.stem} of the photo's sides")
     return " · ".join([*parts, f"one pass in {found.seconds:.1f} s"])
 
 

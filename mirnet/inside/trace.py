@@ -94,6 +94,8 @@ class Trace:
     """Width and height of the photo that was given."""
     seen: Picture
     """What went into the network: the reduced copy, for super-resolution enlarged again."""
+    restored: Picture
+    """What came out, exactly as `mirnet.restore` returns it for the reduced copy."""
     seconds: float
     """Time the pass took, recording included."""
     stem: int
@@ -111,8 +113,9 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Memory the records and the picture need."""
-        return self.seen.pixels.nbytes + sum(feature.values.nbytes for feature in self.features)
+        """Memory the records and the pictures need."""
+        pictures = self.seen.pixels.nbytes + self.restored.pixels.nbytes
+        return pictures + sum(feature.values.nbytes for feature in self.features)
 
     def find(self, name: Name, block: int, stream: int, turn: int) -> Feature | None:
         """One record; None where the network has no such part."""
@@ -192,6 +195,7 @@ def trace(
         architecture=done.architecture,
         source_px=(picture.width, picture.height),
         seen=done.before,
+        restored=done.picture,
         seconds=done.seconds,
         stem=model.stem,
         channels=recorder.channels,
@@ -202,21 +206,21 @@ def trace(
     )
 
 
-def mean_energy(found: Trace, turn: int) -> np.ndarray:
+def mean_energy(found: Trace) -> np.ndarray:
     """Root mean square of each stream's features over the whole picture.
 
     Args:
         found: What a pass recorded.
-        turn: 1 or 2.
 
     Returns:
-        (3, blocks) float64, one row a stream.
+        (3, blocks, 2) float64: stream, block, turn.
     """
-    table = np.full((3, found.blocks), np.nan)
+    table = np.full((3, found.blocks, 2), np.nan)
     for feature in found.features:
-        if feature.name == "energy" and feature.turn == turn:
+        if feature.name == "energy":
             squares = np.square(feature.on_picture, dtype=np.float64)
-            table[feature.stream, feature.block - 1] = np.sqrt(squares.mean())
+            place = feature.stream, feature.block - 1, feature.turn - 1
+            table[place] = np.sqrt(squares.mean())
     return table
 
 

@@ -20,6 +20,7 @@ from ..jobs import choose_weights
 from ..preview import shrink
 from ..tasks import TASKS, get_task
 from . import plots
+from .diagram import introduction
 from .trace import MAX_PX, Feature, Name, Trace, mean_energy, summary, trace
 
 Update = dict[Any, Any]
@@ -27,8 +28,10 @@ Update = dict[Any, Any]
 
 MAX_BYTES = 256 * 2**20
 """How much memory kept passes may take: about six of the authors' networks."""
-MAPS: tuple[Name, ...] = ("energy", "spatial attention", "context attention")
-"""Records drawn as pictures; a network has one of the last two."""
+ATTENTION: tuple[Name, ...] = ("spatial attention", "context attention")
+"""Attention drawn as maps; a network has one of them."""
+CHANNELS: tuple[Name, ...] = ("channel attention", "context channels")
+"""Numbers by channel drawn as bars; a network has one of them."""
 EMPTY = f"""<div class="mir-empty"><p class="mir-empty-title">What the network sees appears here</p>
 <p>Add a photo or click an example, then press <b>Look inside</b>. One pass through the network, on
 a copy of at most {MAX_PX} pixels.</p></div>"""
@@ -104,13 +107,9 @@ class InsideTab:
         first = next(iter(TASKS))
         self.chosen = gr.State(None)  # path of the photo
         self.key = gr.State(None)  # of the pass
-        gr.HTML(
-            '<p class="mir-small">MIRNet carries three streams side by side, at full, half and '
-            "quarter resolution, which weigh and exchange what they see block after block. Look at "
-            "what they see in your photo.</p>"
-        )
+        gr.HTML(introduction())
         with gr.Row(equal_height=False):
-            with gr.Column(scale=3, min_width=300):
+            with gr.Column(scale=3, min_width=300, elem_id="inside-controls"):
                 self._build_controls(first)
             with gr.Column(scale=9, min_width=320):
                 self._build_stage()
@@ -130,7 +129,7 @@ class InsideTab:
             **self._samples(first),
             columns=3,
             rows=1,
-            height=130,
+            height=150,
             allow_preview=False,
             interactive=False,
             buttons=[],
@@ -147,63 +146,62 @@ class InsideTab:
 
     def _build_stage(self) -> None:
         self.board = gr.HTML(EMPTY)
-        picture: dict[str, Any] = {
-            "format": "png",
-            "interactive": False,
-            "show_label": False,
-            "buttons": ["fullscreen"],
-        }
         self.facts = gr.HTML("", elem_id="inside-facts")
-        with gr.Row(visible=False, elem_id="inside-where") as self.where:
-            self.block = gr.Radio([1], value=1, label="Block", min_width=180)
-            self.stream = gr.Radio(
-                [(name, place) for place, name in enumerate(plots.STREAMS)],
-                value=0,
-                label="Stream",
-                min_width=180,
-            )
-            self.turn = gr.Radio(
-                [("First", 1), ("Second", 2)], value=2, label="Turn in the block", min_width=180
-            )
         with gr.Row(equal_height=False):
             with gr.Column(min_width=260, visible=False) as self.seen_side:
                 self.seen_words = gr.HTML()
-                self.seen = gr.Image(
-                    alt_text="The photo as the network sees it", elem_id="inside-seen", **picture
-                )
-            self.maps: list[tuple[gr.HTML, gr.Image, gr.HTML]] = []
-            self.map_sides = []
-            for number, what in enumerate(("Feature energy", "Attention"), 1):
-                with gr.Column(min_width=260, visible=False) as side:
-                    self.maps.append(
-                        (
-                            gr.HTML(),
-                            gr.Image(
-                                alt_text=f"{what} of the chosen stream, bright where it is high",
-                                elem_id=f"inside-map-{number}",
-                                **picture,
-                            ),
-                            gr.HTML(),
-                        )
-                    )
-                self.map_sides.append(side)
-        with gr.Row(visible=False, equal_height=False) as self.weighing:
-            with gr.Column(min_width=300):
-                self.channels = gr.Plot(show_label=False, elem_id="inside-channels")
-                self.channels_words = gr.HTML()
-            with gr.Column(min_width=300):
-                self.fusion = gr.Plot(show_label=False, elem_id="inside-fusion")
-                self.fusion_words = gr.HTML()
-        with gr.Row(visible=False, equal_height=False) as self.whole:
-            with gr.Column(min_width=300):
-                self.energies = gr.Plot(show_label=False, elem_id="inside-energies")
-                self.energies_words = gr.HTML()
-            with gr.Column(min_width=300, visible=False) as self.curve_side:
-                self.curve = gr.Plot(show_label=False, elem_id="inside-curve")
-                gr.HTML(_small(plots.CURVE_SENTENCE))
-            with gr.Column(min_width=300, visible=False) as self.matrix_side:
-                self.matrix = gr.Plot(show_label=False, elem_id="inside-matrix")
-                gr.HTML(_small(plots.MATRIX_SENTENCE))
+                self.seen = _picture("The photo as the network sees it", "inside-seen")
+            with gr.Column(min_width=260, visible=False) as self.restored_side:
+                gr.HTML(_heading("What came out"))
+                self.restored = _picture("What the network made of it", "inside-restored")
+        with gr.Column(visible=False) as self.parts:
+            self._build_maps()
+            self._build_plots()
+
+    def _build_maps(self) -> None:
+        """The three streams side by side: energy, then attention."""
+        with gr.Row(elem_id="inside-where"):
+            self.block = gr.Radio([1], value=1, label="Block", min_width=160)
+            self.turn = gr.Radio(
+                [(name, turn) for turn, name in enumerate(plots.TURNS, 1)],
+                value=1,
+                label="Turn in the block",
+                min_width=160,
+            )
+        self.map_words: list[gr.HTML] = []
+        self.maps: list[list[tuple[gr.HTML, gr.Image, gr.HTML]]] = []
+        for what in ("energy", "attention"):
+            self.map_words.append(gr.HTML())
+            trios = []
+            with gr.Row(elem_classes="mir-three"):
+                for stream, name in enumerate(plots.STREAMS):
+                    with gr.Column(min_width=80):
+                        title = gr.HTML()
+                        alt = f"Map of the {what} of the stream {name}, bright where it is high"
+                        trios.append((title, _picture(alt, f"inside-{what}-{stream}"), gr.HTML()))
+            self.maps.append(trios)
+
+    def _build_plots(self) -> None:
+        """One stream at a time: its channels, and whom it listens to; then the whole network."""
+        gr.HTML(_heading("How one stream decides"))
+        self.stream = gr.Radio(
+            [(name, place) for place, name in enumerate(plots.STREAMS)],
+            value=0,
+            label="Stream",
+            elem_id="inside-stream",
+        )
+        with gr.Row(equal_height=False):
+            self.channels, self.channels_words = _plot("channels")
+            self.fusion, self.fusion_words = _plot("fusion")
+        gr.HTML(_heading("From the photo to the result"))
+        with gr.Row(equal_height=False):
+            self.energies, _ = _plot("energies", plots.ENERGY_SENTENCE)
+        with gr.Column(visible=False) as self.exposure:
+            gr.HTML(_heading("Ahead of the streams: exposure"))
+            with gr.Row(equal_height=False):
+                self.curve, _ = _plot("curve", plots.CURVE_SENTENCE)
+                with gr.Column(min_width=300, visible=False) as self.matrix_side:
+                    self.matrix, _ = _plot("matrix", plots.MATRIX_SENTENCE)
 
     # ------------------------------------------------------------ events
 
@@ -211,25 +209,23 @@ class InsideTab:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         place = [self.block, self.stream, self.turn]
         drawn = [
-            *(widget for trio in self.maps for widget in trio),
+            *self.map_words,
+            *(widget for trios in self.maps for trio in trios for widget in trio),
             self.channels, self.channels_words, self.fusion, self.fusion_words, self.energies,
-            self.energies_words,
         ]  # fmt: skip
         shown = [
-            self.key, self.bar, self.board, self.facts, self.where, *place, self.seen_side,
-            self.seen_words, self.seen, *self.map_sides, self.weighing, self.whole,
-            self.curve_side, self.curve, self.matrix_side, self.matrix,
+            self.key, self.bar, self.board, self.facts, *place, self.seen_side, self.seen_words,
+            self.seen, self.restored_side, self.restored, self.parts, self.exposure, self.curve,
+            self.matrix_side, self.matrix,
         ]  # fmt: skip
         offers = [self.weights, self.note, self.go]
         taken = [self.chosen, self.photo, *shown]
         gr.on([self.photo.upload, self.photo.clear], self.take, self.photo, taken, **private)
         self.samples.select(self.take_sample, self.task, taken, **private)
-        refresh: dict[str, Any] = {
-            "inputs": [self.task, self.weights],
-            "outputs": [*offers, self.samples],
-        }
-        self.task.input(self.change_task, **refresh, **private)
-        tab.select(self.change_task, **refresh, **private)
+        # The chosen weights are no input of these: Gradio refuses a value that another of them has
+        # just taken from the list.
+        self.task.input(self.change_task, self.task, [*offers, self.samples], **private)
+        tab.select(self.refresh, self.task, offers, **private)
         self.go.click(
             lambda: {
                 self.bar: ui_html.progress("Waiting for a turn …"),
@@ -268,14 +264,9 @@ class InsideTab:
 
     def _take(self, path: str | None) -> Iterator[Update]:
         """Show the photo and forget the pass before."""
-        hidden = gr.update(visible=False)
         cleared: Update = dict.fromkeys(
-            [
-                self.where, self.seen_side, *self.map_sides, self.weighing, self.whole,
-                self.curve_side, self.matrix_side,
-            ],
-            hidden,
-        ) | {self.chosen: None, self.key: None, self.bar: "", self.facts: ""}  # fmt: skip
+            [self.seen_side, self.restored_side, self.parts], gr.update(visible=False)
+        ) | {self.chosen: None, self.key: None, self.bar: "", self.facts: ""}
         empty = gr.update(value=EMPTY, visible=True)
         if path is None:
             yield cleared | {self.board: empty}
@@ -294,14 +285,23 @@ class InsideTab:
             self.seen: shrink(picture, 2 * MAX_PX).pixels,
         }
 
-    def change_task(self, task_id: str, wanted: str | None) -> Update:
-        """Another task, or another look at which weights are here."""
-        offers = self._offers(task_id, wanted)
+    def change_task(self, task_id: str) -> Update:
+        """Another task: its weights and examples."""
+        offers = self._offers(task_id)
         return {
             self.weights: gr.update(**offers),
             self.note: self._note(task_id),
-            self.go: gr.update(interactive=offers["value"] is not None),
+            self.go: gr.update(interactive=bool(offers["choices"])),
             self.samples: gr.update(**self._samples(task_id)),
+        }
+
+    def refresh(self, task_id: str) -> Update:
+        """The tab was opened: weights may have been downloaded meanwhile."""
+        choices = self._offers(task_id)["choices"]
+        return {
+            self.weights: gr.update(choices=choices),
+            self.note: self._note(task_id),
+            self.go: gr.update(interactive=bool(choices)),
         }
 
     def look(self, path: str | None, task_id: str, weights_id: str | None) -> Iterator[Update]:
@@ -322,23 +322,22 @@ class InsideTab:
         shown = gr.update(visible=True)
         yield (
             idle
-            | self._drawn(found, found.blocks, 0, 2)
+            | self._drawn(found, 1, 0, 1)
             | {
                 self.key: self.kept.put(found),
                 self.bar: ui_html.state("Done.", "done"),
                 self.board: gr.update(visible=False),
                 self.facts: ui_html.facts(plots.facts(found)),
-                self.where: shown,
-                self.block: gr.update(choices=list(range(1, found.blocks + 1)), value=found.blocks),
+                self.block: gr.update(choices=list(range(1, found.blocks + 1)), value=1),
                 self.stream: 0,
-                self.turn: 2,
+                self.turn: 1,
                 self.seen_side: shown,
                 self.seen_words: _heading("What went in"),
-                self.seen: shrink(found.seen).pixels,
-                **dict.fromkeys(self.map_sides, shown),
-                self.weighing: shown,
-                self.whole: shown,
-                self.curve_side: gr.update(visible=found.curve is not None),
+                self.seen: found.seen.pixels,
+                self.restored_side: shown,
+                self.restored: found.restored.pixels,
+                self.parts: shown,
+                self.exposure: gr.update(visible=found.curve is not None),
                 self.curve: None if found.curve is None else plots.exposure_curve(found.curve),
                 self.matrix_side: gr.update(visible=found.colours is not None),
                 self.matrix: None if found.colours is None else plots.colour_matrix(found.colours),
@@ -357,45 +356,32 @@ class InsideTab:
 
     def _drawn(self, found: Trace, block: int, stream: int, turn: int) -> Update:
         """Maps and plots of one place in the network."""
-        at = {
-            feature.name: feature
-            for feature in found.features
-            if (feature.block, feature.stream, feature.turn) == (block, stream, turn)
-        }
-        update: Update = {}
-        maps = [at[name] for name in MAPS if name in at]
-        for widgets, feature in zip(self.maps, maps, strict=True):
-            update |= self._map(*widgets, feature)
-        name: Name = "channel attention" if "channel attention" in at else "context channels"
-        update |= {
-            self.channels: plots.channel_bars(at[name]),
-            self.channels_words: _small(plots.WORDS[name].sentence),
-            self.energies: plots.energies(mean_energy(found, turn)),
-            self.energies_words: _small(
-                f"Over the whole picture, {('first', 'second')[turn - 1]} turn in each block."
-            ),
-        }
-        fusion = at.get("fusion")
-        if fusion is None:
-            nothing = f"“{plots.STREAMS[stream]}” takes nothing from the others in this turn."
-            update |= {
-                self.fusion: gr.update(visible=False),
-                self.fusion_words: _heading(plots.WORDS["fusion"].title) + _small(nothing),
-            }
-        else:
-            update |= {
-                self.fusion: gr.update(value=plots.fusion_bars(fusion), visible=True),
-                self.fusion_words: _small(plots.WORDS["fusion"].sentence),
-            }
-        return update
 
-    def _map(self, heading: gr.HTML, image: gr.Image, words: gr.HTML, feature: Feature) -> Update:
-        drawn = plots.map_picture(feature)
-        about = plots.WORDS[feature.name]
-        return {
-            heading: _heading(about.title),
-            image: drawn.pixels,
-            words: plots.scale_html(drawn, feature) + _small(about.sentence),
+        def first(names: tuple[Name, ...], of: int) -> Feature:
+            return next(f for name in names if (f := found.find(name, block, of, turn)))
+
+        update: Update = {}
+        for words, trios, names in zip(
+            self.map_words, self.maps, (("energy",), ATTENTION), strict=True
+        ):
+            for of, trio in enumerate(trios):
+                feature = first(names, of)
+                drawn = plots.map_picture(feature)
+                pieces = (plots.map_title(feature), drawn.pixels, plots.scale_html(drawn))
+                update |= dict(zip(trio, pieces, strict=True))
+            title = plots.WORDS[feature.name].title
+            update[words] = _heading(title) + _small(plots.maps_sentence(feature.name))
+        channels = first(CHANNELS, stream)
+        fusion = found.find("fusion", block, stream, turn)
+        silent = plots.SILENT_SENTENCES[found.architecture]
+        return update | {
+            self.channels: plots.channel_bars(channels),
+            self.channels_words: _small(plots.WORDS[channels.name].sentence),
+            self.fusion: gr.update(visible=False)
+            if fusion is None
+            else gr.update(value=plots.fusion_bars(fusion), visible=True),
+            self.fusion_words: _small(silent if fusion is None else plots.WORDS["fusion"].sentence),
+            self.energies: plots.energies(mean_energy(found), block, turn),
         }
 
     # ------------------------------------------------------------ tasks and weights
@@ -408,13 +394,12 @@ class InsideTab:
             "visible": bool(samples),
         }
 
-    def _offers(self, task_id: str, wanted: str | None = None) -> dict[str, Any]:
-        """Weights that are on this machine."""
+    def _offers(self, task_id: str) -> dict[str, Any]:
+        """Weights that are on this machine; the first is chosen."""
         here = [e for e in catalogue.entries_for(task_id) if weights.locate(e.id) is not None]
-        ids = [entry.id for entry in here]
         return {
             "choices": [(ui_html.weights_label(entry), entry.id) for entry in here],
-            "value": wanted if wanted in ids else (ids[0] if ids else None),
+            "value": here[0].id if here else None,
         }
 
     def _note(self, task_id: str) -> str:
@@ -465,8 +450,25 @@ def _shown(error: MIRNetError) -> gr.Error:
     return gr.Error(str(error), duration=12, print_exception=False)
 
 
+def _picture(alt: str, elem_id: str) -> gr.Image:
+    return gr.Image(
+        format="png",
+        interactive=False,
+        show_label=False,
+        buttons=["fullscreen"],
+        alt_text=alt,
+        elem_id=elem_id,
+    )
+
+
+def _plot(name: str, words: str = "") -> tuple[gr.Plot, gr.HTML]:
+    """A column of its own for a plot and its words."""
+    with gr.Column(min_width=300):
+        return gr.Plot(show_label=False, elem_id=f"inside-{name}"), gr.HTML(_small(words))
+
+
 def _heading(words: str) -> str:
-    return f"<h3>{words}</h3>"
+    return f'<h2 class="mir-part">{words}</h2>'
 
 
 def _small(words: str) -> str:
