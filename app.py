@@ -74,7 +74,7 @@ def build(max_pixels: int, service=None):
         with gr.Tabs() as tabs:
             with gr.Tab("Restore", id="restore"):
                 RestoreTab(page, max_pixels, on_accelerator())
-            with gr.Tab("Evaluate", id="evaluate"):
+            with gr.Tab("Evaluate", id="evaluate", elem_id="evaluate"):
                 EvaluateTab(page, tabs, service)
             with gr.Tab("Blind review", id="review"):
                 build_review(page, lambda: service.store, read_only=service.read_only)

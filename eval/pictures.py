@@ -147,6 +147,17 @@ def seen_at(pixels: np.ndarray, place: Place) -> np.ndarray:
     return part.repeat(place.zoom, 0).repeat(place.zoom, 1)
 
 
+def filling(pixels: np.ndarray, place: Place) -> np.ndarray:
+    """Enlarge a small picture by a whole number, without smoothing, towards its room.
+
+    Args:
+        pixels: (h, w, 3) uint8 from `seen_at`.
+        place: Tells the room.
+    """
+    times = max(place.width_px // pixels.shape[1], 1)
+    return pixels.repeat(times, 0).repeat(times, 1)
+
+
 def point_of(
     x: float, y: float, shown: tuple[int, int], size: tuple[int, int], place: Place
 ) -> tuple[float, float]:

@@ -9,6 +9,7 @@ Figures of many pictures show at most `MOST_POINTS` points for each method, even
 with both ends, and say so; boxes and curves are of all of them.
 """
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 """One step further each time the colours begin anew."""
 TEXT = "#767676"
 """Of axes and titles."""
+FACE = "Inter, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+"""Of all words: the page's."""
 GREY = "#9A9A9A"
 """Of what is unverified, and of guides such as diagonals."""
 MOST_POINTS = 800
@@ -38,6 +41,7 @@ _GRID = "rgba(128, 128, 128, 0.25)"
 _SECONDS = [float(f"{digit}e{power}") for power in range(-5, 5) for digit in (1, 2, 5)]
 _LONGEST_NAME = 36
 _LONGEST_TICK = 20
+_LONGEST_LINE = 9
 
 
 def distribution(
@@ -86,7 +90,7 @@ def distribution(
     figure.update_traces(showlegend=False)
     figure.update_xaxes(
         tickvals=list(range(len(quartiles))),
-        ticktext=[_text(method, _LONGEST_TICK) for method in quartiles.method],
+        ticktext=[_broken(method) for method in quartiles.method],
         range=[-0.4, len(quartiles) - 0.35],
         showgrid=False,
     )
@@ -108,7 +112,7 @@ def scatter(paired: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Figure":
         return _nothing("No picture has a score of both methods.")
     shown = _thinned(finite, "difference")
     a, b = str(finite.method_a.iloc[0]), str(finite.method_b.iloc[0])
-    ends = [float(finite[["a", "b"]].min().min()), float(finite[["a", "b"]].max().max())]
+    ends = [float(finite.a.min()), float(finite.a.max())]
     figure = _figure(f"{_text(b)} against {_text(a)}")
     figure.add_trace(
         go.Scatter(
@@ -225,7 +229,7 @@ def against_input(joined: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Fig
     """
     if joined.empty:
         return _nothing("Add the method 'identity' to a run to see how good its inputs were.")
-    figure = _figure("Gain over the input")
+    figure = _figure("Result against input")
     cut = False
     for method, code, own in _groups(joined):
         shown = _thinned(own, "input")
@@ -329,7 +333,7 @@ def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
                 "thickness": 1.5,
             },
             mode="markers",
-            name=f"measured here, {_text(protocol)}, {_text(pictures)} pictures",
+            name=f"measured here, {_text(protocol)}, {_text(pictures)}",
             marker={"color": COLOURS[0], "symbol": "diamond", "size": 10},
             customdata=[["", method] for method in measured.method],
             hovertemplate="%{customdata[1]}<br>%{x:.2f} dB, measured<extra></extra>",
@@ -358,7 +362,7 @@ def _figure(title: str) -> "go.Figure":
         "linecolor": _GRID,
         "zeroline": False,
         "automargin": True,
-        "title": {"standoff": 8},
+        "title": {"standoff": 8, "font": {"size": 13}},
     }
     return go.Figure(
         layout={
@@ -366,7 +370,7 @@ def _figure(title: str) -> "go.Figure":
             "title": {"text": title, "x": 0.02, "xref": "container", "font": {"size": 15}},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"color": TEXT, "size": 13},
+            "font": {"color": TEXT, "size": 13, "family": FACE},
             "hoverlabel": {"align": "left"},
             "hovermode": "closest",
             "margin": {"l": 48, "r": 12, "t": 48, "b": 40},
@@ -396,7 +400,7 @@ def _nothing(words: str) -> "go.Figure":
 
 def _noted(figure: "go.Figure", cut: bool) -> "go.Figure":
     if cut:
-        words = f"Every method with {MOST_POINTS} of its pictures, evenly by rank"
+        words = f"{MOST_POINTS} pictures of each method, evenly by rank"
         figure.update_layout(title={"subtitle": {"text": words, "font": {"size": 12}}}, margin_t=64)
     return figure
 
@@ -466,6 +470,16 @@ def _text(name: object, most: int = _LONGEST_NAME) -> str:
     """A name from outside, for plotly: it draws a part of HTML and fills in %{...}."""
     words = str(name).replace("%{", "% {")
     return escape(words if len(words) <= most else words[: most - 1] + "…")
+
+
+def _broken(name: object) -> str:
+    """A name under an axis, in short lines: broken after hyphens."""
+    lines = [""]
+    for part in re.split(r"(?<=-)", str(name)):
+        if lines[-1] and len(lines[-1] + part) > _LONGEST_LINE:
+            lines.append("")
+        lines[-1] += part
+    return "<br>".join(_text(line, _LONGEST_TICK) for line in lines)
 
 
 def _wrapped(words: str) -> str:

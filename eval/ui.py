@@ -8,8 +8,9 @@ import contextlib
 import csv
 import io
 import json
+import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -38,6 +39,7 @@ from .pictures import (
     Which,
     choose_pairs,
     error_of,
+    filling,
     heat,
     point_of,
     scale_for,
@@ -97,6 +99,8 @@ FILES = {
     "html": "HTML report",
 }
 """Files a run is written as."""
+OF_TWO = ("scatter", "differences")
+"""Figures that set two methods against each other."""
 MOST_SHOWN = 10
 """Pictures beside each other: input, methods, target."""
 TICK_SECONDS = 1.5
@@ -107,12 +111,14 @@ NO_RUNS = ui_html.empty(
     "No runs are stored yet",
     "Open Run and press Start: the small benchmark needs no download and takes a minute.",
 )
+TWO_RUNS = ui_html.empty("Two runs, side by side", "Choose the second one.")
 NO_RUN = ui_html.empty("No run is open", "Choose one above, or start one under Run.")
 
 MEASURE_ROOM = """(...given) => {
   const room = document.querySelector("#ev-pictures");
   const width = (room && room.clientWidth) || Math.min(innerWidth, 1400) - 48;
-  const columns = Math.max(Math.floor((width + 12) / 312), 1);
+  const least = Math.min(300, 0.46 * width);
+  const columns = Math.max(Math.floor((width + 12) / (least + 12)), 1);
   given[given.length - 1] = Math.floor((width - 12 * (columns - 1)) / columns) - 4;
   return given;
 }"""
@@ -146,14 +152,26 @@ SCRIPT = """() => {
 }"""
 """A click on a point opens its picture; the arrow keys turn pictures, not while somebody types."""
 
-COPY_LINK = """async (run, view, pair) => {
+COPY_LINK = """async (...given) => {
+  const [view, run, image, protocol, baseline, method, plot, score, a, b, look, zoom, across, down,
+    left, right, second] = given;
   const query = new URLSearchParams({ tab: "evaluate", view });
-  if (run) query.set("run", run);
-  if (pair && view === "pictures") query.set("image", pair);
+  const add = (parts) => {
+    for (const [name, value] of Object.entries(parts)) if (value) query.set(name, value);
+  };
+  add({ run });
+  if (["board", "plots", "pictures", "compare"].includes(view)) add({ protocol });
+  if (["board", "pictures"].includes(view)) add({ baseline });
+  if (view === "plots") add({ plot, score });
+  if (view === "plots" && ["scatter", "differences"].includes(plot)) add({ a, b });
+  if (view === "pictures") add({ image, method, look });
+  if (view === "pictures" && zoom) add({ zoom, at: `${across},${down}` });
+  if (view === "pictures" && look === "slider") add({ left, right });
+  if (view === "compare") add({ with: second });
   const link = `${location.origin}${location.pathname}?${query}`;
   try { await navigator.clipboard.writeText(link); }
   catch { window.prompt("Copy this link", link); }
-  return [run, view, pair];
+  return given;
 }"""
 """Puts the link of what is on the screen into the clipboard."""
 
@@ -186,12 +204,16 @@ class Ask:
     """Score of plots and choices."""
     plot: str
     """One of `PLOTS`."""
+    a: str | None
+    """Of a figure of two methods, the one that the other is measured against."""
+    b: str | None
+    """The other."""
     which: Which
     """Which pictures."""
     method: str | None
     """By whose score."""
     other: str | None
-    """The second method, of plots and disagreements."""
+    """The second method, of disagreements."""
     k: float
     """How many pictures."""
     pair: str | None
@@ -208,6 +230,8 @@ class Ask:
     """Percent."""
     down: float
     """Percent."""
+    second: str | None
+    """Id of the run to compare with."""
     room_px: float
     """Width of one picture on the screen."""
 
@@ -241,7 +265,7 @@ class EvaluateTab:
 
     def _build(self) -> None:
         self.view = gr.State("run")
-        self.message = gr.HTML("", elem_id="ev-message")
+        self.message = _words("ev-message")
         with gr.Row(visible=False, elem_id="ev-head") as self.head:
             self.run = gr.Dropdown(
                 choices=self._run_choices(),
@@ -251,7 +275,7 @@ class EvaluateTab:
                 min_width=260,
             )
             self.copy = gr.Button("Copy link", elem_id="ev-copy", size="md", min_width=110)
-        self.about = gr.HTML("", elem_id="ev-about")
+        self.about = _words("ev-about")
         with gr.Tabs(elem_id="ev-views", selected="run") as self.views:
             self.view_tabs: dict[str, gr.Tab] = {}
             build = {
@@ -302,8 +326,8 @@ class EvaluateTab:
                 self.opens = gr.Button(
                     "Open the results", visible=False, variant="primary", elem_id="ev-open"
                 )
-                self.live = gr.HTML("", elem_id="ev-table")
-                self.thumbs = gr.HTML("", elem_id="ev-latest")
+                self.live = _words("ev-table")
+                self.thumbs = _words("ev-latest")
                 self.live_plot = gr.Plot(
                     show_label=False, visible=False, elem_id="ev-live-plot", container=False
                 )
@@ -357,7 +381,7 @@ class EvaluateTab:
             label="Protocol",
             elem_id="ev-protocol",
         )
-        self.estimate = gr.HTML("", elem_id="ev-estimate")
+        self.estimate = _words("ev-estimate")
         with gr.Row(elem_id="ev-buttons"):
             self.start = gr.Button(
                 "Start", variant="primary", elem_id="ev-start", scale=2, min_width=110
@@ -379,14 +403,14 @@ class EvaluateTab:
             pinned_columns=1,
             max_height=560,
         )
-        self.board_words = gr.HTML("")
+        self.board_words = _words("ev-board-words")
         with gr.Row(elem_id="ev-files"):
             self.file_buttons = {
                 name: gr.Button(title, size="sm", min_width=90, elem_id=f"ev-file-{name}")
                 for name, title in FILES.items()
             }
-        self.published = gr.HTML("", elem_id="ev-published")
-        self.made = gr.HTML("", elem_id="ev-made")
+        self.published = _words("ev-published")
+        self.made = _words("ev-made")
 
     def _build_plots(self) -> None:
         with gr.Row():
@@ -405,10 +429,14 @@ class EvaluateTab:
                 filterable=False,
                 min_width=120,
             )
-            self.plot_words = gr.HTML(
-                ui_html.note("Click a point to open its picture."), elem_id="ev-plot-words"
+            self.plot_b = gr.Dropdown(
+                [], label="Method", filterable=False, min_width=140, elem_id="ev-plot-b"
+            )
+            self.plot_a = gr.Dropdown(
+                [], label="Against", filterable=False, min_width=140, elem_id="ev-plot-a"
             )
         self.plot = gr.Plot(show_label=False, elem_id="ev-plot", container=False)
+        gr.HTML(ui_html.note("Click a point to open its picture."))
         with gr.Row(elem_id="ev-plot-files"):
             self.png = gr.Button("PNG", size="sm", min_width=80, elem_id="ev-png")
             self.svg = gr.Button("SVG", size="sm", min_width=80, elem_id="ev-svg")
@@ -449,16 +477,13 @@ class EvaluateTab:
                 elem_id="ev-zoom",
                 min_width=260,
             )
-            self.left = gr.Dropdown(
-                [], label="Left", filterable=False, visible=False, min_width=140
-            )
-            self.right = gr.Dropdown(
-                [], label="Right", filterable=False, visible=False, min_width=140
-            )
+        with gr.Row(visible=False, elem_id="ev-sides") as self.sides:
+            self.left = gr.Dropdown([], label="Left", filterable=False, min_width=140)
+            self.right = gr.Dropdown([], label="Right", filterable=False, min_width=140)
         with gr.Row(visible=False, elem_id="ev-place") as self.placing:
             self.across = gr.Slider(0, 100, 50, step=1, label="Left to right, %", min_width=240)
             self.down = gr.Slider(0, 100, 50, step=1, label="Top to bottom, %", min_width=240)
-        self.trouble = gr.HTML("", elem_id="ev-trouble")
+        self.trouble = _words("ev-trouble")
         self.slider = gr.ImageSlider(
             label="Left of the line · right of it",
             type="numpy",
@@ -481,8 +506,8 @@ class EvaluateTab:
                 )
                 for _ in range(MOST_SHOWN)
             ]
-        self.legend = gr.HTML("", elem_id="ev-scale")
-        self.numbers = gr.HTML("", elem_id="ev-numbers")
+        self.legend = _words("ev-scale")
+        self.numbers = _words("ev-numbers")
         with gr.Row(elem_id="ev-save"):
             self.saved = gr.Dropdown(
                 [], label="Full resolution", filterable=False, min_width=160, elem_id="ev-saved"
@@ -500,11 +525,12 @@ class EvaluateTab:
 
     def _build_compare(self) -> None:
         self.second = gr.Dropdown(
-            choices=self._run_choices(), label="Compare the stored run with", elem_id="ev-second"
+            choices=self._run_choices(),
+            value=None,
+            label="Compare the stored run with",
+            elem_id="ev-second",
         )
-        self.compared = gr.HTML(
-            ui_html.empty("Two runs, side by side", "Choose the second one."), elem_id="ev-compared"
-        )
+        self.compared = gr.HTML(TWO_RUNS, elem_id="ev-compared")
         self.changes = gr.Dataframe(
             interactive=False,
             show_search="search",
@@ -522,7 +548,7 @@ class EvaluateTab:
                 "better. Make a link for each of them here; their votes are stored with the run."
             )
         )
-        build_results(self.run, lambda: self.service.store)
+        self.votes = build_results(self.run, lambda: self.service.store)
 
     def _build_runs(self) -> None:
         self.history = gr.Dataframe(
@@ -534,39 +560,27 @@ class EvaluateTab:
             elem_id="ev-history",
             max_height=480,
         )
-        self.no_runs = gr.HTML("", elem_id="ev-no-runs")
+        self.no_runs = _words("ev-no-runs")
+        self.managed = _words("ev-managed")
         with gr.Row(elem_id="ev-manage"):
             self.check = gr.Button(
                 "Verify a sample",
                 size="md",
-                min_width=140,
                 elem_id="ev-verify",
                 interactive=not self.service.read_only,
             )
-            self.again = gr.Button(
-                "Resume",
-                size="md",
-                min_width=100,
-                elem_id="ev-again",
-                interactive=not self.service.read_only,
+            self.again = gr.Button("Resume", size="md", elem_id="ev-again", interactive=False)
+            self.delete = gr.Button(
+                "Delete", size="md", visible=self.service.may_delete, elem_id="ev-delete"
             )
             self.sure = gr.Checkbox(
                 False,
-                label="Really delete this run",
+                label="Yes, delete it for good",
                 visible=self.service.may_delete,
                 container=False,
-                min_width=200,
                 elem_id="ev-sure",
             )
-            self.delete = gr.Button(
-                "Delete",
-                size="md",
-                min_width=100,
-                variant="stop",
-                visible=self.service.may_delete,
-                elem_id="ev-delete",
-            )
-        self.checks = gr.HTML("", elem_id="ev-checks")
+        self.checks = _words("ev-checks")
 
     # ------------------------------------------------------------ events
 
@@ -574,18 +588,23 @@ class EvaluateTab:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self.asks = [
             self.view, self.run, self.protocol, self.baseline, self.metric, self.plot_name,
-            self.which, self.method, self.other, self.k, self.pair, self.look, self.left,
-            self.right, self.zoom, self.across, self.down, self.room_px,
+            self.plot_a, self.plot_b, self.which, self.method, self.other, self.k, self.pair,
+            self.look, self.left, self.right, self.zoom, self.across, self.down, self.second,
+            self.room_px,
         ]  # fmt: skip
         self.shown = [
             self.message, self.head, self.about, self.board, self.board_words, self.published,
             self.made, self.plot, self.pair, self.trouble, self.slider, self.grid, *self.images,
             self.legend, self.numbers, self.saved, self.pairs, self.compared, self.changes,
-            self.history, self.no_runs, self.placing, self.left, self.right, self.second,
+            self.history, self.no_runs, self.placing, self.sides, self.second,
+            self.plot_a, self.plot_b, self.metric, self.votes.board, self.votes.download,
+            self.again, self.managed,
         ]  # fmt: skip
         self.choices = [
             self.run, self.protocol, self.baseline, self.method, self.other, self.left, self.right,
-            self.pair, self.view, self.views, self.which, self.zoom, self.message,
+            self.pair, self.view, self.views, self.which, self.zoom, self.across, self.down,
+            self.look, self.metric, self.plot_name, self.plot_a, self.plot_b, self.second,
+            self.message,
         ]  # fmt: skip
         fill: dict[str, Any] = {
             "fn": self.fill, "inputs": self.asks, "outputs": self.shown, "js": MEASURE_ROOM,
@@ -606,8 +625,9 @@ class EvaluateTab:
         gr.on(
             [
                 self.protocol.input, self.baseline.input, self.metric.input, self.plot_name.input,
-                self.look.input, self.zoom.input, self.left.input, self.right.input,
-                self.across.release, self.down.release, self.pair.input,
+                self.plot_a.input, self.plot_b.input, self.look.input, self.zoom.input,
+                self.left.input, self.right.input, self.across.release, self.down.release,
+                self.pair.input, self.second.input,
             ],
             **fill,
         )  # fmt: skip
@@ -632,13 +652,17 @@ class EvaluateTab:
                 **private,
             ).then(**fill)
         self.history.select(self.pick_run, None, **choose).then(**fill)
-        self.second.input(
-            self.compare, [self.run, self.second, self.protocol], [self.compared, self.changes],
+        self.copy.click(
+            self.copied,
+            [
+                self.view, self.run, self.pair, self.protocol, self.baseline, self.method,
+                self.plot_name, self.metric, self.plot_a, self.plot_b, self.look, self.zoom,
+                self.across, self.down, self.left, self.right, self.second,
+            ],
+            None,
+            js=COPY_LINK,
             **private,
         )  # fmt: skip
-        self.copy.click(
-            self.copied, [self.run, self.view, self.pair], None, js=COPY_LINK, **private
-        )
         self._connect_files(private)
         self._connect_run(private, live, fill, choose)
 
@@ -714,10 +738,16 @@ class EvaluateTab:
 
     # ------------------------------------------------------------ choices
 
-    def _run_choices(self) -> list[tuple[str, str]]:
+    def _run_choices(self, but: str | None = None) -> list[tuple[str, str]]:
+        """Stored runs, youngest first; beside one, those of its benchmark before the others."""
+        rows = self.service.history()
+        bench = next((run.benchmark.id for run, _ in rows if run.id == but), None)
+        if bench is not None:
+            rows.sort(key=lambda row: row[0].benchmark.id != bench)
         return [
-            (f"{run.created:%Y-%m-%d %H:%M} · {run.name} · {state}", run.id)
-            for run, state in self.service.history()
+            (f"{run.name} · {run.created:%Y-%m-%d %H:%M} · {state}", run.id)
+            for run, state in rows
+            if run.id != but
         ]
 
     def _benchmark_choices(self, task: str) -> list[tuple[str, str]]:
@@ -902,11 +932,48 @@ class EvaluateTab:
                 return update | self._opened(newest, wanted)
             return update | {self.view: wanted, self.views: gr.update(selected=wanted)}
         opened = self._opened(run_id, view if view in VIEWS else "board", pair)
-        if view and view not in VIEWS and opened.get(self.message) == "":
+        if self.protocol not in opened:
+            return update | opened
+        if view and view not in VIEWS:
             opened[self.message] = ui_html.note(
                 f"This link names a view that there is not, {view[:40]!r}: here is the leaderboard."
             )
-        return update | opened
+        return update | opened | self._as_linked(query, run_id)
+
+    def _as_linked(self, query: Mapping[str, str], run_id: str) -> Update:
+        """What else a link may ask for; what the run does not have is left as usual."""
+        run = self.service.stored(run_id).header()
+        ids = [method.id for method in run.methods]
+        names = [INPUT, *ids, TARGET]
+        runs = [other.id for other, _ in self.service.history() if other.id != run_id]
+        offered: tuple[tuple[str, Any, Collection[str]], ...] = (
+            ("protocol", self.protocol, run.protocols),
+            ("baseline", self.baseline, ids),
+            ("method", self.method, ids),
+            ("plot", self.plot_name, PLOTS),
+            ("score", self.metric, get_args(Metric)),
+            ("a", self.plot_a, ids),
+            ("b", self.plot_b, ids),
+            ("look", self.look, LOOKS),
+            ("left", self.left, names),
+            ("right", self.right, names),
+        )
+        update: Update = {}
+        for name, widget, known in offered:
+            if query.get(name) in known:
+                update[widget] = gr.update(value=query[name])
+                if isinstance(known, list):  # those that depend on the run
+                    update[widget]["choices"] = known
+        if query.get("zoom") in ("1", "2", "4"):
+            update[self.zoom] = int(query["zoom"])
+        at = re.fullmatch(r"(\d{1,3}),(\d{1,3})", query.get("at", ""))
+        if at:
+            update |= {self.across: min(int(at[1]), 100), self.down: min(int(at[2]), 100)}
+        if query.get("with") in runs:
+            update[self.second] = gr.update(
+                choices=self._run_choices(but=run_id), value=query["with"]
+            )
+        return update
 
     def _interrupted(self) -> str | None:
         """The newest run, where it waits to be gone on with."""
@@ -962,6 +1029,9 @@ class EvaluateTab:
             self.run: gr.update(choices=self._run_choices(), value=run.id),
             self.protocol: gr.update(choices=run.protocols, value=run.protocol),
             self.baseline: gr.update(choices=[("nothing", ""), *ids], value=base or ""),
+            self.plot_a: gr.update(choices=ids, value=base if base != leader else other),
+            self.plot_b: gr.update(choices=ids, value=leader),
+            self.second: gr.update(choices=self._run_choices(but=run.id), value=None),
             self.method: gr.update(choices=ids, value=leader),
             self.other: gr.update(choices=ids, value=other),
             self.left: gr.update(choices=names, value=INPUT),
@@ -1001,12 +1071,28 @@ class EvaluateTab:
             if ask.view == "board":
                 yield self._board(stored, found.run, ask)
             elif ask.view == "plots":
-                yield {self.plot: self._draw(stored, found.run, ask)[0]}
+                two = gr.update(visible=ask.plot in OF_TWO)
+                yield {
+                    self.plot: self._draw(stored, found.run, ask)[0],
+                    self.plot_a: two,
+                    self.plot_b: two,
+                    self.metric: gr.update(visible=ask.plot != "published"),
+                }
             elif ask.view == "pictures":
                 yield self._pictures(stored, found.run, ask)
+            elif ask.view == "compare" and ask.second:
+                yield self._compared(stored, ask)
             elif ask.view == "compare":
-                others = [choice for choice in self._run_choices() if choice[1] != ask.run]
-                yield {self.second: gr.update(choices=others)}
+                yield {self.compared: TWO_RUNS, self.changes: gr.update(visible=False)}
+            elif ask.view == "votes":
+                yield from self.votes.show(ask.run)
+            elif ask.view == "runs":
+                yield {
+                    self.managed: ui_html.note(f"The run above, {ask.run}:"),
+                    self.again: gr.update(
+                        interactive=found.state in RESUMABLE and not self.service.read_only
+                    ),
+                }
         except MIRNetError as error:
             yield {self.message: ui_html.note(str(error), warn=True)}
 
@@ -1024,10 +1110,7 @@ class EvaluateTab:
         """The figure, and the table it is drawn from."""
         scores = self.service.frames.scores(stored, ask.protocol or None)
         if ask.plot in ("scatter", "differences"):
-            a, b = ask.other or str(_leader(run)), ask.method or str(_leader(run))
-            baseline = ask.baseline or None
-            if baseline and baseline != b:
-                a = baseline
+            a, b = ask.a or str(default_baseline(run)), ask.b or _leader(run)
             table = paired_scores(scores, a, b, ask.metric)
         elif ask.plot in ("speed", "published"):
             table = self.service.frames.board(stored, ask.baseline or None, ask.protocol or None)
@@ -1056,8 +1139,7 @@ class EvaluateTab:
         scores = self.service.frames.scores(stored, ask.protocol or None)
         looks = {
             self.placing: gr.update(visible=ask.zoom > 0),
-            self.left: gr.update(visible=ask.look == "slider"),
-            self.right: gr.update(visible=ask.look == "slider"),
+            self.sides: gr.update(visible=ask.look == "slider"),
         }
         if pair is None:
             words = "No picture has a score yet." if not len(scores) else "Nothing was scored here."
@@ -1085,7 +1167,9 @@ class EvaluateTab:
         }
         if ask.look == "slider":
             left, right = _one_of(ask.left, found), _one_of(ask.right, found)
-            pixels = (seen_at(found[left], ask.place), seen_at(found[right], ask.place))
+            pixels = tuple(
+                filling(seen_at(found[name], ask.place), ask.place) for name in (left, right)
+            )
             label = f"{left}, left of the line · {right}, right of it"
             return update | {
                 self.slider: gr.update(value=pixels, visible=True, label=label),
@@ -1128,7 +1212,10 @@ class EvaluateTab:
             if score is not None:
                 label += f" · {ui_html.number(score.psnr_db, 2)} dB"
             update[image] = gr.update(
-                visible=True, value=seen_at(found[name], ask.place), label=label
+                visible=True,
+                value=seen_at(found[name], ask.place),
+                label=label,
+                alt_text=f"{label}, picture {ask.pair or rows[0].pair}",
             )
         return update
 
@@ -1230,14 +1317,10 @@ class EvaluateTab:
 
     # ------------------------------------------------------------ two runs, and all of them
 
-    def compare(self, first: str | None, second: str | None, protocol: str | None) -> Update:
-        """Compare two runs, or say why they cannot be."""
+    def _compared(self, stored: StoredRun, ask: Ask) -> Update:
+        """Two runs, or why they cannot be compared."""
         try:
-            if not first or not second:
-                raise InvalidRequest("Choose two runs to compare.")
-            found = compare_runs(
-                self.service.stored(first), self.service.stored(second), protocol or None
-            )
+            found = compare_runs(stored, self.service.stored(str(ask.second)), ask.protocol or None)
         except MIRNetError as error:
             return {
                 self.compared: ui_html.note(str(error), warn=True),
@@ -1245,7 +1328,9 @@ class EvaluateTab:
             }
         return {
             self.compared: ui_html.comparison(found),
-            self.changes: gr.update(value=_changes_value(found.changes), visible=True),
+            self.changes: gr.update(
+                value=_changes_value(found.changes), visible=bool(len(found.changes))
+            ),
         }
 
     def _history(self) -> Update:
@@ -1422,21 +1507,27 @@ class EvaluateTab:
 BOARD: dict[str, tuple[str, int, str]] = {
     "Method": ("method", 0, ""),
     "PSNR (dB)": ("psnr_db", 2, ""),
-    "± 95 % low": ("psnr_low", 2, ""),
-    "high": ("psnr_high", 2, ""),
+    "PSNR, 95 %": ("psnr", 2, ""),
     "SSIM": ("ssim", 4, ""),
+    "SSIM, 95 %": ("ssim", 4, ""),
     "Difference (dB)": ("difference_db", 2, "+"),
+    "Difference, 95 %": ("difference", 2, "+"),
     "p": ("p_value", 3, ""),
     "Wins (%)": ("win_rate", 0, ""),
     "s/MP": ("s_per_mp", 3, ""),
     "Parameters": ("parameters", 0, ","),
     "Scored": ("count", 0, ""),
-    "Failed": ("failed", 0, ""),
 }
-"""Columns of the leaderboard: where each comes from, its digits and its sign."""
+"""Columns of the leaderboard: where each comes from, its digits and its sign; an interval from the
+columns `_low` and `_high`."""
 HISTORY = ["Run", "Status", "Title", "Task", "Pairs", "Methods", "Protocol", "Best (dB)"]
 """Columns of the history."""
 _RIGHT = "text-align: right; font-variant-numeric: tabular-nums;"
+
+
+def _words(name: str) -> gr.HTML:
+    """A place for words, which takes no room while there are none."""
+    return gr.HTML("", elem_id=name, elem_classes=["ev-words"])
 
 
 def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, int]]) -> Any:
@@ -1458,30 +1549,43 @@ def _board_value(board: "pd.DataFrame") -> dict[str, Any]:
     for row in board.to_dict("records"):
         values: list[Any] = []
         words: list[str] = []
-        for column, digits, sign in BOARD.values():
-            value = row[column]
-            if column == "method":
-                values.append(str(value))
-                words.append(str(value))
-                continue
-            plain = _plain(value)
-            if plain is not None and column == "win_rate":
-                plain *= 100
-            text = ui_html.number(plain, digits, sign)
-            if column == "p_value" and plain is not None and plain < 0.001:
-                text = "< 0.001"
-            if column == "difference_db" and row["tied"]:
-                text += " tied"
-            values.append(plain)
+        for title, (column, digits, sign) in BOARD.items():
+            value, text = _board_cell(row, title, column, digits, sign)
+            values.append(value)
             words.append(text)
         data.append(values)
         shown.append(words)
     bold = set()
-    for place, (column, _, _) in enumerate(BOARD.values()):
-        if column in ("psnr_db", "ssim") and len(board):
+    for place, (title, (column, _, _)) in enumerate(BOARD.items()):
+        if title in ("PSNR (dB)", "SSIM"):
             most = board[column].max()
             bold |= {(line, place) for line, value in enumerate(board[column]) if value == most}
     return {"data": data, "headers": list(BOARD), "metadata": _cells(data, shown, bold)}
+
+
+def _board_cell(
+    row: dict[Any, Any], title: str, column: str, digits: int, sign: str
+) -> tuple[Any, str]:
+    """What a cell sorts by, and what it says."""
+    if column == "method":
+        return str(row[column]), str(row[column])
+    if title.endswith("95 %"):
+        low, high = (_plain(row[f"{column}_{end}"]) for end in ("low", "high"))
+        text = f"{ui_html.number(low, digits, sign)} to {ui_html.number(high, digits, sign)}"
+        return low, ui_html.DASH if low is None else text
+    plain = _plain(row[column])
+    if plain is None:
+        return None, ui_html.DASH
+    if column == "win_rate":
+        plain *= 100
+    text = ui_html.number(plain, digits, sign)
+    if column == "p_value" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
+        text = "< 0.001"
+    if column == "difference_db" and row["tied"]:
+        text = f"tied {text}"
+    if column == "count" and row["failed"]:
+        text = f"{text}, {row['failed']} failed"
+    return plain, text
 
 
 def _plain(value: Any) -> float | None:

@@ -294,7 +294,7 @@ def methods_table(run: Run) -> str:
         [
             method.id,
             method.title,
-            method.weights_sha256 or "no weights",
+            f"{method.weights_sha256[:16]} …" if method.weights_sha256 else "no weights",
             json.dumps(method.settings, sort_keys=True) if method.settings else DASH,
             ", ".join(f"{name} {version}" for name, version in method.packages.items()) or DASH,
         ]
@@ -327,6 +327,8 @@ def picture_numbers(rows: list[Row], protocol: str, baseline: str | None) -> str
         )
     against = f"Gain over {baseline} (dB)" if baseline else "Gain (dB)"
     heads = ["Method", "PSNR (dB)", against, "SSIM", "Seconds", "Pixels", "Remarks"]
+    if not any(cell[-1] for cell in cells):
+        heads, cells = heads[:-1], [cell[:-1] for cell in cells]
     return table(heads, cells, f"This picture, protocol {protocol}")
 
 
@@ -353,12 +355,12 @@ def comparison(found: "RunComparison") -> str:
             number(row["change_db"], 3, "+"),
             f"{number(row['low'], 3, '+')} to {number(row['high'], 3, '+')}",
             "< 0.001" if row["p_value"] < 0.001 else number(row["p_value"], 3),
-            "tied" if row["tied"] else "",
+            "tied" if row["tied"] else "better" if row["change_db"] > 0 else "worse",
             str(row["same_outputs"]),
         ]
         for row in found.summary.to_dict("records")
     ]
-    heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "", "Equal to the bit"]
+    heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict", "Equal to the bit"]
     if summary:
         text = table(
             heads, summary, f"From {found.a.id} to {found.b.id}, protocol {found.protocol}"

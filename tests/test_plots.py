@@ -141,7 +141,7 @@ def test_published_numbers_stay_apart_and_unverified_ones_are_grey(stored):
         beside.method[~beside.verified & beside.psnr_db.notna()]
     )
     measured = figure.data[2]
-    assert measured.name == "measured here, rgb/1, 12 of 12 pictures"
+    assert measured.name == "measured here, rgb/1, 12 of 12"
     assert [name for _, name in measured.customdata][-1] == "official"
     assert min(measured.y) > max(*figure.data[0].y, *figure.data[1].y)
     row = beside[beside.verified & beside.psnr_db.notna()].iloc[0]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from eval import stats
 from eval.stats import compare, summarise
 
 
@@ -28,6 +29,12 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
         summary = summarise(rng.normal(30, 2, 40), seed=trial)
         hits += summary.low <= 30 <= summary.high
     assert 86 <= hits <= 100
+
+
+@pytest.mark.parametrize("size", [2, 7, 300, 3001])
+def test_shared_resamples_give_the_interval_of_scipy(size):
+    values = np.random.default_rng(size).normal(30, 4, size)
+    assert stats._interval(values, 5) == pytest.approx(stats._scipy_interval(values, 5), abs=1e-9)
 
 
 def test_a_clear_difference_and_none():

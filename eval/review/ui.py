@@ -88,6 +88,11 @@ SHORTCUTS = """() => {
 }"""
 """1, 2 and 3 answer, the arrows go back and skip; not while somebody types."""
 
+SCROLL = '<div class="review-scroll" tabindex="0" role="region" aria-label="Votes">'
+"""Around a table that may be wider than the screen; the keyboard can scroll it."""
+WHOLE_LINK = "(link) => link && location.origin + location.pathname + link"
+"""Puts the page's own address before a link."""
+
 STYLE = """<style>
 .review-style { display: none; }
 #review { gap: 12px; }
@@ -170,7 +175,8 @@ def build(
 def build_results(run: gr.components.Component, store: Store) -> "ReviewResults":
     """Build the panel that shows what all reviewers said, and makes links for new ones.
 
-    It names methods: it belongs beside a run's scores, not on the review page.
+    It names methods: it belongs beside a run's scores, not on the review page. Votes are counted
+    when its button is pressed, or `show` is asked.
 
     Args:
         run: Holds the id of the run, such as a `gr.State` or a hidden text box.
@@ -487,20 +493,19 @@ class ReviewResults:
                 min_width=240,
             )
             self.link = gr.Textbox(
-                label="Add this to the address of this page",
+                label="Send this link to the reviewer",
                 interactive=False,
                 buttons=["copy"],
                 min_width=240,
             )
+        self.refresh.click(self.show, run, [self.board, self.download], **private)
         gr.on(
-            [self.refresh.click, run.change],  # type: ignore[attr-defined]
-            self.show,
-            run,
-            [self.board, self.download],
+            [self.name.submit, self.name.blur],
+            self.make_link,
+            [run, self.name],
+            self.link,
             **private,
-        )
-        gr.on([self.name.submit, self.name.blur], self.make_link, [run, self.name], self.link,
-              **private)  # fmt: skip
+        ).then(None, self.link, self.link, js=WHOLE_LINK, api_visibility="private")
 
     def show(self, run_id: str | None) -> Iterator[Update]:
         """Count the votes, show the ranking and offer the votes as a file."""
@@ -555,7 +560,7 @@ def thanks(votes: list[Vote | None]) -> str:
         '<div class="review-card" role="status"><h2>Thank you!</h2>'
         f"<p>{answered} of {len(votes)} questions answered, and stored with the run. You can close "
         "this page, or change an answer; the methods stay unnamed so that you still can.</p>"
-        '<div class="review-scroll"><table class="review-table"><thead><tr><th scope="col">'
+        f'{SCROLL}<table class="review-table"><thead><tr><th scope="col">'
         'Question</th><th scope="col">You said</th><th scope="col">Comment</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></div>"
     )
@@ -580,7 +585,7 @@ def results_table(found: Ranking) -> str:
         body += "</tr>"
     columns = "".join(f'<th scope="col" class="review-number">{head}</th>' for head in heads)
     return (
-        '<div class="review-scroll"><table class="review-table"><thead><tr><th scope="col">Method'
+        f'{SCROLL}<table class="review-table"><thead><tr><th scope="col">Method'
         f"</th>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
         f'<p class="review-note">{escape(found.words)} PSNR and SSIM: protocol '
         f"{escape(found.protocol)}.</p>"
