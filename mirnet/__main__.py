@@ -1,4 +1,4 @@
-"""The command line: `python -m mirnet restore|weights|info|space|train|prepare`.
+"""The command line: `python -m mirnet restore|weights|info|check|space|train|prepare`.
 
 Commands print results on stdout, progress and complaints on stderr. A wrong input ends with exit
 code 2 and one sentence, Ctrl-C with 130. Nothing heavy is imported before a command needs it.
@@ -428,6 +428,24 @@ def info() -> None:
     }
     for name, value in facts.items():
         say(f"{name:<8} {value}")
+
+
+@app.command()
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a document instead.")] = False,
+) -> None:
+    """Check weights, disk, memory, Hub and versions; exit code 1 where something is wrong."""
+    import json
+
+    from . import health
+
+    findings = health.check()
+    if as_json:
+        say(json.dumps(health.document(findings)))
+    for finding in () if as_json else findings:
+        say(f"{'ok ' if finding.ok else 'BAD'} {finding.what:<8} {finding.words}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
 
 
 @space_app.callback()
