@@ -57,7 +57,7 @@ def build(max_pixels: int, service=None):
     from eval.review.ui import build as build_review
     from eval.service import Service
     from eval.ui import EvaluateTab
-    from mirnet import ui_html
+    from mirnet import health, ui_html
     from mirnet.inside.ui import build as build_inside
     from mirnet.ui import RestoreTab
 
@@ -80,8 +80,16 @@ def build(max_pixels: int, service=None):
                 build_review(page, lambda: service.store, read_only=service.read_only)
             with gr.Tab("Look inside", id="inside") as inside:
                 build_inside(inside, max_pixels, on_accelerator())
-            with gr.Tab("About", id="about"):
+            with gr.Tab("About", id="about") as about:
                 gr.HTML(ui_html.about(max_pixels, KEEP_SECONDS / 3600))
+                found = gr.HTML(elem_id="self-check")
+                about.select(
+                    lambda: ui_html.self_check(health.check()),
+                    None,
+                    found,
+                    api_visibility="private",
+                    show_progress="hidden",
+                )
     return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
 
 
@@ -145,7 +153,22 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
+        "app_kwargs": {"routes": [health_route()]},
     }
+
+
+def health_route():
+    """The self-check for monitors: /healthz, 200 where all is well and 503 where not."""
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    from mirnet import health
+
+    def healthz(request):
+        found = health.document(health.check(hub="hub" in request.query_params))
+        return JSONResponse(found, 200 if found["ok"] else 503)
+
+    return Route("/healthz", healthz)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Everything that comes from a file or a person is escaped here.
 
 import json
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -14,6 +15,7 @@ from pathlib import Path
 from . import __version__, catalogue, weights
 from .catalogue import WeightsEntry
 from .compare import RGB, Likeness
+from .health import Finding
 from .image import Picture
 from .tasks import TASKS, Task
 
@@ -276,6 +278,16 @@ examples/CREDITS.md; their damage is synthetic, and no weights were trained on t
 <p class="mir-small">MIRNet Studio {__version__} · Python {platform.python_version()} ·
 {versions}</p>
 </div>"""
+
+
+def self_check(findings: Iterable[Finding]) -> str:
+    """What the self-check found, one line each."""
+    rows = "".join(
+        f"<li><b>{escape(finding.what)}</b>{'' if finding.ok else ' — wrong'}: "
+        f"{escape(finding.words)}</li>"
+        for finding in findings
+    )
+    return f'<div class="mir-about"><h2>Self-check, just now</h2><ul>{rows}</ul></div>'
 
 
 def _version(package: str) -> str:

@@ -21,7 +21,7 @@ from PIL import Image
 
 import app
 import mirnet
-from mirnet import TASKS, catalogue, ui_html, weights
+from mirnet import TASKS, catalogue, health, ui_html, weights
 from mirnet.errors import InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.image import MAX_PIXELS, Picture, read_image
 from mirnet.jobs import Order, Run, Runs, Shelf, choose_weights, restore_file, unused_name
@@ -121,6 +121,20 @@ def test_a_space_asks_for_no_share_link(monkeypatch):
 
 
 # ---------------------------------------------------------------- the public endpoint
+
+
+def test_monitors_are_told_how_the_app_is(server, monkeypatch):
+    answer = requests.get(f"{server}healthz", timeout=60)
+    assert answer.status_code == 200 and answer.json()["ok"]
+    assert {f["what"] for f in answer.json()["findings"]} == {
+        "weights",
+        "disk",
+        "memory",
+        "versions",
+    }
+    monkeypatch.setattr(health, "_disk", lambda: health.Finding("disk", False, "Full."))
+    assert requests.get(f"{server}healthz", timeout=60).status_code == 503
+    assert "disk</b> — wrong: Full." in ui_html.self_check(health.check(hub=False))
 
 
 PUBLIC = {
