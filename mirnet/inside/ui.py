@@ -333,9 +333,9 @@ class InsideTab:
                 self.turn: 1,
                 self.seen_side: shown,
                 self.seen_words: _heading("What went in"),
-                self.seen: found.seen.pixels,
+                self.seen: shrink(found.seen).pixels,  # 8 bits
                 self.restored_side: shown,
-                self.restored: found.restored.pixels,
+                self.restored: shrink(found.restored).pixels,
                 self.parts: shown,
                 self.exposure: gr.update(visible=found.curve is not None),
                 self.curve: None if found.curve is None else plots.exposure_curve(found.curve),
