@@ -373,6 +373,7 @@ def _figure(title: str) -> "go.Figure":
             "font": {"color": TEXT, "size": 13, "family": FACE},
             "hoverlabel": {"align": "left"},
             "hovermode": "closest",
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": TEXT},
             "margin": {"l": 48, "r": 12, "t": 48, "b": 40},
             "height": 420,
             "legend": {

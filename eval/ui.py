@@ -105,7 +105,7 @@ MOST_SHOWN = 10
 """Pictures beside each other: input, methods, target."""
 TICK_SECONDS = 1.5
 """Between two looks at a run under way."""
-PLOT_EVERY = 4
+PLOT_EVERY = 2
 """The live plot is drawn at every so many looks."""
 NO_RUNS = ui_html.empty(
     "No runs are stored yet",
@@ -132,10 +132,9 @@ SCRIPT = """() => {
     plot.evSeen = plot._ev;
     plot.on("plotly_click", (event) => {
       const data = event.points && event.points[0] && event.points[0].customdata;
-      const box = document.querySelector("#ev-point textarea, #ev-point input");
-      if (!data || !data[0] || !box) return;
-      box.value = JSON.stringify([data[0], data[1], Date.now()]);
-      box.dispatchEvent(new Event("input", { bubbles: true }));
+      if (!data || !data[0]) return;
+      window.evPoint = JSON.stringify(data);
+      document.querySelector("#ev-point").click();
     });
   });
   new MutationObserver(hook).observe(document.body, { childList: true, subtree: true });
@@ -177,12 +176,12 @@ COPY_LINK = """async (...given) => {
 
 SAVE_PLOT = """() => {
   const plot = document.querySelector("#ev-plot .js-plotly-plot");
-  const button = plot && plot.querySelector('.modebar-btn[data-attr="toImage"]');
-  if (!button) return;
-  plot._context.toImageButtonOptions = { format: "FORMAT", filename: "mirnet-plot", scale: 2 };
-  button.click();
+  if (!plot || !window.Plotly) return;
+  const { width, height } = plot.getBoundingClientRect();
+  const file = { format: "FORMAT", filename: "mirnet-plot", width, height, scale: 2 };
+  window.Plotly.downloadImage(plot, file);
 }"""
-"""Saves the figure by plotly's own button."""
+"""Saves the figure as it stands on the screen, at twice its size."""
 
 CLICK_FILE = """() => setTimeout(() => document.querySelector("#ev-file").click(), 200)"""
 """Downloads the file that an event has just made."""
@@ -264,7 +263,7 @@ class EvaluateTab:
     # ------------------------------------------------------------ widgets
 
     def _build(self) -> None:
-        self.view = gr.State("run")
+        self.view = gr.Textbox("run", visible=False)  # a link is made of it in the browser
         self.message = _words("ev-message")
         with gr.Row(visible=False, elem_id="ev-head") as self.head:
             self.run = gr.Dropdown(
@@ -292,7 +291,8 @@ class EvaluateTab:
                     build[name]()
                 self.view_tabs[name] = tab
         self.file = gr.DownloadButton("File", visible="hidden", elem_id="ev-file")
-        self.point = gr.Textbox(visible="hidden", elem_id="ev-point")
+        self.point = gr.Textbox(visible=False)
+        self.pointed = gr.Button("Point", visible="hidden", elem_id="ev-point")
         self.room_px = gr.Number(320, visible=False)
 
     def _build_run(self) -> None:
@@ -642,7 +642,9 @@ class EvaluateTab:
         self.next.click(self.turn_on, self.asks, self.pair, **private).then(**fill)
         self.board.select(self.pick_method, self.asks, **choose).then(**fill)
         self.pairs.select(self.pick_pair, None, self.pair, **private).then(**fill)
-        self.point.input(self.pick_point, self.point, **choose).then(**fill)
+        self.pointed.click(
+            self.pick_point, self.point, js="() => [window.evPoint]", **choose
+        ).then(**fill)
         for image in self.images:
             image.select(
                 self.look_at,
@@ -701,7 +703,7 @@ class EvaluateTab:
             **private,
         )
         gr.on(
-            [self.n.change, self.methods.input],
+            [self.n.input, self.methods.input],
             self.change_size,
             [self.benchmark, self.n, self.methods],
             self.estimate,
@@ -978,7 +980,7 @@ class EvaluateTab:
     def _interrupted(self) -> str | None:
         """The newest run, where it waits to be gone on with."""
         newest = next(iter(self.service.history()), None)
-        if newest is None or newest[1] not in ("interrupted", "elsewhere"):
+        if newest is None or newest[1] not in ("interrupted", "elsewhere", "stopped"):
             return None
         return newest[0].id
 
@@ -1300,8 +1302,8 @@ class EvaluateTab:
     def pick_point(self, point: str) -> Update:
         """A point of a plot was clicked: its picture."""
         try:
-            pair, method, _ = json.loads(point)
-        except ValueError:
+            pair, method = json.loads(point)
+        except (TypeError, ValueError):
             return {self.message: gr.skip()}
         pair, method = str(pair)[:200], str(method)[:200]
         return {
