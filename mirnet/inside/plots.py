@@ -184,7 +184,8 @@ def energies(table: np.ndarray, block: int, turn: int) -> "go.Figure":
     figure = _figure("Energy from block to block")
     blocks = table.shape[1]
     places = [(number, way) for number in range(1, blocks + 1) for way in (1, 2)]
-    axis = [[f"Block {number}" for number, _ in places], ["1st", "2nd"] * blocks]
+    name = "Block {}" if blocks <= 3 else "{}"  # many long names do not fit on a phone
+    axis = [[name.format(number) for number, _ in places], ["1st", "2nd"] * blocks]
     sizes = [14 if place == (block, turn) else 7 for place in places]
     for stream, rows in enumerate(table):
         figure.add_trace(
@@ -390,7 +391,7 @@ def _figure(title: str) -> "go.Figure":
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"color": TEXT, "size": 13},
-            "margin": {"l": 48, "r": 12, "t": 48, "b": 40},
+            "margin": {"l": 48, "r": 16, "t": 48, "b": 56},
             "height": 320,
             "legend": {
                 "orientation": "h",

@@ -19,6 +19,7 @@ from ..image import read_image
 from ..jobs import choose_weights
 from ..preview import shrink
 from ..tasks import TASKS, get_task
+from ..ui import READABLE
 from . import plots
 from .diagram import introduction
 from .trace import MAX_PX, Feature, Name, Trace, mean_energy, summary, trace
@@ -27,7 +28,7 @@ Update = dict[Any, Any]
 """Which widget gets what."""
 
 MAX_BYTES = 256 * 2**20
-"""How much memory kept passes may take: about six of the authors' networks."""
+"""How much memory kept passes may take: about thirty of the authors' networks."""
 ATTENTION: tuple[Name, ...] = ("spatial attention", "context attention")
 """Attention drawn as maps; a network has one of them."""
 CHANNELS: tuple[Name, ...] = ("channel attention", "context channels")
@@ -122,9 +123,7 @@ class InsideTab:
             filterable=False,
             elem_id="inside-task",
         )
-        self.photo = gr.File(
-            label="Photo", file_types=["image"], elem_id="inside-photo", height=140
-        )
+        self.photo = gr.File(label="Photo", file_types=READABLE, elem_id="inside-photo", height=120)
         self.samples = gr.Gallery(
             **self._samples(first),
             columns=3,
@@ -350,9 +349,7 @@ class InsideTab:
             return self._drawn(self.kept.get(key), block, stream, turn)
 
     def _run(self, path: str | None, task_id: str, weights_id: str) -> Trace:
-        return self._trace(
-            path, task_id, weights.load(weights_id), MAX_PX, max_pixels=self.max_pixels
-        )
+        return self._trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
 
     def _drawn(self, found: Trace, block: int, stream: int, turn: int) -> Update:
         """Maps and plots of one place in the network."""
