@@ -1,9 +1,9 @@
 """Figures from the tables of `eval.compare` and `eval.published`; nothing is computed here.
 
-Colours are those of Okabe and Ito (2008), which colour-blind people can tell apart; a method keeps
-its colour and symbol in every figure of a run. Backgrounds are transparent and text is of a grey
-that reads on white and on black. Every point carries `customdata` of (pair id, method id); the pair
-is empty where a point stands for all pictures.
+Colours are those of Okabe and Ito (2008), which colour-blind people can tell apart, with a darker
+yellow that reads on white; a method keeps its colour and symbol in every figure of a run.
+Backgrounds are transparent and text is of a grey that reads on white and on black. Every point
+carries `customdata` of (pair id, method id); the pair is empty where a point stands for all.
 
 Figures of many pictures show at most `MOST_POINTS` points for each method, evenly spaced in rank
 with both ends, and say so; boxes and curves are of all of them.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#A89F00")
 """Of the methods, in the run's order; the eighth takes the first again with another symbol."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 """One step further each time the colours begin anew."""

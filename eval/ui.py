@@ -127,6 +127,8 @@ MEASURE_ROOM = """(...given) => {
 SCRIPT = """() => {
   if (window.evReady) return;
   window.evReady = true;
+  const label = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
+    (box) => box.setAttribute("aria-label", "Search the table"));
   const hook = () => document.querySelectorAll("#ev-plot .js-plotly-plot").forEach((plot) => {
     if (!plot.on || plot.evSeen === plot._ev) return;
     plot.evSeen = plot._ev;
@@ -137,7 +139,7 @@ SCRIPT = """() => {
       document.querySelector("#ev-point").click();
     });
   });
-  new MutationObserver(hook).observe(document.body, { childList: true, subtree: true });
+  new MutationObserver(() => { hook(); label(); }).observe(document.body, { childList: true, subtree: true });
   document.addEventListener("keydown", (event) => {
     const id = { ArrowLeft: "#ev-prev", ArrowRight: "#ev-next" }[event.key];
     const button = id && document.querySelector(id);
