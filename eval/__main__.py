@@ -486,11 +486,13 @@ def protocols() -> None:
 @app.command()
 def bench(
     pairs: Annotated[int, typer.Option(min=2, help="Pairs of the timed runs.")] = 16,
+    run: Annotated[str, typer.Option(help="Time opening and drawing this stored run.")] = "",
+    out: Out = None,
 ) -> None:
     """Time scoring beside restoring, and runs by pairs and workers, and print the ratios."""
-    from .bench import growth, scoring
+    from .bench import growth, opening, scoring
 
-    for group in (scoring(), growth(pairs)):
+    for group in [opening(_store(out).run(run))] if run else [scoring(), growth(pairs)]:
         table = Table("what", "seconds", "ratio", box=None)
         for timing in group:
             table.add_row(timing.what, f"{timing.seconds:.3f}", f"{timing.ratio:.2f}")

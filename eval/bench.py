@@ -1,4 +1,4 @@
-"""How fast the engine is: what scoring costs beside restoring, and how time grows.
+"""How fast it is: what scoring costs beside restoring, how time grows, how long a run opens.
 
 Everything is timed side by side in one process run; ratios mean more than seconds.
 """
@@ -19,10 +19,12 @@ from mirnet.image import Picture, write_image
 
 from .benchmarks import custom_benchmark
 from .engines import Engine, processes, ray, serial
+from .figures import FIGURES, draw
+from .frames import Frames
 from .methods import get_method
 from .protocols import PROTOCOLS
 from .runner import Order, begin, go_on
-from .runs import RunStore
+from .runs import RunStore, StoredRun
 from .worker import storable
 
 SIZE = 400, 600
@@ -108,3 +110,33 @@ def growth(pairs: int = 16, method: str = "nlm") -> Iterator[Timing]:
             seconds = time.perf_counter() - began
             first = first or seconds
             yield Timing(what, seconds, seconds / first)
+
+
+def opening(stored: StoredRun) -> Iterator[Timing]:
+    """Time how long a stored run takes to open, and each of its figures to draw.
+
+    Args:
+        stored: The run; one of thousands of pictures tells most.
+    """
+    from .compare import default_baseline, leaderboard, scores_frame
+
+    baseline = default_baseline(stored.header())
+    Frames().board(stored, baseline)  # keeps the tables of a large run, and imports what it needs
+    frames = Frames()
+    calls: dict[str, Callable[[], Any]] = {
+        "first look": lambda: leaderboard(stored, baseline, None, scores_frame(stored)),
+        "after a restart": lambda: (frames.scores(stored), frames.board(stored, baseline)),
+    }
+    for name, title in FIGURES.items():
+        calls[f"figure: {title}"] = functools.partial(_drawn, frames, stored, name)
+    first = 0.0
+    for what, call in calls.items():
+        began = time.perf_counter()
+        call()
+        seconds = time.perf_counter() - began
+        first = first or seconds
+        yield Timing(what, seconds, seconds / first)
+
+
+def _drawn(frames: Frames, stored: StoredRun, name: str) -> str:
+    return str(draw(frames, stored, name).figure.to_json())

@@ -96,6 +96,17 @@ def default_baseline(run: Run) -> str | None:
     return next((name for name in (*UNTOUCHED, *classical) if name in ids), None)
 
 
+def leader(run: Run) -> str:
+    """Id of the method with the highest mean PSNR, of those that do something to the input."""
+    base = default_baseline(run)
+    known = [
+        (line.psnr_db, line.method)
+        for line in run.summary
+        if line.psnr_db == line.psnr_db and line.method != base
+    ]
+    return max(known)[1] if known else run.methods[-1].id
+
+
 def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
     """One row for each pair and method, in the run's order of pairs and methods.
 

@@ -25,12 +25,10 @@ from .benchmarks import get_benchmark, load_benchmarks
 from .compare import (
     Metric,
     compare_runs,
-    cumulative,
     default_baseline,
-    input_quality,
-    paired_scores,
-    quartiles,
+    leader,
 )
+from .figures import FIGURES, OF_TWO, Drawn, draw
 from .methods import list_methods
 from .pictures import (
     INPUT,
@@ -71,16 +69,6 @@ VIEWS = {
     "runs": "All runs",
 }
 """Views of the tab, by their names in links."""
-PLOTS = {
-    "distribution": "Every picture",
-    "differences": "Differences",
-    "scatter": "Two methods",
-    "speed": "Quality and time",
-    "cumulative": "Share that reaches",
-    "input": "Against the input",
-    "published": "Published",
-}
-"""Figures on offer."""
 WHICH: dict[Which, str] = {
     "worst": "Worst",
     "best": "Best",
@@ -99,8 +87,6 @@ FILES = {
     "html": "HTML report",
 }
 """Files a run is written as."""
-OF_TWO = ("scatter", "differences")
-"""Figures that set two methods against each other."""
 MOST_SHOWN = 10
 """Pictures beside each other: input, methods, target."""
 TICK_SECONDS = 1.5
@@ -139,7 +125,8 @@ SCRIPT = """() => {
       document.querySelector("#ev-point").click();
     });
   });
-  new MutationObserver(() => { hook(); label(); }).observe(document.body, { childList: true, subtree: true });
+  const seen = new MutationObserver(() => { hook(); label(); });
+  seen.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("keydown", (event) => {
     const id = { ArrowLeft: "#ev-prev", ArrowRight: "#ev-next" }[event.key];
     const button = id && document.querySelector(id);
@@ -204,7 +191,7 @@ class Ask:
     metric: Metric
     """Score of plots and choices."""
     plot: str
-    """One of `PLOTS`."""
+    """One of `FIGURES`."""
     a: str | None
     """Of a figure of two methods, the one that the other is measured against."""
     b: str | None
@@ -417,7 +404,7 @@ class EvaluateTab:
     def _build_plots(self) -> None:
         with gr.Row():
             self.plot_name = gr.Dropdown(
-                [(title, name) for name, title in PLOTS.items()],
+                [(title, name) for name, title in FIGURES.items()],
                 value="distribution",
                 label="Figure",
                 filterable=False,
@@ -644,9 +631,9 @@ class EvaluateTab:
         self.next.click(self.turn_on, self.asks, self.pair, **private).then(**fill)
         self.board.select(self.pick_method, self.asks, **choose).then(**fill)
         self.pairs.select(self.pick_pair, None, self.pair, **private).then(**fill)
-        self.pointed.click(
-            self.pick_point, self.point, js="() => [window.evPoint]", **choose
-        ).then(**fill)
+        self.pointed.click(self.pick_point, self.point, js="() => [window.evPoint]", **choose).then(
+            **fill
+        )
         for image in self.images:
             image.select(
                 self.look_at,
@@ -894,8 +881,8 @@ class EvaluateTab:
             self.opens: gr.update(visible=ended and found.done > 0),
         }
         if found.done and (ended or count % PLOT_EVERY == 1):
-            scores = self.service.frames.scores(stored)
-            update[self.live_plot] = gr.update(value=_figure("distribution", scores), visible=True)
+            figure = draw(self.service.frames, stored, "distribution").figure
+            update[self.live_plot] = gr.update(value=figure, visible=True)
         elif not found.done:
             update[self.live_plot] = gr.update(visible=False)
         if ended:
@@ -954,7 +941,7 @@ class EvaluateTab:
             ("protocol", self.protocol, run.protocols),
             ("baseline", self.baseline, ids),
             ("method", self.method, ids),
-            ("plot", self.plot_name, PLOTS),
+            ("plot", self.plot_name, FIGURES),
             ("score", self.metric, get_args(Metric)),
             ("a", self.plot_a, ids),
             ("b", self.plot_b, ids),
@@ -1021,11 +1008,11 @@ class EvaluateTab:
             pair = None
         ids = [method.id for method in run.methods]
         names = [INPUT, *ids, TARGET]
-        leader = _leader(run)
-        others = [name for name in ids if name != leader]
+        best = leader(run)
+        others = [name for name in ids if name != best]
         other = default_baseline(run)
-        if other == leader or other is None:
-            other = others[0] if others else leader
+        if other == best or other is None:
+            other = others[0] if others else best
         base = default_baseline(run)
         chosen = [pair] if pair else []
         return {
@@ -1033,13 +1020,13 @@ class EvaluateTab:
             self.run: gr.update(choices=self._run_choices(), value=run.id),
             self.protocol: gr.update(choices=run.protocols, value=run.protocol),
             self.baseline: gr.update(choices=[("nothing", ""), *ids], value=base or ""),
-            self.plot_a: gr.update(choices=ids, value=base if base != leader else other),
-            self.plot_b: gr.update(choices=ids, value=leader),
+            self.plot_a: gr.update(choices=ids, value=base if base != best else other),
+            self.plot_b: gr.update(choices=ids, value=best),
             self.second: gr.update(choices=self._run_choices(but=run.id), value=None),
-            self.method: gr.update(choices=ids, value=leader),
+            self.method: gr.update(choices=ids, value=best),
             self.other: gr.update(choices=ids, value=other),
             self.left: gr.update(choices=names, value=INPUT),
-            self.right: gr.update(choices=names, value=leader),
+            self.right: gr.update(choices=names, value=best),
             self.pair: gr.update(choices=chosen, value=pair),
             self.which: "all" if pair else "worst",
             self.view: view,
@@ -1077,7 +1064,7 @@ class EvaluateTab:
             elif ask.view == "plots":
                 two = gr.update(visible=ask.plot in OF_TWO)
                 yield {
-                    self.plot: self._draw(stored, found.run, ask)[0],
+                    self.plot: self._draw(stored, ask).figure,
                     self.plot_a: two,
                     self.plot_b: two,
                     self.metric: gr.update(visible=ask.plot != "published"),
@@ -1110,21 +1097,17 @@ class EvaluateTab:
             self.made: ui_html.methods_table(run),
         }
 
-    def _draw(self, stored: StoredRun, run: Run, ask: Ask) -> "tuple[Any, pd.DataFrame]":
-        """The figure, and the table it is drawn from."""
-        scores = self.service.frames.scores(stored, ask.protocol or None)
-        if ask.plot in ("scatter", "differences"):
-            a, b = ask.a or str(default_baseline(run)), ask.b or _leader(run)
-            table = paired_scores(scores, a, b, ask.metric)
-        elif ask.plot in ("speed", "published"):
-            table = self.service.frames.board(stored, ask.baseline or None, ask.protocol or None)
-        elif ask.plot == "cumulative":
-            table = cumulative(scores, ask.metric)
-        elif ask.plot == "input":
-            table = input_quality(scores, metric=ask.metric)
-        else:
-            table = scores
-        return _figure(ask.plot, table, ask.metric, run), table
+    def _draw(self, stored: StoredRun, ask: Ask) -> Drawn:
+        return draw(
+            self.service.frames,
+            stored,
+            ask.plot,
+            ask.metric,
+            ask.protocol or None,
+            ask.baseline or None,
+            ask.a,
+            ask.b,
+        )
 
     # ------------------------------------------------------------ pictures
 
@@ -1132,7 +1115,7 @@ class EvaluateTab:
         stored = self.service.stored(str(ask.run))
         run = stored.header()
         scores = self.service.frames.scores(stored, ask.protocol or None)
-        method = ask.method or str(_leader(run))
+        method = ask.method or leader(run)
         which = ask.which if ask.which in get_args(Which) else "worst"
         k = int(min(max(ask.k or 10, 1), 1000))
         return choose_pairs(scores, which, method, ask.other or method, k, ask.metric)
@@ -1404,7 +1387,7 @@ class EvaluateTab:
         ask = Ask(*given)
         with _told(), tempfile.TemporaryDirectory(prefix="mirnet-") as folder:
             stored = self.service.stored(str(ask.run))
-            table = self._draw(stored, stored.header(), ask)[1]
+            table = self._draw(stored, ask).table
             path = Path(folder) / f"mirnet-{stored.id}-{ask.plot}.csv"
             path.write_text(_safe_csv(table), encoding="utf-8")
             yield str(path)
@@ -1651,24 +1634,6 @@ def _history_row(run: Run, state: str) -> list[Any]:
     ]
 
 
-def _figure(name: str, table: "pd.DataFrame", metric: Metric = "psnr_db", run: Any = None) -> Any:
-    from . import plots
-
-    if name == "distribution":
-        return plots.distribution(table, quartiles(table, metric), metric)
-    if name == "speed":
-        return plots.quality_speed(table, metric)
-    if name == "published":
-        return plots.published(published_beside(run), table)
-    draw = {
-        "scatter": plots.scatter,
-        "differences": plots.differences,
-        "cumulative": plots.cumulative,
-        "input": plots.against_input,
-    }
-    return draw[name](table, metric)
-
-
 def _rows(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
     """The rows of one pair, as a run stores them, from the kept table."""
     fields = set(Row.model_fields) - {"scores"}
@@ -1695,17 +1660,6 @@ def _sha_of(row: Row, name: str | None) -> str | None:
     if name == TARGET:
         return row.target_sha256
     return row.output_sha256 if row.method == name else None
-
-
-def _leader(run: Run) -> str:
-    """Id of the method with the highest mean, of those that do something."""
-    base = default_baseline(run)
-    known = [
-        (line.psnr_db, line.method)
-        for line in run.summary
-        if line.psnr_db == line.psnr_db and line.method != base
-    ]
-    return max(known)[1] if known else run.methods[-1].id
 
 
 def _shown_names(names: list[str]) -> list[str]:
