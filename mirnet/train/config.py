@@ -77,8 +77,8 @@ class Data(_Section):
     detail: float = Field(0, ge=0, le=1)
     """Share of the synthetic patches that are the most detailed of four draws."""
     reduced: float = Field(0.3, ge=0, le=1)
-    """Share of the patches of photographs that are reduced by 2: sharper, and with less noise of
-    their own."""
+    """Share of the patches of photographs that are reduced by 2, 3 or 4: sharper, and with less
+    noise of their own."""
     stages: list[Stage] = []
     """Progressive training: smaller patches and larger batches first."""
     pairs: list[Pairs] = []

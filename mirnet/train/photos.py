@@ -199,7 +199,7 @@ class Patches:
             rng: Source of randomness.
             detail: Probability that a patch is the most detailed of four: most of a photograph is
                 sky or out of focus and teaches little.
-            reduced: Probability that a patch is cut twice as large and reduced by 2.
+            reduced: Probability that a patch is cut 2, 3 or 4 times as large and reduced.
 
         Returns:
             Patches (size, 3, patch_px, patch_px) and thumbnails (size, 3, t, t), sRGB in [0, 1].
@@ -210,13 +210,13 @@ class Patches:
         areas = np.array([array.shape[0] * array.shape[1] for array in self.arrays], float)
         for index in rng.choice(len(self.arrays), size, p=areas / areas.sum()):
             array = self.arrays[index]
-            small = rng.random() < reduced
-            shrink = 2 if small and min(array.shape[:2]) >= 2 * patch_px else 1
+            shrink = int(rng.integers(2, 5)) if rng.random() < reduced else 1
+            shrink = min(shrink, min(array.shape[:2]) // patch_px)
             draws = 4 if detail and rng.random() < detail else 1
             crops = [_crop([array], patch_px * shrink, rng)[0] for _ in range(draws)]
             patch = max(crops, key=_detail)
-            if shrink == 2:
-                patch = patch.reshape(3, patch_px, 2, patch_px, 2).mean((2, 4))
+            if shrink > 1:
+                patch = patch.reshape(3, patch_px, shrink, patch_px, shrink).mean((2, 4))
             patches.append(patch)
             thumbnails.append(self.thumbnails[index].transpose(2, 0, 1).astype(np.float32) / 255)
         return torch.from_numpy(np.stack(patches)), torch.from_numpy(np.stack(thumbnails))
