@@ -132,8 +132,8 @@ SCRIPT = """() => {
     const button = id && document.querySelector(id);
     if (!button || !button.offsetParent || button.disabled) return;
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    const busy = "input, textarea, select, [contenteditable=true], [role=tab], [role=slider], td";
-    if (event.target.closest(busy)) return;
+    const typed = "input:not([type=radio]), textarea, select, [contenteditable=true]";
+    if (event.target.closest(`${typed}, [role=tab], [role=slider], [role=grid]`)) return;
     event.preventDefault();
     button.click();
   });
@@ -618,6 +618,7 @@ class EvaluateTab:
                 self.left.input, self.right.input, self.across.release, self.down.release,
                 self.pair.input, self.second.input,
             ],
+            trigger_mode="always_last",  # who chooses quickly gets the last choice
             **fill,
         )  # fmt: skip
         gr.on(
@@ -625,6 +626,7 @@ class EvaluateTab:
             self.first_pair,
             self.asks,
             self.pair,
+            trigger_mode="always_last",
             **private,
         ).then(**fill)
         self.prev.click(self.turn_back, self.asks, self.pair, **private).then(**fill)
