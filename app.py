@@ -173,7 +173,7 @@ def health_route():
 
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
-    from eval.service import Service
+    from eval.service import Service, warm_up
 
     flags = read_flags()
     alone = flags.host in (None, "localhost", "127.0.0.1", "::1")
@@ -192,6 +192,7 @@ def main() -> None:
         prevent_thread_lock=True,
         **launch_options(),
     )
+    warm_up()
     if share and not page.share_url:
         print(f"No public link could be made; the page goes on here: {page.local_url}")
     page.block_thread()

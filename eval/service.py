@@ -5,6 +5,7 @@ a stranger may ask for is limited, and the page says so before anybody asks.
 """
 
 import contextlib
+import importlib
 import logging
 import re
 import shutil
@@ -480,6 +481,16 @@ class Service:
                 if line.seconds_per_megapixel is not None:
                     found.setdefault(line.method, line.seconds_per_megapixel)
         return found
+
+
+def warm_up() -> None:
+    """Import in the background what the first look at a run needs: seconds, on a busy machine."""
+    names = ("pandas", "pyarrow.parquet", "plotly.graph_objects", "scipy.stats", "cv2")
+    threading.Thread(
+        target=lambda: [importlib.import_module(name) for name in names],
+        name="warm-up",
+        daemon=True,
+    ).start()
 
 
 def megapixels_of(benchmark: Benchmark) -> tuple[float, bool]:

@@ -127,6 +127,11 @@ SCRIPT = """() => {
   });
   const seen = new MutationObserver(() => { hook(); label(); });
   seen.observe(document.body, { childList: true, subtree: true });
+  document.addEventListener("click", (event) => {
+    const head = event.target.closest("#evaluate .table-wrap th .header-content");
+    const menu = head && head.parentElement.querySelector(".cell-menu-button");
+    if (menu) setTimeout(() => menu.click());
+  }, true);
   document.addEventListener("keydown", (event) => {
     const id = { ArrowLeft: "#ev-prev", ArrowRight: "#ev-next" }[event.key];
     const button = id && document.querySelector(id);
@@ -138,7 +143,8 @@ SCRIPT = """() => {
     button.click();
   });
 }"""
-"""A click on a point opens its picture; the arrow keys turn pictures, not while somebody types."""
+"""A click on a point opens its picture, one on a heading of a table its menu, which sorts; arrow
+keys turn pictures, not while somebody types."""
 
 COPY_LINK = """async (...given) => {
   const [view, run, image, protocol, baseline, method, plot, score, a, b, look, zoom, across, down,

@@ -234,7 +234,10 @@ def run_head(found: Snapshot) -> str:
 
 def best_words(board: "pd.DataFrame", baseline: str | None) -> str:
     """How to read the leaderboard."""
-    words = "Mean over pictures with its 95 % bootstrap interval. Best in bold."
+    words = (
+        "Click a heading to sort, a row to see that method's worst pictures. "
+        "Mean over pictures with its 95 % bootstrap interval. Best in bold."
+    )
     if baseline:
         words += (
             f" Difference, p (Wilcoxon signed-rank, two-sided) and wins: paired with {baseline}, "

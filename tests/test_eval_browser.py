@@ -262,7 +262,7 @@ def test_the_leaderboard_sorts_by_value_and_leads_to_pictures(visit):
     cells = page.locator(first).locator("[role=gridcell]").all_inner_texts()
     assert re.fullmatch(r"\d\d\.\d\d", cells[1].strip())
     assert re.fullmatch(r"0\.\d{4}", cells[3].strip())
-    page.click("#ev-board th[title='PSNR (dB)'] .cell-menu-button")
+    page.click("#ev-board th[title='PSNR (dB)'] .header-content")
     page.click("[role=menu] >> text=Sort ascending")
     page.wait_for_selector(f"{first} >> text=identity")
     page.fill("#ev-board .search-input", "cla")
