@@ -118,10 +118,13 @@ def opening(stored: StoredRun) -> Iterator[Timing]:
     Args:
         stored: The run; one of thousands of pictures tells most.
     """
+    import plotly.graph_objects  # noqa: F401 - the page imports both when it starts
+    import scipy.stats  # noqa: F401
+
     from .compare import default_baseline, leaderboard, scores_frame
 
     baseline = default_baseline(stored.header())
-    Frames().board(stored, baseline)  # keeps the tables of a large run, and imports what it needs
+    Frames().board(stored, baseline)  # keeps the tables of a large run
     frames = Frames()
     calls: dict[str, Callable[[], Any]] = {
         "first look": lambda: leaderboard(stored, baseline, None, scores_frame(stored)),
