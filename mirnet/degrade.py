@@ -293,8 +293,9 @@ def noisy_pair(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A noisy photograph and the mean of many such (task 'denoise').
 
-    The target went through the same sensor and development, so that a network learns to remove
-    noise and not to undo a camera's rendering. Clipping and the tone curve make noise change the
+    The target went through the same sensor and colour development, so that a network learns to
+    remove noise and not to undo a camera's rendering; but not through the mosaic, whose colour
+    fringes at edges average out over frames that a tripod holds nearly still. Clipping and the tone curve make noise change the
     local brightness; the target keeps that change, as the mean of many frames does that real
     benchmarks have for truth, and the network learns to leave brightness alone. Lens and sensor
     make a part of the photographs softer than their noise, which else passes for texture. A seventh
@@ -313,7 +314,7 @@ def noisy_pair(
     clean = smooth(clean, soft)
     camera = Camera.draw(len(clean), (6e-5, 2e-2), generator)
     sensor = camera.sense(clean)
-    target = camera.develop(sensor)
+    target = camera.colours(sensor)
     frames = [camera.develop(camera.expose(sensor, generator)) - target for _ in range(3)]
     shift = smooth(torch.stack(frames).mean(0), torch.full((len(clean), 1, 1, 1), 3.0))
     target = (target + shift).clamp(0, 1)
