@@ -10,6 +10,7 @@ import io
 import json
 import re
 import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -89,6 +90,8 @@ FILES = {
 """Files a run is written as."""
 MOST_SHOWN = 10
 """Pictures beside each other: input, methods, target."""
+MOST_VISITORS = 1000
+"""Whose newest request is remembered."""
 TICK_SECONDS = 1.5
 """Between two looks at a run under way."""
 PLOT_EVERY = 2
@@ -251,6 +254,7 @@ class EvaluateTab:
         """
         self.service = service
         self.tabs = tabs
+        self._newest_fill: OrderedDict[str | None, object] = OrderedDict()
         self._build()
         self._connect(page)
         self._add_endpoints()
@@ -1047,9 +1051,19 @@ class EvaluateTab:
 
     # ------------------------------------------------------------ showing
 
-    def fill(self, *given: Any) -> Iterator[Update]:
-        """Show the view that is open."""
-        ask = Ask(*given)
+    def fill(self, request: gr.Request, *given: Any) -> Iterator[Update]:
+        """Show the view that is open; what a visitor does not wait for any more is not sent."""
+        visitor, mine = request.session_hash, object()
+        self._newest_fill[visitor] = mine
+        self._newest_fill.move_to_end(visitor)
+        while len(self._newest_fill) > MOST_VISITORS:
+            self._newest_fill.popitem(last=False)
+        for update in self._views(Ask(*given)):
+            if self._newest_fill.get(visitor, mine) is not mine:
+                return
+            yield update
+
+    def _views(self, ask: Ask) -> Iterator[Update]:
         hidden = {self.head: gr.update(visible=ask.view != "run"), self.about: ""}
         if ask.view == "run":
             yield hidden

@@ -160,3 +160,14 @@ def test_a_run_of_5000_pictures_opens_and_draws_at_once(tmp_path, capsys):
     assert timings.pop("after a restart") < 10
     assert max(timings.values()) < 10
     assert len(timings) == 7  # one for each figure
+
+
+def test_only_the_newest_request_of_a_visitor_is_answered(service):
+    tab = made(service)
+    asked = [getattr(widget, "value", None) for widget in tab.asks]
+    asked[:2] = ["board", RUN]
+    anna, bert = (SimpleNamespace(session_hash=name) for name in ("anna", "bert"))
+    slow, other = tab.fill(anna, *asked), tab.fill(bert, *asked)
+    next(slow), next(other)
+    next(tab.fill(anna, *asked))  # she has pressed something else meanwhile
+    assert list(slow) == [] and len(list(other)) == 1
