@@ -44,6 +44,15 @@ SAVE_SUFFIXES = {
 """Suffixes that name a format results can be written in."""
 
 
+class Tiling(StrEnum):
+    """How tiles of a large photo agree: as `mirnet.restore.TILINGS`, which is not imported here."""
+
+    auto = "auto"
+    exact = "exact"
+    fast = "fast"
+    naive = "naive"
+
+
 class Format(StrEnum):
     """File formats of results."""
 
@@ -105,6 +114,13 @@ def restore(
     tile: Annotated[
         int | None, typer.Option(help="Longest side of a tile in pixels. Default: automatic.")
     ] = None,
+    tiling: Annotated[
+        Tiling,
+        typer.Option(
+            help="How tiles agree: exact, as if restored whole; fast, very nearly; naive, each on "
+            "its own and blended."
+        ),
+    ] = Tiling.auto,
     same_size: Annotated[
         bool,
         typer.Option("--same-size", help="Do not enlarge: the picture has its target size."),
@@ -144,6 +160,7 @@ def restore(
             "strength": strength,
             "ensemble": ensemble,
             "tile_px": tile,
+            "tiling": tiling.value,
             "same_size": same_size,
             "device": device,
         }
@@ -276,7 +293,7 @@ def _restore_all(jobs: Sequence[Job], task: str, settings: dict[str, Any], quali
             with progress(MofNCompleteColumn(), TextColumn("tiles"), TimeRemainingColumn()) as bar:
                 shown = bar.add_task(name, total=work.tiles)
                 for event in work:
-                    bar.update(shown, completed=event.tile)
+                    bar.update(shown, completed=event.tile, total=event.tiles)
                 restored = work.result()
             restored.save(job.target, quality=quality)
         except MIRNetError as error:

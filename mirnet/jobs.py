@@ -127,6 +127,8 @@ class Order:
     """Do not enlarge for super-resolution."""
     max_pixels: int = 0
     """Most pixels accepted."""
+    tiling: str = "auto"
+    """How tiles agree: a key of `mirnet.restore.TILINGS`."""
 
 
 Work = Callable[[str, Order], "Generator[TileDone | Restored]"]
@@ -159,6 +161,7 @@ def restore_file(path: str, order: Order, run: Run) -> "Generator[TileDone | Res
         tile_px=order.tile_px,
         same_size=order.same_size,
         max_pixels=order.max_pixels,
+        tiling=order.tiling,
     )
     run.restoration = restoration
     try:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .pooling import WHOLE, Pools
+
 
 def conv(channels_in: int, channels_out: int, kernel: int, groups: int = 1) -> nn.Conv2d:
     """A size-keeping convolution without bias (zero padding of kernel // 2)."""
@@ -34,13 +36,14 @@ def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
     height, width = image.shape[-2:]
     below, right = margin + -height % multiple, margin + -width % multiple
     if right:
-        image = F.pad(image, (margin, right, 0, 0), mode=_padding(right, width))
+        image = F.pad(image, (margin, right, 0, 0), mode=padding_mode(right, width))
     if below:
-        image = F.pad(image, (0, 0, margin, below), mode=_padding(below, height))
+        image = F.pad(image, (0, 0, margin, below), mode=padding_mode(below, height))
     return image
 
 
-def _padding(added: int, side: int) -> str:
+def padding_mode(added: int, side: int) -> str:
+    """How a side is extended by `added` pixels: see `pad_to_multiple`."""
     return "reflect" if added < side else "replicate"
 
 
@@ -60,12 +63,12 @@ class DualAttention(nn.Module):
         self.excite = conv(squeezed, n, 1)
         self.merge = conv(2 * n, n, 1)
 
-    def forward(self, x: Tensor, slope: Tensor) -> Tensor:
+    def forward(self, x: Tensor, slope: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to (B, n, H, W); `slope` is the PReLU slope, shape (1,)."""
         r = self.conv2(F.prelu(self.conv1(x), slope))
         places = torch.cat([r.amax(1, keepdim=True), r.mean(1, keepdim=True)], 1)  # (B, 2, H, W)
         spatial = torch.sigmoid(self.where(places))  # (B, 1, H, W)
-        pooled = r.mean((2, 3), keepdim=True)  # (B, n, 1, 1)
+        pooled = pools.mean(r)  # (B, n, 1, 1)
         channel = torch.sigmoid(self.excite(F.relu(self.squeeze(pooled))))
         return self.merge(torch.cat([r * spatial, r * channel], 1)) + x
 
@@ -86,12 +89,9 @@ class SelectiveKernelFusion(nn.Module):
         self.activate = nn.PReLU() if leaky_slope is None else nn.LeakyReLU(leaky_slope)
         self.score = nn.ModuleList(conv(squeezed, n, 1) for _ in range(streams))
 
-    def forward(self, *streams: Tensor) -> Tensor:
+    def forward(self, *streams: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Fuse equally shaped (B, n, H, W) maps into one."""
-        total = streams[0]
-        for stream in streams[1:]:
-            total = total + stream
-        z = self.activate(self.squeeze(total.mean((2, 3), keepdim=True)))  # (B, d, 1, 1)
+        z = self.activate(self.squeeze(pools.mean(*streams)))  # (B, d, 1, 1)
         weights = torch.stack([score(z) for score in self.score]).softmax(0)  # (S, B, n, 1, 1)
         fused = streams[0] * weights[0]
         for stream, weight in zip(streams[1:], weights[1:], strict=True):
@@ -175,11 +175,10 @@ class ResidualContext(nn.Module):
         self.context1 = conv(n, n, 1)
         self.context2 = conv(n, n, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to (B, n, H, W)."""
         r = self.conv2(F.leaky_relu(self.conv1(x), 0.2))
-        weights = self.attend(r).flatten(2).softmax(2)  # (B, 1, H*W)
-        context = torch.matmul(r.flatten(2), weights.transpose(1, 2)).unsqueeze(3)  # (B, n, 1, 1)
+        context = pools.attend(r, self.attend(r))  # (B, n, 1, 1)
         r = r + self.context2(F.leaky_relu(self.context1(context), 0.2))
         return F.leaky_relu(r, 0.2) + x
 

@@ -17,6 +17,7 @@ from .layers import (
     conv,
     pad_to_multiple,
 )
+from .pooling import WHOLE, Pools
 
 
 class MultiScaleBlock(nn.Module):
@@ -40,22 +41,24 @@ class MultiScaleBlock(nn.Module):
         self.last_up_2to0 = nn.Sequential(ResidualUp(4 * n), ResidualUp(2 * n))
         self.conv_out = conv(n, n, 3)
 
-    def forward(self, x: Tensor, slope: Tensor) -> Tensor:
+    def forward(self, x: Tensor, slope: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to the same shape; H and W divide by 4."""
         attend, fuse = self.attend, self.fuse
         # First column: each stream starts from the one above it.
-        a0 = attend[0](x, slope)  # (B, n, H, W)
+        a0 = attend[0](x, slope, pools)  # (B, n, H, W)
         a0_at1 = self.down_0to1(a0)
-        a1 = attend[1](a0_at1, slope)  # (B, 2n, H/2, W/2)
+        a1 = attend[1](a0_at1, slope, pools)  # (B, 2n, H/2, W/2)
         a1_at2 = self.down_1to2(a1)
-        a2 = attend[2](a1_at2, slope)  # (B, 4n, H/4, W/4)
+        a2 = attend[2](a1_at2, slope, pools)  # (B, 4n, H/4, W/4)
         # Every stream hears every other one.
-        t0 = fuse[0](a0, self.up_1to0(a1), self.up_2to0(a2))
-        t1 = fuse[1](a0_at1, a1, self.up_2to1(a2))
-        t2 = fuse[2](self.down_0to2(a0), a1_at2, a2)
+        t0 = fuse[0](a0, self.up_1to0(a1), self.up_2to0(a2), pools=pools)
+        t1 = fuse[1](a0_at1, a1, self.up_2to1(a2), pools=pools)
+        t2 = fuse[2](self.down_0to2(a0), a1_at2, a2, pools=pools)
         # Second column, then home to full resolution.
-        b0, b1, b2 = attend[0](t0, slope), attend[1](t1, slope), attend[2](t2, slope)
-        merged = fuse[0](b0, self.last_up_1to0(b1), self.last_up_2to0(b2))
+        b0 = attend[0](t0, slope, pools)
+        b1 = attend[1](t1, slope, pools)
+        b2 = attend[2](t2, slope, pools)
+        merged = fuse[0](b0, self.last_up_1to0(b1), self.last_up_2to0(b2), pools=pools)
         return self.conv_out(merged) + x
 
 
@@ -67,11 +70,11 @@ class RecursiveGroup(nn.Module):
         self.blocks = nn.ModuleList(MultiScaleBlock(n) for _ in range(blocks))
         self.conv_out = conv(n, n, 3)
 
-    def forward(self, x: Tensor, slope: Tensor) -> Tensor:
+    def forward(self, x: Tensor, slope: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to the same shape."""
         y = x
         for block in self.blocks:
-            y = block(y, slope)
+            y = block(y, slope, pools)
         return self.conv_out(y) + x
 
 
@@ -121,9 +124,22 @@ class MIRNet(
         """
         height, width = image.shape[-2:]
         padded = pad_to_multiple(image, self.multiple)
-        shallow = self.conv_in(nn.functional.pixel_unshuffle(padded, self.stem))
-        y = shallow
+        return self.restore_padded(padded)[..., :height, :width]
+
+    def restore_padded(
+        self, padded: Tensor, condition: Tensor | None = None, pools: Pools = WHOLE
+    ) -> Tensor:
+        """Restore a padded picture, or a tile cut out of one.
+
+        Args:
+            padded: (B, 3, H, W) as `forward` takes it; both sides divide by `multiple`.
+            condition: Unused.
+            pools: What the global operations pool over.
+
+        Returns:
+            (B, 3, H, W) float32, not clamped, with the padding.
+        """
+        y = self.conv_in(nn.functional.pixel_unshuffle(padded, self.stem))
         for group in self.groups:
-            y = group(y, self.attention_slope)
-        residual = nn.functional.pixel_shuffle(self.conv_out(y), self.stem)
-        return (residual + padded)[..., :height, :width]
+            y = group(y, self.attention_slope, pools)
+        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem) + padded

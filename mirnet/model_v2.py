@@ -20,6 +20,7 @@ from .layers import (
     conv,
     pad_to_multiple,
 )
+from .pooling import WHOLE, Pools
 
 
 class MultiScaleBlockV2(nn.Module):
@@ -44,15 +45,15 @@ class MultiScaleBlockV2(nn.Module):
         self.fuse_top = SelectiveKernelFusion(n, 2, leaky_slope=0.2)
         self.conv_out = conv(n, n, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to the same shape; H and W divide by 4."""
         top, mid, bot = x, self.down_mid(x), self.down_bot(x)
         for up_bot, up_mid in ((self.up_bot1, self.up_mid1), (self.up_bot2, self.up_mid2)):
-            top = self.context_top(top)  # (B, n, H, W)
-            mid = self.context_mid(mid)  # (B, f*n, H/2, W/2)
-            bot = self.context_bot(bot)  # (B, f*f*n, H/4, W/4)
-            mid = self.fuse_mid(mid, up_bot(bot))
-            top = self.fuse_top(top, up_mid(mid))
+            top = self.context_top(top, pools)  # (B, n, H, W)
+            mid = self.context_mid(mid, pools)  # (B, f*n, H/2, W/2)
+            bot = self.context_bot(bot, pools)  # (B, f*f*n, H/4, W/4)
+            mid = self.fuse_mid(mid, up_bot(bot), pools=pools)
+            top = self.fuse_top(top, up_mid(mid), pools=pools)
         return self.conv_out(top) + x
 
 
@@ -66,11 +67,11 @@ class RecursiveGroupV2(nn.Module):
         )
         self.conv_out = conv(n, n, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to the same shape."""
         y = x
         for block in self.blocks:
-            y = block(y)
+            y = block(y, pools)
         return self.conv_out(y) + x
 
 
@@ -129,6 +130,11 @@ class MIRNetV2(
         """
         return 0 if self.stem == 1 or self.training else 2 * self.multiple
 
+    @property
+    def thumbnail_px(self) -> int:
+        """Sides of the averaged copy from which `condition` takes all it needs; 0 if nothing."""
+        return 0 if self.exposure is None else self.exposure.thumbnail_px
+
     def condition(self, image: Tensor) -> Tensor | None:
         """What a tile must know about the whole picture before it is restored.
 
@@ -153,15 +159,33 @@ class MIRNetV2(
         """
         height, width = image.shape[-2:]
         margin = self.margin
+        if self.exposure is not None and condition is None:
+            condition = self.condition(image)
         padded = pad_to_multiple(image, self.multiple, margin)
+        restored = self.restore_padded(padded, condition)
+        return restored[..., margin : margin + height, margin : margin + width]
+
+    def restore_padded(
+        self, padded: Tensor, condition: Tensor | None = None, pools: Pools = WHOLE
+    ) -> Tensor:
+        """Restore a padded picture, or a tile cut out of one.
+
+        Args:
+            padded: (B, 3, H, W) as `forward` takes it, margin and padding included; both sides
+                divide by `multiple`.
+            condition: Result of `condition` for the whole picture; needed where there is a curve.
+            pools: What the global operations pool over.
+
+        Returns:
+            (B, 3, H, W) float32, not clamped, with margin and padding.
+        """
         base = seen = padded
         if self.exposure is not None:
-            chosen = self.condition(image) if condition is None else condition
-            base = self.exposure(padded, chosen)
+            if condition is None:
+                raise ValueError("a network with an exposure curve needs its condition")
+            base = self.exposure(padded, condition)
             seen = cat([base, padded], 1)
         y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
         for group in self.groups:
-            y = group(y)
-        residual = nn.functional.pixel_shuffle(self.conv_out(y), self.stem)
-        restored = residual + base
-        return restored[..., margin : margin + height, margin : margin + width]
+            y = group(y, pools)
+        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem) + base

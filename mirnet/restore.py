@@ -1,9 +1,10 @@
 """Restore one photo: picture in, one event a tile, picture out.
 
-A photo is cut into overlapping tiles (`tiling.py`), each goes through the network, and the results
-are blended row of tiles by row of tiles, so that only a band of the picture is ever held as floats.
-Networks of any task keep the size; super-resolution enlarges first (see `restore`). The module can
-be called like its function, because `mirnet.restore` names both.
+A photo is cut into tiles, each goes through the network, and only a tile or a band of the picture
+is ever held as floats. How tiles agree is a choice (`TILINGS`): as the whole photo would have come
+out (`seamless.py`), or each on its own and blended (`tiling.py`). Networks of any task keep the
+size; super-resolution enlarges first (see `restore`). The module can be called like its function,
+because `mirnet.restore` names both.
 """
 
 import contextlib
@@ -14,10 +15,11 @@ import operator
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,10 +27,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from . import tiling
+from . import seamless, tiling
 from .checkpoints import architecture_name, count_parameters
 from .errors import CheckpointRejected, ImageRejected, InvalidRequest, MIRNetError
 from .image import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
+from .pooling import Pools
 from .tasks import Task, get_task
 from .tiling import Tile
 from .weights import LoadedWeights
@@ -49,7 +52,19 @@ SMALLEST_TILE_PX, LARGEST_TILE_PX = 32, 16384
 LARGEST_AUTO_OVERLAP_PX = 32
 """As the authors' demo of MIRNet-v2 has it; wider overlaps cost time."""
 THUMBNAIL_PX = 512
-"""Longest side of the copy from which a network takes what it needs to know of the whole photo."""
+"""Longest side of the copy from which a network takes what it needs to know of the whole photo,
+unless its `thumbnail_px` says how large a copy it makes itself."""
+
+TILINGS = {
+    "auto": "exact where it takes at most 3.5 times as long as naive, else fast, else naive",
+    "exact": "as if the whole photo had gone through the network at once, to 80 dB or better",
+    "fast": "very nearly so, in one pass: the whole photo is judged from a sample",
+    "naive": "every tile on its own, neighbours blended: its colours and strength may vary",
+}
+"""How tiles of a large photo may agree."""
+LONGEST_AUTO = {"exact": 3.5, "fast": 2.0}
+"""How many times the pixels of naive tiles a choice may send through the network to be automatic;
+the rest of it are halos, which small tiles make expensive."""
 
 
 class Cancelled(MIRNetError):
@@ -91,17 +106,23 @@ class Restored:
     seconds: float
     """Time worked, without reading, enlarging and writing."""
     tiles: int
-    """Tiles restored; 0 at strength 0, where the network does not run."""
+    """Tiles the photo was cut into; 0 at strength 0, where the network does not run."""
     tile_px: int
     """Longest side a tile could have."""
     overlap_px: int
-    """Shortest overlap neighbours could have."""
+    """Shortest overlap neighbours could have; of `exact` and `fast`, the halo around a tile."""
     strength: float
     """Share of the network's result, the rest being `before`."""
     ensemble: bool
     """Whether each tile is the mean over 8 flips and rotations."""
     device: str
     """Where the network ran: "cpu", "cuda", "mps"."""
+    tiling: str = "whole"
+    """How tiles were made to agree: one of `TILINGS`, or "whole" where there was but one."""
+    passes: int = 1
+    """How often each tile went through the network, flips and rotations not counted."""
+    agreement_db: float | None = None
+    """Of `exact`: estimated PSNR between the result and the whole photo in one go."""
 
     @property
     def megapixels(self) -> float:
@@ -114,7 +135,7 @@ class Restored:
         return self.megapixels / max(self.seconds, 1e-9)
 
     def facts(self) -> str:
-        """One line for a person: weights, hash, size, time, speed, tiles."""
+        """One line for a person: weights, hash, size, time, speed, tiles and how they agree."""
         parts = [f"weights {self.weights_id}"]
         if self.weights_sha256:
             parts.append(f"sha256 {self.weights_sha256[:6]}…")
@@ -122,10 +143,16 @@ class Restored:
             speed = self.megapixels_per_second
             parts.append(f"{self.megapixels:.3g} MP in {self.seconds:.1f} s ({speed:.2g} MP/s)")
             many = f"{self.tiles} tiles up to {self.tile_px} px"
-            parts.append("1 tile" if self.tiles == 1 else many)
+            parts.append("1 tile" if self.tiles == 1 else many + self._how_tiles_agree())
         else:
             parts.append(f"{self.megapixels:.3g} MP unchanged at strength 0")
         return " · ".join(parts)
+
+    def _how_tiles_agree(self) -> str:
+        if self.tiling == "exact":
+            times = "1 pass" if self.passes == 1 else f"{self.passes} passes"
+            return f" in {times}, as if in one piece ({self.agreement_db or 0:.0f} dB)"
+        return ", matched to a sample of the photo" if self.tiling == "fast" else ""
 
     def save(self, path: str | Path, format: str | None = None, quality: int = 95) -> Path:  # noqa: A002
         """Write the result as a file.
@@ -168,10 +195,11 @@ class _Settings:
     tile_px: int
     overlap_px: int
     device: torch.device
+    tiling: str
 
 
 class Restoration:
-    """A restoration under way: an iterator of one `TileDone` per tile, and its result.
+    """A restoration under way: an iterator of one `TileDone` per tile and pass, and its result.
 
     The work is done while iterating, in the thread that iterates. `restore` makes these.
 
@@ -182,11 +210,27 @@ class Restoration:
 
     def __init__(self, before: Picture, network: _Network, settings: _Settings):
         self._before, self._network, self._settings = before, network, settings
+        self._tiling, self._overlap_px, self._tile_px = (
+            "whole",
+            settings.overlap_px,
+            settings.tile_px,
+        )
         self._plan: list[Tile] = []
+        self._areas: list[int] = []
+        self._tiles = self._passes = 0
+        self._agreement_db: float | None = None
         if settings.strength > 0:
             size = before.height, before.width
             lengths = settings.tile_px, settings.overlap_px
             self._plan = tiling.plan(*size, *lengths, network.multiple)
+            self._areas = [tile.rows.length * tile.columns.length for tile in self._plan]
+            self._tiles, self._passes = len(self._plan), 1
+            if self._tiles > 1:
+                self._tiling = self._choose_tiling()
+            if self._tiling in ("exact", "fast"):
+                exact = self._tiling == "exact"
+                passes = seamless.USUAL_PASSES if exact else 1
+                self._areas = self._usual_areas(exact) * passes * len(self._views)
         self._stop = threading.Event()
         self._seconds = 0.0
         self._pixels: np.ndarray | None = None
@@ -195,8 +239,8 @@ class Restoration:
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are to restore."""
-        return len(self._plan)
+        """How many events there will be: tiles, passes counted. The number of passes is a guess."""
+        return len(self._areas)
 
     def __iter__(self) -> Iterator[TileDone]:
         return self
@@ -219,8 +263,7 @@ class Restoration:
             raise
         finally:
             self._seconds += time.perf_counter() - began
-        areas = [tile.rows.length * tile.columns.length for tile in self._plan]
-        left = self._seconds * sum(areas[done:]) / sum(areas[:done])
+        left = self._seconds * sum(self._areas[done:]) / sum(self._areas[:done])
         return TileDone(done, self.tiles, self._seconds, left)
 
     def cancel(self) -> None:
@@ -257,24 +300,34 @@ class Restoration:
             architecture=architecture_name(network.model),
             parameters=count_parameters(network.model),
             seconds=self._seconds,
-            tiles=self.tiles,
-            tile_px=settings.tile_px,
-            overlap_px=settings.overlap_px,
+            tiles=self._tiles,
+            tile_px=self._tile_px,
+            overlap_px=self._overlap_px,
             strength=settings.strength,
             ensemble=settings.ensemble,
             device=str(settings.device),
+            tiling=self._tiling,
+            passes=self._passes,
+            agreement_db=self._agreement_db,
         )
 
     def _run(self) -> Generator[int]:
         """Restore tile after tile; yield how many are done."""
-        before = self._before.pixels
         if self._stop.is_set():
             return
         if not self._plan:
-            self._pixels = before
+            self._pixels = self._before.pixels
             return
         model = _on_device(self._network.model, self._settings.device)
         condition = self._condition(model)
+        if self._tiling in ("exact", "fast"):
+            yield from self._run_agreeing(model, condition)
+        else:
+            yield from self._run_blending(model, condition)
+
+    def _run_blending(self, model: nn.Module, condition: Tensor | None) -> Generator[int]:
+        """Restore every tile on its own; blend neighbours."""
+        before = self._before.pixels
         pixels = np.empty_like(before)
         unfinished = np.empty((0, before.shape[1], 3), np.float32)
         done = 0
@@ -299,13 +352,105 @@ class Restoration:
                     self._pixels = pixels
                 yield done
 
+    def _run_agreeing(self, model: nn.Module, condition: Tensor | None) -> Generator[int]:
+        """Restore tiles as the whole photo would have come out, view by view."""
+        before, exact = self._before.pixels, self._tiling == "exact"
+        multiple, margin = self._network.multiple, getattr(model, "margin", 0)
+        run = self._runner(model, condition)
+        pixels = np.empty_like(before)
+        total = np.zeros(before.shape, np.float32) if len(self._views) > 1 else None
+        done = 0
+        for view in self._views:
+            if self._stop.is_set():
+                return
+            turned = _turn_pixels(before, view)
+            restored = None if total is None else np.empty(turned.shape, np.float32)
+            picture = seamless.PaddedPicture(turned, multiple, margin)
+            work = seamless.SeamlessTiles(run, picture, multiple, self._settings.tile_px, exact)
+            self._overlap_px, self._tile_px = work.halo_px, work.longest_px
+            self._tiles, usual = len(work.areas), seamless.USUAL_PASSES if exact else 1
+            views_left = len(self._views) - 1 - view
+            self._areas[done:] = work.areas * usual * (views_left + 1)
+            for index, made in enumerate(work):
+                output = made.output[0].permute(1, 2, 0).cpu().numpy()
+                if restored is None:
+                    pixels[made.place] = self._finish(output, before[made.place])
+                else:
+                    restored[made.place] = output
+                done += 1
+                ahead = work.areas[index % self._tiles + 1 :] + work.areas * made.passes_left
+                self._areas[done:] = ahead + work.areas * usual * views_left
+                if not ahead:
+                    self._passes, self._agreement_db = work.passes, work.agreement_db
+                    if total is not None and restored is not None:
+                        total += _turn_pixels_back(restored, view)
+                if len(self._areas) == done:
+                    if total is not None:
+                        pixels = self._finish(total / len(self._views), before)
+                    self._pixels = pixels
+                yield done
+                if self._stop.is_set():
+                    return
+
+    def _runner(self, model: nn.Module, condition: Tensor | None) -> seamless.Run:
+        """The network on padded tiles, on its device and with the lock held."""
+        network = cast(seamless.TileNetwork, model)
+
+        def run(tiles: Tensor, pools: Pools) -> Tensor:
+            with COMPUTE_LOCK, torch.inference_mode():
+                return _checked(
+                    lambda image: network.restore_padded(image, condition, pools),
+                    _laid_out(tiles, model).to(self._settings.device),
+                )
+
+        return run
+
+    @property
+    def _views(self) -> range:
+        """Flips and rotations to average over."""
+        return range(8) if self._settings.ensemble else range(1)
+
+    def _choose_tiling(self) -> str:
+        """How the tiles of this photo are to agree."""
+        model, wanted = self._network.model, self._settings.tiling
+        if not hasattr(model, "restore_padded"):
+            return "naive"  # its tiles cannot be told about the whole photo
+        if wanted != "auto":
+            return wanted
+        naive = sum(self._areas)
+        for choice, longest in LONGEST_AUTO.items():
+            exact = choice == "exact"
+            areas = self._usual_areas(exact)
+            if sum(areas) * (seamless.USUAL_PASSES if exact else 1) <= longest * naive:
+                return choice
+        return "naive"
+
+    def _usual_areas(self, exact: bool) -> list[int]:
+        """Pixels of each tile with a halo as usual, before it is measured."""
+        step = self._network.multiple
+        halo = seamless.usual_halo_px(self._network.model, exact)
+        rows, columns = (
+            [part.seen.stop - part.seen.start for part in seamless.cut(side, *lengths)]
+            for side, lengths in (
+                (-(-side // step) * step, (self._settings.tile_px, halo, step))
+                for side in (self._before.height, self._before.width)
+            )
+        )
+        return [row * column for row in rows for column in columns]
+
     def _condition(self, model: nn.Module) -> Tensor | None:
         """What the network takes from the whole photo, once, so that all tiles agree."""
         observe = getattr(model, "condition", None)
         if observe is None:
             return None
         pixels = self._before.pixels
-        whole = _as_tensor(pixels) if len(self._plan) == 1 else _thumbnail(pixels, THUMBNAIL_PX)
+        side = getattr(model, "thumbnail_px", 0)
+        if len(self._plan) == 1:
+            whole = _as_tensor(pixels)
+        elif side:
+            whole = _reduced(pixels, min(side, pixels.shape[0]), min(side, pixels.shape[1]))
+        else:
+            whole = _thumbnail(pixels, THUMBNAIL_PX)
         with COMPUTE_LOCK, torch.inference_mode():
             return observe(whole.to(self._settings.device))
 
@@ -314,19 +459,17 @@ class Restoration:
     ) -> np.ndarray | None:
         """Restore one tile: (h, w, 3) float32, not clamped; None when stopped meanwhile."""
         image = _as_tensor(self._before.pixels[tile.rows.pixels, tile.columns.pixels])
-        if getattr(model, "stem", 1) == 1:  # measured: behind a stem, channels last is faster
-            image = image.contiguous()
-        image = image.to(self._settings.device)
-        views = range(8) if self._settings.ensemble else range(1)
+        image = _laid_out(image, model).to(self._settings.device)
+        run = model if condition is None else lambda turned: model(turned, condition)
         total: Tensor | None = None
-        for view in views:
+        for view in self._views:
             if self._stop.is_set():
                 return None
             with COMPUTE_LOCK, torch.inference_mode():
-                output = _turn_back(_forward(model, _turn(image, view), condition), view)
+                output = _turn_back(_checked(run, _turn(image, view)), view)
                 total = output if total is None else total + output
         assert total is not None
-        return (total / len(views))[0].permute(1, 2, 0).cpu().numpy()
+        return (total / len(self._views))[0].permute(1, 2, 0).cpu().numpy()
 
     def _finish(self, band: np.ndarray, before: np.ndarray) -> np.ndarray:
         """Turn complete rows into pixels: clamp, grey, strength, depth.
@@ -359,6 +502,7 @@ def restore(
     same_size: bool = False,
     max_pixels: int = MAX_PIXELS,
     device: "str | torch.device | None" = None,
+    tiling: str = "auto",
 ) -> Restoration:
     """Start restoring a photo of any size from 1x1 up.
 
@@ -380,10 +524,13 @@ def restore(
         strength: 0 returns the input bit for bit, 1 the network's result, between them a blend.
         ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
         tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB.
-        overlap_px: Shortest overlap of neighbours; None for an eighth of a tile, at most 32.
+        overlap_px: Shortest overlap of naive neighbours, which are then chosen unless `tiling` says
+            otherwise; None for an eighth of a tile, at most 32.
         same_size: The photo already has its target size: do not enlarge it for super-resolution.
         max_pixels: Most pixels accepted, in the photo and in the result.
         device: "cpu", "cuda", "cuda:1", "mps"; None for CUDA where there is a GPU, else the CPU.
+        tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
+            without `restore_padded` knows only "naive".
 
     Returns:
         An iterator of `TileDone` with `.result()` and `.cancel()`.
@@ -403,13 +550,21 @@ def restore(
         raise InvalidRequest(
             f"Strength {strength!r} is not a number from 0 to 1: choose 1 for all."
         )
+    if tiling not in TILINGS:
+        raise InvalidRequest(
+            f"There is no tiling {str(tiling)[:40]!r}: choose from {', '.join(TILINGS)}."
+        )
+    if tiling == "auto" and overlap_px is not None:
+        tiling = "naive"
     place = _device(device)
     network = _network(weights, chosen)
     tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
-    settings = _Settings(chosen, float(strength), bool(ensemble), tile_px, overlap_px, place)
+    settings = _Settings(
+        chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling
+    )
     return Restoration(picture, network, settings)
 
 
@@ -550,17 +705,39 @@ def _as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None]
 
 
+def _laid_out(image: Tensor, model: nn.Module) -> Tensor:
+    """A picture in the memory layout that a network is fastest with."""
+    if getattr(model, "stem", 1) == 1:  # measured: behind a stem, channels last is faster
+        return image.contiguous()
+    return image.contiguous(memory_format=torch.channels_last)
+
+
 def _thumbnail(pixels: np.ndarray, longest_px: int) -> Tensor:
-    """Reduce (H, W, 3) by area average to (1, 3, h, w) in [0, 1], a few rows at a time."""
+    """Reduce (H, W, 3) by area average to (1, 3, h, w) in [0, 1]."""
     height, width = pixels.shape[:2]
     shrink = min(longest_px / max(height, width), 1)
-    small_height = max(round(height * shrink), 1)
-    small_width = max(round(width * shrink), 1)
+    return _reduced(pixels, max(round(height * shrink), 1), max(round(width * shrink), 1))
+
+
+def _reduced(pixels: np.ndarray, small_height: int, small_width: int) -> Tensor:
+    """`adaptive_avg_pool2d` of (H, W, 3), a few rows at a time: (1, 3, h, w) in [0, 1]."""
+    height = pixels.shape[0]
     rows = []
     for i in range(small_height):
         top, bottom = i * height // small_height, -(-(i + 1) * height // small_height)
         rows.append(F.adaptive_avg_pool2d(_as_tensor(pixels[top:bottom]), (1, small_width)))
     return torch.cat(rows, 2)
+
+
+def _turn_pixels(pixels: np.ndarray, view: int) -> np.ndarray:
+    """`_turn` for (H, W, 3), without a copy."""
+    return np.rot90(pixels[:, ::-1] if view >= 4 else pixels, view % 4)
+
+
+def _turn_pixels_back(pixels: np.ndarray, view: int) -> np.ndarray:
+    """Undo `_turn_pixels`."""
+    pixels = np.rot90(pixels, -(view % 4))
+    return pixels[:, ::-1] if view >= 4 else pixels
 
 
 def _turn(image: Tensor, view: int) -> Tensor:
@@ -576,7 +753,7 @@ def _turn_back(image: Tensor, view: int) -> Tensor:
     return image.flip(3) if view >= 4 else image
 
 
-def _forward(model: nn.Module, image: Tensor, condition: Tensor | None) -> Tensor:
+def _checked(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     """Run the network and refuse what cannot be a picture.
 
     Raises:
@@ -584,7 +761,7 @@ def _forward(model: nn.Module, image: Tensor, condition: Tensor | None) -> Tenso
         InvalidRequest: Too little memory, or an output of another size.
     """
     try:
-        output = model(image) if condition is None else model(image, condition)
+        output = run(image)
     except (RuntimeError, MemoryError) as error:
         out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
         if not out_of_memory and "allocate memory" not in str(error):

@@ -52,6 +52,13 @@ VIEWS = (("Slider", "slider"), ("Side by side", "pair"), ("100 %", "close"))
 """Ways to look at a result."""
 TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
 """Tile sizes on offer; 0 lets the library choose."""
+TILINGS = (
+    ("Automatic", "auto"),
+    ("Exactly (slower)", "exact"),
+    ("Very nearly", "fast"),
+    ("Not: each on its own", "naive"),
+)
+"""Ways in which tiles may agree, as `mirnet.restore.TILINGS`."""
 FORMAT_INFO = "PNG and TIFF keep every bit; JPEG and WebP are smaller, with 8 bits"
 MAX_FILES = 50
 """Most photos of one batch."""
@@ -182,6 +189,12 @@ class RestoreTab:
             self.tile_px = gr.Dropdown(
                 list(TILES_PX), value=0, label="Tile size", info="Smaller tiles need less memory"
             )
+            self.tiling = gr.Dropdown(
+                list(TILINGS),
+                value="auto",
+                label="Tiles match the whole photo",
+                info="A large photo is restored in tiles",
+            )
             self.same_size = gr.Checkbox(
                 False,
                 label="My photo already has its final size",
@@ -311,7 +324,8 @@ class RestoreTab:
             self.run,
             [
                 self.chosen, self.task, self.weights, self.strength, self.ensemble, self.tile_px,
-                self.same_size, self.save_format, self.original, self.view, self.room_px,
+                self.same_size, self.tiling, self.save_format, self.original, self.view,
+                self.room_px,
             ],
             stage,
             js=MEASURE_ROOM,
@@ -536,6 +550,7 @@ class RestoreTab:
         ensemble: bool,
         tile_px: int,
         same_size: bool,
+        tiling: str,
         save_format: str,
         original: str | None,
         view: str,
@@ -557,6 +572,7 @@ class RestoreTab:
                 int(tile_px) or None,
                 bool(same_size) and get_task(task_id).scale > 1,
                 self.max_pixels,
+                tiling,
             )
             yield {self.bar: ui_html.progress("Reading the photo, loading the network …")}
             if len(chosen) == 1:
