@@ -295,11 +295,11 @@ def noisy_pair(
 
     The target went through the same sensor and colour development, so that a network learns to
     remove noise and not to undo a camera's rendering; but not through the mosaic, whose colour
-    fringes at edges average out over frames that a tripod holds nearly still. Clipping and the tone curve make noise change the
-    local brightness; the target keeps that change, as the mean of many frames does that real
-    benchmarks have for truth, and the network learns to leave brightness alone. Lens and sensor
-    make a part of the photographs softer than their noise, which else passes for texture. A seventh
-    get no noise at all: fine texture without noise around it is to be kept.
+    fringes at edges average out over frames that a tripod holds nearly still. Clipping and the tone
+    curve make noise change the local brightness; the target keeps that change, as the mean of many
+    frames does that real benchmarks have for truth, and the network learns to leave brightness
+    alone. Lens and sensor make a part of the photographs softer than their noise, which else passes
+    for texture. A seventh get no noise at all: fine texture without noise around it is to be kept.
 
     Args:
         clean: (B, 3, H, W) sRGB in [0, 1]; H and W even.
