@@ -86,8 +86,9 @@ class WeightsSettings(Settings):
 
     engine: Literal["torch"] = "torch"
     """What computes."""
-    whole_megapixels: float = Field(4.0, ge=0, le=100)
-    """Up to this size a picture is not cut into tiles, above it as mirnet cuts it by default."""
+    whole_megapixels: float = Field(1.0, ge=0, le=100)
+    """Up to this size a picture is not cut into tiles (MIRNet needs about 6 GB for one megapixel);
+    above it tiles agree with the whole picture: `mirnet.restore` with `tiling="exact"`."""
     ensemble: bool = False
     """Average over the 8 flips and rotations, 8 times slower."""
 
@@ -360,6 +361,7 @@ def _restore(
         weights=loaded,
         ensemble=settings.ensemble,
         tile_px=tile_px if whole else None,
+        tiling="auto" if whole else "exact",
         same_size=True,
     )
     result = work.result()
