@@ -48,7 +48,7 @@ def padding_mode(added: int, side: int) -> str:
 
 
 class DualAttention(nn.Module):
-    """Dual attention unit: what to keep, by place and by channel (MIRNet, section 3.2, figure 4).
+    """Dual attention unit: what to keep, by place and by channel (MIRNet, section 3, figure 3).
 
     The PReLU slope is an argument: the authors' network shares a single one between all units.
     """
@@ -74,7 +74,7 @@ class DualAttention(nn.Module):
 
 
 class SelectiveKernelFusion(nn.Module):
-    """Selective kernel feature fusion: softmax over streams, per channel (MIRNet, section 3.1).
+    """Selective kernel feature fusion: softmax over streams, per channel (MIRNet, section 3, figure 2).
 
     Args:
         n: Channels of every stream.
@@ -118,7 +118,7 @@ class BinomialDown(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """Residual resizing module, halving: n channels to 2n (MIRNet, section 3.3, figure 5)."""
+    """Residual resizing module, halving: n channels to 2n (MIRNet, section 3, figure 4)."""
 
     def __init__(self, n: int):
         super().__init__()
@@ -137,7 +137,7 @@ class ResidualDown(nn.Module):
 
 
 class ResidualUp(nn.Module):
-    """Residual resizing module, doubling: n channels to n / 2 (MIRNet, section 3.3, figure 5)."""
+    """Residual resizing module, doubling: n channels to n / 2 (MIRNet, section 3, figure 4)."""
 
     def __init__(self, n: int):
         super().__init__()
@@ -161,7 +161,7 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class ResidualContext(nn.Module):
-    """Residual contextual block: two 3x3 convolutions, global context (MIRNet-v2, section 3.2).
+    """Residual contextual block: two 3x3 convolutions, global context (MIRNet-v2, section 3).
 
     The context is one vector per picture: a softmax over all pixels weights their sum, two 1x1
     convolutions transform it, and it is added to every pixel (after Cao et al., GCNet, 2019).
@@ -184,7 +184,7 @@ class ResidualContext(nn.Module):
 
 
 class PooledDown(nn.Module):
-    """Halving by 2x2 average and a 1x1 convolution (MIRNet-v2, section 3.3)."""
+    """Halving by 2x2 average and a 1x1 convolution (MIRNet-v2, section 3)."""
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__()
@@ -197,7 +197,7 @@ class PooledDown(nn.Module):
 
 
 class BilinearUp(nn.Module):
-    """Doubling by a 1x1 convolution and bilinear resampling (MIRNet-v2, section 3.3)."""
+    """Doubling by a 1x1 convolution and bilinear resampling (MIRNet-v2, section 3)."""
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__()

@@ -21,7 +21,7 @@ from .pooling import WHOLE, Pools
 
 
 class MultiScaleBlock(nn.Module):
-    """Multi-scale residual block: three streams, two columns (section 3, figure 2).
+    """Multi-scale residual block: three streams, two columns (section 3, figure 1).
 
     Both columns use one attention unit per stream, and both fusions at full resolution are one
     module, as in the released weights.
