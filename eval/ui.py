@@ -1159,13 +1159,14 @@ class EvaluateTab:
             self.pair: gr.update(
                 choices=[(f"{n} of {len(choices)} · {name}", name)
                          for n, name in enumerate(choices, 1)],
-                value=pair,
             ),
             self.numbers: ui_html.picture_numbers(
                 rows, ask.protocol or run.protocol, ask.baseline or None
             ),
             self.pairs: gr.update(value=_pairs_value(scores, choices, ask.metric)),
         }  # fmt: skip
+        if not ask.pair:  # one that was asked for stays: somebody may have turned on meanwhile
+            update[self.pair]["value"] = pair
         try:
             found = stored_pictures(stored, rows)
         except MIRNetError as error:
