@@ -74,7 +74,9 @@ class DualAttention(nn.Module):
 
 
 class SelectiveKernelFusion(nn.Module):
-    """Selective kernel feature fusion: softmax over streams, per channel (MIRNet, section 3, figure 2).
+    """Selective kernel feature fusion: softmax over streams, per channel.
+
+    MIRNet, section 3, figure 2.
 
     Args:
         n: Channels of every stream.
