@@ -619,7 +619,9 @@ class EvaluateTab:
             self.arrive, None, [*self.choices, self.tabs, *live, self.estimate], **private
         ).then(**fill)
         for name, tab in self.view_tabs.items():
-            tab.select(self.turning(name), None, [self.view, self.head], **private).then(**fill)
+            tab.select(self.turning(name), self.view, [self.view, self.head], **private).then(
+                **fill
+            )
         self.run.input(self.open_run, [self.run, self.view], **choose).then(**fill)
         gr.on(
             [
@@ -992,8 +994,10 @@ class EvaluateTab:
     def turning(self, name: str) -> Callable[[], Update]:
         """Make the handler of a view's tab."""
 
-        def turn() -> Update:
-            return {self.view: name, self.head: gr.update(visible=name != "run")}
+        def turn(view: str) -> Update:
+            # A link that opens a view selects its tab too: by then somebody may have gone on.
+            kept = gr.skip() if view == name else name
+            return {self.view: kept, self.head: gr.update(visible=name != "run")}
 
         return turn
 
