@@ -331,8 +331,10 @@ def test_a_phone_needs_no_sideways_scroll(open_page):
     page.check("#view input[value='close']", force=True)
     page.wait_for_selector("#close-slider img")
     assert_fits(page)
-    page.click("button[role=tab]:has-text('About')")
+    page.click(".overflow-menu > button >> nth=0")  # five tabs: the last are in a menu
+    page.click(".overflow-dropdown button:has-text('About')")
     page.wait_for_selector("text=The weights, honestly")
+    page.wait_for_selector("text=Self-check, just now")
     assert_fits(page)
 
 
