@@ -19,6 +19,33 @@ def conv(channels_in: int, channels_out: int, kernel: int, groups: int = 1) -> n
     )
 
 
+def add(own: Tensor, other: Tensor) -> Tensor:
+    """Sum of two maps, written over the first where no gradient can need it.
+
+    Args:
+        own: What nobody else holds.
+        other: Left alone.
+    """
+    return own + other if torch.is_grad_enabled() else own.add_(other)
+
+
+def multiply(own: Tensor, factor: Tensor) -> Tensor:
+    """Product of a map and a factor, written as by `add`."""
+    return own * factor if torch.is_grad_enabled() else own.mul_(factor)
+
+
+def add_product(own: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    """`own + other * factor`, written as by `add`."""
+    if torch.is_grad_enabled():
+        return torch.addcmul(own, other, factor)
+    return own.addcmul_(other, factor)
+
+
+def leaky(own: Tensor) -> Tensor:
+    """Leaky ReLU of MIRNet-v2, slope 0.2, written as by `add`."""
+    return F.leaky_relu(own, 0.2, inplace=not torch.is_grad_enabled())
+
+
 def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
     """Extend a picture to the right and below until both sides divide by `multiple`.
 
@@ -70,7 +97,15 @@ class DualAttention(nn.Module):
         spatial = torch.sigmoid(self.where(places))  # (B, 1, H, W)
         pooled = pools.mean(r)  # (B, n, 1, 1)
         channel = torch.sigmoid(self.excite(F.relu(self.squeeze(pooled))))
-        return self.merge(torch.cat([r * spatial, r * channel], 1)) + x
+        # [P Q] (r * spatial, r * channel) is (P r) * spatial + (Q * channel) r: a gate that is one
+        # number a pixel can wait, one that is a number a channel can go into the weights.
+        by_place, by_channel = self.merge.weight.split(r.shape[1], 1)  # P and Q: (n, n, 1, 1) each
+        merged = multiply(F.conv2d(r, by_place), spatial)
+        if len(channel) == 1:
+            gated = F.conv2d(r, by_channel * channel)
+        else:  # every picture of a batch has gates of its own
+            gated = F.conv2d(r * channel, by_channel)
+        return add(add(merged, gated), x)
 
 
 class SelectiveKernelFusion(nn.Module):
@@ -97,7 +132,7 @@ class SelectiveKernelFusion(nn.Module):
         weights = torch.stack([score(z) for score in self.score]).softmax(0)  # (S, B, n, 1, 1)
         fused = streams[0] * weights[0]
         for stream, weight in zip(streams[1:], weights[1:], strict=True):
-            fused = fused + stream * weight
+            fused = add_product(fused, stream, weight)
         return fused
 
 
@@ -132,10 +167,11 @@ class ResidualDown(nn.Module):
         self.widen = conv(n, 2 * n, 1)
         self.shortcut = conv(n, 2 * n, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, n, H, W) to (B, 2n, H / 2, W / 2)."""
+    def forward(self, x: Tensor, halved: Tensor | None = None) -> Tensor:
+        """Map (B, n, H, W) to (B, 2n, H / 2, W / 2); `halved` is `halve(x)` where it is known."""
         r = self.act2(self.conv2(self.act1(self.conv1(x))))
-        return self.widen(self.halve(r)) + self.shortcut(self.halve(x))
+        halved = self.halve(x) if halved is None else halved
+        return add(self.widen(self.halve(r)), self.shortcut(halved))
 
 
 class ResidualUp(nn.Module):
@@ -154,7 +190,7 @@ class ResidualUp(nn.Module):
         """Map (B, n, H, W) to (B, n / 2, 2H, 2W)."""
         r = self.narrow(self.act2(self.expand(self.act1(self.conv1(x)))))
         # A 1x1 convolution commutes with bilinear resampling and costs a quarter before it.
-        return r + upsample(self.shortcut(x))
+        return add(r, upsample(self.shortcut(x)))
 
 
 def upsample(x: Tensor) -> Tensor:
@@ -179,10 +215,10 @@ class ResidualContext(nn.Module):
 
     def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to (B, n, H, W)."""
-        r = self.conv2(F.leaky_relu(self.conv1(x), 0.2))
+        r = self.conv2(leaky(self.conv1(x)))
         context = pools.attend(r, self.attend(r))  # (B, n, 1, 1)
-        r = r + self.context2(F.leaky_relu(self.context1(context), 0.2))
-        return F.leaky_relu(r, 0.2) + x
+        r = add(r, self.context2(leaky(self.context1(context))))
+        return add(leaky(r), x)
 
 
 class PooledDown(nn.Module):

@@ -14,6 +14,7 @@ from .layers import (
     ResidualDown,
     ResidualUp,
     SelectiveKernelFusion,
+    add,
     conv,
     pad_to_multiple,
 )
@@ -46,20 +47,23 @@ class MultiScaleBlock(nn.Module):
         attend, fuse = self.attend, self.fuse
         # First column: each stream starts from the one above it.
         a0 = attend[0](x, slope, pools)  # (B, n, H, W)
-        a0_at1 = self.down_0to1(a0)
+        a0_halved = self.down_0to1.halve(a0)
+        a0_at1 = self.down_0to1(a0, a0_halved)
         a1 = attend[1](a0_at1, slope, pools)  # (B, 2n, H/2, W/2)
         a1_at2 = self.down_1to2(a1)
         a2 = attend[2](a1_at2, slope, pools)  # (B, 4n, H/4, W/4)
+        first, second = self.down_0to2
+        a0_at2 = second(first(a0, a0_halved))
         # Every stream hears every other one.
         t0 = fuse[0](a0, self.up_1to0(a1), self.up_2to0(a2), pools=pools)
         t1 = fuse[1](a0_at1, a1, self.up_2to1(a2), pools=pools)
-        t2 = fuse[2](self.down_0to2(a0), a1_at2, a2, pools=pools)
+        t2 = fuse[2](a0_at2, a1_at2, a2, pools=pools)
         # Second column, then home to full resolution.
         b0 = attend[0](t0, slope, pools)
         b1 = attend[1](t1, slope, pools)
         b2 = attend[2](t2, slope, pools)
         merged = fuse[0](b0, self.last_up_1to0(b1), self.last_up_2to0(b2), pools=pools)
-        return self.conv_out(merged) + x
+        return add(self.conv_out(merged), x)
 
 
 class RecursiveGroup(nn.Module):
@@ -75,7 +79,7 @@ class RecursiveGroup(nn.Module):
         y = x
         for block in self.blocks:
             y = block(y, slope, pools)
-        return self.conv_out(y) + x
+        return add(self.conv_out(y), x)
 
 
 class MIRNet(

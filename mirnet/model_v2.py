@@ -7,7 +7,9 @@ authors' file format is handled in `checkpoints.py`.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
+import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, cat, nn
 
@@ -17,6 +19,7 @@ from .layers import (
     PooledDown,
     ResidualContext,
     SelectiveKernelFusion,
+    add,
     conv,
     pad_to_multiple,
 )
@@ -47,14 +50,24 @@ class MultiScaleBlockV2(nn.Module):
 
     def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to the same shape; H and W divide by 4."""
-        top, mid, bot = x, self.down_mid(x), self.down_bot(x)
+        top, mid, bot = x, self.down_mid(x), self._down_twice(x)
         for up_bot, up_mid in ((self.up_bot1, self.up_mid1), (self.up_bot2, self.up_mid2)):
             top = self.context_top(top, pools)  # (B, n, H, W)
             mid = self.context_mid(mid, pools)  # (B, f*n, H/2, W/2)
             bot = self.context_bot(bot, pools)  # (B, f*f*n, H/4, W/4)
             mid = self.fuse_mid(mid, up_bot(bot), pools=pools)
             top = self.fuse_top(top, up_mid(mid), pools=pools)
-        return self.conv_out(top) + x
+        return add(self.conv_out(top), x)
+
+    def _down_twice(self, x: Tensor) -> Tensor:
+        """`down_bot`: (B, n, H, W) to (B, f*f*n, H/4, W/4).
+
+        Averages commute with 1x1 convolutions, so both are taken first and the convolutions are
+        one; nothing is computed at half resolution.
+        """
+        first, second = cast(list[PooledDown], list(self.down_bot))
+        weight = second.project.weight[..., 0, 0] @ first.project.weight[..., 0, 0]
+        return F.conv2d(F.avg_pool2d(x, 4), weight[..., None, None])
 
 
 class RecursiveGroupV2(nn.Module):
@@ -72,7 +85,7 @@ class RecursiveGroupV2(nn.Module):
         y = x
         for block in self.blocks:
             y = block(y, pools)
-        return self.conv_out(y) + x
+        return add(self.conv_out(y), x)
 
 
 class MIRNetV2(
