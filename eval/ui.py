@@ -991,7 +991,7 @@ class EvaluateTab:
         newest = next(iter(self.service.history()), None)
         return newest[0].id if newest else None
 
-    def turning(self, name: str) -> Callable[[], Update]:
+    def turning(self, name: str) -> Callable[[str], Update]:
         """Make the handler of a view's tab."""
 
         def turn(view: str) -> Update:

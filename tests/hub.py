@@ -244,7 +244,9 @@ class LoopbackHub:
             kind = "dataset" if match[1] else "model"
             return self._resolve(kind, match[2], unquote(match[3]), unquote(match[4]))
         api = re.fullmatch(
-            r"/api/(models|datasets|spaces)/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+)(?:/(.*))?)?", path
+            r"/api/(models|datasets|spaces)/([^/]+/[^/]+)"
+            r"(?:/(revision|tree)/([^/]+)(?:/(.*))?)?",
+            path,
         )
         if api:
             kind = api[1].removesuffix("s")
