@@ -56,7 +56,8 @@ THUMBNAIL_PX = 512
 unless its `thumbnail_px` says how large a copy it makes itself."""
 
 TILINGS = {
-    "auto": "exact where it takes at most 3.5 times as long as naive, else fast, else naive",
+    "auto": "exact where it takes at most 3.5 times as long as naive, for networks behind a stem "
+    "only up to 2 megapixels; else fast, else naive",
     "exact": "as if the whole photo had gone through the network at once, to 80 dB or better",
     "fast": "very nearly so, in one pass: the whole photo is judged from a sample",
     "naive": "every tile on its own, neighbours blended: its colours and strength may vary",
@@ -65,6 +66,8 @@ TILINGS = {
 LONGEST_AUTO = {"exact": 3.5, "fast": 2.0}
 """How many times the pixels of naive tiles a choice may send through the network to be automatic;
 the rest of it are halos, which small tiles make expensive."""
+LONGEST_WAIT_PIXELS = 2_000_000
+"""Larger photos are not restored twice over by default where a network is made for speed."""
 
 
 class Cancelled(MIRNetError):
@@ -418,8 +421,12 @@ class Restoration:
         if wanted != "auto":
             return wanted
         naive = sum(self._areas)
+        quick = getattr(model, "stem", 1) > 1
+        large = self._before.height * self._before.width > LONGEST_WAIT_PIXELS
         for choice, longest in LONGEST_AUTO.items():
             exact = choice == "exact"
+            if exact and quick and large:
+                continue
             areas = self._usual_areas(exact)
             if sum(areas) * (seamless.USUAL_PASSES if exact else 1) <= longest * naive:
                 return choice

@@ -288,6 +288,13 @@ def test_automatic_choice_weighs_what_halos_cost(tile_px, settings, chosen):
     assert made.tiling == chosen
 
 
+@pytest.mark.parametrize(("name", "chosen"), [("v2-stem2", "fast"), ("v2", "exact")])
+def test_a_network_made_for_speed_restores_a_large_photo_once(name, chosen, monkeypatch):
+    monkeypatch.setattr("mirnet.restore.LONGEST_WAIT_PIXELS", 300 * 400 - 1)
+    made = restore(photo(300, 400), weights=network(name), tile_px=224).result()
+    assert made.tiling == chosen
+
+
 def test_facts_say_how_tiles_agree():
     model = network("v2-stem2")
     facts = [result(photo(), model, tiling).facts() for tiling in ("naive", "fast", "exact")]
