@@ -20,9 +20,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from mirnet.cache import cache_folder
+from mirnet.hub import hub_endpoint, hub_name, is_offline
 
 from .pairs import BenchmarkUnavailable
 
@@ -42,22 +43,6 @@ MAX_RANGE_BYTES = 2**31
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
-
-
-def hub_endpoint() -> str | None:
-    """Address of the Hub: $HF_ENDPOINT, or None for the client's own."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-
-
-def is_offline() -> bool:
-    """Whether $HF_HUB_OFFLINE forbids every connection."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-
-
-def hub_name() -> str:
-    """What to call the Hub in a message: with its host where it is not the usual one."""
-    endpoint = hub_endpoint()
-    return f"The Hugging Face Hub{f' at {urlsplit(endpoint).netloc}' if endpoint else ''}"
 
 
 class HubFiles:

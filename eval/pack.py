@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from mirnet.errors import InvalidRequest
+from mirnet.hub import hub_endpoint, hub_name, is_offline
 
 from .benchmarks import Benchmark, open_benchmark, subset
-from .hub import ANSWER_SECONDS, hub_endpoint, hub_name, is_offline, within
+from .hub import ANSWER_SECONDS, within
 from .pairs import BenchmarkUnavailable, Item
 from .protocols import get_protocol
 from .readers.base import Expected, PairReader

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mirnet.errors import InvalidRequest
+from mirnet.hub import hub_endpoint
 
 from .pairs import BenchmarkUnavailable
 from .runs import RunStore, StoredRun
@@ -115,7 +116,7 @@ def _contacted(repo: str, private: bool) -> "HfApi":
     """Ask the Hub about the data set; one that is not there is no fault."""
     from huggingface_hub import HfApi, errors
 
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None)
+    api = HfApi(endpoint=hub_endpoint())
     try:
         found = api.dataset_info(repo, timeout=CONTACT_SECONDS)
     except errors.GatedRepoError as error:

@@ -6,7 +6,6 @@ one sentence that ends with a way out.
 """
 
 import contextlib
-import os
 import re
 import shutil
 import threading
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from .catalogue import WeightsEntry
 from .errors import WeightsUnavailable
+from .hub import hub_endpoint, hub_name
 
 CHUNK_BYTES = 64 * 2**10
 """Bytes between two looks at whether the person wants to stop."""
@@ -166,9 +166,7 @@ def unreachable(entry: WeightsEntry) -> WeightsUnavailable:
 def server_name(entry: WeightsEntry) -> str:
     """What to call the server that has this entry's file."""
     if entry.repo:
-        endpoint = os.environ.get("HF_ENDPOINT")
-        host = urlsplit(endpoint).netloc if endpoint else ""
-        return f"The Hugging Face Hub{f' at {host}' if host else ''}"
+        return hub_name()
     return "Google Drive" if entry.drive_id else urlsplit(entry.url or "").netloc
 
 
@@ -381,7 +379,7 @@ def _download_from_hub(entry: WeightsEntry, transfer: Transfer) -> Arrived:
     from huggingface_hub.utils import build_hf_headers
 
     repo, filename = str(entry.repo), str(entry.filename)
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    endpoint = hub_endpoint()
     page = f"{endpoint or constants.ENDPOINT}/{repo}"
     transfer.begin()
     try:

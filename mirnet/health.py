@@ -11,6 +11,7 @@ from typing import Any
 
 from . import __version__, catalogue
 from .cache import file_sha256
+from .hub import hub_endpoint, is_offline
 from .weights import cache_folder, locate
 
 LEAST_DISK_BYTES = 500 * 10**6
@@ -102,11 +103,10 @@ def _hub() -> Finding:
     """Whether the Hub answers; the app works without it, only downloads wait."""
     import requests
 
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if is_offline():
         return Finding("hub", True, "Not asked: HF_HUB_OFFLINE is set.")
-    address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
     try:
-        requests.head(address, timeout=HUB_SECONDS)
+        requests.head(hub_endpoint() or "https://huggingface.co", timeout=HUB_SECONDS)
     except requests.RequestException:
         return Finding("hub", True, "Not reachable: what is here works, downloads do not.")
     return Finding("hub", True, "Reachable.")

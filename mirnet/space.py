@@ -1,13 +1,12 @@
 """Put the app on a Hugging Face Space: choose its files, check them, upload them as one commit."""
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from .errors import InvalidRequest, MIRNetError
+from .hub import hub_endpoint, hub_name, is_offline
 
 ROOT = Path(__file__).parent.parent
 """The folder that holds app.py."""
@@ -85,11 +84,10 @@ def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
 
     if not re.fullmatch(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", repo):
         raise InvalidRequest(f"{repo[:80]!r} is no name of a Space: give ORG/NAME.")
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if is_offline():
         raise SpaceRefused("HF_HUB_OFFLINE is set, so nothing is uploaded: unset it.")
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-    hub = f"The Hugging Face Hub{f' at {urlsplit(endpoint).netloc}' if endpoint else ''}"
-    api = HfApi(endpoint=endpoint)
+    hub = hub_name()
+    api = HfApi(endpoint=hub_endpoint())
     refused = SpaceRefused(
         f"{hub} does not let you write to {repo}: run `hf auth login` with a token that may write, "
         "and check the name."
