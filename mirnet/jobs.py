@@ -1,7 +1,7 @@
 """What the page does for a visitor, without widgets: one restoration, results kept, runs to stop.
 
 Finished results stay in memory, the newest ones, so that another file format or a closer look needs
-no new run. `Shelf` and `Runs` are safe to call from several threads.
+no new run. `Newest` and `Runs` are safe to call from several threads.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from . import catalogue, weights
 from .errors import InvalidRequest, WeightsUnavailable
@@ -24,38 +24,59 @@ MAX_BYTES = 600 * 2**20
 """How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
 
 
-class Shelf:
-    """The newest results."""
+_T = TypeVar("_T")
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._results: OrderedDict[str, Restored] = OrderedDict()
+
+class Newest(Generic[_T]):
+    """The newest of what was made, until its share of memory is used up.
+
+    Args:
+        max_bytes: How much memory it may take; the newest stays in any case.
+        size: Bytes that one takes.
+        gone: Sentence for who asks for one that had to make room.
+    """
+
+    def __init__(self, max_bytes: int, size: Callable[[_T], int], gone: str) -> None:
+        self._max_bytes, self._size, self._gone = max_bytes, size, gone
+        self._kept: OrderedDict[str, _T] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, result: "Restored") -> str:
-        """Keep a result and return its key; the oldest ones make room for it."""
+    def put(self, made: _T) -> str:
+        """Keep one and return its key; the oldest ones make room for it."""
         key = secrets.token_urlsafe(12)
         with self._lock:
-            self._results[key] = result
-            while len(self._results) > 1 and self._bytes() > self._max_bytes:
-                self._results.popitem(last=False)
+            self._kept[key] = made
+            while (
+                len(self._kept) > 1 and sum(map(self._size, self._kept.values())) > self._max_bytes
+            ):
+                self._kept.popitem(last=False)
         return key
 
-    def get(self, key: str | None) -> "Restored":
-        """Look a result up.
+    def get(self, key: str | None) -> _T:
+        """Look one up.
 
         Raises:
             InvalidRequest: It had to make room for newer ones.
         """
         with self._lock:
-            if key is not None and key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        raise InvalidRequest("This result is no longer kept: press Restore again.")
+            if key is not None and key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        raise InvalidRequest(self._gone)
 
     def _bytes(self) -> int:
-        pictures = [p for r in self._results.values() for p in (r.picture, r.before)]
-        return sum(picture.pixels.nbytes for picture in pictures)
+        return sum(map(self._size, self._kept.values()))
+
+
+class Shelf(Newest["Restored"]):
+    """The newest results."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__(
+            max_bytes,
+            lambda result: result.picture.pixels.nbytes + result.before.pixels.nbytes,
+            "This result is no longer kept: press Restore again.",
+        )
 
 
 @dataclass

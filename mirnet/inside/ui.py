@@ -5,9 +5,6 @@ records of it. The newest passes stay in memory, until their share of it is used
 """
 
 import contextlib
-import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +13,7 @@ import gradio as gr
 from .. import catalogue, ui_html, weights
 from ..errors import InvalidRequest, MIRNetError
 from ..image import read_image
-from ..jobs import choose_weights
+from ..jobs import Newest, choose_weights
 from ..preview import shrink
 from ..tasks import TASKS, get_task
 from ..ui import READABLE
@@ -52,37 +49,15 @@ def build(
     InsideTab(tab, max_pixels, on_accelerator)
 
 
-class Kept:
-    """The newest passes; safe to use from several threads."""
+class Kept(Newest[Trace]):
+    """The newest passes."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._found: OrderedDict[str, Trace] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, found: Trace) -> str:
-        """Keep a pass and return its key; the oldest ones make room for it."""
-        key = secrets.token_urlsafe(12)
-        with self._lock:
-            self._found[key] = found
-            while len(self._found) > 1 and self._bytes() > self._max_bytes:
-                self._found.popitem(last=False)
-        return key
-
-    def get(self, key: str | None) -> Trace:
-        """Look a pass up.
-
-        Raises:
-            InvalidRequest: It had to make room for newer ones.
-        """
-        with self._lock:
-            if key is not None and key in self._found:
-                self._found.move_to_end(key)
-                return self._found[key]
-        raise InvalidRequest("This look is no longer kept: press Look inside again.")
-
-    def _bytes(self) -> int:
-        return sum(found.nbytes for found in self._found.values())
+        super().__init__(
+            max_bytes,
+            lambda found: found.nbytes,
+            "This look is no longer kept: press Look inside again.",
+        )
 
 
 class InsideTab:
