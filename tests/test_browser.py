@@ -1,12 +1,7 @@
 """The page in Debian's chromium: photos in, progress, results, Stop, errors, a phone's width."""
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +12,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from running import running_app
 
 import mirnet
 from mirnet import TASKS, ui_html, weights
@@ -45,26 +41,8 @@ TOAST = "[data-testid=toast-body]"
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """`python app.py`, started once as a person would."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, process.communicate()[0].decode()
-            try:
-                requests.get(url, timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.1)
+    with running_app() as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,15 @@ One app and one browser serve the whole module; what need not be computed comes 
 `runs_factory`.
 """
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-import requests
+from running import running_app
 from runs_factory import method, write_run
-from test_browser import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS, ROOT, assert_fits
+from test_browser import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS, assert_fits
 from test_review import with_pictures
 
 from eval.review.votes import all_votes
@@ -57,29 +52,8 @@ def state(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def address(state) -> Iterator[str]:
     """`python app.py`, started once."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"MIRNET_STATE_DIR": str(state)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-    )
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, "the app ended"
-            try:
-                requests.get(url, timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.1)
+    with running_app(MIRNET_STATE_DIR=str(state)) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
