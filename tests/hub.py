@@ -56,9 +56,9 @@ class Fault:
     """How many requests are affected; None for all."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """A request that was answered."""
+    """A request that was answered, or is being answered."""
 
     method: str
     """GET, HEAD, POST or PUT."""
@@ -71,7 +71,7 @@ class Request:
     authorization: str | None
     """The Authorization header."""
     sent_bytes: int
-    """Bytes of the body that were sent."""
+    """Bytes of the body that were handed to the connection."""
 
 
 @dataclass
@@ -226,10 +226,14 @@ class LoopbackHub:
                 return fault
         return Fault()
 
-    def note(self, request: Request) -> None:
-        """Keep a request."""
+    def note(
+        self, method: str, path: str, range_header: str | None, authorization: str | None
+    ) -> Request:
+        """Keep a request that is about to be answered."""
+        request = Request(method, path, 0, range_header, authorization, 0)
         with self._lock:
             self.requests.append(request)
+        return request
 
     def answer(self, path: str, query: dict[str, list[str]]) -> _Answer:
         """Find what lies at a path."""
@@ -488,15 +492,21 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
         def _serve(self, body: bool) -> None:
             parts = urlsplit(self.path)
             fault = hub.fault_for(parts.path)
-            status, sent = 0, 0
+            # Noted ahead of the answer: whoever has it may look at the list at once.
+            request = hub.note(
+                self.command,
+                self.path,
+                self.headers.get("Range"),
+                self.headers.get("Authorization"),
+            )
             try:
                 if fault.silent:
                     hub.closing.wait(60)
                     self.close_connection = True
                     return
                 answer = self._answer(parts.path, parse_qs(parts.query), fault)
-                status = answer.status
-                self.send_response(status)
+                request.status = answer.status
+                self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 if fault.no_length:
@@ -507,21 +517,10 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 if body:
                     for chunk in self._chunks(answer.body, fault):
+                        request.sent_bytes += len(chunk)
                         self.wfile.write(chunk)
-                        sent += len(chunk)
             except (ConnectionError, TimeoutError):
                 self.close_connection = True
-            finally:
-                hub.note(
-                    Request(
-                        self.command,
-                        self.path,
-                        status,
-                        self.headers.get("Range"),
-                        self.headers.get("Authorization"),
-                        sent,
-                    )
-                )
 
         def _answer(self, path: str, query: dict[str, list[str]], fault: Fault) -> _Answer:
             if fault.status is not None:
