@@ -5,23 +5,22 @@ one is under way. Everything that reads is built from stored runs alone, one vie
 """
 
 import contextlib
-import csv
-import io
 import json
 import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.tasks import TASKS, get_task
+from mirnet.tasks import TASKS
 
 from . import ui_html
+from .asks import LOOKS, VIEWS, WHICH, Ask
 from .benchmarks import get_benchmark, load_benchmarks
 from .compare import (
     Metric,
@@ -51,6 +50,16 @@ from .review.ui import build_results
 from .runner import Order
 from .runs import Row, Run, StoredRun
 from .service import RESUMABLE, Service, Snapshot, default_benchmark, default_methods
+from .ui_scripts import CLICK_FILE, COPY_LINK, MEASURE_ROOM, SAVE_PLOT, SCRIPT
+from .ui_tables import (
+    BOARD,
+    HISTORY,
+    board_value,
+    changes_value,
+    history_row,
+    pairs_value,
+    safe_csv,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,25 +69,6 @@ Update = dict[Any, Any]
 
 FIRST_TASK = "retouch"
 """Shown first: its small benchmark is quickest to run."""
-VIEWS = {
-    "run": "Run",
-    "board": "Leaderboard",
-    "plots": "Plots",
-    "pictures": "Pictures",
-    "compare": "Compare",
-    "votes": "Votes",
-    "runs": "All runs",
-}
-"""Views of the tab, by their names in links."""
-WHICH: dict[Which, str] = {
-    "worst": "Worst",
-    "best": "Best",
-    "disagree": "Largest disagreement",
-    "all": "All, in order",
-}
-"""Which pictures are looked at."""
-LOOKS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
-"""Ways to look at one picture."""
 FILES = {
     "csv": "CSV",
     "parquet": "Parquet",
@@ -102,143 +92,6 @@ NO_RUNS = ui_html.empty(
 )
 TWO_RUNS = ui_html.empty("Two runs, side by side", "Choose the second one.")
 NO_RUN = ui_html.empty("No run is open", "Choose one above, or start one under Run.")
-
-MEASURE_ROOM = """(...given) => {
-  const room = document.querySelector("#ev-pictures");
-  const width = (room && room.clientWidth) || Math.min(innerWidth, 1400) - 48;
-  const least = Math.min(300, 0.46 * width);
-  const columns = Math.max(Math.floor((width + 12) / (least + 12)), 1);
-  given[given.length - 1] = Math.floor((width - 12 * (columns - 1)) / columns) - 4;
-  return given;
-}"""
-"""Tells an event, as its last input, how many pixels a picture may have: 100 % is 100 %."""
-
-SCRIPT = """() => {
-  if (window.evReady) return;
-  window.evReady = true;
-  const label = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
-    (box) => box.setAttribute("aria-label", "Search the table"));
-  const hook = () => document.querySelectorAll("#ev-plot .js-plotly-plot").forEach((plot) => {
-    if (!plot.on || plot.evSeen === plot._ev) return;
-    plot.evSeen = plot._ev;
-    plot.on("plotly_click", (event) => {
-      const data = event.points && event.points[0] && event.points[0].customdata;
-      if (!data || !data[0]) return;
-      window.evPoint = JSON.stringify(data);
-      document.querySelector("#ev-point").click();
-    });
-  });
-  const seen = new MutationObserver(() => { hook(); label(); });
-  seen.observe(document.body, { childList: true, subtree: true });
-  document.addEventListener("click", (event) => {
-    const head = event.target.closest("#evaluate .table-wrap th .header-content");
-    const menu = head && head.parentElement.querySelector(".cell-menu-button");
-    if (menu) setTimeout(() => menu.click());
-  }, true);
-  document.addEventListener("keydown", (event) => {
-    const id = { ArrowLeft: "#ev-prev", ArrowRight: "#ev-next" }[event.key];
-    const button = id && document.querySelector(id);
-    if (!button || !button.offsetParent || button.disabled) return;
-    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    const typed = "input:not([type=radio]), textarea, select, [contenteditable=true]";
-    if (event.target.closest(`${typed}, [role=tab], [role=slider], [role=grid]`)) return;
-    event.preventDefault();
-    button.click();
-  });
-}"""
-"""A click on a point opens its picture, one on a heading of a table its menu, which sorts; arrow
-keys turn pictures, not while somebody types."""
-
-COPY_LINK = """async (...given) => {
-  const [view, run, image, protocol, baseline, method, plot, score, a, b, look, zoom, across, down,
-    left, right, second] = given;
-  const query = new URLSearchParams({ tab: "evaluate", view });
-  const add = (parts) => {
-    for (const [name, value] of Object.entries(parts)) if (value) query.set(name, value);
-  };
-  add({ run });
-  if (["board", "plots", "pictures", "compare"].includes(view)) add({ protocol });
-  if (["board", "pictures"].includes(view)) add({ baseline });
-  if (view === "plots") add({ plot, score });
-  if (view === "plots" && ["scatter", "differences"].includes(plot)) add({ a, b });
-  if (view === "pictures") add({ image, method, look });
-  if (view === "pictures" && zoom) add({ zoom, at: `${across},${down}` });
-  if (view === "pictures" && look === "slider") add({ left, right });
-  if (view === "compare") add({ with: second });
-  const link = `${location.origin}${location.pathname}?${query}`;
-  try { await navigator.clipboard.writeText(link); }
-  catch { window.prompt("Copy this link", link); }
-  return given;
-}"""
-"""Puts the link of what is on the screen into the clipboard."""
-
-SAVE_PLOT = """() => {
-  const plot = document.querySelector("#ev-plot .js-plotly-plot");
-  if (!plot || !window.Plotly) return;
-  const { width, height } = plot.getBoundingClientRect();
-  const file = { format: "FORMAT", filename: "mirnet-plot", width, height, scale: 2 };
-  window.Plotly.downloadImage(plot, file);
-}"""
-"""Saves the figure as it stands on the screen, at twice its size."""
-
-CLICK_FILE = """() => setTimeout(() => document.querySelector("#ev-file").click(), 200)"""
-"""Downloads the file that an event has just made."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What is to be shown; in the order of `EvaluateTab.asks`."""
-
-    view: str
-    """One of `VIEWS`."""
-    run: str | None
-    """Id of the run."""
-    protocol: str | None
-    """Name with version."""
-    baseline: str | None
-    """Id of a method."""
-    metric: Metric
-    """Score of plots and choices."""
-    plot: str
-    """One of `FIGURES`."""
-    a: str | None
-    """Of a figure of two methods, the one that the other is measured against."""
-    b: str | None
-    """The other."""
-    which: Which
-    """Which pictures."""
-    method: str | None
-    """By whose score."""
-    other: str | None
-    """The second method, of disagreements."""
-    k: float
-    """How many pictures."""
-    pair: str | None
-    """Id of the picture's pair."""
-    look: str
-    """One of `LOOKS`."""
-    left: str | None
-    """Of the slider."""
-    right: str | None
-    """Of the slider."""
-    zoom: int
-    """See `eval.pictures.Place`."""
-    across: float
-    """Percent."""
-    down: float
-    """Percent."""
-    second: str | None
-    """Id of the run to compare with."""
-    room_px: float
-    """Width of one picture on the screen."""
-
-    @property
-    def place(self) -> Place:
-        """What part of the pictures."""
-        room = int(min(max(self.room_px or 320, 160), 1200))
-        if self.look == "slider":
-            room = min(max(room, 640), 1000)
-        return Place(int(self.zoom), self.across / 100, self.down / 100, room, room * 3 // 4)
 
 
 class EvaluateTab:
@@ -1117,7 +970,7 @@ class EvaluateTab:
         baseline = ask.baseline or None
         board = self.service.frames.board(stored, baseline, ask.protocol or None)
         return {
-            self.board: gr.update(value=_board_value(board)),
+            self.board: gr.update(value=board_value(board)),
             self.board_words: ui_html.best_words(board, baseline),
             self.published: ui_html.published_table(published_beside(run)),
             self.made: ui_html.methods_table(run),
@@ -1167,7 +1020,7 @@ class EvaluateTab:
             self.numbers: ui_html.picture_numbers(
                 rows, ask.protocol or run.protocol, ask.baseline or None
             ),
-            self.pairs: gr.update(value=_pairs_value(scores, choices, ask.metric)),
+            self.pairs: gr.update(value=pairs_value(scores, choices, ask.metric)),
         }  # fmt: skip
         if not ask.pair:  # one that was asked for stays: somebody may have turned on meanwhile
             update[self.pair]["value"] = pair
@@ -1343,7 +1196,7 @@ class EvaluateTab:
         return {
             self.compared: ui_html.comparison(found),
             self.changes: gr.update(
-                value=_changes_value(found.changes), visible=bool(len(found.changes))
+                value=changes_value(found.changes), visible=bool(len(found.changes))
             ),
         }
 
@@ -1351,7 +1204,7 @@ class EvaluateTab:
         history = self.service.history()
         return {
             self.history: gr.update(
-                value={"data": [_history_row(run, state) for run, state in history],
+                value={"data": [history_row(run, state) for run, state in history],
                        "headers": HISTORY},
                 visible=bool(history),
             ),
@@ -1416,7 +1269,7 @@ class EvaluateTab:
             stored = self.service.stored(str(ask.run))
             table = self._draw(stored, ask).table
             path = Path(folder) / f"mirnet-{stored.id}-{ask.plot}.csv"
-            path.write_text(_safe_csv(table), encoding="utf-8")
+            path.write_text(safe_csv(table), encoding="utf-8")
             yield str(path)
 
     def write_picture(
@@ -1518,147 +1371,10 @@ class EvaluateTab:
 
 # ---------------------------------------------------------------- values of tables and figures
 
-BOARD: dict[str, tuple[str, int, str]] = {
-    "Method": ("method", 0, ""),
-    "PSNR (dB)": ("psnr_db", 2, ""),
-    "PSNR, 95 %": ("psnr", 2, ""),
-    "SSIM": ("ssim", 4, ""),
-    "SSIM, 95 %": ("ssim", 4, ""),
-    "Difference (dB)": ("difference_db", 2, "+"),
-    "Difference, 95 %": ("difference", 2, "+"),
-    "p": ("p_value", 3, ""),
-    "Wins (%)": ("win_rate", 0, ""),
-    "s/MP": ("s_per_mp", 3, ""),
-    "Parameters": ("parameters", 0, ","),
-    "Scored": ("count", 0, ""),
-}
-"""Columns of the leaderboard: where each comes from, its digits and its sign; an interval from the
-columns `_low` and `_high`."""
-HISTORY = ["Run", "Status", "Title", "Task", "Pairs", "Methods", "Protocol", "Best (dB)"]
-"""Columns of the history."""
-_RIGHT = "text-align: right; font-variant-numeric: tabular-nums;"
-
 
 def _words(name: str) -> gr.HTML:
     """A place for words, which takes no room while there are none."""
     return gr.HTML("", elem_id=name, elem_classes=["ev-words"])
-
-
-def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, int]]) -> Any:
-    """Cells that sort by value and read as text; numbers to the right."""
-    styling = [
-        [
-            ("" if column == 0 or isinstance(value, str) else _RIGHT)
-            + ("font-weight: 700;" if (line, column) in bold else "")
-            for column, value in enumerate(row)
-        ]
-        for line, row in enumerate(data)
-    ]
-    return {"display_value": shown, "styling": styling}
-
-
-def _board_value(board: "pd.DataFrame") -> dict[str, Any]:
-    data: list[list[Any]] = []
-    shown: list[list[str]] = []
-    for row in board.to_dict("records"):
-        values: list[Any] = []
-        words: list[str] = []
-        for title, (column, digits, sign) in BOARD.items():
-            value, text = _board_cell(row, title, column, digits, sign)
-            values.append(value)
-            words.append(text)
-        data.append(values)
-        shown.append(words)
-    bold = set()
-    for place, (title, (column, _, _)) in enumerate(BOARD.items()):
-        if title in ("PSNR (dB)", "SSIM"):
-            most = board[column].max()
-            bold |= {(line, place) for line, value in enumerate(board[column]) if value == most}
-    return {"data": data, "headers": list(BOARD), "metadata": _cells(data, shown, bold)}
-
-
-def _board_cell(
-    row: dict[Any, Any], title: str, column: str, digits: int, sign: str
-) -> tuple[Any, str]:
-    """What a cell sorts by, and what it says."""
-    if column == "method":
-        return str(row[column]), str(row[column])
-    if title.endswith("95 %"):
-        low, high = (_plain(row[f"{column}_{end}"]) for end in ("low", "high"))
-        text = f"{ui_html.number(low, digits, sign)} to {ui_html.number(high, digits, sign)}"
-        return low, ui_html.DASH if low is None else text
-    plain = _plain(row[column])
-    if plain is None:
-        return None, ui_html.DASH
-    if column == "win_rate":
-        plain *= 100
-    text = ui_html.number(plain, digits, sign)
-    if column == "p_value" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
-        text = "< 0.001"
-    if column == "difference_db" and row["tied"]:
-        text = f"tied {text}"
-    if column == "count" and row["failed"]:
-        text = f"{text}, {row['failed']} failed"
-    return plain, text
-
-
-def _plain(value: Any) -> float | None:
-    import pandas as pd
-
-    if pd.isna(value):
-        return None
-    number = float(value)
-    return number if abs(number) != float("inf") else None
-
-
-def _pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: Metric) -> dict[str, Any]:
-    """One row for each picture, a column for each method."""
-    digits = 2 if metric == "psnr_db" else 4
-    names = list(scores.method.cat.categories)
-    part = scores[scores.pair.isin(set(pairs))]
-    wide = part.pivot_table(
-        index="pair", columns="method", values=metric, observed=False, dropna=False
-    ).reindex(index=pairs, columns=names)
-    data: list[list[Any]] = [
-        [pair, *map(_plain, row)] for pair, row in zip(pairs, wide.to_numpy(), strict=True)
-    ]
-    shown = [[row[0], *(ui_html.number(value, digits) for value in row[1:])] for row in data]
-    bold = {
-        (line, place)
-        for line, row in enumerate(data)
-        for place, value in enumerate(row[1:], 1)
-        if value is not None and value == max(v for v in row[1:] if v is not None)
-    }
-    return {"data": data, "headers": ["Picture", *names], "metadata": _cells(data, shown, bold)}
-
-
-def _changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
-    data, shown = [], []
-    for row in changes.head(most).to_dict("records"):
-        numbers = [row["psnr_a"], row["psnr_b"], row["psnr_change"], row["ssim_change"]]
-        plain = [_plain(value) for value in numbers]
-        forms = ((2, ""), (2, ""), (3, "+"), (4, "+"))
-        texts = [ui_html.number(v, *form) for v, form in zip(numbers, forms, strict=True)]
-        same = "same" if row["same_output"] else "differs"
-        data.append([row["pair"], row["method"], *plain, same])
-        shown.append([row["pair"], row["method"], *texts, same])
-    heads = ["Picture", "Method", "First (dB)", "Second (dB)", "Change (dB)", "Change SSIM",
-             "Output"]  # fmt: skip
-    return {"data": data, "headers": heads, "metadata": _cells(data, shown, set())}
-
-
-def _history_row(run: Run, state: str) -> list[Any]:
-    known = [line.psnr_db for line in run.summary if line.psnr_db == line.psnr_db]
-    return [
-        run.id,
-        state,
-        run.name,
-        get_task(run.task).title if run.task in TASKS else run.task,
-        run.benchmark.n,
-        len(run.methods),
-        run.protocol,
-        round(max(known), 2) if known else None,
-    ]
 
 
 def _rows(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
@@ -1703,18 +1419,6 @@ def _one_of(name: str | None, found: dict[str, Any]) -> str:
 
 def _stamp(found: Snapshot) -> tuple[str, str, int, str]:
     return found.run.id, found.state, found.done, found.words
-
-
-def _safe_csv(table: "pd.DataFrame") -> str:
-    """Write a table so that no spreadsheet takes text for a formula (OWASP, CSV injection)."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table.columns)
-    for row in table.itertuples(index=False):
-        writer.writerow(
-            f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row
-        )
-    return file.getvalue()
 
 
 def _shown(error: MIRNetError) -> gr.Error:

@@ -1,0 +1,82 @@
+"""What the Evaluate page does in the browser itself, as Gradio's events take it."""
+
+MEASURE_ROOM = """(...given) => {
+  const room = document.querySelector("#ev-pictures");
+  const width = (room && room.clientWidth) || Math.min(innerWidth, 1400) - 48;
+  const least = Math.min(300, 0.46 * width);
+  const columns = Math.max(Math.floor((width + 12) / (least + 12)), 1);
+  given[given.length - 1] = Math.floor((width - 12 * (columns - 1)) / columns) - 4;
+  return given;
+}"""
+"""Tells an event, as its last input, how many pixels a picture may have: 100 % is 100 %."""
+
+SCRIPT = """() => {
+  if (window.evReady) return;
+  window.evReady = true;
+  const label = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
+    (box) => box.setAttribute("aria-label", "Search the table"));
+  const hook = () => document.querySelectorAll("#ev-plot .js-plotly-plot").forEach((plot) => {
+    if (!plot.on || plot.evSeen === plot._ev) return;
+    plot.evSeen = plot._ev;
+    plot.on("plotly_click", (event) => {
+      const data = event.points && event.points[0] && event.points[0].customdata;
+      if (!data || !data[0]) return;
+      window.evPoint = JSON.stringify(data);
+      document.querySelector("#ev-point").click();
+    });
+  });
+  const seen = new MutationObserver(() => { hook(); label(); });
+  seen.observe(document.body, { childList: true, subtree: true });
+  document.addEventListener("click", (event) => {
+    const head = event.target.closest("#evaluate .table-wrap th .header-content");
+    const menu = head && head.parentElement.querySelector(".cell-menu-button");
+    if (menu) setTimeout(() => menu.click());
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    const id = { ArrowLeft: "#ev-prev", ArrowRight: "#ev-next" }[event.key];
+    const button = id && document.querySelector(id);
+    if (!button || !button.offsetParent || button.disabled) return;
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    const typed = "input:not([type=radio]), textarea, select, [contenteditable=true]";
+    if (event.target.closest(`${typed}, [role=tab], [role=slider], [role=grid]`)) return;
+    event.preventDefault();
+    button.click();
+  });
+}"""
+"""A click on a point opens its picture, one on a heading of a table its menu, which sorts; arrow
+keys turn pictures, not while somebody types."""
+
+COPY_LINK = """async (...given) => {
+  const [view, run, image, protocol, baseline, method, plot, score, a, b, look, zoom, across, down,
+    left, right, second] = given;
+  const query = new URLSearchParams({ tab: "evaluate", view });
+  const add = (parts) => {
+    for (const [name, value] of Object.entries(parts)) if (value) query.set(name, value);
+  };
+  add({ run });
+  if (["board", "plots", "pictures", "compare"].includes(view)) add({ protocol });
+  if (["board", "pictures"].includes(view)) add({ baseline });
+  if (view === "plots") add({ plot, score });
+  if (view === "plots" && ["scatter", "differences"].includes(plot)) add({ a, b });
+  if (view === "pictures") add({ image, method, look });
+  if (view === "pictures" && zoom) add({ zoom, at: `${across},${down}` });
+  if (view === "pictures" && look === "slider") add({ left, right });
+  if (view === "compare") add({ with: second });
+  const link = `${location.origin}${location.pathname}?${query}`;
+  try { await navigator.clipboard.writeText(link); }
+  catch { window.prompt("Copy this link", link); }
+  return given;
+}"""
+"""Puts the link of what is on the screen into the clipboard."""
+
+SAVE_PLOT = """() => {
+  const plot = document.querySelector("#ev-plot .js-plotly-plot");
+  if (!plot || !window.Plotly) return;
+  const { width, height } = plot.getBoundingClientRect();
+  const file = { format: "FORMAT", filename: "mirnet-plot", width, height, scale: 2 };
+  window.Plotly.downloadImage(plot, file);
+}"""
+"""Saves the figure as it stands on the screen, at twice its size."""
+
+CLICK_FILE = """() => setTimeout(() => document.querySelector("#ev-file").click(), 200)"""
+"""Downloads the file that an event has just made."""
