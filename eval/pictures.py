@@ -4,7 +4,7 @@ They are for looking only: what was scored are the stored files.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -216,3 +216,45 @@ def heat(error: np.ndarray, scale: int) -> np.ndarray:
 
     level = np.rint(255 * np.clip(error / scale, 0, 1)).astype(np.uint8)
     return np.ascontiguousarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)[:, :, ::-1])
+
+
+def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
+    """The rows of one pair, as a run stores them, from the kept table."""
+    fields = set(Row.model_fields) - {"scores"}
+    rows = []
+    for record in scores[scores.pair == pair].to_dict("records"):
+        known = {name: _known(record[name]) for name in fields}
+        known["cached"] = bool(known["cached"])
+        known["method"] = str(known["method"])
+        for name in ("tiles", "width", "height"):
+            known[name] = None if known[name] is None else int(known[name])
+        score = {"psnr_db": record["psnr_db"], "ssim": record["ssim"]}
+        scored = record["psnr_db"] == record["psnr_db"]
+        rows.append(Row(**known, scores={protocol: score} if scored else {}))
+    return rows
+
+
+def _known(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+def sha_of(row: Row, name: str | None) -> str | None:
+    """Hash of the picture of that name, where this row has it."""
+    if name == INPUT:
+        return row.degraded_sha256
+    if name == TARGET:
+        return row.target_sha256
+    return row.output_sha256 if row.method == name else None
+
+
+def shown_names(names: list[str], most: int) -> list[str]:
+    """At most so many, with input and target among them."""
+    if len(names) <= most:
+        return names
+    ends = [name for name in names if name == TARGET]
+    return [name for name in names if name != TARGET][: most - len(ends)] + ends
+
+
+def one_of(name: str | None, found: dict[str, Any]) -> str:
+    """That name where there is such a picture, else the last: the target."""
+    return name if name in found else list(found)[-1]

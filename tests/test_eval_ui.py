@@ -117,14 +117,14 @@ def test_a_link_restores_what_it_names_and_ignores_what_the_run_has_not(service)
     assert (value(update[tab.plot_a]), value(update[tab.plot_b])) == ("clahe", "ours")
     assert value(update[tab.protocol]) == "gt-mean/1"
     assert value(update[tab.baseline]) == "identity"
-    assert tab.zoom not in update and update[tab.message] == ""
+    assert tab.pictures.zoom not in update and update[tab.message] == ""
 
 
 def test_opening_without_a_link_changes_no_tab(service):
     tab = made(service)
     update = tab.arrive(SimpleNamespace(query_params={}))
     assert tab.tabs not in update and tab.view not in update
-    assert "at most 5 pairs" in update[tab.estimate]
+    assert "at most 5 pairs" in update[tab.running.estimate]
 
 
 def test_a_read_only_page_offers_nothing_to_press(tmp_path):
@@ -132,7 +132,7 @@ def test_a_read_only_page_offers_nothing_to_press(tmp_path):
     tab = made(Service(RunStore(tmp_path), read_only=True))
     assert not tab.check.interactive and not tab.delete.visible
     with pytest.raises(gr.Error, match="only shows results"):
-        tab.api_start("mini-retouch", ["identity"])
+        tab.programs.start("mini-retouch", ["identity"])
     assert value(arrived(tab, run=RUN)[tab.run]) == RUN
 
 
