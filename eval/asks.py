@@ -70,6 +70,10 @@ class Ask:
     """Percent."""
     second: str | None
     """Id of the run to compare with."""
+    only_task: str
+    """Of the history: id of a task, or empty for all."""
+    only_state: str
+    """Of the history: see `eval.service.State`, or empty for all."""
     room_px: float
     """Width of one picture on the screen."""
 

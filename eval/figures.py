@@ -10,7 +10,7 @@ from mirnet.errors import InvalidRequest
 from . import compare, plots
 from .compare import Metric
 from .frames import Frames
-from .published import published_beside
+from .published import published_beside, with_measured
 from .runs import StoredRun
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def draw(
         board = frames.board(stored, baseline, protocol)
         if name == "speed":
             return Drawn(plots.quality_speed(board, metric), board)
-        return Drawn(plots.published(published_beside(run), board), board)
+        beside = published_beside(run)
+        return Drawn(plots.published(beside, board), with_measured(beside, board))
     scores = frames.scores(stored, protocol)
     if name in OF_TWO:
         best = compare.leader(run)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import gradio as gr
 
 from mirnet.errors import MIRNetError
+from mirnet.tasks import TASKS
 
 from . import ui_html
-from .asks import LOOKS, VIEWS, Ask
+from .asks import LOOKS, VIEWS, WHICH, Ask
 from .compare import (
     Metric,
     compare_runs,
@@ -36,14 +37,15 @@ from .published import published_beside
 from .review.ui import build_results
 from .running.ui import RunView
 from .runs import Run, StoredRun
-from .service import RESUMABLE, Service
-from .ui_scripts import CLICK_FILE, COPY_LINK, MEASURE_ROOM, SAVE_PLOT, SCRIPT
+from .service import RESUMABLE, Service, State
+from .ui_scripts import CLICK_FILE, COPY_LINK, MEASURE_ROOM, SAVE_PLOT, SCRIPT, SHOW_LINK
 from .ui_tables import (
     BOARD,
     HISTORY,
     board_value,
     changes_value,
     history_row,
+    history_value,
     safe_csv,
 )
 from .widgets.ui import PRIVATE, Update, told, words
@@ -210,6 +212,23 @@ class EvaluateTab:
         self.votes = build_results(self.run, lambda: self.service.store)
 
     def _build_runs(self) -> None:
+        with gr.Row(elem_id="ev-only"):
+            self.only_task = gr.Dropdown(
+                [("All tasks", ""), *((entry.title, entry.id) for entry in TASKS.values())],
+                value="",
+                label="Task",
+                filterable=False,
+                min_width=150,
+                elem_id="ev-only-task",
+            )
+            self.only_state = gr.Dropdown(
+                [("Any status", ""), *((state, state) for state in get_args(State))],
+                value="",
+                label="Status",
+                filterable=False,
+                min_width=150,
+                elem_id="ev-only-state",
+            )
         self.history = gr.Dataframe(
             headers=HISTORY,
             interactive=False,
@@ -249,7 +268,7 @@ class EvaluateTab:
             self.view, self.run, self.protocol, self.baseline, self.metric, self.plot_name,
             self.plot_a, self.plot_b, seen.which, seen.method, seen.other, seen.k, seen.pair,
             seen.look, seen.left, seen.right, seen.zoom, seen.across, seen.down, self.second,
-            self.room_px,
+            self.only_task, self.only_state, self.room_px,
         ]  # fmt: skip
         self.shown = [
             self.message, self.head, self.about, self.board, self.board_words, self.published,
@@ -259,60 +278,58 @@ class EvaluateTab:
         ]  # fmt: skip
         self.choices = [
             self.run, self.protocol, self.baseline, seen.method, seen.other, seen.left, seen.right,
-            seen.pair, self.view, self.views, seen.which, seen.zoom, seen.across, seen.down,
+            seen.pair, self.view, self.views, seen.which, seen.k, seen.zoom, seen.across, seen.down,
             seen.look, self.metric, self.plot_name, self.plot_a, self.plot_b, self.second,
             self.message,
         ]  # fmt: skip
-        fill: dict[str, Any] = {
-            "fn": self.fill, "inputs": self.asks, "outputs": self.shown, "js": MEASURE_ROOM,
-            **PRIVATE,
-        }  # fmt: skip
+        links = [
+            self.view, self.run, seen.pair, self.protocol, self.baseline, seen.method,
+            self.plot_name, self.metric, self.plot_a, self.plot_b, seen.look, seen.zoom,
+            seen.across, seen.down, seen.left, seen.right, self.second, seen.which, seen.k,
+            seen.other,
+        ]  # fmt: skip
+
+        def show(event: Any) -> None:
+            """After an event, show what is asked for now, and its link as the address."""
+            event.then(self.fill, self.asks, self.shown, js=MEASURE_ROOM, **PRIVATE).then(
+                None, links, None, js=SHOW_LINK, api_visibility="private"
+            )
+
         choose: dict[str, Any] = {"outputs": self.choices, **PRIVATE}
         page.load(None, js=SCRIPT, api_visibility="private")
-        page.load(
-            self.arrive,
-            None,
-            [*self.choices, self.tabs, *self.running.live, self.running.estimate],
-            **PRIVATE,
-        ).then(**fill)
-        for name, tab in self.view_tabs.items():
-            tab.select(self.turning(name), self.view, [self.view, self.head], **PRIVATE).then(
-                **fill
+        show(
+            page.load(
+                self.arrive,
+                None,
+                [*self.choices, self.tabs, *self.running.live, self.running.estimate],
+                **PRIVATE,
             )
-        self.run.input(self.open_run, [self.run, self.view], **choose).then(**fill)
+        )
+        for name, tab in self.view_tabs.items():
+            show(tab.select(self.turning(name), self.view, [self.view, self.head], **PRIVATE))
+        show(self.run.input(self.open_run, [self.run, self.view], **choose))
         gr.on(
             [
                 self.protocol.input, self.baseline.input, self.metric.input, self.plot_name.input,
                 self.plot_a.input, self.plot_b.input, seen.look.input, seen.zoom.input,
                 seen.left.input, seen.right.input, seen.across.release, seen.down.release,
-                seen.pair.input, self.second.input,
+                seen.pair.input, self.second.input, self.only_task.input, self.only_state.input,
             ],
+            self.fill,
+            self.asks,
+            self.shown,
+            js=MEASURE_ROOM,
             trigger_mode="always_last",  # who chooses quickly gets the last choice
-            **fill,
-        )  # fmt: skip
-        self.board.select(self.pick_method, self.asks, **choose).then(**fill)
-        self.pointed.click(self.pick_point, self.point, js="() => [window.evPoint]", **choose).then(
-            **fill
-        )
-        self.history.select(self.pick_run, None, **choose).then(**fill)
-        self.copy.click(
-            self.copied,
-            [
-                self.view, self.run, seen.pair, self.protocol, self.baseline, seen.method,
-                self.plot_name, self.metric, self.plot_a, self.plot_b, seen.look, seen.zoom,
-                seen.across, seen.down, seen.left, seen.right, self.second,
-            ],
-            None,
-            js=COPY_LINK,
             **PRIVATE,
-        )  # fmt: skip
-        seen.connect(self.asks, fill)
+        ).then(None, links, None, js=SHOW_LINK, api_visibility="private")  # fmt: skip
+        show(self.board.select(self.pick_method, self.asks, **choose))
+        show(self.pointed.click(self.pick_point, self.point, js="() => [window.evPoint]", **choose))
+        show(self.history.select(self.pick_run, None, **choose))
+        self.copy.click(self.copied, links, None, js=COPY_LINK, **PRIVATE)
+        seen.connect(self.asks, show)
         self._connect_files()
         self.running.connect()
-        self.running.opens.click(self.open_followed, self.running.followed, **choose).then(**fill)
-        self._connect_runs(choose, fill)
-
-    def _connect_runs(self, choose: dict[str, Any], fill: dict[str, Any]) -> None:
+        show(self.running.opens.click(self.open_followed, self.running.followed, **choose))
         self.again.click(
             self.go_on_stored,
             self.run,
@@ -327,9 +344,14 @@ class EvaluateTab:
             concurrency_limit=2,
             **PRIVATE,
         )
-        self.delete.click(
-            self.remove, [self.run, self.sure], [self.sure, self.checks, *self.choices], **PRIVATE
-        ).then(**fill)
+        show(
+            self.delete.click(
+                self.remove,
+                [self.run, self.sure],
+                [self.sure, self.checks, *self.choices],
+                **PRIVATE,
+            )
+        )
 
     def _connect_files(self) -> None:
         for name, button in self.file_buttons.items():
@@ -401,18 +423,20 @@ class EvaluateTab:
             opened[self.message] = ui_html.note(
                 f"This link names a view that there is not, {view[:40]!r}: here is the leaderboard."
             )
-        return update | opened | self._as_linked(query, run_id)
+        return update | opened | self._as_linked(query, run_id, opened)
 
-    def _as_linked(self, query: Mapping[str, str], run_id: str) -> Update:
-        """What else a link may ask for; what the run does not have is left as usual."""
+    def _as_linked(self, query: Mapping[str, str], run_id: str, opened: Update) -> Update:
+        """What else a link may ask for; what the run does not have is left as it was opened."""
         run = self.service.stored(run_id).header()
         ids = [method.id for method in run.methods]
         names = [INPUT, *ids, TARGET]
         runs = [other.id for other, _ in self.service.history() if other.id != run_id]
         offered: tuple[tuple[str, Any, Collection[str]], ...] = (
             ("protocol", self.protocol, run.protocols),
-            ("baseline", self.baseline, ids),
+            ("baseline", self.baseline, ["", *ids]),
             ("method", self.pictures.method, ids),
+            ("other", self.pictures.other, ids),
+            ("which", self.pictures.which, WHICH),
             ("plot", self.plot_name, FIGURES),
             ("score", self.metric, get_args(Metric)),
             ("a", self.plot_a, ids),
@@ -424,9 +448,11 @@ class EvaluateTab:
         update: Update = {}
         for name, widget, known in offered:
             if query.get(name) in known:
-                update[widget] = gr.update(value=query[name])
-                if isinstance(known, list):  # those that depend on the run
-                    update[widget]["choices"] = known
+                before = opened.get(widget)
+                kept = before if isinstance(before, dict) else gr.update()
+                update[widget] = kept | {"value": query[name]}
+        if re.fullmatch(r"[1-9]\d{0,2}", query.get("k", "")):
+            update[self.pictures.k] = int(query["k"])
         if query.get("zoom") in ("1", "2", "4"):
             update[self.pictures.zoom] = int(query["zoom"])
         at = re.fullmatch(r"(\d{1,3}),(\d{1,3})", query.get("at", ""))
@@ -477,7 +503,8 @@ class EvaluateTab:
             words = ui_html.note(f"This run has no picture {pair[:60]!r}: here is another.")
             pair = None
         ids = [method.id for method in run.methods]
-        names = [INPUT, *ids, TARGET]
+        titled = [(ui_html.method_label(method), method.id) for method in run.methods]
+        names = [("Input", INPUT), *titled, ("Target", TARGET)]
         best = leader(run)
         others = [name for name in ids if name != best]
         other = default_baseline(run)
@@ -488,13 +515,16 @@ class EvaluateTab:
         return {
             self.message: words,
             self.run: gr.update(choices=self._run_choices(), value=run.id),
-            self.protocol: gr.update(choices=run.protocols, value=run.protocol),
-            self.baseline: gr.update(choices=[("nothing", ""), *ids], value=base or ""),
-            self.plot_a: gr.update(choices=ids, value=base if base != best else other),
-            self.plot_b: gr.update(choices=ids, value=best),
+            self.protocol: gr.update(
+                choices=[(ui_html.protocol_label(name), name) for name in run.protocols],
+                value=run.protocol,
+            ),
+            self.baseline: gr.update(choices=[("Nothing", ""), *titled], value=base or ""),
+            self.plot_a: gr.update(choices=titled, value=base if base != best else other),
+            self.plot_b: gr.update(choices=titled, value=best),
             self.second: gr.update(choices=self._run_choices(but=run.id), value=None),
-            self.pictures.method: gr.update(choices=ids, value=best),
-            self.pictures.other: gr.update(choices=ids, value=other),
+            self.pictures.method: gr.update(choices=titled, value=best),
+            self.pictures.other: gr.update(choices=titled, value=other),
             self.pictures.left: gr.update(choices=names, value=INPUT),
             self.pictures.right: gr.update(choices=names, value=best),
             self.pictures.pair: gr.update(choices=chosen, value=pair),
@@ -527,7 +557,7 @@ class EvaluateTab:
             yield hidden
             return
         if ask.view == "runs":
-            yield hidden | self._history()
+            yield hidden | self._history(ask)
             if not ask.run:
                 return
         if not ask.run:
@@ -614,14 +644,14 @@ class EvaluateTab:
         pair, method = str(pair)[:200], str(method)[:200]
         return {
             self.pictures.pair: gr.update(choices=[pair], value=pair),
-            self.pictures.method: method,
+            self.pictures.method: method or gr.skip(),
             self.view: "pictures",
             self.views: gr.update(selected="pictures"),
         }
 
     def pick_run(self, event: gr.SelectData) -> Update:
         """A row of the history was chosen."""
-        return self._opened(str(event.row_value[0]), "runs")
+        return self._opened(str(event.row_value[HISTORY.index("Run")]), "runs")
 
     # ------------------------------------------------------------ two runs, and all of them
 
@@ -641,16 +671,18 @@ class EvaluateTab:
             ),
         }
 
-    def _history(self) -> Update:
+    def _history(self, ask: Ask) -> Update:
         history = self.service.history()
+        rows = [
+            history_row(run, state)
+            for run, state in history
+            if ask.only_task in ("", run.task) and ask.only_state in ("", state)
+        ]
+        none = "" if rows else ui_html.note("No run is of this task and status.")
         return {
-            self.history: gr.update(
-                value={"data": [history_row(run, state) for run, state in history],
-                       "headers": HISTORY},
-                visible=bool(history),
-            ),
-            self.no_runs: "" if history else NO_RUNS,
-        }  # fmt: skip
+            self.history: gr.update(value=history_value(rows), visible=bool(rows)),
+            self.no_runs: none if history else NO_RUNS,
+        }
 
     def verify(self, run_id: str | None) -> Iterator[str]:
         """Recompute a sample, and show every check as it is made."""

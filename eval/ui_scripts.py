@@ -28,6 +28,18 @@ SCRIPT = """() => {
   const seen = new MutationObserver(() => { hook(); label(); });
   seen.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
+    const small = event.target.closest("#ev-choice button[data-pair]");
+    if (small) {
+      window.evPoint = JSON.stringify([small.dataset.pair, ""]);
+      document.querySelector("#ev-point").click();
+    }
+    const tab = event.target.closest("[role=tab], .overflow-dropdown button");
+    if (tab && !tab.closest("#ev-views")) {
+      const old = new URLSearchParams(location.search).get("tab");
+      if (old === "evaluate") history.replaceState(history.state, "", location.pathname);
+      if (tab.textContent.trim() === "Evaluate" && window.evAddress)
+        history.replaceState(history.state, "", location.pathname + window.evAddress);
+    }
     const head = event.target.closest("#evaluate .table-wrap th .header-content");
     const menu = head && head.parentElement.querySelector(".cell-menu-button");
     if (menu) setTimeout(() => menu.click());
@@ -46,28 +58,44 @@ SCRIPT = """() => {
 """A click on a point opens its picture, one on a heading of a table its menu, which sorts; arrow
 keys turn pictures, not while somebody types."""
 
-COPY_LINK = """async (...given) => {
+_LINK = """
   const [view, run, image, protocol, baseline, method, plot, score, a, b, look, zoom, across, down,
-    left, right, second] = given;
+    left, right, second, which, k, other] = given;
   const query = new URLSearchParams({ tab: "evaluate", view });
   const add = (parts) => {
     for (const [name, value] of Object.entries(parts)) if (value) query.set(name, value);
   };
-  add({ run });
+  if (view !== "run") add({ run });
   if (["board", "plots", "pictures", "compare"].includes(view)) add({ protocol });
-  if (["board", "pictures"].includes(view)) add({ baseline });
-  if (view === "plots") add({ plot, score });
+  if (run && ["board", "pictures"].includes(view)) query.set("baseline", baseline || "");
+  if (["plots", "pictures"].includes(view)) add({ score });
+  if (view === "plots") add({ plot });
   if (view === "plots" && ["scatter", "differences"].includes(plot)) add({ a, b });
-  if (view === "pictures") add({ image, method, look });
+  if (view === "pictures") add({ image, which, look });
+  if (view === "pictures" && which !== "all") add({ k, method });
+  if (view === "pictures" && which === "disagree") add({ other });
   if (view === "pictures" && zoom) add({ zoom, at: `${across},${down}` });
   if (view === "pictures" && look === "slider") add({ left, right });
   if (view === "compare") add({ with: second });
-  const link = `${location.origin}${location.pathname}?${query}`;
-  try { await navigator.clipboard.writeText(link); }
-  catch { window.prompt("Copy this link", link); }
+"""
+"""Makes the query of what is on the screen."""
+
+COPY_LINK = f"""async (...given) => {{{_LINK}
+  const link = `${{location.origin}}${{location.pathname}}?${{query}}`;
+  try {{ await navigator.clipboard.writeText(link); }}
+  catch {{ window.prompt("Copy this link", link); }}
   return given;
-}"""
+}}"""
 """Puts the link of what is on the screen into the clipboard."""
+
+SHOW_LINK = f"""(...given) => {{{_LINK}
+  const theme = new URLSearchParams(location.search).get("__theme");
+  if (theme) query.set("__theme", theme);
+  window.evAddress = `?${{query}}`;
+  if (document.querySelector("#ev-views")?.checkVisibility())
+    history.replaceState(history.state, "", location.pathname + window.evAddress);
+}}"""
+"""Keeps the address that of what is on the screen: whoever reloads or shares it finds it again."""
 
 SAVE_PLOT = """() => {
   const plot = document.querySelector("#ev-plot .js-plotly-plot");
@@ -80,3 +108,10 @@ SAVE_PLOT = """() => {
 
 CLICK_FILE = """() => setTimeout(() => document.querySelector("#ev-file").click(), 200)"""
 """Downloads the file that an event has just made."""
+
+SHOW_PROGRESS = """() => {
+  const bar = document.querySelector("#ev-bar");
+  if (bar && bar.getBoundingClientRect().top > innerHeight - 120)
+    bar.scrollIntoView({ behavior: "smooth", block: "center" });
+}"""
+"""Brings the progress onto a small screen."""

@@ -29,7 +29,10 @@ BOARD: dict[str, tuple[str, int, str]] = {
 }
 """Columns of the leaderboard: where each comes from, its digits and its sign; an interval from the
 columns `_low` and `_high`."""
-HISTORY = ["Run", "Status", "Title", "Task", "Pairs", "Methods", "Protocol", "Best (dB)"]
+HISTORY = [
+    "Title", "Status", "When (UTC)", "Task", "Pairs", "Methods", "Best (dB)", "Best method",
+    "Protocol", "Run",
+]  # fmt: skip
 """Columns of the history."""
 _RIGHT = "text-align: right; font-variant-numeric: tabular-nums;"
 
@@ -141,17 +144,30 @@ def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
 
 def history_row(run: Run, state: str) -> list[Any]:
     """One run as a row of `HISTORY`."""
-    known = [line.psnr_db for line in run.summary if line.psnr_db == line.psnr_db]
+    known = [line for line in run.summary if line.psnr_db == line.psnr_db]
+    best = max(known, key=lambda line: line.psnr_db, default=None)
     return [
-        run.id,
-        state,
         run.name,
+        state,
+        f"{run.created:%Y-%m-%d %H:%M}",
         get_task(run.task).title if run.task in TASKS else run.task,
         run.benchmark.n,
         len(run.methods),
+        best.psnr_db if best else None,
+        best.method if best else ui_html.DASH,
         run.protocol,
-        round(max(known), 2) if known else None,
+        run.id,
     ]
+
+
+def history_value(rows: list[list[Any]]) -> dict[str, Any]:
+    """Rows of `history_row` as a table."""
+    best = HISTORY.index("Best (dB)")
+    shown = [
+        [ui_html.number(cell, 2) if place == best else str(cell) for place, cell in enumerate(row)]
+        for row in rows
+    ]
+    return {"data": rows, "headers": HISTORY, "metadata": _cells(rows, shown, set())}
 
 
 def safe_csv(table: "pd.DataFrame") -> str:

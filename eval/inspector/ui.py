@@ -1,7 +1,7 @@
 """The Pictures view: the pictures behind the numbers, beside each other, as slider or as errors."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -30,6 +30,8 @@ from ..pictures import (
     sha_of,
     shown_names,
     stored_pictures,
+    strip_of,
+    untouched,
 )
 from ..runs import Row, Run, StoredRun
 from ..service import Service
@@ -53,8 +55,9 @@ class PicturesView:
         self.service = service
         self._build()
         self.shown = [
-            self.pair, self.trouble, self.slider, self.grid, *self.images, self.legend,
-            self.numbers, self.saved, self.pairs, self.placing, self.sides,
+            self.pair, self.strip, self.trouble, self.slider, self.grid, *self.images, self.legend,
+            self.numbers, self.saved, self.pairs, self.placing, self.sides, self.k, self.method,
+            self.other,
         ]  # fmt: skip
 
     # ------------------------------------------------------------ widgets
@@ -79,6 +82,7 @@ class PicturesView:
                 [], label="Picture", elem_id="ev-pair", min_width=180, show_label=False
             )
             self.next = gr.Button("→", elem_id="ev-next", size="md", min_width=60, scale=0)
+        self.strip = words("ev-choice")
         with gr.Row(elem_id="ev-looks"):
             self.look = gr.Radio(
                 [(title, name) for name, title in LOOKS.items()],
@@ -136,34 +140,36 @@ class PicturesView:
             buttons=[],
             label="These pictures: choose a row",
             elem_id="ev-pairs",
-            max_height=320,
+            max_height=420,
             pinned_columns=1,
         )
 
     # ------------------------------------------------------------ events
 
-    def connect(self, asks: Sequence[gr.components.Component], fill: dict[str, Any]) -> None:
+    def connect(self, asks: Sequence[gr.components.Component], show: Callable[[Any], None]) -> None:
         """Let the widgets act.
 
         Args:
             asks: What `Ask` is made of.
-            fill: The event that shows what is asked for.
+            show: Shows what is asked for, after an event.
         """
-        gr.on(
-            [self.which.input, self.k.submit, self.k.blur, self.method.input, self.other.input],
-            self.first_pair,
-            asks,
-            self.pair,
-            trigger_mode="always_last",
-            **PRIVATE,
-        ).then(**fill)
-        self.prev.click(self.turn_back, asks, self.pair, **PRIVATE).then(**fill)
-        self.next.click(self.turn_on, asks, self.pair, **PRIVATE).then(**fill)
-        self.pairs.select(self.pick_pair, None, self.pair, **PRIVATE).then(**fill)
+        choices = [self.which.input, self.k.submit, self.k.blur, self.method.input]
+        show(
+            gr.on(
+                [*choices, self.other.input],
+                self.first_pair,
+                asks,
+                self.pair,
+                trigger_mode="always_last",
+                **PRIVATE,
+            )
+        )
+        show(self.prev.click(self.turn_back, asks, self.pair, **PRIVATE))
+        show(self.next.click(self.turn_on, asks, self.pair, **PRIVATE))
+        show(self.pairs.select(self.pick_pair, None, self.pair, **PRIVATE))
+        place = [self.zoom, self.across, self.down]
         for image in self.images:
-            image.select(
-                self.look_at, asks, [self.zoom, self.across, self.down], js=MEASURE_ROOM, **PRIVATE
-            ).then(**fill)
+            show(image.select(self.look_at, asks, place, js=MEASURE_ROOM, **PRIVATE))
 
     # ------------------------------------------------------------ showing
 
@@ -185,11 +191,15 @@ class PicturesView:
         looks = {
             self.placing: gr.update(visible=ask.zoom > 0),
             self.sides: gr.update(visible=ask.look == "slider"),
+            self.k: gr.update(visible=ask.which != "all"),
+            self.method: gr.update(visible=ask.which != "all"),
+            self.other: gr.update(visible=ask.which == "disagree"),
         }
         if pair is None:
             said = "No picture has a score yet." if not len(scores) else "Nothing was scored here."
             return looks | self._no_pictures(ui_html.note(said))
         choices = pairs if pair in pairs else [pair, *pairs]
+        method = ask.method or leader(run)
         rows = rows_of(scores, pair, ask.protocol or run.protocol)
         update: Update = looks | {
             self.pair: gr.update(
@@ -200,6 +210,10 @@ class PicturesView:
                 rows, ask.protocol or run.protocol, ask.baseline or None
             ),
             self.pairs: gr.update(value=pairs_value(scores, choices, ask.metric)),
+            self.strip: ui_html.strip(
+                strip_of(stored, scores, choices, pair, method, ask.metric), pair, method,
+                ask.metric,
+            ),
         }  # fmt: skip
         if not ask.pair:  # one that was asked for stays: somebody may have turned on meanwhile
             update[self.pair]["value"] = pair
@@ -240,6 +254,11 @@ class PicturesView:
         elif ask.look == "error":
             legend = ui_html.note("This pair has no target, so there is no error to show.")
         scored = {row.method: next(iter(row.scores.values()), None) for row in rows}
+        labels = {INPUT: "Input", TARGET: "Target"}
+        same = untouched(found)
+        if same is not None:  # one picture for the two
+            del found[same]
+            labels[INPUT], scored[INPUT] = f"Input, {same}", scored.get(same)
         update: Update = {
             self.slider: gr.update(visible=False),
             self.grid: gr.update(
@@ -254,7 +273,7 @@ class PicturesView:
                 continue
             name = names[place]
             score = scored.get(name)
-            label = {INPUT: "Input", TARGET: "Target"}.get(name, name)
+            label = labels.get(name, name)
             if score is not None:
                 label += f" · {ui_html.number(score.psnr_db, 2)} dB"
             update[image] = gr.update(

@@ -17,6 +17,7 @@ from ..methods import list_methods
 from ..protocols import PROTOCOLS
 from ..runner import Order
 from ..service import RESUMABLE, Service, Snapshot, default_benchmark, default_methods
+from ..ui_scripts import SHOW_PROGRESS
 from ..widgets.ui import PRIVATE, Update, shown, told, words
 
 FIRST_TASK = "retouch"
@@ -25,6 +26,10 @@ TICK_SECONDS = 1.5
 """Between two looks at a run under way."""
 PLOT_EVERY = 2
 """The live plot is drawn at every so many looks."""
+
+
+ARRIVAL = -1
+"""Number of the first look at a run, when the page is opened."""
 
 
 class RunView:
@@ -137,6 +142,10 @@ class RunView:
             label="Protocol",
             elem_id="ev-protocol",
         )
+        self.title = gr.Textbox(
+            label="Title", placeholder="Optional: what this run is about", max_length=200,
+            elem_id="ev-run-title",
+        )  # fmt: skip
         self.estimate = words("ev-estimate")
         with gr.Row(elem_id="ev-buttons"):
             self.start = gr.Button(
@@ -170,10 +179,15 @@ class RunView:
             **PRIVATE,
         )
         self.start.click(
-            self.getting_ready, None, [self.bar, self.start], queue=False, **PRIVATE
+            self.getting_ready,
+            None,
+            [self.bar, self.start],
+            queue=False,
+            js=SHOW_PROGRESS,
+            **PRIVATE,
         ).then(
             self.begin,
-            [*order, self.folder],
+            [*order, self.folder, self.title],
             self.live,
             concurrency_id="evaluate",
             concurrency_limit=2,
@@ -194,7 +208,11 @@ class RunView:
         ]
 
     def _method_choices(self, task: str) -> list[tuple[str, str]]:
-        return [(entry.title, entry.id) for entry in list_methods(task) if entry.available]
+        return [
+            (entry.id if entry.title == entry.id else f"{entry.title} · {entry.id}", entry.id)
+            for entry in list_methods(task)
+            if entry.available
+        ]
 
     def _protocol_choices(self, benchmark: str) -> list[tuple[str, str]]:
         return [(PROTOCOLS[name].title, name) for name in get_benchmark(benchmark).protocols]
@@ -249,6 +267,7 @@ class RunView:
         methods: list[str],
         protocols: list[str],
         folder: str | None,
+        title: str | None,
     ) -> Iterator[Update]:
         """Check the order and put it into the queue."""
         named = (folder or "").strip()
@@ -267,6 +286,7 @@ class RunView:
                     n=None if n is None else int(n),
                     seed=int(seed or 0),
                     folder=Path(named) if named and entry.brought else None,
+                    title=title or "",
                 )
             )
         except MIRNetError as error:
@@ -304,18 +324,21 @@ class RunView:
         found = found or self.service.status(run_id)
         stored = self.service.stored(run_id)
         ended = not found.under_way
+        rows = found.run.summary if found.state == "done" else self.service.summary(run_id)
         update: Update = {
             self.followed: run_id,
             self.seen: (_stamp(found), count),
             self.timer: gr.Timer(active=not ended),
             self.bar: ui_html.live_bar(found),
-            self.table: ui_html.live_table(found.run, self.service.summary(run_id)),
+            self.table: ui_html.live_table(found.run, rows),
             self.thumbs: ui_html.latest(stored, found.latest) if found.latest else gr.skip(),
             self.stop: gr.update(interactive=found.state in ("queued", "running")),
             self.resume: gr.update(visible=found.state in RESUMABLE),
             self.opens: gr.update(visible=ended and found.done > 0),
         }
-        if found.done and (ended or count % PLOT_EVERY == 1):
+        # The plot of a run that is done is a click away, and not all who arrive come for it.
+        wanted = found.state != "done" if count == ARRIVAL else ended or count % PLOT_EVERY == 1
+        if found.done and wanted:
             figure = draw(self.service.frames, stored, "distribution").figure
             update[self.plot] = gr.update(value=figure, visible=True)
         elif not found.done:
@@ -332,18 +355,15 @@ class RunView:
             update[self.estimate] = self.change_size(
                 first.id, min(4, first.pairs or 4), default_methods(FIRST_TASK)
             )
-        following = self.service.current() or self._interrupted()
+        following = self.service.current() or self._newest()
         if following is not None:
             with contextlib.suppress(MIRNetError):
-                update |= self._followed(following, 1)
+                update |= self._followed(following, ARRIVAL)
         return update
 
-    def _interrupted(self) -> str | None:
-        """The newest run, where it waits to be gone on with."""
+    def _newest(self) -> str | None:
         newest = next(iter(self.service.history()), None)
-        if newest is None or newest[1] not in ("interrupted", "elsewhere", "stopped"):
-            return None
-        return newest[0].id
+        return newest[0].id if newest else None
 
 
 def _stamp(found: Snapshot) -> tuple[str, str, int, str]:
