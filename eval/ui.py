@@ -589,7 +589,7 @@ class EvaluateTab:
                 yield from self.votes.show(ask.run)
             elif ask.view == "runs":
                 yield {
-                    self.managed: ui_html.note(f"The run above, {ask.run}:"),
+                    self.managed: ui_html.note(self._may(ask.run)),
                     self.again: gr.update(
                         interactive=found.state in RESUMABLE and not self.service.read_only
                     ),
@@ -683,6 +683,14 @@ class EvaluateTab:
             self.history: gr.update(value=history_value(rows), visible=bool(rows)),
             self.no_runs: none if history else NO_RUNS,
         }
+
+    def _may(self, run_id: str) -> str:
+        """What may be done with a run here, in words."""
+        if self.service.read_only:
+            return "This copy only shows results: nothing is recomputed, resumed or deleted here."
+        if not self.service.may_delete:
+            return f"The run above, {run_id}; the owner of the machine deletes runs there:"
+        return f"The run above, {run_id}:"
 
     def verify(self, run_id: str | None) -> Iterator[str]:
         """Recompute a sample, and show every check as it is made."""

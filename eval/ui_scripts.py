@@ -25,11 +25,22 @@ SCRIPT = """() => {
       document.querySelector("#ev-point").click();
     });
   });
-  const seen = new MutationObserver(() => { hook(); label(); });
+  let chosen = false;
+  const strip = () => {
+    const here = document.querySelector("#ev-choice .ev-strip:not([data-seen]) [aria-current]");
+    if (!here) return;
+    const row = here.parentElement;
+    row.dataset.seen = "1";
+    row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+    if (chosen) here.focus({ preventScroll: true });
+    chosen = false;
+  };
+  const seen = new MutationObserver(() => { hook(); label(); strip(); });
   seen.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
     const small = event.target.closest("#ev-choice button[data-pair]");
     if (small) {
+      chosen = true;
       window.evPoint = JSON.stringify([small.dataset.pair, ""]);
       document.querySelector("#ev-point").click();
     }
@@ -55,8 +66,9 @@ SCRIPT = """() => {
     button.click();
   });
 }"""
-"""A click on a point opens its picture, one on a heading of a table its menu, which sorts; arrow
-keys turn pictures, not while somebody types."""
+"""A click on a point or a small picture opens its picture, one on a heading of a table its menu,
+which sorts; arrow keys turn pictures, not while somebody types. Where another tab is opened, the
+address of the evaluation waits."""
 
 _LINK = """
   const [view, run, image, protocol, baseline, method, plot, score, a, b, look, zoom, across, down,
