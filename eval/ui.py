@@ -26,7 +26,7 @@ from .compare import (
     default_baseline,
     leader,
 )
-from .figures import FIGURES, OF_TWO, Drawn, draw
+from .figures import FIGURES, OF_TWO, READING, Drawn, draw
 from .inspector.ui import PicturesView
 from .pictures import (
     INPUT,
@@ -178,7 +178,7 @@ class EvaluateTab:
                 [], label="Against", filterable=False, min_width=140, elem_id="ev-plot-a"
             )
         self.plot = gr.Plot(show_label=False, elem_id="ev-plot", container=False)
-        gr.HTML(ui_html.note("Click a point to open its picture."))
+        self.reading = words("ev-reading")
         with gr.Row(elem_id="ev-plot-files"):
             self.png = gr.Button("PNG", size="sm", min_width=80, elem_id="ev-png")
             self.svg = gr.Button("SVG", size="sm", min_width=80, elem_id="ev-svg")
@@ -272,9 +272,9 @@ class EvaluateTab:
         ]  # fmt: skip
         self.shown = [
             self.message, self.head, self.about, self.board, self.board_words, self.published,
-            self.made, self.plot, *seen.shown, self.compared, self.changes, self.history,
-            self.no_runs, self.second, self.plot_a, self.plot_b, self.metric, self.votes.board,
-            self.votes.download, self.again, self.managed,
+            self.made, self.plot, self.reading, *seen.shown, self.compared, self.changes,
+            self.history, self.no_runs, self.second, self.plot_a, self.plot_b, self.metric,
+            self.votes.board, self.votes.download, self.again, self.managed,
         ]  # fmt: skip
         self.choices = [
             self.run, self.protocol, self.baseline, seen.method, seen.other, seen.left, seen.right,
@@ -323,7 +323,8 @@ class EvaluateTab:
             **PRIVATE,
         ).then(None, links, None, js=SHOW_LINK, api_visibility="private")  # fmt: skip
         show(self.board.select(self.pick_method, self.asks, **choose))
-        show(self.pointed.click(self.pick_point, self.point, js="() => [window.evPoint]", **choose))
+        point = "(_, ...given) => [window.evPoint, ...given]"
+        show(self.pointed.click(self.pick_point, [self.point, *self.asks], js=point, **choose))
         show(self.history.select(self.pick_run, None, **choose))
         self.copy.click(self.copied, links, None, js=COPY_LINK, **PRIVATE)
         seen.connect(self.asks, show)
@@ -575,6 +576,7 @@ class EvaluateTab:
                 two = gr.update(visible=ask.plot in OF_TWO)
                 yield {
                     self.plot: self._draw(stored, ask).figure,
+                    self.reading: self._reading(found.run, ask.plot),
                     self.plot_a: two,
                     self.plot_b: two,
                     self.metric: gr.update(visible=ask.plot != "published"),
@@ -607,6 +609,15 @@ class EvaluateTab:
             self.made: ui_html.methods_table(run),
         }
 
+    def _reading(self, run: Run, plot: str) -> str:
+        """How to read a figure, and what can be done with it."""
+        if plot == "published":
+            return ui_html.note(READING[plot]) + ui_html.published_table(published_beside(run))
+        one = "A click opens the method's worst pictures."
+        return ui_html.note(
+            f"{READING[plot]} {one if plot == 'speed' else 'A click opens the picture.'}"
+        )
+
     def _draw(self, stored: StoredRun, ask: Ask) -> Drawn:
         return draw(
             self.service.frames,
@@ -623,7 +634,9 @@ class EvaluateTab:
 
     def pick_method(self, event: gr.SelectData, *given: Any) -> Update:
         """A row of the leaderboard was chosen: that method's worst pictures."""
-        method, ask = str(event.row_value[0]), Ask(*given)
+        return self._worst_of(str(event.row_value[0]), Ask(*given))
+
+    def _worst_of(self, method: str, ask: Ask) -> Update:
         with told():
             pairs = self.pictures.chosen(replace(ask, which="worst", method=method))
         return {
@@ -635,16 +648,20 @@ class EvaluateTab:
             self.views: gr.update(selected="pictures"),
         }
 
-    def pick_point(self, point: str) -> Update:
-        """A point of a plot was clicked: its picture."""
+    def pick_point(self, point: str, *given: Any) -> Update:
+        """A point or a small picture was clicked: its picture, or its method's worst ones."""
+        ask = Ask(*given)
         try:
-            pair, method = json.loads(point)
-        except (TypeError, ValueError):
+            pair, method = (str(name)[:200] for name in json.loads(point))
+            run = self.service.stored(str(ask.run)).header()
+        except (TypeError, ValueError, MIRNetError):
             return {self.message: gr.skip()}
-        pair, method = str(pair)[:200], str(method)[:200]
+        known = method in [entry.id for entry in run.methods]
+        if not pair:  # a box, a mean, or somebody's published number
+            return self._worst_of(method, ask) if known else {self.message: gr.skip()}
         return {
             self.pictures.pair: gr.update(choices=[pair], value=pair),
-            self.pictures.method: method or gr.skip(),
+            self.pictures.method: method if known else gr.skip(),
             self.view: "pictures",
             self.views: gr.update(selected="pictures"),
         }

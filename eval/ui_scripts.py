@@ -20,7 +20,7 @@ SCRIPT = """() => {
     plot.evSeen = plot._ev;
     plot.on("plotly_click", (event) => {
       const data = event.points && event.points[0] && event.points[0].customdata;
-      if (!data || !data[0]) return;
+      if (!data || !(data[0] || data[1])) return;
       window.evPoint = JSON.stringify(data);
       document.querySelector("#ev-point").click();
     });

@@ -159,6 +159,21 @@ def test_the_history_shows_what_is_asked_for(service):
     assert not tab._history(replace(ask, only_state="failed"))[tab.history]["visible"]
 
 
+def test_a_clicked_point_opens_its_picture_or_its_methods_worst(service):
+    tab = made(service)
+    asked = [getattr(widget, "value", None) for widget in tab.asks]
+    asked[:2] = ["plots", RUN]
+    update = tab.pick_point('["p0003", "clahe"]', *asked)
+    assert value(update[tab.pictures.pair]) == "p0003"
+    assert (update[tab.pictures.method], update[tab.view]) == ("clahe", "pictures")
+    worst = tab.pick_point('["", "clahe"]', *asked)
+    scores = service.frames.scores(service.stored(RUN))
+    own = scores[scores.method == "clahe"]
+    assert value(worst[tab.pictures.pair]) == own.pair[own.psnr_db.idxmin()]
+    for nothing in ('["", "LLFlow"]', "[]", "no", None):
+        assert tab.view not in tab.pick_point(nothing, *asked)
+
+
 def test_opening_without_a_link_changes_no_tab(service):
     tab = made(service)
     update = tab.arrive(SimpleNamespace(query_params={}))
