@@ -452,7 +452,7 @@ class EvaluateTab:
                 before = opened.get(widget)
                 kept = before if isinstance(before, dict) else gr.update()
                 update[widget] = kept | {"value": query[name]}
-        if re.fullmatch(r"[1-9]\d{0,2}", query.get("k", "")):
+        if re.fullmatch(r"[1-9]\d{0,3}", query.get("k", "")):
             update[self.pictures.k] = int(query["k"])
         if query.get("zoom") in ("1", "2", "4"):
             update[self.pictures.zoom] = int(query["zoom"])
