@@ -8,14 +8,20 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Gradio keeps statistics of its last events for a page of its own, and counts them after each one:
+# with thousands that takes longer than most events.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
 HERE = Path(__file__).parent
 KEEP_SECONDS = 2 * 3600
 """How long uploads and results lie on the server."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
-MAX_WAITING = 20
-"""Visitors in the queue; the next one is asked to come back."""
+MAX_EVENTS = 500
+"""Clicks and calls that wait; photos wait at a desk of their own (`mirnet.turns`)."""
+MAX_THREADS = 250
+"""Each photo that waits has a thread; few of them do anything."""
 
 
 def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -90,7 +96,7 @@ def build(max_pixels: int, service=None):
                     api_visibility="private",
                     show_progress="hidden",
                 )
-    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
+    return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4)
 
 
 def on_accelerator():
@@ -149,6 +155,7 @@ def launch_options() -> dict:
 
     return look() | {
         "max_file_size": MAX_UPLOAD,
+        "max_threads": MAX_THREADS,
         "run_history": False,
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
