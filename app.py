@@ -14,7 +14,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
 HERE = Path(__file__).parent
-KEEP_SECONDS = 2 * 3600
+KEEP_HOURS = 2.0
 """How long uploads and results lie on the server."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
@@ -37,6 +37,12 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
         "--max-pixels", type=int, default=100_000_000, help="largest photo (%(default)s pixels)"
     )
     parser.add_argument(
+        "--keep-hours",
+        type=float,
+        default=KEEP_HOURS,
+        help="delete uploads and results after this (%(default)g hours)",
+    )
+    parser.add_argument(
         "--read-only", action="store_true", help="show stored evaluations, start none"
     )
     flags = parser.parse_args(arguments)
@@ -44,16 +50,19 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--auth wants USER:PASSWORD, such as --auth anna:secret")
     if flags.max_pixels < 1:
         parser.error("--max-pixels wants a positive number")
+    if not 0 < flags.keep_hours < float("inf"):
+        parser.error("--keep-hours wants a positive number of hours")
     return flags
 
 
-def build(max_pixels: int, service=None):
+def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
     """Build the page.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
         service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
             default.
+        keep_hours: How long uploads and results lie on the server.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
@@ -69,8 +78,11 @@ def build(max_pixels: int, service=None):
 
     service = service or Service(local=False)
 
+    keep_seconds = max(round(keep_hours * 3600), 1)
     with gr.Blocks(
-        title="MIRNet Studio", delete_cache=(600, KEEP_SECONDS), analytics_enabled=False
+        title="MIRNet Studio",
+        delete_cache=(min(600, keep_seconds), keep_seconds),
+        analytics_enabled=False,
     ) as page:
         gr.HTML(
             '<header class="mir-header"><h1>MIRNet Studio</h1>'
@@ -87,7 +99,7 @@ def build(max_pixels: int, service=None):
             with gr.Tab("Look inside", id="inside") as inside:
                 build_inside(inside, max_pixels, on_accelerator())
             with gr.Tab("About", id="about") as about:
-                gr.HTML(ui_html.about(max_pixels, KEEP_SECONDS / 3600))
+                gr.HTML(ui_html.about(max_pixels, keep_hours))
                 found = gr.HTML(elem_id="self-check")
                 about.select(
                     lambda: ui_html.self_check(health.check()),
@@ -188,7 +200,7 @@ def main() -> None:
         read_only=flags.read_only,
         local=alone and not flags.share and "SPACE_ID" not in os.environ,
     )
-    page = build(flags.max_pixels, service)
+    page = build(flags.max_pixels, service, flags.keep_hours)
     keep_results(service)
     share = flags.share and "SPACE_ID" not in os.environ
     page.launch(

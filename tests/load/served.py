@@ -55,13 +55,13 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, every_seconds: float = 0.5, **environment: str) -> Iterator[Served]:
+def served(folder: Path, *arguments: str, every_seconds: float = 0.5) -> Iterator[Served]:
     """Start the app with a fresh state, watch it, and end it.
 
     Args:
         folder: Empty; takes its state, cache, uploads and log.
+        arguments: Further flags of the app.
         every_seconds: Between two samples.
-        environment: Further variables.
     """
     runs = [
         write_run(folder / "state" / "runs", seed=n, thumbs=True, id=f"20260101-12000{n}-abcdef").id
@@ -69,15 +69,15 @@ def served(folder: Path, every_seconds: float = 0.5, **environment: str) -> Iter
     ]
     for name in ("temporary", "cache"):
         (folder / name).mkdir()
-    settings = {
+    environment = {
         "MIRNET_STATE_DIR": str(folder / "state"),
         "MIRNET_CACHE": str(folder / "cache"),
         "TMPDIR": str(folder / "temporary"),
         "GRADIO_TEMP_DIR": str(folder / "temporary" / "gradio"),
         "HF_HUB_OFFLINE": "1",
         "GRADIO_ANALYTICS_ENABLED": "False",
-    } | environment
-    with app_process(settings, log=folder / "app.log") as app:
+    }
+    with app_process(environment, *arguments, log=folder / "app.log") as app:
         found = Served(app.url, app.process.pid, folder, runs)
         over = threading.Event()
         watch = threading.Thread(target=_watch, args=(found, every_seconds, over), daemon=True)
