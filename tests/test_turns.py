@@ -4,8 +4,11 @@ import threading
 import time
 
 import pytest
+from PIL import Image
 
-from mirnet.errors import Cancelled, InvalidRequest
+from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
+from mirnet.image import size_of
+from mirnet.jobs import Order, Run, Runs, Waits, in_turn
 from mirnet.turns import Desk, FairLock, Share
 
 
@@ -162,3 +165,91 @@ def test_an_error_lets_go_of_the_lock():
     with pytest.raises(ZeroDivisionError), lock.of(Share()):
         raise ZeroDivisionError
     assert not lock.locked()
+
+
+def photo(folder, width, height):
+    path = folder / f"{width}x{height}.png"
+    Image.new("L", (width, height), 90).save(path)
+    return str(path)
+
+
+def test_a_photo_tells_how_many_are_before_it_and_then_its_result(tmp_path):
+    desk = Desk(small_at_once=1)
+    others = [desk.ticket("a", 1), desk.ticket("b", 1)]
+    order = Order("denoise", "denoise-compact")
+    run = Run()
+    events = in_turn(desk, "c", photo(tmp_path, 40, 30), order, run, lambda *_: iter_of("made"))
+    assert next(events) == Waits(1)
+    others[0].leave()
+    others[1].leave()
+    assert list(events) == ["made"]
+    assert run.ticket.state == "left"
+    assert desk.ticket("d", 1).wait(0)
+
+
+def iter_of(*events):
+    yield from events
+
+
+def test_stop_reaches_a_photo_that_waits(tmp_path):
+    desk = Desk(small_at_once=1)
+    first = desk.ticket("a", 1)
+    runs = Runs()
+    run = runs.begin("me")
+    order = Order("denoise", "denoise-compact")
+    path = photo(tmp_path, 40, 30)
+    events = in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun"))
+    assert next(events) == Waits(0)
+    threading.Timer(0.05, runs.stop, ["me"]).start()
+    with pytest.raises(Cancelled):
+        next(events)
+    with pytest.raises(Cancelled):
+        next(in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun")))
+    first.leave()
+    assert desk.ticket("b", 1).wait(0)
+
+
+def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
+    desk = Desk(small_at_once=1)
+    first, order = desk.ticket("a", 1), Order("denoise", "denoise-compact")
+    path = photo(tmp_path, 40, 30)
+    events = in_turn(desk, "gone", path, order, Run(), lambda *_: iter_of("made"))
+    next(events)
+    last = desk.ticket("b", 1)
+    assert last.before() == 1
+    events.close()
+    assert last.before() == 0
+    first.leave()
+    assert last.wait(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "more", "large"),
+    [
+        ((1400, 1400), {}, False),
+        ((1500, 1400), {}, True),
+        ((800, 700), {"task": "sr-x2"}, True),  # the result counts
+        ((800, 700), {"task": "sr-x2", "same_size": True}, False),
+    ],
+)
+def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, large):
+    desk = Desk(small_at_once=1)
+    assert desk.ticket("a", 1).wait(0)  # small ones have to wait now
+    order = Order(**{"task": "denoise", "weights": "denoise-compact"} | more)
+    path = photo(tmp_path, *size)
+    events = in_turn(desk, "b", path, order, Run(), lambda *_: iter_of("made"))
+    assert next(events) == ("made" if large else Waits(0))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "avif"])
+def test_the_size_of_a_file_is_read_without_its_pixels(tmp_path, suffix):
+    path = tmp_path / f"photo.{suffix}"
+    Image.new("RGB", (70, 50), "teal").save(path)
+    assert size_of(path) == (70, 50)
+
+
+def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(ImageRejected):
+        size_of(path)

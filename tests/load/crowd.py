@@ -156,6 +156,7 @@ class Crowd:
                     job.error = "another run"
         except Exception as error:  # as above
             job.error = f"{type(error).__name__}: {error}"
+        job.data = None  # reports are large
         return job
 
     async def _evaluate(self, number: int) -> dict[str, Any]:
