@@ -193,7 +193,9 @@ def health_route():
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
     from eval.service import Service, warm_up
+    from mirnet.memory import use_few_arenas
 
+    use_few_arenas()
     flags = read_flags()
     alone = flags.host in (None, "localhost", "127.0.0.1", "::1")
     service = Service(

@@ -14,7 +14,9 @@ from .served import Sample, Served
 from .visitor import Job, Page, Visitor
 
 EVERY_SECONDS = 6.0
-"""A visitor comes."""
+"""A visitor comes, unless as many as may are there already."""
+MOST_AT_ONCE = 3
+"""Visitors there at the same time: gentle use, also of a machine that is busy otherwise."""
 KEEP_HOURS = 0.1
 """Uploads and results are kept for; short, so that an hour shows whether they go."""
 WARM_SHARE = 0.25
@@ -51,7 +53,8 @@ async def soak(app: Served, minutes: float, every_seconds: float = EVERY_SECONDS
             counts[kind] = counts.get(kind, 0) + 1
             tasks.add(asyncio.create_task(_visit(app, visitor, kind, number % 4000, trouble)))
             await asyncio.sleep(every_seconds)
-            tasks -= {task for task in tasks if task.done()}
+            while len(tasks := {task for task in tasks if not task.done()}) >= MOST_AT_ONCE:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait_for(asyncio.gather(*tasks), 900)
     return {"visitors": counts, "statuses": statuses, "trouble": trouble}
 
