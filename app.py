@@ -172,8 +172,23 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
-        "app_kwargs": {"routes": [health_route()]},
+        "app_kwargs": {
+            "routes": [health_route()],
+            "exception_handlers": {OSError: disk_trouble},
+        },
     }
+
+
+async def disk_trouble(_, error: OSError):
+    """Say what is wrong where an upload finds no room; everything else stays loud."""
+    import errno
+
+    from starlette.responses import PlainTextResponse
+
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+    words = "The disk of the machine that runs this page is full: its owner has to make room."
+    return PlainTextResponse(words, 507)
 
 
 def health_route():

@@ -7,6 +7,8 @@ from several threads.
 
 import contextlib
 import secrets
+import shutil
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 600 * 2**20
 """How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
 
+ROOM_BYTES = 12
+"""Of disk that each pixel of a result may need: a file of 16 bits, twice for a moment."""
 WORDS_SECONDS = 2.0
 """Between two looks at how many photos are before one that waits."""
 
@@ -208,10 +212,15 @@ def in_turn(
     """
     width, height = size_of(path)
     enlarged = 1 if order.same_size else get_task(order.task).scale ** 2
+    pixels = width * height * enlarged
+    if shutil.disk_usage(tempfile.gettempdir()).free < ROOM_BYTES * pixels:
+        raise InvalidRequest(
+            "The disk of the machine that runs this page is full: its owner has to make room."
+        )
     views = 8 if order.ensemble else 1
     if run.stopped:
         raise Cancelled("Stopped: press Restore again.")
-    with desk.ticket(visitor, width * height * enlarged / 1e6, views) as ticket:
+    with desk.ticket(visitor, pixels / 1e6, views) as ticket:
         run.ticket = ticket
         told = None
         while not ticket.wait(WORDS_SECONDS if told is not None else 0.0):

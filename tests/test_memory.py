@@ -50,10 +50,10 @@ def grown_mb(arenas):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_threads_share_memory():
-    assert grown_mb("few") < 120
+    assert grown_mb("few") < 80
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_what_is_avoided_is_there():
-    assert grown_mb("many") > 200
+    assert grown_mb("many") > 80

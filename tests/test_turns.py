@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import namedtuple
 
 import pytest
 from PIL import Image
@@ -253,3 +254,11 @@ def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     with pytest.raises(ImageRejected):
         size_of(path)
+
+
+def test_a_full_disk_is_told_before_the_photo_waits(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 10_000))
+    order, path = Order("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
+    with pytest.raises(InvalidRequest, match="its owner has to make room"):
+        next(in_turn(Desk(), "a", path, order, Run(), lambda *_: iter_of("made")))

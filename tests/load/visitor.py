@@ -45,6 +45,10 @@ class Job:
         return (self.ended or time.monotonic()) - self.asked
 
 
+class Refused(Exception):
+    """An upload was not taken; with the status and what was said."""
+
+
 class Page:
     """What the page's configuration says: the number of each named event."""
 
@@ -89,7 +93,9 @@ class Visitor:
         answer = await self._client.post(
             f"{self.page.url}gradio_api/upload", files={"files": (name, content)}
         )
-        path = self._seen(answer).json()[0]
+        if self._seen(answer).status_code != 200:
+            raise Refused(f"{answer.status_code} {answer.text[:200]}")
+        path = answer.json()[0]
         return {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
     async def ask(self, event: str, data: list[Any], job: Job) -> Job:
@@ -206,7 +212,11 @@ class Visitor:
 
     async def restore(self, name: str, content: bytes, job: Job) -> Job:
         """Upload a photo, restore it and fetch the result."""
-        photo = await self.upload(name, content)
+        try:
+            photo = await self.upload(name, content)
+        except Refused as error:
+            job.error = str(error)
+            return job
         await self.ask("restore", [photo, "denoise", "", 1.0, False, "PNG"], job)
         if not job.error:
             if not job.file:
