@@ -28,13 +28,15 @@ def running_app(**environment: str) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(600):
+        for _ in range(3000):
             assert process.poll() is None, "the app ended: its words are above"
             try:
                 requests.get(url, timeout=5)
                 break
             except requests.ConnectionError:
                 time.sleep(0.1)
+        else:
+            raise AssertionError("the app does not answer")
         yield url
     finally:
         process.terminate()
