@@ -307,7 +307,11 @@ class EvaluateTab:
         )
         for name, tab in self.view_tabs.items():
             show(tab.select(self.turning(name), self.view, [self.view, self.head], **PRIVATE))
-        show(self.run.input(self.open_run, [self.run, self.view], **choose))
+        show(
+            self.run.input(
+                self.open_run, [self.run, self.view], trigger_mode="always_last", **choose
+            )
+        )
         gr.on(
             [
                 self.protocol.input, self.baseline.input, self.metric.input, self.plot_name.input,

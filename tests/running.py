@@ -56,13 +56,15 @@ def app_process(
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(600):
+        for _ in range(3000):
             assert process.poll() is None, "the app ended: its words are above"
             try:
                 requests.get(url, timeout=5)
                 break
             except requests.RequestException:
                 time.sleep(0.1)
+        else:
+            raise AssertionError("the app does not answer")
         yield App(url, process)
     finally:
         process.terminate()

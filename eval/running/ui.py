@@ -159,24 +159,26 @@ class RunView:
     def connect(self) -> None:
         """Let the widgets act; who opens the results is the page's affair."""
         order = [self.benchmark, self.n, self.seed, self.methods, self.protocols]
+        # Who chooses quickly gets what was chosen last: by default, Gradio drops it.
+        latest: dict[str, Any] = {"trigger_mode": "always_last", **PRIVATE}
         self.task.input(
             self.change_task,
             self.task,
             [*order, self.facts, self.folder, self.missing, self.estimate],
-            **PRIVATE,
+            **latest,
         )
         self.benchmark.input(
             self.change_benchmark,
             [self.benchmark, self.methods],
             [self.n, self.protocols, self.facts, self.folder, self.estimate],
-            **PRIVATE,
+            **latest,
         )
         gr.on(
             [self.n.input, self.methods.input],
             self.change_size,
             [self.benchmark, self.n, self.methods],
             self.estimate,
-            **PRIVATE,
+            **latest,
         )
         self.start.click(
             self.getting_ready,
