@@ -11,13 +11,14 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from . import catalogue, ui_html, weights
+from .apart import Apart, restore_by
 from .compare import likeness
 from .errors import InvalidRequest, MIRNetError
 from .image import SAVE_FORMATS, clean_name, encode_image, read_image, write_image
@@ -26,9 +27,7 @@ from .jobs import (
     Run,
     Runs,
     Shelf,
-    Work,
     choose_weights,
-    restore_apart,
     restore_file,
     result_name,
     unused_name,
@@ -100,18 +99,18 @@ class RestoreTab:
         self,
         page: gr.Blocks,
         max_pixels: int,
-        on_accelerator: Callable[[Work], Work] | None = None,
+        apart: Apart | None = None,
     ):
         """Build the tab.
 
         Args:
             page: The page that is being built.
             max_pixels: Most pixels accepted, in a photo and in its result.
-            on_accelerator: Wraps the function that runs the network, as a Space with a shared GPU
-                wants it (it then runs in another process); None leaves it alone.
+            apart: Restores in another process, as a Space with a shared GPU wants it; None restores
+                here.
         """
         self.max_pixels = max_pixels
-        self._apart = on_accelerator(restore_apart) if on_accelerator else None
+        self._apart = apart
         self.shelf = Shelf()
         self.runs = Runs()
         self._warming = threading.Lock()
@@ -121,7 +120,9 @@ class RestoreTab:
 
     def work(self, path: str, order: Order, run: Run) -> "Generator[TileDone | Restored]":
         """Restore one file here, or where the accelerator is."""
-        return self._apart(path, order) if self._apart else restore_file(path, order, run)
+        if self._apart:
+            return restore_by(self._apart, path, order)
+        return restore_file(path, order, run)
 
     # ------------------------------------------------------------ widgets
 

@@ -22,7 +22,7 @@ from PIL import Image
 import app
 import mirnet
 from mirnet import TASKS, catalogue, health, ui_html, weights
-from mirnet.errors import InvalidRequest, MIRNetError, WeightsUnavailable
+from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.image import MAX_PIXELS, Picture, read_image
 from mirnet.jobs import Order, Run, Runs, Shelf, choose_weights, restore_file, unused_name
 from mirnet.train.photos import manifest
@@ -306,26 +306,26 @@ def test_closing_a_run_stops_it():
         restoration.result()
 
 
-def test_work_elsewhere_sends_plain_values_only():
+def test_work_elsewhere_sends_plain_values_only(tmp_path):
     import gradio
 
+    from mirnet.apart import restore_apart
     from mirnet.ui import RestoreTab
 
-    def elsewhere(function):
-        function = pickle.loads(pickle.dumps(function))
+    function = pickle.loads(pickle.dumps(restore_apart))
 
-        def far_away(*values):
-            for event in function(*pickle.loads(pickle.dumps(values))):
-                yield pickle.loads(pickle.dumps(event))
-
-        return far_away
+    def far_away(*values):
+        for event in function(*pickle.loads(pickle.dumps(values))):
+            yield pickle.loads(pickle.dumps(event))
 
     with gradio.Blocks() as page:
-        tab = RestoreTab(page, 10**6, elsewhere)
+        tab = RestoreTab(page, 10**6, far_away)
     order = Order("denoise", "denoise-compact", max_pixels=10**6)
     *tiles, result = tab.work(str(PHOTO), order, Run())
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"
+    with pytest.raises(ImageRejected, match="notes"):
+        list(tab.work(str(tmp_path / "notes.png"), order, Run()))
 
 
 def test_the_shelf_keeps_the_newest_within_its_memory():
