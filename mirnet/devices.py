@@ -34,8 +34,20 @@ class ThreadLock:
     def _renew(self) -> None:
         self._lock = threading.Lock()
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """As of `threading.Lock`."""
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        """As of `threading.Lock`."""
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """As of `threading.Lock`."""
+        return self._lock.locked()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.release()
