@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command lines of one word; stop at the first that fails.
 
     Args:
-        arguments: The word, then arguments for its last command line; the command line's own if None.
+        arguments: The word, then arguments for its last line; None takes the command line's.
 
     Returns:
         The exit status of the last line that ran.

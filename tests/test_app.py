@@ -151,10 +151,10 @@ def test_nothing_else_is_public(server):
     assert names == ["image", "task", "weights", "strength", "ensemble", "format"]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
-def test_the_readmes_curl_commands_work(server, tmp_path):
-    readme = (ROOT / "README.md").read_text()
-    commands = next(b for b in re.findall(r"```sh\n(.*?)```", readme, re.S) if "curl" in b)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the documented commands use curl")
+def test_the_documented_curl_commands_work(server, tmp_path):
+    page = (ROOT / "mirnet" / "docs" / "using.md").read_text()
+    commands = next(b for b in re.findall(r"```sh\n(.*?)```", page, re.S) if "curl" in b)
     photo = ui_html.EXAMPLES_FOLDER / "denoise" / "dogs.jpg"
     shutil.copyfile(photo, tmp_path / "holiday.jpg")
     commands = commands.replace("http://127.0.0.1:7860", server.rstrip("/"))
@@ -164,11 +164,9 @@ def test_the_readmes_curl_commands_work(server, tmp_path):
     assert np.array_equal(got.pixels, expected.pixels)
 
 
-def test_the_readmes_evaluation_example_works(server, capsys):
-    readme = (ROOT / "README.md").read_text()
-    code = next(
-        b for b in re.findall(r"```python\n(.*?)```", readme, re.S) if "evaluate_start" in b
-    )
+def test_the_documented_evaluation_example_works(server, capsys):
+    page = (ROOT / "mirnet" / "docs" / "using.md").read_text()
+    code = next(b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "evaluate_start" in b)
     found: dict = {}
     exec(code.replace("http://127.0.0.1:7860", server.rstrip("/")), found)  # noqa: S102
     assert {row["method"] for row in found["result"]["leaderboard"]} == {"retouch-compact", "clahe"}

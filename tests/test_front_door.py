@@ -57,6 +57,7 @@ def test_arguments_and_exit_status_pass_through():
     assert front_door("test", "tests/no_such_file.py").returncode == 4
 
 
+@pytest.mark.slow
 def test_api_pages_are_made_without_a_warning(commands, tmp_path):
     done = front_door("docs", "-o", str(tmp_path))
     assert done.returncode == 0
