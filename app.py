@@ -159,6 +159,8 @@ def launch_options() -> dict:
         "max_file_size": MAX_UPLOAD,
         "run_history": False,
         "ssr_mode": False,
+        # Gradio else asks for its own page, and ends the start where that takes over 3 seconds.
+        "_frontend": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
         "app_kwargs": {"routes": [health_route()]},

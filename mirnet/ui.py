@@ -87,7 +87,8 @@ MEASURE_ROOM = """(...given) => {
 """Tells an event, as its last input, how many pixels fit beside each other: 100 % is 100 %."""
 
 SHOW_STAGE = """() => {
-  if (innerWidth < 700) document.querySelector("#stage").scrollIntoView({ behavior: "smooth" });
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+  if (innerWidth < 700) document.querySelector("#stage").scrollIntoView({ behavior });
 }"""
 """On a phone the result lies below the controls."""
 

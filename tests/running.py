@@ -37,7 +37,7 @@ def running_app(script: str = "app.py", folder: Path = ROOT, **environment: str)
             try:
                 requests.get(url, timeout=5)
                 break
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.1)
         yield url
     finally:
