@@ -10,14 +10,20 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 if "SPACE_ID" in os.environ:  # torch would count the processors of the host, not the Space's share
     os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("CPU_CORES", "2").partition(".")[0])
+# Gradio keeps statistics of its last events for a page of its own, and counts them after each one:
+# with thousands that takes longer than most events.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
 HERE = Path(__file__).parent
-KEEP_SECONDS = 2 * 3600
+KEEP_HOURS = 2.0
 """How long uploads and results lie on the server."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
-MAX_WAITING = 20
-"""Visitors in the queue; the next one is asked to come back."""
+MAX_EVENTS = 500
+"""Clicks and calls that wait; photos wait at a desk of their own (`mirnet.turns`)."""
+MAX_THREADS = 250
+"""Each photo that waits has a thread; few of them do anything."""
 
 
 def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -33,6 +39,12 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
         "--max-pixels", type=int, default=100_000_000, help="largest photo (%(default)s pixels)"
     )
     parser.add_argument(
+        "--keep-hours",
+        type=float,
+        default=KEEP_HOURS,
+        help="delete uploads and results after this (%(default)g hours)",
+    )
+    parser.add_argument(
         "--read-only", action="store_true", help="show stored evaluations, start none"
     )
     flags = parser.parse_args(arguments)
@@ -40,16 +52,19 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--auth wants USER:PASSWORD, such as --auth anna:secret")
     if flags.max_pixels < 1:
         parser.error("--max-pixels wants a positive number")
+    if not 0 < flags.keep_hours < float("inf"):
+        parser.error("--keep-hours wants a positive number of hours")
     return flags
 
 
-def build(max_pixels: int, service=None):
+def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
     """Build the page.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
         service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
             default.
+        keep_hours: How long uploads and results lie on the server.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
@@ -65,8 +80,11 @@ def build(max_pixels: int, service=None):
 
     service = service or Service(local=False)
 
+    keep_seconds = max(round(keep_hours * 3600), 1)
     with gr.Blocks(
-        title="MIRNet Studio", delete_cache=(600, KEEP_SECONDS), analytics_enabled=False
+        title="MIRNet Studio",
+        delete_cache=(min(600, keep_seconds), keep_seconds),
+        analytics_enabled=False,
     ) as page:
         gr.HTML(
             '<header class="mir-header"><h1>MIRNet Studio</h1>'
@@ -83,7 +101,7 @@ def build(max_pixels: int, service=None):
             with gr.Tab("Look inside", id="inside") as inside:
                 build_inside(inside, max_pixels)
             with gr.Tab("About", id="about") as about:
-                gr.HTML(ui_html.about(max_pixels, KEEP_SECONDS / 3600))
+                gr.HTML(ui_html.about(max_pixels, keep_hours))
                 found = gr.HTML(elem_id="self-check")
                 about.select(
                     lambda: ui_html.self_check(health.check()),
@@ -92,7 +110,7 @@ def build(max_pixels: int, service=None):
                     api_visibility="private",
                     show_progress="hidden",
                 )
-    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
+    return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4)
 
 
 def on_shared_gpu():
@@ -157,14 +175,30 @@ def launch_options() -> dict:
 
     return look() | {
         "max_file_size": MAX_UPLOAD,
+        "max_threads": MAX_THREADS,
         "run_history": False,
         "ssr_mode": False,
         # Gradio else asks for its own page, and ends the start where that takes over 3 seconds.
         "_frontend": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
-        "app_kwargs": {"routes": [health_route()]},
+        "app_kwargs": {
+            "routes": [health_route()],
+            "exception_handlers": {OSError: disk_trouble},
+        },
     }
+
+
+async def disk_trouble(_, error: OSError):
+    """Say what is wrong where an upload finds no room; everything else stays loud."""
+    import errno
+
+    from starlette.responses import PlainTextResponse
+
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+    words = "The disk of the machine that runs this page is full: its owner has to make room."
+    return PlainTextResponse(words, 507)
 
 
 def health_route():
@@ -184,14 +218,16 @@ def health_route():
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
     from eval.service import Service, warm_up
+    from mirnet.memory import use_few_arenas
 
+    use_few_arenas()
     flags = read_flags()
     alone = flags.host in (None, "localhost", "127.0.0.1", "::1")
     service = Service(
         read_only=flags.read_only,
         local=alone and not flags.share and "SPACE_ID" not in os.environ,
     )
-    page = build(flags.max_pixels, service)
+    page = build(flags.max_pixels, service, flags.keep_hours)
     keep_results(service)
     share = flags.share and "SPACE_ID" not in os.environ
     page.launch(

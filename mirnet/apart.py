@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from . import catalogue, weights
 from .devices import SETTING, gpu_or_cpu
 from .errors import MIRNetError
+from .image import size_of
 from .jobs import Order, Run, restore_file
 from .tasks import TASKS
 
@@ -35,7 +36,7 @@ the papers'. Estimated from their multiply-adds, not measured: no GPU of the kin
 MOST_SECONDS = 120
 """What a visitor without an account may use in a day."""
 UNKNOWN_PIXELS = 12_000_000
-"""Taken for a photo whose size is not in a header that Pillow reads."""
+"""Taken for a photo that cannot be read."""
 
 _placed: dict[str, weights.LoadedWeights] = {}
 
@@ -108,12 +109,10 @@ def gpu_seconds(path: str, order: Order) -> int:
     Returns:
         Whole seconds up to `MOST_SECONDS`.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-    except Exception:  # other kinds of file, and damaged ones: the decoder will say so in words
+        width, height = size_of(path)
+        pixels = width * height
+    except MIRNetError:  # the decoder will say so in words
         pixels = UNKNOWN_PIXELS
     task = TASKS.get(order.task)
     if task is not None and not order.same_size:

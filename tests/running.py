@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
@@ -16,17 +17,50 @@ START_SECONDS = 180
 """How long a start may take on a busy machine; a few seconds are usual."""
 
 
+@dataclass(frozen=True)
+class App:
+    """An app under way."""
+
+    url: str
+    """Its address, with a slash at the end."""
+    process: subprocess.Popen
+    """What was started."""
+
+
 @contextmanager
 def running_app(script: str = "app.py", folder: Path = ROOT, **environment: str) -> Iterator[str]:
     """`python app.py` on a free port; gives its address once it answers, and ends it."""
+    with app_process(environment, script=script, folder=folder) as app:
+        yield app.url
+
+
+@contextmanager
+def app_process(
+    environment: dict[str, str],
+    *arguments: str,
+    log: Path | None = None,
+    script: str = "app.py",
+    folder: Path = ROOT,
+) -> Iterator[App]:
+    """`python app.py` on a free port, once it answers; ended at the end if it still runs.
+
+    Args:
+        environment: What differs from this process's own.
+        arguments: Further flags.
+        log: Takes what it prints; by default only its errors are shown.
+        script: What Python starts.
+        folder: Where it is started.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    output = log.open("ab") if log else None
     process = subprocess.Popen(
-        [sys.executable, script, "--port", str(port)],
+        [sys.executable, script, "--port", str(port), *arguments],
         cwd=folder,
         env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
+        stdout=output or subprocess.DEVNULL,
+        stderr=output,
     )
     url = f"http://127.0.0.1:{port}/"
     try:
@@ -37,9 +71,15 @@ def running_app(script: str = "app.py", folder: Path = ROOT, **environment: str)
             try:
                 requests.get(url, timeout=5)
                 break
-            except (requests.ConnectionError, requests.Timeout):
+            except requests.RequestException:
                 time.sleep(0.1)
-        yield url
+        yield App(url, process)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if output:
+            output.close()

@@ -307,7 +307,7 @@ def test_closing_a_run_stops_it():
 def test_work_elsewhere_sends_plain_values_only(tmp_path):
     import gradio
 
-    from mirnet.apart import restore_apart
+    from mirnet.apart import restore_apart, restore_by
     from mirnet.ui import RestoreTab
 
     function = pickle.loads(pickle.dumps(restore_apart))
@@ -319,11 +319,11 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
     with gradio.Blocks() as page:
         tab = RestoreTab(page, 10**6, far_away)
     order = Order("denoise", "denoise-compact", max_pixels=10**6)
-    *tiles, result = tab.work(str(PHOTO), order, Run())
+    *tiles, result = tab.work(str(PHOTO), order, Run(), "me")
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"
     with pytest.raises(ImageRejected, match="notes"):
-        list(tab.work(str(tmp_path / "notes.png"), order, Run()))
+        list(restore_by(far_away, str(tmp_path / "notes.png"), order))
 
 
 def test_the_shelf_keeps_the_newest_within_its_memory():

@@ -43,6 +43,7 @@ gpu.move = move
 
 from mirnet import restore as restore_module  # noqa: E402
 from mirnet import weights  # noqa: E402
+from mirnet.turns import Share  # noqa: E402
 
 busy = Path(os.environ["BUSY"])
 
@@ -51,7 +52,7 @@ def hold_all_locks() -> None:
     """As other visitors would at the moment of a fork: what they hold must not stop the child."""
     while not busy.exists():
         time.sleep(0.1)
-    with restore_module.COMPUTE_LOCK, weights._models_lock:
+    with restore_module.COMPUTE_LOCK.of(Share()), weights._models_lock:
         busy.write_text("held")
         while busy.exists():
             time.sleep(0.1)
