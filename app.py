@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+if "SPACE_ID" in os.environ:  # torch would count the processors of the host, not the Space's share
+    os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("CPU_CORES", "2").partition(".")[0])
 # Gradio keeps statistics of its last events for a page of its own, and counts them after each one:
 # with thousands that takes longer than most events.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
@@ -91,13 +93,13 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
         )
         with gr.Tabs() as tabs:
             with gr.Tab("Restore", id="restore"):
-                RestoreTab(page, max_pixels, on_accelerator())
+                RestoreTab(page, max_pixels, on_shared_gpu())
             with gr.Tab("Evaluate", id="evaluate", elem_id="evaluate"):
                 EvaluateTab(page, tabs, service)
             with gr.Tab("Blind review", id="review"):
                 build_review(page, lambda: service.store, read_only=service.read_only)
             with gr.Tab("Look inside", id="inside") as inside:
-                build_inside(inside, max_pixels, on_accelerator())
+                build_inside(inside, max_pixels)
             with gr.Tab("About", id="about") as about:
                 gr.HTML(ui_html.about(max_pixels, keep_hours))
                 found = gr.HTML(elem_id="self-check")
@@ -111,13 +113,19 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
     return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4)
 
 
-def on_accelerator():
-    """On a Space with a shared GPU, the wrapper that borrows it; None elsewhere."""
+def on_shared_gpu():
+    """On a Space with a shared GPU (ZeroGPU), the function that borrows it; None elsewhere."""
     try:
         import spaces
+        from spaces.config import Config
     except ImportError:
         return None
-    return spaces.GPU(duration=120)
+    if not Config.zero_gpu:
+        return None
+    from mirnet.apart import gpu_seconds, place_weights, restore_apart
+
+    place_weights("cuda")
+    return spaces.GPU(restore_apart, duration=gpu_seconds)
 
 
 def look() -> dict:
@@ -170,6 +178,8 @@ def launch_options() -> dict:
         "max_threads": MAX_THREADS,
         "run_history": False,
         "ssr_mode": False,
+        # Gradio else asks for its own page, and ends the start where that takes over 3 seconds.
+        "_frontend": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
         "app_kwargs": {

@@ -3,7 +3,8 @@
 Tables come from `eval.compare`, drawing is `eval.plots`'s; this only brings the two together.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mirnet.errors import InvalidRequest
 
@@ -46,11 +47,14 @@ OF_TWO = ("scatter", "differences")
 """Figures that set two methods against each other."""
 
 
-class Drawn(NamedTuple):
+@dataclass(frozen=True)
+class Drawn:
     """A figure, and the table that it is drawn from."""
 
     figure: "go.Figure"
+    """Of Plotly."""
     table: "pd.DataFrame"
+    """What it was drawn from."""
 
 
 def draw(

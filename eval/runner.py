@@ -389,6 +389,8 @@ def environment() -> Environment:
     """Say where this process runs."""
     import torch
 
+    from mirnet.restore import choose_device
+
     root = Path(__file__).parent.parent
     commit = _git(root, "rev-parse", "HEAD")
     return Environment(
@@ -399,7 +401,7 @@ def environment() -> Environment:
         packages={name: metadata.version(name) for name in PACKAGES},
         machine=_machine(),
         threads=torch.get_num_threads(),
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=choose_device().type,
     )
 
 

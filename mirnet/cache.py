@@ -10,10 +10,11 @@ import json
 import os
 import re
 import tempfile
-import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from .devices import ThreadLock
 
 _HEADER_LIMIT = 16 * 2**20
 """Longest safetensors header that is parsed, in bytes."""
@@ -163,7 +164,7 @@ def read_notes(path: Path) -> dict[str, str]:
 
 
 _hashes: dict[tuple[str, int, int], str] = {}
-_hashes_lock = threading.Lock()
+_hashes_lock = ThreadLock()
 
 
 def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> str:

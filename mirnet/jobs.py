@@ -231,13 +231,21 @@ def in_turn(
             yield from events
 
 
-def restore_file(path: str, order: Order, run: Run) -> "Generator[TileDone | Restored]":
+def restore_file(
+    path: str,
+    order: Order,
+    run: Run,
+    loaded: "weights.LoadedWeights | None" = None,
+    device: str | None = None,
+) -> "Generator[TileDone | Restored]":
     """Restore one file; closing the iterator stops it before the next tile.
 
     Args:
         path: A file on this machine.
         order: What to do.
         run: Learns which restoration is under way, so that another thread can cancel it.
+        loaded: The weights of the order, where they are already in memory.
+        device: Where to compute, as `mirnet.restore` takes it.
 
     Yields:
         One event a tile, then the result.
@@ -247,17 +255,17 @@ def restore_file(path: str, order: Order, run: Run) -> "Generator[TileDone | Res
     """
     from .restore import restore
 
-    loaded = weights.load(order.weights)
     restoration = restore(
         path,
         order.task,
-        weights=loaded,
+        weights=loaded or weights.load(order.weights),
         strength=order.strength,
         ensemble=order.ensemble,
         tile_px=order.tile_px,
         same_size=order.same_size,
         max_pixels=order.max_pixels,
         tiling=order.tiling,
+        device=device,
     )
     run.restoration = restoration
     try:
@@ -265,11 +273,6 @@ def restore_file(path: str, order: Order, run: Run) -> "Generator[TileDone | Res
         yield restoration.result()
     finally:  # `yield from` has closed the restoration
         run.restoration = None
-
-
-def restore_apart(path: str, order: Order) -> "Generator[TileDone | Restored]":
-    """`restore_file` for another process, with nothing but plain values in and out."""
-    yield from restore_file(path, order, Run())
 
 
 def choose_weights(task_id: str, weights_id: str | None) -> str:

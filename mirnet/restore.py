@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from . import seamless, tiling
 from .checkpoints import architecture_name, count_parameters
+from .devices import default_device
 from .errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
 from .image import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
 from .pooling import Pools
@@ -533,7 +534,8 @@ def restore(
             otherwise; None for an eighth of a tile, at most 32.
         same_size: The photo already has its target size: do not enlarge it for super-resolution.
         max_pixels: Most pixels accepted, in the photo and in the result.
-        device: "cpu", "cuda", "cuda:1", "mps"; None for CUDA where there is a GPU, else the CPU.
+        device: "cpu", "cuda", "cuda:1", "mps"; None for $MIRNET_DEVICE, or else CUDA where there is
+            a GPU, else the CPU.
         tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
             without `restore_padded` knows only "naive".
 
@@ -561,7 +563,7 @@ def restore(
         )
     if tiling == "auto" and overlap_px is not None:
         tiling = "naive"
-    place = _device(device)
+    place = choose_device(device)
     network = _network(weights, chosen)
     tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px)
     picture = read_image(image, max_pixels=max_pixels)
@@ -647,10 +649,20 @@ def _whole_number(value: object, what: str, least: int, most: int) -> int:
     return number
 
 
-def _device(name: "str | torch.device | None") -> torch.device:
-    """Check or choose where to compute."""
+def choose_device(name: "str | torch.device | None" = None) -> torch.device:
+    """Check or choose where to compute.
+
+    Args:
+        name: As `restore` takes it.
+
+    Returns:
+        A device that this machine has.
+
+    Raises:
+        InvalidRequest: There is no such device here.
+    """
     if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = default_device()
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:

@@ -100,7 +100,7 @@ def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
             repo,
             repo_type="space",
             operations=[
-                *(CommitOperationAdd(file.path, str(file.source)) for file in staged),
+                *(CommitOperationAdd(file.path, _content(file, repo)) for file in staged),
                 *(CommitOperationDelete(path) for path in gone),
             ],
             commit_message="Update MIRNet Studio",
@@ -135,6 +135,19 @@ def _files(part: Path) -> list[Path]:
         and path.suffix not in (".pyc", ".pyo", ".log")
         and not any(p.startswith(".") or p == "__pycache__" for p in path.relative_to(part).parts)
     ]
+
+
+def _content(file: Staged, repo: str) -> "str | bytes":
+    """What to upload: the file itself, but the README with a picture that others can load.
+
+    In a checkout its `thumbnail` is a path; the Hub wants an address.
+    """
+    if file.path != "README.md":
+        return str(file.source)
+    before, rule, after = file.source.read_text(encoding="utf-8").partition("\n---\n")
+    here = f"{hub_endpoint() or 'https://huggingface.co'}/spaces/{repo}/resolve/main/"
+    linked = re.sub(r"(?m)^(thumbnail: )(?!https?://)", rf"\g<1>{here}", before)
+    return (linked + rule + after).encode()
 
 
 def _check_front_matter(readme: Path, staged: Sequence[Staged]) -> None:

@@ -8,6 +8,7 @@ neither pays for the past of others nor gains from being away.
 """
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -48,11 +49,17 @@ class FairLock:
     """
 
     def __init__(self) -> None:
+        self._arrivals = itertools.count()
+        self._now = 0.0
+        self._open()
+        if hasattr(os, "register_at_fork"):  # whoever holds it was not copied, so never lets go
+            os.register_at_fork(after_in_child=self._open)
+
+    def _open(self) -> None:
+        """Be held by nobody, and waited for by nobody."""
         self._guard = threading.Lock()
         self._held = False
         self._waiting: list[tuple[float, int, threading.Lock]] = []
-        self._arrivals = itertools.count()
-        self._now = 0.0
 
     @contextmanager
     def of(self, share: Share) -> Iterator[None]:

@@ -12,13 +12,14 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from . import catalogue, ui_html, weights
+from .apart import Apart, restore_by
 from .compare import likeness
 from .errors import InvalidRequest, MIRNetError
 from .image import SAVE_FORMATS, clean_name, encode_image, read_image, write_image
@@ -28,10 +29,8 @@ from .jobs import (
     Runs,
     Shelf,
     Waits,
-    Work,
     choose_weights,
     in_turn,
-    restore_apart,
     restore_file,
     result_name,
     unused_name,
@@ -92,7 +91,8 @@ MEASURE_ROOM = """(...given) => {
 """Tells an event, as its last input, how many pixels fit beside each other: 100 % is 100 %."""
 
 SHOW_STAGE = """() => {
-  if (innerWidth < 700) document.querySelector("#stage").scrollIntoView({ behavior: "smooth" });
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+  if (innerWidth < 700) document.querySelector("#stage").scrollIntoView({ behavior });
 }"""
 """On a phone the result lies below the controls."""
 
@@ -104,18 +104,18 @@ class RestoreTab:
         self,
         page: gr.Blocks,
         max_pixels: int,
-        on_accelerator: Callable[[Work], Work] | None = None,
+        apart: Apart | None = None,
     ):
         """Build the tab.
 
         Args:
             page: The page that is being built.
             max_pixels: Most pixels accepted, in a photo and in its result.
-            on_accelerator: Wraps the function that runs the network, as a Space with a shared GPU
-                wants it (it then runs in another process); None leaves it alone.
+            apart: Restores in another process, as a Space with a shared GPU wants it; None restores
+                here.
         """
         self.max_pixels = max_pixels
-        self._apart = on_accelerator(restore_apart) if on_accelerator else None
+        self._apart = apart
         self.shelf = Shelf()
         self.runs = Runs()
         self.desk = Desk()
@@ -128,7 +128,10 @@ class RestoreTab:
         self, path: str, order: Order, run: Run, visitor: str
     ) -> "Generator[Waits | TileDone | Restored]":
         """Restore one file when it is its turn, here or where the accelerator is."""
-        work = self._apart or functools.partial(restore_file, run=run)
+        if self._apart:
+            work = functools.partial(restore_by, self._apart)
+        else:
+            work = functools.partial(restore_file, run=run)
         return in_turn(self.desk, visitor, path, order, run, work)
 
     # ------------------------------------------------------------ widgets

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from . import cache, catalogue, downloads
 from .cache import cache_folder
 from .catalogue import WeightsEntry
+from .devices import ThreadLock
 from .downloads import Transfer, by_hand, megabytes
 from .errors import CheckpointRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from .tasks import get_task
@@ -288,7 +289,7 @@ def verify(weights_id: str) -> VerifyReport:
 
 
 _models: OrderedDict[tuple[str, int, int], LoadedWeights] = OrderedDict()
-_models_lock = threading.Lock()
+_models_lock = ThreadLock()
 
 
 def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:

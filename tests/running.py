@@ -13,6 +13,8 @@ from pathlib import Path
 import requests
 
 ROOT = Path(__file__).parent.parent
+START_SECONDS = 180
+"""How long a start may take on a busy machine; a few seconds are usual."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,19 @@ class App:
 
 
 @contextmanager
-def running_app(**environment: str) -> Iterator[str]:
+def running_app(script: str = "app.py", folder: Path = ROOT, **environment: str) -> Iterator[str]:
     """`python app.py` on a free port; gives its address once it answers, and ends it."""
-    with app_process(environment) as app:
+    with app_process(environment, script=script, folder=folder) as app:
         yield app.url
 
 
 @contextmanager
 def app_process(
-    environment: dict[str, str], *arguments: str, log: Path | None = None
+    environment: dict[str, str],
+    *arguments: str,
+    log: Path | None = None,
+    script: str = "app.py",
+    folder: Path = ROOT,
 ) -> Iterator[App]:
     """`python app.py` on a free port, once it answers; ended at the end if it still runs.
 
@@ -42,29 +48,31 @@ def app_process(
         environment: What differs from this process's own.
         arguments: Further flags.
         log: Takes what it prints; by default only its errors are shown.
+        script: What Python starts.
+        folder: Where it is started.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     output = log.open("ab") if log else None
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port), *arguments],
-        cwd=ROOT,
+        [sys.executable, script, "--port", str(port), *arguments],
+        cwd=folder,
         env=os.environ | environment,
         stdout=output or subprocess.DEVNULL,
         stderr=output,
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(3000):
+        give_up = time.monotonic() + START_SECONDS
+        while True:
+            assert time.monotonic() < give_up, "the app does not answer"
             assert process.poll() is None, "the app ended: its words are above"
             try:
                 requests.get(url, timeout=5)
                 break
             except requests.RequestException:
                 time.sleep(0.1)
-        else:
-            raise AssertionError("the app does not answer")
         yield App(url, process)
     finally:
         process.terminate()

@@ -22,7 +22,7 @@ from PIL import Image
 import app
 import mirnet
 from mirnet import TASKS, catalogue, health, ui_html, weights
-from mirnet.errors import InvalidRequest, MIRNetError, WeightsUnavailable
+from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.image import MAX_PIXELS, Picture, read_image
 from mirnet.jobs import Order, Run, Runs, Shelf, choose_weights, restore_file, unused_name
 from mirnet.train.photos import manifest
@@ -151,10 +151,10 @@ def test_nothing_else_is_public(server):
     assert names == ["image", "task", "weights", "strength", "ensemble", "format"]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
-def test_the_readmes_curl_commands_work(server, tmp_path):
-    readme = (ROOT / "README.md").read_text()
-    commands = next(b for b in re.findall(r"```sh\n(.*?)```", readme, re.S) if "curl" in b)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the documented commands use curl")
+def test_the_documented_curl_commands_work(server, tmp_path):
+    page = (ROOT / "mirnet" / "docs" / "using.md").read_text()
+    commands = next(b for b in re.findall(r"```sh\n(.*?)```", page, re.S) if "curl" in b)
     photo = ui_html.EXAMPLES_FOLDER / "denoise" / "dogs.jpg"
     shutil.copyfile(photo, tmp_path / "holiday.jpg")
     commands = commands.replace("http://127.0.0.1:7860", server.rstrip("/"))
@@ -164,11 +164,9 @@ def test_the_readmes_curl_commands_work(server, tmp_path):
     assert np.array_equal(got.pixels, expected.pixels)
 
 
-def test_the_readmes_evaluation_example_works(server, capsys):
-    readme = (ROOT / "README.md").read_text()
-    code = next(
-        b for b in re.findall(r"```python\n(.*?)```", readme, re.S) if "evaluate_start" in b
-    )
+def test_the_documented_evaluation_example_works(server, capsys):
+    page = (ROOT / "mirnet" / "docs" / "using.md").read_text()
+    code = next(b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "evaluate_start" in b)
     found: dict = {}
     exec(code.replace("http://127.0.0.1:7860", server.rstrip("/")), found)  # noqa: S102
     assert {row["method"] for row in found["result"]["leaderboard"]} == {"retouch-compact", "clahe"}
@@ -306,26 +304,26 @@ def test_closing_a_run_stops_it():
         restoration.result()
 
 
-def test_work_elsewhere_sends_plain_values_only():
+def test_work_elsewhere_sends_plain_values_only(tmp_path):
     import gradio
 
+    from mirnet.apart import restore_apart, restore_by
     from mirnet.ui import RestoreTab
 
-    def elsewhere(function):
-        function = pickle.loads(pickle.dumps(function))
+    function = pickle.loads(pickle.dumps(restore_apart))
 
-        def far_away(*values):
-            for event in function(*pickle.loads(pickle.dumps(values))):
-                yield pickle.loads(pickle.dumps(event))
-
-        return far_away
+    def far_away(*values):
+        for event in function(*pickle.loads(pickle.dumps(values))):
+            yield pickle.loads(pickle.dumps(event))
 
     with gradio.Blocks() as page:
-        tab = RestoreTab(page, 10**6, elsewhere)
+        tab = RestoreTab(page, 10**6, far_away)
     order = Order("denoise", "denoise-compact", max_pixels=10**6)
-    *tiles, result = tab.work(str(PHOTO), order, Run())
+    *tiles, result = tab.work(str(PHOTO), order, Run(), "me")
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"
+    with pytest.raises(ImageRejected, match="notes"):
+        list(restore_by(far_away, str(tmp_path / "notes.png"), order))
 
 
 def test_the_shelf_keeps_the_newest_within_its_memory():

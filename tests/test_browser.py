@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import requests
+from access import faults
 from PIL import Image
 from running import running_app
 
@@ -333,6 +334,36 @@ def test_dark_is_dark(open_page):
         "#task label.selected span", "span => getComputedStyle(span).color"
     )
     assert min(int(value) for value in re.findall(r"\d+", colour)[:3]) > 140
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_axe_finds_nothing_before_and_after_a_restoration_nor_on_about(open_page, width, theme):
+    page = open_page(width, 844, theme)
+    assert faults(page) == []
+    page.click("#samples button >> nth=0")
+    page.wait_for_selector("#photo img")
+    page.click("#go")
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#scores table")
+    assert faults(page) == []
+    page.goto(page.url.partition("?")[0] + f"?__theme={theme}&tab=about")
+    page.wait_for_selector("#self-check >> text=weights")
+    assert faults(page) == []
+
+
+def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page):
+    page = open_page()
+    page.click("#samples button >> nth=0")
+    page.wait_for_selector("#photo img")
+    page.context.set_offline(True)
+    page.click("#go")
+    page.wait_for_selector(f"{TOAST} >> text=Connection to the server was lost")
+    page.context.set_offline(False)
+    page.wait_for_selector("#board .mir-empty")  # Gradio loads the page anew
+    page.click("#samples button >> nth=0")
+    page.wait_for_selector("#photo img")
+    page.click("#go")
+    page.wait_for_selector("#bar .mir-done")
 
 
 def test_keyboard_and_screen_reader(page):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from access import faults
 from running import running_app
 from runs_factory import method, write_run
 from test_browser import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS, assert_fits
@@ -406,14 +407,7 @@ def test_every_view_on_a_phone_in_the_dark_and_by_axe(visit, query, found):
     assert_fits(page)
     dark = "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
     assert all(int(part) < 60 for part in re.findall(r"\d+", page.evaluate(dark))[:3])
-    axe = pytest.importorskip("axe_playwright_python")
-    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    assert [
-        (fault["id"], [node["html"] for node in fault["nodes"]])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ] == []
+    assert faults(page) == []
 
 
 def test_words_of_a_figure_read_in_the_dark(visit):

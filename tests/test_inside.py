@@ -580,7 +580,7 @@ def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
 def test_a_network_of_the_first_paper_is_drawn_too(tab, tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "small.png"), photo())
     found = trace(photo(), weights=small_v1())
-    monkeypatch.setattr(tab, "_trace", lambda *_, **more: found)
+    monkeypatch.setattr(tab, "_run", lambda *_: found)
     shown = list(tab.look(str(tmp_path / "small.png"), "denoise", None))[-1]
     assert not shown[tab.exposure]["visible"]
     assert "Where each stream pays attention" in shown[tab.map_words[1]]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import requests
+from access import faults
 from test_browser import TOAST, address, assert_fits, open_page, window  # noqa: F401
 
 from mirnet import ui_html
@@ -100,6 +101,7 @@ def test_another_task_on_a_phone_in_the_dark(visit):
     page.wait_for_selector("#inside-seen img")
     look(page)
     assert "retouch-compact" in page.inner_text("#inside-facts")
+    assert faults(page) == []
     page.wait_for_selector("#inside-curve .main-svg")
     page.wait_for_selector("#inside-matrix .main-svg")
     assert_fits(page)

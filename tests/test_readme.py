@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eval.benchmarks import load_benchmarks
+from mirnet.catalogue import load_catalogue
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CARDS = sorted((ROOT / "mirnet" / "weights").glob("*.json"))
@@ -17,8 +20,19 @@ def test_front_matter_fits_what_is_installed():
     front = yaml.safe_load(README.split("---")[1])
     assert front["sdk"] == "gradio"
     assert front["sdk_version"] == version("gradio")
-    assert (ROOT / front["app_file"]).exists()
+    assert front["app_file"] == "app.py" and (ROOT / "app.py").exists()
+    assert front["python_version"] in ("3.11", "3.12", "3.13")
     assert len(front["short_description"]) <= 60
+    assert front["license"] == "apache-2.0" and "Apache License" in (ROOT / "LICENSE").read_text()
+    assert (ROOT / front["thumbnail"]).exists()
+    assert {"mirnet", "image-restoration"} <= set(front["tags"])
+
+
+def test_front_matter_names_what_the_app_takes_from_the_hub():
+    front = yaml.safe_load(README.split("---")[1])
+    repos = [bench.source.repo for bench in load_benchmarks().values() if bench.source.repo]
+    assert front["datasets"] == list(dict.fromkeys(repos))
+    assert front["models"] == [e.repo for e in load_catalogue().values() if e.repo]
 
 
 def test_every_local_link_and_picture_exists():

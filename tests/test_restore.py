@@ -29,7 +29,14 @@ from mirnet.errors import (
 from mirnet.image import read_image
 from mirnet.model import MIRNet
 from mirnet.model_v2 import MIRNetV2
-from mirnet.restore import COMPUTE_LOCK, Cancelled, automatic_tile_px, enlarge, restore
+from mirnet.restore import (
+    COMPUTE_LOCK,
+    Cancelled,
+    automatic_tile_px,
+    choose_device,
+    enlarge,
+    restore,
+)
 from mirnet.weights import load
 
 
@@ -624,3 +631,13 @@ def test_24_megapixels_stay_under_3_gigabytes(task, dtype, tmp_path):
 def test_one_tile_of_the_full_networks_leaves_room_for_24_megapixels(architecture):
     """A 16-bit photo of 24 megapixels costs up to 1 GB beside the network, as the test above."""
     assert peak_megabytes(architecture, "one tile") < 1500
+
+
+def test_default_device_is_what_the_environment_says(monkeypatch):
+    for name, chosen in (("cpu", "cpu"), (" cpu ", "cpu"), ("", "cpu")):
+        monkeypatch.setenv("MIRNET_DEVICE", name)
+        if name or not torch.cuda.is_available():
+            assert choose_device().type == chosen
+    monkeypatch.setenv("MIRNET_DEVICE", "abacus")
+    with pytest.raises(InvalidRequest, match="no device 'abacus': choose"):
+        restore(np.zeros((8, 8, 3), np.uint8))

@@ -7,7 +7,7 @@ from mirnet import space
 from mirnet.__main__ import app
 from mirnet.errors import InvalidRequest
 
-FRONT = "---\nsdk: gradio\napp_file: app.py\n---\n# Studio\n"
+FRONT = "---\nsdk: gradio\napp_file: app.py\nthumbnail: examples/a.jpg\n---\n# Studio\n"
 
 
 @pytest.fixture
@@ -68,6 +68,9 @@ def test_push_makes_the_space_and_removes_what_is_not_part_of_it(hub, checkout, 
     staged = space.stage(checkout)
     assert space.push("us/studio", staged) == f"{hub.url}/spaces/us/studio"
     assert set(hub.files_of("us/studio", "space")) == {file.path for file in staged}
+    readme = hub.files_of("us/studio", "space")["README.md"].decode()
+    where = f"{hub.url}/spaces/us/studio/resolve/main/examples/a.jpg"
+    assert readme == FRONT.replace("examples/a.jpg", where)
     hub.add_repo("us/studio", {"old.py": b"", "app.py": b"old"}, kind="space")
     space.push("us/studio", staged)
     found = hub.files_of("us/studio", "space")

@@ -156,11 +156,9 @@ def trace(
         WeightsUnavailable: The weights are unknown or not on this machine.
         CheckpointRejected: The weights fit no network of ours or make no numbers.
     """
-    import torch
-
     from ..model import MIRNet
     from ..model_v2 import MIRNetV2
-    from ..restore import restore
+    from ..restore import choose_device, restore
 
     scale = get_task(task).scale
     if image is None:
@@ -183,7 +181,7 @@ def trace(
     if max(picture.width, picture.height) > max_px // scale:
         small = shrink(picture, max_px // scale)
     # A copy, because others may restore with the same network at this moment.
-    model = copy.deepcopy(given).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = copy.deepcopy(given).to(choose_device())
     recorder = _Recorder(model, small.height * scale, small.width * scale)
     own = replace(loaded, model=model) if isinstance(loaded, LoadedWeights) else model
     try:
@@ -213,9 +211,9 @@ def trace(
 
 def automatic_px(model: "MIRNet | MIRNetV2") -> int:
     """Longest side that a network looks at in seconds: `MAX_PX` or `MAX_PX_PAPER`."""
-    import torch
+    from ..restore import choose_device
 
-    return MAX_PX if model.stem > 1 or torch.cuda.is_available() else MAX_PX_PAPER
+    return MAX_PX if model.stem > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
 
 
 def mean_energy(found: Trace) -> np.ndarray:

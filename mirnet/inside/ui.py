@@ -5,7 +5,7 @@ records of it. The newest passes stay in memory, until their share of it is used
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -35,18 +35,14 @@ EMPTY = f"""<div class="mir-empty"><p class="mir-empty-title">What the network s
 a copy of at most {MAX_PX} pixels.</p></div>"""
 
 
-def build(
-    tab: gr.Tab, max_pixels: int, on_accelerator: Callable[[Callable], Callable] | None = None
-) -> None:
+def build(tab: gr.Tab, max_pixels: int) -> None:
     """Build the tab inside the current `gr.Blocks`.
 
     Args:
         tab: The tab that is being built; opening it looks which weights are here by now.
         max_pixels: Most pixels accepted in a photo.
-        on_accelerator: Wraps the function that runs the network, as a Space with a shared GPU wants
-            it; None leaves it alone.
     """
-    InsideTab(tab, max_pixels, on_accelerator)
+    InsideTab(tab, max_pixels)
 
 
 class Kept(Newest[Trace]):
@@ -63,15 +59,9 @@ class Kept(Newest[Trace]):
 class InsideTab:
     """Builds the tab and answers its events; see `build`."""
 
-    def __init__(
-        self,
-        tab: gr.Tab,
-        max_pixels: int,
-        on_accelerator: Callable[[Callable], Callable] | None = None,
-    ):
+    def __init__(self, tab: gr.Tab, max_pixels: int):
         """See `build`."""
         self.max_pixels = max_pixels
-        self._trace = on_accelerator(trace) if on_accelerator else trace
         self.kept = Kept()
         self._build()
         self._connect(tab)
@@ -324,7 +314,7 @@ class InsideTab:
             return self._drawn(self.kept.get(key), block, stream, turn)
 
     def _run(self, path: str | None, task_id: str, weights_id: str) -> Trace:
-        return self._trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
+        return trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
 
     def _drawn(self, found: Trace, block: int, stream: int, turn: int) -> Update:
         """Maps and plots of one place in the network."""

@@ -1,0 +1,124 @@
+"""What the documents say is what the code says."""
+
+import argparse
+import ast
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from eval.benchmarks import load_benchmarks
+from eval.protocols import PROTOCOLS
+from eval.scoring import score_files
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "mirnet" / "docs"
+PAGES = [*DOCS.glob("*.md"), *(ROOT / "eval" / "docs").glob("*.md"), *ROOT.glob(".github/*.md")]
+PAIR = [ROOT / "tests" / "protocols" / f"noise_{role}.png" for role in ("restored", "target")]
+
+
+def words(text: str) -> str:
+    """Without line breaks."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    assert [t for t in targets if "://" not in t and not (page.parent / t).exists()] == []
+
+
+def test_the_index_names_every_page():
+    index = (DOCS / "README.md").read_text()
+    for page in PAGES:
+        assert page.name == "README.md" or page.name in index
+
+
+def test_protocols_are_described_as_the_code_has_them():
+    text = (ROOT / "eval" / "docs" / "protocols.md").read_text()
+    parts = {part.split("`")[1]: part for part in text.split("\n## ") if part.startswith("`")}
+    assert list(parts) == list(PROTOCOLS)
+    for name, protocol in PROTOCOLS.items():
+        part = words(parts[name])
+        assert part.startswith(f"`{name}`: {protocol.title} {protocol.meaning}")
+        assert f"- Follows: {protocol.follows} - Used for: " in part
+        used = [bench.id for bench in load_benchmarks().values() if name in bench.protocols]
+        assert re.search(r"- Used for: (.*?) - Agreement:", part)[1].split(", ") == used
+        score = score_files(*PAIR, protocol, 4)
+        assert f"| `{name}` | {score.psnr_db:.2f} | {score.ssim:.4f} |" in text
+
+
+def environment_names() -> set[str]:
+    """Every environment variable that the program asks for, by name or by a constant with it."""
+    found = set()
+    for path in [ROOT / "app.py", *(ROOT / "mirnet").rglob("*.py"), *(ROOT / "eval").rglob("*.py")]:
+        tree = ast.parse(path.read_text())
+        asks = [
+            ast.unparse(node)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call | ast.Compare | ast.Subscript)
+            and "os.environ" in ast.unparse(node)
+        ]
+        found |= set(re.findall(r"'([A-Z][A-Z0-9]*_[A-Z0-9_]+)'", " ".join(asks)))
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SETTING":
+                found.add(ast.literal_eval(node.value))
+    return found
+
+
+def test_every_environment_variable_is_in_the_table_and_no_other():
+    text = (DOCS / "deploying.md").read_text().partition("## Environment variables")[2]
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`([A-Z_]+)`", " ".join(rows)))
+    asked = environment_names()
+    assert {"MIRNET_STATE_DIR", "MIRNET_DEVICE", "SPACE_ID"} <= asked
+    of_libraries = {"HF_TOKEN", *(name for name in asked | named if name.startswith("GRADIO_"))}
+    assert named | of_libraries == asked | of_libraries
+
+
+def test_calculations_in_the_documents_give_what_stands_below_them():
+    text = (DOCS / "scaling.md").read_text()
+    pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.S)
+    assert len(pairs) == 2
+    for code, expected in pairs:
+        shown = io.StringIO()
+        with redirect_stdout(shown):
+            exec(code, {})  # noqa: S102
+        assert shown.getvalue() == expected
+
+
+def test_compute_in_the_calculation_is_that_of_the_speed_page():
+    speed, scaling = ((DOCS / name).read_text() for name in ("speed.md", "scaling.md"))
+    given = ast.literal_eval(re.search(r"GMAC_256 = (\{.*?\})", scaling)[1])
+    for name, gmac in given.items():
+        assert re.search(rf"^\| {name}\b[^|]*\|[^|]*\| {gmac} \|", speed, re.MULTILINE), name
+
+
+def test_flags_in_the_documents_exist(monkeypatch):
+    import app
+
+    known: set[str] = set()
+    add = argparse.ArgumentParser.add_argument
+
+    def noted(self, *names, **rest):
+        known.update(names)
+        return add(self, *names, **rest)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "add_argument", noted)
+    app.read_flags([])
+    for page in [ROOT / "README.md", *PAGES]:
+        for line in re.findall(r"python app\.py ([^`\n]*)", page.read_text()):
+            assert set(re.findall(r"--[a-z-]+", line)) - {"--help"} <= known, line
+
+
+def test_the_papers_are_cited_as_the_networks_name_them():
+    readme = (ROOT / "README.md").read_text()
+    entries = re.findall(r"@\w+\{\w+,.*?\n\}", readme, re.S)
+    for entry, module in zip(entries, ("model", "model_v2"), strict=True):
+        title, venue_year = re.search(
+            r': "(.+?)" \((.+?)\)', (ROOT / "mirnet" / f"{module}.py").read_text()
+        ).groups()
+        assert f"title     = {{{title}}}" in entry
+        assert f"year      = {{{venue_year.split()[1]}}}" in entry
