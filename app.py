@@ -7,7 +7,12 @@ import argparse
 import os
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+from mirnet.access import Access, parse_login, parse_operator
+from mirnet.errors import InvalidRequest
+
+# No statistics are sent, whoever starts the app and however; read once, at import.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 HERE = Path(__file__).parent
 KEEP_SECONDS = 2 * 3600
@@ -33,21 +38,39 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--read-only", action="store_true", help="show stored evaluations, start none"
     )
+    parser.add_argument(
+        "--operator",
+        metavar="USER:PASSWORD",
+        default=os.environ.get("MIRNET_OPERATOR") or None,
+        help="who signs in at /operator to run, delete and download where others reach the page; "
+        "better given in $MIRNET_OPERATOR, which other users of this machine do not see",
+    )
+    parser.add_argument(
+        "--allow-runs",
+        action="store_true",
+        default=os.environ.get("MIRNET_ALLOW_RUNS", "") in ("1", "true", "yes"),
+        help="let visitors start small evaluations where others reach the page "
+        "(or MIRNET_ALLOW_RUNS=1)",
+    )
     flags = parser.parse_args(arguments)
-    if flags.auth is not None and not all(flags.auth.partition(":")):
-        parser.error("--auth wants USER:PASSWORD, such as --auth anna:secret")
     if flags.max_pixels < 1:
         parser.error("--max-pixels wants a positive number")
+    try:
+        flags.auth = flags.auth and parse_login(flags.auth)
+        flags.operator = flags.operator and parse_operator(flags.operator)
+    except InvalidRequest as error:
+        parser.error(str(error))
     return flags
 
 
-def build(max_pixels: int, service=None):
+def build(max_pixels: int, service=None, access=None):
     """Build the page.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
         service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
             default.
+        access: An `Access`, who may do what; by default all may do what the service allows.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
@@ -62,7 +85,7 @@ def build(max_pixels: int, service=None):
     from mirnet.ui import RestoreTab
 
     service = service or Service(local=False)
-
+    access = access or Access(service.capped())
     with gr.Blocks(
         title="MIRNet Studio", delete_cache=(600, KEEP_SECONDS), analytics_enabled=False
     ) as page:
@@ -73,9 +96,9 @@ def build(max_pixels: int, service=None):
         )
         with gr.Tabs() as tabs:
             with gr.Tab("Restore", id="restore"):
-                RestoreTab(page, max_pixels, on_accelerator())
+                RestoreTab(page, max_pixels, on_accelerator(), access)
             with gr.Tab("Evaluate", id="evaluate", elem_id="evaluate"):
-                EvaluateTab(page, tabs, service)
+                EvaluateTab(page, tabs, service, access)
             with gr.Tab("Blind review", id="review"):
                 build_review(page, lambda: service.store, read_only=service.read_only)
             with gr.Tab("Look inside", id="inside") as inside:
@@ -90,7 +113,8 @@ def build(max_pixels: int, service=None):
                     api_visibility="private",
                     show_progress="hidden",
                 )
-    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
+    # Where the queue could be gone around, nothing would be limited.
+    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4, api_open=False)
 
 
 def on_accelerator():
@@ -143,17 +167,28 @@ def look() -> dict:
     return {"theme": theme, "css_paths": sheets, "head": PASTE_SCRIPT}
 
 
-def launch_options() -> dict:
-    """What every start has in common, the tests' too."""
+def launch_options(access=None, alone: bool = True, closed: bool = False) -> dict:
+    """What every start has in common, the tests' too.
+
+    Args:
+        access: Who may do what; brings the page to sign in.
+        alone: Whether only this machine reaches the page.
+        closed: Whether other web pages may not use this one.
+    """
+    from starlette.middleware import Middleware
+
+    from mirnet.guard import Guard
     from mirnet.ui_html import EXAMPLES_FOLDER
 
+    guard = Middleware(Guard, alone=alone, closed=closed, space="SPACE_ID" in os.environ)
+    routes = [health_route(), *(access or Access()).routes()]
     return look() | {
         "max_file_size": MAX_UPLOAD,
         "run_history": False,
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
-        "app_kwargs": {"routes": [health_route()]},
+        "app_kwargs": {"routes": routes, "middleware": [guard]},
     }
 
 
@@ -176,27 +211,35 @@ def main() -> None:
     from eval.service import Service, warm_up
 
     flags = read_flags()
-    alone = flags.host in (None, "localhost", "127.0.0.1", "::1")
-    service = Service(
-        read_only=flags.read_only,
-        local=alone and not flags.share and "SPACE_ID" not in os.environ,
-    )
-    page = build(flags.max_pixels, service)
+    on_space = "SPACE_ID" in os.environ
+    share = flags.share and not on_space
+    alone = flags.host in (None, "localhost", "127.0.0.1", "::1") and not share and not on_space
+    access = Access("operate" if alone else "run" if flags.allow_runs else "look", flags.operator)
+    service = Service(read_only=flags.read_only, local=alone)
+    page = build(flags.max_pixels, service, access)
     keep_results(service)
-    share = flags.share and "SPACE_ID" not in os.environ
     page.launch(
         server_name=flags.host,
         server_port=flags.port,
         share=share,
-        auth=tuple(flags.auth.split(":", 1)) if flags.auth else None,
+        auth=flags.auth,
         prevent_thread_lock=True,
-        **launch_options(),
+        **launch_options(access, alone, closed=flags.auth is not None),
     )
     warm_up()
     if share and not page.share_url:
         print(f"No public link could be made; the page goes on here: {page.local_url}")
+    if not alone and not flags.read_only:
+        print(who_may(flags.allow_runs, flags.operator is not None))
     page.block_thread()
     service.close()
+
+
+def who_may(allow_runs: bool, operator: bool) -> str:
+    """Say on the terminal what others may do, where others reach the page."""
+    runs = "start small evaluations" if allow_runs else "not start evaluations (--allow-runs)"
+    signs = "signs in at /operator" if operator else "is nobody (--operator USER:PASSWORD)"
+    return f"Visitors may restore photos, look at results, vote and {runs}; the operator {signs}."
 
 
 def keep_results(service) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
+from mirnet.access import Access, Level, allows
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.tasks import TASKS, get_task
 
@@ -244,20 +245,29 @@ class Ask:
 class EvaluateTab:
     """Builds the tab inside the current `gr.Blocks` and answers its events."""
 
-    def __init__(self, page: gr.Blocks, tabs: gr.Tabs, service: Service):
+    def __init__(
+        self, page: gr.Blocks, tabs: gr.Tabs, service: Service, access: Access | None = None
+    ):
         """Build the tab.
 
         Args:
             page: The page that is being built.
             tabs: The page's tabs; links open one of them.
             service: Runs, and what may be done with them.
+            access: Who may do what; what the service allows, by default.
         """
         self.service = service
+        self.access = access or Access(service.capped())
         self.tabs = tabs
+        self._first_level = self.service.capped(self.access.everyone)
         self._newest_fill: OrderedDict[str | None, object] = OrderedDict()
         self._build()
         self._connect(page)
         self._add_endpoints()
+
+    def level(self, request: gr.Request | None) -> Level:
+        """What whoever sends a request may do with runs."""
+        return self.service.capped(self.access.level(request))
 
     # ------------------------------------------------------------ widgets
 
@@ -298,18 +308,15 @@ class EvaluateTab:
         self.followed = gr.State(None)  # id of the run whose progress is shown
         self.seen = gr.State((None, 0))
         self.timer = gr.Timer(TICK_SECONDS, active=False)
-        if self.service.read_only:
-            gr.HTML(
-                ui_html.empty(
-                    "This copy only shows results",
-                    "Runs can be looked at here, not started. Run MIRNet Studio on your own "
-                    "machine to make some.",
-                )
-            )
+        may_run = allows(self._first_level, "run")
+        self.only_look = gr.HTML(
+            ui_html.only_look(self.service.read_only, self.access.operator is not None),
+            visible=not may_run,
+        )
         with gr.Row(equal_height=False, elem_id="ev-desk"):
             with gr.Column(
-                scale=4, min_width=300, visible=not self.service.read_only, elem_id="ev-order"
-            ):
+                scale=4, min_width=300, visible=may_run, elem_id="ev-order"
+            ) as self.ordering:
                 self._build_order()
             with gr.Column(scale=7, min_width=320, elem_id="ev-live"):
                 self.bar = gr.HTML(
@@ -318,7 +325,7 @@ class EvaluateTab:
                         "Press Start: scores come in picture by picture, and you may close this "
                         "page meanwhile.",
                     )
-                    if not self.service.read_only
+                    if may_run
                     else "",
                     elem_id="ev-bar",
                 )
@@ -350,7 +357,8 @@ class EvaluateTab:
         )
         entry = get_benchmark(str(benchmark))
         self.facts = gr.HTML(
-            ui_html.benchmark_facts(entry, local=self.service.local), elem_id="ev-facts"
+            ui_html.benchmark_facts(entry, local=allows(self._first_level, "operate")),
+            elem_id="ev-facts",
         )
         self.folder = gr.Textbox(
             label="Folder with the files, on this machine", visible=False, elem_id="ev-folder"
@@ -566,16 +574,15 @@ class EvaluateTab:
                 "Verify a sample",
                 size="md",
                 elem_id="ev-verify",
-                interactive=not self.service.read_only,
+                interactive=allows(self._first_level, "run"),
             )
             self.again = gr.Button("Resume", size="md", elem_id="ev-again", interactive=False)
-            self.delete = gr.Button(
-                "Delete", size="md", visible=self.service.may_delete, elem_id="ev-delete"
-            )
+            may_delete = allows(self._first_level, "operate")
+            self.delete = gr.Button("Delete", size="md", visible=may_delete, elem_id="ev-delete")
             self.sure = gr.Checkbox(
                 False,
                 label="Yes, delete it for good",
-                visible=self.service.may_delete,
+                visible=may_delete,
                 container=False,
                 elem_id="ev-sure",
             )
@@ -615,8 +622,9 @@ class EvaluateTab:
             self.followed, self.seen, self.timer, self.bar, self.live, self.thumbs, self.live_plot,
             self.stop, self.resume, self.start, self.opens, self.run,
         ]  # fmt: skip
+        offered = [self.only_look, self.ordering, self.check, self.delete, self.sure, self.facts]
         page.load(
-            self.arrive, None, [*self.choices, self.tabs, *live, self.estimate], **private
+            self.arrive, None, [*self.choices, self.tabs, *live, self.estimate, *offered], **private
         ).then(**fill)
         for name, tab in self.view_tabs.items():
             tab.select(self.turning(name), self.view, [self.view, self.head], **private).then(
@@ -769,7 +777,7 @@ class EvaluateTab:
     def _protocol_choices(self, benchmark: str) -> list[tuple[str, str]]:
         return [(PROTOCOLS[name].title, name) for name in get_benchmark(benchmark).protocols]
 
-    def change_task(self, task: str) -> Update:
+    def change_task(self, task: str, request: gr.Request | None = None) -> Update:
         """Another task: its benchmarks and its methods."""
         benchmark = str(default_benchmark(task))
         names = default_methods(task)
@@ -777,29 +785,38 @@ class EvaluateTab:
             self.benchmark: gr.update(choices=self._benchmark_choices(task), value=benchmark),
             self.methods: gr.update(choices=self._method_choices(task), value=names),
             self.missing: ui_html.missing_methods(list_methods(task)),
-            **self.change_benchmark(benchmark, names),
+            **self.change_benchmark(benchmark, names, request),
         }
 
-    def change_benchmark(self, benchmark: str, methods: list[str]) -> Update:
+    def change_benchmark(
+        self, benchmark: str, methods: list[str], request: gr.Request | None = None
+    ) -> Update:
         """Another benchmark: what it is, before anything is fetched."""
         entry = get_benchmark(benchmark)
+        local = allows(self.level(request), "operate")
         pairs = min(4, entry.pairs or 4)
         return {
             self.n: pairs,
             self.protocol_ordered: gr.update(
                 choices=self._protocol_choices(benchmark), value=[entry.protocols[0]]
             ),
-            self.facts: ui_html.benchmark_facts(entry, local=self.service.local),
-            self.folder: gr.update(visible=entry.brought and self.service.local, value=""),
-            self.estimate: self.change_size(benchmark, pairs, methods),
+            self.facts: ui_html.benchmark_facts(entry, local=local),
+            self.folder: gr.update(visible=entry.brought and local, value=""),
+            self.estimate: self.change_size(benchmark, pairs, methods, request),
         }
 
-    def change_size(self, benchmark: str, n: float | None, methods: list[str]) -> str:
+    def change_size(
+        self,
+        benchmark: str,
+        n: float | None,
+        methods: list[str],
+        request: gr.Request | None = None,
+    ) -> str:
         """Another size: about how long it takes."""
         entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
         if entry.pairs:
             pairs = min(pairs, entry.pairs)
-        limits = self.service.limits.words()
+        limits = self.service.limits_of(self.level(request)).words()
         return ui_html.estimate(self.service.estimate(entry, pairs, methods), pairs, limits)
 
     # ------------------------------------------------------------ running
@@ -819,6 +836,7 @@ class EvaluateTab:
         methods: list[str],
         protocols: list[str],
         folder: str | None,
+        request: gr.Request,
     ) -> Iterator[Update]:
         """Check the order and put it into the queue."""
         named = (folder or "").strip()
@@ -837,28 +855,30 @@ class EvaluateTab:
                     n=None if n is None else int(n),
                     seed=int(seed or 0),
                     folder=Path(named) if named and entry.brought else None,
-                )
+                ),
+                self.level(request),
+                _owner(request),
             )
         except MIRNetError as error:
             yield {self.bar: ui_html.safely(error), self.start: gr.update(interactive=True)}
             raise _shown(error) from error
         yield self._followed(run_id, 0) | {self.start: gr.update(interactive=True)}
 
-    def halt(self, run_id: str | None) -> Update:
+    def halt(self, run_id: str | None, request: gr.Request) -> Update:
         """Stop was pressed."""
         with _told():
-            self.service.stop(str(run_id))
+            self.service.stop(str(run_id), self.level(request), _owner(request))
         return self._followed(run_id, 0)
 
-    def go_on(self, run_id: str | None) -> Update:
+    def go_on(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume was pressed."""
         with _told():
-            self.service.resume(str(run_id))
+            self.service.resume(str(run_id), self.level(request), _owner(request))
         return self._followed(run_id, 0)
 
-    def go_on_stored(self, run_id: str | None) -> Update:
+    def go_on_stored(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume was pressed beside a stored run: show how it gets on."""
-        update = self.go_on(run_id)
+        update = self.go_on(run_id, request)
         return update | {
             self.view: "run",
             self.views: gr.update(selected="run"),
@@ -914,9 +934,13 @@ class EvaluateTab:
         query = request.query_params
         update: Update = {self.run: gr.update(choices=self._run_choices())}
         first = get_benchmark(str(default_benchmark(FIRST_TASK)))
-        if not self.service.read_only:
+        level = self.level(request)
+        if level != self._first_level:
+            update |= self._offered(level)
+            update[self.facts] = ui_html.benchmark_facts(first, local=allows(level, "operate"))
+        if allows(level, "run"):
             update[self.estimate] = self.change_size(
-                first.id, min(4, first.pairs or 4), default_methods(FIRST_TASK)
+                first.id, min(4, first.pairs or 4), default_methods(FIRST_TASK), request
             )
         following = self.service.current() or self._interrupted()
         if following is not None:
@@ -944,6 +968,17 @@ class EvaluateTab:
                 f"This link names a view that there is not, {view[:40]!r}: here is the leaderboard."
             )
         return update | opened | self._as_linked(query, run_id)
+
+    def _offered(self, level: Level) -> Update:
+        """Buttons for what somebody of a level may do."""
+        may_run, may_delete = allows(level, "run"), allows(level, "operate")
+        return {
+            self.only_look: gr.update(visible=not may_run),
+            self.ordering: gr.update(visible=may_run),
+            self.check: gr.update(interactive=may_run),
+            self.delete: gr.update(visible=may_delete),
+            self.sure: gr.update(visible=may_delete),
+        }
 
     def _as_linked(self, query: Mapping[str, str], run_id: str) -> Update:
         """What else a link may ask for; what the run does not have is left as usual."""
@@ -1062,12 +1097,12 @@ class EvaluateTab:
         self._newest_fill.move_to_end(visitor)
         while len(self._newest_fill) > MOST_VISITORS:
             self._newest_fill.popitem(last=False)
-        for update in self._views(Ask(*given)):
+        for update in self._views(Ask(*given), self.level(request)):
             if self._newest_fill.get(visitor, mine) is not mine:
                 return
             yield update
 
-    def _views(self, ask: Ask) -> Iterator[Update]:
+    def _views(self, ask: Ask, level: Level) -> Iterator[Update]:
         hidden = {self.head: gr.update(visible=ask.view != "run"), self.about: ""}
         if ask.view == "run":
             yield hidden
@@ -1107,7 +1142,7 @@ class EvaluateTab:
                 yield {
                     self.managed: ui_html.note(f"The run above, {ask.run}:"),
                     self.again: gr.update(
-                        interactive=found.state in RESUMABLE and not self.service.read_only
+                        interactive=found.state in RESUMABLE and allows(level, "run")
                     ),
                 }
         except MIRNetError as error:
@@ -1358,7 +1393,7 @@ class EvaluateTab:
             self.no_runs: "" if history else NO_RUNS,
         }  # fmt: skip
 
-    def verify(self, run_id: str | None) -> Iterator[str]:
+    def verify(self, run_id: str | None, request: gr.Request) -> Iterator[str]:
         """Recompute a sample, and show every check as it is made."""
         if not run_id:
             yield ui_html.note("Choose a run first.")
@@ -1366,7 +1401,7 @@ class EvaluateTab:
         yield ui_html.findings([], complete=False)
         rows = []
         try:
-            for finding in self.service.verify(run_id):
+            for finding in self.service.verify(run_id, level=self.level(request)):
                 rows.append(finding)
                 yield ui_html.findings(rows, complete=False)
         except MIRNetError as error:
@@ -1374,13 +1409,13 @@ class EvaluateTab:
             return
         yield ui_html.findings(rows, complete=True)
 
-    def remove(self, run_id: str | None, sure: bool) -> Update:
+    def remove(self, run_id: str | None, sure: bool, request: gr.Request | None = None) -> Update:
         """Delete was pressed."""
         if not run_id or not sure:
             words = "Choose a run and tick the box first: a deleted run does not come back."
             return {self.checks: ui_html.note(words, warn=True)}
         with _told():
-            self.service.delete(run_id)
+            self.service.delete(run_id, self.level(request))
         return {
             self.sure: False,
             self.checks: ui_html.state(f"Run {run_id} is deleted.", "done"),
@@ -1471,6 +1506,7 @@ class EvaluateTab:
         seed: int = 0,
         protocols: list[str] | None = None,
         title: str = "",
+        request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Start an evaluation: its id comes back at once. pairs: 0 for all."""
         with _told():
@@ -1482,7 +1518,7 @@ class EvaluateTab:
                 seed=seed,
                 title=title,
             )
-            return self.api_status(self.service.start(order))
+            return self.api_status(self.service.start(order, self.level(request), _owner(request)))
 
     def api_status(self, run: str) -> dict[str, Any]:
         """Tell how a run stands. run: its id."""
@@ -1715,6 +1751,11 @@ def _safe_csv(table: "pd.DataFrame") -> str:
             f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row
         )
     return file.getvalue()
+
+
+def _owner(request: gr.Request | None) -> str:
+    """Who may stop what a request starts."""
+    return str(getattr(request, "session_hash", "") or "")
 
 
 def _shown(error: MIRNetError) -> gr.Error:

@@ -100,7 +100,7 @@ def size_text(entry: WeightsEntry) -> str:
     return f"{about}{entry.size_bytes / 1e6:.0f} MB"
 
 
-def weights_note(task: Task, entry: WeightsEntry | None) -> str:
+def weights_note(task: Task, entry: WeightsEntry | None, may_download: bool = True) -> str:
     """What the chosen weights are, and what is missing where they cannot run yet."""
     if entry is None:
         return _note(
@@ -117,8 +117,12 @@ def weights_note(task: Task, entry: WeightsEntry | None) -> str:
         parts.append(
             f"These are not on this machine: <b>{escape(size_text(entry))}</b> from "
             f"{_link(entry.source, entry.source_url)}, licence "
-            f"{_link(entry.licence, entry.licence_url)}. Nothing is fetched until you press "
-            "Download."
+            f"{_link(entry.licence, entry.licence_url)}. "
+            + (
+                "Nothing is fetched until you press Download."
+                if may_download
+                else "Only the operator of this page downloads them."
+            )
         )
     elif not present:
         parts.append(

@@ -344,12 +344,12 @@ def with_atheris(inputs: int, folder: Path) -> None:
     """Let atheris choose the inputs by coverage of the Python code; it never returns."""
     import atheris
 
-    seeds = corpus()
+    with atheris.instrument_imports(include=["mirnet", "PIL", "tifffile"]):
+        seeds = corpus()
+        look_at(seeds[0])
     folder.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(seeds):
         (folder / f"seed-{number:03}").write_bytes(data)
-    with atheris.instrument_imports(include=["mirnet", "PIL", "tifffile"]):
-        look_at(seeds[0])
 
     def change(data: bytes, size: int, seed: int) -> bytes:
         chance = random.Random(seed)
