@@ -17,6 +17,8 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 HERE = Path(__file__).parent
 KEEP_SECONDS = 2 * 3600
 """How long uploads and results lie on the server."""
+SWEEP_SECONDS = 600
+"""How often is looked for those that are older."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
 MAX_WAITING = 20
@@ -87,7 +89,7 @@ def build(max_pixels: int, service=None, access=None):
     service = service or Service(local=False)
     access = access or Access(service.capped())
     with gr.Blocks(
-        title="MIRNet Studio", delete_cache=(600, KEEP_SECONDS), analytics_enabled=False
+        title="MIRNet Studio", delete_cache=(SWEEP_SECONDS, KEEP_SECONDS), analytics_enabled=False
     ) as page:
         gr.HTML(
             '<header class="mir-header"><h1>MIRNet Studio</h1>'
@@ -209,8 +211,11 @@ def health_route():
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
     from eval.service import Service, warm_up
+    from mirnet.leftovers import own_folder
 
     flags = read_flags()
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        os.environ["GRADIO_TEMP_DIR"] = str(own_folder())
     on_space = "SPACE_ID" in os.environ
     share = flags.share and not on_space
     alone = flags.host in (None, "localhost", "127.0.0.1", "::1") and not share and not on_space

@@ -36,7 +36,7 @@ _EXIF = b"Exif\x00\x00"
 class _Layout(NamedTuple):
     """How classic TIFF and BigTIFF write a directory."""
 
-    count: struct.Struct
+    number: struct.Struct
     entry: struct.Struct
     link: struct.Struct
 
@@ -146,8 +146,8 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
             continue
         seen.add(position)
         stream.seek(start + position)
-        raw = stream.read(layout.count.size)
-        count = layout.count.unpack(raw)[0] if len(raw) == layout.count.size else 0
+        raw = stream.read(layout.number.size)
+        count = layout.number.unpack(raw)[0] if len(raw) == layout.number.size else 0
         entries += count
         if entries > MOST_ENTRIES:
             raise ValueError("too many tags")

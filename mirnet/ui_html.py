@@ -269,9 +269,10 @@ never part of this program, and downloaded only when you press Download.</p>
 they do not compare with ours; † from memory, found in no text. Super-resolution enlarges the photo
 first (bicubic), then the network sharpens it: these networks keep the size.</p>
 <h2>Your photos</h2>
-<p>Photos and results stay on the machine that runs this page, are deleted after {keep_hours:g}
-hours, and are used for nothing else. No statistics are sent. At most {max_pixels / 1e6:.4g}
-megapixels.</p>
+<p>Photos and results stay on the machine that runs this page and are used for nothing else. They
+are deleted after {keep_hours:g} hours, and when the program ends. Neither the page nor your browser
+keeps a history of what you did, and no statistics are sent to anybody. Votes and names of blind
+reviews are stored with the run, as their page says. At most {max_pixels / 1e6:.4g} megapixels.</p>
 <h2>By program</h2>
 <pre tabindex="0"><code>from gradio_client import Client, handle_file
 Client("http://127.0.0.1:7860").predict(
