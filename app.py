@@ -4,6 +4,8 @@ Flags, the frame of the page and its start. The tabs live in mirnet/ui.py.
 """
 
 import argparse
+import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -190,8 +192,27 @@ def launch_options(access=None, alone: bool = True, closed: bool = False) -> dic
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
-        "app_kwargs": {"routes": routes, "middleware": [guard]},
+        "app_kwargs": {"routes": routes, "middleware": [guard], "lifespan": sweeping},
     }
+
+
+@contextlib.asynccontextmanager
+async def sweeping(_):
+    """While the page is up, remove what was left of uploads that broke off."""
+    from gradio.utils import get_upload_folder
+
+    from mirnet.leftovers import sweep
+
+    async def work():
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.to_thread(sweep, Path(get_upload_folder()), min(600, KEEP_SECONDS))
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def health_route():

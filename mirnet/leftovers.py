@@ -1,8 +1,9 @@
-"""The folder for uploads and results of one program, and what killed programs left of theirs.
+"""The folder for uploads and results of one program, and what was left in it and beside it.
 
-Gradio deletes the files that it knows, also when it ends; a program that is killed leaves its own.
-So each program gets a folder of its own, which nobody else on the machine may read, and the next
-one to start removes the folders of those that are no more.
+Gradio deletes the files that it knows, also when it ends. It does not know of uploads that broke
+off, and a program that is killed leaves all of its own. So each program gets a folder of its own,
+which nobody else on the machine may read; the next one to start removes the folders of those that
+are no more, and `sweep` what broke off.
 """
 
 import getpass
@@ -11,6 +12,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -30,6 +32,27 @@ def own_folder(parent: Path | None = None) -> Path:
     own = home / _name(os.getpid())
     own.mkdir(mode=0o700, exist_ok=True)
     return own
+
+
+def sweep(folder: Path, seconds: float) -> int:
+    """Remove what broke off: temporary files of uploads that nothing was written to for a while.
+
+    Args:
+        folder: Where uploads go; what was finished lies in folders below it and is left alone.
+        seconds: How long ago the last byte came.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    for path in folder.glob("tmp*"):
+        try:
+            if path.is_file() and time.time() - path.stat().st_mtime > seconds:
+                path.unlink()
+                removed += 1
+        except OSError:  # finished meanwhile, or of somebody else
+            continue
+    return removed
 
 
 def _home() -> Path:

@@ -5,7 +5,8 @@
     python tests/fuzz_image.py --atheris --inputs 100000  # led by coverage; pip install atheris
 
 One process reads, another watches it. A finding is: any exception but `ImageRejected`, a crash of
-the interpreter, more than `MOST_SECONDS` for one input, or more than `MOST_BYTES` of new memory.
+the interpreter, more than `MOST_SECONDS` of work for one input (or twelve times that of waiting),
+or more than `MOST_BYTES` of new memory.
 What is read is encoded again, so that hostile metadata meets the writers too.
 """
 
@@ -28,7 +29,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MOST_SECONDS = 5.0
-"""Longest that one input may take."""
+"""Most processor time that one input may take."""
+PATIENCE = 12
+"""How many times as long it may take by the clock, on a busy machine."""
 MOST_BYTES = 512 * 2**20
 """Most new memory, resident or only promised, for one input."""
 MAX_PIXELS = 1_000_000
@@ -252,6 +255,17 @@ def highest_memory() -> int:
     raise OSError("this system does not tell the memory of a process")
 
 
+def work_seconds(process: int | None) -> float:
+    """Processor time of a process so far."""
+    import psutil
+
+    try:
+        spent = psutil.Process(process).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return spent.user + spent.system
+
+
 def work(target, seeds, seed, first, last, state, pipe, most_bytes) -> None:
     """Read inputs one after another, in a process of its own; tells what it found."""
     warnings.simplefilter("ignore")
@@ -268,7 +282,7 @@ def work(target, seeds, seed, first, last, state, pipe, most_bytes) -> None:
         data = mutated(seeds, number, seed)
         start_counting_memory()
         before = highest_memory()
-        state[0], state[1] = number, time.monotonic()
+        state[0], state[1], state[2] = number, time.monotonic(), time.process_time()
         try:
             outcomes[target(data, number)] += 1
         except Exception:
@@ -298,7 +312,7 @@ def fuzz(
     seeds, outcomes, findings = corpus(), Counter[str](), []
     number, last, spoken = first, first + inputs, time.monotonic()
     while number < last:
-        state = context.Array("d", [number, time.monotonic() + 60])
+        state = context.Array("d", [number, time.monotonic() + 60, 3600])
         ours, theirs = context.Pipe(duplex=False)
         child = context.Process(
             target=work, args=(target, seeds, seed, number, last, state, theirs, most_bytes)
@@ -317,9 +331,11 @@ def fuzz(
                         outcomes.update(got)
             if not child.is_alive():
                 break
-            if time.monotonic() - state[1] > most_seconds and state[1] > 0:
-                hung = child.is_alive()
+            worked = work_seconds(child.pid) - state[2]
+            if worked > most_seconds or time.monotonic() - state[1] > PATIENCE * most_seconds:
+                hung = True
                 child.kill()
+                child.join()
             if time.monotonic() - spoken > 30:
                 spoken = time.monotonic()
                 told(f"{int(state[0])} of {last}")

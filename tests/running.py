@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import requests
 
@@ -15,16 +16,17 @@ ROOT = Path(__file__).parent.parent
 
 
 @contextmanager
-def running_app(**environment: str) -> Iterator[str]:
+def running_app(*flags: str, log: IO[str] | None = None, **environment: str) -> Iterator[str]:
     """`python app.py` on a free port; gives its address once it answers, and ends it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
+        [sys.executable, "app.py", "--port", str(port), *flags],
         cwd=ROOT,
         env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
+        stdout=log or subprocess.DEVNULL,
+        stderr=log,
     )
     url = f"http://127.0.0.1:{port}/"
     try:

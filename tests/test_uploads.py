@@ -5,7 +5,6 @@ import os
 import signal
 import struct
 import sys
-import time
 import tracemalloc
 import zipfile
 import zlib
@@ -96,8 +95,8 @@ JPEG = saved(DOT, "JPEG")
 BOMBS = {
     "a JPEG file in 1,000 passes": (many_passes(1000), "passes"),
     "a JPEG file of 100,000 markers": (JPEG[:2] + b"\xff\xe1\0\2" * 100_000 + JPEG[2:], "markers"),
-    "a PNG file of 400,000 chunks": (
-        saved(DOT, "PNG")[:33] + chunk(b"abCd", b"") * 400_000 + saved(DOT, "PNG")[33:], "chunks"),
+    "a PNG file of 20,000 chunks": (
+        saved(DOT, "PNG")[:33] + chunk(b"abCd", b"") * 20_000 + saved(DOT, "PNG")[33:], "chunks"),
     "a TIFF file of a million tags": (many_directories(20), "too many tags"),
     "TIFF tags that each claim the file": (greedy(200, 10**6, PLAIN_TAGS), "claim more"),
     "a BMP file of single runs": (run_length_bmp(1100), "runs"),
@@ -105,7 +104,8 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_small_files_that_cost_much_are_refused_at_once(name):
+def test_small_files_that_cost_much_are_refused_at_once(name, monkeypatch):
+    monkeypatch.setattr(image_bombs, "MOST_CHUNKS", 10_000)
     data, why = BOMBS[name]
     peak = peak_bytes(lambda: rejected(data, "The picture"))
     assert why in str(outcome(data).__cause__)
@@ -266,14 +266,14 @@ def test_a_picture_behind_another_beginning_is_no_picture(start, word):
 
 
 def test_five_hundred_inputs_of_the_fuzzer_find_nothing():
-    outcomes, findings = fuzz_image.fuzz(500, seed=20261124)
+    outcomes, findings = fuzz_image.fuzz(500, seed=20261124)  # 100,000: see the module
     assert findings == []
     assert outcomes["read"] > 20 and outcomes["refused"] > 200
 
 
 def hang(data: bytes, number: int) -> str:
-    if number == 2:
-        time.sleep(60)
+    while number == 2:
+        pass
     return "read"
 
 
