@@ -402,7 +402,9 @@ def _scored(stored: "StoredRun | pd.DataFrame", method: str, metric: Metric) -> 
 def _require_method(run_id: str, known: list[str], method: str) -> None:
     if method not in known:
         run = f"Run {run_id}" if run_id else "The run"
-        raise InvalidRequest(f"{run} has no method {method!r}: choose one of {', '.join(known)}.")
+        raise InvalidRequest(
+            f"{run} has no method {method[:80]!r}: choose one of {', '.join(known)}."
+        )
 
 
 # ---------------------------------------------------------------- two runs

@@ -364,6 +364,8 @@ def _decode_tiff(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     check_size(label, int(directory[_WIDTH]), int(directory[_LENGTH]), max_pixels)
     bits = set(directory.get(_BITS, (1,)))
     sample_format = set(directory.get(_SAMPLE_FORMAT, (1,)))
+    if not all(isinstance(number, int) for number in bits):
+        raise ValueError("a number of bits that is none")  # text of the file would be in our words
     if not sample_format <= {1, 4} or not bits <= {1, 2, 4, 8, 16}:
         kind = "floating-point" if 3 in sample_format else "signed" if 2 in sample_format else ""
         raise ImageRejected(

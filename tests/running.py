@@ -30,7 +30,7 @@ def running_app(*flags: str, log: IO[str] | None = None, **environment: str) -> 
     )
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(600):
+        for _ in range(1800):
             assert process.poll() is None, "the app ended: its words are above"
             try:
                 requests.get(url, timeout=5)

@@ -262,6 +262,13 @@ def test_a_picture_behind_another_beginning_is_no_picture(start, word):
     rejected(start + saved(PHOTO, "JPEG"), word)
 
 
+def test_what_is_said_of_a_file_holds_nothing_out_of_it():
+    """Found by atheris: the number of bits was a text, and the refusal told it."""
+    tags = [tag for tag in PLAIN_TAGS if tag[0] != 258] + [(258, 2, 40, 8)]
+    text = rejected(directory(tags, bytes(40)), "damaged")
+    assert "II*" not in text and text.isprintable()
+
+
 # ---------------------------------------------------------------- the fuzzer
 
 
