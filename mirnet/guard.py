@@ -5,6 +5,7 @@ visitor may do is counted by address, which a visitor behind a proxy can make up
 honest visitors fair to each other, and the limits for all together keep the machine up.
 """
 
+import logging
 import shutil
 import tempfile
 import threading
@@ -169,6 +170,12 @@ class Guard:
             if started:
                 raise
             await _answer(told, refused)
+        except (KeyError, TypeError, ValueError) as error:
+            # What does not fit an endpoint, Gradio does not always answer.
+            if started or scope["method"] != "POST" or not path.startswith(_CALLS):
+                raise
+            log.info("%s was called with what does not fit it: %r", path[:80], error)
+            await _answer(told, Refused(422, _DOES_NOT_FIT))
 
     # ------------------------------------------------------------ what is let in
 
@@ -256,6 +263,11 @@ class Guard:
             for name, value in wanted.items()
             if name.encode() not in there
         ]
+
+
+_CALLS = ("/gradio_api/call/", "/gradio_api/upload", "/gradio_api/queue/", "/gradio_api/run/")
+_DOES_NOT_FIT = "This does not fit the endpoint: /gradio_api/info tells its parameters."
+log = logging.getLogger(__name__)
 
 
 def _is_upload(path: str) -> bool:

@@ -194,6 +194,17 @@ def test_no_file_is_fetched_from_elsewhere_on_a_visitors_word(name):
     assert answer.status == 403 and "Only files of this page" in answer.text
 
 
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError("y"), ValueError("z")])
+def test_what_does_not_fit_an_endpoint_is_told_and_faults_stay_loud(error):
+    async def broken(scope, receive, send):
+        raise error
+
+    answer = ask(Guard(broken), "/gradio_api/call/v2/restore", "POST")
+    assert answer.status == 422 and "/gradio_api/info" in answer.text
+    with pytest.raises(type(error)):
+        ask(Guard(broken), "/healthz")
+
+
 # ---------------------------------------------------------------- headers
 
 
