@@ -81,7 +81,7 @@ def chosen_protocol(run: Run, protocol: str | None = None) -> str:
         if protocol in (name, name.partition("/")[0]):
             return name
     raise InvalidRequest(
-        f"Run {run.id} was not scored under protocol {protocol!r}: choose one of "
+        f"Run {run.id} was not scored under protocol {protocol[:80]!r}: choose one of "
         f"{', '.join(run.protocols)}."
     )
 

@@ -170,11 +170,11 @@ class Guard:
             if started:
                 raise
             await _answer(told, refused)
-        except (KeyError, TypeError, ValueError) as error:
-            # What does not fit an endpoint, Gradio does not always answer.
+        except Exception as error:
+            # What does not fit an endpoint, Gradio does not always answer; work is done elsewhere.
             if started or scope["method"] != "POST" or not path.startswith(_CALLS):
                 raise
-            log.info("%s was called with what does not fit it: %r", path[:80], error)
+            log.warning("%s was called with what does not fit it: %r", path[:80], error)
             await _answer(told, Refused(422, _DOES_NOT_FIT))
 
     # ------------------------------------------------------------ what is let in
