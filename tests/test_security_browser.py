@@ -188,6 +188,7 @@ def test_the_report_runs_nothing_and_asks_nobody(window, state, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(html_report(StoredRun(state / "runs" / RUN)), encoding="utf-8")
     page = window.new_page()
+    page.set_default_timeout(2 * PATIENCE_MS)
     asked, stopped, said = [], {}, []
     page.on("request", lambda request: asked.append(request.url))
     page.on("requestfailed", lambda request: stopped.update({request.url: request.failure}))
