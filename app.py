@@ -15,16 +15,24 @@ from mirnet.errors import InvalidRequest
 # No statistics are sent, whoever starts the app and however; read once, at import.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# Gradio keeps statistics of its last events for a page of its own, and counts them after each one:
+# with thousands that takes longer than most events.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
 HERE = Path(__file__).parent
-KEEP_SECONDS = 2 * 3600
+KEEP_HOURS = 2.0
 """How long uploads and results lie on the server."""
 SWEEP_SECONDS = 600
 """How often is looked for those that are older."""
+BROKEN_OFF_SECONDS = 600
+"""How long what there is of an upload that broke off lies there."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
-MAX_WAITING = 20
-"""Visitors in the queue; the next one is asked to come back."""
+MAX_EVENTS = 500
+"""Clicks and calls that wait; photos wait at a desk of their own (`mirnet.turns`)."""
+MAX_THREADS = 250
+"""Each photo that waits has a thread; few of them do anything."""
 
 
 def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -38,6 +46,12 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="let in only who knows this")
     parser.add_argument(
         "--max-pixels", type=int, default=100_000_000, help="largest photo (%(default)s pixels)"
+    )
+    parser.add_argument(
+        "--keep-hours",
+        type=float,
+        default=KEEP_HOURS,
+        help="delete uploads and results after this (%(default)g hours)",
     )
     parser.add_argument(
         "--read-only", action="store_true", help="show stored evaluations, start none"
@@ -59,6 +73,8 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     flags = parser.parse_args(arguments)
     if flags.max_pixels < 1:
         parser.error("--max-pixels wants a positive number")
+    if not 0 < flags.keep_hours < float("inf"):
+        parser.error("--keep-hours wants a positive number of hours")
     try:
         flags.auth = flags.auth and parse_login(flags.auth)
         flags.operator = flags.operator and parse_operator(flags.operator)
@@ -67,13 +83,14 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     return flags
 
 
-def build(max_pixels: int, service=None, access=None):
+def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None):
     """Build the page.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
         service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
             default.
+        keep_hours: How long uploads and results lie on the server.
         access: An `Access`, who may do what; by default all may do what the service allows.
 
     Returns:
@@ -90,8 +107,12 @@ def build(max_pixels: int, service=None, access=None):
 
     service = service or Service(local=False)
     access = access or Access(service.capped())
+
+    keep_seconds = max(round(keep_hours * 3600), 1)
     with gr.Blocks(
-        title="MIRNet Studio", delete_cache=(SWEEP_SECONDS, KEEP_SECONDS), analytics_enabled=False
+        title="MIRNet Studio",
+        delete_cache=(min(SWEEP_SECONDS, keep_seconds), keep_seconds),
+        analytics_enabled=False,
     ) as page:
         gr.HTML(
             '<header class="mir-header"><h1>MIRNet Studio</h1>'
@@ -108,7 +129,7 @@ def build(max_pixels: int, service=None, access=None):
             with gr.Tab("Look inside", id="inside") as inside:
                 build_inside(inside, max_pixels, on_accelerator())
             with gr.Tab("About", id="about") as about:
-                gr.HTML(ui_html.about(max_pixels, KEEP_SECONDS / 3600))
+                gr.HTML(ui_html.about(max_pixels, keep_hours))
                 found = gr.HTML(elem_id="self-check")
                 about.select(
                     lambda: ui_html.self_check(health.check()),
@@ -118,7 +139,7 @@ def build(max_pixels: int, service=None, access=None):
                     show_progress="hidden",
                 )
     # Where the queue could be gone around, nothing would be limited.
-    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=4, api_open=False)
+    return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4, api_open=False)
 
 
 def on_accelerator():
@@ -188,11 +209,17 @@ def launch_options(access=None, alone: bool = True, closed: bool = False) -> dic
     routes = [health_route(), *(access or Access()).routes()]
     return look() | {
         "max_file_size": MAX_UPLOAD,
+        "max_threads": MAX_THREADS,
         "run_history": False,
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
-        "app_kwargs": {"routes": routes, "middleware": [guard], "lifespan": sweeping},
+        "app_kwargs": {
+            "routes": routes,
+            "middleware": [guard],
+            "lifespan": sweeping,
+            "exception_handlers": {OSError: disk_trouble},
+        },
     }
 
 
@@ -206,13 +233,25 @@ async def sweeping(_):
     async def work():
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            await asyncio.to_thread(sweep, Path(get_upload_folder()), min(600, KEEP_SECONDS))
+            await asyncio.to_thread(sweep, Path(get_upload_folder()), BROKEN_OFF_SECONDS)
 
     task = asyncio.create_task(work())
     try:
         yield
     finally:
         task.cancel()
+
+
+async def disk_trouble(_, error: OSError):
+    """Say what is wrong where an upload finds no room; everything else stays loud."""
+    import errno
+
+    from starlette.responses import PlainTextResponse
+
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+    words = "The disk of the machine that runs this page is full: its owner has to make room."
+    return PlainTextResponse(words, 507)
 
 
 def health_route():
@@ -233,7 +272,9 @@ def main() -> None:
     """Start the page and stay until Ctrl+C."""
     from eval.service import Service, warm_up
     from mirnet.leftovers import own_folder
+    from mirnet.memory import use_few_arenas
 
+    use_few_arenas()
     flags = read_flags()
     if not os.environ.get("GRADIO_TEMP_DIR"):
         os.environ["GRADIO_TEMP_DIR"] = str(own_folder())
@@ -242,7 +283,7 @@ def main() -> None:
     alone = flags.host in (None, "localhost", "127.0.0.1", "::1") and not share and not on_space
     access = Access("operate" if alone else "run" if flags.allow_runs else "look", flags.operator)
     service = Service(read_only=flags.read_only, local=alone)
-    page = build(flags.max_pixels, service, access)
+    page = build(flags.max_pixels, service, flags.keep_hours, access)
     keep_results(service)
     page.launch(
         server_name=flags.host,

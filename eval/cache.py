@@ -17,7 +17,10 @@ from .runs import RunMethod, replace_file
 
 CODE = ("mirnet/*.py", "eval/methods.py", "eval/baselines.py")
 """Files whose change may change an output."""
-FACES = {"__main__.py", "ui.py", "ui_html.py", "terminal.py", "jobs.py", "preview.py"}
+FACES = {
+    "__main__.py", "ui.py", "ui_html.py", "terminal.py", "jobs.py", "memory.py", "preview.py",
+    "turns.py",
+}  # fmt: skip
 """Files among them that never do."""
 
 

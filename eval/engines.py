@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from mirnet.errors import InvalidRequest
@@ -40,6 +41,9 @@ def processes(count: int) -> Engine:
 
     Args:
         count: Processes; the threads of the networks are divided among them.
+
+    Raises:
+        InvalidRequest: While it works, where a process was killed or found no memory.
     """
 
     def run(assignment: Assignment, jobs: list[Job]) -> Iterator[Work]:
@@ -62,6 +66,12 @@ def processes(count: int) -> Engine:
                     for job in itertools.islice(waiting, 1):
                         pending.add(pool.submit(_work, job))
                     yield future.result()
+        except BrokenProcessPool as error:
+            raise InvalidRequest(
+                "A process that worked on the run has ended by itself (killed, or out of memory): "
+                "resume the run, with fewer workers where memory is short. What was finished is "
+                "safe."
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 

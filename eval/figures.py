@@ -10,7 +10,7 @@ from mirnet.errors import InvalidRequest
 from . import compare, plots
 from .compare import Metric
 from .frames import Frames
-from .published import published_beside
+from .published import published_beside, with_measured
 from .runs import StoredRun
 
 if TYPE_CHECKING:
@@ -27,6 +27,21 @@ FIGURES = {
     "published": "Published",
 }
 """Titles by name."""
+READING = {
+    "distribution": "A point is a picture. The box holds the middle half of them: its line is the "
+    "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further.",
+    "differences": "A bar is a picture. Above zero, the method is better than the one it is set "
+    "against.",
+    "scatter": "A point is a picture. Above the dashed line, the method is better than the one it "
+    "is set against.",
+    "speed": "Further up is better, further left is faster. What lies on the dotted line is beaten "
+    "by no method in both (Pareto front).",
+    "cumulative": "How many of the pictures reach a score: a curve further right is better.",
+    "input": "A point is a picture. How much was gained depends on how good the input was; on the "
+    "dashed line, nothing was.",
+    "published": "Points in grey: unverified. Each published number has its own protocol, below.",
+}
+"""How to read each, in a sentence or two."""
 OF_TWO = ("scatter", "differences")
 """Figures that set two methods against each other."""
 
@@ -70,7 +85,8 @@ def draw(
         board = frames.board(stored, baseline, protocol)
         if name == "speed":
             return Drawn(plots.quality_speed(board, metric), board)
-        return Drawn(plots.published(published_beside(run), board), board)
+        beside = published_beside(run)
+        return Drawn(plots.published(beside, board), with_measured(beside, board))
     scores = frames.scores(stored, protocol)
     if name in OF_TWO:
         best = compare.leader(run)

@@ -4,7 +4,9 @@ They are for looking only: what was scored are the stored files.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.image import Picture, read_image
 from mirnet.preview import cut_out, shrink
 
-from .compare import Metric, best, disagreements, worst
+from .compare import UNTOUCHED, Metric, best, disagreements, worst
 from .runs import Row, StoredRun, eight_bit
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ WHOLE_PX = 900
 """Longest side of a picture that is shown whole."""
 MAX_PAIRS = 1000
 """Most pairs listed at once."""
+STRIP_PX = 120
+"""Longest side of a picture in the strip."""
+MOST_IN_STRIP = 24
+"""Pictures in the strip: those around the one that is open."""
+MAX_THUMB_BYTES = 100_000
+"""Larger thumbnails are not ours and not read."""
 
 Which = Literal["worst", "best", "disagree", "all"]
 """Which pairs are shown, in which order."""
@@ -47,6 +55,17 @@ class Place:
     """Of the screen, for one picture."""
     height_px: int = 360
     """Of the screen, for one picture."""
+
+
+class Tiny(NamedTuple):
+    """One picture of the strip."""
+
+    pair: str
+    """Its id."""
+    image: bytes | None
+    """JPEG of at most `STRIP_PX`; None where no thumbnail is stored."""
+    score: float
+    """Of the method by whose score pictures are chosen; NaN where it has none."""
 
 
 def choose_pairs(
@@ -72,6 +91,60 @@ def choose_pairs(
         return list(disagreements(scores, other, method, k, metric).pair)
     choose = best if which == "best" else worst
     return list(choose(scores, method, k, metric).pair)
+
+
+def strip_of(
+    stored: StoredRun,
+    scores: "pd.DataFrame",
+    pairs: list[str],
+    current: str,
+    method: str,
+    metric: Metric,
+) -> list[Tiny]:
+    """Small pictures of the pairs around one of them, to choose the next by eye.
+
+    Args:
+        stored: The run.
+        scores: From `compare.scores_frame`.
+        pairs: Ids, in the order to look at them.
+        current: The one that is open.
+        method: Whose results are shown.
+        metric: Which of its scores.
+
+    Returns:
+        At most `MOST_IN_STRIP`, in order.
+    """
+    at = pairs.index(current) if current in pairs else 0
+    first = max(min(at - MOST_IN_STRIP // 2, len(pairs) - MOST_IN_STRIP), 0)
+    near = pairs[first : first + MOST_IN_STRIP]
+    rows = scores[(scores.method == method) & scores.pair.isin(near)]
+    of_pair = {row["pair"]: row for row in rows.to_dict("records")}
+    strip = []
+    for pair in near:
+        row = of_pair.get(pair, {})
+        sha256 = row.get("output_sha256")
+        path = stored.thumb(sha256) if isinstance(sha256, str) else None
+        score = row.get(metric, float("nan"))
+        strip.append(Tiny(pair, _tiny(path) if path is not None else None, score))
+    return strip
+
+
+@lru_cache(maxsize=1024)
+def _tiny(path: Path) -> bytes | None:
+    """A stored thumbnail, smaller: named by its content, so it may be kept."""
+    import io
+
+    from PIL import Image
+
+    try:
+        if path.stat().st_size > MAX_THUMB_BYTES:
+            return None
+        pixels = shrink(Picture(eight_bit(read_image(path).pixels)), STRIP_PX).pixels
+    except (OSError, MIRNetError):
+        return None
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 def stored_pictures(stored: StoredRun, rows: list[Row]) -> dict[str, np.ndarray]:
@@ -216,3 +289,54 @@ def heat(error: np.ndarray, scale: int) -> np.ndarray:
 
     level = np.rint(255 * np.clip(error / scale, 0, 1)).astype(np.uint8)
     return np.ascontiguousarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)[:, :, ::-1])
+
+
+def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
+    """The rows of one pair, as a run stores them, from the kept table."""
+    fields = set(Row.model_fields) - {"scores"}
+    rows = []
+    for record in scores[scores.pair == pair].to_dict("records"):
+        known = {name: _known(record[name]) for name in fields}
+        known["cached"] = bool(known["cached"])
+        known["method"] = str(known["method"])
+        for name in ("tiles", "width", "height"):
+            known[name] = None if known[name] is None else int(known[name])
+        score = {"psnr_db": record["psnr_db"], "ssim": record["ssim"]}
+        scored = record["psnr_db"] == record["psnr_db"]
+        rows.append(Row(**known, scores={protocol: score} if scored else {}))
+    return rows
+
+
+def _known(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+def sha_of(row: Row, name: str | None) -> str | None:
+    """Hash of the picture of that name, where this row has it."""
+    if name == INPUT:
+        return row.degraded_sha256
+    if name == TARGET:
+        return row.target_sha256
+    return row.output_sha256 if row.method == name else None
+
+
+def untouched(found: dict[str, np.ndarray]) -> str | None:
+    """Name of the method that left the input as it is, where its picture is the same."""
+    if INPUT not in found:
+        return None
+    given = eight_bit(found[INPUT])
+    known = (name for name in UNTOUCHED if name in found)
+    return next((name for name in known if np.array_equal(eight_bit(found[name]), given)), None)
+
+
+def shown_names(names: list[str], most: int) -> list[str]:
+    """At most so many, with input and target among them."""
+    if len(names) <= most:
+        return names
+    ends = [name for name in names if name == TARGET]
+    return [name for name in names if name != TARGET][: most - len(ends)] + ends
+
+
+def one_of(name: str | None, found: dict[str, Any]) -> str:
+    """That name where there is such a picture, else the last: the target."""
+    return name if name in found else list(found)[-1]

@@ -113,7 +113,7 @@ def scatter(paired: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Figure":
     shown = _thinned(finite, "difference")
     a, b = str(finite.method_a.iloc[0]), str(finite.method_b.iloc[0])
     ends = [float(finite.a.min()), float(finite.a.max())]
-    figure = _figure(f"{_text(b)} against {_text(a)}")
+    figure = _figure(f"{_text(b, _LONGEST_TICK)} against {_text(a, _LONGEST_TICK)}")
     figure.add_trace(
         go.Scatter(
             x=ends,
@@ -266,7 +266,7 @@ def differences(paired: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Figur
     ranked = finite.sort_values("difference", kind="stable", ignore_index=True)
     shown = _thinned(ranked, "difference")
     a, b = str(ranked.method_a.iloc[0]), str(ranked.method_b.iloc[0])
-    figure = _figure(f"{_text(b)} minus {_text(a)}, picture by picture")
+    figure = _figure(f"{_text(b, _LONGEST_TICK)} minus {_text(a, _LONGEST_TICK)}")
     for name, part, colour in (
         (f"{_text(b)} is not better", shown[shown.difference <= 0], COLOURS[1]),
         (f"{_text(b)} is better", shown[shown.difference > 0], COLOURS[0]),

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirnet.compare import SMALLEST_SIDE_PX, luma, psnr, ssim
+from mirnet.compare import SMALLEST_SIDE_PX, luma, psnr
 from mirnet.errors import InvalidRequest
+from mirnet.similarity import ssim, ssim_volume
 
 from . import metrics
 
@@ -96,7 +97,7 @@ def _rgb(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
 
 
 def _rgb_volume(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    return Score(psnr(restored, target, 1), metrics.ssim_volume(restored, target, 1))
+    return Score(psnr(restored, target, 1), ssim_volume(restored, target, 1))
 
 
 def _grey_mean(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:

@@ -111,6 +111,30 @@ def published_beside(run: Run) -> "pd.DataFrame":
     ).reset_index(drop=True)
 
 
+def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFrame":
+    """Published and measured numbers as one table, for a person's own plots.
+
+    Args:
+        beside: From `published_beside`.
+        board: From `compare.leaderboard`, of the same run.
+
+    Returns:
+        Columns `kind` ("published" or "measured here"), `method`, `year`, `psnr_db`, `ssim`,
+        `protocol`, `source`, `evidence` and `verified`; what a kind does not have is missing.
+    """
+    import pandas as pd
+
+    columns = ["kind", "method", "year", "psnr_db", "ssim", "protocol", "source", "evidence"]
+    columns.append("verified")
+    protocol = beside.measured_protocol.iloc[0] if len(beside) else None
+    pictures = beside.measured_pictures.iloc[0] if len(beside) else None
+    measured = board.astype({"method": str}).assign(
+        kind="measured here", protocol=protocol, source=f"this run, {pictures} pictures"
+    )
+    both = [beside.assign(kind="published"), measured]
+    return pd.concat([part.reindex(columns=columns).astype(object) for part in both])
+
+
 def _checked(path: Path, number: int, row: dict[str, str]) -> tuple:
     place = f"Line {number} of {path.name}"
     if set(row) != set(_FIELDS) or None in row.values():

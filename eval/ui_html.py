@@ -10,18 +10,17 @@ from mirnet.ui_html import duration, facts, progress, state
 
 from .benchmarks import Benchmark
 from .methods import Choice
-from .protocols import get_protocol
-from .runs import MethodSummary, Row, Run, StoredRun
+from .pictures import MAX_THUMB_BYTES, Tiny
+from .protocols import PROTOCOLS, get_protocol
+from .runs import MethodSummary, Row, Run, RunMethod, StoredRun
 from .service import Estimate, Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .compare import RunComparison
+    from .compare import Metric, RunComparison
     from .verify import Finding
 
-MAX_THUMB_BYTES = 100_000
-"""Larger thumbnails are not sent."""
 DASH = "–"
 """Where there is nothing to say."""
 
@@ -50,6 +49,17 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     if value in (float("inf"), float("-inf")):
         return "∞"
     return f"{value:{sign}.{digits}f}"
+
+
+def method_label(method: RunMethod) -> str:
+    """How a method is offered: the id that tables and plots have, and what it is."""
+    return method.id if method.title == method.id else f"{method.id} · {method.title}"
+
+
+def protocol_label(name: str) -> str:
+    """How a protocol is offered: its name in runs, and what it is."""
+    known = PROTOCOLS.get(name.partition("/")[0])
+    return f"{name} · {known.title}" if known else name
 
 
 def table(heads: list[str], rows: list[list[str]], caption: str = "", words: int = 1) -> str:
@@ -191,8 +201,9 @@ def live_table(run: Run, rows: list[MethodSummary]) -> str:
         ]
         for row in rows
     ]
-    heads = ["Method", "Pictures", "PSNR (dB)", "SSIM", "s/MP", "Failed"]
-    return table(heads, cells, f"{run.name}, so far, protocol {run.protocol}")
+    heads = ["Method", "Pictures", "PSNR (dB)", "SSIM", "Seconds per megapixel", "Failed"]
+    far = ", so far" if run.status != "done" else ""
+    return table(heads, cells, f"{run.name}{far}, protocol {run.protocol}")
 
 
 def latest(stored: StoredRun, row: Row | None) -> str:
@@ -219,7 +230,9 @@ def latest(stored: StoredRun, row: Row | None) -> str:
     words = f"Latest: {row.pair}, {row.method}"
     if score is not None:
         words += f" · {number(score.psnr_db, 2)} dB · SSIM {number(score.ssim, 4)}"
-    return f'{facts(words)}<div class="ev-thumbs">{"".join(parts)}</div>'
+    return f'{facts(words)}<div class="ev-thumbs">{"".join(parts)}</div>' + note(
+        "Arrow keys turn to the picture before and the next."
+    )
 
 
 # ---------------------------------------------------------------- a stored run
@@ -250,7 +263,8 @@ def best_words(board: "pd.DataFrame", baseline: str | None) -> str:
     """How to read the leaderboard."""
     words = (
         "Click a heading to sort, a row to see that method's worst pictures. "
-        "Mean over pictures with its 95 % bootstrap interval. Best in bold."
+        "Mean over pictures with its 95 % bootstrap interval. Best in bold. "
+        "s/MP: seconds per megapixel."
     )
     if baseline:
         words += (
@@ -347,6 +361,25 @@ def picture_numbers(rows: list[Row], protocol: str, baseline: str | None) -> str
     if not any(cell[-1] for cell in cells):
         heads, cells = heads[:-1], [cell[:-1] for cell in cells]
     return table(heads, cells, f"This picture, protocol {protocol}")
+
+
+def strip(tiny: list[Tiny], current: str, method: str, metric: "Metric") -> str:
+    """Small pictures to choose from; nothing where none of them is stored."""
+    if not any(one.image for one in tiny):
+        return ""
+    digits, unit = (2, " dB") if metric == "psnr_db" else (4, "")
+    parts = []
+    for one in tiny:
+        data = base64.b64encode(one.image or b"").decode()
+        shown = f'<img src="data:image/jpeg;base64,{data}" alt="">' if data else "<i></i>"
+        here = ' aria-current="true"' if one.pair == current else ""
+        name, score = escape(one.pair), f"{number(one.score, digits)}{unit}"
+        parts.append(
+            f'<button type="button" data-pair="{name}" title="{name}"{here} '
+            f'aria-label="{name}, {score}">{shown}<span>{score}</span></button>'
+        )
+    label = f"Pictures to choose from, with the score of {escape(method)}"
+    return f'<div class="ev-strip" role="group" aria-label="{label}">{"".join(parts)}</div>'
 
 
 def heat_legend(scale: int) -> str:

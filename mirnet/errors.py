@@ -24,3 +24,7 @@ class WeightsUnavailable(MIRNetError):
 
 class InvalidRequest(MIRNetError):
     """A setting is outside its range: unknown task, strength, tile size, configuration."""
+
+
+class Cancelled(MIRNetError):
+    """The work was stopped before it was complete, so there is no result."""

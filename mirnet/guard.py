@@ -172,7 +172,8 @@ class Guard:
             await _answer(told, refused)
         except Exception as error:
             # What does not fit an endpoint, Gradio does not always answer; work is done elsewhere.
-            if started or scope["method"] != "POST" or not path.startswith(_CALLS):
+            ours = isinstance(error, OSError) or not path.startswith(_CALLS)
+            if started or ours or scope["method"] != "POST":
                 raise
             log.warning("%s was called with what does not fit it: %r", path[:80], error)
             await _answer(told, Refused(422, _DOES_NOT_FIT))

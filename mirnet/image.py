@@ -19,6 +19,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -299,6 +300,19 @@ def read_image(
         f"A picture cannot be made from {type(source).__name__}: give a path, bytes, a binary "
         "file, a Pillow image or a NumPy array."
     )
+
+
+def size_of(path: str | os.PathLike) -> tuple[int, int]:
+    """Width and height of a picture file, from its header; no pixel is decoded.
+
+    Raises:
+        ImageRejected: There is no readable still picture.
+    """
+    try:
+        _read_path(path, max_bytes=sys.maxsize, max_pixels=0)
+    except image_codecs.TooLarge as found:
+        return found.width, found.height
+    raise AssertionError("a picture without pixels was read")
 
 
 def _read_path(path: str | os.PathLike, max_bytes: int, max_pixels: int) -> Picture:

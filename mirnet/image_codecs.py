@@ -37,6 +37,14 @@ _SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 25
 _SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _ICC, _DNG = 277, 284, 338, 339, 34675, 50706
 
 
+class TooLarge(ImageRejected):
+    """A picture has more pixels than accepted; found before any is decoded."""
+
+    def __init__(self, words: str, width: int, height: int):
+        super().__init__(words)
+        self.width, self.height = width, height
+
+
 class Raster(NamedTuple):
     """What a decoder returns: samples as stored in the file, before orientation."""
 
@@ -56,16 +64,18 @@ def check_size(label: str, width: int, height: int, max_pixels: int) -> None:
     """Refuse a picture without pixels or with more than ``max_pixels``.
 
     Raises:
-        ImageRejected: With the size, the limit and the way out.
+        ImageRejected: With the size, the limit and the way out; `TooLarge` for too many pixels.
     """
     if width < 1 or height < 1:
         raise ImageRejected(
             f"{label} has no pixels ({width} x {height}): choose a picture of at least 1 x 1 pixel."
         )
     if width * height > max_pixels:
-        raise ImageRejected(
+        raise TooLarge(
             f"{label} has {width * height / 1e6:.4g} megapixels ({width} x {height}), more than "
-            f"the limit of {max_pixels / 1e6:.4g}: crop or downscale it, or raise max_pixels."
+            f"the limit of {max_pixels / 1e6:.4g}: crop or downscale it, or raise max_pixels.",
+            width,
+            height,
         )
 
 

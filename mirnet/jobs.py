@@ -1,10 +1,14 @@
 """What the page does for a visitor, without widgets: one restoration, results kept, runs to stop.
 
 Finished results stay in memory, the newest ones, so that another file format or a closer look needs
-no new run. `Newest` and `Runs` are safe to call from several threads.
+no new run. Photos wait for their turn at a desk (`turns.py`). `Newest` and `Runs` are safe to call
+from several threads.
 """
 
+import contextlib
 import secrets
+import shutil
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator
@@ -13,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from . import catalogue, weights
-from .errors import InvalidRequest, WeightsUnavailable
-from .image import SAVE_FORMATS, Picture
+from .errors import Cancelled, InvalidRequest, WeightsUnavailable
+from .image import SAVE_FORMATS, Picture, size_of
 from .tasks import get_task
+from .turns import Desk, Ticket
 
 if TYPE_CHECKING:
     from .restore import Restoration, Restored, TileDone
@@ -23,6 +28,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 600 * 2**20
 """How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
 
+ROOM_BYTES = 12
+"""Of disk that each pixel of a result may need: a file of 16 bits, twice for a moment."""
+WORDS_SECONDS = 2.0
+"""Between two looks at how many photos are before one that waits."""
 
 _T = TypeVar("_T")
 
@@ -85,6 +94,8 @@ class Run:
 
     restoration: "Restoration | None" = None
     """The photo being restored now."""
+    ticket: Ticket | None = None
+    """The photo that waits or is being restored, at the desk."""
     archive: Path | None = None
     """The zip that is being filled, for several photos."""
     finished: int = 0
@@ -93,6 +104,13 @@ class Run:
     """Whether the visitor pressed Stop; the zip then belongs to that click."""
     ended: threading.Event = field(default_factory=threading.Event)
     """Set when the run has let go of the network."""
+
+    def cancel(self) -> None:
+        """End it before its next tile, or while it waits."""
+        if self.ticket is not None:
+            self.ticket.cancel()
+        if self.restoration is not None:
+            self.restoration.cancel()
 
 
 class Runs:
@@ -108,8 +126,8 @@ class Runs:
         with self._lock:
             older = self._runs.get(visitor)
             self._runs[visitor] = run
-        if older is not None and older.restoration is not None:
-            older.restoration.cancel()
+        if older is not None:
+            older.cancel()
         return run
 
     def end(self, visitor: str, run: Run) -> None:
@@ -125,8 +143,7 @@ class Runs:
             run = self._runs.get(visitor)
         if run is not None:
             run.stopped = True
-            if run.restoration is not None:
-                run.restoration.cancel()
+            run.cancel()
         return run
 
 
@@ -152,8 +169,66 @@ class Order:
     """How tiles agree: a key of `mirnet.restore.TILINGS`."""
 
 
+@dataclass(frozen=True)
+class Waits:
+    """An event while it is not this photo's turn."""
+
+    before: int
+    """Photos that wait ahead of it."""
+
+    def words(self) -> str:
+        """Say it in a sentence.
+
+        >>> Waits(0).words(), Waits(1).words(), Waits(3).words()
+        ('Yours is next …', '1 photo is before yours …', '3 photos are before yours …')
+        """
+        if not self.before:
+            return "Yours is next …"
+        return f"{self.before} photo{' is' if self.before == 1 else 's are'} before yours …"
+
+
 Work = Callable[[str, Order], "Generator[TileDone | Restored]"]
 """Restores one file: tile events, then the result."""
+
+
+def in_turn(
+    desk: Desk, visitor: str, path: str, order: Order, run: Run, work: Work
+) -> "Generator[Waits | TileDone | Restored]":
+    """Restore one file when its turn has come; closing the iterator gives its place back.
+
+    Args:
+        desk: Decides whose turn it is.
+        visitor: Who asks.
+        path: A file on this machine.
+        order: What to do.
+        run: Learns of the ticket, so that another thread can cancel it.
+        work: Restores the file.
+
+    Yields:
+        Where it stands whenever that has changed; then what `work` yields.
+
+    Raises:
+        MIRNetError: Too many photos wait, it was cancelled, or see `restore_file`.
+    """
+    width, height = size_of(path)
+    enlarged = 1 if order.same_size else get_task(order.task).scale ** 2
+    pixels = width * height * enlarged
+    if shutil.disk_usage(tempfile.gettempdir()).free < ROOM_BYTES * pixels:
+        raise InvalidRequest(
+            "The disk of the machine that runs this page is full: its owner has to make room."
+        )
+    views = 8 if order.ensemble else 1
+    if run.stopped:
+        raise Cancelled("Stopped: press Restore again.")
+    with desk.ticket(visitor, pixels / 1e6, views) as ticket:
+        run.ticket = ticket
+        told = None
+        while not ticket.wait(WORDS_SECONDS if told is not None else 0.0):
+            if (before := ticket.before()) != told:
+                told = before
+                yield Waits(before)
+        with contextlib.closing(work(path, order)) as events:
+            yield from events
 
 
 def restore_file(path: str, order: Order, run: Run) -> "Generator[TileDone | Restored]":

@@ -29,15 +29,16 @@ from torch import Tensor, nn
 
 from . import seamless, tiling
 from .checkpoints import architecture_name, count_parameters
-from .errors import CheckpointRejected, ImageRejected, InvalidRequest, MIRNetError
+from .errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
 from .image import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
 from .pooling import Pools
 from .tasks import Task, get_task
 from .tiling import Tile
+from .turns import FairLock, Share
 from .weights import LoadedWeights
 from .weights import load as load_by_name
 
-COMPUTE_LOCK = threading.Lock()
+COMPUTE_LOCK = FairLock()
 """Held while a network runs, one pass at a time, so that several restorations take turns."""
 
 TILE_MEMORY_BYTES = 512 * 2**20
@@ -68,10 +69,6 @@ LONGEST_AUTO = {"exact": 3.5, "fast": 2.0}
 the rest of it are halos, which small tiles make expensive."""
 LONGEST_WAIT_PIXELS = 2_000_000
 """Larger photos are not restored twice over by default where a network is made for speed."""
-
-
-class Cancelled(MIRNetError):
-    """The restoration was stopped before it was complete, so there is no result."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +232,7 @@ class Restoration:
                 passes = seamless.USUAL_PASSES if exact else 1
                 self._areas = self._usual_areas(exact) * passes * len(self._views)
         self._stop = threading.Event()
+        self._share = Share()
         self._seconds = 0.0
         self._pixels: np.ndarray | None = None
         self._error: Exception | None = None
@@ -400,7 +398,7 @@ class Restoration:
         network = cast(seamless.TileNetwork, model)
 
         def run(tiles: Tensor, pools: Pools) -> Tensor:
-            with COMPUTE_LOCK, torch.inference_mode():
+            with COMPUTE_LOCK.of(self._share), torch.inference_mode():
                 return _checked(
                     lambda image: network.restore_padded(image, condition, pools),
                     _laid_out(tiles, model).to(self._settings.device),
@@ -458,7 +456,7 @@ class Restoration:
             whole = _reduced(pixels, min(side, pixels.shape[0]), min(side, pixels.shape[1]))
         else:
             whole = _thumbnail(pixels, THUMBNAIL_PX)
-        with COMPUTE_LOCK, torch.inference_mode():
+        with COMPUTE_LOCK.of(self._share), torch.inference_mode():
             return observe(whole.to(self._settings.device))
 
     def _restore_tile(
@@ -472,7 +470,7 @@ class Restoration:
         for view in self._views:
             if self._stop.is_set():
                 return None
-            with COMPUTE_LOCK, torch.inference_mode():
+            with COMPUTE_LOCK.of(self._share), torch.inference_mode():
                 output = _turn_back(_checked(run, _turn(image, view)), view)
                 total = output if total is None else total + output
         assert total is not None

@@ -6,6 +6,7 @@ and the download is our own file. Torch is imported when the first photo is adde
 """
 
 import contextlib
+import functools
 import importlib
 import shutil
 import tempfile
@@ -27,8 +28,10 @@ from .jobs import (
     Run,
     Runs,
     Shelf,
+    Waits,
     Work,
     choose_weights,
+    in_turn,
     restore_apart,
     restore_file,
     result_name,
@@ -36,6 +39,7 @@ from .jobs import (
 )
 from .preview import PREVIEW_PX, cut_out, shrink
 from .tasks import TASKS, get_task
+from .turns import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -118,14 +122,18 @@ class RestoreTab:
         self._apart = on_accelerator(restore_apart) if on_accelerator else None
         self.shelf = Shelf()
         self.runs = Runs()
+        self.desk = Desk()
         self._warming = threading.Lock()
         self._build()
         self._connect(page)
         self._add_endpoint()
 
-    def work(self, path: str, order: Order, run: Run) -> "Generator[TileDone | Restored]":
-        """Restore one file here, or where the accelerator is."""
-        return self._apart(path, order) if self._apart else restore_file(path, order, run)
+    def work(
+        self, path: str, order: Order, run: Run, visitor: str
+    ) -> "Generator[Waits | TileDone | Restored]":
+        """Restore one file when it is its turn, here or where the accelerator is."""
+        work = self._apart or functools.partial(restore_file, run=run)
+        return in_turn(self.desk, visitor, path, order, run, work)
 
     # ------------------------------------------------------------ widgets
 
@@ -333,8 +341,7 @@ class RestoreTab:
             ],
             stage,
             js=MEASURE_ROOM,
-            concurrency_id="model",
-            concurrency_limit=2,
+            concurrency_limit=None,  # the desk decides
             **private,
         )  # fmt: skip
         running.success(None, js=SHOW_STAGE, api_visibility="private")
@@ -589,9 +596,10 @@ class RestoreTab:
             yield {self.bar: ui_html.progress("Reading the photo, loading the network …")}
             if len(chosen) == 1:
                 look = view, room_px
-                yield from self._run_one(chosen[0], order, run, save_format, original, look, idle)
+                photo = self.work(chosen[0], order, run, visitor)
+                yield from self._run_one(photo, order.task, save_format, original, look, idle)
             else:
-                yield from self._run_many(chosen, order, run, save_format, idle)
+                yield from self._run_many(chosen, order, run, visitor, save_format, idle)
         except MIRNetError as error:
             if run.stopped:
                 return
@@ -605,31 +613,28 @@ class RestoreTab:
 
     def _run_one(
         self,
-        path: str,
-        order: Order,
-        run: Run,
+        photo: "Generator[Waits | TileDone | Restored]",
+        task: str,
         save_format: str,
         original: str | None,
         look: tuple[str, float],
         idle: Update,
     ) -> Iterator[Update]:
         """Restore one photo and show it."""
-        from .restore import TileDone
+        from .restore import Restored
 
         result: Restored | None = None
-        with contextlib.closing(self.work(path, order, run)) as events:
+        with contextlib.closing(photo) as events:
             for event in events:
-                if isinstance(event, TileDone):
-                    yield {self.bar: ui_html.progress(*_tile_words(event))}
-                else:
+                if isinstance(event, Restored):
                     result = event
+                else:
+                    yield {self.bar: ui_html.progress(*_event_words(event))}
         assert result is not None
         yield {self.bar: ui_html.progress(f"Writing the {save_format} …", 1.0)}
         key = self.shelf.put(result)
         with _Folder() as folder:
-            file = result.save(
-                folder / result_name(result.picture, order.task, save_format), save_format
-            )
+            file = result.save(folder / result_name(result.picture, task, save_format), save_format)
             yield idle | {
                 self.kept: key,
                 self.bar: ui_html.state(f"Done in {ui_html.duration(result.seconds)}.", "done"),
@@ -648,10 +653,16 @@ class RestoreTab:
             yield {self.scores: self.score(key, original)}
 
     def _run_many(
-        self, paths: tuple[str, ...], order: Order, run: Run, save_format: str, idle: Update
+        self,
+        paths: tuple[str, ...],
+        order: Order,
+        run: Run,
+        visitor: str,
+        save_format: str,
+        idle: Update,
     ) -> Iterator[Update]:
         """Restore several photos into one zip; those that cannot be read are named, not fatal."""
-        from .restore import TileDone
+        from .restore import Restored
 
         rows = [(clean_name(Path(path).name), "waiting", "waiting") for path in paths]
         folder = Path(tempfile.mkdtemp(prefix="mirnet-"))
@@ -665,11 +676,12 @@ class RestoreTab:
                     yield {self.board: ui_html.batch_table(rows)}
                     count = f"Photo {index + 1} of {len(paths)}"
                     try:
-                        with contextlib.closing(self.work(path, order, run)) as events:
+                        photo = self.work(path, order, run, visitor)
+                        with contextlib.closing(photo) as events:
                             for event in events:
-                                if isinstance(event, TileDone):
-                                    words, share = _tile_words(event)
-                                    share = (index + share) / len(paths)
+                                if not isinstance(event, Restored):
+                                    words, share = _event_words(event)
+                                    share = (index + (share or 0.0)) / len(paths)
                                     bar = ui_html.progress(f"{count} · {words}", share)
                                     yield {self.bar: bar}
                                     continue
@@ -842,8 +854,7 @@ class RestoreTab:
             api_name="restore",
             api_description="Restore one photo and return it as a file of full depth. weights: id "
             "in the catalogue, empty for the task's own.",
-            concurrency_id="model",
-            concurrency_limit=2,
+            concurrency_limit=None,  # the desk decides
         )
 
     def restore(
@@ -854,9 +865,11 @@ class RestoreTab:
         strength: float,
         ensemble: bool,
         format: str,  # noqa: A002
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio wants it
     ) -> Iterator[str | None]:
         """Restore one photo for a program: nothing after each tile, then the file."""
-        from .restore import TileDone
+        from .restore import Restored
 
         run = Run()
         try:
@@ -869,9 +882,12 @@ class RestoreTab:
                 ensemble,
                 max_pixels=self.max_pixels,
             )
-            with contextlib.closing(self.work(image, order, run)) as events:
+            visitor = str(request.session_hash)
+            with contextlib.closing(self.work(image, order, run, visitor)) as events:
                 for event in events:
-                    if isinstance(event, TileDone):
+                    if not isinstance(event, Restored):
+                        words, share = _event_words(event)
+                        progress(share, desc=words)
                         yield None
                         continue
                     with _Folder() as folder:
@@ -905,8 +921,10 @@ def _download(file: Path) -> Any:
     return gr.update(value=str(file), label=f"Download {kind} · {words}", interactive=True)
 
 
-def _tile_words(event: "TileDone") -> tuple[str, float]:
-    """Progress in words, and as a share."""
+def _event_words(event: "Waits | TileDone") -> tuple[str, float | None]:
+    """Progress in words, and as a share where there is any."""
+    if isinstance(event, Waits):
+        return event.words(), None
     done, tiles, left = event.tile, event.tiles, event.seconds_left
     words = f"Tile {done} of {tiles}"
     if left is not None and done < tiles:

@@ -7,26 +7,52 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import requests
 
 ROOT = Path(__file__).parent.parent
 
 
+@dataclass(frozen=True)
+class App:
+    """An app under way."""
+
+    url: str
+    """Its address, with a slash at the end."""
+    process: subprocess.Popen
+    """What was started."""
+
+
 @contextmanager
-def running_app(*flags: str, log: IO[str] | None = None, **environment: str) -> Iterator[str]:
+def running_app(log: Path | None = None, **environment: str) -> Iterator[str]:
     """`python app.py` on a free port; gives its address once it answers, and ends it."""
+    with app_process(environment, log=log) as app:
+        yield app.url
+
+
+@contextmanager
+def app_process(
+    environment: dict[str, str], *arguments: str, log: Path | None = None
+) -> Iterator[App]:
+    """`python app.py` on a free port, once it answers; ended at the end if it still runs.
+
+    Args:
+        environment: What differs from this process's own.
+        arguments: Further flags.
+        log: Takes what it prints; by default only its errors are shown.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    output = log.open("ab") if log else None
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port), *flags],
+        [sys.executable, "app.py", "--port", str(port), *arguments],
         cwd=ROOT,
         env=os.environ | environment,
-        stdout=log or subprocess.DEVNULL,
-        stderr=log,
+        stdout=output or subprocess.DEVNULL,
+        stderr=output,
     )
     url = f"http://127.0.0.1:{port}/"
     try:
@@ -35,9 +61,15 @@ def running_app(*flags: str, log: IO[str] | None = None, **environment: str) -> 
             try:
                 requests.get(url, timeout=5)
                 break
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.1)
-        yield url
+        yield App(url, process)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if output:
+            output.close()

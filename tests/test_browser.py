@@ -94,7 +94,7 @@ def small_photo(path: Path, task: str = "denoise") -> Path:
 
 
 def choose_task(page, task: str) -> None:
-    page.check(f"#task input[value='{task}']", force=True)
+    press_radio(page, "#task", task)
     title = ui_html.examples_for(task)[0].title
     page.wait_for_selector(f"#samples >> text={title}")
 
@@ -119,6 +119,13 @@ def download(page, folder: Path) -> Path:
     path = folder / event.value.suggested_filename
     event.value.save_as(path)
     return path
+
+
+def press_radio(page, group: str, value: str) -> None:
+    """Choose as a person does: once its label lies still and nothing is before it."""
+    label = f"{group} label:has(input[value='{value}'])"
+    page.click(label)
+    page.wait_for_selector(f"{label}.selected")
 
 
 def assert_fits(page) -> None:
@@ -166,7 +173,7 @@ def test_sixteen_bits_and_profile_survive_the_page(page, tmp_path):
     result = read_image(download(page, tmp_path))
     assert (result.bits, result.icc_profile) == (16, profile)
     assert np.array_equal(result.pixels, expected)
-    page.check("#format input[value='TIFF']", force=True)
+    press_radio(page, "#format", "TIFF")
     page.wait_for_selector("#download:has-text('TIFF'):not([disabled])")
     result = read_image(download(page, tmp_path))
     assert (result.bits, result.source_format) == (16, "TIFF")
@@ -227,7 +234,7 @@ def test_several_photos_come_back_as_one_zip(page, tmp_path):
     cv2.imwrite(str(tmp_path / "two.png"), grey)
     (tmp_path / "broken.png").write_text("nothing")
     add(page, *(tmp_path / name for name in names))
-    page.check("#format input[value='WebP']", force=True)
+    press_radio(page, "#format", "WebP")
     restore(page)
     assert "3 of 4 photos restored. 1 could not be" in page.inner_text("#bar")
     assert page.locator("#board tr.mir-failed").inner_text().count("broken.png") >= 1
@@ -272,17 +279,17 @@ def test_ways_to_look(page):
     page.click("#samples .thumbnail-item >> nth=0")
     page.wait_for_selector("#photo img")
     restore(page)
-    page.check("#view input[value='pair']", force=True)
+    press_radio(page, "#view", "pair")
     page.wait_for_selector("#before img")
     page.wait_for_selector("#after img")
     assert all(page.eval_on_selector_all("#pair img", "images => images.map((i) => i.alt !== '')"))
-    page.check("#view input[value='close']", force=True)
+    press_radio(page, "#view", "close")
     page.wait_for_selector("#close-slider img")
     sizes = page.eval_on_selector(
         "#close-slider img", "image => [image.clientWidth, image.naturalWidth]"
     )
     assert sizes[0] == sizes[1] == 624
-    page.check("#view input[value='slider']", force=True)
+    press_radio(page, "#view", "slider")
     page.wait_for_selector("#slider img")
 
 
@@ -306,7 +313,7 @@ def test_a_phone_needs_no_sideways_scroll(open_page):
     restore(page)
     page.wait_for_selector("#slider img")
     assert_fits(page)
-    page.check("#view input[value='close']", force=True)
+    press_radio(page, "#view", "close")
     page.wait_for_selector("#close-slider img")
     assert_fits(page)
     page.click(".overflow-menu > button >> nth=0")  # five tabs: the last are in a menu

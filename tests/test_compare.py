@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from mirnet.compare import eight_bits, likeness, luma_protocol, psnr, ssim
+from mirnet.compare import eight_bits, likeness, luma_protocol, psnr
 from mirnet.errors import InvalidRequest
 from mirnet.image import Picture
 from mirnet.preview import cut_out, shrink
@@ -28,19 +28,9 @@ def test_psnr_by_hand():
     assert math.isinf(psnr(zeros, zeros))
 
 
-def test_both_agree_with_scikit_image():
-    clean, noisy = noisy_pair()
+def test_psnr_agrees_with_scikit_image():
+    clean, noisy = noisy_pair(150)
     assert psnr(noisy, clean) == pytest.approx(peak_signal_noise_ratio(clean, noisy))
-    expected = structural_similarity(
-        clean,
-        noisy,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        channel_axis=2,
-        data_range=255,
-    )
-    assert ssim(noisy, clean) == pytest.approx(expected, abs=1e-12)
 
 
 def test_depths_meet_at_eight_bits():

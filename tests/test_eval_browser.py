@@ -133,6 +133,7 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     for name in ("Ours, compact", "Total variation"):  # three classical methods
         page.click(f"#ev-methods label:has-text('{name}')")
     page.fill("#ev-n input", "8")
+    page.fill("#ev-run-title :is(input, textarea)", "Noise, three ways")
     page.wait_for_selector("#ev-estimate >> text=/8 pairs · about .* on this machine/")
     assert "at most" in page.inner_text("#ev-estimate")  # limits are told beforehand
     facts = page.inner_text("#ev-facts")
@@ -151,6 +152,10 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     assert again.locator("#ev-table tbody tr").count() == 3
     again.wait_for_selector("#ev-live-plot .main-svg")
     assert again.locator("#ev-latest img").count() == 3
+    again.close()
+    again = visit(width=390)  # it has ended meanwhile: whoever comes back finds it
+    again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
+    again.wait_for_selector("#ev-table >> text=Noise, three ways")
     again.click("#ev-open")
     again.wait_for_selector("#ev-board .virtual-row >> nth=2")
     assert "not the official pictures, simulated damage" in again.inner_text("#ev-about")
@@ -249,20 +254,63 @@ def test_the_leaderboard_sorts_by_value_and_leads_to_pictures(visit):
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({turned!r})")
 
 
+POINT = """() => {
+  const plot = document.querySelector("#ev-plot .js-plotly-plot");
+  const path = plot && plot.querySelectorAll(".scatterlayer .points path")[3];
+  if (!path || !plot._fullLayout || !plot.evSeen) return null;
+  const { i, trace } = path.__data__;
+  const { x, y, width, height } = path.getBoundingClientRect();
+  return { x: x + width / 2, y: y + height / 2, pair: trace.customdata[i][0] };
+}"""
+"""Where the fourth point of the plot is, and of which picture; once a click on it is heard."""
+
+
 def test_a_point_of_a_plot_opens_its_picture(visit):
     page = visit(run=RUN, view="plots")
-    page.wait_for_selector(PLOT)
-    point = page.locator("#ev-plot .scatterlayer .points path >> nth=3")
-    box = point.bounding_box()
-    spot = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(spot[0] - 20, spot[1])
-    page.mouse.move(*spot)
-    pair = page.wait_for_selector("#ev-plot .hoverlayer text tspan").text_content()
-    assert re.fullmatch(r"p000\d", pair)
+    page.wait_for_function(POINT)
+    point, before = page.evaluate(POINT), None
+    while point != before:  # the page may still be laid out
+        page.wait_for_timeout(200)
+        point, before = page.evaluate(POINT), point
+    assert re.fullmatch(r"p000\d", point["pair"])
+    page.mouse.move(point["x"], point["y"])
+    page.wait_for_selector(f"#ev-plot .hoverlayer text tspan:text-is('{point['pair']}')")
     page.mouse.down()
     page.mouse.up()
     page.wait_for_selector(PICTURE)
+    wait_for_pair(page, point["pair"])
+
+
+def test_a_small_picture_opens_it_and_the_address_follows(visit):
+    page = visit(run=RUN, view="pictures")
+    page.wait_for_selector(".ev-strip [aria-current]")
+    small = page.locator(".ev-strip button")
+    assert small.count() == 6
+    pair = small.nth(4).get_attribute("data-pair")
+    small.nth(4).click()
     wait_for_pair(page, pair)
+    page.wait_for_selector(f".ev-strip [data-pair={pair}][aria-current]")
+    page.wait_for_function(f"location.search.includes('image={pair}')")
+    assert page.evaluate("document.activeElement.dataset.pair") == pair
+    page.click(".tab-container:visible >> nth=0 >> [role=tab]:has-text('Restore')")
+    assert urlsplit(page.url).query == ""
+    page.click("[role=tab]:has-text('Evaluate')")
+    page.wait_for_function("location.search.includes('tab=evaluate')")
+    page.reload()
+    wait_for_pair(page, pair)  # in the same order as before
+    assert page.input_value(PAIR).startswith("5 of 6")
+
+
+def test_the_history_is_filtered(visit):
+    page = visit(view="runs")
+    page.wait_for_selector("#ev-history .virtual-row >> nth=3")
+    page.click("#ev-only-task input")
+    page.click("[role=option] >> text=Remove noise")
+    page.wait_for_selector("#ev-no-runs >> text=No run is of this task and status.")
+    page.click("#ev-only-task input")
+    page.click("[role=option] >> text=All tasks")
+    page.click("#ev-history [role=gridcell]:has-text('Six again')")
+    page.wait_for_selector("#ev-about h2 >> text=Six again")
 
 
 def test_every_figure_is_drawn_and_saved(visit):

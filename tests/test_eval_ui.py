@@ -1,6 +1,7 @@
 """The Evaluate tab below the browser: public endpoints, links, limits, read-only mode, speed."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from gradio_client.exceptions import AppError
 from runs_factory import method, write_run
 
 import app
+from eval.asks import Ask
 from eval.runs import RunStore
 from eval.service import Limits, Service
 from eval.ui import EvaluateTab
@@ -117,14 +119,66 @@ def test_a_link_restores_what_it_names_and_ignores_what_the_run_has_not(service)
     assert (value(update[tab.plot_a]), value(update[tab.plot_b])) == ("clahe", "ours")
     assert value(update[tab.protocol]) == "gt-mean/1"
     assert value(update[tab.baseline]) == "identity"
-    assert tab.zoom not in update and update[tab.message] == ""
+    assert tab.pictures.zoom not in update and update[tab.message] == ""
+
+
+def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
+    tab = made(service)
+    update = arrived(
+        tab, run=RUN, view="pictures", which="disagree", k="3", method="clahe", other="identity",
+        baseline="",
+    )  # fmt: skip
+    seen = tab.pictures
+    assert [value(update[widget]) for widget in (seen.which, seen.k, seen.other)] == [
+        "disagree", 3, "identity",
+    ]  # fmt: skip
+    assert value(update[tab.baseline]) == ""
+    assert [name for _, name in update[seen.method]["choices"]] == ["identity", "clahe", "ours"]
+    assert value(update[seen.method]) == "clahe"
+
+
+def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
+    write_run(tmp_path, methods=METHODS, title="Before")
+    write_run(tmp_path, methods=METHODS, title="Newest", id=OTHER)
+    running = made(Service(RunStore(tmp_path))).running
+    update = running.arrived()
+    assert update[running.followed] == OTHER and "Newest" in update[running.table]
+    assert update[running.opens]["visible"]
+    assert running.plot not in update
+    write_run(tmp_path, methods=METHODS, id="20260103-120000-abcdef", status="stopped")
+    assert running.plot in running.arrived()
+
+
+def test_the_history_shows_what_is_asked_for(service):
+    tab = made(service)
+    asked = [getattr(widget, "value", None) for widget in tab.asks]
+    ask = Ask(*asked)
+    rows = tab._history(ask)[tab.history]["value"]["data"]
+    assert rows[-1][0] == "Six pictures" and rows[-1][-1] == RUN
+    assert not tab._history(replace(ask, only_task="denoise"))[tab.history]["visible"]
+    assert not tab._history(replace(ask, only_state="failed"))[tab.history]["visible"]
+
+
+def test_a_clicked_point_opens_its_picture_or_its_methods_worst(service):
+    tab = made(service)
+    asked = [getattr(widget, "value", None) for widget in tab.asks]
+    asked[:2] = ["plots", RUN]
+    update = tab.pick_point('["p0003", "clahe"]', *asked)
+    assert value(update[tab.pictures.pair]) == "p0003"
+    assert (update[tab.pictures.method], update[tab.view]) == ("clahe", "pictures")
+    worst = tab.pick_point('["", "clahe"]', *asked)
+    scores = service.frames.scores(service.stored(RUN))
+    own = scores[scores.method == "clahe"]
+    assert value(worst[tab.pictures.pair]) == own.pair[own.psnr_db.idxmin()]
+    for nothing in ('["", "LLFlow"]', "[]", "no", None):
+        assert tab.view not in tab.pick_point(nothing, *asked)
 
 
 def test_opening_without_a_link_changes_no_tab(service):
     tab = made(service)
     update = tab.arrive(SimpleNamespace(query_params={}))
     assert tab.tabs not in update and tab.view not in update
-    assert "at most 5 pairs" in update[tab.estimate]
+    assert "at most 5 pairs" in update[tab.running.estimate]
 
 
 def test_a_read_only_page_offers_nothing_to_press(tmp_path):
@@ -132,7 +186,7 @@ def test_a_read_only_page_offers_nothing_to_press(tmp_path):
     tab = made(Service(RunStore(tmp_path), read_only=True))
     assert not tab.check.interactive and not tab.delete.visible
     with pytest.raises(gr.Error, match="only shows results"):
-        tab.api_start("mini-retouch", ["identity"])
+        tab.programs.start("mini-retouch", ["identity"])
     assert value(arrived(tab, run=RUN)[tab.run]) == RUN
 
 

@@ -62,13 +62,13 @@ def test_an_example_is_looked_into_from_its_link(visit):
     assert len(set(alts)) == 6 and all("stream" in alt for alt in alts)
 
     before = address_of(page, "energy-1")
-    page.check("#inside-where label:has-text('Second') input", force=True)
+    page.click("#inside-where label:has-text('Second')")
     page.wait_for_function(
         "before => document.querySelector('#inside-energy-1 img').src !== before", arg=before
     )
     expected = plots.map_picture(found.find("energy", 1, 1, 2)).pixels
     assert np.array_equal(pixels(page, "energy-1"), expected)
-    page.check("#inside-stream label:has-text('Quarter') input", force=True)
+    page.click("#inside-stream label:has-text('Quarter')")
     page.wait_for_selector("text=Quarter listens to nobody")
     page.wait_for_selector("#inside-fusion", state="hidden")
     page.wait_for_selector("#inside-channels .gtitle:has-text('Quarter')")

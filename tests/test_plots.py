@@ -7,6 +7,8 @@ import pytest
 from runs_factory import method, sha, write_run
 
 from eval import compare, plots
+from eval.figures import draw
+from eval.frames import Frames
 from eval.published import published_beside
 from eval.runs import ProtocolScore, Row
 
@@ -148,6 +150,19 @@ def test_published_numbers_stay_apart_and_unverified_ones_are_grey(stored):
     shown = figure.data[1]
     place = [name for _, name in shown.customdata].index(row.method)
     assert row.protocol[:30] in shown.text[place]
+
+
+def test_the_data_of_published_numbers_hold_what_the_figure_shows(stored):
+    drawn = draw(Frames(), stored, "published")
+    table = drawn.table
+    shown = {name for line in drawn.figure.data for _, name in line.customdata}
+    assert shown <= set(table.method)
+    measured = table[table.kind == "measured here"]
+    assert set(measured.method) == {method.id for method in stored.header().methods}
+    assert set(measured.protocol) == {"rgb/1"}
+    assert set(table[table.kind == "published"].protocol) >= {
+        row.protocol for row in published_beside(stored.header()).itertuples()
+    }
 
 
 def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from eval import engines, runner
@@ -195,6 +196,23 @@ def test_a_damaged_cache_is_not_believed(folder, store):
     second, events = finished(store, ordered(folder, methods=("tv",), n=1))
     assert not events[0].row.cached
     assert facts(second.rows()) == facts(first.rows())
+
+
+def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, store):
+    stored = begin(store, ordered(folder))
+    events = go_on(stored, fresh=True, engine=engines.processes(1))
+    next(events)
+    for child in psutil.Process().children(recursive=True):
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+    with pytest.raises(InvalidRequest, match="has ended by itself"):
+        list(events)
+    header, kept = stored.header(), stored.rows()
+    assert header.status == "failed" and "resume the run" in header.error
+    assert 1 <= len(kept) < 12
+    list(go_on(stored, fresh=True))
+    assert facts(stored.rows()).items() >= facts(kept).items()
+    assert len(stored.rows()) == 12
 
 
 @pytest.mark.slow

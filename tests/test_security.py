@@ -36,11 +36,11 @@ PHOTO = ui_html.EXAMPLES_FOLDER / "lowlight" / "window.jpg"
 METHODS = tuple(method(name) for name in ("identity", "clahe"))
 
 
-def launched(folder: Path, everyone: str, **options):
+def launched(folder: Path, everyone: str, keep_hours: float = 2.0, **options):
     """A page that strangers reach."""
     access = Access(everyone, LOGIN)
     service = Service(RunStore(folder / "runs"), local=False)
-    page = app.build(1_000_000, service, access)
+    page = app.build(1_000_000, service, keep_hours, access)
     page.launch(
         server_name="127.0.0.1",
         prevent_thread_lock=True,
@@ -142,13 +142,13 @@ ARGUMENTS = {
         "/review_results", "/evaluate_status", "/evaluate_result", "/evaluate_report")},
 }  # fmt: skip
 RESERVED = {
-    "EvaluateTab.begin": ["mini-retouch", 1, 0, ["identity"], ["rgb"], ""],
-    "EvaluateTab.halt": [RUN],
-    "EvaluateTab.go_on": [GONE],
+    "RunView.begin": ["mini-retouch", 1, 0, ["identity"], ["rgb"], "", ""],
+    "RunView.halt": [RUN],
+    "RunView.go_on": [GONE],
     "EvaluateTab.go_on_stored": [GONE],
     "EvaluateTab.verify": [RUN],
     "EvaluateTab.remove": [GONE, True],
-    "EvaluateTab.api_start": ["mini-retouch", ["identity"], 1, 0, ["rgb"], "By a stranger"],
+    "Endpoints.start": ["mini-retouch", ["identity"], 1, 0, ["rgb"], "By a stranger"],
     "RestoreTab.fetch_weights": ["denoise", "denoise-v2"],
 }
 """Events of the operator; pages hide their buttons, and anybody can call them by number."""
@@ -274,7 +274,7 @@ def test_visitors_run_small_evaluations_where_the_operator_says_so(tmp_path):
         with pytest.raises(AppError, match=f"at most {PUBLIC.pairs}"):
             client.predict("sidd", ["identity"], PUBLIC.pairs + 1, api_name="/evaluate_start")
         status = client.predict("mini-retouch", ["identity"], 8, api_name="/evaluate_start")
-        stop = events(page)["EvaluateTab.halt"][0]
+        stop = events(page)["RunView.halt"][0]
         answer = json.dumps(call(here, stop, [status["run"]]))
         assert "Somebody else started this run" in answer or "not under way" in answer
         with pytest.raises(InvalidRequest, match="Deleting is off"):
@@ -320,7 +320,7 @@ def test_who_may_do_what_follows_from_how_the_app_is_started(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     app.main()
-    _, service, access = kept[0]
+    _, service, _, access = kept[0]
     assert (access.everyone, access.operator) == (level, LOGIN)
     assert service.capped(access.everyone) == level
     guard = seen["app_kwargs"]["middleware"][0].kwargs
@@ -513,8 +513,8 @@ def test_tokens_and_passwords_are_nowhere_to_be_seen(tmp_path, weights_cache):
     token, password = "hf_" + "Q" * 34, "unguessable-" + "Z" * 20
     log = tmp_path / "log.txt"
     state = tmp_path / "state"
-    with log.open("w") as file, running_app(
-        log=file, HF_TOKEN=token, MIRNET_OPERATOR=f"anna:{password}",
+    with running_app(
+        log=log, HF_TOKEN=token, MIRNET_OPERATOR=f"anna:{password}",
         MIRNET_STATE_DIR=str(state), MIRNET_RESULTS_REPO="", HF_ENDPOINT="http://127.0.0.1:9",
     ) as url:  # fmt: skip
         client = Client(url, verbose=False)
@@ -587,10 +587,10 @@ os._exit(0)
 
 
 def test_uploads_and_results_are_deleted_after_the_stated_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "KEEP_SECONDS", 2)
     monkeypatch.setattr(app, "SWEEP_SECONDS", 1)
+    monkeypatch.setattr(app, "BROKEN_OFF_SECONDS", 2)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    page, service = launched(tmp_path, "look")
+    page, service = launched(tmp_path, "look", keep_hours=2 / 3600)
     try:
         client = Client(page.local_url, verbose=False, download_files=False)
         before = contents(tmp_path / "cache")
@@ -627,7 +627,7 @@ def break_off_an_upload(url: str) -> None:
 
 
 def test_the_page_says_how_long_and_that_nothing_is_sent():
-    about = " ".join(re.sub(r"<[^>]+>", "", ui_html.about(10**8, app.KEEP_SECONDS / 3600)).split())
+    about = " ".join(re.sub(r"<[^>]+>", "", ui_html.about(10**8, app.KEEP_HOURS)).split())
     assert "deleted after 2 hours" in about and "no statistics are sent" in about
     assert "keeps a history" in about
 

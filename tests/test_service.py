@@ -1,17 +1,29 @@
 """Behind the Evaluate page: the queue, Stop and Resume, limits, links, kept tables, pictures."""
 
+import io
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from runs_factory import write_run
 
 from eval import compare, service
 from eval.benchmarks import get_benchmark
 from eval.frames import Frames
-from eval.pictures import Place, error_of, heat, point_of, scale_for, seen_at, stored_pictures
+from eval.pictures import (
+    Place,
+    error_of,
+    heat,
+    point_of,
+    scale_for,
+    seen_at,
+    stored_pictures,
+    strip_of,
+    untouched,
+)
 from eval.runner import Order, begin, go_on
 from eval.runs import RunStore
 from eval.service import Limits, Service
@@ -209,6 +221,36 @@ def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(store):
     cuts = [seen_at(pixels, place) for pixels in pictures.values()]
     assert {cut.shape for cut in cuts} == {(60, 100, 3)}
     assert (seen_at(pictures["target"], place)[::2, ::2] == pictures["target"][:30, -50:]).all()
+
+
+def test_the_picture_of_the_method_that_changes_nothing_is_the_input(store):
+    found = Service(store)
+    run_id = found.start(order(n=1))
+    assert ended(found, run_id).state == "done"
+    stored = found.stored(run_id)
+    pictures = stored_pictures(stored, stored.rows())
+    assert untouched(pictures) == "identity"
+    pictures["identity"] = 255 - pictures["identity"]
+    assert untouched(pictures) is None
+
+
+def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
+    stored = write_run(tmp_path, pairs=60, thumbs=True)
+    scores = compare.scores_frame(stored)
+    pairs = list(dict.fromkeys(scores.pair))
+    strip = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim")
+    assert [tiny.pair for tiny in strip] == pairs[18:42]
+    own = scores[(scores.method == "ours") & (scores.pair == pairs[20])]
+    assert strip[2].score == own.ssim.item()
+    picture = Image.open(io.BytesIO(strip[0].image))
+    assert picture.format == "JPEG" and max(picture.size) == 120
+    assert [tiny.pair for tiny in strip_of(stored, scores, pairs, pairs[-1], "ours", "ssim")] == (
+        pairs[-24:]
+    )
+    other = scores[(scores.method == "ours") & (scores.pair == pairs[59])]
+    damaged = write_run(tmp_path / "damaged", pairs=60, thumbs=True)
+    damaged.thumb(other.output_sha256.item()).write_bytes(b"no picture")
+    assert strip_of(damaged, scores, pairs, pairs[59], "ours", "ssim")[-1].image is None
 
 
 def test_a_clicked_point_comes_into_the_middle():

@@ -23,7 +23,8 @@ from mirnet.errors import InvalidRequest
 from mirnet.image import Picture
 from mirnet.model_v2 import MIRNetV2
 from mirnet.train import photos as photos_module
-from mirnet.train.config import CONFIGS, Network, load_config
+from mirnet.train.config import CONFIGS, Network, Pairs, load_config
+from mirnet.train.photos import RealPairs
 from mirnet.train.publish import measure, pairs, publish, recompute
 from mirnet.train.run import Source, build, learning_rate, train
 
@@ -100,6 +101,18 @@ def test_a_resumed_run_equals_an_unbroken_one(prepared, tmp_path):
     whole = load_weights(tmp_path / "whole/last.safetensors").state_dict()
     broken = load_weights(tmp_path / "broken/last.safetensors").state_dict()
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+def test_bfloat16_trains_nearly_the_same_float32_weights(prepared, tmp_path):
+    run(write_recipe(tmp_path / "a.toml", prepared), tmp_path / "a")
+    half = {"warmup = 2": 'warmup = 2\nprecision = "bfloat16"'}
+    run(write_recipe(tmp_path / "b.toml", prepared, **half), tmp_path / "b")
+    exact, rounded = (
+        load_weights(tmp_path / name / "last.safetensors").state_dict() for name in "ab"
+    )
+    differences = [(exact[name] - rounded[name]).abs().max().item() for name in exact]
+    assert all(value.dtype == torch.float32 for value in rounded.values())
+    assert 0 < max(differences) < 0.02
 
 
 def test_an_abandoned_run_resumes_from_its_last_saved_state(prepared, tmp_path):
@@ -183,6 +196,24 @@ def test_real_pairs_are_mixed_in_by_their_share(prepared, tmp_path, real_pairs):
     assert "9 real pairs of made-up pairs (CC0) (50% of the batches)" in card["trained_on"]
 
 
+def test_real_pairs_change_colours_together(real_pairs):
+    recipe = Pairs(
+        folder=str(real_pairs), input="Data/*/*_NOISY_SRGB_*.PNG", find="NOISY", replace="GT"
+    )
+    recoloured = recipe.model_copy(update={"colours": 1.0})
+    for asked, levels in ((recipe, [10.0]), (recoloured, None)):
+        rng = np.random.default_rng(0)
+        degraded, target, _ = RealPairs(asked, "train").batch(20, 16, rng)
+        difference = (target - degraded) * 255
+        spread = difference.amax((2, 3)) - difference.amin((2, 3))  # one gain a channel
+        assert spread.max() < 1e-3
+        found = difference.mean((2, 3))
+        if levels:
+            assert torch.allclose(found, torch.full_like(found, 10), atol=1e-3)
+        else:
+            assert 7.4 < found.min() < 8 and 9.5 < found.max() < 10.01
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
@@ -236,6 +267,19 @@ def test_a_narrow_start_grows_into_a_wider_network_that_does_the_same(prepared, 
     picture = torch.rand(1, 3, 24, 20)
     assert torch.allclose(wide(picture), narrow(picture), atol=1e-5)
     assert wide.conv_in.weight.shape[0] == narrow.conv_in.weight.shape[0] + 4
+
+
+def test_a_shallow_start_deepens_into_a_network_that_does_the_same(prepared, tmp_path):
+    config = load_config(write_recipe(tmp_path / "a.toml", prepared))
+    shallow = build(config)
+    torch.nn.init.normal_(shallow.conv_out.weight, std=0.1)
+    save_weights(shallow, tmp_path / "shallow.safetensors")
+    settings = {**config.network.settings, "conv_groups": [1, 1]}
+    network = Network(settings=settings, start=str(tmp_path / "shallow.safetensors"))
+    deep = build(config.model_copy(update={"network": network}))
+    picture = torch.rand(1, 3, 24, 20)
+    assert len(deep.groups) == len(shallow.groups) + 1
+    assert torch.equal(deep(picture), shallow(picture))
 
 
 def test_a_start_that_does_not_exist_or_fit_is_named(prepared, tmp_path):

@@ -579,7 +579,8 @@ def results_table(found: Ranking) -> str:
             _number(row["psnr_db"], 2),
             _number(row["ssim"], 4),
         )
-        body += f'<tr><th scope="row">{escape(row["title"])}</th>' + "".join(
+        name = " · ".join(dict.fromkeys([row["method"], row["title"]]))
+        body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(
             f'<td class="review-number">{cell}</td>' for cell in cells
         )
         body += "</tr>"

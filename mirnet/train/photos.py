@@ -22,6 +22,7 @@ from ..errors import InvalidRequest
 from ..image import quantize, read_image, to_unit
 from .config import Pairs
 
+_GAINS = 0.75, 1.0  # of red, green and blue: what is white must not clip in one picture alone
 LONG_SIDE_PX = 2048
 """Photographs are reduced to this long side: averaging removes their own noise and JPEG traces."""
 
@@ -306,7 +307,7 @@ class RealPairs:
         return arrays, np.asarray(thumbnail)
 
     def batch(self, size: int, patch_px: int, rng: np.random.Generator) -> tuple:
-        """Draw patches with random flips and quarter turns.
+        """Draw patches with random flips, quarter turns and, where asked for, colours.
 
         Args:
             size: Number of patches.
@@ -331,5 +332,9 @@ class RealPairs:
                     "data.patch_px smaller."
                 )
             small = thumbnail.transpose(2, 0, 1).astype(np.float32) / 255
-            drawn.append([*_crop(arrays, patch_px, rng), small])
+            patches = [*_crop(arrays, patch_px, rng), small]
+            if self.recipe.colours and rng.random() < self.recipe.colours:
+                order, gains = rng.permutation(3), rng.uniform(*_GAINS, (3, 1, 1))
+                patches = [patch[order] * gains.astype(np.float32) for patch in patches]
+            drawn.append(patches)
         return tuple(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))

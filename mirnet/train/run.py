@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -198,6 +199,14 @@ def _start_from(model: nn.Module, start: str) -> None:
     if not fitting:
         raise InvalidRequest(f"Nothing in {start} fits the network of network.settings.")
     model.load_state_dict(fitting, strict=False)
+    _pass_through(model, given)
+
+
+def _pass_through(model: nn.Module, given: dict[str, Tensor]) -> None:
+    """Let groups that the start does not have leave their input as it is, to begin with."""
+    for name, value in model.named_parameters():
+        if re.fullmatch(r"groups\.\d+\.conv_out\.weight", name) and name not in given:
+            nn.init.zeros_(value)
 
 
 def _can_grow(name: str, wider: torch.Size, narrow: torch.Size) -> bool:
@@ -357,7 +366,10 @@ def train(
         rng = np.random.default_rng((*seed, 1))
         if o.mixup and rng.random() < o.mixup_share:
             degraded, target = mix(degraded, target, o.mixup, rng)
-        output, exposed = model(degraded, thumbnails)
+        with torch.autocast(
+            accelerator.device.type, torch.bfloat16, enabled=o.precision == "bfloat16"
+        ):
+            output, exposed = (result.float() for result in model(degraded, thumbnails))
         loss = distance((output.clamp(0, 1) if o.clamp_output else output) - target, o)
         if o.curve_weight:
             loss = loss + o.curve_weight * distance(exposed - target, o)

@@ -1,0 +1,1 @@
+"""Looking at the pictures of a stored run."""

@@ -1,0 +1,1 @@
+"""Ordering a run from the page, and following it."""

@@ -1,0 +1,1 @@
+"""What every view of the Evaluate page has in common."""
