@@ -4,10 +4,17 @@ Flags, the frame of the page and its start. The tabs live in mirnet/ui.py.
 """
 
 import argparse
+import asyncio
+import contextlib
 import os
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+from mirnet.access import Access, parse_login, parse_operator
+from mirnet.errors import InvalidRequest
+
+# No statistics are sent, whoever starts the app and however; read once, at import.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 if "SPACE_ID" in os.environ:  # torch would count the processors of the host, not the Space's share
     os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("CPU_CORES", "2").partition(".")[0])
 # Gradio keeps statistics of its last events for a page of its own, and counts them after each one:
@@ -18,6 +25,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 HERE = Path(__file__).parent
 KEEP_HOURS = 2.0
 """How long uploads and results lie on the server."""
+SWEEP_SECONDS = 600
+"""How often is looked for those that are older."""
+BROKEN_OFF_SECONDS = 600
+"""How long what there is of an upload that broke off lies there."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
 MAX_EVENTS = 500
@@ -47,17 +58,34 @@ def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--read-only", action="store_true", help="show stored evaluations, start none"
     )
+    parser.add_argument(
+        "--operator",
+        metavar="USER:PASSWORD",
+        default=os.environ.get("MIRNET_OPERATOR") or None,
+        help="who signs in at /operator to run, delete and download where others reach the page; "
+        "better given in $MIRNET_OPERATOR, which other users of this machine do not see",
+    )
+    parser.add_argument(
+        "--allow-runs",
+        action="store_true",
+        default=os.environ.get("MIRNET_ALLOW_RUNS", "") in ("1", "true", "yes"),
+        help="let visitors start small evaluations where others reach the page "
+        "(or MIRNET_ALLOW_RUNS=1)",
+    )
     flags = parser.parse_args(arguments)
-    if flags.auth is not None and not all(flags.auth.partition(":")):
-        parser.error("--auth wants USER:PASSWORD, such as --auth anna:secret")
     if flags.max_pixels < 1:
         parser.error("--max-pixels wants a positive number")
     if not 0 < flags.keep_hours < float("inf"):
         parser.error("--keep-hours wants a positive number of hours")
+    try:
+        flags.auth = flags.auth and parse_login(flags.auth)
+        flags.operator = flags.operator and parse_operator(flags.operator)
+    except InvalidRequest as error:
+        parser.error(str(error))
     return flags
 
 
-def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
+def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None):
     """Build the page.
 
     Args:
@@ -65,6 +93,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
         service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
             default.
         keep_hours: How long uploads and results lie on the server.
+        access: An `Access`, who may do what; by default all may do what the service allows.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
@@ -79,11 +108,12 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
     from mirnet.ui import RestoreTab
 
     service = service or Service(local=False)
+    access = access or Access(service.capped())
 
     keep_seconds = max(round(keep_hours * 3600), 1)
     with gr.Blocks(
         title="MIRNet Studio",
-        delete_cache=(min(600, keep_seconds), keep_seconds),
+        delete_cache=(min(SWEEP_SECONDS, keep_seconds), keep_seconds),
         analytics_enabled=False,
     ) as page:
         gr.HTML(
@@ -93,9 +123,9 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
         )
         with gr.Tabs() as tabs:
             with gr.Tab("Restore", id="restore"):
-                RestoreTab(page, max_pixels, on_shared_gpu())
+                RestoreTab(page, max_pixels, on_shared_gpu(), access)
             with gr.Tab("Evaluate", id="evaluate", elem_id="evaluate"):
-                EvaluateTab(page, tabs, service)
+                EvaluateTab(page, tabs, service, access)
             with gr.Tab("Blind review", id="review"):
                 build_review(page, lambda: service.store, read_only=service.read_only)
             with gr.Tab("Look inside", id="inside") as inside:
@@ -110,7 +140,8 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS):
                     api_visibility="private",
                     show_progress="hidden",
                 )
-    return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4)
+    # Where the queue could be gone around, nothing would be limited.
+    return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4, api_open=False)
 
 
 def on_shared_gpu():
@@ -169,10 +200,21 @@ def look() -> dict:
     return {"theme": theme, "css_paths": sheets, "head": PASTE_SCRIPT}
 
 
-def launch_options() -> dict:
-    """What every start has in common, the tests' too."""
+def launch_options(access=None, alone: bool = True, closed: bool = False) -> dict:
+    """What every start has in common, the tests' too.
+
+    Args:
+        access: Who may do what; brings the page to sign in.
+        alone: Whether only this machine reaches the page.
+        closed: Whether other web pages may not use this one.
+    """
+    from starlette.middleware import Middleware
+
+    from mirnet.guard import Guard
     from mirnet.ui_html import EXAMPLES_FOLDER
 
+    guard = Middleware(Guard, alone=alone, closed=closed, space="SPACE_ID" in os.environ)
+    routes = [health_route(), *(access or Access()).routes()]
     return look() | {
         "max_file_size": MAX_UPLOAD,
         "max_threads": MAX_THREADS,
@@ -183,10 +225,31 @@ def launch_options() -> dict:
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
         "app_kwargs": {
-            "routes": [health_route()],
+            "routes": routes,
+            "middleware": [guard],
+            "lifespan": sweeping,
             "exception_handlers": {OSError: disk_trouble},
         },
     }
+
+
+@contextlib.asynccontextmanager
+async def sweeping(_):
+    """While the page is up, remove what was left of uploads that broke off."""
+    from gradio.utils import get_upload_folder
+
+    from mirnet.leftovers import sweep
+
+    async def work():
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.to_thread(sweep, Path(get_upload_folder()), BROKEN_OFF_SECONDS)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def disk_trouble(_, error: OSError):
@@ -218,31 +281,42 @@ def health_route():
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
     from eval.service import Service, warm_up
+    from mirnet.leftovers import own_folder
     from mirnet.memory import use_few_arenas
 
     use_few_arenas()
     flags = read_flags()
-    alone = flags.host in (None, "localhost", "127.0.0.1", "::1")
-    service = Service(
-        read_only=flags.read_only,
-        local=alone and not flags.share and "SPACE_ID" not in os.environ,
-    )
-    page = build(flags.max_pixels, service, flags.keep_hours)
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        os.environ["GRADIO_TEMP_DIR"] = str(own_folder())
+    on_space = "SPACE_ID" in os.environ
+    share = flags.share and not on_space
+    alone = flags.host in (None, "localhost", "127.0.0.1", "::1") and not share and not on_space
+    access = Access("operate" if alone else "run" if flags.allow_runs else "look", flags.operator)
+    service = Service(read_only=flags.read_only, local=alone)
+    page = build(flags.max_pixels, service, flags.keep_hours, access)
     keep_results(service)
-    share = flags.share and "SPACE_ID" not in os.environ
     page.launch(
         server_name=flags.host,
         server_port=flags.port,
         share=share,
-        auth=tuple(flags.auth.split(":", 1)) if flags.auth else None,
+        auth=flags.auth,
         prevent_thread_lock=True,
-        **launch_options(),
+        **launch_options(access, alone, closed=flags.auth is not None),
     )
     warm_up()
     if share and not page.share_url:
         print(f"No public link could be made; the page goes on here: {page.local_url}")
+    if not alone and not flags.read_only:
+        print(who_may(flags.allow_runs, flags.operator is not None))
     page.block_thread()
     service.close()
+
+
+def who_may(allow_runs: bool, operator: bool) -> str:
+    """Say on the terminal what others may do, where others reach the page."""
+    runs = "start small evaluations" if allow_runs else "not start evaluations (--allow-runs)"
+    signs = "signs in at /operator" if operator else "is nobody (--operator USER:PASSWORD)"
+    return f"Visitors may restore photos, look at results, vote and {runs}; the operator {signs}."
 
 
 def keep_results(service) -> None:

@@ -81,7 +81,7 @@ def chosen_protocol(run: Run, protocol: str | None = None) -> str:
         if protocol in (name, name.partition("/")[0]):
             return name
     raise InvalidRequest(
-        f"Run {run.id} was not scored under protocol {protocol!r}: choose one of "
+        f"Run {run.id} was not scored under protocol {protocol[:80]!r}: choose one of "
         f"{', '.join(run.protocols)}."
     )
 
@@ -402,7 +402,9 @@ def _scored(stored: "StoredRun | pd.DataFrame", method: str, metric: Metric) -> 
 def _require_method(run_id: str, known: list[str], method: str) -> None:
     if method not in known:
         run = f"Run {run_id}" if run_id else "The run"
-        raise InvalidRequest(f"{run} has no method {method!r}: choose one of {', '.join(known)}.")
+        raise InvalidRequest(
+            f"{run} has no method {method[:80]!r}: choose one of {', '.join(known)}."
+        )
 
 
 # ---------------------------------------------------------------- two runs

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mirnet.access import Level, allows
 from mirnet.errors import InvalidRequest, MIRNetError
 
 from . import runner
@@ -106,6 +107,8 @@ class _Job:
 
     stored: StoredRun
     total: int
+    limits: Limits
+    owner: str
     event: ImageScored | None = None
     stop: bool = False
     words: str = ""
@@ -117,9 +120,11 @@ class Service:
     Args:
         store: The runs.
         limits: Of every run.
-        read_only: Whether nothing may be started, resumed, verified or deleted.
-        local: Whether only this machine reaches the page: then runs may be deleted, and folders
-            of this machine named.
+        read_only: Whether nothing may be started, resumed, verified or deleted, by nobody.
+        local: Whether only this machine reaches the page: then whoever is not named by a `Level`
+            may do everything, and else run within limits.
+
+    Every method that does something takes the level of whoever asks (`mirnet.access`).
     """
 
     def __init__(
@@ -143,16 +148,25 @@ class Service:
 
     # ------------------------------------------------------------ asking for runs
 
-    @property
-    def may_delete(self) -> bool:
-        """Whether runs may be deleted."""
-        return self.local and not self.read_only
+    def capped(self, level: Level | None = None) -> Level:
+        """What somebody of a level may do here; a copy that is read-only allows nobody more."""
+        if self.read_only:
+            return "look"
+        return level or ("operate" if self.local else "run")
 
-    def start(self, order: Order) -> str:
+    def limits_of(self, level: Level | None = None) -> Limits:
+        """What one run of somebody may be."""
+        if self.local or not allows(self.capped(level), "operate"):
+            return self.limits
+        return Limits()
+
+    def start(self, order: Order, level: Level | None = None, owner: str = "") -> str:
         """Check an order and put it into the queue.
 
         Args:
             order: What to run; `allow_code` is not taken from here.
+            level: Of whoever asks.
+            owner: Who may stop the run again, beside the operator.
 
         Returns:
             The run's id.
@@ -161,33 +175,35 @@ class Service:
             InvalidRequest: It is over the limits, wrong, or nothing may be started here.
             BenchmarkUnavailable: The benchmark cannot be had.
         """
-        self._require_open()
+        self._require_open(level)
+        limits = self.limits_of(level)
         if order.allow_code:
             raise InvalidRequest("Code of this machine is run from the command line only.")
-        if order.folder is not None and not self.local:
+        if order.folder is not None and not allows(self.capped(level), "operate"):
             raise InvalidRequest("Folders of this machine cannot be named from here.")
-        self._check_limits(order)
+        _check_limits(order, limits)
         with self._ordering:
-            self._require_room()
+            self._require_room(limits)
             stored = begin(self.store, order)
             try:
                 run = stored.header()
-                if run.benchmark.n > self.limits.pairs:
-                    raise self._too_many(run.benchmark.n)
-                self._enqueue(stored, run)
+                if run.benchmark.n > limits.pairs:
+                    raise _too_many(run.benchmark.n, limits)
+                self._enqueue(stored, run, limits, owner)
             except MIRNetError:
                 shutil.rmtree(stored.folder, ignore_errors=True)
                 raise
         return stored.id
 
-    def resume(self, run_id: str) -> None:
+    def resume(self, run_id: str, level: Level | None = None, owner: str = "") -> None:
         """Go on with a run that was stopped, failed or interrupted.
 
         Raises:
             InvalidRequest: There is no such run, it cannot be gone on with, or nothing may be
                 started here.
         """
-        self._require_open()
+        self._require_open(level)
+        limits = self.limits_of(level)
         with self._ordering:
             found = self.status(run_id)
             if found.state not in RESUMABLE:
@@ -197,19 +213,26 @@ class Service:
                     f"Run {found.run.id} has methods that are code of this machine: resume it from "
                     f"the command line, `python -m eval resume {found.run.id}`."
                 )
-            self._require_room()
-            self._enqueue(self.store.run(run_id), found.run)
+            if found.run.benchmark.n > limits.pairs:
+                raise _too_many(found.run.benchmark.n, limits)
+            self._require_room(limits)
+            self._enqueue(self.store.run(run_id), found.run, limits, owner)
 
-    def stop(self, run_id: str) -> None:
+    def stop(self, run_id: str, level: Level | None = None, owner: str = "") -> None:
         """End a run after the picture under way, or take it out of the queue.
 
         Raises:
-            InvalidRequest: There is no such run, or it is not under way here.
+            InvalidRequest: There is no such run, it is not under way here, or somebody else's.
         """
-        if self.read_only:
-            raise InvalidRequest("This copy only shows results: nothing can be stopped here.")
+        may = self.capped(level)
+        if not allows(may, "run"):
+            raise InvalidRequest("Results can be looked at here: nothing can be stopped.")
         with self._lock:
             job = self._job(run_id)
+            if job is not None and not allows(may, "operate") and job.owner != owner:
+                raise InvalidRequest(
+                    "Somebody else started this run: it ends by itself, and yours comes next."
+                )
             waited = job is not None and job in self._waiting
             if job is not None:
                 job.stop = True
@@ -222,13 +245,13 @@ class Service:
         if waited:
             finish(job.stored, "stopped", None)
 
-    def delete(self, run_id: str) -> None:
+    def delete(self, run_id: str, level: Level | None = None) -> None:
         """Remove a run with all its pictures.
 
         Raises:
             InvalidRequest: There is no such run, it is under way, or deleting is off.
         """
-        if not self.may_delete:
+        if not allows(self.capped(level), "operate"):
             raise InvalidRequest("Deleting is off here: only the owner of the machine may do it.")
         found, stored = self.status(run_id), self.store.run(run_id)
         if found.under_way:
@@ -245,13 +268,13 @@ class Service:
         shutil.rmtree(aside, ignore_errors=True)
         self.frames.forget(run_id)
 
-    def verify(self, run_id: str, sample: int = 3) -> Iterator[Finding]:
+    def verify(self, run_id: str, sample: int = 3, level: Level | None = None) -> Iterator[Finding]:
         """Recompute a sample of a run; see `eval.verify.verify`.
 
         Raises:
             InvalidRequest: There is no such run, or nothing may be computed here.
         """
-        self._require_open()
+        self._require_open(level)
         yield from verify(self.store.run(run_id), sample=sample)
 
     def close(self, seconds: float = 10.0) -> None:
@@ -262,48 +285,30 @@ class Service:
         if thread is not None:
             thread.join(seconds)
 
-    def _require_open(self) -> None:
-        if self.read_only:
-            raise InvalidRequest(
-                "This copy only shows results: run MIRNet Studio on your own machine to make some."
+    def _require_open(self, level: Level | None) -> None:
+        if not allows(self.capped(level), "run"):
+            who = (
+                "This copy only shows results"
+                if self.read_only
+                else "Only the operator starts evaluations here"
             )
+            raise InvalidRequest(f"{who}: run MIRNet Studio on your own machine to make some.")
         if self._closed:
             raise InvalidRequest("The program is being closed: start it again.")
 
-    def _require_room(self) -> None:
+    def _require_room(self, limits: Limits) -> None:
         with self._lock:
             busy = len(self._waiting) + (self._current is not None)
-        if busy >= self.limits.queued:
+        if busy >= limits.queued:
             raise InvalidRequest(
                 f"{busy} runs are waiting or under way, which is as many as may: try again later."
             )
 
-    def _check_limits(self, order: Order) -> None:
-        pairs = order.n if order.n is not None else order.benchmark.pairs
-        if pairs is not None and order.benchmark.pairs is not None:
-            pairs = min(pairs, order.benchmark.pairs)
-        if pairs is None:
-            return
-        if pairs > self.limits.pairs:
-            raise self._too_many(pairs)
-        size, known = megapixels_of(order.benchmark)
-        total = pairs * size * len(order.methods)
-        if known and total > self.limits.megapixels:
-            raise InvalidRequest(
-                f"{pairs} pairs with {len(order.methods)} methods are {total:,.0f} megapixels, and "
-                f"a run here may have {self.limits.megapixels:,.0f}: choose fewer pairs or methods."
-            )
-
-    def _too_many(self, pairs: int) -> InvalidRequest:
-        return InvalidRequest(
-            f"{pairs:,} pairs are too many for one run here: choose at most {self.limits.pairs:,}."
-        )
-
     # ------------------------------------------------------------ the work
 
-    def _enqueue(self, stored: StoredRun, run: Run) -> None:
+    def _enqueue(self, stored: StoredRun, run: Run, limits: Limits, owner: str) -> None:
         with self._lock:
-            job = _Job(stored, run.benchmark.n * len(run.methods))
+            job = _Job(stored, run.benchmark.n * len(run.methods), limits, owner)
             self._waiting.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="evaluation", daemon=True)
@@ -326,9 +331,9 @@ class Service:
                 for event in events:
                     job.event = event
                     made += event.row.megapixels or 0.0
-                    if event.done < event.total and made > self.limits.megapixels:
+                    if event.done < event.total and made > job.limits.megapixels:
                         job.words = (
-                            f"Stopped at the limit of {self.limits.megapixels:,.0f} megapixels a "
+                            f"Stopped at the limit of {job.limits.megapixels:,.0f} megapixels a "
                             "run: what was made until then is here."
                         )
                         break
@@ -481,6 +486,29 @@ class Service:
                 if line.seconds_per_megapixel is not None:
                     found.setdefault(line.method, line.seconds_per_megapixel)
         return found
+
+
+def _check_limits(order: Order, limits: Limits) -> None:
+    pairs = order.n if order.n is not None else order.benchmark.pairs
+    if pairs is not None and order.benchmark.pairs is not None:
+        pairs = min(pairs, order.benchmark.pairs)
+    if pairs is None:
+        return
+    if pairs > limits.pairs:
+        raise _too_many(pairs, limits)
+    size, known = megapixels_of(order.benchmark)
+    total = pairs * size * len(order.methods)
+    if known and total > limits.megapixels:
+        raise InvalidRequest(
+            f"{pairs} pairs with {len(order.methods)} methods are {total:,.0f} megapixels, and "
+            f"a run here may have {limits.megapixels:,.0f}: choose fewer pairs or methods."
+        )
+
+
+def _too_many(pairs: int, limits: Limits) -> InvalidRequest:
+    return InvalidRequest(
+        f"{pairs:,} pairs are too many for one run here: choose at most {limits.pairs:,}."
+    )
 
 
 def warm_up() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
+from mirnet.access import Access, Level, allows
 from mirnet.errors import MIRNetError
 from mirnet.tasks import TASKS
 
@@ -35,6 +36,7 @@ from .pictures import (
 from .programs.ui import Endpoints
 from .published import published_beside
 from .review.ui import build_results
+from .rights import Rights
 from .running.ui import RunView
 from .runs import Run, StoredRun
 from .service import RESUMABLE, Service, State
@@ -75,20 +77,24 @@ NO_RUN = ui_html.empty("No run is open", "Choose one above, or start one under R
 class EvaluateTab:
     """Builds the tab inside the current `gr.Blocks` and answers its events."""
 
-    def __init__(self, page: gr.Blocks, tabs: gr.Tabs, service: Service):
+    def __init__(
+        self, page: gr.Blocks, tabs: gr.Tabs, service: Service, access: Access | None = None
+    ):
         """Build the tab.
 
         Args:
             page: The page that is being built.
             tabs: The page's tabs; links open one of them.
             service: Runs, and what may be done with them.
+            access: Who may do what; what the service allows, by default.
         """
         self.service = service
+        self.rights = Rights(service, access)
         self.tabs = tabs
         self._newest_fill: OrderedDict[str | None, object] = OrderedDict()
         self._build()
         self._connect(page)
-        self.programs = Endpoints(service)
+        self.programs = Endpoints(service, self.rights)
 
     # ------------------------------------------------------------ widgets
 
@@ -126,7 +132,7 @@ class EvaluateTab:
         self.room_px = gr.Number(320, visible=False)
 
     def _build_run(self) -> None:
-        self.running = RunView(self.service, self.run, self._run_choices)
+        self.running = RunView(self.service, self.rights, self.run, self._run_choices)
 
     def _build_pictures(self) -> None:
         self.pictures = PicturesView(self.service)
@@ -245,16 +251,15 @@ class EvaluateTab:
                 "Verify a sample",
                 size="md",
                 elem_id="ev-verify",
-                interactive=not self.service.read_only,
+                interactive=self.rights.may("run"),
             )
             self.again = gr.Button("Resume", size="md", elem_id="ev-again", interactive=False)
-            self.delete = gr.Button(
-                "Delete", size="md", visible=self.service.may_delete, elem_id="ev-delete"
-            )
+            may_delete = self.rights.may("operate")
+            self.delete = gr.Button("Delete", size="md", visible=may_delete, elem_id="ev-delete")
             self.sure = gr.Checkbox(
                 False,
                 label="Yes, delete it for good",
-                visible=self.service.may_delete,
+                visible=may_delete,
                 container=False,
                 elem_id="ev-sure",
             )
@@ -301,7 +306,16 @@ class EvaluateTab:
             page.load(
                 self.arrive,
                 None,
-                [*self.choices, self.tabs, *self.running.live, self.running.estimate],
+                [
+                    *self.choices,
+                    self.tabs,
+                    *self.running.live,
+                    self.running.estimate,
+                    *self.running.offered,
+                    self.check,
+                    self.delete,
+                    self.sure,
+                ],
                 **PRIVATE,
             )
         )
@@ -389,9 +403,9 @@ class EvaluateTab:
             if run.id != but
         ]
 
-    def go_on_stored(self, run_id: str | None) -> Update:
+    def go_on_stored(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume was pressed beside a stored run: show how it gets on."""
-        update = self.running.go_on(run_id)
+        update = self.running.go_on(run_id, request)
         return update | {
             self.view: "run",
             self.views: gr.update(selected="run"),
@@ -407,7 +421,12 @@ class EvaluateTab:
     def arrive(self, request: gr.Request) -> Update:
         """The page was opened: read the link, and look what is under way."""
         query = request.query_params
-        update = self.running.arrived() | {self.run: gr.update(choices=self._run_choices())}
+        update = self.running.arrived(request) | {self.run: gr.update(choices=self._run_choices())}
+        level = self.rights.level(request)
+        if level != self.rights.at_first:
+            may_delete = gr.update(visible=allows(level, "operate"))
+            update[self.check] = gr.update(interactive=allows(level, "run"))
+            update |= {self.delete: may_delete, self.sure: may_delete}
         tab = query.get("tab", "")
         if tab in ("restore", "evaluate", "inside", "about", "review"):
             update[self.tabs] = gr.update(selected=tab)
@@ -551,12 +570,12 @@ class EvaluateTab:
         self._newest_fill.move_to_end(visitor)
         while len(self._newest_fill) > MOST_VISITORS:
             self._newest_fill.popitem(last=False)
-        for update in self._views(Ask(*given)):
+        for update in self._views(Ask(*given), self.rights.level(request)):
             if self._newest_fill.get(visitor, mine) is not mine:
                 return
             yield update
 
-    def _views(self, ask: Ask) -> Iterator[Update]:
+    def _views(self, ask: Ask, level: Level) -> Iterator[Update]:
         hidden = {self.head: gr.update(visible=ask.view != "run"), self.about: ""}
         if ask.view == "run":
             yield hidden
@@ -595,9 +614,9 @@ class EvaluateTab:
                 yield from self.votes.show(ask.run)
             elif ask.view == "runs":
                 yield {
-                    self.managed: ui_html.note(self._may(ask.run)),
+                    self.managed: ui_html.note(self._may(ask.run, level)),
                     self.again: gr.update(
-                        interactive=found.state in RESUMABLE and not self.service.read_only
+                        interactive=found.state in RESUMABLE and allows(level, "run")
                     ),
                 }
         except MIRNetError as error:
@@ -705,15 +724,15 @@ class EvaluateTab:
             self.no_runs: none if history else NO_RUNS,
         }
 
-    def _may(self, run_id: str) -> str:
+    def _may(self, run_id: str, level: Level) -> str:
         """What may be done with a run here, in words."""
         if self.service.read_only:
             return "This copy only shows results: nothing is recomputed, resumed or deleted here."
-        if not self.service.may_delete:
+        if not allows(level, "operate"):
             return f"The run above, {run_id}; the owner of the machine deletes runs there:"
         return f"The run above, {run_id}:"
 
-    def verify(self, run_id: str | None) -> Iterator[str]:
+    def verify(self, run_id: str | None, request: gr.Request) -> Iterator[str]:
         """Recompute a sample, and show every check as it is made."""
         if not run_id:
             yield ui_html.note("Choose a run first.")
@@ -721,7 +740,7 @@ class EvaluateTab:
         yield ui_html.findings([], complete=False)
         rows = []
         try:
-            for finding in self.service.verify(run_id):
+            for finding in self.service.verify(run_id, level=self.rights.level(request)):
                 rows.append(finding)
                 yield ui_html.findings(rows, complete=False)
         except MIRNetError as error:
@@ -729,13 +748,13 @@ class EvaluateTab:
             return
         yield ui_html.findings(rows, complete=True)
 
-    def remove(self, run_id: str | None, sure: bool) -> Update:
+    def remove(self, run_id: str | None, sure: bool, request: gr.Request | None = None) -> Update:
         """Delete was pressed."""
         if not run_id or not sure:
             words = "Choose a run and tick the box first: a deleted run does not come back."
             return {self.checks: ui_html.note(words, warn=True)}
         with told():
-            self.service.delete(run_id)
+            self.service.delete(run_id, self.rights.level(request))
         return {
             self.sure: False,
             self.checks: ui_html.state(f"Run {run_id} is deleted.", "done"),

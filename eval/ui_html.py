@@ -96,6 +96,20 @@ def table(heads: list[str], rows: list[list[str]], caption: str = "", words: int
 # ---------------------------------------------------------------- before a run
 
 
+def only_look(read_only: bool, can_sign_in: bool) -> str:
+    """Why nothing can be started here, and where it can."""
+    if read_only:
+        title, who = "This copy only shows results", "Runs can be looked at here, not started."
+    else:
+        title, who = "Look at what was measured", "Runs are started by the operator of this page."
+    words = f"{who} Run MIRNet Studio on your own machine to make some."
+    link = ' <a href="./operator">I am the operator</a>' if can_sign_in and not read_only else ""
+    return (
+        f'<div class="mir-empty ev-empty"><p class="mir-empty-title">{escape(title)}</p>'
+        f"<p>{escape(words)}{link}</p></div>"
+    )
+
+
 def benchmark_facts(benchmark: Benchmark, *, local: bool) -> str:
     """What a benchmark is, before anything of it is fetched."""
     kind = "official pictures" if benchmark.official else "not the pictures that papers report on"

@@ -21,12 +21,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .errors import CheckpointRejected
+from .errors import CheckpointRejected, MIRNetError
 from .model import MIRNet
 from .model_v2 import MIRNetV2
 
 MAX_FILE_BYTES = 2 * 2**30
 """Largest file, packed or unpacked, that is opened."""
+MOST_TENSORS = 20_000
+"""Tensors of a file; the authors' largest network has about three thousand."""
+MOST_BLOCKS = 256
+"""Residual groups, or blocks of one; the published networks have 3 to 4 groups of 2."""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What weights may be stored as."""
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys under which training scripts store the weights of the network."""
 
@@ -223,6 +229,10 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
 
 def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
     """Strip 'module.' prefixes; refuse what is not a finite float tensor."""
+    if len(raw) > MOST_TENSORS:
+        raise CheckpointRejected(
+            f"{filename} has {len(raw):,} entries: it is no weights file of MIRNet or MIRNet-v2."
+        )
     tensors: dict[str, Tensor] = {}
     for name, value in raw.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
@@ -230,16 +240,26 @@ def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
                 f"{filename} has an entry {str(name)[:60]!r} that is no tensor: save the network's "
                 "state_dict() alone."
             )
-        if not value.is_floating_point() or value.layout != torch.strided:
+        if value.dtype not in FLOATS or value.layout != torch.strided:
             raise CheckpointRejected(
                 f"{filename} stores {name[:60]!r} as {value.dtype}: weights must be float tensors."
             )
+        # One number that is said to be a billion (stride 0), or none at all (device "meta").
+        if (
+            value.device.type != "cpu"
+            or value.numel() * value.element_size() > value.untyped_storage().nbytes()
+        ):
+            raise CheckpointRejected(
+                f"{filename} says that {name[:60]!r} has {value.numel():,} numbers, and does not "
+                "hold them: save the network's state_dict() on the CPU."
+            )
+        value = value.to(torch.float32)
         if not torch.isfinite(value).all():
             raise CheckpointRejected(
                 f"{filename} has values that are not numbers in {name[:60]!r}: the training that "
                 "made it diverged, or the file is damaged."
             )
-        tensors[name.removeprefix("module.")] = value.to(torch.float32)
+        tensors[name.removeprefix("module.")] = value
     if not tensors:
         raise CheckpointRejected(f"{filename} holds no tensors: choose another file.")
     return tensors
@@ -302,6 +322,8 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
         features, channels = tensors["conv_in.weight"].shape[:2]
         groups = 1 + max(_indices(tensors, r"groups\.(\d+)\..*"))
         blocks = 1 + max(_indices(tensors, r"groups\.\d+\.blocks\.(\d+)\..*"))
+        if max(groups, blocks) > MOST_BLOCKS or groups * blocks > len(tensors) or not features:
+            raise ValueError(f"{groups} groups of {blocks} blocks with {features} features")
         if "attention_slope" in tensors:
             stem = round((channels / 3) ** 0.5)
             return MIRNet, {"features": features, "groups": groups, "blocks": blocks, "stem": stem}
@@ -354,8 +376,15 @@ def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> nn.Mod
         CheckpointRejected: A tensor is missing, left over or of another shape.
     """
     architecture, config = infer_config(tensors)
-    with torch.device("meta"):
-        expected = {key: value.shape for key, value in architecture(**config).state_dict().items()}
+    try:
+        with torch.device("meta"):
+            planned = architecture(**config).state_dict()
+    except (ValueError, TypeError, ZeroDivisionError, RuntimeError, MIRNetError) as error:
+        raise CheckpointRejected(
+            f"{name} looks like {architecture.__name__}, but no such network can be built "
+            f"({_brief(error)}): it was made by another variant of the network."
+        ) from error
+    expected = {key: value.shape for key, value in planned.items()}
     missing = sorted(expected.keys() - tensors.keys())
     extra = sorted(tensors.keys() - expected.keys())
     wrong = [key for key in expected.keys() & tensors.keys() if expected[key] != tensors[key].shape]

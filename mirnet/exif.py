@@ -11,6 +11,8 @@ from typing import IO, NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
+from .image_bombs import is_modest
+
 PREFIX = b"Exif\x00\x00"
 """Marks an EXIF block in JPEG; `Picture.exif` carries it, every writer of Pillow takes it."""
 ORIENTATION = 274
@@ -69,9 +71,10 @@ def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
 
     Returns:
         The block with ``PREFIX``, its orientation reset to 1 and its thumbnail unlinked, and the
-        orientation 1..8 that it had. A damaged block gives (None, 1).
+        orientation 1..8 that it had. A damaged block, and one whose tags claim more than it has,
+        gives (None, 1).
     """
-    if not raw:
+    if not raw or not is_modest(raw.removeprefix(PREFIX)):
         return None, 1
     block = bytearray(raw.removeprefix(PREFIX))
     try:

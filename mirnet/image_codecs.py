@@ -24,7 +24,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from mirnet import exif
+from mirnet import exif, image_bombs
 from mirnet.errors import ImageRejected
 from mirnet.image_kinds import RAW, animation, identify, refusal
 
@@ -174,7 +174,7 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
     if image.format == "TIFF":  # load() has applied the orientation
         block, orientation = _safe_exif(lambda: exif.descriptive(image.getexif())), 1
     elif not isinstance(block, bytes):
-        block = _safe_exif(lambda: image.getexif().tobytes() if image.getexif() else None)
+        block = _safe_exif(lambda: _exif_elsewhere(image))
     mode = image.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
         samples = np.asarray(image)
@@ -189,6 +189,17 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
         if mode != target:
             image = image.convert(target)
     return Raster(_pixels(image), icc, block, orientation, source_format)
+
+
+def _exif_elsewhere(image: Image.Image) -> bytes | None:
+    """EXIF that stands as text in a PNG file, or is made of its XMP."""
+    text = image.info.get("Raw profile type exif")
+    if isinstance(text, str):
+        raw = bytes.fromhex("".join(text.split("\n")[3:]))
+        if not image_bombs.is_modest(raw.removeprefix(exif.PREFIX)):
+            return None
+    tags = image.getexif()
+    return tags.tobytes() if tags else None
 
 
 def _safe_exif(read: Callable[[], bytes | None]) -> bytes | None:
@@ -240,15 +251,18 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes |
 
 def _decode_jpeg(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Decode a JPEG file; of a phone's MPO file this is the first, full-size frame."""
-    return _decode_with_pillow(JpegImagePlugin.JpegImageFile(stream), label, max_pixels, "JPEG")
+    modest = image_bombs.check_jpeg(stream)
+    return _decode_with_pillow(JpegImagePlugin.JpegImageFile(modest), label, max_pixels, "JPEG")
 
 
 def _decode_bmp(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
+    image_bombs.check_bmp(stream)
     return _decode_with_pillow(BmpImagePlugin.BmpImageFile(stream), label, max_pixels, "BMP")
 
 
 def _decode_avif(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode an AVIF file to 8 bits; Pillow reduces 10 and 12 bits."""
+    """Decode an AVIF file to 8 bits; Pillow reduces 10 and 12 bits, and reads EXIF on opening."""
+    image_bombs.check_hidden_exif(stream)
     return _decode_with_pillow(AvifImagePlugin.AvifImageFile(stream), label, max_pixels, "AVIF")
 
 
@@ -284,7 +298,7 @@ def _decode_heic(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 def _decode_png(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Decode a PNG file, 16 bits through OpenCV."""
     depth, colour_type = stream.read(26)[24:]
-    stream.seek(0)
+    image_bombs.check_png(stream)
     image = PngImagePlugin.PngImageFile(stream)
     if depth != 16:
         return _decode_with_pillow(image, label, max_pixels, "PNG")
@@ -349,6 +363,7 @@ def _decode_tiff(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     Integer samples of 1 to 16 bits only. Floating-point TIFF is refused: its white point is not
     recorded, and scaling by a guess would change the exposure without a word.
     """
+    image_bombs.check_directories(stream)
     directory, pages = _tiff_directory(stream)
     if _DNG in directory or int(directory.get(_SUBFILE_TYPE, 0)) & 1:
         raise ImageRejected(refusal(stream, RAW, label))
@@ -359,6 +374,8 @@ def _decode_tiff(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     check_size(label, int(directory[_WIDTH]), int(directory[_LENGTH]), max_pixels)
     bits = set(directory.get(_BITS, (1,)))
     sample_format = set(directory.get(_SAMPLE_FORMAT, (1,)))
+    if not all(isinstance(number, int) for number in bits):
+        raise ValueError("a number of bits that is none")  # text of the file would be in our words
     if not sample_format <= {1, 4} or not bits <= {1, 2, 4, 8, 16}:
         kind = "floating-point" if 3 in sample_format else "signed" if 2 in sample_format else ""
         raise ImageRejected(
@@ -396,8 +413,8 @@ def _tiff_directory(stream: BinaryIO) -> tuple[TiffImagePlugin.ImageFileDirector
 def _decode_tiff16(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> Raster:
     """Decode 16-bit grey or RGB, with or without alpha.
 
-    tifffile decodes what it can without further packages; OpenCV the rest (LZW), which it gets
-    right only for 1, 3 or 4 interleaved samples.
+    tifffile decodes what it can without further packages; OpenCV the rest (LZW) and PackBits, which
+    tifffile reads byte by byte. OpenCV gets only 1, 3 or 4 interleaved samples right.
     """
     import tifffile
 
@@ -407,7 +424,7 @@ def _decode_tiff16(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirecto
     if not colours <= count <= colours + 4:
         raise ValueError(f"{count} samples a pixel")
     stream.seek(0)
-    if directory.get(_COMPRESSION, 1) in (1, 8, 32773, 32946):
+    if directory.get(_COMPRESSION, 1) in (1, 8, 32946):
         with tifffile.TiffFile(stream) as file:
             page = file.pages[0]
             if not all(page.dataoffsets) or not all(page.databytecounts):

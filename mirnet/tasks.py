@@ -95,5 +95,7 @@ def get_task(task_id: str) -> Task:
         InvalidRequest: No task has this id.
     """
     if task_id not in TASKS:
-        raise InvalidRequest(f"There is no task {task_id!r}: choose one of {', '.join(TASKS)}.")
+        raise InvalidRequest(
+            f"There is no task {str(task_id)[:80]!r}: choose one of {', '.join(TASKS)}."
+        )
     return TASKS[task_id]

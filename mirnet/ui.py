@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from . import catalogue, ui_html, weights
+from .access import Access, allows
 from .apart import Apart, restore_by
 from .compare import likeness
 from .errors import InvalidRequest, MIRNetError
@@ -105,6 +106,7 @@ class RestoreTab:
         page: gr.Blocks,
         max_pixels: int,
         apart: Apart | None = None,
+        access: Access | None = None,
     ):
         """Build the tab.
 
@@ -113,8 +115,10 @@ class RestoreTab:
             max_pixels: Most pixels accepted, in a photo and in its result.
             apart: Restores in another process, as a Space with a shared GPU wants it; None restores
                 here.
+            access: Who may download weights; everybody, by default.
         """
         self.max_pixels = max_pixels
+        self.access = access or Access("operate")
         self._apart = apart
         self.shelf = Shelf()
         self.runs = Runs()
@@ -491,27 +495,33 @@ class RestoreTab:
             "value": wanted if wanted in ids else (ids[0] if ids else None),
         }
 
-    def _note(self, task_id: str, weights_id: str | None) -> str:
-        entry = catalogue.load_catalogue().get(weights_id or "")
-        return ui_html.weights_note(get_task(task_id), entry)
+    def _may_download(self, request: gr.Request | None) -> bool:
+        return allows(self.access.level(request), "operate")
 
-    def change_task(self, task_id: str) -> Update:
+    def _note(self, task_id: str, weights_id: str | None, request: gr.Request | None = None) -> str:
+        entry = catalogue.load_catalogue().get(weights_id or "")
+        return ui_html.weights_note(get_task(task_id), entry, self._may_download(request))
+
+    def change_task(self, task_id: str, request: gr.Request | None = None) -> Update:
         """Another task: its weights and its examples."""
         values = self._weights_values(task_id)
         return {
             self.weights: gr.update(**values),
             self.samples: gr.update(**self._sample_values(task_id)),
             self.same_size: gr.update(visible=get_task(task_id).scale > 1, value=False),
-            **self.change_weights(task_id, values["value"]),
+            **self.change_weights(task_id, values["value"], request),
         }
 
-    def change_weights(self, task_id: str, weights_id: str | None) -> Update:
+    def change_weights(
+        self, task_id: str, weights_id: str | None, request: gr.Request | None = None
+    ) -> Update:
         """Other weights: what they are, and a Download button where they are not here."""
         entry = catalogue.load_catalogue().get(weights_id or "")
         offer = entry is not None and entry.downloadable and not weights.locate(entry.id)
+        offer = offer and self._may_download(request)
         label = f"Download · {ui_html.size_text(entry)}" if entry is not None else "Download"
         return {
-            self.note: self._note(task_id, weights_id),
+            self.note: self._note(task_id, weights_id, request),
             self.fetch: gr.update(visible=offer, value=label),
         }
 
@@ -527,13 +537,15 @@ class RestoreTab:
             ids = [entry.id for entry in catalogue.entries_for(get_task(task_id).id)]
             if weights_id not in ids:
                 raise InvalidRequest("Choose weights first.")
+            if not self._may_download(request):
+                raise InvalidRequest("Only the operator of this page downloads weights.")
             for event in weights.fetch(str(weights_id)):
                 words, share = _fetch_words(event)
                 yield busy | {self.bar: ui_html.progress(words, share)}
             yield idle | {
                 self.bar: ui_html.state("The weights are here: press Restore.", "done"),
                 self.weights: gr.update(**self._weights_values(task_id, weights_id)),
-                **self.change_weights(task_id, weights_id),
+                **self.change_weights(task_id, weights_id, request),
             }
         except MIRNetError as error:
             yield idle | {self.bar: ui_html.state("Nothing was downloaded.", "failed")}

@@ -100,7 +100,7 @@ def size_text(entry: WeightsEntry) -> str:
     return f"{about}{entry.size_bytes / 1e6:.0f} MB"
 
 
-def weights_note(task: Task, entry: WeightsEntry | None) -> str:
+def weights_note(task: Task, entry: WeightsEntry | None, may_download: bool = True) -> str:
     """What the chosen weights are, and what is missing where they cannot run yet."""
     if entry is None:
         return _note(
@@ -117,8 +117,12 @@ def weights_note(task: Task, entry: WeightsEntry | None) -> str:
         parts.append(
             f"These are not on this machine: <b>{escape(size_text(entry))}</b> from "
             f"{_link(entry.source, entry.source_url)}, licence "
-            f"{_link(entry.licence, entry.licence_url)}. Nothing is fetched until you press "
-            "Download."
+            f"{_link(entry.licence, entry.licence_url)}. "
+            + (
+                "Nothing is fetched until you press Download."
+                if may_download
+                else "Only the operator of this page downloads them."
+            )
         )
     elif not present:
         parts.append(
@@ -265,9 +269,10 @@ never part of this program, and downloaded only when you press Download.</p>
 they do not compare with ours; † from memory, found in no text. Super-resolution enlarges the photo
 first (bicubic), then the network sharpens it: these networks keep the size.</p>
 <h2>Your photos</h2>
-<p>Photos and results stay on the machine that runs this page, are deleted after {keep_hours:g}
-hours, and are used for nothing else. No statistics are sent. At most {max_pixels / 1e6:.4g}
-megapixels.</p>
+<p>Photos and results stay on the machine that runs this page and are used for nothing else. They
+are deleted after {keep_hours:g} hours, and when the program ends. Neither the page nor your browser
+keeps a history of what you did, and no statistics are sent to anybody. Votes and names of blind
+reviews are stored with the run, as their page says. At most {max_pixels / 1e6:.4g} megapixels.</p>
 <h2>By program</h2>
 <pre tabindex="0"><code>from gradio_client import Client, handle_file
 Client("http://127.0.0.1:7860").predict(

@@ -28,9 +28,11 @@ class App:
 
 
 @contextmanager
-def running_app(script: str = "app.py", folder: Path = ROOT, **environment: str) -> Iterator[str]:
+def running_app(
+    script: str = "app.py", folder: Path = ROOT, log: Path | None = None, **environment: str
+) -> Iterator[str]:
     """`python app.py` on a free port; gives its address once it answers, and ends it."""
-    with app_process(environment, script=script, folder=folder) as app:
+    with app_process(environment, script=script, folder=folder, log=log) as app:
         yield app.url
 
 

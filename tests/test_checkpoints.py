@@ -1,6 +1,8 @@
 """Foreign weights files: good in every wrapping, and every way they can be wrong."""
 
+import json
 import pickle
+import struct
 import zipfile
 
 import pytest
@@ -144,3 +146,104 @@ def test_half_precision_becomes_float32(theirs, tmp_path):
     half = {name: value.half() for name, value in theirs.items()}
     model = load_weights(saved(tmp_path, half))
     assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+# ---------------------------------------------------------------- files that are made to harm
+
+
+def meta_zeros(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device="meta")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.zeros(1).expand(10**6, 10**6), "does not hold them|damaged|cannot be read"),
+        (meta_zeros(10**6, 10**6), "does not hold them|cannot be read"),
+        (torch.zeros(3, 3, dtype=torch.float8_e4m3fn), "must be float"),
+        (torch.zeros(3, 3, dtype=torch.complex64), "must be float"),
+        (torch.eye(3).to_sparse(), "must be float"),
+        (torch.tensor([1.0, float("inf")]), "not numbers"),
+        (torch.tensor([1e300], dtype=torch.float64), "not numbers"),
+    ],
+    ids=["stride 0", "meta", "float8", "complex", "sparse", "inf", "inf in float32"],
+)
+def test_tensors_that_are_not_what_they_say(theirs, tmp_path, value, message):
+    with pytest.raises(CheckpointRejected, match=message):
+        load_weights(saved(tmp_path, theirs | {"conv_out.weight": value}))
+
+
+def ours(**more: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The names by which a network of ours is told, and what else there is."""
+    names = ("groups.0.blocks.0.x", "attention_slope", "conv_in.weight")
+    tensors = {name: torch.zeros(1) for name in names}
+    return tensors | {"conv_in.weight": torch.zeros(8, 3, 3, 3)} | more
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["groups.999999999.blocks.0.x", "groups.0.blocks.999999999.x", "groups.200.blocks.200.x",
+     "groups." + "9" * 5000 + ".blocks.0.x"],
+)  # fmt: skip
+def test_a_name_makes_no_network_of_a_billion_blocks(name):
+    with pytest.raises(CheckpointRejected):
+        build_model(ours(**{name: torch.zeros(1)}))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 3, 3), (8,), (), (10**6, 3, 1, 1), (7, 10**5, 1, 1)])
+def test_an_absurd_first_layer_builds_nothing(shape):
+    with pytest.raises(CheckpointRejected):
+        build_model(ours(**{"conv_in.weight": torch.zeros(shape)}))
+    streams = {f"groups.0.blocks.0.context_{s}.conv1.weight": torch.zeros(shape)
+               for s in ("top", "mid", "bot")}  # fmt: skip
+    v2 = {k: v for k, v in ours(**streams).items() if k != "attention_slope"}
+    with pytest.raises(CheckpointRejected):
+        build_model(v2)
+
+
+def safetensors_file(path, header: dict | bytes, body: bytes = b"", length: int | None = None):
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(raw) if length is None else length) + raw + body)
+    return path
+
+
+LIES = {
+    "a terabyte": {"a": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}},
+    "a shape beyond its bytes": {"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4]}},
+    "an overflow": {"a": {"dtype": "F32", "shape": [2**62, 8], "data_offsets": [0, 4]}},
+    "bytes before the start": {"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}},
+    "bytes of another": {
+        name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in ("a", "b")},
+    "an unknown type": {"a": {"dtype": "OBJECT", "shape": [1], "data_offsets": [0, 4]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_header_that_lies_is_refused(tmp_path, lie):
+    with pytest.raises(CheckpointRejected, match="damaged or cut off"):
+        read_checkpoint(safetensors_file(tmp_path / "lie.safetensors", LIES[lie], bytes(4)))
+
+
+@pytest.mark.parametrize("length", [0, 2**63 - 1, 2**64 - 1, 200_000_000])
+def test_a_header_of_another_length_is_refused(tmp_path, length):
+    path = safetensors_file(tmp_path / "long.safetensors", b"{" * 100, length=length)
+    with pytest.raises(CheckpointRejected):
+        read_checkpoint(path)
+
+
+def test_a_file_of_countless_empty_tensors_is_refused(tmp_path):
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = {f"t{number}": empty for number in range(checkpoints.MOST_TENSORS + 1)}
+    with pytest.raises(CheckpointRejected, match="entries"):
+        read_checkpoint(safetensors_file(tmp_path / "many.safetensors", header))
+
+
+def test_a_pickle_without_end_is_refused(tmp_path):
+    path = tmp_path / "deep.pth"
+    for content in (
+        b"\x80\x02" + b"(" * 10**6 + b".",
+        b"\x80\x02" + b"]" * 10**6 + b"a" * 10**6 + b".",
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointRejected):
+            read_checkpoint(path)

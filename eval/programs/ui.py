@@ -9,6 +9,7 @@ import gradio as gr
 from ..benchmarks import get_benchmark, load_benchmarks
 from ..compare import default_baseline
 from ..methods import list_methods
+from ..rights import Rights, owner
 from ..runner import Order
 from ..service import Service
 from ..widgets.ui import told
@@ -17,13 +18,15 @@ from ..widgets.ui import told
 class Endpoints:
     """Adds the endpoints to the page that is being built."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: Service, rights: Rights | None = None):
         """Add them.
 
         Args:
             service: Runs, and what may be done with them.
+            rights: Who may do it; everybody what the service allows, by default.
         """
         self.service = service
+        self.rights = rights or Rights(service)
         self._add()
 
     def _add(self) -> None:
@@ -59,6 +62,7 @@ class Endpoints:
         seed: int = 0,
         protocols: list[str] | None = None,
         title: str = "",
+        request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Start an evaluation: its id comes back at once. pairs: 0 for all."""
         with told():
@@ -70,7 +74,8 @@ class Endpoints:
                 seed=seed,
                 title=title,
             )
-            return self.status(self.service.start(order))
+            run_id = self.service.start(order, self.rights.level(request), owner(request))
+            return self.status(run_id)
 
     def status(self, run: str) -> dict[str, Any]:
         """Tell how a run stands. run: its id."""

@@ -15,6 +15,7 @@ from ..benchmarks import get_benchmark, load_benchmarks
 from ..figures import draw
 from ..methods import list_methods
 from ..protocols import PROTOCOLS
+from ..rights import Rights, owner
 from ..runner import Order
 from ..service import RESUMABLE, Service, Snapshot, default_benchmark, default_methods
 from ..ui_scripts import SHOW_PROGRESS
@@ -36,16 +37,22 @@ class RunView:
     """Builds the view inside the current tab; `connect` lets its widgets act."""
 
     def __init__(
-        self, service: Service, run: gr.Dropdown, run_choices: Callable[[], list[tuple[str, str]]]
+        self,
+        service: Service,
+        rights: Rights,
+        run: gr.Dropdown,
+        run_choices: Callable[[], list[tuple[str, str]]],
     ):
         """Build the view.
 
         Args:
             service: Runs, and what may be done with them.
+            rights: Who may do it.
             run: The page's choice of a stored run, which gets a run that has ended.
             run_choices: What it offers.
         """
         self.service = service
+        self.rights = rights
         self.run = run
         self._run_choices = run_choices
         self._build()
@@ -53,6 +60,7 @@ class RunView:
             self.followed, self.seen, self.timer, self.bar, self.table, self.thumbs, self.plot,
             self.stop, self.resume, self.start, self.opens, self.run,
         ]  # fmt: skip
+        self.offered = [self.only_look, self.ordering, self.facts]
 
     # ------------------------------------------------------------ widgets
 
@@ -60,18 +68,15 @@ class RunView:
         self.followed = gr.State(None)  # id of the run whose progress is shown
         self.seen = gr.State((None, 0))
         self.timer = gr.Timer(TICK_SECONDS, active=False)
-        if self.service.read_only:
-            gr.HTML(
-                ui_html.empty(
-                    "This copy only shows results",
-                    "Runs can be looked at here, not started. Run MIRNet Studio on your own "
-                    "machine to make some.",
-                )
-            )
+        may_run = self.rights.may("run")
+        can_sign_in = self.rights.access.operator is not None
+        self.only_look = gr.HTML(
+            ui_html.only_look(self.service.read_only, can_sign_in), visible=not may_run
+        )
         with gr.Row(equal_height=False, elem_id="ev-desk"):
             with gr.Column(
-                scale=4, min_width=300, visible=not self.service.read_only, elem_id="ev-order"
-            ):
+                scale=4, min_width=300, visible=may_run, elem_id="ev-order"
+            ) as self.ordering:
                 self._build_order()
             with gr.Column(scale=7, min_width=320, elem_id="ev-live"):
                 self.bar = gr.HTML(
@@ -80,7 +85,7 @@ class RunView:
                         "Press Start: scores come in picture by picture, and you may close this "
                         "page meanwhile.",
                     )
-                    if not self.service.read_only
+                    if may_run
                     else "",
                     elem_id="ev-bar",
                 )
@@ -112,7 +117,7 @@ class RunView:
         )
         entry = get_benchmark(str(benchmark))
         self.facts = gr.HTML(
-            ui_html.benchmark_facts(entry, local=self.service.local), elem_id="ev-facts"
+            ui_html.benchmark_facts(entry, local=self.rights.may("operate")), elem_id="ev-facts"
         )
         self.folder = gr.Textbox(
             label="Folder with the files, on this machine", visible=False, elem_id="ev-folder"
@@ -219,7 +224,7 @@ class RunView:
     def _protocol_choices(self, benchmark: str) -> list[tuple[str, str]]:
         return [(PROTOCOLS[name].title, name) for name in get_benchmark(benchmark).protocols]
 
-    def change_task(self, task: str) -> Update:
+    def change_task(self, task: str, request: gr.Request | None = None) -> Update:
         """Another task: its benchmarks and its methods."""
         benchmark = str(default_benchmark(task))
         names = default_methods(task)
@@ -227,29 +232,38 @@ class RunView:
             self.benchmark: gr.update(choices=self._benchmark_choices(task), value=benchmark),
             self.methods: gr.update(choices=self._method_choices(task), value=names),
             self.missing: ui_html.missing_methods(list_methods(task)),
-            **self.change_benchmark(benchmark, names),
+            **self.change_benchmark(benchmark, names, request),
         }
 
-    def change_benchmark(self, benchmark: str, methods: list[str]) -> Update:
+    def change_benchmark(
+        self, benchmark: str, methods: list[str], request: gr.Request | None = None
+    ) -> Update:
         """Another benchmark: what it is, before anything is fetched."""
         entry = get_benchmark(benchmark)
+        local = self.rights.may("operate", request)
         pairs = min(4, entry.pairs or 4)
         return {
             self.n: pairs,
             self.protocols: gr.update(
                 choices=self._protocol_choices(benchmark), value=[entry.protocols[0]]
             ),
-            self.facts: ui_html.benchmark_facts(entry, local=self.service.local),
-            self.folder: gr.update(visible=entry.brought and self.service.local, value=""),
-            self.estimate: self.change_size(benchmark, pairs, methods),
+            self.facts: ui_html.benchmark_facts(entry, local=local),
+            self.folder: gr.update(visible=entry.brought and local, value=""),
+            self.estimate: self.change_size(benchmark, pairs, methods, request),
         }
 
-    def change_size(self, benchmark: str, n: float | None, methods: list[str]) -> str:
+    def change_size(
+        self,
+        benchmark: str,
+        n: float | None,
+        methods: list[str],
+        request: gr.Request | None = None,
+    ) -> str:
         """Another size: about how long it takes."""
         entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
         if entry.pairs:
             pairs = min(pairs, entry.pairs)
-        limits = self.service.limits.words()
+        limits = self.service.limits_of(self.rights.level(request)).words()
         return ui_html.estimate(self.service.estimate(entry, pairs, methods), pairs, limits)
 
     # ------------------------------------------------------------ running
@@ -270,6 +284,7 @@ class RunView:
         protocols: list[str],
         folder: str | None,
         title: str | None,
+        request: gr.Request,
     ) -> Iterator[Update]:
         """Check the order and put it into the queue."""
         named = (folder or "").strip()
@@ -289,23 +304,25 @@ class RunView:
                     seed=int(seed or 0),
                     folder=Path(named) if named and entry.brought else None,
                     title=title or "",
-                )
+                ),
+                self.rights.level(request),
+                owner(request),
             )
         except MIRNetError as error:
             yield {self.bar: ui_html.safely(error), self.start: gr.update(interactive=True)}
             raise shown(error) from error
         yield self._followed(run_id, 0) | {self.start: gr.update(interactive=True)}
 
-    def halt(self, run_id: str | None) -> Update:
+    def halt(self, run_id: str | None, request: gr.Request) -> Update:
         """Stop was pressed."""
         with told():
-            self.service.stop(str(run_id))
+            self.service.stop(str(run_id), self.rights.level(request), owner(request))
         return self._followed(run_id, 0)
 
-    def go_on(self, run_id: str | None) -> Update:
+    def go_on(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume was pressed."""
         with told():
-            self.service.resume(str(run_id))
+            self.service.resume(str(run_id), self.rights.level(request), owner(request))
         return self._followed(run_id, 0)
 
     def tick(self, run_id: str | None, seen: tuple) -> Any:
@@ -349,13 +366,21 @@ class RunView:
             update[self.run] = gr.update(choices=self._run_choices())
         return update
 
-    def arrived(self) -> Update:
+    def arrived(self, request: gr.Request | None = None) -> Update:
         """The page was opened: what a run would take, and what is under way."""
         update: Update = {}
         first = get_benchmark(str(default_benchmark(FIRST_TASK)))
-        if not self.service.read_only:
+        may_run = self.rights.may("run", request)
+        if self.rights.level(request) != self.rights.at_first:
+            local = self.rights.may("operate", request)
+            update = {
+                self.only_look: gr.update(visible=not may_run),
+                self.ordering: gr.update(visible=may_run),
+                self.facts: ui_html.benchmark_facts(first, local=local),
+            }
+        if may_run:
             update[self.estimate] = self.change_size(
-                first.id, min(4, first.pairs or 4), default_methods(FIRST_TASK)
+                first.id, min(4, first.pairs or 4), default_methods(FIRST_TASK), request
             )
         following = self.service.current() or self._newest()
         if following is not None:

@@ -1,0 +1,90 @@
+"""The folder for uploads and results of one program, and what was left in it and beside it.
+
+Gradio deletes the files that it knows, also when it ends. It does not know of uploads that broke
+off, and a program that is killed leaves all of its own. So each program gets a folder of its own,
+which nobody else on the machine may read; the next one to start removes the folders of those that
+are no more, and `sweep` what broke off.
+"""
+
+import getpass
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+
+def own_folder(parent: Path | None = None) -> Path:
+    """Make this program's folder, and remove those of programs that have ended.
+
+    Args:
+        parent: Where all of them lie; in the system's temporary folder by default.
+
+    Returns:
+        The folder: empty, readable by this user alone.
+    """
+    home = parent or _home()
+    for folder in home.iterdir():
+        if re.fullmatch(r"\d+-\d+", folder.name) and not _is_alive(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+    own = home / _name(os.getpid())
+    own.mkdir(mode=0o700, exist_ok=True)
+    return own
+
+
+def sweep(folder: Path, seconds: float) -> int:
+    """Remove what broke off: temporary files of uploads that nothing was written to for a while.
+
+    Args:
+        folder: Where uploads go; what was finished lies in folders below it and is left alone.
+        seconds: How long ago the last byte came.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    for path in folder.glob("tmp*"):
+        try:
+            if path.is_file() and time.time() - path.stat().st_mtime > seconds:
+                path.unlink()
+                removed += 1
+        except OSError:  # finished meanwhile, or of somebody else
+            continue
+    return removed
+
+
+def _home() -> Path:
+    """One user's folder; another one where somebody else has taken its name."""
+    home = Path(tempfile.gettempdir()) / f"mirnet-studio-{_user()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    found = home.lstat()
+    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    if mine and stat.S_ISDIR(found.st_mode) and (os.name != "posix" or not found.st_mode & 0o077):
+        return home
+    return Path(tempfile.mkdtemp(prefix="mirnet-studio-"))
+
+
+def _user() -> str:
+    if hasattr(os, "getuid"):
+        return str(os.getuid())
+    return re.sub(r"\W", "_", getpass.getuser())
+
+
+def _name(process: int) -> str:
+    """A process and when it began, so that a number used again is not taken for it."""
+    import psutil
+
+    return f"{process}-{int(psutil.Process(process).create_time())}"
+
+
+def _is_alive(name: str) -> bool:
+    import psutil
+
+    try:
+        return _name(int(name.partition("-")[0])) == name
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # of another user: let it be
+        return True
