@@ -19,6 +19,7 @@ from .tools import (
     fault,
     nothing_half_written,
     only_run,
+    quoted,
     refused,
     restore,
     succeeded,
@@ -83,7 +84,7 @@ def full_disk_evaluating(place: Place) -> str:
         succeeded(place.run("-m", "eval", "resume", stored.id))
         assert (stored.folder / "scores.jsonl").read_bytes().startswith(before)
         assert facts(stored.rows()) == whole(place), "another result than without the fault"
-    return f"exit 2, “{said[-130:]}”; {kept} pictures kept; resumed, bit for bit the same"
+    return f"exit 2, {quoted(said)}; {kept} pictures kept; resumed, bit for bit the same"
 
 
 @fault("disk full of uploads while the app is used (tmpfs)")
@@ -114,7 +115,7 @@ def read_only_state(place: Place) -> str:
             photo = as_file(marked(5, 300, 200))
             same_as_library(restore(app.url, photo), photo)
     succeeded(place.run("-m", "eval", "run", *ORDER))
-    return f"“{said[-130:]}”; stored runs are shown and photos restored meanwhile"
+    return f"{quoted(said)}; stored runs are shown and photos restored meanwhile"
 
 
 @fault("run.json, scores.jsonl, index, thumbnails and kept pictures damaged")
@@ -144,7 +145,7 @@ def damaged_files(place: Place) -> str:
     again = place.store.run(place.store.headers()[0].id)
     assert facts(again.rows()) == facts(newest.rows()) == whole(place)
     assert not any(row.cached for row in again.rows())
-    return f"“{told[0][:90]}”, “{told[1][:70]}”; other runs are shown; damaged pictures made anew"
+    return f"{quoted(told[0])}, {quoted(told[1])}; other runs are shown; pictures are made anew"
 
 
 @fault("one byte of downloaded weights changed on disk")
@@ -172,4 +173,4 @@ def damaged_weights(place: Place) -> str:
         succeeded(place.run("-m", "mirnet", "weights", "forget", "hub:org/name"))
         succeeded(place.run("-m", "mirnet", "weights", "fetch", "hub:org/name"))
         assert restored_with(place, "hub:org/name") == before, "another result"
-    return f"exit 2, “{said[-150:]}”; fetched again, bit for bit the same"
+    return f"exit 2, {quoted(said)}; fetched again, bit for bit the same"

@@ -19,6 +19,7 @@ from .tools import (
     fault,
     nothing_half_written,
     only_run,
+    quoted,
     refused,
     restore,
     rows_in,
@@ -98,7 +99,7 @@ def _kill_a_worker(place: Place, *engine: str) -> str:
     said = " ".join((process.communicate(timeout=600)[1] or "").split())
     assert "Traceback" not in said, said[-400:]
     assert process.returncode in (0, 2), f"exit {process.returncode}: {said[-300:]}"
-    return "went on without it" if process.returncode == 0 else f"“{said[-160:]}”"
+    return "went on without it" if process.returncode == 0 else quoted(said)
 
 
 @fault("kill -9 of a worker process while it evaluates")

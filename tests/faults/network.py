@@ -21,6 +21,7 @@ from .tools import (
     facts,
     fault,
     only_run,
+    quoted,
     refused,
     restore,
     rows_in,
@@ -49,7 +50,9 @@ def restored_with(place: Place, weights: str) -> str:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
-def _hub_fails(place: Place, broken: HubFault, works: bool) -> str:
+def _hub_fails(place: Place, broken: HubFault, works: str = "") -> str:
+    """Fetch weights from a Hub with a fault, and again without; `works` says what is to be told of
+    a fetch that is to succeed all the same."""
     content = model_file(place.folder)
     with LoopbackHub() as hub:
         place.extra["HF_ENDPOINT"] = hub.url
@@ -59,9 +62,9 @@ def _hub_fails(place: Place, broken: HubFault, works: bool) -> str:
         done = place.run(*fetch)
         if works:
             succeeded(done)
-            said = "slower, and complete"
+            said = works
         else:
-            said = f"exit 2, “{refused(done)[-190:]}”; nothing kept of it"
+            said = f"exit 2, {quoted(refused(done), 230)}; nothing kept of it"
             kept = list((place.folder / "cache").rglob("*.safetensors"))
             assert not kept, f"kept: {kept}"
         hub.heal()
@@ -76,27 +79,27 @@ def _hub_fails(place: Place, broken: HubFault, works: bool) -> str:
 
 @fault("Hub answers 500", slow=False)
 def hub_500(place: Place) -> str:
-    return _hub_fails(place, HubFault(status=500), works=False)
+    return _hub_fails(place, HubFault(status=500))
 
 
 @fault("Hub sends 8 kB every 0.1 s")
 def hub_slow(place: Place) -> str:
-    return _hub_fails(place, HubFault(seconds_per_chunk=0.1), works=True)
+    return _hub_fails(place, HubFault(seconds_per_chunk=0.1), "slower, and complete")
 
 
 @fault("Hub cuts every connection after 20 kB")
 def hub_cut(place: Place) -> str:
-    return _hub_fails(place, HubFault(cut_after=20_000), works=False)
+    return _hub_fails(place, HubFault(cut_after=20_000))
 
 
 @fault("Hub cuts the first connection after 20 kB")
 def hub_cut_once(place: Place) -> str:
-    return _hub_fails(place, HubFault(cut_after=20_000, times=1), works=True)
+    return _hub_fails(place, HubFault(cut_after=20_000, times=1), "taken up where it broke")
 
 
 @fault("Hub sends one wrong byte")
 def hub_corrupt(place: Place) -> str:
-    return _hub_fails(place, HubFault(flip_byte=True), works=False)
+    return _hub_fails(place, HubFault(flip_byte=True))
 
 
 def _faketime() -> str:
@@ -190,7 +193,7 @@ def no_memory_restoring(place: Place) -> str:
     succeeded(
         place.run("-m", "mirnet", "restore", str(small), "-o", str(made), "--task", "denoise")
     )
-    return f"with 20 to 300 MB: exit 2, “{said[0][-120:]}” to “{said[-1][-120:]}”"
+    return f"with 20 to 300 MB: exit 2, {quoted(said[0])} or {quoted(said[-1])}"
 
 
 @fault("address space limited while it evaluates (RLIMIT_AS)")
@@ -204,4 +207,4 @@ def no_memory_evaluating(place: Place) -> str:
     reason = failed[0].error if failed else stored.header().error
     succeeded(place.run("-m", "eval", "resume", stored.id))
     assert facts(stored.rows()) == whole(place), "another result than without the fault"
-    return f"{len(failed)} pictures say “{str(reason)[:110]}”; resumed, bit for bit the same"
+    return f"{len(failed)} pictures say {quoted(str(reason))}; resumed, bit for bit the same"

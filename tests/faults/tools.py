@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -124,6 +125,14 @@ def refused(done: subprocess.CompletedProcess, *words: str) -> str:
     for word in words:
         assert word in said, f"{word!r} is not in: {said}"
     return said
+
+
+def quoted(words: str, most: int = 170) -> str:
+    """What was said, in quotation marks: its end, between words, without folders of the test."""
+    clean = re.sub(r"\S*/mirnet-fault-\w+/", "", " ".join(words.split()))
+    if len(clean) > most:
+        clean = "… " + clean[-most:].partition(" ")[2]
+    return f"“{clean}”"
 
 
 def succeeded(done: subprocess.CompletedProcess) -> None:
