@@ -167,6 +167,8 @@ class Order:
     """Most pixels accepted."""
     tiling: str = "auto"
     """How tiles agree: a key of `mirnet.restore.TILINGS`."""
+    engine: str = "auto"
+    """What computes: a key of `mirnet.engines.ENGINES`, or "auto"."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,7 @@ def restore_file(
         max_pixels=order.max_pixels,
         tiling=order.tiling,
         device=device,
+        engine=order.engine,
     )
     run.restoration = restoration
     try:

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from . import seamless, tiling
+from . import engines, seamless, tiling
 from .checkpoints import architecture_name, count_parameters
 from .devices import default_device
 from .errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
@@ -124,6 +124,10 @@ class Restored:
     """How often each tile went through the network, flips and rotations not counted."""
     agreement_db: float | None = None
     """Of `exact`: estimated PSNR between the result and the whole photo in one go."""
+    engine: str = "torch"
+    """What computed it: a key of `mirnet.engines.ENGINES`."""
+    engine_note: str = ""
+    """Why it was not the engine that was asked for; else ""."""
 
     @property
     def megapixels(self) -> float:
@@ -136,7 +140,7 @@ class Restored:
         return self.megapixels / max(self.seconds, 1e-9)
 
     def facts(self) -> str:
-        """One line for a person: weights, hash, size, time, speed, tiles and how they agree."""
+        """One line for a person: weights, hash, size, time, tiles and how they agree, engine."""
         parts = [f"weights {self.weights_id}"]
         if self.weights_sha256:
             parts.append(f"sha256 {self.weights_sha256[:6]}…")
@@ -145,6 +149,9 @@ class Restored:
             parts.append(f"{self.megapixels:.3g} MP in {self.seconds:.1f} s ({speed:.2g} MP/s)")
             many = f"{self.tiles} tiles up to {self.tile_px} px"
             parts.append("1 tile" if self.tiles == 1 else many + self._how_tiles_agree())
+            parts.append(f"engine {self.engine}")
+            if self.engine_note:
+                parts.append(self.engine_note)
         else:
             parts.append(f"{self.megapixels:.3g} MP unchanged at strength 0")
         return " · ".join(parts)
@@ -197,6 +204,7 @@ class _Settings:
     overlap_px: int
     device: torch.device
     tiling: str
+    engine: str
 
 
 class Restoration:
@@ -220,6 +228,7 @@ class Restoration:
         self._areas: list[int] = []
         self._tiles = self._passes = 0
         self._agreement_db: float | None = None
+        self._engine = engines.Prepared(network.model, "torch")
         if settings.strength > 0:
             size = before.height, before.width
             lengths = settings.tile_px, settings.overlap_px
@@ -311,6 +320,8 @@ class Restoration:
             tiling=self._tiling,
             passes=self._passes,
             agreement_db=self._agreement_db,
+            engine=self._engine.engine,
+            engine_note=self._engine.note,
         )
 
     def _run(self) -> Generator[int]:
@@ -320,7 +331,11 @@ class Restoration:
         if not self._plan:
             self._pixels = self._before.pixels
             return
-        model = _on_device(self._network.model, self._settings.device)
+        device = self._settings.device
+        model = _on_device(self._network.model, device)
+        with COMPUTE_LOCK:
+            self._engine = engines.prepare(self._settings.engine, model, device)
+        model = self._engine.network
         condition = self._condition(model)
         if self._tiling in ("exact", "fast"):
             yield from self._run_agreeing(model, condition)
@@ -402,7 +417,7 @@ class Restoration:
             with COMPUTE_LOCK.of(self._share), torch.inference_mode():
                 return _checked(
                     lambda image: network.restore_padded(image, condition, pools),
-                    _laid_out(tiles, model).to(self._settings.device),
+                    laid_out(tiles, model).to(self._settings.device),
                 )
 
         return run
@@ -419,12 +434,13 @@ class Restoration:
             return "naive"  # its tiles cannot be told about the whole photo
         if wanted != "auto":
             return wanted
+        exactly = engines.is_exact(self._settings.engine)
         naive = sum(self._areas)
         quick = getattr(model, "stem", 1) > 1
         large = self._before.height * self._before.width > LONGEST_WAIT_PIXELS
         for choice, longest in LONGEST_AUTO.items():
             exact = choice == "exact"
-            if exact and quick and large:
+            if exact and (quick and large or not exactly):
                 continue
             areas = self._usual_areas(exact)
             if sum(areas) * (seamless.USUAL_PASSES if exact else 1) <= longest * naive:
@@ -465,7 +481,7 @@ class Restoration:
     ) -> np.ndarray | None:
         """Restore one tile: (h, w, 3) float32, not clamped; None when stopped meanwhile."""
         image = _as_tensor(self._before.pixels[tile.rows.pixels, tile.columns.pixels])
-        image = _laid_out(image, model).to(self._settings.device)
+        image = laid_out(image, model).to(self._settings.device)
         run = model if condition is None else lambda turned: model(turned, condition)
         total: Tensor | None = None
         for view in self._views:
@@ -509,6 +525,7 @@ def restore(
     max_pixels: int = MAX_PIXELS,
     device: "str | torch.device | None" = None,
     tiling: str = "auto",
+    engine: str = "auto",
 ) -> Restoration:
     """Start restoring a photo of any size from 1x1 up.
 
@@ -538,6 +555,9 @@ def restore(
             a GPU, else the CPU.
         tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
             without `restore_padded` knows only "naive".
+        engine: What computes: a key of `mirnet.engines.ENGINES`, or "auto" for the quickest one
+            with float32, timed once on a machine. Where it fails, "torch" takes its place, and
+            `Restored.engine_note` says why.
 
     Returns:
         An iterator of `TileDone` with `.result()` and `.cancel()`.
@@ -564,13 +584,19 @@ def restore(
     if tiling == "auto" and overlap_px is not None:
         tiling = "naive"
     place = choose_device(device)
+    engines.check_choice(engine, place)
+    if tiling == "exact" and not engines.is_exact(engine):
+        raise InvalidRequest(
+            f"Tiles cannot agree exactly with the engine {engine!r}, which rounds more: choose the "
+            'tiling "fast", or the engine "auto".'
+        )
     network = _network(weights, chosen)
     tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
     settings = _Settings(
-        chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling
+        chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling, engine
     )
     return Restoration(picture, network, settings)
 
@@ -722,11 +748,12 @@ def _as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None]
 
 
-def _laid_out(image: Tensor, model: nn.Module) -> Tensor:
+def laid_out(image: Tensor, model: nn.Module) -> Tensor:
     """A picture in the memory layout that a network is fastest with."""
-    if getattr(model, "stem", 1) == 1:  # measured: behind a stem, channels last is faster
-        return image.contiguous()
-    return image.contiguous(memory_format=torch.channels_last)
+    # Measured: behind a stem, channels last is faster.
+    if getattr(model, "channels_last", getattr(model, "stem", 1) > 1):
+        return image.contiguous(memory_format=torch.channels_last)
+    return image.contiguous()
 
 
 def _thumbnail(pixels: np.ndarray, longest_px: int) -> Tensor:
