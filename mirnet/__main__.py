@@ -626,4 +626,7 @@ def publish(
 
 
 if __name__ == "__main__":
+    from .memory import keep_freed_memory
+
+    keep_freed_memory()
     app(prog_name="python -m mirnet")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from . import catalogue, weights
 from .errors import Cancelled, InvalidRequest, WeightsUnavailable
 from .image import SAVE_FORMATS, Picture, size_of
+from .memory import give_back_memory
 from .tasks import get_task
 from .turns import Desk, Ticket
 
@@ -276,6 +277,7 @@ def restore_file(
         yield restoration.result()
     finally:  # `yield from` has closed the restoration
         run.restoration = None
+        give_back_memory()
 
 
 def choose_weights(task_id: str, weights_id: str | None) -> str:

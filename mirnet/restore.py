@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from . import engines, seamless, tiling
+from . import engines, memory, seamless, tiling
 from .checkpoints import architecture_name, count_parameters
 from .devices import default_device
 from .errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
@@ -44,6 +44,8 @@ COMPUTE_LOCK = FairLock()
 
 TILE_MEMORY_BYTES = 512 * 2**20
 """What the network may need for one tile when the tile size is chosen automatically."""
+TILE_MEMORY_SHARE = 0.5
+"""Of the memory that is free, where that is little; the rest is for the photo and its result."""
 FEATURE_MAPS = {"MIRNet": 24, "MIRNetV2": 16}
 """Full-resolution feature maps alive at the peak of a pass: measured (resident memory of a pass on
 the CPU, per pixel, over 4 bytes * features / stem**2) and rounded up."""
@@ -546,7 +548,8 @@ def restore(
             as an `nn.Module` that maps (B, 3, H, W) to the same shape.
         strength: 0 returns the input bit for bit, 1 the network's result, between them a blend.
         ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
-        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB.
+        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB, or in half
+            of the memory that is free where that is less.
         overlap_px: Shortest overlap of naive neighbours, which are then chosen unless `tiling` says
             otherwise; None for an eighth of a tile, at most 32.
         same_size: The photo already has its target size: do not enlarge it for super-resolution.
@@ -591,7 +594,7 @@ def restore(
             'tiling "fast", or the engine "auto".'
         )
     network = _network(weights, chosen)
-    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px)
+    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px, place)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
@@ -635,11 +638,13 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     return picture.with_pixels(pixels, alpha)
 
 
-def automatic_tile_px(model: nn.Module) -> int:
-    """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`.
+def automatic_tile_px(model: nn.Module, available_bytes: int | None = None) -> int:
+    """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`, if so much is free.
 
     Args:
         model: `MIRNet`, `MIRNetV2`; any other module is taken for one of MIRNet's size.
+        available_bytes: Memory that this program can still have, of which a tile gets at most
+            `TILE_MEMORY_SHARE`; None where nothing is known.
 
     Returns:
         Pixels, a multiple of 32.
@@ -648,14 +653,19 @@ def automatic_tile_px(model: nn.Module) -> int:
     features = getattr(conv_in, "out_channels", 64)
     maps = FEATURE_MAPS.get(architecture_name(model), max(FEATURE_MAPS.values()))
     bytes_per_pixel = maps * 4 * features / getattr(model, "stem", 1) ** 2
-    side = math.isqrt(int(TILE_MEMORY_BYTES / bytes_per_pixel))
+    budget: float = TILE_MEMORY_BYTES
+    if available_bytes is not None:
+        budget = min(budget, TILE_MEMORY_SHARE * available_bytes)
+    side = math.isqrt(int(budget / bytes_per_pixel))
     return min(max(side // 32 * 32, SMALLEST_TILE_PX), LARGEST_AUTO_TILE_PX)
 
 
-def _tile_sizes(network: _Network, tile_px: int | None, overlap_px: int | None) -> tuple[int, int]:
+def _tile_sizes(
+    network: _Network, tile_px: int | None, overlap_px: int | None, device: torch.device
+) -> tuple[int, int]:
     """Check or choose tile size and overlap."""
     if tile_px is None:
-        tile_px = automatic_tile_px(network.model)
+        tile_px = automatic_tile_px(network.model, memory.available_bytes(device))
     tile_px = _whole_number(tile_px, "tile size", SMALLEST_TILE_PX, LARGEST_TILE_PX)
     if overlap_px is None:
         overlap_px = min(tile_px // 8, LARGEST_AUTO_OVERLAP_PX)

@@ -1,6 +1,5 @@
 """How much memory a restoration needs, each measured in a process of its own."""
 
-import ctypes
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MIRNetError
+from ..memory import give_back_memory, keep_freed_memory
 
 MEGAPIXELS = (12, 24, 48)
 """Photos measured by default: of today's phones and cameras."""
@@ -22,11 +22,11 @@ class Peak:
 
     def __enter__(self) -> "Peak":
         self._before = None
+        give_back_memory()  # what earlier work left behind
         try:
-            ctypes.CDLL(None).malloc_trim(0)  # what earlier work left behind
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
             self._before = status_megabytes("VmRSS")
-        except (OSError, AttributeError):
+        except OSError:
             pass
         return self
 
@@ -117,6 +117,7 @@ def main() -> None:
     from dataclasses import asdict
 
     weights, megapixels, tiling = sys.argv[1:]
+    keep_freed_memory()  # as the app and the command line do
     sys.stdout.write(json.dumps(asdict(measure(weights, float(megapixels), tiling))))
 
 

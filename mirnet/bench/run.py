@@ -42,9 +42,9 @@ def read_size(text: str) -> tuple[int, int]:
     >>> read_size("600x400"), read_size("128")
     ((400, 600), (128, 128))
     """
-    width, _, height = text.lower().partition("x")
+    width, both, height = text.lower().partition("x")
     try:
-        size = int(height or width), int(width)
+        size = int(height if both else width), int(width)
     except ValueError:
         size = 0, 0
     if not all(1 <= side <= 4096 for side in size):

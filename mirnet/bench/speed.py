@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..complexity import multiply_adds
-from ..engines import ENGINES, available, prepare
+from ..engines import ENGINES, available
 from ..engines.auto import processor
 from ..errors import InvalidRequest
 from ..model import MIRNet
@@ -113,7 +114,9 @@ def run(
     here = available(torch.device("cpu"))
     unknown = [name for name in engines or () if name not in here]
     if unknown:
-        raise InvalidRequest(f"There is no engine {unknown[0]!r} here: choose from {here}.")
+        raise InvalidRequest(
+            f"There is no engine {unknown[0]!r} here: choose from {', '.join(here)}."
+        )
     for architecture in architectures:
         model = network(architecture)
         chosen = [
@@ -134,11 +137,9 @@ def _case(
         LITERAL: lambda: literal.restore(model, image.contiguous())
     }
     for name in engines:
-        ready = prepare(name, model, image.device)
-        if ready.note:
-            raise InvalidRequest(f"{architecture}: {ready.note}.")
-        laid = laid_out(image, ready.network)
-        contestants[name] = lambda used=ready.network, laid=laid: used(laid)  # type: ignore[misc]
+        used = ENGINES[name].prepare(model)  # unchecked: the error is among the results
+        laid = laid_out(image, used)
+        contestants[name] = partial(used, laid)
     errors: dict[str, float] = {}
     peaks: dict[str, float | None] = {}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}

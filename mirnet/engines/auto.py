@@ -86,12 +86,12 @@ def _key(model: nn.Module, rivals: list[str]) -> str:
 def processor() -> str:
     """Name of the processor, as far as the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        parts = ("model name", "cpu family", "model\t", "stepping")
-        found = dict.fromkeys(line.strip() for line in lines if line.startswith(parts))
-        return " ".join(line.partition(":")[2].strip() for line in found)
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return platform.processor() or platform.machine()
+    told = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    numbers = [told[name] for name in ("cpu family", "model", "stepping") if name in told]
+    return f"{told.get('model name', platform.machine())} ({'/'.join(numbers)})"
 
 
 def _file() -> Path:
