@@ -335,7 +335,7 @@ class Restoration:
             return
         device = self._settings.device
         model = _on_device(self._network.model, device)
-        with COMPUTE_LOCK:
+        with COMPUTE_LOCK.of(self._share):
             self._engine = engines.prepare(self._settings.engine, model, device)
         model = self._engine.network
         condition = self._condition(model)

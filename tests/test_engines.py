@@ -17,6 +17,7 @@ from mirnet.model import MIRNet
 from mirnet.model_v2 import MIRNetV2
 from mirnet.pooling import Survey
 from mirnet.restore import COMPUTE_LOCK, Cancelled, restore
+from mirnet.turns import Share
 from mirnet.weights import load
 
 CPU = torch.device("cpu")
@@ -286,7 +287,7 @@ def test_stopping_and_taking_turns_work_with_an_engine():
     work.cancel()
     with pytest.raises(Cancelled):
         work.result()
-    with COMPUTE_LOCK:  # somebody else computes, so nothing may start
+    with COMPUTE_LOCK.of(Share()):  # somebody else computes, so nothing may start
         waiting = restore(pixels, weights=model, tile_px=256, engine="winograd")
         thread = threading.Thread(target=waiting.result)
         thread.start()
