@@ -75,7 +75,10 @@ def available_bytes(device: "torch.device") -> int | None:
     if device.type == "cuda":
         import torch
 
-        return torch.cuda.mem_get_info(device)[0]
+        try:
+            return torch.cuda.mem_get_info(device)[0]
+        except RuntimeError:  # a shared GPU that is not lent at the moment
+            return None
     if device.type != "cpu":
         return None
     left = psutil.virtual_memory().available
