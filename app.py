@@ -282,9 +282,10 @@ def main() -> None:
     """Start the page and stay until Ctrl+C."""
     from eval.service import Service, warm_up
     from mirnet.leftovers import own_folder
-    from mirnet.memory import use_few_arenas
+    from mirnet.memory import keep_freed_memory, use_few_arenas
 
     use_few_arenas()
+    keep_freed_memory()
     flags = read_flags()
     if not os.environ.get("GRADIO_TEMP_DIR"):
         os.environ["GRADIO_TEMP_DIR"] = str(own_folder())

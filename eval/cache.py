@@ -15,10 +15,10 @@ from pathlib import Path
 
 from .runs import RunMethod, replace_file
 
-CODE = ("mirnet/*.py", "eval/methods.py", "eval/baselines.py")
+CODE = ("mirnet/*.py", "mirnet/engines/*.py", "eval/methods.py", "eval/baselines.py")
 """Files whose change may change an output."""
 FACES = {
-    "__main__.py", "ui.py", "ui_html.py", "terminal.py", "jobs.py", "memory.py", "preview.py",
+    "__main__.py", "ui.py", "ui_html.py", "terminal.py", "jobs.py", "preview.py",
     "turns.py",
 }  # fmt: skip
 """Files among them that never do."""

@@ -84,8 +84,8 @@ class Choice:
 class WeightsSettings(Settings):
     """How a network sees a picture."""
 
-    engine: Literal["torch"] = "torch"
-    """What computes."""
+    engine: Literal["torch", "winograd"] = "torch"
+    """What computes: `mirnet.engines`. Scores are measured with the reference by default."""
     whole_megapixels: float = Field(1.0, ge=0, le=100)
     """Up to this size a picture is not cut into tiles (MIRNet needs about 6 GB for one megapixel);
     above it tiles agree with the whole picture: `mirnet.restore` with `tiling="exact"`."""
@@ -363,6 +363,7 @@ def _restore(
         tile_px=tile_px if whole else None,
         tiling="auto" if whole else "exact",
         same_size=True,
+        engine=settings.engine,
     )
     result = work.result()
     return Output(result.picture.pixels, result.tiles)

@@ -512,8 +512,15 @@ def _too_many(pairs: int, limits: Limits) -> InvalidRequest:
 
 
 def warm_up() -> None:
-    """Import in the background what the first look at a run needs: seconds, on a busy machine."""
-    names = ("pandas", "pyarrow.parquet", "plotly.graph_objects", "scipy.stats", "cv2")
+    """Import in the background what a first photo and a first look at a run need: seconds."""
+    names = (
+        "mirnet.restore",
+        "pandas",
+        "pyarrow.parquet",
+        "plotly.graph_objects",
+        "scipy.stats",
+        "cv2",
+    )
     threading.Thread(
         target=lambda: [importlib.import_module(name) for name in names],
         name="warm-up",

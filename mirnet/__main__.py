@@ -1,4 +1,4 @@
-"""The command line: `python -m mirnet restore|weights|info|check|space|train|prepare`.
+"""The command line: `python -m mirnet restore|weights|info|check|bench|space|train|prepare`.
 
 Commands print results on stdout, progress and complaints on stderr. A wrong input ends with exit
 code 2 and one sentence, Ctrl-C with 130. Nothing heavy is imported before a command needs it.
@@ -51,6 +51,16 @@ class Tiling(StrEnum):
     exact = "exact"
     fast = "fast"
     naive = "naive"
+
+
+class Engine(StrEnum):
+    """What computes: as `mirnet.engines.ENGINES`, which is not imported here."""
+
+    auto = "auto"
+    torch = "torch"
+    winograd = "winograd"
+    bf16 = "bf16"
+    fp16 = "fp16"
 
 
 class Format(StrEnum):
@@ -138,6 +148,13 @@ def restore(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or mps. Default: cuda where there is one.")
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What computes: auto, the quickest with float32; torch, the reference; bf16 and "
+            "fp16 are quicker and not exact. `info` lists those that run here."
+        ),
+    ] = Engine.auto,
 ) -> None:
     """Restore pictures: python -m mirnet restore holiday/*.jpg -o restored --task denoise."""
     default_weights = get_task(task).default_weights
@@ -163,6 +180,7 @@ def restore(
             "tiling": tiling.value,
             "same_size": same_size,
             "device": device,
+            "engine": engine.value,
         }
         if max_pixels is not None:
             settings["max_pixels"] = max_pixels
@@ -429,8 +447,10 @@ def info() -> None:
 
     from . import __version__
     from .catalogue import load_catalogue
+    from .engines import available
     from .weights import cache_folder, locate
 
+    best = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     devices = ["cpu"]
     devices += [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     devices += ["mps"] if torch.backends.mps.is_available() else []
@@ -440,6 +460,7 @@ def info() -> None:
         **{name: version(name) for name in ("torch", "numpy", "pillow")},
         "threads": str(torch.get_num_threads()),
         "devices": ", ".join(devices),
+        "engines": ", ".join(available(best)),
         "cache": str(cache_folder()),
         "weights": ", ".join(key for key in load_catalogue() if locate(key)) or "none",
     }
@@ -463,6 +484,52 @@ def check(
         say(f"{'ok ' if finding.ok else 'BAD'} {finding.what:<8} {finding.words}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the rows as a document.")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print tables for the documentation.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only 128 x 128, two rounds, 1 to 3 megapixels.")
+    ] = False,
+    architecture: Annotated[
+        list[str] | None,
+        typer.Option(help="v1, v2 or an id from `weights list`; repeatable. Default: four."),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(help="256 or 600x400, width first; repeatable. Megapixels for --memory."),
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Repeatable. Default: all that may be quicker.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each contestant runs.")] = 5,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Instead: whole photos by megapixels and threads.")
+    ] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Instead: memory of large photos, by megapixels.")
+    ] = False,
+    overhead: Annotated[
+        bool, typer.Option("--overhead", help="Instead: what the app adds to a restoration.")
+    ] = False,
+) -> None:
+    """Time every engine against the papers' formulas, side by side, and compare their results."""
+    from .bench import run
+
+    chosen = run.Chosen(
+        architecture or None, size or None, engine or None, 2 if quick else rounds, quick
+    )
+    kinds = {"scaling": scaling, "memory": memory, "overhead": overhead}
+    asked = [name for name, wanted in kinds.items() if wanted] or ["engines"]
+    for name in asked:
+        for line in run.KINDS[name](chosen, markdown, json_file):
+            say(line)
 
 
 @space_app.callback()
@@ -559,4 +626,7 @@ def publish(
 
 
 if __name__ == "__main__":
+    from .memory import keep_freed_memory
+
+    keep_freed_memory()
     app(prog_name="python -m mirnet")

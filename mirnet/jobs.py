@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from . import catalogue, weights
 from .errors import Cancelled, InvalidRequest, WeightsUnavailable
 from .image import SAVE_FORMATS, Picture, size_of
+from .memory import give_back_memory
 from .tasks import get_task
 from .turns import Desk, Ticket
 
@@ -167,6 +168,8 @@ class Order:
     """Most pixels accepted."""
     tiling: str = "auto"
     """How tiles agree: a key of `mirnet.restore.TILINGS`."""
+    engine: str = "auto"
+    """What computes: a key of `mirnet.engines.ENGINES`, or "auto"."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,7 @@ def restore_file(
         max_pixels=order.max_pixels,
         tiling=order.tiling,
         device=device,
+        engine=order.engine,
     )
     run.restoration = restoration
     try:
@@ -273,6 +277,7 @@ def restore_file(
         yield restoration.result()
     finally:  # `yield from` has closed the restoration
         run.restoration = None
+        give_back_memory()
 
 
 def choose_weights(task_id: str, weights_id: str | None) -> str:

@@ -46,6 +46,16 @@ def leaky(own: Tensor) -> Tensor:
     return F.leaky_relu(own, 0.2, inplace=not torch.is_grad_enabled())
 
 
+def prelu(own: Tensor, slope: Tensor) -> Tensor:
+    """PReLU with one slope for all channels, written as by `add`.
+
+    PyTorch's own makes a new map of it each time, which takes several times as long on a CPU.
+    """
+    if torch.is_grad_enabled() or slope.device.type != "cpu":
+        return F.prelu(own, slope)
+    return F.leaky_relu(own, slope.item(), inplace=True)
+
+
 def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
     """Extend a picture to the right and below until both sides divide by `multiple`.
 
@@ -92,7 +102,7 @@ class DualAttention(nn.Module):
 
     def forward(self, x: Tensor, slope: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to (B, n, H, W); `slope` is the PReLU slope, shape (1,)."""
-        r = self.conv2(F.prelu(self.conv1(x), slope))
+        r = self.conv2(prelu(self.conv1(x), slope))
         places = torch.cat([r.amax(1, keepdim=True), r.mean(1, keepdim=True)], 1)  # (B, 2, H, W)
         spatial = torch.sigmoid(self.where(places))  # (B, 1, H, W)
         pooled = pools.mean(r)  # (B, n, 1, 1)
@@ -127,10 +137,10 @@ class SelectiveKernelFusion(nn.Module):
         self.score = nn.ModuleList(conv(squeezed, n, 1) for _ in range(streams))
 
     def forward(self, *streams: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """Fuse equally shaped (B, n, H, W) maps into one."""
+        """Fuse equally shaped (B, n, H, W) maps into one, which is written as by `add`."""
         z = self.activate(self.squeeze(pools.mean(*streams)))  # (B, d, 1, 1)
         weights = torch.stack([score(z) for score in self.score]).softmax(0)  # (S, B, n, 1, 1)
-        fused = streams[0] * weights[0]
+        fused = multiply(streams[0], weights[0])
         for stream, weight in zip(streams[1:], weights[1:], strict=True):
             fused = add_product(fused, stream, weight)
         return fused
@@ -169,7 +179,7 @@ class ResidualDown(nn.Module):
 
     def forward(self, x: Tensor, halved: Tensor | None = None) -> Tensor:
         """Map (B, n, H, W) to (B, 2n, H / 2, W / 2); `halved` is `halve(x)` where it is known."""
-        r = self.act2(self.conv2(self.act1(self.conv1(x))))
+        r = prelu(self.conv2(prelu(self.conv1(x), self.act1.weight)), self.act2.weight)
         halved = self.halve(x) if halved is None else halved
         return add(self.widen(self.halve(r)), self.shortcut(halved))
 
@@ -188,7 +198,8 @@ class ResidualUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, n, H, W) to (B, n / 2, 2H, 2W)."""
-        r = self.narrow(self.act2(self.expand(self.act1(self.conv1(x)))))
+        r = prelu(self.expand(prelu(self.conv1(x), self.act1.weight)), self.act2.weight)
+        r = self.narrow(r)
         # A 1x1 convolution commutes with bilinear resampling and costs a quarter before it.
         return add(r, upsample(self.shortcut(x)))
 

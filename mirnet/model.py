@@ -143,7 +143,11 @@ class MIRNet(
         Returns:
             (B, 3, H, W) float32, not clamped, with the padding.
         """
-        y = self.conv_in(nn.functional.pixel_unshuffle(padded, self.stem))
+        return self.residual(padded, pools) + padded
+
+    def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
+        """All that is computed with feature maps: what to add to (B, 3, H, W)."""
+        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
         for group in self.groups:
             y = group(y, self.attention_slope, pools)
-        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem) + padded
+        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem)

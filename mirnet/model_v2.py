@@ -198,7 +198,19 @@ class MIRNetV2(
                 raise ValueError("a network with an exposure curve needs its condition")
             base = self.exposure(padded, condition)
             seen = cat([base, padded], 1)
+        return self.residual(seen, pools) + base
+
+    def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
+        """All that is computed with feature maps: what to add to the picture.
+
+        Args:
+            seen: (B, 3, H, W); with an exposure curve (B, 6, H, W), brightened and original.
+            pools: See `restore_padded`.
+
+        Returns:
+            (B, 3, H, W).
+        """
         y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
         for group in self.groups:
             y = group(y, pools)
-        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem) + base
+        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem)

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from . import seamless, tiling
+from . import engines, memory, seamless, tiling
 from .checkpoints import architecture_name, count_parameters
 from .devices import default_device
 from .errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
@@ -44,6 +44,8 @@ COMPUTE_LOCK = FairLock()
 
 TILE_MEMORY_BYTES = 512 * 2**20
 """What the network may need for one tile when the tile size is chosen automatically."""
+TILE_MEMORY_SHARE = 0.5
+"""Of the memory that is free, where that is little; the rest is for the photo and its result."""
 FEATURE_MAPS = {"MIRNet": 24, "MIRNetV2": 16}
 """Full-resolution feature maps alive at the peak of a pass: measured (resident memory of a pass on
 the CPU, per pixel, over 4 bytes * features / stem**2) and rounded up."""
@@ -124,6 +126,10 @@ class Restored:
     """How often each tile went through the network, flips and rotations not counted."""
     agreement_db: float | None = None
     """Of `exact`: estimated PSNR between the result and the whole photo in one go."""
+    engine: str = "torch"
+    """What computed it: a key of `mirnet.engines.ENGINES`."""
+    engine_note: str = ""
+    """Why it was not the engine that was asked for; else ""."""
 
     @property
     def megapixels(self) -> float:
@@ -136,7 +142,7 @@ class Restored:
         return self.megapixels / max(self.seconds, 1e-9)
 
     def facts(self) -> str:
-        """One line for a person: weights, hash, size, time, speed, tiles and how they agree."""
+        """One line for a person: weights, hash, size, time, tiles and how they agree, engine."""
         parts = [f"weights {self.weights_id}"]
         if self.weights_sha256:
             parts.append(f"sha256 {self.weights_sha256[:6]}…")
@@ -145,6 +151,9 @@ class Restored:
             parts.append(f"{self.megapixels:.3g} MP in {self.seconds:.1f} s ({speed:.2g} MP/s)")
             many = f"{self.tiles} tiles up to {self.tile_px} px"
             parts.append("1 tile" if self.tiles == 1 else many + self._how_tiles_agree())
+            parts.append(f"engine {self.engine}")
+            if self.engine_note:
+                parts.append(self.engine_note)
         else:
             parts.append(f"{self.megapixels:.3g} MP unchanged at strength 0")
         return " · ".join(parts)
@@ -197,6 +206,7 @@ class _Settings:
     overlap_px: int
     device: torch.device
     tiling: str
+    engine: str
 
 
 class Restoration:
@@ -220,6 +230,7 @@ class Restoration:
         self._areas: list[int] = []
         self._tiles = self._passes = 0
         self._agreement_db: float | None = None
+        self._engine = engines.Prepared(network.model, "torch")
         if settings.strength > 0:
             size = before.height, before.width
             lengths = settings.tile_px, settings.overlap_px
@@ -311,6 +322,8 @@ class Restoration:
             tiling=self._tiling,
             passes=self._passes,
             agreement_db=self._agreement_db,
+            engine=self._engine.engine,
+            engine_note=self._engine.note,
         )
 
     def _run(self) -> Generator[int]:
@@ -320,7 +333,11 @@ class Restoration:
         if not self._plan:
             self._pixels = self._before.pixels
             return
-        model = _on_device(self._network.model, self._settings.device)
+        device = self._settings.device
+        model = _on_device(self._network.model, device)
+        with COMPUTE_LOCK.of(self._share):
+            self._engine = engines.prepare(self._settings.engine, model, device)
+        model = self._engine.network
         condition = self._condition(model)
         if self._tiling in ("exact", "fast"):
             yield from self._run_agreeing(model, condition)
@@ -402,7 +419,7 @@ class Restoration:
             with COMPUTE_LOCK.of(self._share), torch.inference_mode():
                 return _checked(
                     lambda image: network.restore_padded(image, condition, pools),
-                    _laid_out(tiles, model).to(self._settings.device),
+                    laid_out(tiles, model).to(self._settings.device),
                 )
 
         return run
@@ -419,12 +436,13 @@ class Restoration:
             return "naive"  # its tiles cannot be told about the whole photo
         if wanted != "auto":
             return wanted
+        exactly = engines.is_exact(self._settings.engine)
         naive = sum(self._areas)
         quick = getattr(model, "stem", 1) > 1
         large = self._before.height * self._before.width > LONGEST_WAIT_PIXELS
         for choice, longest in LONGEST_AUTO.items():
             exact = choice == "exact"
-            if exact and quick and large:
+            if exact and (quick and large or not exactly):
                 continue
             areas = self._usual_areas(exact)
             if sum(areas) * (seamless.USUAL_PASSES if exact else 1) <= longest * naive:
@@ -465,7 +483,7 @@ class Restoration:
     ) -> np.ndarray | None:
         """Restore one tile: (h, w, 3) float32, not clamped; None when stopped meanwhile."""
         image = _as_tensor(self._before.pixels[tile.rows.pixels, tile.columns.pixels])
-        image = _laid_out(image, model).to(self._settings.device)
+        image = laid_out(image, model).to(self._settings.device)
         run = model if condition is None else lambda turned: model(turned, condition)
         total: Tensor | None = None
         for view in self._views:
@@ -509,6 +527,7 @@ def restore(
     max_pixels: int = MAX_PIXELS,
     device: "str | torch.device | None" = None,
     tiling: str = "auto",
+    engine: str = "auto",
 ) -> Restoration:
     """Start restoring a photo of any size from 1x1 up.
 
@@ -529,7 +548,8 @@ def restore(
             as an `nn.Module` that maps (B, 3, H, W) to the same shape.
         strength: 0 returns the input bit for bit, 1 the network's result, between them a blend.
         ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
-        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB.
+        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB, or in half
+            of the memory that is free where that is less.
         overlap_px: Shortest overlap of naive neighbours, which are then chosen unless `tiling` says
             otherwise; None for an eighth of a tile, at most 32.
         same_size: The photo already has its target size: do not enlarge it for super-resolution.
@@ -538,6 +558,9 @@ def restore(
             a GPU, else the CPU.
         tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
             without `restore_padded` knows only "naive".
+        engine: What computes: a key of `mirnet.engines.ENGINES`, or "auto" for the quickest one
+            with float32, timed once on a machine. Where it fails, "torch" takes its place, and
+            `Restored.engine_note` says why.
 
     Returns:
         An iterator of `TileDone` with `.result()` and `.cancel()`.
@@ -564,13 +587,19 @@ def restore(
     if tiling == "auto" and overlap_px is not None:
         tiling = "naive"
     place = choose_device(device)
+    engines.check_choice(engine, place)
+    if tiling == "exact" and not engines.is_exact(engine):
+        raise InvalidRequest(
+            f"Tiles cannot agree exactly with the engine {engine!r}, which rounds more: choose the "
+            'tiling "fast", or the engine "auto".'
+        )
     network = _network(weights, chosen)
-    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px)
+    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px, place)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
     settings = _Settings(
-        chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling
+        chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling, engine
     )
     return Restoration(picture, network, settings)
 
@@ -609,11 +638,13 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     return picture.with_pixels(pixels, alpha)
 
 
-def automatic_tile_px(model: nn.Module) -> int:
-    """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`.
+def automatic_tile_px(model: nn.Module, available_bytes: int | None = None) -> int:
+    """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`, if so much is free.
 
     Args:
         model: `MIRNet`, `MIRNetV2`; any other module is taken for one of MIRNet's size.
+        available_bytes: Memory that this program can still have, of which a tile gets at most
+            `TILE_MEMORY_SHARE`; None where nothing is known.
 
     Returns:
         Pixels, a multiple of 32.
@@ -622,14 +653,19 @@ def automatic_tile_px(model: nn.Module) -> int:
     features = getattr(conv_in, "out_channels", 64)
     maps = FEATURE_MAPS.get(architecture_name(model), max(FEATURE_MAPS.values()))
     bytes_per_pixel = maps * 4 * features / getattr(model, "stem", 1) ** 2
-    side = math.isqrt(int(TILE_MEMORY_BYTES / bytes_per_pixel))
+    budget: float = TILE_MEMORY_BYTES
+    if available_bytes is not None:
+        budget = min(budget, TILE_MEMORY_SHARE * available_bytes)
+    side = math.isqrt(int(budget / bytes_per_pixel))
     return min(max(side // 32 * 32, SMALLEST_TILE_PX), LARGEST_AUTO_TILE_PX)
 
 
-def _tile_sizes(network: _Network, tile_px: int | None, overlap_px: int | None) -> tuple[int, int]:
+def _tile_sizes(
+    network: _Network, tile_px: int | None, overlap_px: int | None, device: torch.device
+) -> tuple[int, int]:
     """Check or choose tile size and overlap."""
     if tile_px is None:
-        tile_px = automatic_tile_px(network.model)
+        tile_px = automatic_tile_px(network.model, memory.available_bytes(device))
     tile_px = _whole_number(tile_px, "tile size", SMALLEST_TILE_PX, LARGEST_TILE_PX)
     if overlap_px is None:
         overlap_px = min(tile_px // 8, LARGEST_AUTO_OVERLAP_PX)
@@ -722,11 +758,12 @@ def _as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None]
 
 
-def _laid_out(image: Tensor, model: nn.Module) -> Tensor:
+def laid_out(image: Tensor, model: nn.Module) -> Tensor:
     """A picture in the memory layout that a network is fastest with."""
-    if getattr(model, "stem", 1) == 1:  # measured: behind a stem, channels last is faster
-        return image.contiguous()
-    return image.contiguous(memory_format=torch.channels_last)
+    # Measured: behind a stem, channels last is faster.
+    if getattr(model, "channels_last", getattr(model, "stem", 1) > 1):
+        return image.contiguous(memory_format=torch.channels_last)
+    return image.contiguous()
 
 
 def _thumbnail(pixels: np.ndarray, longest_px: int) -> Tensor:

@@ -63,6 +63,13 @@ TILINGS = (
     ("Not: each on its own", "naive"),
 )
 """Ways in which tiles may agree, as `mirnet.restore.TILINGS`."""
+ENGINES = (
+    ("Automatic", "auto"),
+    ("PyTorch, the reference", "torch"),
+    ("Winograd, the same to 1/1000", "winograd"),
+    ("Half precision, not exact", "bf16"),
+)
+"""What may compute, as `mirnet.engines.ENGINES`; float16 is left to the command line."""
 FORMAT_INFO = "PNG and TIFF keep every bit; JPEG and WebP are smaller, with 8 bits"
 MAX_FILES = 50
 """Most photos of one batch."""
@@ -210,6 +217,13 @@ class RestoreTab:
                 label="Tiles match the whole photo",
                 info="A large photo is restored in tiles",
             )
+            self.engine = gr.Dropdown(
+                list(ENGINES),
+                value="auto",
+                label="Engine",
+                info="Automatic is the quickest one here that is exact",
+                elem_id="engine",
+            )
             self.same_size = gr.Checkbox(
                 False,
                 label="My photo already has its final size",
@@ -339,8 +353,8 @@ class RestoreTab:
             self.run,
             [
                 self.chosen, self.task, self.weights, self.strength, self.ensemble, self.tile_px,
-                self.same_size, self.tiling, self.save_format, self.original, self.view,
-                self.room_px,
+                self.same_size, self.tiling, self.engine, self.save_format, self.original,
+                self.view, self.room_px,
             ],
             stage,
             js=MEASURE_ROOM,
@@ -573,6 +587,7 @@ class RestoreTab:
         tile_px: int,
         same_size: bool,
         tiling: str,
+        engine: str,
         save_format: str,
         original: str | None,
         view: str,
@@ -595,6 +610,7 @@ class RestoreTab:
                 bool(same_size) and get_task(task_id).scale > 1,
                 self.max_pixels,
                 tiling,
+                engine,
             )
             yield {self.bar: ui_html.progress("Reading the photo, loading the network …")}
             if len(chosen) == 1:

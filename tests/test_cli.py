@@ -91,7 +91,7 @@ def test_one_file_to_one_file_equals_the_library(photos, network):
     assert np.array_equal(read_image("out/new/x.png").pixels, expected.picture.pixels)
     [line] = outcome.out.splitlines()
     assert line.startswith("out/new/x.png · weights Tiny Net.safetensors · sha256 ")
-    assert line.endswith(" · 4 tiles up to 32 px")
+    assert line.endswith(" · 4 tiles up to 32 px · engine torch")
 
 
 def test_settings_reach_the_library(photos, network):

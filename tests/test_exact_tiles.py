@@ -298,9 +298,9 @@ def test_a_network_made_for_speed_restores_a_large_photo_once(name, chosen, monk
 def test_facts_say_how_tiles_agree():
     model = network("v2-stem2")
     facts = [result(photo(), model, tiling).facts() for tiling in ("naive", "fast", "exact")]
-    assert facts[0].endswith(" · 9 tiles up to 96 px")
-    assert facts[1].endswith(" px, matched to a sample of the photo")
-    assert re.search(r" px in 2 passes, as if in one piece \(\d\d+ dB\)$", facts[2])
+    assert facts[0].endswith(" · 9 tiles up to 96 px · engine torch")
+    assert facts[1].endswith(" px, matched to a sample of the photo · engine torch")
+    assert re.search(r" px in 2 passes, as if in one piece \(\d\d+ dB\) · engine torch$", facts[2])
 
 
 def test_the_command_line_and_the_page_offer_every_tiling():

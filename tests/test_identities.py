@@ -4,12 +4,12 @@ import copy
 import doctest
 import sys
 
-import literal
 import pytest
 import torch
 from torch import nn
 
 from mirnet import complexity
+from mirnet.bench import literal
 from mirnet.complexity import multiply_adds
 from mirnet.model import MIRNet
 from mirnet.model_v2 import MIRNetV2

@@ -198,7 +198,7 @@ def test_facts_and_save(tmp_path):
     assert result.megapixels == 0.06 and result.seconds > 0
     assert result.megapixels_per_second == pytest.approx(0.06 / result.seconds)
     assert result.facts().startswith("weights MIRNetV2 module · 0.06 MP in ")
-    assert result.facts().endswith(" · 6 tiles up to 128 px")
+    assert result.facts().endswith(" · 6 tiles up to 128 px · engine torch")
     saved = result.save(tmp_path / "result.png")
     assert np.array_equal(read_image(saved).pixels, result.picture.pixels)
 

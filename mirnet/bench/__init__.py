@@ -1,0 +1,1 @@
+"""Measuring speed, memory and exactness of the networks: `python -m mirnet bench`."""

@@ -1,0 +1,307 @@
+"""Engines: the same results as the network itself, and the network itself where one fails."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+import torch
+from test_exact_tiles import photo, psnr_db, whole
+from torch import nn
+
+from mirnet import __main__ as cli
+from mirnet import engines, ui
+from mirnet.engines import AUTO, ENGINES, auto, prepare, reduced, winograd
+from mirnet.errors import InvalidRequest
+from mirnet.model import MIRNet
+from mirnet.model_v2 import MIRNetV2
+from mirnet.pooling import Survey
+from mirnet.restore import COMPUTE_LOCK, Cancelled, restore
+from mirnet.turns import Share
+from mirnet.weights import load
+
+CPU = torch.device("cpu")
+HAS_BF16 = not reduced.missing_bf16(CPU)
+
+
+@pytest.fixture(autouse=True)
+def narrow_layers_too(monkeypatch):
+    """Engines that leave narrow layers alone take them here, so that networks can be small."""
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 8)
+
+
+def network(kind: str = "v1") -> nn.Module:
+    """A small network."""
+    torch.manual_seed(7)
+    model = {
+        "v1": lambda: MIRNet(features=8, groups=1, blocks=1),
+        "v2": lambda: MIRNetV2(features=8, blocks=1, conv_groups=(1, 2)),
+        "v2-exposure": lambda: MIRNetV2(8, 1, conv_groups=(1,), stem=2, exposure=True),
+    }[kind]()
+    for value in model.parameters():
+        if value.dim() > 1:
+            nn.init.normal_(value, std=1 / value[0].numel() ** 0.5)
+    model.conv_out.weight.data *= 0.1
+    return model.eval().requires_grad_(False)
+
+
+def use(monkeypatch, **changes):
+    """Replace parts of the engine "winograd"."""
+    fields = {**vars(ENGINES["winograd"]), **changes}
+    monkeypatch.setitem(ENGINES, "winograd", engines.Engine(**fields))
+
+
+# ---------------------------------------------------------------- Winograd
+
+
+@pytest.mark.parametrize("height", [1, 3, 4, 17, 64])
+@pytest.mark.parametrize("width", [1, 6, 40])
+def test_winograd_is_the_convolution(height, width):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(96, 112, 3, padding=1, bias=False)
+    x = torch.randn(2, 96, height, width)
+    with torch.inference_mode():
+        expected, made = conv(x), winograd.WinogradConv2d(conv)(x)
+    assert made.shape == expected.shape
+    assert made.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(made, expected, rtol=0, atol=3e-5)
+
+
+def test_bands_join_without_a_trace(monkeypatch):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(96, 96, 3, padding=1, bias=False)
+    x = torch.randn(1, 96, 50, 22)
+    with torch.inference_mode():
+        one = winograd.WinogradConv2d(conv)(x)
+        monkeypatch.setattr(winograd, "BAND_VALUES", 1)  # a row of patches at a time
+        torch.testing.assert_close(winograd.WinogradConv2d(conv)(x), one, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("conv", "is_fit"),
+    [
+        (nn.Conv2d(96, 96, 3, padding=1, bias=False), True),
+        (nn.Conv2d(96, 96, 3, padding=1), False),
+        (nn.Conv2d(96, 96, 3, bias=False), False),
+        (nn.Conv2d(96, 96, 3, padding=1, bias=False, groups=2), False),
+        (nn.Conv2d(96, 96, 3, stride=2, padding=1, bias=False), False),
+        (nn.Conv2d(96, 96, 1, bias=False), False),
+        (nn.Conv2d(64, 96, 3, padding=1, bias=False), False),
+        (nn.ReLU(), False),
+    ],
+)
+def test_only_what_it_can_compute_is_replaced(conv, is_fit, monkeypatch):
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 96)
+    assert winograd.fits(conv) is is_fit
+
+
+# ---------------------------------------------------------------- whole networks
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "v2-exposure"])
+@pytest.mark.parametrize("name", [name for name in ENGINES if ENGINES[name].exact])
+def test_exact_engines_give_the_reference(kind, name):
+    model = network(kind)
+    ready = prepare(name, model, CPU)
+    assert ready.engine == name and not ready.note
+    image = torch.rand(1, 3, 52, 61)
+    with torch.inference_mode():
+        error = (ready.network(image) - model(image)).abs().max().item()
+    assert error < 1e-4
+    if name == "winograd":
+        assert any(isinstance(m, winograd.WinogradConv2d) for m in ready.network.modules())
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "v2-exposure"])
+def test_engines_find_what_the_reference_pools(kind):
+    model, image = network(kind), torch.rand(1, 3, 48, 64)
+    found = []
+    for name in ("torch", "winograd"):
+        survey = Survey()
+        with torch.inference_mode():
+            ready = prepare(name, model, CPU).network
+            ready.restore_padded(image, model.condition(image), survey)
+        found.append(survey.statistics())
+    assert len(found[0]) == len(found[1]) > 4
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one.value, other.value, rtol=1e-4, atol=1e-4)
+        assert one.log_weight == pytest.approx(other.log_weight, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "v2-exposure"])
+def test_exact_tiles_are_exact_with_every_exact_engine(kind):
+    model, pixels = network(kind), photo(120, 170)
+    expected = whole(pixels, model, engine="torch")
+    made = restore(pixels, weights=model, tiling="exact", tile_px=128, engine="winograd").result()
+    assert made.engine == "winograd" and made.tiles > 1 and made.tiling == "exact"
+    assert psnr_db(made.picture.pixels, expected) > 80
+
+
+def test_the_network_itself_is_left_as_it_was():
+    model = network()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    for name in ENGINES:
+        if not ENGINES[name].missing(CPU):
+            prepare(name, model, CPU)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert not any(isinstance(module, winograd.WinogradConv2d) for module in model.modules())
+
+
+@pytest.mark.skipif(not HAS_BF16, reason="this CPU does not multiply bfloat16")
+def test_reduced_precision_is_near_and_not_exact():
+    pixels, weights = photo(96, 96), load("denoise-compact")
+    reference, made = (
+        restore(pixels, weights=weights, engine=e).result() for e in ("torch", "bf16")
+    )
+    assert made.engine == "bf16"
+    assert 55 < psnr_db(made.picture.pixels, reference.picture.pixels) < 90
+
+
+# ---------------------------------------------------------------- choosing
+
+
+def test_the_quickest_engine_is_timed_once_and_remembered(weights_cache, monkeypatch):
+    model = network()
+    monkeypatch.setattr(auto, "_times", lambda *_: {"torch": 2.0, "winograd": 1.0})
+    assert auto.quickest(model, CPU) == "winograd"
+    monkeypatch.setattr(auto, "_times", lambda *_: pytest.fail("timed again"))
+    assert auto.quickest(model, CPU) == "winograd"
+    assert prepare(AUTO, model, CPU).engine == "winograd"
+    assert [file.name for file in weights_cache.iterdir()] == ["engines.json"]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)  # what a time depends on
+    with pytest.raises(pytest.fail.Exception, match="timed again"):
+        auto.quickest(model, CPU)
+
+
+def test_the_reference_wins_where_the_others_hardly_gain(weights_cache, monkeypatch):
+    monkeypatch.setattr(auto, "_times", lambda *_: {"torch": 1.0, "winograd": 0.99})
+    assert auto.quickest(network(), CPU) == "torch"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"%s": 3}', '{"%s": {"engine": "gone"}}'])
+def test_a_damaged_memory_is_replaced(weights_cache, monkeypatch, damage):
+    model = network()
+    monkeypatch.setattr(auto, "_times", lambda *_: {"torch": 2.0, "winograd": 1.0})
+    auto.quickest(model, CPU)
+    file = weights_cache / "engines.json"
+    (key,) = json.loads(file.read_text())
+    file.write_text(damage.replace("%s", key))
+    assert auto.quickest(model, CPU) == "winograd"
+    assert json.loads(file.read_text())[key]["engine"] == "winograd"
+
+
+def test_without_a_cache_times_are_taken_each_time(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("MIRNET_CACHE", str(tmp_path / "file" / "cache"))
+    seconds = auto._times(network(), CPU, ["torch", "winograd"])
+    assert set(seconds) == {"torch", "winograd"} and all(s > 0 for s in seconds.values())
+    assert auto.quickest(network(), CPU) in seconds
+
+
+def test_nothing_is_timed_where_no_engine_can_gain(weights_cache, monkeypatch):
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 96)
+    monkeypatch.setattr(auto, "_times", lambda *_: pytest.fail("timed"))
+    assert auto.quickest(load("denoise-compact").model, CPU) == "torch"
+
+
+def test_unknown_and_missing_engines_are_refused():
+    with pytest.raises(InvalidRequest, match="no engine 'warp': choose from auto, torch, winograd"):
+        restore(photo(8, 8), engine="warp")
+    with pytest.raises(InvalidRequest, match="'fp16' does not run here, because it is for CUDA"):
+        restore(photo(8, 8), engine="fp16")
+
+
+@pytest.mark.skipif(not HAS_BF16, reason="this CPU does not multiply bfloat16")
+def test_exact_tiles_want_an_exact_engine():
+    with pytest.raises(InvalidRequest, match="cannot agree exactly with the engine 'bf16'"):
+        restore(photo(8, 8), engine="bf16", tiling="exact")
+    model = load("denoise-compact").model
+    work = restore(photo(300, 300), weights=model, tile_px=160, engine="bf16")
+    assert work.result().tiling == "fast"
+
+
+def test_the_command_line_and_the_page_offer_the_engines():
+    assert [engine.value for engine in cli.Engine] == [AUTO, *ENGINES]
+    assert {value for _, value in ui.ENGINES} == {AUTO, *ENGINES} - {"fp16"}
+
+
+# ---------------------------------------------------------------- what fails
+
+
+def broken(model: nn.Module) -> nn.Module:
+    raise RuntimeError("no such instruction\nand more")
+
+
+def wrong(model: nn.Module) -> nn.Module:
+    prepared = winograd.with_winograd(model)
+    prepared.conv_out.weight.data *= -3
+    return prepared
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(broken, "the engine winograd failed: no such instruction"), (wrong, "was off by")],
+)
+def test_the_network_itself_takes_the_place_of_an_engine_that_fails(monkeypatch, fault, words):
+    use(monkeypatch, prepare=fault)
+    pixels, model = photo(40, 40), network()
+    made = restore(pixels, weights=model, engine="winograd").result()
+    assert made.engine == "torch" and words in made.engine_note and "\n" not in made.engine_note
+    assert words in made.facts() and "engine torch" in made.facts()
+    reference = restore(pixels, weights=model, engine="torch").result()
+    assert np.array_equal(made.picture.pixels, reference.picture.pixels)
+    assert not reference.engine_note
+
+
+def test_a_failing_engine_is_not_chosen(weights_cache, monkeypatch):
+    use(monkeypatch, prepare=broken)
+    assert auto.quickest(network(), CPU) == "torch"
+    assert prepare(AUTO, network(), CPU).engine == "torch"
+
+
+def test_networks_of_others_run_as_they_are():
+    made = restore(photo(20, 20), weights=nn.Identity(), engine="winograd").result()
+    assert made.engine == "torch" and "knows no such network" in made.engine_note
+    assert not restore(photo(20, 20), weights=nn.Identity()).result().engine_note
+
+
+def test_a_prepared_network_goes_with_its_network():
+    import gc
+    import weakref
+
+    model = network()
+    ready = weakref.ref(prepare("winograd", model, CPU).network)
+    assert prepare("winograd", model, CPU).network is ready()
+    del model
+    gc.collect()
+    assert ready() is None
+
+
+# ---------------------------------------------------------------- the contract of `restore`
+
+
+def test_stopping_and_taking_turns_work_with_an_engine():
+    model, pixels = network(), photo(100, 140)
+    work = restore(pixels, weights=model, tiling="exact", tile_px=96, engine="winograd")
+    next(work)
+    work.cancel()
+    with pytest.raises(Cancelled):
+        work.result()
+    with COMPUTE_LOCK.of(Share()):  # somebody else computes, so nothing may start
+        waiting = restore(pixels, weights=model, tile_px=256, engine="winograd")
+        thread = threading.Thread(target=waiting.result)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join()
+    assert waiting.result().tiles == 1
+
+
+def test_ensembles_and_strengths_are_those_of_the_reference():
+    model, pixels = network("v2"), photo(50, 60)
+    for settings in ({"ensemble": True}, {"strength": 0.4}):
+        one, other = (
+            restore(pixels, weights=model, engine=name, **settings).result().picture.pixels
+            for name in ("torch", "winograd")
+        )
+        np.testing.assert_allclose(one, other, atol=1e-4)
