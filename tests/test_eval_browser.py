@@ -300,6 +300,7 @@ def test_a_small_picture_opens_it_and_the_address_follows(visit):
     page.click("[role=tab]:has-text('Evaluate')")
     page.wait_for_function("location.search.includes('tab=evaluate')")
     page.reload()
+    page.wait_for_selector(PAIR)
     wait_for_pair(page, pair)  # in the same order as before
     assert page.input_value(PAIR).startswith("5 of 6")
 
