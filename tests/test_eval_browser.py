@@ -309,7 +309,7 @@ def test_the_history_is_filtered(visit):
     page = visit(view="runs")
     page.wait_for_selector("#ev-history .virtual-row >> nth=3")
     page.click("#ev-only-task input")
-    page.click("[role=option] >> text=Remove noise")
+    page.click("[role=option] >> text=Enlarge x3")
     page.wait_for_selector("#ev-no-runs >> text=No run is of this task and status.")
     page.click("#ev-only-task input")
     page.click("[role=option] >> text=All tasks")
