@@ -294,15 +294,15 @@ def test_a_small_picture_opens_it_and_the_address_follows(visit):
     wait_for_pair(page, pair)
     page.wait_for_selector(f".ev-strip [data-pair={pair}][aria-current]")
     page.wait_for_function(f"location.search.includes('image={pair}')")
-    assert page.evaluate("document.activeElement.dataset.pair") == pair
+    page.wait_for_function(f"document.activeElement.dataset.pair === '{pair}'")
     page.click("[role=tab]:has-text('Restore')")
-    assert urlsplit(page.url).query == ""
+    page.wait_for_function("location.search === ''")
     page.click("[role=tab]:has-text('Evaluate')")
     page.wait_for_function("location.search.includes('tab=evaluate')")
     page.reload()
     page.wait_for_selector(PAIR)
     wait_for_pair(page, pair)  # in the same order as before
-    assert page.input_value(PAIR).startswith("5 of 6")
+    page.wait_for_function(f"document.querySelector('{PAIR}').value.startsWith('5 of 6')")
 
 
 def test_the_history_is_filtered(visit):

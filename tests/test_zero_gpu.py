@@ -85,6 +85,7 @@ def space(lender, busy, tmp_path):
         ZEROGPU_OFFLOAD_DIR=str(tmp_path / "offload"),
         HOME=str(tmp_path),
         BUSY=str(busy),
+        MIRNET_ALLOW_RUNS="1",
     ) as url:
         yield url
 
