@@ -1,6 +1,7 @@
-"""The app as a person starts it."""
+"""The app as a person starts it, and the browser in which they see it."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,12 +10,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 import requests
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 180
 """How long a start may take on a busy machine; a few seconds are usual."""
+PATIENCE_MS = 60_000
+"""How long a page may take for anything."""
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass(frozen=True)
@@ -85,3 +102,15 @@ def app_process(
             process.wait()
         if output:
             output.close()
+
+
+@contextmanager
+def running_chromium() -> Iterator["Browser"]:
+    """Debian's chromium without a window; tests that need it are skipped where it is not."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium here")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()

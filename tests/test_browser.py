@@ -13,7 +13,7 @@ import pytest
 import requests
 from access import faults
 from PIL import Image
-from running import running_app
+from running import PATIENCE_MS, running_app, running_chromium
 
 import mirnet
 from mirnet import TASKS, ui_html, weights
@@ -24,16 +24,6 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 60_000
 SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
 FILES = "#photos input[type=file]"
 TOAST = "[data-testid=toast-body]"
@@ -49,12 +39,8 @@ def address() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def window() -> Iterator["sync_api.BrowserContext"]:
     """One browser with one cache, so that the frontend's files load once."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with running_chromium() as chromium:
         yield chromium.new_context()
-        chromium.close()
 
 
 @pytest.fixture

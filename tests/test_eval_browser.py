@@ -11,9 +11,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from access import faults
-from running import running_app
+from running import PATIENCE_MS, running_app, running_chromium
 from runs_factory import method, write_run
-from test_browser import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS, assert_fits
+from test_browser import assert_fits
 from test_review import with_pictures
 
 from eval.review.votes import all_votes
@@ -60,12 +60,8 @@ def address(state) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator["sync_api.Browser"]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

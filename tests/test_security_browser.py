@@ -13,9 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from PIL import Image
-from running import running_app
+from running import PATIENCE_MS, running_app, running_chromium
 from runs_factory import method, sha, write_run
-from test_browser import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS
 from test_review import with_pictures
 
 from eval.export import export
@@ -76,12 +75,8 @@ def address(state) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def window() -> Iterator["sync_api.BrowserContext"]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with running_chromium() as browser:
         yield browser.new_context()
-        browser.close()
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import asyncio
 import os
 import signal
 
-import httpx
 import psutil
 
 from tests.load.crowd import own_result
 from tests.load.marks import as_file, marked
-from tests.load.visitor import Job, Page, Visitor
+from tests.load.visitor import Job, Page, Visitor, connections
 
 from .tools import (
     ORDER,
@@ -42,7 +41,7 @@ def app_restoring(place: Place) -> str:
     photo = as_file(marked(1, 2000, 1500))
 
     async def killed() -> Job:
-        async with httpx.AsyncClient(timeout=httpx.Timeout(600)) as client:
+        async with connections() as client:
             visitor = Visitor(Page(app.url), client, {})
             job = Job("restore", visitor.name)
             task = asyncio.create_task(visitor.restore("photo.jpg", photo, job))

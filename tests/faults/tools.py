@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from eval.runs import Row, RunStore, StoredRun
-from tests.load.visitor import Job, Page, Visitor
+from tests.load.visitor import Job, Page, Visitor, connections
 from tests.running import ROOT, App, app_process
 
 SECONDS = 600.0
@@ -169,7 +167,7 @@ def restore(url: str, photo: bytes, name: str = "photo.jpg") -> Job:
 
 def _visit(url: str, work: Callable[[Visitor], Any]) -> Job:
     async def visit() -> Job:
-        async with httpx.AsyncClient(timeout=httpx.Timeout(SECONDS)) as client:
+        async with connections(SECONDS) as client:
             return await work(Visitor(Page(url), client, {}))
 
     return asyncio.run(visit())

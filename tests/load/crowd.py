@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 
 from mirnet.image import read_image
@@ -20,7 +19,7 @@ from mirnet.restore import restore
 
 from .marks import as_file, marked, number_in
 from .served import Served
-from .visitor import Job, Page, Visitor
+from .visitor import Job, Page, Visitor, connections
 
 SMALL_PX, LARGE_PX = (300, 200), (4000, 3000)
 """Width and height of the photos: 0.06 and 12 megapixels."""
@@ -93,8 +92,7 @@ class Crowd:
         for number, kind in enumerate(kinds, 1):
             size = plan.large_px if kind == "large" else SMALL_PX
             self.photos[number] = as_file(marked(number, *size), "JPEG")
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
-        async with httpx.AsyncClient(timeout=httpx.Timeout(900), limits=limits) as client:
+        async with connections() as client:
             self._client = client
             for _ in range(3):
                 job = await self._read_once(self._visitor("quiet"), 0)

@@ -5,13 +5,12 @@ import statistics
 import time
 from typing import Any
 
-import httpx
 import numpy as np
 
 from .crowd import SMALL_PX
 from .marks import as_file, marked, number_in
 from .served import Sample, Served
-from .visitor import Job, Page, Visitor
+from .visitor import Job, Page, Visitor, connections
 
 EVERY_SECONDS = 6.0
 """A visitor comes, unless as many as may are there already."""
@@ -44,7 +43,7 @@ async def soak(app: Served, minutes: float, every_seconds: float = EVERY_SECONDS
     counts: dict[str, int] = {}
     end = time.monotonic() + 60 * minutes
     tasks: set[asyncio.Task] = set()
-    async with httpx.AsyncClient(timeout=httpx.Timeout(600)) as client:
+    async with connections() as client:
         number = 0
         while time.monotonic() < end:
             number += 1

@@ -63,6 +63,19 @@ class Page:
         self.inputs = {entry["id"]: entry["inputs"] for entry in config["dependencies"]}
 
 
+def connections(patience_seconds: float = 900) -> httpx.AsyncClient:
+    """Connections for any number of visitors.
+
+    The app closes a connection after 5 idle seconds. A browser that meets one at that moment sends
+    its request again; here none is used again after 2, so that what breaks is the app's.
+
+    Args:
+        patience_seconds: How long an answer may take.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=2)
+    return httpx.AsyncClient(timeout=httpx.Timeout(patience_seconds), limits=limits)
+
+
 class Visitor:
     """A browser's session.
 
