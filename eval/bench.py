@@ -29,7 +29,7 @@ from .worker import storable
 
 SIZE = 400, 600
 """Height and width of the pictures: those of LoL."""
-ROUNDS = 3
+ROUNDS = 7
 """Each measurement is repeated this often, in turn with the others; the fastest counts."""
 
 

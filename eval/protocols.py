@@ -13,7 +13,8 @@ from mirnet.compare import SMALLEST_SIDE_PX, luma, psnr
 from mirnet.errors import InvalidRequest
 from mirnet.similarity import ssim, ssim_volume
 
-from . import metrics
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Full-range luma of ITU-R BT.601, OpenCV's grey."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Protocol:
     follows: str
     """The script or paper whose convention it is."""
     measure: Callable[[np.ndarray, np.ndarray, int], Score]
-    """Restored and target, both (H, W, 3) in [0, 1], and the scale, to a score."""
+    """Restored and target, as `score` takes them, and the scale, to a score."""
     scaled: bool = False
     """Whether the scale of super-resolution matters."""
 
@@ -68,17 +69,23 @@ class Protocol:
             )
         if self.scaled and scale not in (2, 3, 4):
             raise InvalidRequest(f"Protocol {self.id} needs the scale: 2, 3 or 4.")
-        return self.measure(_unit(restored), _unit(target), scale)
+        return self.measure(restored, target, scale)
 
 
 def _unit(pixels: np.ndarray) -> np.ndarray:
+    unit = pixels.astype(np.float32)
     if pixels.dtype.kind == "u":
-        return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    return np.clip(pixels, 0, 1).astype(np.float32)
+        unit /= np.float32(np.iinfo(pixels.dtype).max)
+        return unit
+    return np.clip(unit, 0, 1, out=unit)
 
 
-def _eight_bits(unit: np.ndarray) -> np.ndarray:
-    return np.rint(unit * 255).astype(np.uint8)
+def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        return pixels
+    scaled = _unit(pixels)
+    scaled *= 255
+    return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
 def _score(restored: np.ndarray, target: np.ndarray, peak: float) -> Score:
@@ -93,19 +100,39 @@ def _score(restored: np.ndarray, target: np.ndarray, peak: float) -> Score:
 
 
 def _rgb(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    return _score(restored, target, 1)
+    return _score(_unit(restored), _unit(target), 1)
 
 
 def _rgb_volume(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
+    restored, target = _unit(restored), _unit(target)
     return Score(psnr(restored, target, 1), ssim_volume(restored, target, 1))
 
 
 def _grey_mean(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    return _rgb(metrics.match_grey_mean(restored, target), target, scale)
+    restored, target = _unit(restored), _unit(target)
+    return _score(match_grey_mean(restored, target), target, 1)
+
+
+def match_grey_mean(restored: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Scale a picture so that its mean grey is the target's, clipped to [0, 1] ("GT-mean").
+
+    KinD, LLFlow and diffusion papers score low-light results so; it forgives a wrong brightness.
+
+    Args:
+        restored: (H, W, 3) floats in [0, 1].
+        target: The same shape.
+    """
+    import cv2
+
+    wanted, grey = (
+        float(np.dot(cv2.mean(pixels)[:3], LUMA_WEIGHTS)) for pixels in (target, restored)
+    )
+    scaled = restored * (wanted / max(grey, 1e-6))
+    return np.clip(scaled, 0, 1, out=scaled)
 
 
 def _luma_score(restored: np.ndarray, target: np.ndarray, crop: slice) -> Score:
-    y, x = (luma(_eight_bits(picture)[crop, crop])[..., None] for picture in (restored, target))
+    y, x = (luma(_eight_bits(picture[crop, crop]))[..., None] for picture in (restored, target))
     return _score(y, x, 255)
 
 

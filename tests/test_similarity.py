@@ -45,6 +45,12 @@ def test_eight_bits_agree_with_scikit_image(seed, height, width, channels, contr
     assert ssim(x, y) == pytest.approx(reference(x, y, 255), abs=1e-12)
 
 
+@pytest.mark.parametrize("height", [110, 111, 211, 500])
+def test_every_row_counts_once_in_however_many_bands(height):
+    x, y = pair(2, height, 40, 3)
+    assert ssim(x, y) == pytest.approx(reference(x, y, 255), abs=1e-12)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 999), sizes, sizes, st.sampled_from([0.005, 0.1, 1.0]))
 def test_floats_agree_with_scikit_image(seed, height, width, contrast):
