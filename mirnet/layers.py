@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 from .pooling import WHOLE, Pools
 
+BAND_VALUES = 2**18
+"""Of a map in a band of rows on which several steps follow each other, so that it stays in a
+processor's cache between them."""
+
 
 def conv(channels_in: int, channels_out: int, kernel: int, groups: int = 1) -> nn.Conv2d:
     """A size-keeping convolution without bias (zero padding of kernel // 2)."""
@@ -136,14 +140,41 @@ class SelectiveKernelFusion(nn.Module):
         self.activate = nn.PReLU() if leaky_slope is None else nn.LeakyReLU(leaky_slope)
         self.score = nn.ModuleList(conv(squeezed, n, 1) for _ in range(streams))
 
+    def weigh(self, *streams: Tensor, pools: Pools) -> Tensor:
+        """How much of each stream's channels is taken: (S, B, n, 1, 1), adding up to 1 over S."""
+        z = self.activate(self.squeeze(pools.mean(*streams)))  # (B, d, 1, 1)
+        return torch.stack([score(z) for score in self.score]).softmax(0)
+
     def forward(self, *streams: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Fuse equally shaped (B, n, H, W) maps into one, which is written as by `add`."""
-        z = self.activate(self.squeeze(pools.mean(*streams)))  # (B, d, 1, 1)
-        weights = torch.stack([score(z) for score in self.score]).softmax(0)  # (S, B, n, 1, 1)
+        weights = self.weigh(*streams, pools=pools)
         fused = multiply(streams[0], weights[0])
         for stream, weight in zip(streams[1:], weights[1:], strict=True):
             fused = add_product(fused, stream, weight)
         return fused
+
+
+class CoarserFusion(SelectiveKernelFusion):
+    """Fusion of a stream with the next coarser one, which is doubled on the way (MIRNet-v2).
+
+    A weight for each channel can be applied before the doubling, and the mean of a doubled map is
+    that of the map: each of its pixels is taken as often as any other. So the doubled map is never
+    pooled or weighted, and on a CPU never stored whole.
+
+    Args:
+        n: Channels of both streams.
+    """
+
+    def __init__(self, n: int):
+        super().__init__(n, 2, leaky_slope=0.2)
+
+    def forward(self, *streams: Tensor, pools: Pools = WHOLE) -> Tensor:
+        """Fuse (B, n, H, W), written as by `add`, with (B, n, H / 2, W / 2)."""
+        fine, coarse = streams
+        own, others = self.weigh(fine, coarse, pools=pools)
+        if torch.is_grad_enabled() or not fine.is_contiguous(memory_format=torch.channels_last):
+            return add(multiply(fine, own), upsample(coarse * others))
+        return add_doubled(fine, own, coarse * others)
 
 
 class BinomialDown(nn.Module):
@@ -209,6 +240,42 @@ def upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def add_doubled(fine: Tensor, factor: Tensor, coarse: Tensor) -> Tensor:
+    """`fine * factor + upsample(coarse)`, written over `fine`; for inference.
+
+    Args:
+        fine: (B, C, H, W), channels last in memory.
+        factor: (B, C, 1, 1).
+        coarse: (B, C, H / 2, W / 2).
+    """
+    coarse = F.pad(coarse, (1, 1, 1, 1), mode="replicate").permute(0, 2, 3, 1)
+    pictures, height, width, channels = coarse.shape
+    wide = coarse.new_empty(pictures, height, width - 2, 2, channels)
+    own = coarse[:, :, 1:-1]  # a quarter is the neighbour's: the left one's, the right one's
+    torch.lerp(own, coarse[:, :, :-2], 0.25, out=wide[:, :, :, 0])
+    torch.lerp(own, coarse[:, :, 2:], 0.25, out=wide[:, :, :, 1])
+    wide = wide.view(pictures, height, -1, channels)
+    rows = fine.permute(0, 2, 3, 1).view(pictures, height - 2, 2, -1, channels)
+    factor = factor.permute(0, 2, 3, 1)
+    for parity, neighbour in enumerate((wide[:, :-2], wide[:, 2:])):
+        doubled = torch.lerp(wide[:, 1:-1], neighbour, 0.25)
+        torch.addcmul(doubled, rows[:, :, parity], factor, out=rows[:, :, parity])
+    return fine
+
+
+class PixelScore(nn.Conv2d):
+    """A 1x1 convolution to one channel, without bias: a product of a matrix and a vector."""
+
+    def __init__(self, n: int):
+        super().__init__(n, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n, H, W) to (B, 1, H, W)."""
+        if torch.is_grad_enabled() or not x.is_contiguous(memory_format=torch.channels_last):
+            return super().forward(x)
+        return torch.matmul(x.permute(0, 2, 3, 1), self.weight.view(-1)).unsqueeze(1)
+
+
 class ResidualContext(nn.Module):
     """Residual contextual block: two 3x3 convolutions, global context (MIRNet-v2, section 3).
 
@@ -220,7 +287,7 @@ class ResidualContext(nn.Module):
         super().__init__()
         self.conv1 = conv(n, n, 3, groups)
         self.conv2 = conv(n, n, 3, groups)
-        self.attend = conv(n, 1, 1)
+        self.attend = PixelScore(n)
         self.context1 = conv(n, n, 1)
         self.context2 = conv(n, n, 1)
 
@@ -228,8 +295,13 @@ class ResidualContext(nn.Module):
         """Map (B, n, H, W) to (B, n, H, W)."""
         r = self.conv2(leaky(self.conv1(x)))
         context = pools.attend(r, self.attend(r))  # (B, n, 1, 1)
-        r = add(r, self.context2(leaky(self.context1(context))))
-        return add(leaky(r), x)
+        context = self.context2(leaky(self.context1(context)))
+        if torch.is_grad_enabled():
+            return leaky(r + context) + x
+        rows = max(BAND_VALUES // (r.shape[1] * r.shape[3]), 1)
+        for band, before in zip(r.split(rows, 2), x.split(rows, 2), strict=True):
+            leaky(band.add_(context)).add_(before)
+        return r
 
 
 class PooledDown(nn.Module):
@@ -245,16 +317,20 @@ class PooledDown(nn.Module):
         return self.project(pooled)
 
 
-class BilinearUp(nn.Module):
-    """Doubling by a 1x1 convolution and bilinear resampling (MIRNet-v2, section 3)."""
+class UpProjection(nn.Module):
+    """What a stream's channels become ahead of bilinear doubling (MIRNet-v2, section 3).
+
+    The paper doubles first; a 1x1 convolution costs a quarter before it and gives the same.
+    `CoarserFusion` doubles.
+    """
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__()
         self.project = conv(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels_in, H, W) to (B, channels_out, 2H, 2W)."""
-        return upsample(self.project(x))
+        """Map (B, channels_in, H, W) to (B, channels_out, H, W)."""
+        return self.project(x)
 
 
 class ExposureCurve(nn.Module):

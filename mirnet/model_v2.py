@@ -14,11 +14,11 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, cat, nn
 
 from .layers import (
-    BilinearUp,
+    CoarserFusion,
     ExposureCurve,
     PooledDown,
     ResidualContext,
-    SelectiveKernelFusion,
+    UpProjection,
     add,
     conv,
     pad_to_multiple,
@@ -42,15 +42,15 @@ class MultiScaleBlockV2(nn.Module):
         self.context_bot = ResidualContext(n2, groups)
         self.down_mid = PooledDown(n, n1)
         self.down_bot = nn.Sequential(PooledDown(n, n1), PooledDown(n1, n2))
-        self.up_bot1, self.up_bot2 = BilinearUp(n2, n1), BilinearUp(n2, n1)
-        self.up_mid1, self.up_mid2 = BilinearUp(n1, n), BilinearUp(n1, n)
-        self.fuse_mid = SelectiveKernelFusion(n1, 2, leaky_slope=0.2)
-        self.fuse_top = SelectiveKernelFusion(n, 2, leaky_slope=0.2)
+        self.up_bot1, self.up_bot2 = UpProjection(n2, n1), UpProjection(n2, n1)
+        self.up_mid1, self.up_mid2 = UpProjection(n1, n), UpProjection(n1, n)
+        self.fuse_mid = CoarserFusion(n1)
+        self.fuse_top = CoarserFusion(n)
         self.conv_out = conv(n, n, 1)
 
     def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to the same shape; H and W divide by 4."""
-        top, mid, bot = x, self.down_mid(x), self._down_twice(x)
+        top, (mid, bot) = x, self._downs(x)
         for up_bot, up_mid in ((self.up_bot1, self.up_mid1), (self.up_bot2, self.up_mid2)):
             top = self.context_top(top, pools)  # (B, n, H, W)
             mid = self.context_mid(mid, pools)  # (B, f*n, H/2, W/2)
@@ -59,15 +59,17 @@ class MultiScaleBlockV2(nn.Module):
             top = self.fuse_top(top, up_mid(mid), pools=pools)
         return add(self.conv_out(top), x)
 
-    def _down_twice(self, x: Tensor) -> Tensor:
-        """`down_bot`: (B, n, H, W) to (B, f*f*n, H/4, W/4).
+    def _downs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`down_mid` and `down_bot`: (B, f*n, H/2, W/2) and (B, f*f*n, H/4, W/4).
 
-        Averages commute with 1x1 convolutions, so both are taken first and the convolutions are
-        one; nothing is computed at half resolution.
+        Averages commute with 1x1 convolutions, so both of `down_bot` are taken first and the
+        convolutions are one; and the first average is that of `down_mid`.
         """
         first, second = cast(list[PooledDown], list(self.down_bot))
         weight = second.project.weight[..., 0, 0] @ first.project.weight[..., 0, 0]
-        return F.conv2d(F.avg_pool2d(x, 4), weight[..., None, None])
+        halved = F.avg_pool2d(x, 2)
+        quartered = F.avg_pool2d(halved, 2)
+        return self.down_mid.project(halved), F.conv2d(quartered, weight[..., None, None])
 
 
 class RecursiveGroupV2(nn.Module):

@@ -15,15 +15,23 @@ import torch
 from torch import Tensor
 
 
+def _mean(one: Tensor) -> Tensor:
+    """Mean over the picture: (B, n, 1, 1)."""
+    if not one.is_contiguous(memory_format=torch.channels_last):
+        return one.mean((2, 3), keepdim=True)
+    # Down the columns first: as exact, and half again as fast for such a layout.
+    pictures, channels, height, width = one.shape
+    rows = one.permute(0, 2, 3, 1).reshape(pictures, height, width * channels).mean(1)
+    return rows.view(pictures, width, channels).mean(1)[..., None, None]
+
+
 class Pools:
     """Pool over all of the feature map that is there: one pass of a whole picture."""
 
     def mean(self, *maps: Tensor) -> Tensor:
-        """Mean over the picture of the sum of equally shaped maps: (B, n, 1, 1)."""
-        total = maps[0].mean((2, 3), keepdim=True)
-        for other in maps[1:]:
-            total = total + other.mean((2, 3), keepdim=True)
-        return total
+        """Sum of the means over the picture of maps of any resolutions: (B, n, 1, 1)."""
+        means = [_mean(one) for one in maps]
+        return sum(means[1:], means[0])
 
     def attend(self, values: Tensor, scores: Tensor) -> Tensor:
         """Mean of the pixels of `values`, weighted by a softmax over the picture.
@@ -103,8 +111,7 @@ class Survey(Pools):
 
     def mean(self, *maps: Tensor) -> Tensor:
         """See `Pools.mean`."""
-        rows, columns = self._at(maps[0])
-        inside = [one[..., rows, columns] for one in maps]
+        inside = [one[(..., *self._at(one))] for one in maps]
         pixels = inside[0].shape[0] * inside[0].shape[2] * inside[0].shape[3]
         return self._note(math.log(pixels), super().mean(*inside).mean(0, keepdim=True))
 

@@ -164,12 +164,16 @@ class Replay:
 
     def block_v2(self, b, number, x):
         top, mid, bot = x, b.down_mid(x), b.down_bot(x)
+
+        def up(project, y):
+            return F.interpolate(project(y), scale_factor=2, mode="bilinear")
+
         for turn, up_bot, up_mid in ((1, b.up_bot1, b.up_mid1), (2, b.up_bot2, b.up_mid2)):
             top = self.context(b.context_top, (number, turn, 0), top)
             mid = self.context(b.context_mid, (number, turn, 1), mid)
             bot = self.context(b.context_bot, (number, turn, 2), bot)
-            mid = self.fuse(b.fuse_mid, (number, turn, 1), mid, up_bot(bot))
-            top = self.fuse(b.fuse_top, (number, turn, 0), top, up_mid(mid))
+            mid = self.fuse(b.fuse_mid, (number, turn, 1), mid, up(up_bot, bot))
+            top = self.fuse(b.fuse_top, (number, turn, 0), top, up(up_mid, mid))
         return conv(b.conv_out, top) + x
 
 
