@@ -28,6 +28,9 @@ def _mean(one: Tensor) -> Tensor:
 class Pools:
     """Pool over all of the feature map that is there: one pass of a whole picture."""
 
+    def begin(self) -> None:
+        """A pass begins: forget one that did not come to its end."""
+
     def mean(self, *maps: Tensor) -> Tensor:
         """Sum of the means over the picture of maps of any resolutions: (B, n, 1, 1)."""
         means = [_mean(one) for one in maps]
@@ -108,6 +111,10 @@ class Survey(Pools):
         self._values: list[Tensor] = []
         self.answers: list[Tensor] = []
         """What the network went on with at each pool."""
+
+    def begin(self) -> None:
+        """See `Pools.begin`."""
+        self._log_weights, self._values, self.answers = [], [], []
 
     def mean(self, *maps: Tensor) -> Tensor:
         """See `Pools.mean`."""

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -337,12 +338,39 @@ class Restoration:
         model = _on_device(self._network.model, device)
         with COMPUTE_LOCK.of(self._share):
             self._engine = engines.prepare(self._settings.engine, model, device)
-        model = self._engine.network
         condition = self._condition(model)
         if self._tiling in ("exact", "fast"):
             yield from self._run_agreeing(model, condition)
         else:
             yield from self._run_blending(model, condition)
+
+    def _computed(
+        self, model: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], image: Tensor
+    ) -> Tensor:
+        """Run the engine's network, or from its first failure on the network itself.
+
+        Args:
+            model: The network itself.
+            run: Called with the one to use and an image.
+            image: (B, 3, h, w) on any device.
+
+        Returns:
+            (B, 3, h, w) on the device of the restoration.
+        """
+        with COMPUTE_LOCK.of(self._share), torch.inference_mode():
+            if self._engine.network is not model:
+                try:
+                    return self._checked(self._engine.network, run, image)
+                except InvalidRequest:  # too little memory is not the engine's fault
+                    raise
+                except Exception as error:
+                    self._engine = engines.without(self._engine, model, error)
+            return self._checked(model, run, image)
+
+    def _checked(
+        self, network: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], image: Tensor
+    ) -> Tensor:
+        return _checked(partial(run, network), laid_out(image, network).to(self._settings.device))
 
     def _run_blending(self, model: nn.Module, condition: Tensor | None) -> Generator[int]:
         """Restore every tile on its own; blend neighbours."""
@@ -413,14 +441,13 @@ class Restoration:
 
     def _runner(self, model: nn.Module, condition: Tensor | None) -> seamless.Run:
         """The network on padded tiles, on its device and with the lock held."""
-        network = cast(seamless.TileNetwork, model)
 
         def run(tiles: Tensor, pools: Pools) -> Tensor:
-            with COMPUTE_LOCK.of(self._share), torch.inference_mode():
-                return _checked(
-                    lambda image: network.restore_padded(image, condition, pools),
-                    laid_out(tiles, model).to(self._settings.device),
-                )
+            def once(network: nn.Module, image: Tensor) -> Tensor:
+                pools.begin()
+                return cast(seamless.TileNetwork, network).restore_padded(image, condition, pools)
+
+            return self._computed(model, once, tiles)
 
         return run
 
@@ -483,15 +510,16 @@ class Restoration:
     ) -> np.ndarray | None:
         """Restore one tile: (h, w, 3) float32, not clamped; None when stopped meanwhile."""
         image = _as_tensor(self._before.pixels[tile.rows.pixels, tile.columns.pixels])
-        image = laid_out(image, model).to(self._settings.device)
-        run = model if condition is None else lambda turned: model(turned, condition)
+
+        def once(network: nn.Module, turned: Tensor) -> Tensor:
+            return network(turned) if condition is None else network(turned, condition)
+
         total: Tensor | None = None
         for view in self._views:
             if self._stop.is_set():
                 return None
-            with COMPUTE_LOCK.of(self._share), torch.inference_mode():
-                output = _turn_back(_checked(run, _turn(image, view)), view)
-                total = output if total is None else total + output
+            output = _turn_back(self._computed(model, once, _turn(image, view)), view)
+            total = output if total is None else total + output
         assert total is not None
         return (total / len(self._views))[0].permute(1, 2, 0).cpu().numpy()
 

@@ -1,5 +1,6 @@
 """Engines: the same results as the network itself, and the network itself where one fails."""
 
+import itertools
 import json
 import threading
 
@@ -251,6 +252,35 @@ def test_the_network_itself_takes_the_place_of_an_engine_that_fails(monkeypatch,
     reference = restore(pixels, weights=model, engine="torch").result()
     assert np.array_equal(made.picture.pixels, reference.picture.pixels)
     assert not reference.engine_note
+
+
+def broken_later(model: nn.Module) -> nn.Module:
+    """Fails in the middle of its 12th pass, after the pools of its first group."""
+    prepared, calls = winograd.with_winograd(model), itertools.count(1)
+
+    def fail(*_):
+        if next(calls) >= 12:
+            raise RuntimeError("a page went missing")
+
+    prepared.conv_out.register_forward_hook(fail)
+    return prepared
+
+
+@pytest.mark.parametrize("tiling", ["naive", "fast", "exact"])
+def test_the_network_itself_goes_on_where_an_engine_fails_in_the_middle(monkeypatch, tiling):
+    use(monkeypatch, prepare=broken_later)
+    pixels, model = photo(300, 420), network()
+    given = {"weights": model, "tile_px": 128, "tiling": tiling}
+    work = restore(pixels, engine="winograd", **given)
+    made = work.result()
+    assert made.engine == "torch" and made.tiles > 4
+    assert made.engine_note == "the engine winograd failed in the middle: a page went missing"
+    reference = restore(pixels, engine="torch", **given).result()
+    assert np.abs(made.picture.pixels.astype(int) - reference.picture.pixels).max() <= 1
+    again = restore(pixels, engine="winograd", **given).result()
+    assert again.engine == "torch" and np.array_equal(
+        again.picture.pixels, reference.picture.pixels
+    )
 
 
 def test_a_failing_engine_is_not_chosen(weights_cache, monkeypatch):

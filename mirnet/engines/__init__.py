@@ -169,13 +169,28 @@ def _prepare(engine: Engine, model: nn.Module) -> Prepared:
         network = engine.prepare(model)
         difference = largest_difference(network, model)
     except Exception as error:  # whatever an engine does, the photo is to be restored
-        reason = str(error).partition("\n")[0][:80] or type(error).__name__
-        return Prepared(model, "torch", f"the engine {engine.id} failed: {reason}")
+        return Prepared(model, "torch", f"the engine {engine.id} failed: {_reason(error)}")
     allowed = LARGEST_DIFFERENCE if engine.exact else LARGEST_REDUCED_DIFFERENCE
     if not difference <= allowed:
         note = f"the engine {engine.id} was off by {difference:.1g} of full scale"
         return Prepared(model, "torch", note)
     return Prepared(network, engine.id)
+
+
+def without(prepared: Prepared, model: nn.Module, error: Exception) -> Prepared:
+    """What takes the place of an engine that failed in the middle of a photo.
+
+    Args:
+        prepared: What failed.
+        model: The network itself.
+        error: How it failed.
+    """
+    note = f"the engine {prepared.engine} failed in the middle: {_reason(error)}"
+    return Prepared(model, "torch", note)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0][:80] or type(error).__name__
 
 
 def largest_difference(network: nn.Module, model: nn.Module) -> float:
