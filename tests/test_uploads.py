@@ -11,7 +11,9 @@ import zlib
 
 import fuzz_image
 import numpy as np
+import psutil
 import pytest
+from heif_boxes import ALPHA, grid, heif, nested, picture, size
 from PIL import Image
 from test_image import A8, A16, SRGB, check, chunk, exif_bytes, rejected, saved, saved_heic, tiff
 
@@ -120,6 +122,46 @@ def test_real_files_are_below_every_limit():
     check(read_image(tiff(A16[3], bigtiff=True, compression="deflate")), A16[3])
     small = run_length_bmp(2)
     assert read_image(small).width == 4000
+
+
+def tiled(rows: int, columns: int, width: int, height: int, said: bytes) -> bytes:
+    """A HEIC file whose picture is one tile, over and over."""
+    items = [(1, b"grid", grid(rows, columns, width, height), [4]), picture(2)]
+    return heif(items, [size(64, 64), said], [(b"dimg", 1, [2] * rows * columns)])
+
+
+HEIC_LIES = {
+    "more pixels than allowed": (heif([picture()], [size(60_000, 60_000)]), "100: crop or down"),
+    "no pixels": (heif([picture()], [size(0, 0)]), "damaged"),
+    "fewer pixels than it has": (heif([picture()], [size(8, 8)]), "damaged"),
+    "a large grid said to be small": (tiled(1, 1, 40_000, 40_000, size(64, 64)), "damaged"),
+    "a grid of thousands of tiles": (tiled(160, 160, 64, 64, size(64, 64)), "damaged"),
+    "grids in a circle": (
+        heif([(n, b"grid", grid(1, 1, 64, 64), [3]) for n in (1, 2)], [size(64, 64)],
+             [(b"dimg", 1, [2]), (b"dimg", 2, [1])]), "damaged"),
+    "an opacity of 256 megapixels": (
+        heif([picture(), (2, b"grid", grid(250, 250, 16_000, 16_000), [4, 5]), picture(3)],
+             [size(64, 64), size(16_000, 16_000), ALPHA],
+             [(b"auxl", 2, [1]), (b"dimg", 2, [3] * 62_500)]), "damaged"),
+    "data that is repeated": (heif([picture()], [size(64, 64)], repeat=65_535), "damaged"),
+    "data behind its end": (heif([picture()], [size(64, 64)], offset=2**31), "damaged"),
+    "an item that is not there": (heif([picture()], [size(64, 64)], primary=7), "damaged"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", HEIC_LIES)
+def test_heic_files_that_lie_are_refused(lie):
+    data, words = HEIC_LIES[lie]
+    before = psutil.Process().memory_info().rss
+    assert words in str(rejected(data, "The picture"))
+    assert psutil.Process().memory_info().rss - before < 100_000_000
+
+
+def test_grids_in_heic_files_are_read_and_nested_ones_end():
+    true = read_image(heif([picture()], [size(64, 64)]))
+    four = read_image(tiled(2, 2, 128, 128, size(128, 128)))
+    assert np.array_equal(four.pixels, np.tile(true.pixels, (2, 2, 1)))
+    assert np.array_equal(read_image(nested(2, 4)).pixels, true.pixels)
 
 
 HUNGRY = greedy(200, 10**6)
