@@ -10,6 +10,7 @@ import numpy as np
 
 from mirnet.errors import MIRNetError
 from mirnet.image import Picture, encode_image
+from mirnet.memory import is_out_of_memory
 
 from .benchmarks import Benchmark, open_benchmark
 from .cache import Made, OutputCache, key_of
@@ -143,6 +144,11 @@ class Worker:
             return Work(Row(**facts, error=str(error)), (), ())
         except Exception as error:  # one picture's trouble must not end a run of hours
             reason = f"{type(error).__name__}: {error}"[:300]
+            if is_out_of_memory(error):
+                reason = (
+                    "There is not enough memory for this picture: close other programs, then "
+                    "resume the run, or give smaller pictures."
+                )
             return Work(Row(**facts, error=reason), (), ())
         height, width = pixels.shape[:2]
         row = Row(

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,23 @@ def give_back_memory() -> None:
     """Return what `keep_freed_memory` kept to the system."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+_OUT_OF_MEMORY_WORDS = ("allocate memory", "Insufficient memory", "failed to map segment")
+"""How PyTorch, OpenCV and the loader of libraries say it, with types that may mean anything."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("a wrong shape"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return type(error).__name__ == "OutOfMemoryError" or any(
+        words in str(error) for words in _OUT_OF_MEMORY_WORDS
+    )
 
 
 def available_bytes(device: "torch.device") -> int | None:

@@ -845,8 +845,7 @@ def _checked(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     try:
         output = run(image)
     except (RuntimeError, MemoryError) as error:
-        out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not out_of_memory and "allocate memory" not in str(error):
+        if not memory.is_out_of_memory(error):
             raise
         height, width = image.shape[2:]
         raise InvalidRequest(

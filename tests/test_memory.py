@@ -1,5 +1,6 @@
 """Memory does not grow with the number of threads that restore."""
 
+import errno
 import os
 import platform
 import subprocess
@@ -7,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent
 
 THREADS = """
 import sys, threading
 import numpy as np, psutil
-from mirnet.memory import use_few_arenas
+from mirnet.memory import is_out_of_memory, use_few_arenas
 from mirnet.restore import restore
 if sys.argv[1] == "few":
     assert use_few_arenas()
@@ -57,3 +59,19 @@ def test_threads_share_memory():
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_what_is_avoided_is_there():
     assert grown_mb("many") > 80
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate"), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (ImportError("cv2.abi3.so: failed to map segment from shared object"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+    ],
+)
+def test_a_lack_of_memory_is_recognised_by_whatever_says_it(error, said):
+    assert is_out_of_memory(error) is said
