@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from mirnet.memory import is_out_of_memory
+
 ROOT = Path(__file__).parent.parent
 
 THREADS = """
 import sys, threading
 import numpy as np, psutil
-from mirnet.memory import is_out_of_memory, use_few_arenas
+from mirnet.memory import use_few_arenas
 from mirnet.restore import restore
 if sys.argv[1] == "few":
     assert use_few_arenas()
