@@ -144,13 +144,20 @@ class Guard:
         path = unquote(scope["path"])
         policy = self._policy(path)
         started = False
+        # Gradio begins to answer, and says "error", before it breaks off for want of such an event.
+        waits = scope["method"] == "GET" and path.startswith(_CALLS[0])
+        held: list[Message] = []
 
         async def told(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 message["headers"] = [*message.get("headers", ()), *self._headers(policy, message)]
-            await send(message)
+            held.append(message)
+            if waits and (len(held) == 1 or message.get("body", b"").startswith(b"event: error")):
+                return
+            started = True
+            while held:
+                await send(held.pop(0))
 
         received = 0
         most = self._most_bytes(path)
@@ -169,10 +176,15 @@ class Guard:
         except Refused as refused:
             if started:
                 raise
+            held.clear()
             await _answer(told, refused)
         except Exception as error:
             # What does not fit an endpoint, Gradio does not always answer; work is done elsewhere.
             ours = isinstance(error, OSError) or not path.startswith(_CALLS)
+            if held and not started and getattr(error.__cause__, "status_code", 0) == 404:
+                held.clear()
+                await _answer(told, Refused(404, _NO_SUCH_EVENT))
+                return
             if started or ours or scope["method"] != "POST":
                 raise
             log.warning("%s was called with what does not fit it: %r", path[:80], error)
@@ -268,6 +280,7 @@ class Guard:
 
 _CALLS = ("/gradio_api/call/", "/gradio_api/upload", "/gradio_api/queue/", "/gradio_api/run/")
 _DOES_NOT_FIT = "This does not fit the endpoint: /gradio_api/info tells its parameters."
+_NO_SUCH_EVENT = "There is no such event here: send one with POST, and ask with the id it returns."
 log = logging.getLogger(__name__)
 
 

@@ -411,6 +411,14 @@ def test_a_photo_is_what_was_uploaded_and_nothing_else(place, path):
         assert "data" not in answer["output"]
 
 
+@pytest.mark.parametrize("path", ["v2/restore", "restore/nobody", "v2/restore/nobody"])
+def test_who_asks_for_an_event_that_is_not_there_is_told(place, path):
+    """Gradio began an answer and broke the connection."""
+    answer = requests.get(f"{place.url}gradio_api/call/{path}", timeout=60)
+    assert answer.status_code == 404 and "no such event" in answer.json()["detail"]
+    assert "content-security-policy" in answer.headers
+
+
 NAMES = ["../../../../tmp/evil.png", "..\\..\\evil.png", "a\nSet-Cookie: x=1.png",
          "<img src=x onerror=alert(1)>.png", "\u202egnp.exe.png", "x" * 250 + ".png",
          "-rf.png", "~.png", "nul\0.png"]  # fmt: skip
