@@ -1,13 +1,14 @@
 """The app as a person starts it, and the browser in which they see it."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class App:
     """What was started."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_app(
     script: str = "app.py", folder: Path = ROOT, log: Path | None = None, **environment: str
 ) -> Iterator[str]:
@@ -53,7 +54,7 @@ def running_app(
         yield app.url
 
 
-@contextmanager
+@contextlib.contextmanager
 def app_process(
     environment: dict[str, str],
     *arguments: str,
@@ -80,6 +81,7 @@ def app_process(
         env=os.environ | environment,
         stdout=output or subprocess.DEVNULL,
         stderr=output,
+        start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}/"
     try:
@@ -100,11 +102,13 @@ def app_process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with contextlib.suppress(ProcessLookupError):  # what it started and left behind
+            os.killpg(process.pid, signal.SIGKILL)
         if output:
             output.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_chromium() -> Iterator["Browser"]:
     """Debian's chromium without a window; tests that need it are skipped where it is not."""
     sync_api = pytest.importorskip("playwright.sync_api")
