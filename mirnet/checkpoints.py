@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from .errors import CheckpointRejected, MIRNetError
@@ -428,6 +428,8 @@ def load_weights(path: str | Path) -> nn.Module:
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str] = {}) -> Path:  # noqa: B006
     """Write a network as safetensors with our names, replacing the file in one step.
 
+    The same weights and notes give the same bytes, so that a hash can tell them.
+
     Args:
         model: `MIRNet` or `MIRNetV2`.
         path: Where to; the folder must exist.
@@ -443,12 +445,22 @@ def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
     try:
-        save_file(tensors, temporary, metadata=notes)
+        Path(temporary).write_bytes(_in_order(save(tensors, metadata=notes)))
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def _in_order(file: bytes) -> bytes:
+    """A safetensors file with the notes of its header sorted: the library's order is by chance."""
+    length = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[8 + length :]
 
 
 def architecture_name(model: nn.Module) -> str:

@@ -4,6 +4,7 @@ import json
 import pickle
 import struct
 import zipfile
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -45,6 +46,19 @@ def test_safetensors_round_trip_keeps_metadata(tmp_path):
     again = load_weights(path)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters()))  # noqa: B905
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    """The library writes the header's notes in an order of chance."""
+    model, notes = MIRNetV2(features=8, blocks=1, conv_groups=(1,)), {"b": "ä", "a": '"', "c": ""}
+    files = {
+        checkpoints.save_weights(model, tmp_path / "again.safetensors", notes).read_bytes()
+        for _ in range(20)
+    }
+    assert len(files) == 1
+    path = tmp_path / "again.safetensors"
+    assert read_notes(path) == notes | {"architecture": "MIRNetV2", "config": ANY}
+    assert torch.equal(load_weights(path).conv_in.weight, model.conv_in.weight)
 
 
 class Bomb:
