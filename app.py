@@ -35,6 +35,8 @@ MAX_EVENTS = 500
 """Clicks and calls that wait; photos wait at a desk of their own (`mirnet.turns`)."""
 MAX_THREADS = 250
 """Each photo that waits has a thread; few of them do anything."""
+MAX_SESSIONS = 300
+"""Pages whose state is remembered, the last used. Gradio keeps up to 10,000, and 0.65 MB for each."""
 
 
 def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -218,6 +220,7 @@ def launch_options(access=None, alone: bool = True, closed: bool = False) -> dic
     return look() | {
         "max_file_size": MAX_UPLOAD,
         "max_threads": MAX_THREADS,
+        "state_session_capacity": MAX_SESSIONS,
         "run_history": False,
         "ssr_mode": False,
         # Gradio else asks for its own page, and ends the start where that takes over 3 seconds.
