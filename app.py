@@ -36,7 +36,7 @@ MAX_EVENTS = 500
 MAX_THREADS = 250
 """Each photo that waits has a thread; few of them do anything."""
 MAX_SESSIONS = 300
-"""Pages whose state is remembered, the last used. Gradio keeps up to 10,000, and 0.65 MB for each."""
+"""Pages whose state is kept, the last used; 0.65 MB each, of which Gradio would keep 10,000."""
 
 
 def read_flags(arguments: list[str] | None = None) -> argparse.Namespace:

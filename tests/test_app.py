@@ -12,7 +12,6 @@ from html import escape
 from pathlib import Path
 
 import cv2
-import gradio as gr
 import numpy as np
 import pytest
 import requests
@@ -72,6 +71,8 @@ def test_help_loads_nothing():
 
 def test_the_state_of_the_last_pages_only_is_kept(monkeypatch):
     """It was what grew in an hour's soak: 0.65 MB for each page that anybody had opened."""
+    import gradio as gr
+
     monkeypatch.setattr(app, "MAX_SESSIONS", 3)
     with gr.Blocks() as page:
         gr.Textbox()
