@@ -3,7 +3,7 @@
 import base64
 import json
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirnet.errors import MIRNetError
 from mirnet.ui_html import duration, facts, progress, state
@@ -405,7 +405,7 @@ def comparison(found: "RunComparison") -> str:
             number(row["change_db"], 3, "+"),
             f"{number(row['low'], 3, '+')} to {number(row['high'], 3, '+')}",
             "< 0.001" if row["p_value"] < 0.001 else number(row["p_value"], 3),
-            "tied" if row["tied"] else "better" if row["change_db"] > 0 else "worse",
+            _verdict(row),
             str(row["same_outputs"]),
         ]
         for row in found.summary.to_dict("records")
@@ -428,6 +428,13 @@ def comparison(found: "RunComparison") -> str:
             ["What", found.a.id, found.b.id], rows, "What differs in how they were made", words=3
         )
     return text + note("They were made alike: no weights, settings, versions or data differ.")
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """Whether a method does better in the second run."""
+    if row["pairs"] and row["same_outputs"] >= row["pairs"]:
+        return "same"
+    return "tied" if row["tied"] else "better" if row["change_db"] > 0 else "worse"
 
 
 def findings(rows: "list[Finding]", *, complete: bool) -> str:
