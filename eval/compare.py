@@ -517,7 +517,7 @@ def _facts(run: Run, shared: set[str]) -> dict[str, str]:
     }
     for method in run.methods:
         if method.id not in shared:
-            facts[f"method {method.id}"] = "compared"
+            facts[f"method {method.id}"] = "there"
             continue
         facts[f"{method.id}: weights"] = method.weights_sha256 or "no weights"
         facts[f"{method.id}: settings"] = json.dumps(method.settings, sort_keys=True)
