@@ -95,7 +95,7 @@ document.addEventListener("paste", (event) => {
 PAGE_STYLE = """
 <style>
 @media (max-width: 640px) {
-  .gradio-container main { padding: 12px !important; }
+  .gradio-container .main.fillable { padding: 12px !important; }
 }
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after {

@@ -595,7 +595,7 @@ def results_table(found: Ranking) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    return "–" if value != value else f"{value:.{digits}f}"
+    return "–" if value != value else f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.00
 
 
 def _card(title: str, words: str) -> str:
