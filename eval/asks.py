@@ -77,6 +77,12 @@ class Ask:
     room_px: float
     """Width of one picture on the screen."""
 
+    def __post_init__(self) -> None:
+        """Fill in what a widget does not send that is just being shown again."""
+        for name, usual in (("metric", "psnr_db"), ("across", 50.0), ("down", 50.0)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, usual)
+
     @property
     def place(self) -> Place:
         """What part of the pictures."""

@@ -494,7 +494,8 @@ def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
 def _differences(a: Run, b: Run) -> "pd.DataFrame":
     import pandas as pd
 
-    one, two = _facts(a), _facts(b)
+    shared = {method.id for method in a.methods} & {method.id for method in b.methods}
+    one, two = _facts(a, shared), _facts(b, shared)
     rows = [
         (what, one.get(what, "not there"), two.get(what, "not there"))
         for what in dict.fromkeys([*one, *two])
@@ -503,8 +504,8 @@ def _differences(a: Run, b: Run) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=["what", "a", "b"])
 
 
-def _facts(run: Run) -> dict[str, str]:
-    """Everything that a number of a run depends on, as text."""
+def _facts(run: Run, shared: set[str]) -> dict[str, str]:
+    """Everything that a number of a run depends on, as text; of methods, those of both runs."""
     bench, where = run.benchmark, run.environment
     facts = {
         "benchmark": bench.id,
@@ -515,6 +516,9 @@ def _facts(run: Run) -> dict[str, str]:
         "status": run.status,
     }
     for method in run.methods:
+        if method.id not in shared:
+            facts[f"method {method.id}"] = "there"
+            continue
         facts[f"{method.id}: weights"] = method.weights_sha256 or "no weights"
         facts[f"{method.id}: settings"] = json.dumps(method.settings, sort_keys=True)
         for package, version in method.packages.items():

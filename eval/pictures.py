@@ -100,6 +100,7 @@ def strip_of(
     current: str,
     method: str,
     metric: Metric,
+    against: str | None = None,
 ) -> list[Tiny]:
     """Small pictures of the pairs around one of them, to choose the next by eye.
 
@@ -110,6 +111,7 @@ def strip_of(
         current: The one that is open.
         method: Whose results are shown.
         metric: Which of its scores.
+        against: Id of another method: how much better than its scores, in place of the scores.
 
     Returns:
         At most `MOST_IN_STRIP`, in order.
@@ -119,12 +121,14 @@ def strip_of(
     near = pairs[first : first + MOST_IN_STRIP]
     rows = scores[(scores.method == method) & scores.pair.isin(near)]
     of_pair = {row["pair"]: row for row in rows.to_dict("records")}
+    others = scores[(scores.method == against) & scores.pair.isin(near)]
+    base = dict(zip(others.pair, others[metric].tolist(), strict=True))
     strip = []
     for pair in near:
         row = of_pair.get(pair, {})
         sha256 = row.get("output_sha256")
         path = stored.thumb(sha256) if isinstance(sha256, str) else None
-        score = row.get(metric, float("nan"))
+        score = row.get(metric, float("nan")) - (base.get(pair, float("nan")) if against else 0)
         strip.append(Tiny(pair, _tiny(path) if path is not None else None, score))
     return strip
 

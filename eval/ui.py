@@ -583,6 +583,7 @@ class EvaluateTab:
         if ask.view == "runs":
             yield hidden | self._history(ask)
             if not ask.run:
+                yield {self.managed: "", self.again: gr.update(interactive=False)}
                 return
         if not ask.run:
             words = NO_RUN if self.service.history() else NO_RUNS

@@ -3,7 +3,7 @@
 import base64
 import json
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirnet.errors import MIRNetError
 from mirnet.ui_html import duration, facts, progress, state
@@ -363,23 +363,36 @@ def picture_numbers(rows: list[Row], protocol: str, baseline: str | None) -> str
     return table(heads, cells, f"This picture, protocol {protocol}")
 
 
-def strip(tiny: list[Tiny], current: str, method: str, metric: "Metric") -> str:
-    """Small pictures to choose from; nothing where none of them is stored."""
+def strip(
+    tiny: list[Tiny], current: str, method: str, metric: "Metric", against: str | None = None
+) -> str:
+    """Small pictures to choose from; nothing where none of them is stored.
+
+    Args:
+        tiny: From `pictures.strip_of`.
+        current: The pair that is open.
+        method: Whose scores they have.
+        metric: Which of its scores.
+        against: The method whose scores were taken away from these.
+    """
     if not any(one.image for one in tiny):
         return ""
     digits, unit = (2, " dB") if metric == "psnr_db" else (4, "")
+    sign = "+" if against else ""
     parts = []
     for one in tiny:
         data = base64.b64encode(one.image or b"").decode()
         shown = f'<img src="data:image/jpeg;base64,{data}" alt="">' if data else "<i></i>"
         here = ' aria-current="true"' if one.pair == current else ""
-        name, score = escape(one.pair), f"{number(one.score, digits)}{unit}"
+        name, score = escape(one.pair), f"{number(one.score, digits, sign)}{unit}"
         parts.append(
             f'<button type="button" data-pair="{name}" title="{name}"{here} '
             f'aria-label="{name}, {score}">{shown}<span>{score}</span></button>'
         )
-    label = f"Pictures to choose from, with the score of {escape(method)}"
-    return f'<div class="ev-strip" role="group" aria-label="{label}">{"".join(parts)}</div>'
+    what = f"the lead of {method} over {against}" if against else f"the score of {method}"
+    label = escape(f"Pictures to choose from, with {what}")
+    shown = f'<div class="ev-strip" role="group" aria-label="{label}">{"".join(parts)}</div>'
+    return shown + (facts(f"By how much {method} leads {against}.") if against else "")
 
 
 def heat_legend(scale: int) -> str:
@@ -405,16 +418,14 @@ def comparison(found: "RunComparison") -> str:
             number(row["change_db"], 3, "+"),
             f"{number(row['low'], 3, '+')} to {number(row['high'], 3, '+')}",
             "< 0.001" if row["p_value"] < 0.001 else number(row["p_value"], 3),
-            "tied" if row["tied"] else "better" if row["change_db"] > 0 else "worse",
+            _verdict(row),
             str(row["same_outputs"]),
         ]
         for row in found.summary.to_dict("records")
     ]
     heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict", "Equal to the bit"]
     if summary:
-        text = table(
-            heads, summary, f"From {found.a.id} to {found.b.id}, protocol {found.protocol}"
-        )
+        text = table(heads, summary, f"From the stored run to the second one, {found.protocol}")
     else:
         text = note("The two runs have no picture and method in common.", warn=True)
     if found.left_out:
@@ -428,6 +439,13 @@ def comparison(found: "RunComparison") -> str:
             ["What", found.a.id, found.b.id], rows, "What differs in how they were made", words=3
         )
     return text + note("They were made alike: no weights, settings, versions or data differ.")
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """Whether a method does better in the second run."""
+    if row["pairs"] and row["same_outputs"] >= row["pairs"]:
+        return "same"
+    return "tied" if row["tied"] else "better" if row["change_db"] > 0 else "worse"
 
 
 def findings(rows: "list[Finding]", *, complete: bool) -> str:

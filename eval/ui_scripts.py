@@ -113,17 +113,28 @@ SAVE_PLOT = """() => {
   const plot = document.querySelector("#ev-plot .js-plotly-plot");
   if (!plot || !window.Plotly) return;
   const { width, height } = plot.getBoundingClientRect();
-  const file = { format: "FORMAT", filename: "mirnet-plot", width, height, scale: 2 };
-  window.Plotly.downloadImage(plot, file);
+  const page = getComputedStyle(document.querySelector(".gradio-container"));
+  const paper = page.getPropertyValue("--body-background-fill").trim() || "white";
+  const color = page.getPropertyValue("--body-text-color").trim() || "black";
+  const { data, layout } = plot;
+  const saved = { ...layout, paper_bgcolor: paper, plot_bgcolor: paper,
+    font: { ...layout.font, color }, margin: { ...layout.margin, l: 64, r: 24 } };
+  const asked = new URLSearchParams(window.evAddress || "");
+  const filename = ["mirnet", asked.get("run"), asked.get("plot")].filter(Boolean).join("-");
+  const scale = "FORMAT" === "png" ? 2 : 1;
+  window.Plotly.downloadImage(
+    { data, layout: saved }, { format: "FORMAT", filename, width, height, scale });
 }"""
-"""Saves the figure as it stands on the screen, at twice its size."""
+"""Saves the figure as it stands on the screen, on the page's ground: a picture at twice its size,
+a drawing at its own."""
 
 CLICK_FILE = """() => setTimeout(() => document.querySelector("#ev-file").click(), 200)"""
 """Downloads the file that an event has just made."""
 
 SHOW_PROGRESS = """() => {
   const bar = document.querySelector("#ev-bar");
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
   if (bar && bar.getBoundingClientRect().top > innerHeight - 120)
-    bar.scrollIntoView({ behavior: "smooth", block: "center" });
+    bar.scrollIntoView({ behavior, block: "center" });
 }"""
 """Brings the progress onto a small screen."""

@@ -4,6 +4,7 @@ The public names below are loaded on first use, so that `import mirnet` alone st
 not bring in torch.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TASKS", "MIRNet", "MIRNetV2", "load_weights", "restore"]
 __version__ = "0.1.0"
+
+# Where other programs want the cores too, a thread of torch may wait long for the others after each
+# layer. GNU's OpenMP turns round 300,000 times there by default, on the very core that another
+# needs: a small picture took 10 times as long. Read once, when torch is loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOMES = {
     "MIRNet": "model",

@@ -92,6 +92,22 @@ document.addEventListener("paste", (event) => {
 """
 """Lets a person paste a picture anywhere on the page; goes into the page's head."""
 
+PAGE_STYLE = """
+<style>
+@media (max-width: 640px) {
+  .gradio-container .main.fillable { padding: 12px !important; }
+}
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after {
+    animation-duration: 0.01ms !important;
+    animation-iteration-count: 1 !important;
+    transition-duration: 0.01ms !important;
+  }
+}
+</style>
+"""
+"""What Gradio would confine to parts of the page if it stood in a style sheet; for its head."""
+
 MEASURE_ROOM = """(...given) => {
   given[given.length - 1] = document.querySelector("#stage").clientWidth - 4;
   return given;

@@ -9,6 +9,7 @@ from runs_factory import method, sha, write_run
 from eval import compare, stats
 from eval.published import DATASETS, EVIDENCE, published_beside, published_for, read_published
 from eval.runs import ProtocolScore, Row
+from eval.ui_html import comparison
 from mirnet.errors import InvalidRequest
 
 
@@ -154,7 +155,8 @@ def test_what_differs_and_what_changed(tmp_path):
     what = found.differences.set_index("what")
     assert what.loc["ours: weights", "b"] == sha("new")
     assert what.loc["ours: settings"].tolist() == ['{"tile": 0}', '{"tile": 64}']
-    assert what.loc["clahe: weights", "b"] == "not there"
+    assert what.loc["method clahe"].tolist() == ["there", "not there"]
+    assert not [name for name in what.index if name.startswith("clahe:")]  # one line says it
     assert "python" not in what.index and "data fingerprint" not in what.index
     assert set(found.changes.method) == {"identity", "ours"} and len(found.changes) == 12
     steps = found.changes.psnr_change.abs()
@@ -170,6 +172,7 @@ def test_equal_runs_do_not_differ(tmp_path):
     found = compare.compare_runs(a, b)
     assert found.differences.empty
     assert (found.changes.psnr_change == 0).all() and found.summary.tied.all()
+    assert ">same<" in comparison(found) and ">tied<" not in comparison(found)
 
 
 def test_identical_pictures_in_both_runs_have_not_changed(tmp_path):

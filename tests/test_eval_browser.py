@@ -329,7 +329,22 @@ def test_every_figure_is_drawn_and_saved(visit):
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<svg"), ("data", b"pair,method")):
         with page.expect_download() as event:
             page.click(f"#ev-{kind}")
-        assert Path(event.value.path()).read_bytes().startswith(start)
+        saved = Path(event.value.path()).read_bytes()
+        assert saved.startswith(start)
+        assert event.value.suggested_filename.startswith(f"mirnet-{RUN}-distribution")
+        assert kind != "svg" or b"rgb(255, 255, 255)" in saved or b"white" in saved  # its ground
+
+
+def test_nothing_moves_for_who_asked_for_that(visit):
+    page = visit(run=RUN, view="pictures")
+    page.wait_for_selector("#ev-pictures img:visible")
+    longest = """() => Math.max(...[...document.querySelectorAll("*")].flatMap((element) => {
+      const { transitionDuration, animationDuration } = getComputedStyle(element);
+      return `${transitionDuration},${animationDuration}`.split(",").map(parseFloat);
+    }))"""
+    assert page.evaluate(longest) > 0.01
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(longest) < 0.001  # seconds
 
 
 @pytest.mark.parametrize("kind", ["csv", "html"])

@@ -149,6 +149,15 @@ def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
     assert running.plot in running.arrived()
 
 
+def test_a_widget_that_is_not_there_yet_sends_nothing_and_breaks_nothing(service):
+    tab = made(service)
+    asked = [getattr(widget, "value", None) for widget in tab.asks]
+    for widget in (tab.metric, tab.pictures.across, tab.pictures.down):
+        asked[tab.asks.index(widget)] = None
+    ask = Ask(*asked)
+    assert ask.metric == "psnr_db" and (ask.place.across, ask.place.down) == (0.5, 0.5)
+
+
 def test_the_history_shows_what_is_asked_for(service):
     tab = made(service)
     asked = [getattr(widget, "value", None) for widget in tab.asks]

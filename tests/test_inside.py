@@ -236,6 +236,13 @@ def test_the_pass_is_an_ordinary_restoration(model, make):
         assert np.array_equal(found.restored.alpha, expected.picture.alpha)
 
 
+def test_the_first_look_ever_sees_one_pass(monkeypatch, tmp_path):
+    monkeypatch.setenv("MIRNET_CACHE", str(tmp_path))  # no engine has been timed here yet
+    found = trace(np.full((8, 8, 3), 90, np.uint8), "sr-x4")  # wide enough for two engines
+    assert len(found.features) == len({(f.name, f.block, f.stream, f.turn) for f in found.features})
+    assert np.isfinite(mean_energy(found)).all()
+
+
 @pytest.mark.parametrize("task", ["sr-x2", "sr-x3", "sr-x4"])
 def test_enlarging_sees_what_restore_would_show_it(task):
     scale = mirnet.TASKS[task].scale

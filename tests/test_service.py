@@ -242,6 +242,9 @@ def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
     assert [tiny.pair for tiny in strip] == pairs[18:42]
     own = scores[(scores.method == "ours") & (scores.pair == pairs[20])]
     assert strip[2].score == own.ssim.item()
+    lead = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim", "clahe")
+    theirs = scores[(scores.method == "clahe") & (scores.pair == pairs[20])]
+    assert lead[2].score == own.ssim.item() - theirs.ssim.item()
     picture = Image.open(io.BytesIO(strip[0].image))
     assert picture.format == "JPEG" and max(picture.size) == 120
     assert [tiny.pair for tiny in strip_of(stored, scores, pairs, pairs[-1], "ours", "ssim")] == (

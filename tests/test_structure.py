@@ -1,6 +1,7 @@
 """Which module may import what."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,16 @@ def test_eval_uses_the_public_names_of_mirnet(path):
 def test_the_builtin_eval_is_never_called(path):
     calls = (n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
     assert not {"eval", "exec"} & {f.id for f in calls if isinstance(f, ast.Name)}
+
+
+@pytest.mark.parametrize(
+    ("given", "turns"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+)
+def test_waiting_threads_leave_the_core_unless_told_otherwise(given, turns):
+    code = "import mirnet, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    own = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=own | given
+    )
+    assert done.stdout.split() == [turns, "False"], done.stderr

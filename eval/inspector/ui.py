@@ -41,6 +41,8 @@ from ..widgets.ui import PRIVATE, Update, told, words
 
 MOST_SHOWN = 10
 """Pictures beside each other: input, methods, target."""
+ENDS = {INPUT: "Input", TARGET: "Target"}
+"""Names of the two pictures that no method made."""
 
 
 class PicturesView:
@@ -200,6 +202,7 @@ class PicturesView:
             return looks | self._no_pictures(ui_html.note(said))
         choices = pairs if pair in pairs else [pair, *pairs]
         method = ask.method or leader(run)
+        against = ask.other if ask.which == "disagree" and ask.other != method else None
         rows = rows_of(scores, pair, ask.protocol or run.protocol)
         update: Update = looks | {
             self.pair: gr.update(
@@ -211,8 +214,8 @@ class PicturesView:
             ),
             self.pairs: gr.update(value=pairs_value(scores, choices, ask.metric)),
             self.strip: ui_html.strip(
-                strip_of(stored, scores, choices, pair, method, ask.metric), pair, method,
-                ask.metric,
+                strip_of(stored, scores, choices, pair, method, ask.metric, against), pair,
+                method, ask.metric, against,
             ),
         }  # fmt: skip
         if not ask.pair:  # one that was asked for stays: somebody may have turned on meanwhile
@@ -230,7 +233,8 @@ class PicturesView:
             pixels = tuple(
                 filling(seen_at(found[name], ask.place), ask.place) for name in (left, right)
             )
-            label = f"{left}, left of the line · {right}, right of it"
+            on_left, on_right = (ENDS.get(name, name) for name in (left, right))
+            label = f"{on_left}, left of the line · {on_right}, right of it"
             return update | {
                 self.slider: gr.update(value=pixels, visible=True, label=label),
                 self.grid: gr.update(visible=False),
@@ -254,7 +258,7 @@ class PicturesView:
         elif ask.look == "error":
             legend = ui_html.note("This pair has no target, so there is no error to show.")
         scored = {row.method: next(iter(row.scores.values()), None) for row in rows}
-        labels = {INPUT: "Input", TARGET: "Target"}
+        labels = dict(ENDS)
         same = untouched(found)
         if same is not None:  # one picture for the two
             del found[same]

@@ -130,16 +130,17 @@ STYLE = """<style>
 }
 .review-card h2 { margin: 0 0 8px; font-size: 20px; }
 .review-card p { margin: 4px 0; color: var(--body-text-color-subdued); }
-.review-scroll { overflow-x: auto; }
 .gradio-container .prose :is(table.review-table, .review-table tr) { border: 0; }
 .gradio-container .prose table.review-table { width: 100%; border-collapse: collapse; }
 .gradio-container .prose .review-table :is(th, td) {
   padding: 6px 12px 6px 0; border: 0; border-bottom: 1px solid var(--border-color-primary);
   text-align: left; vertical-align: top; font-size: 13px;
 }
+.gradio-container .prose .review-table :is(th, td):first-child { min-width: 15ch; }
 .gradio-container .prose .review-table .review-number {
   text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap;
 }
+.review-card .review-scroll { background: none; }
 .review-card .review-table { margin-top: 16px; }
 .review-note { margin: 8px 0 0; font-size: 13px; color: var(--body-text-color-subdued); }
 @media (max-width: 700px) {
@@ -594,7 +595,7 @@ def results_table(found: Ranking) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    return "–" if value != value else f"{value:.{digits}f}"
+    return "–" if value != value else f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.00
 
 
 def _card(title: str, words: str) -> str:

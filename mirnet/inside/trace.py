@@ -97,7 +97,7 @@ class Trace:
     seen: Picture
     """What went into the network: the reduced copy, for super-resolution enlarged again."""
     restored: Picture
-    """What came out, exactly as `mirnet.restore` returns it for the reduced copy."""
+    """What came out, exactly as `mirnet.restore` returns it with the engine "torch"."""
     seconds: float
     """Time the pass took, recording included."""
     stem: int
@@ -185,7 +185,8 @@ def trace(
     recorder = _Recorder(model, small.height * scale, small.width * scale)
     own = replace(loaded, model=model) if isinstance(loaded, LoadedWeights) else model
     try:
-        done = restore(small, task, weights=own, tile_px=max_px).result()
+        # One engine, named: choosing among them sends other pictures through the network.
+        done = restore(small, task, weights=own, tile_px=max_px, engine="torch").result()
     finally:
         recorder.remove()
     slopes = colours = None
