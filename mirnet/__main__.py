@@ -612,12 +612,15 @@ def publish(
     folder: Annotated[
         Path | None, typer.Option(help="Where weights and card go. Default: mirnet/weights.")
     ] = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="Ship the last step, not the best dev score.")
+    ] = False,
 ) -> None:
-    """Measure a run's best weights on pairs it never saw, and ship them with their card."""
+    """Measure a run's weights on pairs it never saw, and ship them with their card."""
     from .catalogue import EMBEDDED_FOLDER
     from .train.publish import publish as start
 
-    card = start(run, _named_folders(pairs), folder or EMBEDDED_FOLDER)
+    card = start(run, _named_folders(pairs), folder or EMBEDDED_FOLDER, last)
     for score in card["scores"]:
         say(
             f"{score['benchmark']}: {score['input_psnr_db']:.2f} dB / {score['input_ssim']:.4f} -> "

@@ -345,7 +345,13 @@ def test_publishing_measures_and_writes_the_card(prepared, tmp_path):
     for place, pixels in (("input", target + 10), ("target", target)):
         (tmp_path / "pairs" / place).mkdir(parents=True)
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pairs" / place / "a.png")
-    card = publish(tmp_path / "run", {"Made up": tmp_path / "pairs"}, tmp_path / "shipped")
+    sets = {"Made up": tmp_path / "pairs"}
+    late = publish(tmp_path / "run", sets, tmp_path / "late", last=True)
+    last = tmp_path / "run" / "last.safetensors"
+    assert (tmp_path / "late" / f"{late['id']}.safetensors").read_bytes() == last.read_bytes()
+    logged = [line.split(",")[-1] for line in (tmp_path / "run/log.csv").read_text().splitlines()]
+    assert late["dev_psnr_db"] == pytest.approx(float(logged[-1]), abs=2e-3)
+    card = publish(tmp_path / "run", sets, tmp_path / "shipped")
     score = card["scores"][0]
     assert score["input_psnr_db"] == pytest.approx(20 * np.log10(255 / 10), abs=1e-3)
     assert score["pairs"] == 1
@@ -420,6 +426,8 @@ def test_verifying_recomputes_the_scores_of_a_card(tmp_path, monkeypatch):
 def test_publishing_names_what_is_missing(prepared, tmp_path):
     with pytest.raises(InvalidRequest, match="best.safetensors"):
         publish(tmp_path, {})
+    with pytest.raises(InvalidRequest, match="no last.safetensors yet: train to its end"):
+        publish(tmp_path, {}, last=True)
     with pytest.raises(InvalidRequest, match="holds no pairs"):
         list(pairs(tmp_path))
     (tmp_path / "input").mkdir()

@@ -63,6 +63,10 @@ class Stage(_Section):
     """Patches in each of its steps, over all processes."""
 
 
+def _patches(number: int) -> str:
+    return "1 patch" if number == 1 else f"{number} patches"
+
+
 class Data(_Section):
     """What it is trained on."""
 
@@ -99,8 +103,8 @@ class Data(_Section):
 
     def schedule(self) -> str:
         """Patches of every stage in words, for the card."""
-        parts = [f"{s.batch} patches of {s.patch_px} px for {s.steps:,}" for s in self.stages]
-        return ", then ".join([*parts, f"{self.batch} patches of {self.patch_px} px"])
+        parts = [f"{_patches(s.batch)} of {s.patch_px} px for {s.steps:,}" for s in self.stages]
+        return ", then ".join([*parts, f"{_patches(self.batch)} of {self.patch_px} px"])
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "Data":

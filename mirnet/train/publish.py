@@ -27,7 +27,7 @@ from ..image import quantize, read_image
 from ..restore import restore
 from ..tasks import get_task
 from .config import Config
-from .run import DEV_PAIRS, dev_pairs
+from .run import DEV_PAIRS, Conditioned, dev_pairs, evaluate
 
 TOLERANCE_DB = 0.01
 TOLERANCE_SSIM = 1e-4
@@ -127,14 +127,18 @@ def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, An
 
 
 def publish(
-    run: Path, benchmarks: dict[str, Path], folder: Path = catalogue.EMBEDDED_FOLDER
+    run: Path,
+    benchmarks: dict[str, Path],
+    folder: Path = catalogue.EMBEDDED_FOLDER,
+    last: bool = False,
 ) -> dict[str, Any]:
-    """Measure a run's best weights and ship them with their card.
+    """Measure a run's weights and ship them with their card.
 
     Args:
         run: Folder of a training run.
         benchmarks: Name and folder of each set of pairs.
         folder: Where weights, card and example picture go.
+        last: Take the weights of the last step, and not those with the best dev score.
 
     Returns:
         The card.
@@ -142,21 +146,28 @@ def publish(
     Raises:
         InvalidRequest: The run has no weights yet, or a set of pairs is not there.
     """
-    best = run / "best.safetensors"
-    if not best.exists():
-        raise InvalidRequest(f"{run} has no best.safetensors yet: train until the first dev score.")
+    chosen = run / ("last.safetensors" if last else "best.safetensors")
+    if not chosen.exists():
+        until = "to its end" if last else "until the first dev score"
+        raise InvalidRequest(f"{run} has no {chosen.name} yet: train {until}.")
     config = Config.model_validate_json((run / "recipe.json").read_text())
     card = json.loads((run / "card.json").read_text())
-    card["sha256"] = file_sha256(best)
-    card["bytes"] = best.stat().st_size
-    card["scores"] = [measure(best, card["task"], name, path) for name, path in benchmarks.items()]
-    picture, gain = example(config, best)
+    card["sha256"] = file_sha256(chosen)
+    if last:
+        model: Any = load_weights(chosen)
+        scored = Conditioned(model).train()  # as the run scores: without a margin
+        card["dev_psnr_db"] = round(evaluate(scored, dev_pairs(config)), 3)
+    card["bytes"] = chosen.stat().st_size
+    card["scores"] = [
+        measure(chosen, card["task"], name, path) for name, path in benchmarks.items()
+    ]
+    picture, gain = example(config, chosen)
     card["example"] = f"{card['id']}.jpg"
     card["example_gain_db"] = round(gain, 2)
     folder.mkdir(parents=True, exist_ok=True)
     picture.save(folder / card["example"], quality=92, subsampling=0)
     part = folder / f"{card['id']}.part"
-    shutil.copyfile(best, part)
+    shutil.copyfile(chosen, part)
     os.replace(part, folder / f"{card['id']}.safetensors")
     (folder / f"{card['id']}.json").write_text(json.dumps(card, indent=2) + "\n")
     (folder / f"{card['id']}.md").write_text(card_text(card))

@@ -253,7 +253,7 @@ def start_file(start: str) -> Path:
     return path
 
 
-class _Conditioned(nn.Module):
+class Conditioned(nn.Module):
     """The network with the choice of its condition inside, so that wrappers see one forward.
 
     It returns the restored pictures, and what the exposure curve alone makes of the inputs: the
@@ -265,6 +265,7 @@ class _Conditioned(nn.Module):
         self.network = network
 
     def forward(self, degraded: Tensor, thumbnails: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, 3, H, W) and the thumbnails of their pictures to two of (B, 3, H, W)."""
         condition = self.network.condition(thumbnails)
         curve = getattr(self.network, "exposure", None)
         exposed = degraded if curve is None else curve(degraded, condition)
@@ -330,7 +331,7 @@ def train(
             )
 
     network = build(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = _Conditioned(network)
+    model = Conditioned(network)
     averaged: Any = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(o.ema)
     )
