@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 # layer. GNU's OpenMP turns round 300,000 times there by default, on the very core that another
 # needs: a small picture took 10 times as long. Read once, when torch is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOMES = {
     "MIRNet": "model",

@@ -89,7 +89,7 @@ def test_the_builtin_eval_is_never_called(path):
 
 @pytest.mark.parametrize(
     ("given", "turns"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
 def test_waiting_threads_leave_the_core_unless_told_otherwise(given, turns):
     code = "import mirnet, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
