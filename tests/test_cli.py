@@ -78,6 +78,8 @@ def start(*arguments: object) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        # Whoever starts the tests in the background lets them ignore Ctrl+C, and what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
@@ -347,7 +349,10 @@ def test_a_real_interrupt_leaves_nothing_behind(photos):
     time.sleep(0.3)
     assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out) == (130, "")
     assert err == "Stopped: what was finished before stays.\n"
     assert list(target.parent.iterdir()) == []
