@@ -268,12 +268,15 @@ def work_seconds(process: int | None) -> float:
 
 def work(target, seeds, seed, first, last, state, pipe, most_bytes) -> None:
     """Read inputs one after another, in a process of its own; tells what it found."""
+    from mirnet.memory import give_back_memory
+
     warnings.simplefilter("ignore")
     os.nice(5)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libpng and libtiff say much
     for data in seeds[:40]:  # libraries are loaded before memory is limited
         with contextlib.suppress(Exception):
             target(data, 0)
+    give_back_memory()  # what the parent had freed and kept would hide what an input takes
     start_counting_memory()
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (virtual + 2 * most_bytes,) * 2)

@@ -4,10 +4,12 @@ import io
 import os
 import signal
 import struct
+import subprocess
 import sys
 import tracemalloc
 import zipfile
 import zlib
+from pathlib import Path
 
 import fuzz_image
 import numpy as np
@@ -23,6 +25,7 @@ from mirnet.image import SAVE_FORMATS, encode_image, read_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
+ROOT = Path(__file__).parent.parent
 DOT = Image.new("L", (8, 8))
 PHOTO = Image.fromarray(A8[3])
 PLAIN_TAGS = [(256, 4, 1, 4), (257, 4, 1, 4), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
@@ -353,6 +356,23 @@ def test_the_fuzzer_finds_what_it_is_for(target, words):
     outcomes, findings = fuzz_image.fuzz(5, target=target, most_seconds=0.5, most_bytes=1 << 27)
     assert [finding.number for finding in findings] == [2]
     assert words in findings[0].what
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_that_the_parent_kept_does_not_hide_what_an_input_takes():
+    code = """
+import sys
+sys.path.insert(0, "tests")
+import fuzz_image, test_uploads
+from mirnet.memory import keep_freed_memory
+keep_freed_memory()
+blocks = [bytearray(b"x") * 100_000_000 for _ in range(4)]
+del blocks
+found = fuzz_image.fuzz(5, target=test_uploads.swallow, most_seconds=5, most_bytes=1 << 27)[1]
+print([finding.number for finding in found])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "[2]\n", done.stderr
 
 
 def test_an_input_of_the_fuzzer_can_be_made_again():
