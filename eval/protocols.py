@@ -11,6 +11,7 @@ import numpy as np
 
 from mirnet.compare import SMALLEST_SIDE_PX, luma, psnr
 from mirnet.errors import InvalidRequest
+from mirnet.image import to_unit
 from mirnet.similarity import ssim, ssim_volume
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
@@ -73,11 +74,8 @@ class Protocol:
 
 
 def _unit(pixels: np.ndarray) -> np.ndarray:
-    unit = pixels.astype(np.float32)
-    if pixels.dtype.kind == "u":
-        unit /= np.float32(np.iinfo(pixels.dtype).max)
-        return unit
-    return np.clip(unit, 0, 1, out=unit)
+    unit = to_unit(pixels)
+    return unit if pixels.dtype.kind == "u" else np.clip(unit, 0, 1, out=unit)
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:
