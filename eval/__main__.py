@@ -495,7 +495,7 @@ def bench(
     for group in [opening(_store(out).run(run))] if run else [scoring(), growth(pairs)]:
         table = Table("what", "seconds", "ratio", box=None)
         for timing in group:
-            table.add_row(timing.what, f"{timing.seconds:.3f}", f"{timing.ratio:.2f}")
+            table.add_row(timing.what, f"{timing.seconds:.3f}", f"{timing.ratio:.3f}")
         console().print(table)
 
 

@@ -76,7 +76,7 @@ def test_laws_of_every_protocol(restored, target, name):
     if name != "gt-mean":  # which scales the first picture only
         swapped = protocol.score(target, restored, 2)
         assert swapped.psnr_db == pytest.approx(score.psnr_db)
-        assert swapped.ssim == pytest.approx(score.ssim)
+        assert swapped.ssim == pytest.approx(score.ssim, abs=1e-6)  # float32
     closer = (0.5 * restored + 0.5 * target) / 255
     assert protocol.score(closer, target / 255, 2).psnr_db > score.psnr_db or same == score
 
