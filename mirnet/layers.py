@@ -304,24 +304,12 @@ class ResidualContext(nn.Module):
         return r
 
 
-class PooledDown(nn.Module):
-    """Halving by 2x2 average and a 1x1 convolution (MIRNet-v2, section 3)."""
+class Projection(nn.Module):
+    """What a stream's channels become on the way to another resolution (MIRNet-v2, section 3).
 
-    def __init__(self, channels_in: int, channels_out: int):
-        super().__init__()
-        self.project = conv(channels_in, channels_out, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels_in, H, W) to (B, channels_out, ceil(H / 2), ceil(W / 2))."""
-        pooled = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
-        return self.project(pooled)
-
-
-class UpProjection(nn.Module):
-    """What a stream's channels become ahead of bilinear doubling (MIRNet-v2, section 3).
-
-    The paper doubles first; a 1x1 convolution costs a quarter before it and gives the same.
-    `CoarserFusion` doubles.
+    The paper projects after halving by 2x2 averages, and after bilinear doubling. Both commute with
+    a 1x1 convolution, so the averages are taken once for all coarser streams and `CoarserFusion`
+    doubles what is projected already, at a quarter of the cost.
     """
 
     def __init__(self, channels_in: int, channels_out: int):

@@ -16,9 +16,8 @@ from torch import Tensor, cat, nn
 from .layers import (
     CoarserFusion,
     ExposureCurve,
-    PooledDown,
+    Projection,
     ResidualContext,
-    UpProjection,
     add,
     conv,
     pad_to_multiple,
@@ -40,10 +39,10 @@ class MultiScaleBlockV2(nn.Module):
         self.context_top = ResidualContext(n, groups)
         self.context_mid = ResidualContext(n1, groups)
         self.context_bot = ResidualContext(n2, groups)
-        self.down_mid = PooledDown(n, n1)
-        self.down_bot = nn.Sequential(PooledDown(n, n1), PooledDown(n1, n2))
-        self.up_bot1, self.up_bot2 = UpProjection(n2, n1), UpProjection(n2, n1)
-        self.up_mid1, self.up_mid2 = UpProjection(n1, n), UpProjection(n1, n)
+        self.down_mid = Projection(n, n1)
+        self.down_bot = nn.Sequential(Projection(n, n1), Projection(n1, n2))
+        self.up_bot1, self.up_bot2 = Projection(n2, n1), Projection(n2, n1)
+        self.up_mid1, self.up_mid2 = Projection(n1, n), Projection(n1, n)
         self.fuse_mid = CoarserFusion(n1)
         self.fuse_top = CoarserFusion(n)
         self.conv_out = conv(n, n, 1)
@@ -65,11 +64,11 @@ class MultiScaleBlockV2(nn.Module):
         Averages commute with 1x1 convolutions, so both of `down_bot` are taken first and the
         convolutions are one; and the first average is that of `down_mid`.
         """
-        first, second = cast(list[PooledDown], list(self.down_bot))
+        first, second = cast(list[Projection], list(self.down_bot))
         weight = second.project.weight[..., 0, 0] @ first.project.weight[..., 0, 0]
         halved = F.avg_pool2d(x, 2)
         quartered = F.avg_pool2d(halved, 2)
-        return self.down_mid.project(halved), F.conv2d(quartered, weight[..., None, None])
+        return self.down_mid(halved), F.conv2d(quartered, weight[..., None, None])
 
 
 class RecursiveGroupV2(nn.Module):

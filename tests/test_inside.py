@@ -163,11 +163,14 @@ class Replay:
         return conv(b.conv_out, merged) + x
 
     def block_v2(self, b, number, x):
-        top, mid, bot = x, b.down_mid(x), b.down_bot(x)
+        def down(project, y):
+            return project(F.avg_pool2d(y, 2))
 
         def up(project, y):
             return F.interpolate(project(y), scale_factor=2, mode="bilinear")
 
+        top, mid = x, down(b.down_mid, x)
+        bot = down(b.down_bot[1], down(b.down_bot[0], x))
         for turn, up_bot, up_mid in ((1, b.up_bot1, b.up_mid1), (2, b.up_bot2, b.up_mid2)):
             top = self.context(b.context_top, (number, turn, 0), top)
             mid = self.context(b.context_mid, (number, turn, 1), mid)
