@@ -45,6 +45,8 @@ COMPUTE_LOCK = FairLock()
 
 TILE_MEMORY_BYTES = 512 * 2**20
 """What the network may need for one tile when the tile size is chosen automatically."""
+WHOLE_MEMORY_BYTES = 2 * TILE_MEMORY_BYTES
+"""The same for a photo in one piece, which spares it halos and the passes of exact tiles."""
 TILE_MEMORY_SHARE = 0.5
 """Of the memory that is free, where that is little; the rest is for the photo and its result."""
 FEATURE_MAPS = {"MIRNet": 24, "MIRNetV2": 16}
@@ -622,10 +624,15 @@ def restore(
             'tiling "fast", or the engine "auto".'
         )
     network = _network(weights, chosen)
+    automatic = tile_px is None
     tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px, place)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
+    if automatic and fits_whole(
+        network.model, picture.height, picture.width, memory.available_bytes(place)
+    ):
+        tile_px = max(tile_px, picture.height, picture.width)
     settings = _Settings(
         chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling, engine
     )
@@ -677,15 +684,35 @@ def automatic_tile_px(model: nn.Module, available_bytes: int | None = None) -> i
     Returns:
         Pixels, a multiple of 32.
     """
+    side = math.isqrt(int(_budget(TILE_MEMORY_BYTES, available_bytes) / _bytes_per_pixel(model)))
+    return min(max(side // 32 * 32, SMALLEST_TILE_PX), LARGEST_AUTO_TILE_PX)
+
+
+def fits_whole(
+    model: nn.Module, height: int, width: int, available_bytes: int | None = None
+) -> bool:
+    """Whether a photo is restored in one piece where nobody chose a tile size.
+
+    Args:
+        model: As for `automatic_tile_px`.
+        height: Of the result.
+        width: The same.
+        available_bytes: As for `automatic_tile_px`.
+    """
+    needed = _bytes_per_pixel(model) * height * width
+    return needed <= _budget(WHOLE_MEMORY_BYTES, available_bytes)
+
+
+def _budget(most: int, available_bytes: int | None) -> float:
+    return most if available_bytes is None else min(most, TILE_MEMORY_SHARE * available_bytes)
+
+
+def _bytes_per_pixel(model: nn.Module) -> float:
+    """What a network needs at the peak of a pass for each pixel of its picture."""
     conv_in = getattr(model, "conv_in", None)
     features = getattr(conv_in, "out_channels", 64)
     maps = FEATURE_MAPS.get(architecture_name(model), max(FEATURE_MAPS.values()))
-    bytes_per_pixel = maps * 4 * features / getattr(model, "stem", 1) ** 2
-    budget: float = TILE_MEMORY_BYTES
-    if available_bytes is not None:
-        budget = min(budget, TILE_MEMORY_SHARE * available_bytes)
-    side = math.isqrt(int(budget / bytes_per_pixel))
-    return min(max(side // 32 * 32, SMALLEST_TILE_PX), LARGEST_AUTO_TILE_PX)
+    return maps * 4 * features / getattr(model, "stem", 1) ** 2
 
 
 def _tile_sizes(

@@ -343,6 +343,7 @@ def test_above_the_limit_a_picture_is_cut_into_tiles(monkeypatch):
     from mirnet import restore as module
 
     monkeypatch.setattr(module, "automatic_tile_px", lambda model, available: 64)
+    monkeypatch.setattr(module, "fits_whole", lambda *size_and_memory: False)
     picture = crop(mini("denoise")[0], 100)
     whole = run("denoise-compact", "denoise", picture, whole_megapixels=0.01)
     cut = run("denoise-compact", "denoise", picture, whole_megapixels=0.009)

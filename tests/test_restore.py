@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from torch import nn
 
 import mirnet
-from mirnet import tiling
+from mirnet import memory, tiling
 from mirnet.checkpoints import save_weights
 from mirnet.errors import (
     CheckpointRejected,
@@ -33,6 +33,7 @@ from mirnet.restore import (
     COMPUTE_LOCK,
     Cancelled,
     automatic_tile_px,
+    fits_whole,
     choose_device,
     enlarge,
     restore,
@@ -476,6 +477,17 @@ def test_networks_are_copied_to_another_device_not_moved():
 )
 def test_automatic_tile_size_follows_the_size_of_the_network(model, expected):
     assert automatic_tile_px(model()) == expected
+
+
+def test_a_photo_of_usual_size_is_one_piece_where_memory_allows(monkeypatch):
+    model = MIRNetV2(8, 1, conv_groups=(1,), stem=2)  # 128 bytes a pixel
+    pixels = photo(1000, 800)
+    assert restore(pixels, weights=model).result().tiling == "whole"
+    assert restore(pixels, weights=model, tile_px=512).tiles > 1  # as a person wants it
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 2 * 128 * pixels[..., 0].size - 1)
+    assert restore(pixels, weights=model).tiles > 1
+    assert fits_whole(model, 1000, 800, 2 * 128 * pixels[..., 0].size)
+    assert fits_whole(model, 2896, 2896) and not fits_whole(model, 2897, 2897)  # 1 GiB
 
 
 # ---------------------------------------------------------------- events, stopping, taking turns
