@@ -33,9 +33,9 @@ from mirnet.restore import (
     COMPUTE_LOCK,
     Cancelled,
     automatic_tile_px,
-    fits_whole,
     choose_device,
     enlarge,
+    fits_whole,
     restore,
 )
 from mirnet.weights import load

@@ -144,7 +144,7 @@ def test_stored_markup_is_only_words(visit, query, shown):
 )
 def test_markup_in_a_link_is_only_words(visit, name):
     page = visit(**({"tab": "evaluate", "run": RUN, "view": "pictures"} | {name: EVIL}))
-    page.wait_for_selector("#ev-views, #task")
+    page.wait_for_selector("#ev-views:visible, #task:visible")
     page.wait_for_timeout(1500)
 
 
