@@ -758,7 +758,7 @@ class RestoreTab:
         words = "Stopped. Nothing was changed."
         update: Update = dict(idle)
         if run.archive is not None and run.finished:
-            words = f"Stopped. The zip holds the {run.finished} photos that were finished."
+            words = ui_html.stopped_batch(run.finished)
             update |= {
                 self.saving: gr.update(visible=True),
                 self.download: _download(run.archive),

@@ -185,6 +185,12 @@ def batch_table(rows: list[tuple[str, str, str]]) -> str:
     )
 
 
+def stopped_batch(finished: int) -> str:
+    """What a stopped batch hands over, `finished` photos of it, in one sentence."""
+    photos = "photo that was" if finished == 1 else f"{finished} photos that were"
+    return f"Stopped. The zip holds the {photos} finished."
+
+
 def progress(words: str, share: float | None = None) -> str:
     """A progress bar with its words.
 

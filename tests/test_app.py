@@ -461,3 +461,8 @@ def test_examples_are_of_photographs_held_out_of_training():
     }
     rows = json.loads((ui_html.EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))
     assert {row["source"] for row in rows} <= held_out
+
+
+def test_a_stopped_batch_counts_in_english():
+    assert ui_html.stopped_batch(1) == "Stopped. The zip holds the photo that was finished."
+    assert ui_html.stopped_batch(2) == "Stopped. The zip holds the 2 photos that were finished."
