@@ -237,16 +237,22 @@ def launch_options(access=None, alone: bool = True, closed: bool = False) -> dic
 
 
 @contextlib.asynccontextmanager
-async def sweeping(_):
-    """While the page is up, remove what was left of uploads that broke off."""
+async def sweeping(server):
+    """While the page is up, remove uploads that broke off, and all that lay there long enough."""
     from gradio.utils import get_upload_folder
 
     from mirnet.leftovers import sweep
 
+    page = server.get_blocks()
+    every, keep_seconds = page.delete_cache
+
     async def work():
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            await asyncio.to_thread(sweep, Path(get_upload_folder()), BROKEN_OFF_SECONDS)
+            await asyncio.sleep(every)
+            folder, parts = Path(get_upload_folder()), list(page.blocks.values())
+            # Pictures of the page itself lie there too.
+            kept = set().union(*(getattr(part, "keep_in_cache", ()) for part in parts))
+            await asyncio.to_thread(sweep, folder, BROKEN_OFF_SECONDS, keep_seconds, kept)
 
     task = asyncio.create_task(work())
     try:

@@ -1,9 +1,9 @@
 """The folder for uploads and results of one program, and what was left in it and beside it.
 
-Gradio deletes the files that it knows, also when it ends. It does not know of uploads that broke
-off, and a program that is killed leaves all of its own. So each program gets a folder of its own,
-which nobody else on the machine may read; the next one to start removes the folders of those that
-are no more, and `sweep` what broke off.
+Gradio deletes the files that it knows when it ends. It does not know of uploads that broke off, and
+a program that is killed leaves all of its own. So each program gets a folder of its own, which
+nobody else on the machine may read; the next one to start removes the folders of those that are no
+more, and `sweep` what broke off or is too old.
 """
 
 import getpass
@@ -13,6 +13,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -34,23 +35,37 @@ def own_folder(parent: Path | None = None) -> Path:
     return own
 
 
-def sweep(folder: Path, seconds: float) -> int:
-    """Remove what broke off: temporary files of uploads that nothing was written to for a while.
+def sweep(
+    folder: Path, broken_off_seconds: float, keep_seconds: float, kept: Collection[str] = ()
+) -> int:
+    """Remove uploads that broke off, and whatever else lies there for longer than it may.
+
+    Gradio's own task for the latter ends for good where an upload comes while it looks through its
+    names ("Set changed size during iteration"), so nothing is left to it alone.
 
     Args:
-        folder: Where uploads go; what was finished lies in folders below it and is left alone.
-        seconds: How long ago the last byte came.
+        folder: Where uploads go: temporary files until they are finished, then in folders below it.
+        broken_off_seconds: How long ago the last byte of a temporary file came.
+        keep_seconds: How long ago another file was written.
+        kept: Paths of files that belong to the page.
 
     Returns:
         How many were removed.
     """
     removed = 0
-    for path in folder.glob("tmp*"):
+    for path in folder.rglob("*"):
         try:
-            if path.is_file() and time.time() - path.stat().st_mtime > seconds:
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode) or str(path) in kept:
+                continue
+            if path.parent == folder and path.name.startswith("tmp"):
+                due = found.st_mtime + broken_off_seconds
+            else:
+                due = found.st_ctime + keep_seconds
+            if time.time() > due:
                 path.unlink()
                 removed += 1
-        except OSError:  # finished meanwhile, or of somebody else
+        except OSError:  # finished or removed meanwhile, or of somebody else
             continue
     return removed
 
