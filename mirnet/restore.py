@@ -625,13 +625,12 @@ def restore(
         )
     network = _network(weights, chosen)
     automatic = tile_px is None
-    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px, place)
+    free = memory.available_bytes(place) if automatic else None
+    tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px, free)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
-    if automatic and fits_whole(
-        network.model, picture.height, picture.width, memory.available_bytes(place)
-    ):
+    if automatic and fits_whole(network.model, picture.height, picture.width, free):
         tile_px = max(tile_px, picture.height, picture.width)
     settings = _Settings(
         chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling, engine
@@ -716,11 +715,11 @@ def _bytes_per_pixel(model: nn.Module) -> float:
 
 
 def _tile_sizes(
-    network: _Network, tile_px: int | None, overlap_px: int | None, device: torch.device
+    network: _Network, tile_px: int | None, overlap_px: int | None, available_bytes: int | None
 ) -> tuple[int, int]:
     """Check or choose tile size and overlap."""
     if tile_px is None:
-        tile_px = automatic_tile_px(network.model, memory.available_bytes(device))
+        tile_px = automatic_tile_px(network.model, available_bytes)
     tile_px = _whole_number(tile_px, "tile size", SMALLEST_TILE_PX, LARGEST_TILE_PX)
     if overlap_px is None:
         overlap_px = min(tile_px // 8, LARGEST_AUTO_OVERLAP_PX)
