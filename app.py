@@ -244,7 +244,7 @@ async def sweeping(server):
     from mirnet.leftovers import sweep
 
     page = server.get_blocks()
-    every, keep_seconds = page.delete_cache
+    every, keep_seconds = page.delete_cache or (SWEEP_SECONDS, float("inf"))
 
     async def work():
         while True:
