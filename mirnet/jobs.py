@@ -101,6 +101,8 @@ class Run:
     """The zip that is being filled, for several photos."""
     finished: int = 0
     """Photos in the zip."""
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    """How far each of several photos is, as `mirnet.ui_html.batch_table` shows it."""
     stopped: bool = False
     """Whether the visitor pressed Stop; the zip then belongs to that click."""
     ended: threading.Event = field(default_factory=threading.Event)

@@ -389,7 +389,7 @@ class RestoreTab:
         self.stop.click(
             self.halt,
             None,
-            [self.bar, self.go, self.stop, self.saving, self.download],
+            [self.bar, self.board, self.go, self.stop, self.saving, self.download],
             cancels=[running, fetching],
             concurrency_limit=None,
             **private,
@@ -699,7 +699,7 @@ class RestoreTab:
         """Restore several photos into one zip; those that cannot be read are named, not fatal."""
         from .restore import Restored
 
-        rows = [(clean_name(Path(path).name), "waiting", "waiting") for path in paths]
+        run.rows = rows = [(clean_name(Path(path).name), "waiting", "waiting") for path in paths]
         folder = Path(tempfile.mkdtemp(prefix="mirnet-"))
         run.archive = folder / f"mirnet-{order.task}.zip"
         failed = 0
@@ -757,6 +757,8 @@ class RestoreTab:
         run.ended.wait(STOP_WAIT_SECONDS)
         words = "Stopped. Nothing was changed."
         update: Update = dict(idle)
+        if run.rows:
+            update[self.board] = ui_html.batch_table(ui_html.stopped_rows(run.rows))
         if run.archive is not None and run.finished:
             words = ui_html.stopped_batch(run.finished)
             update |= {

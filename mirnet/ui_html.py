@@ -185,6 +185,18 @@ def batch_table(rows: list[tuple[str, str, str]]) -> str:
     )
 
 
+def stopped_rows(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The rows of a batch that was stopped: what was not finished says so.
+
+    >>> stopped_rows([("a.png", "done", "0.5 s"), ("b.png", "working", "restoring …")])
+    [('a.png', 'done', '0.5 s'), ('b.png', 'waiting', 'stopped, not restored')]
+    """
+    return [
+        row if row[1] in ("done", "failed") else (row[0], "waiting", "stopped, not restored")
+        for row in rows
+    ]
+
+
 def stopped_batch(finished: int) -> str:
     """What a stopped batch hands over, `finished` photos of it, in one sentence."""
     photos = "photo that was" if finished == 1 else f"{finished} photos that were"

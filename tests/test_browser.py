@@ -243,6 +243,8 @@ def test_a_stopped_batch_hands_over_what_was_finished(page, tmp_path):
     page.click("#stop")
     page.wait_for_selector("#bar >> text=Stopped")
     assert "finished" in page.inner_text("#bar")
+    rows = page.locator("#board tr").all_inner_texts()
+    assert "MP" in rows[0] and rows[1].endswith("stopped, not restored")
     page.wait_for_selector("#download:not([disabled])")
     with zipfile.ZipFile(download(page, tmp_path)) as archive:
         assert archive.namelist() == ["a-small-denoise.png"]
