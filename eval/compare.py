@@ -237,6 +237,11 @@ def leaderboard(
     return board.sort_values("psnr_db", ascending=False, kind="stable", ignore_index=True)
 
 
+def caution(board: "pd.DataFrame") -> str:
+    """What to say beside a leaderboard of few pictures: see `eval.stats.caution`."""
+    return stats.caution(int(board["count"].max())) if len(board) else ""
+
+
 def _paired(method: "pd.DataFrame", baseline: "pd.DataFrame") -> stats.Paired | None:
     both = method.merge(baseline, on="pair", suffixes=("", "_baseline"))
     finite = np.isfinite(both.psnr_db) & np.isfinite(both.psnr_db_baseline)

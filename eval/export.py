@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirnet.errors import InvalidRequest
 
-from .compare import chosen_protocol, default_baseline, leaderboard, scores_frame
+from .compare import caution, chosen_protocol, default_baseline, leaderboard, scores_frame
 from .runs import Run, StoredRun
 
 if TYPE_CHECKING:
@@ -243,14 +243,16 @@ def _count(value: Any) -> str:
     return "–" if pd.isna(value) else f"{int(value):,}"
 
 
-def _paired_with(board: "pd.DataFrame") -> str:
+def _how_to_read(board: "pd.DataFrame") -> str:
     baseline = board.baseline.iloc[0] if len(board) else None
     if baseline is None:
-        return "No baseline was chosen."
-    return (
-        f"Difference, p (Wilcoxon signed-rank, two-sided) and wins are against {baseline}, paired "
-        "by picture; tied: the interval of the difference includes zero."
-    )
+        words = "No baseline was chosen."
+    else:
+        words = (
+            f"Difference, p (Wilcoxon signed-rank, two-sided) and wins are against {baseline}, "
+            "paired by picture; tied: the interval of the difference includes zero."
+        )
+    return f"{words} {caution(board)}".rstrip()
 
 
 def _markdown(run: Run, board: "pd.DataFrame", protocol: str) -> str:
@@ -259,7 +261,7 @@ def _markdown(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     lines.append("|" + "|".join([" :-- "] + [" --: "] * (len(_HEADS) - 1)) + "|")
     for cells in board_cells(board):
         lines.append("| " + " | ".join(_markdown_text(cells[head]) for head in _HEADS) + " |")
-    lines += ["", _markdown_text(_paired_with(board)), ""]
+    lines += ["", _markdown_text(_how_to_read(board)), ""]
     lines += [
         f"- {what}: {_markdown_text(value)}" for what, value in provenance(run, protocol).items()
     ]
@@ -280,7 +282,7 @@ def _latex(run: Run, board: "pd.DataFrame", protocol: str) -> str:
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
         "\\centering",
-        f"\\caption{{{_latex_text(run.name)}. {_latex_text(_paired_with(board))} {facts}.}}",
+        f"\\caption{{{_latex_text(run.name)}. {_latex_text(_how_to_read(board))} {facts}.}}",
         f"\\begin{{tabular}}{{l{'r' * (len(_HEADS) - 1)}}}",
         "\\toprule",
         " & ".join(map(_latex_text, _HEADS)) + r" \\",

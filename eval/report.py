@@ -68,6 +68,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         rows=list(zip(board_cells(board), board.to_dict("records"), strict=True)),
         best=_best(board),
         baseline=against,
+        caution=compare.caution(board),
         left_out=int(board.identical.sum()),
         errors=_errors(scores),
         figures=[json.loads(figure.to_json()) for figure in figures],
@@ -367,6 +368,7 @@ _PAGE = """<!DOCTYPE html>
 megapixel on the machine below.
 {% if baseline %}Difference, p (Wilcoxon signed-rank, two-sided) and wins are paired by picture with
 {{ baseline }}; "tied" where the interval of the difference includes zero.{% endif %}
+{{ caution }}
 {% if left_out %}Pictures identical to their target have an infinite PSNR: they are counted and left
 out of its mean.{% endif %}</p>
 {% if errors %}

@@ -16,6 +16,10 @@ RESAMPLES = 2000
 """Bootstrap resamples of an interval."""
 CONFIDENCE = 0.95
 """Coverage of the intervals."""
+FEW = 10
+"""Fewer scores than this come with a word of caution."""
+SIGNIFICANT = 0.05
+"""The usual level that a p-value is held against."""
 MOST_SHARED = 20_000
 """Scores up to which resamples are kept to be shared: 40 MB."""
 
@@ -82,6 +86,31 @@ def summarise(scores: Sequence[float], seed: int = 0) -> Summary:
         return Summary(len(values), infinite, math.nan, math.nan, math.nan, math.nan)
     low, high = _interval(finite, seed)
     return Summary(len(values), infinite, float(finite.mean()), float(np.median(finite)), low, high)
+
+
+def caution(pictures: int) -> str:
+    """What to say beside statistics of few pictures; nothing for `FEW` and more.
+
+    A percentile-bootstrap interval of the mean of so few is too narrow (Hesterberg 2015, "What
+    Teachers Should Know About the Bootstrap"), and the two-sided signed-rank test of n pairs
+    cannot give less than 2 / 2^n.
+
+    Args:
+        pictures: How many were scored.
+
+    >>> caution(3)
+    'Only 3 pictures: intervals from so few are too narrow, and p cannot fall below 0.25.'
+    >>> caution(8)
+    'Only 8 pictures: intervals from so few are too narrow.'
+    >>> caution(10)
+    ''
+    """
+    if not 0 < pictures < FEW:
+        return ""
+    least = min(2 / 2**pictures, 1.0)
+    hint = f", and p cannot fall below {least:.2g}" if least > SIGNIFICANT else ""
+    only = "1 picture" if pictures == 1 else f"{pictures} pictures"
+    return f"Only {only}: intervals from so few are too narrow{hint}."
 
 
 def compare(method: Sequence[float], baseline: Sequence[float], seed: int = 0) -> Paired:

@@ -1,13 +1,13 @@
 """The pieces of HTML that the Evaluate page shows; every word from outside is escaped here."""
 
 import base64
-import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mirnet.errors import MIRNetError
 from mirnet.ui_html import duration, facts, progress, state
 
+from . import compare, stats
 from .benchmarks import Benchmark
 from .methods import Choice
 from .pictures import MAX_THUMB_BYTES, Tiny
@@ -276,7 +276,8 @@ def best_words(board: "pd.DataFrame", baseline: str | None) -> str:
         words += f" {failed} results failed and are left out."
     if same:
         words += f" {same} results equal their target: counted, and left out of the mean PSNR."
-    return note(words)
+    warning = compare.caution(board)
+    return (note(warning, warn=True) if warning else "") + note(words)
 
 
 def published_table(beside: "pd.DataFrame") -> str:
@@ -326,7 +327,7 @@ def methods_table(run: Run) -> str:
             method.id,
             method.title,
             f"{method.weights_sha256[:16]} …" if method.weights_sha256 else "no weights",
-            json.dumps(method.settings, sort_keys=True) if method.settings else DASH,
+            " · ".join(f"{name} {value}" for name, value in method.settings.items()) or DASH,
             ", ".join(f"{name} {version}" for name, version in method.packages.items()) or DASH,
         ]
         for method in run.methods
@@ -426,6 +427,8 @@ def comparison(found: "RunComparison") -> str:
     heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict", "Equal to the bit"]
     if summary:
         text = table(heads, summary, f"From the stored run to the second one, {found.protocol}")
+        warning = stats.caution(int(found.summary.pairs.max()))
+        text += note(warning, warn=True) if warning else ""
     else:
         text = note("The two runs have no picture and method in common.", warn=True)
     if found.left_out:

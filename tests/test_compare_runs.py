@@ -172,6 +172,7 @@ def test_equal_runs_do_not_differ(tmp_path):
     found = compare.compare_runs(a, b)
     assert found.differences.empty
     assert (found.changes.psnr_change == 0).all() and found.summary.tied.all()
+    assert "Only 8 pictures" in comparison(found)
     assert ">same<" in comparison(found) and ">tied<" not in comparison(found)
 
 

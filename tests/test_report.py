@@ -40,6 +40,7 @@ def test_the_report_holds_the_run(tmp_path):
         "5,858,560",
         "Published numbers, not measured here",
         "from memory, unverified",
+        "Only 5 pictures: intervals from so few are too narrow",
     ):
         assert words in page, words
     assert page.count('class="unverified"') > 3

@@ -61,3 +61,10 @@ def test_pairs_need_finite_scores_of_both():
         compare([math.inf], [30.0])
     with pytest.raises(ValueError, match="cannot be paired"):
         compare([1.0], [1.0, 2.0])
+
+
+def test_few_pictures_come_with_a_word_of_caution():
+    assert [bool(stats.caution(pictures)) for pictures in (0, 1, 9, 10, 400)] == [0, 1, 1, 0, 0]
+    for pairs in (2, 5, 6):  # the least p of the test that compare() makes, when all agree
+        least = compare([1.0 + i for i in range(pairs)], [0.5] * pairs).p_value
+        assert (f"below {least:.2g}." in stats.caution(pairs)) == (least > 0.05)
