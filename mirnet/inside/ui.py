@@ -360,7 +360,7 @@ class InsideTab:
         """Weights that are on this machine; the first is chosen."""
         here = [e for e in catalogue.entries_for(task_id) if weights.locate(e.id) is not None]
         return {
-            "choices": [(ui_html.weights_label(entry), entry.id) for entry in here],
+            "choices": [(entry.title, entry.id) for entry in here],
             "value": here[0].id if here else None,
         }
 
