@@ -5,6 +5,7 @@ import tempfile
 
 # Read once at import by the libraries, so set before anything imports them.
 _HOME = tempfile.TemporaryDirectory(prefix="mirnet-tests-")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run at once, each with a core
 os.environ["HF_HOME"] = _HOME.name
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
