@@ -275,6 +275,12 @@ class Restoration:
         except StopIteration:
             raise
         except Exception as error:
+            if memory.is_out_of_memory(error):  # beside the network: statistics, sums, pixels
+                self._error = InvalidRequest(
+                    "There is not enough memory to restore this photo: close other programs or "
+                    "choose a smaller tile size."
+                )
+                raise self._error from error
             self._error = error
             raise
         finally:

@@ -447,6 +447,17 @@ def test_a_network_that_changes_the_size_or_finds_no_memory_is_refused():
         restore(photo(), weights=Pointwise(wrong)).result()
 
 
+def test_memory_that_runs_out_beside_the_network_is_a_sentence_too(monkeypatch):
+    def exhausted(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9999 bytes")
+
+    monkeypatch.setattr(mirnet.restore.Restoration, "_condition", exhausted)
+    work = restore(photo(), weights=tiny())
+    for ask in (work.__next__, work.result):
+        with pytest.raises(InvalidRequest, match="not enough memory to restore this photo"):
+            ask()
+
+
 def test_shared_networks_are_left_as_they_are():
     model = tiny()
     layout = [(p.device, p.stride()) for p in model.parameters()]
