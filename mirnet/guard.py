@@ -54,7 +54,7 @@ class Limits:
     window_seconds: float = 300.0
     """How far back is counted."""
     least_free_bytes: int = 500_000_000
-    """Disk space that uploads leave free."""
+    """Disk space that uploads of strangers leave free; who is alone is told by the disk itself."""
     visitors: int = 5_000
     """Whose numbers are remembered, the newest."""
 
@@ -211,9 +211,9 @@ class Guard:
         size = int(length) if length.isascii() and length.isdigit() else 0
         if size > self._most_bytes(path):
             raise _too_large(self._most_bytes(path))
-        if method == "POST" and _is_upload(path):
-            self._check_room(size)
         if not self.alone:
+            if method == "POST" and _is_upload(path):
+                self._check_room(size)
             self._count(method, path, size, _visitor(headers, client))
 
     def _check_room(self, size: int) -> None:
