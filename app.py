@@ -165,7 +165,7 @@ def look() -> dict:
     """Theme, style sheet and script, as `launch` takes them."""
     import gradio as gr
 
-    from mirnet.ui import PAGE_STYLE, PASTE_SCRIPT
+    from mirnet.ui import PAGE_STYLE, PASTE_SCRIPT, RADIO_SCRIPT
 
     fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     theme = gr.themes.Base(
@@ -199,7 +199,7 @@ def look() -> dict:
         checkbox_border_color_selected="*primary_700",
     )
     sheets = [HERE / "mirnet" / "ui.css", HERE / "eval" / "ui.css"]
-    return {"theme": theme, "css_paths": sheets, "head": PAGE_STYLE + PASTE_SCRIPT}
+    return {"theme": theme, "css_paths": sheets, "head": PAGE_STYLE + PASTE_SCRIPT + RADIO_SCRIPT}
 
 
 def launch_options(access=None, alone: bool = True, closed: bool = False) -> dict:

@@ -8,9 +8,11 @@ and the download is our own file. Torch is imported when the first photo is adde
 import contextlib
 import functools
 import importlib
+import json
 import shutil
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +75,7 @@ ENGINES = (
 FORMAT_INFO = "PNG and TIFF keep every bit; JPEG and WebP are smaller, with 8 bits"
 MAX_FILES = 50
 """Most photos of one batch."""
+OLDER_RESULT = "What you see was made before: press Restore for this task."
 STOP_WAIT_SECONDS = 120.0
 """How long the Stop button waits for the tile under way."""
 
@@ -91,6 +94,24 @@ document.addEventListener("paste", (event) => {
 </script>
 """
 """Lets a person paste a picture anywhere on the page; goes into the page's head."""
+
+RADIO_SCRIPT = """
+<script>
+const asOneGroup = ({ type, target, relatedTarget }) => {
+  const group = target.type === "radio" && target.closest("fieldset");
+  if (!group) return;
+  const options = [...group.querySelectorAll("input[type=radio]")];
+  const chosen = options.find((option) => option.checked);
+  options.forEach((option) => { option.name = options[0].name; });
+  const entered = type === "focusin" && !group.contains(relatedTarget);
+  if (chosen && entered && !target.matches(":active")) chosen.focus();
+};
+document.addEventListener("focusin", asOneGroup);
+document.addEventListener("keydown", asOneGroup);
+</script>
+"""
+"""Makes the options of a Radio one stop of the Tab key, with arrow keys between them: Gradio gives
+each a name of its own, so browsers take them for groups of one. Goes into the page's head."""
 
 PAGE_STYLE = """
 <style>
@@ -117,8 +138,29 @@ MEASURE_ROOM = """(...given) => {
 SHOW_STAGE = """() => {
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
   if (innerWidth < 700) document.querySelector("#stage").scrollIntoView({ behavior });
+  if (document.activeElement === document.body)
+    document.querySelector("#download:not([disabled])")?.focus({ preventScroll: true });
 }"""
-"""On a phone the result lies below the controls."""
+"""On a phone the result lies below the controls. Who used the keyboard goes on at the result."""
+
+FOCUS_STOP = """() => {
+  setTimeout(() => {
+    if (document.activeElement === document.body)
+      document.querySelector("#stop:not([disabled])")?.focus({ preventScroll: true });
+  }, 100);
+}"""
+"""A button that is switched off loses the focus: the next one for the keyboard is Stop."""
+
+READING = f"""() => [
+  {json.dumps(ui_html.progress("Reading the photo …"))},
+  {{ __type__: "update", interactive: false }},
+]"""
+"""Restore cannot be pressed from the moment a photo comes until it is read …"""
+
+READ = """() => [
+  { __type__: "update", interactive: document.querySelector("#stop").disabled },
+]"""
+"""… nor then, while another one is being restored."""
 
 
 class RestoreTab:
@@ -348,24 +390,42 @@ class RestoreTab:
         inputs = [*stage, self.photos, self.camera, self.original, self.task]
         offers = [self.weights, self.note, self.fetch]
         choices = [*offers, self.samples, self.same_size]
+        come = [self.photos.upload, self.photos.clear, self.photos.delete]
         gr.on(
-            [self.photos.upload, self.photos.clear, self.photos.delete],
-            self.take_files,
-            self.photos,
-            inputs,
+            [*come, self.camera.input, self.samples.select],
+            None,
+            outputs=[self.bar, self.go],
+            js=READING,
+            api_visibility="private",
+        )
+        for taken in (
+            gr.on(come, self.take_files, self.photos, inputs, **private),
+            self.camera.input(self.take_camera, self.camera, inputs, **private),
+            self.samples.select(self.take_sample, self.task, inputs, **private),
+        ):
+            for ended in (taken.success, taken.failure):
+                ended(None, outputs=[self.go], js=READ, api_visibility="private")
+        self.task.input(
+            self.change_task,
+            [self.task, self.weights, self.kept],
+            [*choices, self.bar],
+            trigger_mode="always_last",  # who tries one after the other gets the last one's
             **private,
         )
-        self.camera.input(self.take_camera, self.camera, inputs, **private)
-        self.samples.select(self.take_sample, self.task, inputs, **private)
-        self.task.input(self.change_task, self.task, choices, **private)
         # Weights may have come or gone since the page was built.
-        page.load(self.change_task, self.task, choices, **private)
+        page.load(self.change_task, [self.task, self.weights], choices, **private)
         self.weights.input(
-            self.change_weights, [self.task, self.weights], [self.note, self.fetch], **private
+            self.change_weights,
+            [self.task, self.weights],
+            [self.note, self.fetch],
+            trigger_mode="always_last",
+            **private,
         )
-        running = self.go.click(
+        pressed = self.go.click(
             self.queue_up, None, [self.bar, self.go, self.stop], queue=False, **private
-        ).then(
+        )
+        pressed.then(None, js=FOCUS_STOP, api_visibility="private")
+        running = pressed.then(
             self.run,
             [
                 self.chosen, self.task, self.weights, self.strength, self.ensemble, self.tile_px,
@@ -475,6 +535,7 @@ class RestoreTab:
                 self.photos: None,
                 self.camera: None,
                 self.board: gr.update(value=ui_html.EMPTY, visible=True),
+                self.bar: ui_html.state(str(error), "failed"),
             }
             raise _shown(error) from error
 
@@ -532,10 +593,20 @@ class RestoreTab:
         entry = catalogue.load_catalogue().get(weights_id or "")
         return ui_html.weights_note(get_task(task_id), entry, self._may_download(request))
 
-    def change_task(self, task_id: str, request: gr.Request | None = None) -> Update:
-        """Another task: its weights and its examples."""
-        values = self._weights_values(task_id)
-        return {
+    def change_task(
+        self,
+        task_id: str,
+        weights_id: str | None = None,
+        kept: str | None = None,
+        request: gr.Request | None = None,
+    ) -> Update:
+        """Another task: its weights, of the kind that was chosen, and its examples."""
+        known = catalogue.load_catalogue()
+        title = known[weights_id].title if weights_id in known else ""
+        alike = (entry.id for entry in catalogue.entries_for(task_id) if entry.title == title)
+        values = self._weights_values(task_id, next(alike, None))
+        older = {self.bar: ui_html.state(OLDER_RESULT)} if kept else {}
+        return older | {
             self.weights: gr.update(**values),
             self.samples: gr.update(**self._sample_values(task_id)),
             self.same_size: gr.update(visible=get_task(task_id).scale > 1, value=False),
@@ -659,20 +730,24 @@ class RestoreTab:
         from .restore import Restored
 
         result: Restored | None = None
+        began = time.monotonic()
         with contextlib.closing(photo) as events:
             for event in events:
                 if isinstance(event, Restored):
                     result = event
                 else:
+                    if isinstance(event, Waits):
+                        began = time.monotonic()
                     yield {self.bar: ui_html.progress(*_event_words(event))}
         assert result is not None
         yield {self.bar: ui_html.progress(f"Writing the {save_format} …", 1.0)}
         key = self.shelf.put(result)
         with _Folder() as folder:
             file = result.save(folder / result_name(result.picture, task, save_format), save_format)
+            took = ui_html.duration(time.monotonic() - began)
             yield idle | {
                 self.kept: key,
-                self.bar: ui_html.state(f"Done in {ui_html.duration(result.seconds)}.", "done"),
+                self.bar: ui_html.state(f"Done in {took}.", "done"),
                 self.photo: gr.update(visible=False),
                 self.view: gr.update(visible=True),
                 self.across: 50,
@@ -715,7 +790,7 @@ class RestoreTab:
                         with contextlib.closing(photo) as events:
                             for event in events:
                                 if not isinstance(event, Restored):
-                                    words, share = _event_words(event)
+                                    words, share = _event_words(event, alone=False)
                                     share = (index + (share or 0.0)) / len(paths)
                                     bar = ui_html.progress(f"{count} · {words}", share)
                                     yield {self.bar: bar}
@@ -724,7 +799,7 @@ class RestoreTab:
                                 name = unused_name(wanted, archive.namelist())
                                 archive.writestr(name, encode_image(event.picture, save_format))
                                 run.finished += 1
-                                rows[index] = (rows[index][0], "done", event.facts())
+                                rows[index] = (rows[index][0], "done", f"{name} · {event.facts()}")
                     except MIRNetError as error:
                         if run.stopped:
                             raise
@@ -806,6 +881,10 @@ class RestoreTab:
             self.pair: gr.update(visible=view == "pair"),
             self.close: gr.update(visible=view == "close"),
         }
+        if view == "close":  # what fits has no places to choose from
+            whole, cut = result.picture, pair["after"]
+            update[self.across] = gr.update(value=place[0], visible=cut.width < whole.width)
+            update[self.down] = gr.update(value=place[1], visible=cut.height < whole.height)
         if view == "slider":
             update[self.slider] = gr.update(value=(before, after), visible=True)
         elif view == "pair":
@@ -833,7 +912,7 @@ class RestoreTab:
         across = round(100 * event.index[0] / max(picture.width - 1, 1))
         down = round(100 * event.index[1] / max(picture.height - 1, 1))
         for update in self.change_view("close", key, across, down, room_px):
-            yield update | {self.view: "close", self.across: across, self.down: down}
+            yield update | {self.view: "close"}
 
     def change_format(self, key: str | None, save_format: str) -> Iterator[Any]:
         """Write the result in another file format; a zip keeps the one it was made with."""
@@ -954,17 +1033,23 @@ def _download(file: Path) -> Any:
     """The download button for a file."""
     size = file.stat().st_size
     words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(size // 1000, 1)} kB"
-    kind = file.suffix.lstrip(".").upper().replace("TIF", "TIFF").replace("JPG", "JPEG")
+    kinds = {known.suffix: name for name, known in SAVE_FORMATS.items()}
+    kind = kinds.get(file.suffix, file.suffix.lstrip(".").upper())
     return gr.update(value=str(file), label=f"Download {kind} · {words}", interactive=True)
 
 
-def _event_words(event: "Waits | TileDone") -> tuple[str, float | None]:
-    """Progress in words, and as a share where there is any."""
+def _event_words(event: "Waits | TileDone", alone: bool = True) -> tuple[str, float | None]:
+    """Progress in words, and as a share where there is any.
+
+    Args:
+        event: What happened.
+        alone: Whether the photo is the only one, so that its time left is everybody's.
+    """
     if isinstance(event, Waits):
         return event.words(), None
     done, tiles, left = event.tile, event.tiles, event.seconds_left
     words = f"Tile {done} of {tiles}"
-    if left is not None and done < tiles:
+    if alone and left is not None and done < tiles:
         words += f" · {ui_html.duration(left)} left"
     return words, done / tiles
 

@@ -84,7 +84,7 @@ def weights_label(entry: WeightsEntry) -> str:
         return f"{entry.title} · on this machine · {short_licence(entry)}"
     if not entry.downloadable:
         return f"{entry.title} · bring the file · {short_licence(entry)}"
-    return f"{entry.title} · {size_text(entry)} · {short_licence(entry)} · downloads on click"
+    return f"{entry.title} · {size_text(entry)} · {short_licence(entry)} · download first"
 
 
 def short_licence(entry: WeightsEntry) -> str:
@@ -278,8 +278,8 @@ program, never compressed again by the page. What you see is a preview of at mos
 <h2>The weights, honestly</h2>
 <p>A network restores what its training taught it to expect. <b>Ours</b> are small, made for a CPU,
 and trained on freely licensed photographs damaged by simulation, those for camera photos also on
-real pairs of two cameras (City100, MIT): other cameras can differ, and detail that is lost is
-guessed or stays lost. Do not take a result as evidence of what was in front
+real pairs of two cameras (City100, MIT): other cameras can differ, and detail that is lost stays
+lost or is guessed. Do not take a result as evidence of what was in front
 of a camera. The <b>authors'</b> weights are larger and slower, under a non-commercial licence,
 never part of this program, and downloaded only when you press Download.</p>
 <div class="mir-scroll">{_weights_table()}</div>
@@ -293,7 +293,7 @@ keeps a history of what you did, and no statistics are sent to anybody. Votes an
 reviews are stored with the run, as their page says. At most {max_pixels / 1e6:.4g} megapixels.</p>
 <h2>By program</h2>
 <pre tabindex="0"><code>from gradio_client import Client, handle_file
-Client("http://127.0.0.1:7860").predict(
+Client("ADDRESS OF THIS PAGE").predict(
     image=handle_file("holiday.jpg"), task="denoise", api_name="/restore")</code></pre>
 <h2>Licences and versions</h2>
 <p>Program and our weights: Apache-2.0. Example photos: free licences, credited in

@@ -398,7 +398,7 @@ def test_notes_say_what_is_missing():
     assert "weights import FILE --as sr-x4-v1" in by_hand
     assert "No weights" in ui_html.weights_note(TASKS["denoise"], None)
     label = ui_html.weights_label(entry)
-    assert "23 MB" in label and "downloads on click" in label and "non-commercial" in label
+    assert "23 MB" in label and "download first" in label and "non-commercial" in label
 
 
 def test_about_tells_every_weight_and_licence():

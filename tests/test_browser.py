@@ -167,6 +167,36 @@ def test_sixteen_bits_and_profile_survive_the_page(page, tmp_path):
     assert np.array_equal(result.pixels, expected)
 
 
+def test_restore_waits_for_a_photo_that_is_being_read(page, tmp_path):
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    photo = tmp_path / "second.png"
+    Image.effect_noise((2000, 1500), 40).save(photo, compress_level=1)
+    page.set_input_files(FILES, [str(photo)])
+    page.wait_for_selector("#photos >> text=second")
+    page.click("#go")  # at once: Playwright waits until it can be pressed
+    page.wait_for_selector("#bar >> text=/Tile [1-9]/")
+    assert page.locator(TOAST).count() == 0
+    page.wait_for_selector("#bar .mir-done")
+    assert "3 MP" in page.inner_text("#facts")
+
+
+def test_another_task_keeps_the_kind_of_weights_and_says_what_is_shown(page, tmp_path):
+    choose_task(page, "sr-x2")
+    page.click("#weights input")
+    page.click("text=Ours, for camera photos >> nth=0")
+    page.wait_for_selector("#weights-note >> text=one network for x2, x3 and x4")
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    choose_task(page, "sr-x4")
+    page.wait_for_selector("#bar >> text=What you see was made before")
+    assert "camera photos" in page.input_value("#weights input")
+    choose_task(page, "denoise")  # has none for camera photos
+    assert page.input_value("#weights input").startswith("Ours, compact")
+
+
 def test_a_phones_heic_shows_and_restores(page, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     with Image.open(small_photo(tmp_path / "small.png")) as source:
@@ -205,6 +235,7 @@ def test_a_bad_file_is_one_sentence_and_the_page_goes_on(page, tmp_path):
     assert "broken.jpg" in words
     assert "Traceback" not in words and str(tmp_path) not in words
     page.wait_for_selector("#board .mir-empty")
+    assert "broken.jpg" in page.inner_text("#bar")
     page.click("#go")
     page.wait_for_selector(f"{TOAST} >> text=There is no photo yet")
     page.wait_for_selector("#bar .mir-failed")
@@ -225,6 +256,7 @@ def test_several_photos_come_back_as_one_zip(page, tmp_path):
     restore(page)
     assert "3 of 4 photos restored. 1 could not be" in page.inner_text("#bar")
     assert page.locator("#board tr.mir-failed").inner_text().count("broken.png") >= 1
+    assert "two-denoise-2.webp" in page.inner_text("#board tr >> nth=2")
     with zipfile.ZipFile(download(page, tmp_path)) as archive:
         assert archive.namelist() == [
             "one-denoise.webp",
@@ -284,7 +316,7 @@ def test_ways_to_look(page):
 
 def test_official_weights_are_offered_not_fetched(page):
     page.click("#weights input")
-    page.click("text=downloads on click >> nth=0")
+    page.click("text=download first >> nth=0")
     page.wait_for_selector("#fetch:has-text('Download')")
     note = page.inner_text("#weights-note")
     assert "non-commercial" in note
@@ -356,9 +388,14 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page):
 
 def test_keyboard_and_screen_reader(page):
     assert page.eval_on_selector_all("img:not([alt])", "images => images.length") == 0
-    page.focus("#task input[value='lowlight']")
-    page.keyboard.press("Space")
+    page.focus("#task input[value='denoise']")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
     page.wait_for_selector("#task label.selected:has-text('Brighten')")
+    page.keyboard.press("Tab")  # one stop for all tasks
+    assert page.evaluate("!document.activeElement.closest('#task')")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.value") == "lowlight"
     outline = page.eval_on_selector(
         "#task label.selected", "label => getComputedStyle(label).outlineStyle"
     )
@@ -366,7 +403,8 @@ def test_keyboard_and_screen_reader(page):
     page.focus("#samples .thumbnail-item >> nth=0")
     page.keyboard.press("Enter")
     page.wait_for_selector("#photo img")
+    page.wait_for_selector("#go:not([disabled])")
     page.focus("#go")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#bar [role=progressbar], #bar [role=status]")
     page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#download:focus")

@@ -188,7 +188,13 @@ class InsideTab:
         self.samples.select(self.take_sample, self.task, taken, **private)
         # The chosen weights are no input of these: Gradio refuses a value that another of them has
         # just taken from the list.
-        self.task.input(self.change_task, self.task, [*offers, self.samples], **private)
+        self.task.input(
+            self.change_task,
+            self.task,
+            [*offers, self.samples],
+            trigger_mode="always_last",
+            **private,
+        )
         tab.select(self.refresh, self.task, offers, **private)
         self.go.click(
             lambda: {
