@@ -29,6 +29,8 @@ SWEEP_SECONDS = 600
 """How often is looked for those that are older."""
 BROKEN_OFF_SECONDS = 600
 """How long what there is of an upload that broke off lies there."""
+GIVEN_UP_SECONDS = 10
+"""The same where the disk is full: whoever still sends writes more often."""
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
 MAX_EVENTS = 500
@@ -245,14 +247,20 @@ async def sweeping(server):
 
     page = server.get_blocks()
     every, keep_seconds = page.delete_cache or (SWEEP_SECONDS, float("inf"))
+    full = server.state.disk_full = asyncio.Event()
 
     async def work():
         while True:
-            await asyncio.sleep(every)
+            broken_off_seconds = BROKEN_OFF_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(full.wait(), every)
+                full.clear()
+                await asyncio.sleep(GIVEN_UP_SECONDS + 1)
+                broken_off_seconds = GIVEN_UP_SECONDS
             folder, parts = Path(get_upload_folder()), list(page.blocks.values())
             # Pictures of the page itself lie there too.
             kept = set().union(*(getattr(part, "keep_in_cache", ()) for part in parts))
-            await asyncio.to_thread(sweep, folder, BROKEN_OFF_SECONDS, keep_seconds, kept)
+            await asyncio.to_thread(sweep, folder, broken_off_seconds, keep_seconds, kept)
 
     task = asyncio.create_task(work())
     try:
@@ -261,14 +269,18 @@ async def sweeping(server):
         task.cancel()
 
 
-async def disk_trouble(_, error: OSError):
-    """Say what is wrong where an upload finds no room; everything else stays loud."""
+async def disk_trouble(request, error: OSError):
+    """Say what is wrong where an upload finds no room, and let go of what came of it.
+
+    Everything else stays loud.
+    """
     import errno
 
     from starlette.responses import PlainTextResponse
 
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         raise error
+    request.app.state.disk_full.set()
     words = "The disk of the machine that runs this page is full: its owner has to make room."
     return PlainTextResponse(words, 507)
 
