@@ -368,7 +368,7 @@ _PAGE = """<!DOCTYPE html>
 megapixel on the machine below.
 {% if baseline %}Difference, p (Wilcoxon signed-rank, two-sided) and wins are paired by picture with
 {{ baseline }}; "tied" where the interval of the difference includes zero.{% endif %}
-{{ caution }}
+{% if caution %} {{ caution }}{% endif %}
 {% if left_out %}Pictures identical to their target have an infinite PSNR: they are counted and left
 out of its mean.{% endif %}</p>
 {% if errors %}

@@ -108,7 +108,7 @@ def caution(pictures: int) -> str:
     if not 0 < pictures < FEW:
         return ""
     least = min(2 / 2**pictures, 1.0)
-    hint = f", and p cannot fall below {least:.2g}" if least > SIGNIFICANT else ""
+    hint = f", and p cannot fall below {least:.3g}" if least > SIGNIFICANT else ""
     only = "1 picture" if pictures == 1 else f"{pictures} pictures"
     return f"Only {only}: intervals from so few are too narrow{hint}."
 

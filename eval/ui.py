@@ -71,6 +71,9 @@ NO_RUNS = ui_html.empty(
     "Open Run and press Start: the small benchmark needs no download and takes a minute.",
 )
 TWO_RUNS = ui_html.empty("Two runs, side by side", "Choose the second one.")
+ONE_RUN = ui_html.empty(
+    "There is nothing to compare with yet", "Only this run is stored: run another."
+)
 NO_RUN = ui_html.empty("No run is open", "Choose one above, or start one under Run.")
 
 
@@ -240,7 +243,7 @@ class EvaluateTab:
             interactive=False,
             show_search="search",
             buttons=[],
-            label="Choose a row to open the run",
+            label="Choose a row to open the run; the other tabs then show it",
             elem_id="ev-history",
             max_height=480,
         )
@@ -610,7 +613,8 @@ class EvaluateTab:
             elif ask.view == "compare" and ask.second:
                 yield self._compared(stored, ask)
             elif ask.view == "compare":
-                yield {self.compared: TWO_RUNS, self.changes: gr.update(visible=False)}
+                empty = TWO_RUNS if len(self.service.history()) > 1 else ONE_RUN
+                yield {self.compared: empty, self.changes: gr.update(visible=False)}
             elif ask.view == "votes":
                 yield from self.votes.show(ask.run)
             elif ask.view == "runs":
@@ -730,8 +734,8 @@ class EvaluateTab:
         if self.service.read_only:
             return "This copy only shows results: nothing is recomputed, resumed or deleted here."
         if not allows(level, "operate"):
-            return f"The run above, {run_id}; the owner of the machine deletes runs there:"
-        return f"The run above, {run_id}:"
+            return f"The run that is open, {run_id}; the owner of the machine deletes runs there:"
+        return f"The run that is open, {run_id}:"
 
     def verify(self, run_id: str | None, request: gr.Request) -> Iterator[str]:
         """Recompute a sample, and show every check as it is made."""
@@ -752,7 +756,7 @@ class EvaluateTab:
     def remove(self, run_id: str | None, sure: bool, request: gr.Request | None = None) -> Update:
         """Delete was pressed."""
         if not run_id or not sure:
-            words = "Choose a run and tick the box first: a deleted run does not come back."
+            words = "Choose a run first." if not run_id else "Tick the box first: it is for good."
             return {self.checks: ui_html.note(words, warn=True)}
         with told():
             self.service.delete(run_id, self.rights.level(request))

@@ -230,9 +230,7 @@ def latest(stored: StoredRun, row: Row | None) -> str:
     words = f"Latest: {row.pair}, {row.method}"
     if score is not None:
         words += f" · {number(score.psnr_db, 2)} dB · SSIM {number(score.ssim, 4)}"
-    return f'{facts(words)}<div class="ev-thumbs">{"".join(parts)}</div>' + note(
-        "Arrow keys turn to the picture before and the next."
-    )
+    return f'{facts(words)}<div class="ev-thumbs">{"".join(parts)}</div>'
 
 
 # ---------------------------------------------------------------- a stored run

@@ -60,7 +60,8 @@ SCRIPT = """() => {
     const button = id && document.querySelector(id);
     if (!button || !button.offsetParent || button.disabled) return;
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    const typed = "input:not([type=radio]), textarea, select, [contenteditable=true]";
+    const radio = "[type=radio]:focus-visible";  // reached by keyboard: arrows choose there
+    const typed = `input:not([type=radio]), ${radio}, textarea, select, [contenteditable=true]`;
     if (event.target.closest(`${typed}, [role=tab], [role=slider], [role=grid]`)) return;
     event.preventDefault();
     button.click();

@@ -378,9 +378,12 @@ def test_the_keyboard_is_enough(visit):
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({first!r})")
     page.keyboard.press("ArrowLeft")
     wait_for_pair(page, first)
-    page.focus("#ev-look input[value=error]")
-    page.keyboard.press("Space")
+    page.focus("#ev-look input:checked")
+    while page.evaluate("document.activeElement.value") != "error":
+        page.keyboard.press("ArrowRight")  # among options, arrows choose and keep the picture
     page.wait_for_selector("#ev-scale >> text=of 255 and more")
+    assert pair_shown(page) == first
+    page.focus("#ev-next")
     page.wait_for_function(
         "pair => [...document.querySelectorAll('#ev-pictures img')]"
         ".every((picture) => !picture.offsetParent || picture.alt.includes(pair))",

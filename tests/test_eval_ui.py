@@ -202,7 +202,8 @@ def test_a_read_only_page_offers_nothing_to_press(tmp_path):
 def test_deleting_needs_the_box_ticked(tmp_path):
     write_run(tmp_path, methods=METHODS)
     tab = made(Service(RunStore(tmp_path)))
-    assert "tick the box" in tab.remove(RUN, False)[tab.checks]
+    assert "Choose a run first" in tab.remove(None, True)[tab.checks]
+    assert "Tick the box first" in tab.remove(RUN, False)[tab.checks]
     assert len(tab.service.history()) == 1
     assert "is deleted" in tab.remove(RUN, True)[tab.checks]
     assert tab.service.history() == []

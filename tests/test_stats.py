@@ -67,4 +67,4 @@ def test_few_pictures_come_with_a_word_of_caution():
     assert [bool(stats.caution(pictures)) for pictures in (0, 1, 9, 10, 400)] == [0, 1, 1, 0, 0]
     for pairs in (2, 5, 6):  # the least p of the test that compare() makes, when all agree
         least = compare([1.0 + i for i in range(pairs)], [0.5] * pairs).p_value
-        assert (f"below {least:.2g}." in stats.caution(pairs)) == (least > 0.05)
+        assert (f"below {least:.3g}." in stats.caution(pairs)) == (least > 0.05)

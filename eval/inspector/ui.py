@@ -89,7 +89,7 @@ class PicturesView:
             self.look = gr.Radio(
                 [(title, name) for name, title in LOOKS.items()],
                 value="pair",
-                label="View",
+                label="View; arrow keys change the picture",
                 elem_id="ev-look",
                 min_width=260,
             )

@@ -40,7 +40,8 @@ Store = Callable[[], RunStore]
 
 NO_LINK = (
     "This page needs a link",
-    "Whoever asked you for a review has a link that ends in a run and your name. Open that one.",
+    "Whoever asked you for a review has a link that ends in a run and your name. Open that one. "
+    "Links are made under Evaluate, Votes.",
 )
 NO_RUN = (
     "This link leads to no run",
@@ -55,7 +56,7 @@ NO_QUESTION = "There is nothing to review yet"
 LOST = "This page was open for too long, or the app was started anew: reload the page to go on."
 SAID: dict[Outcome, str] = {
     "a": "A is better",
-    "tie": "No difference",
+    "tie": "Equal",
     "b": "B is better",
     "skip": "Skipped",
 }
@@ -501,10 +502,11 @@ class ReviewResults:
             )
         self.refresh.click(self.show, run, [self.board, self.download], **private)
         gr.on(
-            [self.name.submit, self.name.blur],
+            [self.name.input, self.name.submit],
             self.make_link,
             [run, self.name],
             self.link,
+            trigger_mode="always_last",
             **private,
         ).then(None, self.link, self.link, js=WHOLE_LINK, api_visibility="private")
 

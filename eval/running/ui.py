@@ -344,13 +344,16 @@ class RunView:
         stored = self.service.stored(run_id)
         ended = not found.under_way
         rows = found.run.summary if found.state == "done" else self.service.summary(run_id)
+        latest = found.latest
+        if ended and latest is None and count != ARRIVAL:
+            latest = next(reversed(stored.rows()), None)
         update: Update = {
             self.followed: run_id,
             self.seen: (_stamp(found), count),
             self.timer: gr.Timer(active=not ended),
             self.bar: ui_html.live_bar(found),
             self.table: ui_html.live_table(found.run, rows),
-            self.thumbs: ui_html.latest(stored, found.latest) if found.latest else gr.skip(),
+            self.thumbs: ui_html.latest(stored, latest) if latest else gr.skip(),
             self.stop: gr.update(interactive=found.state in ("queued", "running")),
             self.resume: gr.update(visible=found.state in RESUMABLE),
             self.opens: gr.update(visible=ended and found.done > 0),
