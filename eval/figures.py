@@ -40,7 +40,7 @@ READING = {
     "cumulative": "How many of the pictures reach a score: a curve further right is better.",
     "input": "A point is a picture. How much was gained depends on how good the input was; on the "
     "dashed line, nothing was.",
-    "published": "Points in grey: unverified. Each published number has its own protocol, below.",
+    "published": "Points in grey: unverified. Each published number has its own protocol.",
 }
 """How to read each, in a sentence or two."""
 OF_TWO = ("scatter", "differences")

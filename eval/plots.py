@@ -42,6 +42,7 @@ _SECONDS = [float(f"{digit}e{power}") for power in range(-5, 5) for digit in (1,
 _LONGEST_NAME = 36
 _LONGEST_TICK = 20
 _LONGEST_LINE = 9
+_FEW_BARS = 20
 
 
 def distribution(
@@ -281,8 +282,9 @@ def differences(paired: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Figur
                 hovertemplate=f"%{{customdata[0]}}<br>{_hover(metric, signed=True)}<extra></extra>",
             )
         )
-    figure.update_layout(bargap=0)
-    figure.update_xaxes(title="Picture, by difference", showgrid=False)
+    few = len(shown) <= _FEW_BARS
+    figure.update_layout(bargap=0.15 if few else 0)
+    figure.update_xaxes(title="Picture, by difference", showgrid=False, dtick=1 if few else None)
     figure.update_yaxes(title=f"Difference in {LABELS[metric]}", zeroline=True, zerolinecolor=GREY)
     return _noted(figure, len(shown) < len(ranked))
 

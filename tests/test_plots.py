@@ -114,6 +114,7 @@ def test_differences_are_sorted_and_coloured_by_sign(scores):
     assert [*worse.y, *better.y] == sorted(paired.difference)
     assert max(worse.y) <= 0 < min(better.y)
     assert [*worse.x, *better.x] == list(range(1, 13))
+    assert figure.layout.xaxis.dtick == 1  # no half pictures
 
 
 def test_a_method_keeps_its_colour(stored):
