@@ -284,8 +284,8 @@ of a camera. The <b>authors'</b> weights are larger and slower, under a non-comm
 never part of this program, and downloaded only when you press Download.</p>
 <div class="mir-scroll">{_weights_table()}</div>
 <p class="mir-small">Measured: our own runs. Published: numbers of others, by other protocols, so
-they do not compare with ours; † from memory, found in no text. City100's pairs differ by the zoom of its lenses, whatever
-enlargement is asked for. Super-resolution enlarges the photo
+they do not compare with ours; † from memory, found in no text. City100's pairs differ by the zoom
+of its lenses, whatever enlargement is asked for. Super-resolution enlarges the photo
 first (bicubic), then the network sharpens it: these networks keep the size.</p>
 <h2>Your photos</h2>
 <p>Photos and results stay on the machine that runs this page and are used for nothing else. They
