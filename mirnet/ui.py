@@ -95,6 +95,13 @@ document.addEventListener("paste", (event) => {
 """
 """Lets a person paste a picture anywhere on the page; goes into the page's head."""
 
+NAME_SAMPLES = """() => {
+  setTimeout(() => document.querySelectorAll("#samples .thumbnail-item").forEach((button) => {
+    button.setAttribute("aria-label", button.innerText.trim() || button.ariaLabel);
+  }), 300);
+}"""
+"""Calls examples by their names; Gradio calls them thumbnail 1 of 3."""
+
 RADIO_SCRIPT = """
 <script>
 const asOneGroup = ({ type, target, relatedTarget }) => {
@@ -209,6 +216,7 @@ class RestoreTab:
         first = next(iter(TASKS))
         self.chosen = gr.State(())  # paths of the photos to restore
         self.kept = gr.State(None)  # key of the result on the shelf
+        self.kind = gr.State("")  # title of the weights chosen last
         self.task = gr.Radio(
             [(ui_html.task_label(task), task.id) for task in TASKS.values()],
             value=first,
@@ -405,19 +413,21 @@ class RestoreTab:
         ):
             for ended in (taken.success, taken.failure):
                 ended(None, outputs=[self.go], js=READ, api_visibility="private")
-        self.task.input(
+        changed = self.task.input(
             self.change_task,
-            [self.task, self.weights, self.kept],
+            [self.task, self.kind, self.kept],
             [*choices, self.bar],
             trigger_mode="always_last",  # who tries one after the other gets the last one's
             **private,
         )
         # Weights may have come or gone since the page was built.
-        page.load(self.change_task, [self.task, self.weights], choices, **private)
+        page.load(self.change_task, [self.task, self.kind], choices, **private)
+        for shown in (page.load, changed.success):
+            shown(None, js=NAME_SAMPLES, api_visibility="private")
         self.weights.input(
-            self.change_weights,
+            self.choose_weights,
             [self.task, self.weights],
-            [self.note, self.fetch],
+            [self.note, self.fetch, self.kind],
             trigger_mode="always_last",
             **private,
         )
@@ -596,14 +606,12 @@ class RestoreTab:
     def change_task(
         self,
         task_id: str,
-        weights_id: str | None = None,
+        kind: str = "",
         kept: str | None = None,
         request: gr.Request | None = None,
     ) -> Update:
         """Another task: its weights, of the kind that was chosen, and its examples."""
-        known = catalogue.load_catalogue()
-        title = known[weights_id].title if weights_id in known else ""
-        alike = (entry.id for entry in catalogue.entries_for(task_id) if entry.title == title)
+        alike = (entry.id for entry in catalogue.entries_for(task_id) if entry.title == kind)
         values = self._weights_values(task_id, next(alike, None))
         older = {self.bar: ui_html.state(OLDER_RESULT)} if kept else {}
         return older | {
@@ -612,6 +620,14 @@ class RestoreTab:
             self.same_size: gr.update(visible=get_task(task_id).scale > 1, value=False),
             **self.change_weights(task_id, values["value"], request),
         }
+
+    def choose_weights(
+        self, task_id: str, weights_id: str | None, request: gr.Request | None = None
+    ) -> Update:
+        """Other weights were chosen: another task is to have those of their kind."""
+        entry = catalogue.load_catalogue().get(weights_id or "")
+        kind = entry.title if entry else ""
+        return self.change_weights(task_id, weights_id, request) | {self.kind: kind}
 
     def change_weights(
         self, task_id: str, weights_id: str | None, request: gr.Request | None = None

@@ -400,6 +400,8 @@ def test_keyboard_and_screen_reader(page):
         "#task label.selected", "label => getComputedStyle(label).outlineStyle"
     )
     assert outline == "solid"
+    example = ui_html.examples_for("lowlight")[0].title
+    page.wait_for_selector(f"#samples .thumbnail-item[aria-label='{example}']")
     page.focus("#samples .thumbnail-item >> nth=0")
     page.keyboard.press("Enter")
     page.wait_for_selector("#photo img")
