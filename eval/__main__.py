@@ -211,13 +211,15 @@ def show(
 
 
 def _show(stored: "StoredRun", baseline: str | None = None) -> None:
-    from .compare import default_baseline, leaderboard
+    from .compare import caution, default_baseline, leaderboard
     from .export import board_cells
 
     header = stored.header()
     board = leaderboard(stored, baseline or default_baseline(header))
     cells = [dict(list(row.items())[:COLUMNS]) for row in board_cells(board)]
     console().print(_rich(cells))
+    if warning := caution(board):
+        say(warning)
     where = header.benchmark
     say(f"{header.protocol} · {where.n} of {where.of} pairs, seed {where.seed} · {header.status}")
     say(f"{where.id} at {where.revision} · data {header.data_sha256}")
