@@ -746,21 +746,19 @@ class RestoreTab:
         from .restore import Restored
 
         result: Restored | None = None
-        began = time.monotonic()
         with contextlib.closing(photo) as events:
             for event in events:
                 if isinstance(event, Restored):
                     result = event
                 else:
-                    if isinstance(event, Waits):
-                        began = time.monotonic()
                     yield {self.bar: ui_html.progress(*_event_words(event))}
         assert result is not None
         yield {self.bar: ui_html.progress(f"Writing the {save_format} …", 1.0)}
         key = self.shelf.put(result)
         with _Folder() as folder:
+            began = time.monotonic()
             file = result.save(folder / result_name(result.picture, task, save_format), save_format)
-            took = ui_html.duration(time.monotonic() - began)
+            took = ui_html.duration(result.seconds + time.monotonic() - began)
             yield idle | {
                 self.kept: key,
                 self.bar: ui_html.state(f"Done in {took}.", "done"),

@@ -408,5 +408,6 @@ def test_keyboard_and_screen_reader(page):
     page.wait_for_selector("#go:not([disabled])")
     page.focus("#go")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#bar [role=progressbar], #bar [role=status]")
     page.wait_for_selector("#bar .mir-done")
     page.wait_for_selector("#download:focus")
