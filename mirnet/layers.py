@@ -45,9 +45,13 @@ def add_product(own: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     return own.addcmul_(other, factor)
 
 
+LEAKY_SLOPE = 0.2
+"""Of MIRNet-v2."""
+
+
 def leaky(own: Tensor) -> Tensor:
     """Leaky ReLU of MIRNet-v2, slope 0.2, written as by `add`."""
-    return F.leaky_relu(own, 0.2, inplace=not torch.is_grad_enabled())
+    return F.leaky_relu(own, LEAKY_SLOPE, inplace=not torch.is_grad_enabled())
 
 
 def prelu(own: Tensor, slope: Tensor) -> Tensor:
@@ -58,6 +62,18 @@ def prelu(own: Tensor, slope: Tensor) -> Tensor:
     if torch.is_grad_enabled() or slope.device.type != "cpu":
         return F.prelu(own, slope)
     return F.leaky_relu(own, slope.item(), inplace=True)
+
+
+def leaky_after(layer: nn.Module, x: Tensor) -> Tensor:
+    """`leaky(layer(x))`, in one go where an engine's layer can."""
+    at_once = getattr(layer, "leaky", None)
+    return leaky(layer(x)) if at_once is None else at_once(x, LEAKY_SLOPE)
+
+
+def prelu_after(layer: nn.Module, x: Tensor, slope: Tensor) -> Tensor:
+    """`prelu(layer(x), slope)`, in one go where an engine's layer can."""
+    at_once = getattr(layer, "leaky", None)
+    return prelu(layer(x), slope) if at_once is None else at_once(x, slope.item())
 
 
 def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
@@ -106,7 +122,7 @@ class DualAttention(nn.Module):
 
     def forward(self, x: Tensor, slope: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to (B, n, H, W); `slope` is the PReLU slope, shape (1,)."""
-        r = self.conv2(prelu(self.conv1(x), slope))
+        r = self.conv2(prelu_after(self.conv1, x, slope))
         places = torch.cat([r.amax(1, keepdim=True), r.mean(1, keepdim=True)], 1)  # (B, 2, H, W)
         spatial = torch.sigmoid(self.where(places))  # (B, 1, H, W)
         pooled = pools.mean(r)  # (B, n, 1, 1)
@@ -210,7 +226,8 @@ class ResidualDown(nn.Module):
 
     def forward(self, x: Tensor, halved: Tensor | None = None) -> Tensor:
         """Map (B, n, H, W) to (B, 2n, H / 2, W / 2); `halved` is `halve(x)` where it is known."""
-        r = prelu(self.conv2(prelu(self.conv1(x), self.act1.weight)), self.act2.weight)
+        r = prelu_after(self.conv1, x, self.act1.weight)
+        r = prelu_after(self.conv2, r, self.act2.weight)
         halved = self.halve(x) if halved is None else halved
         return add(self.widen(self.halve(r)), self.shortcut(halved))
 
@@ -293,7 +310,7 @@ class ResidualContext(nn.Module):
 
     def forward(self, x: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Map (B, n, H, W) to (B, n, H, W)."""
-        r = self.conv2(leaky(self.conv1(x)))
+        r = self.conv2(leaky_after(self.conv1, x))
         context = pools.attend(r, self.attend(r))  # (B, n, 1, 1)
         context = self.context2(leaky(self.context1(context)))
         if torch.is_grad_enabled():

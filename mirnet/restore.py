@@ -631,7 +631,7 @@ def restore(
         )
     network = _network(weights, chosen)
     automatic = tile_px is None
-    free = memory.available_bytes(place) if automatic else None
+    free = _free_bytes(engine, network.model, place) if automatic else None
     tile_px, overlap_px = _tile_sizes(network, tile_px, overlap_px, free)
     picture = read_image(image, max_pixels=max_pixels)
     if chosen.scale > 1 and not same_size:
@@ -706,6 +706,14 @@ def fits_whole(
     """
     needed = _bytes_per_pixel(model) * height * width
     return needed <= _budget(WHOLE_MEMORY_BYTES, available_bytes)
+
+
+def _free_bytes(engine: str, model: nn.Module, device: torch.device) -> int | None:
+    """Memory that is left for tiles where an engine has its weights; None if nobody knows."""
+    available = memory.available_bytes(device)
+    if available is None:
+        return None
+    return max(available - engines.extra_bytes(engine, model, device), 0)
 
 
 def _budget(most: int, available_bytes: int | None) -> float:

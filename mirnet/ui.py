@@ -570,11 +570,12 @@ class RestoreTab:
         }
 
     def _warm_up(self) -> None:
-        """Import torch while the person still looks at the photo."""
+        """Import torch, and compile what an engine needs, while the person looks at the photo."""
 
         def work() -> None:
             with self._warming:
                 importlib.import_module("mirnet.restore")
+                importlib.import_module("mirnet.engines.compiled").transforms()
 
         threading.Thread(target=work, name="warm-up", daemon=True).start()
 

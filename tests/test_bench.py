@@ -91,7 +91,7 @@ def test_what_engines_get_wrong_is_in_the_table(monkeypatch, quick_machine):
 
     monkeypatch.setitem(
         speed.ENGINES, "torch", speed.ENGINES["torch"].__class__(
-            "torch", "", True, lambda device: "", wrong, lambda model: True
+            "torch", "", True, lambda device: "", wrong, lambda model: True, lambda model: 0
         )
     )  # fmt: skip
     rows = list(speed.run(["denoise-compact"], [(16, 16)], ["torch"], 1))

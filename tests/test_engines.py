@@ -2,22 +2,28 @@
 
 import itertools
 import json
+import sys
 import threading
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from test_exact_tiles import photo, psnr_db, whole
 from torch import nn
+from torch.nn.functional import leaky_relu
 
 from mirnet import __main__ as cli
 from mirnet import engines, ui
-from mirnet.engines import AUTO, ENGINES, auto, prepare, reduced, winograd
+from mirnet import memory as free_memory
+from mirnet.engines import AUTO, ENGINES, auto, compiled, prepare, reduced, winograd
 from mirnet.errors import InvalidRequest
 from mirnet.model import MIRNet
 from mirnet.model_v2 import MIRNetV2
 from mirnet.pooling import Survey
 from mirnet.restore import COMPUTE_LOCK, Cancelled, restore
+from mirnet.restore import _free_bytes as free_bytes
 from mirnet.turns import Share
 from mirnet.weights import load
 
@@ -28,16 +34,27 @@ HAS_BF16 = not reduced.missing_bf16(CPU)
 @pytest.fixture(autouse=True)
 def narrow_layers_too(monkeypatch):
     """Engines that leave narrow layers alone take them here, so that networks can be small."""
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 8)
+    for name in ("FEWEST_CHANNELS", "FEWEST_COMPILED", "FEWEST_GROUPED"):
+        monkeypatch.setattr(winograd, name, 16)
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def way(request, monkeypatch):
+    """With Winograd's transforms compiled, where they can be here, and without."""
+    if request.param == "plain":
+        monkeypatch.setattr(winograd, "transforms", lambda: None)
+    elif winograd.transforms() is None:
+        pytest.skip("nothing can be compiled here")
+    return request.param
 
 
 def network(kind: str = "v1") -> nn.Module:
     """A small network."""
     torch.manual_seed(7)
     model = {
-        "v1": lambda: MIRNet(features=8, groups=1, blocks=1),
-        "v2": lambda: MIRNetV2(features=8, blocks=1, conv_groups=(1, 2)),
-        "v2-exposure": lambda: MIRNetV2(8, 1, conv_groups=(1,), stem=2, exposure=True),
+        "v1": lambda: MIRNet(features=16, groups=1, blocks=1),
+        "v2": lambda: MIRNetV2(features=32, blocks=1, conv_groups=(1, 2)),
+        "v2-exposure": lambda: MIRNetV2(16, 1, conv_groups=(1,), stem=2, exposure=True),
     }[kind]()
     for value in model.parameters():
         if value.dim() > 1:
@@ -57,43 +74,105 @@ def use(monkeypatch, **changes):
 
 @pytest.mark.parametrize("height", [1, 3, 4, 17, 64])
 @pytest.mark.parametrize("width", [1, 6, 40])
-def test_winograd_is_the_convolution(height, width):
+def test_winograd_is_the_convolution(height, width, way):
     torch.manual_seed(0)
     conv = nn.Conv2d(96, 112, 3, padding=1, bias=False)
     x = torch.randn(2, 96, height, width)
+    layer = winograd.WinogradConv2d(conv)
     with torch.inference_mode():
-        expected, made = conv(x), winograd.WinogradConv2d(conv)(x)
+        expected, made = conv(x), layer(x)
+        torch.testing.assert_close(layer.leaky(x, 0.2), leaky_relu(made, 0.2), rtol=0, atol=1e-6)
     assert made.shape == expected.shape
     assert made.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(made, expected, rtol=0, atol=3e-5)
 
 
-def test_bands_join_without_a_trace(monkeypatch):
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("channels", "groups"), [(16, 1), (23, 1), (80, 2), (180, 4)])
+@pytest.mark.skipif(compiled.transforms() is None, reason="nothing can be compiled here")
+def test_every_number_of_channels_groups_and_threads_is_computed(channels, groups, threads):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=groups)
+    # A part of a larger map, as a band or a tile of one is.
+    x = torch.randn(1, channels, 21, 30).contiguous(memory_format=torch.channels_last)[:, :, 2:, 3:]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            made = winograd.WinogradConv2d(conv)(x)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(made, conv(x).detach(), rtol=0, atol=3e-5)
+
+
+def test_values_that_are_not_numbers_stay_so(way):
+    conv = nn.Conv2d(64, 64, 3, padding=1, bias=False)
+    x = torch.zeros(1, 64, 9, 9)
+    x[..., 4, 4] = torch.nan
+    with torch.inference_mode():
+        made = winograd.WinogradConv2d(conv).leaky(x, 0.2)
+    assert made[..., 4, 4].isnan().all() and made[..., 8, 8].isfinite().all()
+
+
+def test_bands_join_without_a_trace(monkeypatch, way):
     torch.manual_seed(0)
     conv = nn.Conv2d(96, 96, 3, padding=1, bias=False)
     x = torch.randn(1, 96, 50, 22)
     with torch.inference_mode():
         one = winograd.WinogradConv2d(conv)(x)
-        monkeypatch.setattr(winograd, "BAND_VALUES", 1)  # a row of patches at a time
+        monkeypatch.setattr(winograd, "BAND_VALUES", 1)  # as little at a time as there can be
         torch.testing.assert_close(winograd.WinogradConv2d(conv)(x), one, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("lanes", [4, 8])
+@pytest.mark.skipif(compiled.transforms() is None, reason="nothing can be compiled here")
+def test_shorter_vectors_compute_the_same(lanes, monkeypatch):
+    """Of processors older than this one, or of another kind."""
+    written = compiled._written
+    monkeypatch.setattr(compiled, "_written", lambda _: written(lanes))
+    library = next((Path(torch.__file__).parent / "lib").glob("libgomp*"))
+    shorter = compiled._compile(library)._replace(lanes=lanes)
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(30, 30, 3, padding=1, bias=False), torch.randn(1, 30, 18, 25)
+    with torch.inference_mode():
+        monkeypatch.setattr(winograd, "transforms", lambda: shorter)
+        made = winograd.WinogradConv2d(conv)(x)
+    torch.testing.assert_close(made, conv(x).detach(), rtol=0, atol=3e-5)
+
+
+def test_what_cannot_be_compiled_is_done_without(monkeypatch):
+    def refused(library):
+        raise OSError("memory cannot be made executable\nand more")
+
+    monkeypatch.setattr(compiled, "_compile", refused)
+    with pytest.warns(UserWarning, match="cannot be compiled: memory cannot be made executable$"):
+        assert compiled.transforms.__wrapped__() is None
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)  # not installed: nothing to say
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compiled.transforms.__wrapped__() is None
+
+
 @pytest.mark.parametrize(
-    ("conv", "is_fit"),
+    ("conv", "compiled_fits", "plain_fits"),
     [
-        (nn.Conv2d(96, 96, 3, padding=1, bias=False), True),
-        (nn.Conv2d(96, 96, 3, padding=1), False),
-        (nn.Conv2d(96, 96, 3, bias=False), False),
-        (nn.Conv2d(96, 96, 3, padding=1, bias=False, groups=2), False),
-        (nn.Conv2d(96, 96, 3, stride=2, padding=1, bias=False), False),
-        (nn.Conv2d(96, 96, 1, bias=False), False),
-        (nn.Conv2d(64, 96, 3, padding=1, bias=False), False),
-        (nn.ReLU(), False),
+        (nn.Conv2d(96, 96, 3, padding=1, bias=False), True, True),
+        (nn.Conv2d(64, 96, 3, padding=1, bias=False), True, False),
+        (nn.Conv2d(32, 96, 3, padding=1, bias=False), False, False),
+        (nn.Conv2d(96, 96, 3, padding=1, bias=False, groups=2), True, False),
+        (nn.Conv2d(96, 96, 3, padding=1, bias=False, groups=4), False, False),
+        (nn.Conv2d(96, 96, 3, padding=1), False, False),
+        (nn.Conv2d(96, 96, 3, bias=False), False, False),
+        (nn.Conv2d(96, 96, 3, stride=2, padding=1, bias=False), False, False),
+        (nn.Conv2d(96, 96, 1, bias=False), False, False),
+        (nn.ReLU(), False, False),
     ],
 )
-def test_only_what_it_can_compute_is_replaced(conv, is_fit, monkeypatch):
+def test_only_what_it_can_compute_is_replaced(conv, compiled_fits, plain_fits, way, monkeypatch):
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 96)
-    assert winograd.fits(conv) is is_fit
+    monkeypatch.setattr(winograd, "FEWEST_COMPILED", 64)
+    monkeypatch.setattr(winograd, "FEWEST_GROUPED", 48)
+    assert winograd.fits(conv) is (compiled_fits if way == "compiled" else plain_fits)
 
 
 # ---------------------------------------------------------------- whole networks
@@ -101,7 +180,7 @@ def test_only_what_it_can_compute_is_replaced(conv, is_fit, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["v1", "v2", "v2-exposure"])
 @pytest.mark.parametrize("name", [name for name in ENGINES if ENGINES[name].exact])
-def test_exact_engines_give_the_reference(kind, name):
+def test_exact_engines_give_the_reference(kind, name, way):
     model = network(kind)
     ready = prepare(name, model, CPU)
     assert ready.engine == name and not ready.note
@@ -158,6 +237,31 @@ def test_reduced_precision_is_near_and_not_exact():
     assert 55 < psnr_db(made.picture.pixels, reference.picture.pixels) < 90
 
 
+# ---------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_the_memory_of_an_engine_is_known_before_it_takes_it(kind, way):
+    model = network(kind)
+    told = engines.extra_bytes("winograd", model, CPU)
+    ready = prepare("winograd", model, CPU).network
+    own = {value.data_ptr() for value in model.parameters()}
+    taken = [*ready.parameters(), *(m.weight for m in ready.modules() if hasattr(m, "leaky"))]
+    assert told == sum(x.nbytes for x in taken if x.data_ptr() not in own) > 0
+    assert engines.extra_bytes("winograd", model, CPU) == 0  # it has it now
+    assert engines.extra_bytes("torch", model, CPU) == 0
+
+
+def test_tiles_leave_room_for_the_weights_of_an_engine(monkeypatch):
+    model = network()
+    for name in ("torch", "winograd"):
+        free = 10**9 + ENGINES[name].extra_bytes(model)
+        monkeypatch.setattr(free_memory, "available_bytes", lambda device, free=free: free)
+        assert free_bytes(name, model, CPU) == 10**9
+        monkeypatch.setattr(free_memory, "available_bytes", lambda device: 5)
+        assert free_bytes(name, model, CPU) == (5 if name == "torch" else 0)
+
+
 # ---------------------------------------------------------------- choosing
 
 
@@ -201,9 +305,11 @@ def test_without_a_cache_times_are_taken_each_time(tmp_path, monkeypatch):
 
 def test_nothing_is_timed_where_no_engine_can_gain(weights_cache, monkeypatch):
     monkeypatch.setattr(auto, "_times", lambda *_: pytest.fail("timed"))
-    assert auto.quickest(load("denoise-compact").model, CPU) == "torch"  # all behind a stem
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 96)
+    monkeypatch.setattr(winograd, "FEWEST_COMPILED", 96)
+    monkeypatch.setattr(winograd, "FEWEST_GROUPED", 96)
     assert auto.quickest(network(), CPU) == "torch"
+    monkeypatch.setattr(winograd, "transforms", lambda: None)
+    assert auto.quickest(load("denoise-compact").model, CPU) == "torch"  # all behind a stem
 
 
 def test_unknown_and_missing_engines_are_refused():

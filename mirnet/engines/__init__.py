@@ -43,6 +43,8 @@ class Engine:
     """Makes the network that is used in the place of one; parameters may be shared."""
     gains: Callable[[nn.Module], bool]
     """Whether it can be quicker than `torch` for a network."""
+    extra_bytes: Callable[[nn.Module], int]
+    """Memory that it takes for weights, besides those of a network."""
 
 
 def _only_cpu(device: torch.device) -> str:
@@ -59,6 +61,7 @@ ENGINES: dict[str, Engine] = {
             lambda device: "",
             lambda model: model,
             lambda model: True,
+            lambda model: 0,
         ),
         Engine(
             "winograd",
@@ -67,6 +70,7 @@ ENGINES: dict[str, Engine] = {
             _only_cpu,
             winograd.with_winograd,
             winograd.gains,
+            winograd.extra_bytes,
         ),
         Engine(
             "bf16",
@@ -75,6 +79,7 @@ ENGINES: dict[str, Engine] = {
             reduced.missing_bf16,
             lambda model: reduced.with_precision(model, torch.bfloat16),
             lambda model: True,
+            reduced.extra_bytes,
         ),
         Engine(
             "fp16",
@@ -83,6 +88,7 @@ ENGINES: dict[str, Engine] = {
             reduced.missing_fp16,
             lambda model: reduced.with_precision(model, torch.float16),
             lambda model: True,
+            reduced.extra_bytes,
         ),
     )
 }
@@ -175,6 +181,27 @@ def _prepare(engine: Engine, model: nn.Module) -> Prepared:
         note = f"the engine {engine.id} was off by {difference:.1g} of full scale"
         return Prepared(model, "torch", note)
     return Prepared(network, engine.id)
+
+
+def extra_bytes(name: str, model: nn.Module, device: torch.device) -> int:
+    """Memory that `prepare` is yet going to take for weights of an engine.
+
+    Args:
+        name: Checked by `check_choice`; `auto` may take any that computes with float32.
+        model: The network.
+        device: Where it is to run.
+    """
+    if not hasattr(model, "restore_padded"):
+        return 0
+    may = [
+        engine
+        for engine in ENGINES.values()
+        if (engine.exact and engine.gains(model) if name == AUTO else engine.id == name)
+        and not engine.missing(device)
+    ]
+    with _LOCK:
+        known = _PREPARED.get(model, {})
+        return max((e.extra_bytes(model) for e in may if e.id not in known), default=0)
 
 
 def without(prepared: Prepared, model: nn.Module, error: Exception) -> Prepared:

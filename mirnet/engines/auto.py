@@ -20,6 +20,7 @@ from torch import nn
 from .. import __version__
 from ..cache import cache_folder
 from . import ENGINES, prepare, probe
+from .compiled import transforms
 
 TILE_STEPS = 24
 """Side of the tile, in steps of the network's grid: 96 pixels for the papers' networks."""
@@ -77,7 +78,7 @@ def _channels_last(network: nn.Module) -> bool:
 def _key(model: nn.Module, rivals: list[str]) -> str:
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
     versions = __version__, torch.__version__
-    machine = processor(), torch.get_num_threads()
+    machine = processor(), torch.get_num_threads(), transforms() is not None
     facts = type(model).__name__, shapes, rivals, versions, machine, TILE_STEPS
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

@@ -4,13 +4,13 @@ Only what is computed with feature maps is reduced, by PyTorch's autocast; the e
 the sum of picture and residual stay in float32. Feature maps are channels last in memory.
 """
 
-import copy
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..pooling import WHOLE, Pools
+from .layout import channels_last, copied_bytes, sharing
 
 
 def missing_bf16(device: torch.device) -> str:
@@ -36,7 +36,7 @@ def with_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
         model: `MIRNet` or `MIRNetV2`.
         dtype: `torch.bfloat16` or `torch.float16`.
     """
-    reduced = cast(Any, _channels_last(model))
+    reduced = cast(Any, channels_last(sharing(model)))
     full = type(model).residual  # type: ignore[attr-defined]
     device = next(model.parameters()).device.type
 
@@ -48,7 +48,6 @@ def with_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     return reduced
 
 
-def _channels_last(model: nn.Module) -> nn.Module:
-    changed = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    changed.channels_last = True
-    return changed
+def extra_bytes(model: nn.Module) -> int:
+    """Memory that `with_precision` takes: autocast keeps weights in 16 bits during a pass."""
+    return copied_bytes(model) + sum(2 * value.numel() for value in model.parameters())

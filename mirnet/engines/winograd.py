@@ -1,4 +1,4 @@
-"""3x3 convolutions with a quarter of the products: Winograd's F(4x4, 3x3), in plain PyTorch.
+"""3x3 convolutions with a quarter of the products: Winograd's F(4x4, 3x3).
 
 After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016, arXiv
 1509.09308, section 4.3). An output of 4x4 pixels is made from 6x6 of the input: patch and kernel
@@ -6,18 +6,26 @@ are brought into a domain where a convolution is a product at each of 36 places,
 products take the place of 144. What bringing them there and back costs does not depend on the
 number of output channels, so wide layers gain and narrow ones lose.
 
-A map is worked on in bands of rows, so that everything between input and output stays in the
-cache. Maps are (B, C, H, W) float32, channels last in memory.
+The products are PyTorch's. The way there and back is compiled (`compiled.py`), or made of PyTorch's
+operations where it cannot be. A map is worked on in bands, so that everything between input and
+output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
 """
 
-import copy
 from collections.abc import Sequence
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..memory import give_back_memory
+from .compiled import Transforms, transforms
+from .layout import channels_last, copied_bytes, sharing
+
 FEWEST_CHANNELS = 64
-"""Narrower layers stay as they are. Measured: 128 channels gain a half, 80 a third, 64 a fifth."""
+"""Narrower layers stay as they are, where the transforms are not compiled."""
+FEWEST_COMPILED, FEWEST_GROUPED = 24, 40
+"""The same where they are; and in each group of a convolution that has several."""
 BAND_VALUES = 32768
 """Patches times channels in one band: about 4.7 MB for each of its three buffers."""
 
@@ -65,18 +73,52 @@ class WinogradConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
         kernel = torch.tensor(_KERNEL, dtype=torch.float64)
-        weight = conv.weight.detach().cpu().double()
-        domain = torch.einsum("ai,ocij,bj->abco", kernel, weight, kernel)  # (6, 6, C, O)
+        weight = conv.weight.detach().cpu().double().unflatten(0, (conv.groups, -1))
+        domain = torch.einsum("ai,gocij,bj->gabco", kernel, weight, kernel)  # (G, 6, 6, C, O)
         constants = {
-            "weight": domain.flatten(0, 1).float().contiguous(),  # (36, C, O)
+            "weight": domain.flatten(0, 2).float().contiguous(),  # (G * 36, C, O)
             "to_domain": _both_dimensions(_INPUT),  # (36, 36)
             "from_domain": _both_dimensions(_OUTPUT),  # (16, 36)
         }
         for name, value in constants.items():
             self.register_buffer(name, value.to(conv.weight.device), persistent=False)
+        self.groups = conv.groups
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, O, H, W); the result is channels last in memory."""
+        return self.leaky(x, 1.0)
+
+    def leaky(self, x: Tensor, slope: float) -> Tensor:
+        """`forward`, and a leaky ReLU in the same go."""
+        compiled = transforms()
+        if compiled is not None and min(self.weight.shape[1:]) >= compiled.lanes:
+            return self._compiled(x, slope, compiled)
+        made = self._plain(x)
+        return made if slope == 1 else F.leaky_relu(made, slope, inplace=True)
+
+    def _compiled(self, x: Tensor, slope: float, transforms: Transforms) -> Tensor:
+        x = x.permute(0, 2, 3, 1)  # (B, H, W, G * C)
+        if x.stride(3) != 1:
+            x = x.contiguous()
+        pictures, height, width, _ = x.shape
+        _, c, o = self.weight.shape
+        total = -(-height // 4) * -(-width // 4)
+        most = max(BAND_VALUES // (self.groups * max(c, o)), 1)
+        count = -(-total // -(-total // most))  # bands of about equal size
+        out = x.new_empty(pictures, height, width, self.groups * o)
+        # One patch more than there are, which nobody looks at: see `_plain`.
+        domain = x.new_empty(self.groups, 36, count + 1, c)
+        domain[:, :, count].zero_()
+        products = x.new_empty(self.groups, 36, count + 1, o)
+        for picture, result in zip(x, out, strict=True):
+            for first in range(0, total, count):
+                band = min(count, total - first)
+                transforms.to_domain(picture, domain, first, band)
+                torch.bmm(domain.flatten(0, 1), self.weight, out=products.flatten(0, 1))
+                transforms.from_domain(products, result, first, band, slope)
+        return out.permute(0, 3, 1, 2)
+
+    def _plain(self, x: Tensor) -> Tensor:
         x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
         pictures, height, width, c = x.shape
         o = self.weight.shape[2]
@@ -130,31 +172,45 @@ class WinogradConv2d(nn.Module):
 
 def fits(module: nn.Module) -> bool:
     """Whether a module is a convolution that `WinogradConv2d` can take the place of, with gain."""
-    return (
+    if not (
         isinstance(module, nn.Conv2d)
         and module.kernel_size == (3, 3)
         and module.stride == (1, 1)
         and module.padding == (1, 1)
         and module.dilation == (1, 1)
-        and module.groups == 1
         and module.bias is None
         and module.padding_mode == "zeros"
-        and min(module.in_channels, module.out_channels) >= FEWEST_CHANNELS
-    )
+    ):
+        return False
+    channels = min(module.in_channels, module.out_channels) // module.groups
+    if transforms() is None:
+        return module.groups == 1 and channels >= FEWEST_CHANNELS
+    return channels >= (FEWEST_COMPILED if module.groups == 1 else FEWEST_GROUPED)
 
 
 def gains(model: nn.Module) -> bool:
-    """Whether a network can be expected to gain: behind a stem only few, coarse maps are wide."""
-    return getattr(model, "stem", 1) == 1 and any(fits(module) for module in model.modules())
+    """Whether a network can be expected to gain.
+
+    Behind a stem only few, coarse maps are wide enough where the transforms are not compiled.
+    """
+    if transforms() is None and getattr(model, "stem", 1) > 1:
+        return False
+    return any(fits(module) for module in model.modules())
 
 
 def with_winograd(model: nn.Module) -> nn.Module:
-    """A copy of a network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last."""
-    prepared: nn.Module = copy.deepcopy(model)
+    """A network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last."""
+    prepared = sharing(model)
     for parent in list(prepared.modules()):
         for name, child in parent.named_children():
             if fits(child):
                 setattr(parent, name, WinogradConv2d(child))  # type: ignore[arg-type]
-    prepared = prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    prepared.channels_last = True  # type: ignore[assignment]
-    return prepared
+    give_back_memory()  # of weights on their way to the domain
+    return channels_last(prepared)
+
+
+def extra_bytes(model: nn.Module) -> int:
+    """Memory that `with_winograd` takes for weights of its own."""
+    taken = [module for module in model.modules() if fits(module)]
+    before = sum(cast(nn.Conv2d, module).weight.nbytes for module in taken)
+    return copied_bytes(model) - before + before // 9 * 36

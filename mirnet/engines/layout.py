@@ -1,0 +1,41 @@
+"""Networks that share the numbers of another, with channels last in memory."""
+
+import copy
+import itertools
+
+import torch
+from torch import nn
+
+
+def sharing(model: nn.Module) -> nn.Module:
+    """A network of its own modules, and the parameters and buffers of another."""
+    numbers = itertools.chain(model.parameters(), model.buffers())
+    made: nn.Module = copy.deepcopy(model, {id(value): value for value in numbers})
+    return made
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """The same network; weights whose order in memory has to change become copies, for inference.
+
+    Args:
+        model: What `sharing` made.
+    """
+    for module in _reordered(model):
+        weight = module.weight.detach().contiguous(memory_format=torch.channels_last)
+        module.weight = nn.Parameter(weight, requires_grad=False)
+    model.channels_last = True  # type: ignore[assignment]
+    return model
+
+
+def copied_bytes(model: nn.Module) -> int:
+    """Memory that `channels_last` takes."""
+    return sum(module.weight.nbytes for module in _reordered(model))
+
+
+def _reordered(model: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+    """Convolutions of more than one pixel: the others' weights are in both orders at once."""
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.kernel_size != (1, 1)
+    ]
