@@ -5,6 +5,8 @@ Written from the papers: MIRNet (Zamir et al., ECCV 2020, arXiv 2003.06792, sect
 float32; "n" is the number of channels a module works on.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -181,16 +183,18 @@ class CoarserFusion(SelectiveKernelFusion):
         n: Channels of both streams.
     """
 
+    join: "Join"
+    """`join`, or what an engine does in its place."""
+
     def __init__(self, n: int):
-        super().__init__(n, 2, leaky_slope=0.2)
+        super().__init__(n, 2, leaky_slope=LEAKY_SLOPE)
+        self.join = join
 
     def forward(self, *streams: Tensor, pools: Pools = WHOLE) -> Tensor:
         """Fuse (B, n, H, W), written as by `add`, with (B, n, H / 2, W / 2)."""
         fine, coarse = streams
         own, others = self.weigh(fine, coarse, pools=pools)
-        if torch.is_grad_enabled() or not fine.is_contiguous(memory_format=torch.channels_last):
-            return add(multiply(fine, own), upsample(coarse * others))
-        return add_doubled(fine, own, coarse * others)
+        return self.join(fine, own, coarse, others)
 
 
 class BinomialDown(nn.Module):
@@ -235,6 +239,9 @@ class ResidualDown(nn.Module):
 class ResidualUp(nn.Module):
     """Residual resizing module, doubling: n channels to n / 2 (MIRNet, section 3, figure 4)."""
 
+    join: "Join"
+    """`join`, or what an engine does in its place."""
+
     def __init__(self, n: int):
         super().__init__()
         self.conv1 = conv(n, n, 1)
@@ -243,18 +250,40 @@ class ResidualUp(nn.Module):
         self.act2 = nn.PReLU()
         self.narrow = conv(n, n // 2, 1)
         self.shortcut = conv(n, n // 2, 1)
+        self.join = join
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, n, H, W) to (B, n / 2, 2H, 2W)."""
         r = prelu(self.expand(prelu(self.conv1(x), self.act1.weight)), self.act2.weight)
         r = self.narrow(r)
         # A 1x1 convolution commutes with bilinear resampling and costs a quarter before it.
-        return add(r, upsample(self.shortcut(x)))
+        return self.join(r, None, self.shortcut(x), None)
 
 
 def upsample(x: Tensor) -> Tensor:
     """Bilinear doubling, pixel centres aligned: (B, C, H, W) to (B, C, 2H, 2W)."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+Join = Callable[[Tensor, Tensor | None, Tensor, Tensor | None], Tensor]
+"""What `join` is."""
+
+
+def join(fine: Tensor, own: Tensor | None, coarse: Tensor, others: Tensor | None) -> Tensor:
+    """`fine * own + upsample(coarse * others)`, written as by `add`.
+
+    Args:
+        fine: (B, C, H, W).
+        own: (B or 1, C, 1, 1); None for ones.
+        coarse: (B, C, H / 2, W / 2).
+        others: As `own`.
+    """
+    coarse = coarse if others is None else coarse * others
+    if own is None:
+        return add(fine, upsample(coarse))
+    if torch.is_grad_enabled() or not fine.is_contiguous(memory_format=torch.channels_last):
+        return add(multiply(fine, own), upsample(coarse))
+    return add_doubled(fine, own, coarse)
 
 
 def add_doubled(fine: Tensor, factor: Tensor, coarse: Tensor) -> Tensor:

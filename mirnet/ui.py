@@ -575,7 +575,7 @@ class RestoreTab:
         def work() -> None:
             with self._warming:
                 importlib.import_module("mirnet.restore")
-                importlib.import_module("mirnet.engines.compiled").transforms()
+                importlib.import_module("mirnet.engines.winograd").compile_ahead()
 
         threading.Thread(target=work, name="warm-up", daemon=True).start()
 

@@ -5,7 +5,6 @@ import json
 import sys
 import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,19 @@ from torch import nn
 from torch.nn.functional import leaky_relu
 
 from mirnet import __main__ as cli
-from mirnet import engines, ui
+from mirnet import engines, layers, ui
 from mirnet import memory as free_memory
-from mirnet.engines import AUTO, ENGINES, auto, compiled, prepare, reduced, winograd
+from mirnet.engines import (
+    AUTO,
+    ENGINES,
+    auto,
+    doubling,
+    native,
+    prepare,
+    reduced,
+    transforms,
+    winograd,
+)
 from mirnet.errors import InvalidRequest
 from mirnet.model import MIRNet
 from mirnet.model_v2 import MIRNetV2
@@ -89,7 +98,7 @@ def test_winograd_is_the_convolution(height, width, way):
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("channels", "groups"), [(16, 1), (23, 1), (80, 2), (180, 4)])
-@pytest.mark.skipif(compiled.transforms() is None, reason="nothing can be compiled here")
+@pytest.mark.skipif(transforms.transforms() is None, reason="nothing can be compiled here")
 def test_every_number_of_channels_groups_and_threads_is_computed(channels, groups, threads):
     torch.manual_seed(0)
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=groups)
@@ -125,13 +134,12 @@ def test_bands_join_without_a_trace(monkeypatch, way):
 
 
 @pytest.mark.parametrize("lanes", [4, 8])
-@pytest.mark.skipif(compiled.transforms() is None, reason="nothing can be compiled here")
+@pytest.mark.skipif(transforms.transforms() is None, reason="nothing can be compiled here")
 def test_shorter_vectors_compute_the_same(lanes, monkeypatch):
     """Of processors older than this one, or of another kind."""
-    written = compiled._written
-    monkeypatch.setattr(compiled, "_written", lambda _: written(lanes))
-    library = next((Path(torch.__file__).parent / "lib").glob("libgomp*"))
-    shorter = compiled._compile(library)._replace(lanes=lanes)
+    kinds = transforms.ToDomain, transforms.FromDomain
+    shorter = transforms.Transforms(native.Native(kinds, native.openmp(), lanes))
+    assert shorter.lanes == lanes
     torch.manual_seed(0)
     conv, x = nn.Conv2d(30, 30, 3, padding=1, bias=False), torch.randn(1, 30, 18, 25)
     with torch.inference_mode():
@@ -141,16 +149,52 @@ def test_shorter_vectors_compute_the_same(lanes, monkeypatch):
 
 
 def test_what_cannot_be_compiled_is_done_without(monkeypatch):
-    def refused(library):
+    def refused(kinds, library):
         raise OSError("memory cannot be made executable\nand more")
 
-    monkeypatch.setattr(compiled, "_compile", refused)
-    with pytest.warns(UserWarning, match="cannot be compiled: memory cannot be made executable$"):
-        assert compiled.transforms.__wrapped__() is None
-    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)  # not installed: nothing to say
+    again = native.native.__wrapped__
+    with monkeypatch.context() as patch:
+        patch.setattr(native, "Native", refused)
+        with pytest.warns(UserWarning, match="compiled here: memory cannot be made executable$"):
+            assert again(doubling.Doubling) is None
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert compiled.transforms.__wrapped__() is None
+        warnings.simplefilter("error")  # another system, or not installed: nothing to say
+        with monkeypatch.context() as patch:
+            patch.setattr(native, "openmp", lambda: None)
+            assert again(doubling.Doubling) is None
+        monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+        assert again(doubling.Doubling) is None
+
+
+@pytest.mark.parametrize("channels", [3, 16, 23, 80])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (7, 2), (12, 9)])
+@pytest.mark.skipif(doubling.doubling() is None, reason="nothing can be compiled here")
+def test_streams_are_joined_as_by_the_reference(channels, height, width, monkeypatch):
+    torch.manual_seed(0)
+    last = torch.channels_last
+    fine = torch.randn(2, channels, 2 * height, 2 * width).contiguous(memory_format=last)
+    coarse = torch.randn(2, channels, height, width)
+    factors = torch.rand(2, channels, 1, 1), torch.rand(1, channels, 1, 1)
+    monkeypatch.setattr(layers, "add_doubled", lambda *_: pytest.fail("not compiled"))
+    for own, others in (factors, factors[::-1], (None, None)):
+        with torch.inference_mode():
+            expected = fine * (1 if own is None else own)
+            expected += layers.upsample(coarse * (1 if others is None else others))
+            made = doubling.join(fine.clone(memory_format=last), own, coarse, others)
+        torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
+
+
+def test_streams_are_joined_by_the_reference_where_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(doubling, "doubling", lambda: None)
+    fine, coarse = torch.rand(1, 8, 6, 4), torch.rand(1, 8, 3, 2)
+    own, others = torch.rand(1, 8, 1, 1), torch.rand(1, 8, 1, 1)
+    for last in (False, True):
+        if last:
+            fine = fine.contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            made = doubling.join(fine.clone(), own, coarse, others)
+            expected = fine * own + layers.upsample(coarse * others)
+        torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

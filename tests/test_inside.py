@@ -229,7 +229,7 @@ def with_alpha():
     ids=["colour", "grey", "alpha", "16-bit"],
 )  # fmt: skip
 def test_the_pass_is_an_ordinary_restoration(model, make):
-    expected = mirnet.restore(make(), weights=model).result()
+    expected = mirnet.restore(make(), weights=model, engine="torch").result()
     found = trace(make(), weights=model)
     assert np.array_equal(found.restored.pixels, expected.picture.pixels)
     assert found.restored.pixels.dtype == expected.picture.pixels.dtype
@@ -252,7 +252,7 @@ def test_enlarging_sees_what_restore_would_show_it(task):
     net = small_v2(2)
     small = shrink(read_image(photo(50, 90)), 64 // scale)
     found = trace(photo(50, 90), task, net, max_px=64)
-    expected = mirnet.restore(small, task, weights=net).result()
+    expected = mirnet.restore(small, task, weights=net, engine="torch").result()
     assert max(found.seen.width, found.seen.height) in range(64 - scale + 1, 65)
     assert np.array_equal(found.seen.pixels, expected.before.pixels)
     assert np.array_equal(found.restored.pixels, expected.picture.pixels)
@@ -350,7 +350,7 @@ def test_looks_and_restorations_at_once_do_not_mix():
 
     def work(i):
         together[i] = trace(pictures[i], weights=net)
-        mirnet.restore(pictures[i], weights=net).result()
+        mirnet.restore(pictures[i], weights=net, engine="torch").result()
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
     for thread in threads:
@@ -573,7 +573,7 @@ def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
     cv2.imwrite(str(path), photo(dtype=np.uint16)[..., ::-1])
     shown = list(tab.look(str(path), "lowlight", None))[-1]
     assert shown[tab.seen].dtype == shown[tab.restored].dtype == np.uint8
-    expected = mirnet.restore(path, "lowlight").result().picture
+    expected = mirnet.restore(path, "lowlight", engine="torch").result().picture
     assert np.array_equal(shown[tab.restored], shrink(expected).pixels)
     assert shown[tab.exposure]["visible"] and shown[tab.parts]["visible"]
     key = shown[tab.key]

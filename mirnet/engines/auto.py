@@ -20,7 +20,7 @@ from torch import nn
 from .. import __version__
 from ..cache import cache_folder
 from . import ENGINES, prepare, probe
-from .compiled import transforms
+from .transforms import transforms
 
 TILE_STEPS = 24
 """Side of the tile, in steps of the network's grid: 96 pixels for the papers' networks."""

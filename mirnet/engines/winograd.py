@@ -6,9 +6,9 @@ are brought into a domain where a convolution is a product at each of 36 places,
 products take the place of 144. What bringing them there and back costs does not depend on the
 number of output channels, so wide layers gain and narrow ones lose.
 
-The products are PyTorch's. The way there and back is compiled (`compiled.py`), or made of PyTorch's
-operations where it cannot be. A map is worked on in bands, so that everything between input and
-output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
+The products are PyTorch's. The way there and back is compiled (`transforms.py`), or made of
+PyTorch's operations where it cannot be. A map is worked on in bands, so that everything between
+input and output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers import CoarserFusion, ResidualUp
 from ..memory import give_back_memory
-from .compiled import Transforms, transforms
+from . import doubling
 from .layout import channels_last, copied_bytes, sharing
+from .transforms import Transforms, transforms
 
 FEWEST_CHANNELS = 64
 """Narrower layers stay as they are, where the transforms are not compiled."""
@@ -170,6 +172,12 @@ class WinogradConv2d(nn.Module):
         rows[stop:].zero_()
 
 
+def compile_ahead() -> None:
+    """Compile all that can be compiled, which takes a fifth of a second, before it is needed."""
+    transforms()
+    doubling.doubling()
+
+
 def fits(module: nn.Module) -> bool:
     """Whether a module is a convolution that `WinogradConv2d` can take the place of, with gain."""
     if not (
@@ -199,9 +207,14 @@ def gains(model: nn.Module) -> bool:
 
 
 def with_winograd(model: nn.Module) -> nn.Module:
-    """A network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last."""
+    """A network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last.
+
+    Where it can be compiled, streams are joined by `doubling.join` besides.
+    """
     prepared = sharing(model)
     for parent in list(prepared.modules()):
+        if isinstance(parent, CoarserFusion | ResidualUp):
+            parent.join = doubling.join
         for name, child in parent.named_children():
             if fits(child):
                 setattr(parent, name, WinogradConv2d(child))  # type: ignore[arg-type]

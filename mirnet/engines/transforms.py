@@ -1,0 +1,230 @@
+"""Winograd's two transforms, each in one loop over patches (see `native.py`).
+
+PyTorch has no operation that takes patches from a map, or puts them back, and transforms them on
+the way: made of several, most of a convolution's time goes into what lies between. Here the 36
+values of a patch never leave the registers. The formulas are those of F(4x4, 3x3) in
+`winograd.py`, with sums that occur twice taken once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from .native import Function, Native, native
+
+
+class _Transform(Function):
+    """What both have in common: which patch, where its pixels are, which channels."""
+
+    side = 0
+    """Of a patch on the picture's side of the transform, in pixels; patches are 4 apart."""
+    integers = (
+        "picture",  # a (H, W, G * C) map, channels adjacent
+        "row",  # from a row to the next
+        "pixel",  # from a pixel to the next
+        "height",
+        "width",
+        "domain",  # (G, 36, patches, C)
+        "group",  # from a group to the next
+        "place",  # from one of the 36 places to the next
+        "groups",
+        "channels",  # of one group, at least as many as a vector has
+        "across",  # patches in a row of the map
+        "first",  # patch of the map that is the first of the domain
+        "count",  # patches
+    )
+    floats = ("slope",)
+
+    def write(self) -> None:
+        """See `Function.write`."""
+        b, told = self.b, self.told
+        self.slope = self.everywhere(told["slope"])
+        self.picture, self.domain = self.address("picture"), self.address("domain")
+        # Stands in for pixels beyond the picture: zeros to read, nothing anybody reads to write.
+        channels = b.mul(told["groups"], told["channels"])
+        self.beyond = b.alloca(self.float32, size=channels)
+        self.pixels = b.alloca(self.float32.as_pointer(), size=self.integer(self.side * self.side))
+        zero = self.ir.Constant(self.float32, 0.0)
+        self.loop(self.integer(0), channels, 1, lambda k: b.store(zero, b.gep(self.beyond, [k])))
+        self.loop(*self.share(told["count"]), 1, self._patch)
+
+    def _patch(self, patch: Any) -> None:
+        """One patch, all channels."""
+        b, told = self.b, self.told
+        self._find_pixels(b.add(patch, told["first"]))
+        start = b.mul(patch, told["channels"])
+        last = b.sub(told["channels"], self.integer(self.lanes))
+
+        def group(number: Any) -> None:
+            domain = b.gep(self.domain, [b.add(start, b.mul(number, told["group"]))])
+            before = b.mul(number, told["channels"])
+
+            def channels(wanted: Any) -> None:
+                # The last vector reaches back over the one before it rather than too far.
+                own = b.select(b.icmp_signed("<", wanted, last), wanted, last)
+                self.transform(b.gep(domain, [own]), b.add(before, own))
+
+            self.loop(self.integer(0), told["channels"], self.lanes, channels)
+
+        self.loop(self.integer(0), told["groups"], 1, group)
+
+    def _find_pixels(self, patch: Any) -> None:
+        """Note where the pixels of a patch are, row by row."""
+        b, told = self.b, self.told
+        border = (self.side - 4) // 2
+        # Unsigned: what lies before the first row or column counts as far beyond the last.
+        corner = [
+            b.sub(b.mul(fours, self.integer(4)), self.integer(border))
+            for fours in (b.sdiv(patch, told["across"]), b.srem(patch, told["across"]))
+        ]
+        rows, columns = (
+            [
+                (b.mul(at, told[step]), b.icmp_unsigned("<", at, told[limit]))
+                for at in (b.add(first, self.integer(n)) for n in range(self.side))
+            ]
+            for first, step, limit in zip(
+                corner, ("row", "pixel"), ("height", "width"), strict=True
+            )
+        )
+        places = [(b.add(y, x), b.and_(high, wide)) for y, high in rows for x, wide in columns]
+        for number, (place, inside) in enumerate(places):
+            own = b.select(inside, b.gep(self.picture, [place]), self.beyond)
+            b.store(own, b.gep(self.pixels, [self.integer(number)]))
+
+    def pixel(self, number: int) -> Any:
+        """Where a pixel of the patch is."""
+        return self.b.load(self.b.gep(self.pixels, [self.integer(number)]))
+
+    def place(self, number: int) -> Any:
+        """How far away a place of the domain is."""
+        return self.b.mul(self.told["place"], self.integer(number))
+
+    def transform(self, domain: Any, channel: Any) -> None:
+        """Transform as many channels of a patch as a vector has lanes."""
+        raise NotImplementedError
+
+
+class ToDomain(_Transform):
+    """Patches of 6x6 pixels, 4 apart, to the domain. Zeros lie around the picture."""
+
+    name = "to_domain"
+    side = 6
+
+    def transform(self, domain: Any, channel: Any) -> None:
+        """See `_Transform.transform`."""
+        columns = [
+            self._one([self.load(self.pixel(6 * row + n), channel) for row in range(6)])
+            for n in range(6)
+        ]
+        for row in range(6):
+            for n, value in enumerate(self._one([column[row] for column in columns])):
+                self.store(value, domain, self.place(6 * row + n))
+
+    def _one(self, d: Sequence[Any]) -> list[Any]:
+        """One dimension: 6 values to 6, as the matrix `winograd._INPUT`."""
+        b = self.b
+        even, odd = self.plus(-4, d[2], d[4]), self.plus(-4, d[1], d[3])
+        wide, slant = b.fsub(d[4], d[2]), b.fmul(self.number(2), b.fsub(d[3], d[1]))
+        return [
+            self.plus(4, d[0], self.plus(-5, d[2], d[4])),
+            b.fadd(even, odd),
+            b.fsub(even, odd),
+            b.fadd(wide, slant),
+            b.fsub(wide, slant),
+            self.plus(4, d[1], self.plus(-5, d[3], d[5])),
+        ]
+
+
+class FromDomain(_Transform):
+    """Places of the domain to 4x4 pixels, as far as they are inside; a leaky ReLU follows."""
+
+    name = "from_domain"
+    side = 4
+
+    def transform(self, domain: Any, channel: Any) -> None:
+        """See `_Transform.transform`."""
+        b = self.b
+        columns = [
+            self._one([self.load(domain, self.place(6 * row + n)) for row in range(6)])
+            for n in range(6)
+        ]
+        for row in range(4):
+            for n, value in enumerate(self._one([column[row] for column in columns])):
+                positive = b.fcmp_ordered(">", value, self.number(0))
+                leaked = b.select(positive, value, b.fmul(value, self.slope))
+                self.store(leaked, self.pixel(4 * row + n), channel)
+
+    def _one(self, m: Sequence[Any]) -> list[Any]:
+        """One dimension: 6 values to 4, as the matrix `winograd._OUTPUT`."""
+        b = self.b
+        sums, slant = b.fadd(m[1], m[2]), b.fsub(m[1], m[2])
+        wide, steep = b.fadd(m[3], m[4]), b.fsub(m[3], m[4])
+        return [
+            b.fadd(m[0], b.fadd(sums, wide)),
+            self.plus(2, steep, slant),
+            self.plus(4, wide, sums),
+            b.fadd(self.plus(8, steep, slant), m[5]),
+        ]
+
+
+class Transforms:
+    """Both transforms, compiled.
+
+    Args:
+        compiled: `ToDomain` and `FromDomain`.
+    """
+
+    def __init__(self, compiled: Native):
+        self._compiled = compiled
+        self.lanes = compiled.lanes
+        """The fewest channels that a group may have."""
+
+    def to_domain(self, picture: Tensor, domain: Tensor, first: int, count: int) -> None:
+        """Bring patches of a picture to the domain.
+
+        Args:
+            picture: (H, W, G * C) float32, channels adjacent in memory.
+            domain: (G, 36, at least `count`, C) float32, contiguous; written.
+            first: Number of the first patch, in rows from the top left; a row has ceil(W / 4).
+            count: How many.
+        """
+        self._run(ToDomain, picture, domain, first, count, 1)
+
+    def from_domain(
+        self, domain: Tensor, picture: Tensor, first: int, count: int, slope: float
+    ) -> None:
+        """Bring patches back; what is below zero is multiplied by `slope` on the way.
+
+        Args:
+            domain: See `to_domain`.
+            picture: (H, W, G * C) float32, channels adjacent in memory; written.
+            first: See `to_domain`.
+            count: See `to_domain`.
+            slope: 1 leaves values as they are.
+        """
+        self._run(FromDomain, picture, domain, first, count, slope)
+
+    def _run(
+        self,
+        kind: type[_Transform],
+        picture: Tensor,
+        domain: Tensor,
+        first: int,
+        count: int,
+        slope: float,
+    ) -> None:
+        height, width, _ = picture.shape
+        groups, _, _, channels = domain.shape
+        self._compiled(
+            kind,
+            *(picture.data_ptr(), picture.stride(0), picture.stride(1), height, width),
+            *(domain.data_ptr(), domain.stride(0), domain.stride(1), groups, channels),
+            *(-(-width // 4), first, count, slope),
+        )
+
+
+def transforms() -> Transforms | None:
+    """Both transforms, compiled for this machine; None where that cannot be."""
+    compiled = native(ToDomain, FromDomain)
+    return None if compiled is None else Transforms(compiled)
