@@ -20,10 +20,10 @@ from mirnet.engines import (
     AUTO,
     ENGINES,
     auto,
-    doubling,
     native,
     prepare,
     reduced,
+    resizing,
     transforms,
     winograd,
 )
@@ -156,19 +156,19 @@ def test_what_cannot_be_compiled_is_done_without(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(native, "Native", refused)
         with pytest.warns(UserWarning, match="compiled here: memory cannot be made executable$"):
-            assert again(doubling.Doubling) is None
+            assert again(resizing.Doubling) is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # another system, or not installed: nothing to say
         with monkeypatch.context() as patch:
             patch.setattr(native, "openmp", lambda: None)
-            assert again(doubling.Doubling) is None
+            assert again(resizing.Doubling) is None
         monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
-        assert again(doubling.Doubling) is None
+        assert again(resizing.Doubling) is None
 
 
 @pytest.mark.parametrize("channels", [3, 16, 23, 80])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (7, 2), (12, 9)])
-@pytest.mark.skipif(doubling.doubling() is None, reason="nothing can be compiled here")
+@pytest.mark.skipif(resizing.resizing() is None, reason="nothing can be compiled here")
 def test_streams_are_joined_as_by_the_reference(channels, height, width, monkeypatch):
     torch.manual_seed(0)
     last = torch.channels_last
@@ -180,19 +180,32 @@ def test_streams_are_joined_as_by_the_reference(channels, height, width, monkeyp
         with torch.inference_mode():
             expected = fine * (1 if own is None else own)
             expected += layers.upsample(coarse * (1 if others is None else others))
-            made = doubling.join(fine.clone(memory_format=last), own, coarse, others)
+            made = resizing.join(fine.clone(memory_format=last), own, coarse, others)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("channels", [3, 23, 64])
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 8), (9, 14), (16, 5)])
+def test_maps_are_halved_as_by_the_reference(channels, height, width, monkeypatch):
+    torch.manual_seed(0)
+    x, down = torch.randn(2, channels, height, width), layers.BinomialDown()
+    with torch.inference_mode():
+        expected, made = down(x), resizing.CompiledDown(down)(x)
+        torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
+        assert made.is_contiguous(memory_format=torch.channels_last)
+        monkeypatch.setattr(resizing, "resizing", lambda: None)
+        assert torch.equal(resizing.CompiledDown(down)(x), expected)
+
+
 def test_streams_are_joined_by_the_reference_where_nothing_is_compiled(monkeypatch):
-    monkeypatch.setattr(doubling, "doubling", lambda: None)
+    monkeypatch.setattr(resizing, "resizing", lambda: None)
     fine, coarse = torch.rand(1, 8, 6, 4), torch.rand(1, 8, 3, 2)
     own, others = torch.rand(1, 8, 1, 1), torch.rand(1, 8, 1, 1)
     for last in (False, True):
         if last:
             fine = fine.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
-            made = doubling.join(fine.clone(), own, coarse, others)
+            made = resizing.join(fine.clone(), own, coarse, others)
             expected = fine * own + layers.upsample(coarse * others)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import CoarserFusion, ResidualUp
+from ..layers import BinomialDown, CoarserFusion, ResidualUp
 from ..memory import give_back_memory
-from . import doubling
+from . import resizing
 from .layout import channels_last, copied_bytes, sharing
 from .transforms import Transforms, transforms
 
@@ -175,7 +175,7 @@ class WinogradConv2d(nn.Module):
 def compile_ahead() -> None:
     """Compile all that can be compiled, which takes a fifth of a second, before it is needed."""
     transforms()
-    doubling.doubling()
+    resizing.resizing()
 
 
 def fits(module: nn.Module) -> bool:
@@ -209,15 +209,17 @@ def gains(model: nn.Module) -> bool:
 def with_winograd(model: nn.Module) -> nn.Module:
     """A network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last.
 
-    Where it can be compiled, streams are joined by `doubling.join` besides.
+    Where that can be compiled, maps change their resolution by `resizing.py` besides.
     """
     prepared = sharing(model)
     for parent in list(prepared.modules()):
         if isinstance(parent, CoarserFusion | ResidualUp):
-            parent.join = doubling.join
+            parent.join = resizing.join
         for name, child in parent.named_children():
             if fits(child):
                 setattr(parent, name, WinogradConv2d(child))  # type: ignore[arg-type]
+            elif isinstance(child, BinomialDown):
+                setattr(parent, name, resizing.CompiledDown(child))
     give_back_memory()  # of weights on their way to the domain
     return channels_last(prepared)
 
