@@ -184,6 +184,25 @@ def test_streams_are_joined_as_by_the_reference(channels, height, width, monkeyp
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.skipif(native.openmp() is None, reason="nothing can be compiled here")
+def test_maps_that_compiled_functions_would_misread_are_refused():
+    layer = winograd.WinogradConv2d(nn.Conv2d(64, 64, 3, padding=1, bias=False))
+    fine, coarse = torch.rand(1, 8, 6, 4), torch.rand(1, 8, 3, 2)
+    fine = fine.contiguous(memory_format=torch.channels_last)
+    down = resizing.CompiledDown(layers.BinomialDown())
+    with torch.inference_mode():
+        for call, args in (
+            (layer, (torch.rand(1, 63, 9, 9),)),
+            (layer, (torch.rand(1, 64, 9, 9, dtype=torch.float64),)),
+            (down, (fine.double(),)),
+            (resizing.join, (fine, None, coarse[:, :, :2], None)),
+            (resizing.join, (fine, None, coarse[:, :7], None)),
+            (resizing.join, (fine, None, coarse.half(), None)),
+        ):
+            with pytest.raises(ValueError, match="channels instead of|a map is|doubled is not"):
+                call(*args)
+
+
 @pytest.mark.parametrize("channels", [3, 23, 64])
 @pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 8), (9, 14), (16, 5)])
 def test_maps_are_halved_as_by_the_reference(channels, height, width, monkeypatch):

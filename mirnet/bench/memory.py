@@ -97,6 +97,7 @@ def measure(weights: str, megapixels: float, tiling: str) -> Needed:
 
     pixels = photo(megapixels)
     work = restore(pixels, weights=network(weights), tiling=tiling, same_size=True)
+    give_back_memory()  # of making the photo
     start = status_megabytes("VmRSS") or 0.0
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     made = work.result()

@@ -200,6 +200,17 @@ class Native:
         self._parallel(address, ctypes.byref(task(*values)), torch.get_num_threads(), 0)
 
 
+def check(*maps: torch.Tensor) -> None:
+    """Refuse what compiled functions would read wrongly: they are only told where a map begins.
+
+    Raises:
+        ValueError: A map is not float32 on the CPU, or its channels are not adjacent in memory.
+    """
+    for one in maps:
+        if one.dtype != torch.float32 or one.device.type != "cpu" or one.stride(1) != 1:
+            raise ValueError(f"a map is {one.dtype} on {one.device}, strides {one.stride()}")
+
+
 def openmp() -> Path | None:
     """PyTorch's copy of GNU's OpenMP, which it has on Linux."""
     return next((Path(torch.__file__).parent / "lib").glob("libgomp*"), None)

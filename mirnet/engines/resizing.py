@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import layers
-from .native import Function, Native, native
+from .native import Function, Native, check, native
 
 
 class _Resizing(Function):
@@ -173,7 +173,11 @@ def join(fine: Tensor, own: Tensor | None, coarse: Tensor, others: Tensor | None
     compiled, last = resizing(), torch.channels_last
     if compiled is None or not fine.is_contiguous(memory_format=last):
         return layers.join(fine, own, coarse, others)
+    pictures, channels, height, width = coarse.shape
+    if fine.shape != (pictures, channels, 2 * height, 2 * width):
+        raise ValueError(f"{tuple(coarse.shape)} doubled is not {tuple(fine.shape)}")
     coarse = coarse.contiguous(memory_format=last)
+    check(fine, coarse)
     factors = [
         (fine.new_ones(1, fine.shape[1]) if factor is None else factor.flatten(1).contiguous())
         for factor in (own, others)
@@ -201,6 +205,7 @@ class CompiledDown(nn.Module):
         if compiled is None or min(height, width) < 2:
             return self.module(x)
         x = x.contiguous(memory_format=last)
+        check(x)
         half = (height + 1) // 2, (width + 1) // 2
         out = torch.empty(pictures, channels, *half, memory_format=last)
         for one, other in zip(x, out, strict=True):

@@ -22,6 +22,7 @@ from ..layers import BinomialDown, CoarserFusion, ResidualUp
 from ..memory import give_back_memory
 from . import resizing
 from .layout import channels_last, copied_bytes, sharing
+from .native import check
 from .transforms import Transforms, transforms
 
 FEWEST_CHANNELS = 64
@@ -99,11 +100,13 @@ class WinogradConv2d(nn.Module):
         return made if slope == 1 else F.leaky_relu(made, slope, inplace=True)
 
     def _compiled(self, x: Tensor, slope: float, transforms: Transforms) -> Tensor:
-        x = x.permute(0, 2, 3, 1)  # (B, H, W, G * C)
-        if x.stride(3) != 1:
-            x = x.contiguous()
-        pictures, height, width, _ = x.shape
+        x = x if x.stride(1) == 1 else x.contiguous(memory_format=torch.channels_last)
         _, c, o = self.weight.shape
+        if x.shape[1] != self.groups * c:
+            raise ValueError(f"{x.shape[1]} channels instead of {self.groups * c}")
+        check(x)
+        x = x.permute(0, 2, 3, 1)  # (B, H, W, G * C)
+        pictures, height, width, _ = x.shape
         total = -(-height // 4) * -(-width // 4)
         most = max(BAND_VALUES // (self.groups * max(c, o)), 1)
         count = -(-total // -(-total // most))  # bands of about equal size
