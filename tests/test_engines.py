@@ -123,6 +123,23 @@ def test_values_that_are_not_numbers_stay_so(way):
     assert made[..., 4, 4].isnan().all() and made[..., 8, 8].isfinite().all()
 
 
+@pytest.mark.skipif(transforms.transforms() is None, reason="nothing can be compiled here")
+def test_memory_of_a_layer_is_lent_to_the_next_and_not_to_two_at_once():
+    torch.manual_seed(0)
+    wide, narrow = (nn.Conv2d(n, n, 3, padding=1, bias=False) for n in (128, 48))
+    x = torch.randn(1, 48, 30, 30)
+    with torch.inference_mode():
+        winograd.WinogradConv2d(wide)(torch.full((1, 128, 40, 40), torch.nan))
+        (lent,) = winograd._FREE
+        made = winograd.WinogradConv2d(narrow)(x)
+        assert winograd._FREE[0] is lent and made.isfinite().all()
+        with winograd._scratch(9) as mine:  # somebody else is at it
+            again = winograd.WinogradConv2d(narrow)(x)
+            assert mine.data_ptr() == lent.data_ptr() != winograd._FREE[0].data_ptr()
+    torch.testing.assert_close(made, narrow(x).detach(), rtol=0, atol=3e-5)
+    torch.testing.assert_close(again, made, rtol=0, atol=1e-5)
+
+
 def test_bands_join_without_a_trace(monkeypatch, way):
     torch.manual_seed(0)
     conv = nn.Conv2d(96, 96, 3, padding=1, bias=False)
@@ -201,6 +218,8 @@ def test_maps_that_compiled_functions_would_misread_are_refused():
         ):
             with pytest.raises(ValueError, match="channels instead of|a map is|doubled is not"):
                 call(*args)
+    with pytest.raises(ValueError, match="strides"):
+        native.check(torch.rand(1, 4, 3, 3))  # rows last in memory
 
 
 @pytest.mark.parametrize("channels", [3, 23, 64])

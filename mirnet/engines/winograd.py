@@ -11,7 +11,8 @@ PyTorch's operations where it cannot be. A map is worked on in bands, so that ev
 input and output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -60,6 +61,30 @@ _OUTPUT = [
 def _both_dimensions(matrix: Sequence[Sequence[float]]) -> Tensor:
     one = torch.tensor(matrix, dtype=torch.float32)
     return torch.kron(one, one)
+
+
+_FREE: list[Tensor] = []
+"""What `_scratch` lent last."""
+
+
+@contextlib.contextmanager
+def _scratch(values: int) -> Iterator[Tensor]:
+    """Lend memory for one layer: (values,) float32, of any content.
+
+    It is the same for each layer and each pass, as long as only one runs at a time: memory that is
+    new from the system costs as much as a transform.
+    """
+    try:
+        buffer = _FREE.pop()
+    except IndexError:
+        buffer = torch.empty(0)
+    if len(buffer) < values:
+        with torch.inference_mode(False):  # so that it may be written in any mode later
+            buffer = torch.empty(values)
+    try:
+        yield buffer[:values]
+    finally:
+        _FREE[:] = [buffer]
 
 
 class WinogradConv2d(nn.Module):
@@ -112,15 +137,19 @@ class WinogradConv2d(nn.Module):
         count = -(-total // -(-total // most))  # bands of about equal size
         out = x.new_empty(pictures, height, width, self.groups * o)
         # One patch more than there are, which nobody looks at: see `_plain`.
-        domain = x.new_empty(self.groups, 36, count + 1, c)
-        domain[:, :, count].zero_()
-        products = x.new_empty(self.groups, 36, count + 1, o)
-        for picture, result in zip(x, out, strict=True):
-            for first in range(0, total, count):
-                band = min(count, total - first)
-                transforms.to_domain(picture, domain, first, band)
-                torch.bmm(domain.flatten(0, 1), self.weight, out=products.flatten(0, 1))
-                transforms.from_domain(products, result, first, band, slope)
+        places = self.groups * 36 * (count + 1)
+        with _scratch(places * (c + o)) as buffer:
+            domain, products = (
+                part.view(self.groups, 36, count + 1, -1)
+                for part in buffer.split([places * c, places * o])
+            )
+            domain[:, :, count].zero_()
+            for picture, result in zip(x, out, strict=True):
+                for first in range(0, total, count):
+                    band = min(count, total - first)
+                    transforms.to_domain(picture, domain, first, band)
+                    torch.bmm(domain.flatten(0, 1), self.weight, out=products.flatten(0, 1))
+                    transforms.from_domain(products, result, first, band, slope)
         return out.permute(0, 3, 1, 2)
 
     def _plain(self, x: Tensor) -> Tensor:
