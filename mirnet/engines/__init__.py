@@ -183,25 +183,28 @@ def _prepare(engine: Engine, model: nn.Module) -> Prepared:
     return Prepared(network, engine.id)
 
 
+def rivals(model: nn.Module, device: torch.device) -> list[Engine]:
+    """Among which `auto` chooses: those that compute with float32, run there and may gain."""
+    return [
+        engine
+        for engine in ENGINES.values()
+        if engine.exact and not engine.missing(device) and engine.gains(model)
+    ]
+
+
 def extra_bytes(name: str, model: nn.Module, device: torch.device) -> int:
     """Memory that `prepare` is yet going to take for weights of an engine.
 
     Args:
-        name: Checked by `check_choice`; `auto` may take any that computes with float32.
+        name: Checked by `check_choice`.
         model: The network.
         device: Where it is to run.
     """
     if not hasattr(model, "restore_padded"):
         return 0
-    may = [
-        engine
-        for engine in ENGINES.values()
-        if (engine.exact and engine.gains(model) if name == AUTO else engine.id == name)
-        and not engine.missing(device)
-    ]
-    with _LOCK:
-        known = _PREPARED.get(model, {})
-        return max((e.extra_bytes(model) for e in may if e.id not in known), default=0)
+    may = rivals(model, device) if name == AUTO else [ENGINES[name]]
+    known = _PREPARED.get(model, {})
+    return max((e.extra_bytes(model) for e in may if e.id not in known), default=0)
 
 
 def without(prepared: Prepared, model: nn.Module, error: Exception) -> Prepared:

@@ -19,7 +19,7 @@ from torch import nn
 
 from .. import __version__
 from ..cache import cache_folder
-from . import ENGINES, prepare, probe
+from . import prepare, probe, rivals
 from .transforms import transforms
 
 TILE_STEPS = 24
@@ -37,28 +37,24 @@ def quickest(model: nn.Module, device: torch.device) -> str:
     """
     if device.type != "cpu":
         return "torch"
-    rivals = [
-        engine.id
-        for engine in ENGINES.values()
-        if engine.exact and not engine.missing(device) and engine.gains(model)
-    ]
-    if len(rivals) == 1:
-        return rivals[0]
-    key = _key(model, rivals)
+    names = [engine.id for engine in rivals(model, device)]
+    if len(names) == 1:
+        return names[0]
+    key = _key(model, names)
     remembered = _read().get(key)
-    if isinstance(remembered, dict) and remembered.get("engine") in rivals:
+    if isinstance(remembered, dict) and remembered.get("engine") in names:
         return remembered["engine"]
-    seconds = _times(model, device, rivals)
+    seconds = _times(model, device, names)
     best = min(seconds, key=lambda name: seconds[name])
     chosen = best if seconds[best] < CLEARLY * seconds["torch"] else "torch"
     _remember(key, {"engine": chosen, "seconds": seconds})
     return chosen
 
 
-def _times(model: nn.Module, device: torch.device, rivals: list[str]) -> dict[str, float]:
+def _times(model: nn.Module, device: torch.device, names: list[str]) -> dict[str, float]:
     """Time one tile with each engine; those that fail are left out."""
     image = probe(model, TILE_STEPS)
-    ready = [prepare(name, model, device) for name in rivals]
+    ready = [prepare(name, model, device) for name in names]
     seconds: dict[str, float] = {}
     for turn in range(ROUNDS + 1):
         for one in {one.engine: one for one in ready}.values():
@@ -75,11 +71,11 @@ def _channels_last(network: nn.Module) -> bool:
     return getattr(network, "channels_last", getattr(network, "stem", 1) > 1)
 
 
-def _key(model: nn.Module, rivals: list[str]) -> str:
+def _key(model: nn.Module, names: list[str]) -> str:
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
     versions = __version__, torch.__version__
     machine = processor(), torch.get_num_threads(), transforms() is not None
-    facts = type(model).__name__, shapes, rivals, versions, machine, TILE_STEPS
+    facts = type(model).__name__, shapes, names, versions, machine, TILE_STEPS
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

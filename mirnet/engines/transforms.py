@@ -34,12 +34,10 @@ class _Transform(Function):
         "first",  # patch of the map that is the first of the domain
         "count",  # patches
     )
-    floats = ("slope",)
 
     def write(self) -> None:
         """See `Function.write`."""
         b, told = self.b, self.told
-        self.slope = self.everywhere(told["slope"])
         self.picture, self.domain = self.address("picture"), self.address("domain")
         # Stands in for pixels beyond the picture: zeros to read, nothing anybody reads to write.
         channels = b.mul(told["groups"], told["channels"])
@@ -141,6 +139,12 @@ class FromDomain(_Transform):
 
     name = "from_domain"
     side = 4
+    floats = ("slope",)
+
+    def write(self) -> None:
+        """See `Function.write`."""
+        self.slope = self.everywhere(self.told["slope"])
+        super().write()
 
     def transform(self, domain: Any, channel: Any) -> None:
         """See `_Transform.transform`."""
@@ -189,7 +193,7 @@ class Transforms:
             first: Number of the first patch, in rows from the top left; a row has ceil(W / 4).
             count: How many.
         """
-        self._run(ToDomain, picture, domain, first, count, 1)
+        self._run(ToDomain, picture, domain, first, count)
 
     def from_domain(
         self, domain: Tensor, picture: Tensor, first: int, count: int, slope: float
@@ -212,7 +216,7 @@ class Transforms:
         domain: Tensor,
         first: int,
         count: int,
-        slope: float,
+        *floats: float,
     ) -> None:
         height, width, _ = picture.shape
         groups, _, _, channels = domain.shape
@@ -220,7 +224,8 @@ class Transforms:
             kind,
             *(picture.data_ptr(), picture.stride(0), picture.stride(1), height, width),
             *(domain.data_ptr(), domain.stride(0), domain.stride(1), groups, channels),
-            *(-(-width // 4), first, count, slope),
+            *(-(-width // 4), first, count),
+            *floats,
         )
 
 
