@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mirnet.train.photos import Photo, manifest
+from mirnet.train.manifest import Photo, read_manifest
 
 HERE = Path(__file__).parent
 SIZE = 624, 420
@@ -338,7 +338,7 @@ def save(picture: Image.Image, stem: Path) -> Path:
 
 def held_out(source: str) -> Photo:
     """The one photograph held out of training whose file name has this in it."""
-    (photo,) = (p for p in manifest()[1] if p.split == "dev" and source in p.file)
+    (photo,) = (p for p in read_manifest()[1] if p.split == "dev" and source in p.file)
     return photo
 
 

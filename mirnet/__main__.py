@@ -589,7 +589,7 @@ def prepare(
     folder: Annotated[Path, typer.Option(help="Where the photographs go.")] = Path("data/photos"),
 ) -> None:
     """Fetch the freely licensed photographs that training uses."""
-    from .train.photos import prepare as start
+    from .train.fetch import prepare as start
 
     for line in start(folder):
         say(line)

@@ -25,7 +25,7 @@ from mirnet import TASKS, catalogue, health, ui_html, weights
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.image import MAX_PIXELS, Picture, read_image
 from mirnet.jobs import Order, Run, Runs, Shelf, choose_weights, restore_file, unused_name
-from mirnet.train.photos import manifest
+from mirnet.train.manifest import read_manifest
 
 ROOT = Path(__file__).parent.parent
 PHOTO = ui_html.EXAMPLES_FOLDER / "lowlight" / "window.jpg"
@@ -456,7 +456,7 @@ FREE_LICENCES = ("BSD-2-Clause", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "p
 def test_examples_are_of_photographs_held_out_of_training():
     held_out = {
         f"{photo.package}: {Path(photo.file).name}"
-        for photo in manifest()[1]
+        for photo in read_manifest()[1]
         if photo.split == "dev"
     }
     rows = json.loads((ui_html.EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))

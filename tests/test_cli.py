@@ -303,7 +303,7 @@ def test_train_without_a_recipe_is_one_sentence(photos):
 
 
 def test_prepare_reports_and_refuses_in_words(monkeypatch):
-    from mirnet.train import photos as module
+    from mirnet.train import fetch as module
 
     def fake(folder):
         yield f"one [bold]package[/bold] in {folder}"
@@ -316,7 +316,7 @@ def test_prepare_reports_and_refuses_in_words(monkeypatch):
 
 
 def test_interrupting_is_exit_code_130_and_one_line(monkeypatch):
-    from mirnet.train import photos as module
+    from mirnet.train import fetch as module
 
     def interrupted(folder):
         raise KeyboardInterrupt

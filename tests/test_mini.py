@@ -9,7 +9,7 @@ import pytest
 from eval.mini import make_mini
 from mirnet.image import read_image
 from mirnet.tasks import TASKS
-from mirnet.train.photos import manifest
+from mirnet.train.manifest import read_manifest
 
 FOLDER = Path(make_mini.__file__).parent
 FREE = {"CC0-1.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "BSD-2-Clause", "public-domain"}
@@ -74,7 +74,7 @@ def test_every_picture_is_free_and_credited_and_none_was_trained_on():
     page = (FOLDER / "CREDITS.md").read_text(encoding="utf-8")
     splits = {
         f"{photo.package}: {Path(photo.file).name}": (photo.split, photo.licence)
-        for photo in manifest()[1]
+        for photo in read_manifest()[1]
     }
     for task in TASKS:
         for row in rows(task):

@@ -1,7 +1,6 @@
 """The training loop on a few tiny made-up photographs."""
 
 import hashlib
-import io
 import json
 import shutil
 import signal
@@ -22,9 +21,9 @@ from mirnet.compare import likeness, luma_protocol
 from mirnet.errors import InvalidRequest
 from mirnet.image import Picture
 from mirnet.model_v2 import MIRNetV2
-from mirnet.train import photos as photos_module
 from mirnet.train.config import CONFIGS, Network, Pairs, load_config
-from mirnet.train.photos import RealPairs
+from mirnet.train.manifest import read_manifest
+from mirnet.train.photos import Patches, RealPairs
 from mirnet.train.publish import measure, pairs, publish, recompute
 from mirnet.train.run import Source, build, learning_rate, train
 
@@ -56,7 +55,7 @@ def prepared(tmp_path_factory):
     """A folder that looks as `prepare` leaves it, with noise for photographs."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
-    for photo in photos_module.manifest()[1]:
+    for photo in read_manifest()[1]:
         pixels = rng.integers(0, 256, (6, 7, 3), dtype=np.uint8).repeat(40, 0).repeat(40, 1)
         np.save(folder / photo.key, pixels)
     return folder
@@ -140,7 +139,7 @@ def test_batches_depend_on_the_seed_alone(prepared, tmp_path):
 
 
 def test_detailed_patches_are_more_detailed(prepared):
-    patches = photos_module.Patches(prepared, "train")
+    patches = Patches(prepared, "train")
 
     def detail(share):
         drawn, _ = patches.batch(64, 16, np.random.default_rng(1), share)
@@ -329,15 +328,6 @@ def test_schedule_warms_up_and_ends_low(prepared, tmp_path):
     assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
 
 
-def test_dev_photographs_are_not_in_training():
-    photos = photos_module.manifest()[1]
-    train_hashes = {p.sha256 for p in photos if p.split == "train"}
-    dev_hashes = {p.sha256 for p in photos if p.split == "dev"}
-    assert dev_hashes
-    assert not train_hashes & dev_hashes
-    assert all(p.licence and p.author for p in photos)
-
-
 def test_publishing_measures_and_writes_the_card(prepared, tmp_path):
     run(write_recipe(tmp_path / "r.toml", prepared), tmp_path / "run")
     rng = np.random.default_rng(0)
@@ -461,43 +451,6 @@ def test_missing_photographs_say_how_to_get_them(tmp_path):
 def test_every_recipe_is_valid():
     for path in CONFIGS.glob("*.toml"):
         assert load_config(f"configs/{path.name}").id == path.stem
-
-
-def test_prepare_refuses_a_changed_file(tmp_path, monkeypatch):
-    packages, photos = photos_module.manifest()
-    package = photos_module.Package("none-such", "1", 1, "0" * 64)
-    monkeypatch.setattr(photos_module, "manifest", lambda: ([package], photos[:1]))
-    monkeypatch.setattr(photos_module.shutil, "which", lambda name: None)
-    changed = [p.__class__(**{**p.__dict__, "package": "none-such"}) for p in photos[:1]]
-    monkeypatch.setattr(photos_module, "manifest", lambda: ([package], changed))
-    with pytest.raises(InvalidRequest, match=r"put its \.deb file"):
-        list(photos_module.prepare(tmp_path))
-
-
-def test_prepare_takes_a_photograph_out_of_a_larger_file(tmp_path, monkeypatch):
-    buffer = io.BytesIO()
-    Image.new("RGB", (30, 20), (200, 10, 10)).save(buffer, "PNG")
-    inside = buffer.getvalue()
-    package = tmp_path / "deb/usr/share"
-    package.mkdir(parents=True)
-    (package / "theme.edj").write_bytes(b"before" + inside + b"after")
-    (tmp_path / "deb/DEBIAN").mkdir()
-    (tmp_path / "deb/DEBIAN/control").write_text(
-        "Package: theme\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
-    )
-    (tmp_path / "to/packages").mkdir(parents=True)
-    deb = tmp_path / "to/packages/theme.deb"
-    subprocess.run(["dpkg-deb", "--build", tmp_path / "deb", deb], check=True, capture_output=True)
-    package = photos_module.Package(
-        "theme", "1", deb.stat().st_size, hashlib.sha256(deb.read_bytes()).hexdigest()
-    )
-    photo = photos_module.Photo(
-        *("theme", "usr/share/theme.edj", "A", "CC0", (30, 20)),
-        *(hashlib.sha256(inside).hexdigest(), "train", 6, len(inside)),
-    )
-    monkeypatch.setattr(photos_module, "manifest", lambda: ([package], [photo]))
-    list(photos_module.prepare(tmp_path / "to"))
-    assert np.load(tmp_path / "to" / photo.key).shape == (20, 30, 3)
 
 
 @pytest.mark.slow

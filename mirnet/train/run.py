@@ -29,7 +29,8 @@ from ..errors import InvalidRequest
 from ..model import MIRNet
 from ..model_v2 import MIRNetV2
 from .config import Config, Optimizer, load_config
-from .photos import Patches, RealPairs, fingerprint
+from .manifest import fingerprint
+from .photos import Patches, RealPairs
 
 DEV_PAIRS = 24
 """Fixed dev patches that choose the best step."""
