@@ -1,6 +1,6 @@
 """MIRNet Studio: `python app.py` opens the page; on a Hugging Face Space this is the app file.
 
-Flags, the frame of the page and its start. The tabs live in mirnet/ui.py.
+Flags, the frame of the page and its start. The tabs live in mirnet/app/restore_tab.py.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from mirnet.access import Access, parse_login, parse_operator
+from mirnet.app.auth import Access, parse_login, parse_operator
 from mirnet.errors import InvalidRequest
 
 # No statistics are sent, whoever starts the app and however; read once, at import.
@@ -34,7 +34,7 @@ GIVEN_UP_SECONDS = 10
 MAX_UPLOAD = "200mb"
 """Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
 MAX_EVENTS = 500
-"""Clicks and calls that wait; photos wait at a desk of their own (`mirnet.turns`)."""
+"""Clicks and calls that wait; photos wait at a desk of their own (`mirnet.app.queue`)."""
 MAX_THREADS = 250
 """Each photo that waits has a thread; few of them do anything."""
 MAX_SESSIONS = 300
@@ -94,7 +94,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
-        service: An `eval.service.Service` for the Evaluate tab; one that anybody may reach by
+        service: An `eval.app.run_queue.Service` for the Evaluate tab; one that anybody may reach by
             default.
         keep_hours: How long uploads and results lie on the server.
         access: An `Access`, who may do what; by default all may do what the service allows.
@@ -104,12 +104,13 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
     """
     import gradio as gr
 
-    from eval.review.ui import build as build_review
-    from eval.service import Service
-    from eval.ui import EvaluateTab
-    from mirnet import health, ui_html
-    from mirnet.inside.ui import build as build_inside
-    from mirnet.ui import RestoreTab
+    from eval.app.evaluate_tab import EvaluateTab
+    from eval.app.review_tab import build as build_review
+    from eval.app.run_queue import Service
+    from mirnet.app import health
+    from mirnet.app import html as ui_html
+    from mirnet.app.inside_tab import build as build_inside
+    from mirnet.app.restore_tab import RestoreTab
 
     service = service or Service(local=False)
     access = access or Access(service.capped())
@@ -157,7 +158,7 @@ def on_shared_gpu():
         return None
     if not Config.zero_gpu:
         return None
-    from mirnet.apart import gpu_seconds, place_weights, restore_apart
+    from mirnet.app.zero_gpu import gpu_seconds, place_weights, restore_apart
 
     place_weights("cuda")
     return spaces.GPU(restore_apart, duration=gpu_seconds)
@@ -167,7 +168,7 @@ def look() -> dict:
     """Theme, style sheet and script, as `launch` takes them."""
     import gradio as gr
 
-    from mirnet.ui import PAGE_STYLE, PASTE_SCRIPT, RADIO_SCRIPT
+    from mirnet.app.restore_tab import PAGE_STYLE, PASTE_SCRIPT, RADIO_SCRIPT
 
     fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     theme = gr.themes.Base(
@@ -200,7 +201,7 @@ def look() -> dict:
         checkbox_background_color_selected_dark="*primary_500",
         checkbox_border_color_selected="*primary_700",
     )
-    sheets = [HERE / "mirnet" / "ui.css", HERE / "eval" / "ui.css"]
+    sheets = [HERE / "mirnet/app/assets/page.css", HERE / "eval/app/assets/evaluate.css"]
     return {"theme": theme, "css_paths": sheets, "head": PAGE_STYLE + PASTE_SCRIPT + RADIO_SCRIPT}
 
 
@@ -214,8 +215,8 @@ def launch_options(access=None, alone: bool = True, closed: bool = False) -> dic
     """
     from starlette.middleware import Middleware
 
-    from mirnet.guard import Guard
-    from mirnet.ui_html import EXAMPLES_FOLDER
+    from mirnet.app.html import EXAMPLES_FOLDER
+    from mirnet.app.security import Guard
 
     guard = Middleware(Guard, alone=alone, closed=closed, space="SPACE_ID" in os.environ)
     routes = [health_route(), *(access or Access()).routes()]
@@ -243,7 +244,7 @@ async def sweeping(server):
     """While the page is up, remove uploads that broke off, and all that lay there long enough."""
     from gradio.utils import get_upload_folder
 
-    from mirnet.leftovers import sweep
+    from mirnet.app.cleanup import sweep
 
     page = server.get_blocks()
     every, keep_seconds = page.delete_cache or (SWEEP_SECONDS, float("inf"))
@@ -290,7 +291,7 @@ def health_route():
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
-    from mirnet import health
+    from mirnet.app import health
 
     def healthz(request):
         found = health.document(health.check(hub="hub" in request.query_params))
@@ -301,8 +302,8 @@ def health_route():
 
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
-    from eval.service import Service, warm_up
-    from mirnet.leftovers import own_folder
+    from eval.app.run_queue import Service, warm_up
+    from mirnet.app.cleanup import own_folder
     from mirnet.memory import keep_freed_memory, use_few_arenas
 
     use_few_arenas()
@@ -343,7 +344,7 @@ def who_may(allow_runs: bool, operator: bool) -> str:
 
 def keep_results(service) -> None:
     """Send new runs to the data set named by $MIRNET_RESULTS_REPO, where one is."""
-    from eval import publishing
+    from eval.runs import publish as publishing
     from mirnet.errors import MIRNetError
 
     repo = publishing.results_repo()

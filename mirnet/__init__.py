@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checkpoints import load_weights
-    from .model import MIRNet
-    from .model_v2 import MIRNetV2
-    from .restore import restore
+    from .models.mirnet import MIRNet
+    from .models.mirnet_v2 import MIRNetV2
+    from .restoration.job import restore
     from .tasks import TASKS
+    from .weights.checkpoints import load_weights
 
 __all__ = ["TASKS", "MIRNet", "MIRNetV2", "load_weights", "restore"]
 __version__ = "0.1.0"
@@ -25,17 +25,16 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOMES = {
-    "MIRNet": "model",
-    "MIRNetV2": "model_v2",
+    "MIRNet": "models.mirnet",
+    "MIRNetV2": "models.mirnet_v2",
     "TASKS": "tasks",
-    "load_weights": "checkpoints",
+    "load_weights": "weights.checkpoints",
+    "restore": "restoration.job",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
-    if name == "restore":  # the module can be called like its function
-        return import_module(".restore", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)

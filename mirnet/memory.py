@@ -31,7 +31,7 @@ def use_few_arenas(most: int = 2) -> bool:
     By default it gives each thread a place of its own, up to 8 for each core, which keeps what the
     largest pass on that thread needed. The page runs every tile on whichever thread is free: with
     photos of 0.35 megapixels its memory grew by 110 MB with each further thread, from 0.24 to
-    1.2 GB after nine, and stayed at 0.4 GB with two places (`tests/test_memory.py`).
+    1.2 GB after nine, and stayed at 0.4 GB with two places (`tests/mirnet/test_memory.py`).
 
     Args:
         most: Places.

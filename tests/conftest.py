@@ -18,7 +18,8 @@ from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
-from hub import LoopbackHub  # noqa: E402
+
+from tests.support.hub import LoopbackHub  # noqa: E402
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ import ast
 import io
 import re
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import pytest
 
-from eval.benchmarks import load_benchmarks
-from eval.protocols import PROTOCOLS
-from eval.scoring import score_files
+from eval.data.benchmarks import load_benchmarks
+from eval.runs.scoring import score_files
+from mirnet.metrics.protocols import PROTOCOLS
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "mirnet" / "docs"
 PAGES = [*DOCS.glob("*.md"), *(ROOT / "eval" / "docs").glob("*.md"), *ROOT.glob(".github/*.md")]
 PAIR = [ROOT / "tests" / "protocols" / f"noise_{role}.png" for role in ("restored", "target")]

@@ -4,12 +4,11 @@ import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 
 def front_door(*arguments: str) -> subprocess.CompletedProcess:

@@ -3,15 +3,14 @@
 import json
 import re
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 import yaml
 
-from eval.benchmarks import load_benchmarks
-from mirnet.catalogue import load_catalogue
+from eval.data.benchmarks import load_benchmarks
+from mirnet.weights.catalogue import load_catalogue
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CARDS = sorted((ROOT / "mirnet" / "weights").glob("*.json"))
 

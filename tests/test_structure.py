@@ -14,7 +14,7 @@ PACKAGE = Path(mirnet.__file__).parent
 ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
-FACES = {"mirnet.ui", "mirnet.inside.ui", "mirnet.__main__"}
+FACES = {"mirnet.app.restore_tab", "mirnet.app.inside_tab", "mirnet.cli.main"}
 
 
 def module_name(path: Path) -> str:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..runs import StoredRun, finite
-from ..stats import CONFIDENCE
+from eval.analysis.statistics import CONFIDENCE
+from eval.runs.store import StoredRun, finite
+
 from .votes import Vote, all_votes
 
 if TYPE_CHECKING:

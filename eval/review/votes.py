@@ -26,11 +26,10 @@ import filelock
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from eval.runs.store import StoredRun, eight_bit
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.image import Picture, clean_name, read_image
-from mirnet.preview import cut_out, shrink
-
-from ..runs import StoredRun, eight_bit
+from mirnet.images.picture import Picture, clean_name, read_image
+from mirnet.images.preview import cut_out, shrink
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -551,6 +550,6 @@ def export(stored: StoredRun) -> bytes:
     Raises:
         InvalidRequest: A file of votes is damaged.
     """
-    from ..export import csv_text
+    from eval.reports.export import csv_text
 
     return csv_text(table(stored)).encode()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tasks import get_task
+from mirnet.tasks import get_task
+
 from .trace import Feature, Name, Trace
 
 if TYPE_CHECKING:
@@ -277,7 +278,7 @@ def exposure_curve(slopes: np.ndarray) -> "go.Figure":
     """The tone curve of each colour, and the diagonal that changes nothing.
 
     Args:
-        slopes: (steps, 3), see `mirnet.layers.ExposureCurve`.
+        slopes: (steps, 3), see `mirnet.models.blocks.ExposureCurve`.
     """
     import plotly.graph_objects as go
 

@@ -15,20 +15,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import InvalidRequest
-from ..image import MAX_PIXELS, Picture, read_image
-from ..preview import shrink
-from ..tasks import get_task
-from ..weights import LoadedWeights
-from ..weights import load as load_by_name
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import MAX_PIXELS, Picture, read_image
+from mirnet.images.preview import shrink
+from mirnet.tasks import get_task
+from mirnet.weights.load import LoadedWeights
+from mirnet.weights.load import load as load_by_name
 
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor, nn
 
-    from ..layers import DualAttention, ExposureCurve, ResidualContext, SelectiveKernelFusion
-    from ..model import MIRNet
-    from ..model_v2 import MIRNetV2
+    from mirnet.models.blocks import (
+        DualAttention,
+        ExposureCurve,
+        ResidualContext,
+        SelectiveKernelFusion,
+    )
+    from mirnet.models.mirnet import MIRNet
+    from mirnet.models.mirnet_v2 import MIRNetV2
 
 MAX_PX = 512
 """Longest side of the copy that goes through a network, unless told otherwise."""
@@ -89,7 +94,7 @@ class Trace:
     task: str
     """Id of the task."""
     weights_id: str
-    """As in `mirnet.restore.Restored`."""
+    """As in `mirnet.restoration.job.Restored`."""
     architecture: str
     """"MIRNet" or "MIRNetV2"."""
     source_px: tuple[int, int]
@@ -143,7 +148,7 @@ def trace(
     are put on a copy, which is thrown away.
 
     Args:
-        image: What `mirnet.image.read_image` takes.
+        image: What `mirnet.images.picture.read_image` takes.
         task: Id of a task (`mirnet.TASKS`).
         weights: What `mirnet.restore` takes; None for the task's own.
         max_px: Longest side of what goes into the network, `SMALLEST_PX` to `LARGEST_PX`; None for
@@ -156,9 +161,9 @@ def trace(
         WeightsUnavailable: The weights are unknown or not on this machine.
         CheckpointRejected: The weights fit no network of ours or make no numbers.
     """
-    from ..model import MIRNet
-    from ..model_v2 import MIRNetV2
-    from ..restore import choose_device, restore
+    from mirnet.models.mirnet import MIRNet
+    from mirnet.models.mirnet_v2 import MIRNetV2
+    from mirnet.restoration.job import choose_device, restore
 
     scale = get_task(task).scale
     if image is None:
@@ -212,7 +217,7 @@ def trace(
 
 def automatic_px(model: "MIRNet | MIRNetV2") -> int:
     """Longest side that a network looks at in seconds: `MAX_PX` or `MAX_PX_PAPER`."""
-    from ..restore import choose_device
+    from mirnet.restoration.job import choose_device
 
     return MAX_PX if model.stem > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
 
@@ -294,7 +299,7 @@ class _Recorder:
             height: Of the picture that will go through, before the network pads it.
             width: The same.
         """
-        from ..model_v2 import MIRNetV2
+        from mirnet.models.mirnet_v2 import MIRNetV2
 
         self.features: list[Feature] = []
         self.prediction: tuple[np.ndarray, np.ndarray] | None = None

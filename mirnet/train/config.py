@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import InvalidRequest
+from mirnet.errors import InvalidRequest
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parent / "configs"
 """Recipes of the shipped weights, and of the papers' networks on the papers' data."""
 
 
@@ -73,7 +73,7 @@ class Data(_Section):
     photos: str = "data/photos"
     """Folder that `python -m mirnet prepare` filled."""
     degradation: Literal["noise", "dark", "bicubic", "photographed", "export", "none"]
-    """Which of `mirnet.degrade.DEGRADATIONS` makes synthetic pairs of the photographs; 'none' where
+    """Which of `mirnet.train.degrade.DEGRADATIONS` makes synthetic pairs of the photographs; 'none' where
     all pairs are real."""
     scale: int = Field(1, ge=1, le=4)
     """Factor of super-resolution."""

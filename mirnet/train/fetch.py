@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..cache import file_sha256
+from ..weights.store import file_sha256
 from ..errors import InvalidRequest
 from .manifest import Package, read_manifest
 

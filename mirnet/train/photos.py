@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..cache import file_sha256
-from ..errors import InvalidRequest
-from ..image import quantize, read_image, to_unit
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import quantize, read_image, to_unit
+from mirnet.weights.store import file_sha256
+
 from .config import Pairs
 from .manifest import read_manifest
 

@@ -18,14 +18,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .. import catalogue, weights
-from ..cache import file_sha256
-from ..checkpoints import load_weights
-from ..compare import RGB, likeness, luma_protocol
-from ..errors import InvalidRequest
-from ..image import quantize, read_image
-from ..restore import restore
-from ..tasks import get_task
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import quantize, read_image
+from mirnet.metrics.likeness import RGB, likeness, luma_protocol
+from mirnet.restoration.job import restore
+from mirnet.tasks import get_task
+from mirnet.weights import catalogue
+from mirnet.weights import load as weights
+from mirnet.weights.checkpoints import load_weights
+from mirnet.weights.store import file_sha256
+
 from .config import Config
 from .run import DEV_PAIRS, Conditioned, dev_pairs, evaluate
 

@@ -22,12 +22,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import degrade, weights
-from ..cache import file_sha256
-from ..checkpoints import count_parameters, read_checkpoint, save_weights
-from ..errors import InvalidRequest
-from ..model import MIRNet
-from ..model_v2 import MIRNetV2
+from mirnet.errors import InvalidRequest
+from mirnet.models.mirnet import MIRNet
+from mirnet.models.mirnet_v2 import MIRNetV2
+from mirnet.weights import load as weights
+from mirnet.weights.checkpoints import count_parameters, read_checkpoint, save_weights
+from mirnet.weights.store import file_sha256
+
+from . import degrade
 from .config import Config, Optimizer, load_config
 from .manifest import fingerprint
 from .photos import Patches, RealPairs

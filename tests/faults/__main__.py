@@ -8,10 +8,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from eval.runner import _machine
-
-from . import disks, killed, network  # noqa: F401  # they register their faults
-from .tools import FAULTS, Place, Unable
+from eval.runs.runner import _machine
+from tests.faults import disks, killed, network  # noqa: F401  # they register their faults
+from tests.faults.tools import FAULTS, Place, Unable
 
 
 def main() -> int:

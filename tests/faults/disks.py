@@ -7,11 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.load.marks import as_file, marked
-from tests.runs_factory import write_run
-
-from .killed import same_as_library
-from .tools import (
+from tests.faults.killed import same_as_library
+from tests.faults.tools import (
     ORDER,
     Place,
     Unable,
@@ -27,6 +24,8 @@ from .tools import (
     until,
     whole,
 )
+from tests.load.marks import as_file, marked
+from tests.support.runs_factory import write_run
 
 
 @contextlib.contextmanager
@@ -154,9 +153,8 @@ def damaged_files(place: Place) -> str:
 
 @fault("one byte of downloaded weights changed on disk")
 def damaged_weights(place: Place) -> str:
-    from tests.hub import LoopbackHub
-
-    from .network import model_file, restored_with
+    from tests.faults.network import model_file, restored_with
+    from tests.support.hub import LoopbackHub
 
     with LoopbackHub() as hub:
         place.extra["HF_ENDPOINT"] = hub.url

@@ -6,11 +6,7 @@ import signal
 
 import psutil
 
-from tests.load.crowd import own_result
-from tests.load.marks import as_file, marked
-from tests.load.visitor import Job, Page, Visitor, connections
-
-from .tools import (
+from tests.faults.tools import (
     ORDER,
     Place,
     ask,
@@ -26,11 +22,14 @@ from .tools import (
     until,
     whole,
 )
+from tests.load.crowd import own_result
+from tests.load.marks import as_file, marked
+from tests.load.visitor import Job, Page, Visitor, connections
 
 
 def same_as_library(job: Job, photo: bytes) -> None:
     """Check a result of the app against the library's."""
-    from mirnet.image import read_image
+    from mirnet.images.picture import read_image
 
     assert not job.error, job.error
     assert (read_image(job.file).pixels == own_result(photo)).all(), "another result"

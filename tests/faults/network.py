@@ -6,14 +6,10 @@ from pathlib import Path
 
 import torch
 
-from mirnet import checkpoints
-from mirnet.model_v2 import MIRNetV2
-from tests.hub import Fault as HubFault
-from tests.hub import LoopbackHub
-from tests.load.marks import as_file, marked
-
-from .killed import same_as_library
-from .tools import (
+from mirnet.models.mirnet_v2 import MIRNetV2
+from mirnet.weights import checkpoints
+from tests.faults.killed import same_as_library
+from tests.faults.tools import (
     ORDER,
     SECONDS,
     Place,
@@ -29,6 +25,9 @@ from .tools import (
     until,
     whole,
 )
+from tests.load.marks import as_file, marked
+from tests.support.hub import Fault as HubFault
+from tests.support.hub import LoopbackHub
 
 WEIGHTS = "hub:org/name"
 
@@ -165,16 +164,16 @@ def clock_jump_restoring(place: Place) -> str:
 
 _LIMITED = """
 import resource, sys
-import mirnet.restore, mirnet.__main__, psutil
+import mirnet.restore, mirnet.cli.main, psutil
 import torch
 torch.ones(1000, 1000) @ torch.ones(1000, 1000)
 limit = psutil.Process().memory_info().vms + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 name, *sys.argv[1:] = sys.argv[2:]
 if name == "eval":
-    import eval.__main__ as program
+    import eval.cli.main as program
 else:
-    program = mirnet.__main__
+    program = mirnet.cli.main
 program.app()
 """
 """Runs a command with so many megabytes beside what importing took."""

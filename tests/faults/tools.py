@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.runs import Row, RunStore, StoredRun
+from eval.runs.store import Row, RunStore, StoredRun
 from tests.load.visitor import Job, Page, Visitor, connections
-from tests.running import ROOT, App, app_process
+from tests.support.paths import ROOT
+from tests.support.running import App, app_process
 
 SECONDS = 600.0
 """Longest wait for anything."""

@@ -10,11 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eval.runner import _machine
-
-from .crowd import Crowd, Plan, broken_promises, empty_folder, facts
-from .served import served
-from .soak import EVERY_SECONDS, KEEP_HOURS, soak, verdict
+from eval.runs.runner import _machine
+from tests.load.crowd import Crowd, Plan, broken_promises, empty_folder, facts
+from tests.load.served import served
+from tests.load.soak import EVERY_SECONDS, KEEP_HOURS, soak, verdict
 
 
 def main() -> int:

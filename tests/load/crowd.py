@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mirnet.image import read_image
-from mirnet.restore import restore
-
-from .marks import as_file, marked, number_in
-from .served import Served
-from .visitor import Job, Page, Visitor, connections
+from mirnet.images.picture import read_image
+from mirnet.restoration.job import restore
+from tests.load.marks import as_file, marked, number_in
+from tests.load.served import Served
+from tests.load.visitor import Job, Page, Visitor, connections
 
 SMALL_PX, LARGE_PX = (300, 200), (4000, 3000)
 """Width and height of the photos: 0.06 and 12 megapixels."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.running import app_process
-from tests.runs_factory import write_run
+from tests.support.running import app_process
+from tests.support.runs_factory import write_run
 
 STORED_RUNS = 6
 """Evaluations that readers find."""

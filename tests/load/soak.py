@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .crowd import SMALL_PX
-from .marks import as_file, marked, number_in
-from .served import Sample, Served
-from .visitor import Job, Page, Visitor, connections
+from tests.load.crowd import SMALL_PX
+from tests.load.marks import as_file, marked, number_in
+from tests.load.served import Sample, Served
+from tests.load.visitor import Job, Page, Visitor, connections
 
 EVERY_SECONDS = 6.0
 """A visitor comes, unless as many as may are there already."""
@@ -104,7 +104,7 @@ async def _leave_in_the_middle(restoring: Any) -> None:
 
 
 async def _check(job: Job, number: int) -> None:
-    from mirnet.image import read_image
+    from mirnet.images.picture import read_image
 
     if number_in(read_image(job.file).pixels) != number:
         job.error = "somebody else's photo came back"

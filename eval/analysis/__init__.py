@@ -1,0 +1,1 @@
+"""Tables, figures and statistics of stored runs, and published numbers."""

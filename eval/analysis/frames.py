@@ -1,0 +1,147 @@
+"""Tables of stored runs, kept: switching views of a run of thousands of pictures reads nothing.
+
+A table is kept in memory and, for a run that has ended, beside the runs as well, so that the next
+start of the program opens it as quickly. What is kept is derived: it is made anew wherever a run's
+files have changed, and may be deleted at any time.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from eval.runs.store import StoredRun, replace_file
+from mirnet.errors import InvalidRequest
+
+from . import tables as compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_TABLES = 24
+"""Most tables in memory; scores of 5,000 pictures and four methods take about 20 MB."""
+WORTH_KEEPING = 2000
+"""Rows from which the tables of an ended run are kept on disk too."""
+FOLDER = ".views"
+"""Beside the runs."""
+
+
+class Frames:
+    """`compare.scores_frame` and `compare.leaderboard`, each made once for the same files.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[tuple, pd.DataFrame] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[tuple, threading.Lock] = {}
+
+    def scores(self, stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
+        """See `compare.scores_frame`; the table is shared, so it must not be changed.
+
+        Raises:
+            InvalidRequest: See there.
+        """
+        name = compare.chosen_protocol(stored.header(), protocol)
+        return self._table(stored, ("scores", name), lambda: compare.scores_frame(stored, name))
+
+    def board(
+        self, stored: StoredRun, baseline: str | None, protocol: str | None = None
+    ) -> "pd.DataFrame":
+        """See `compare.leaderboard`; the table is shared, so it must not be changed.
+
+        Raises:
+            InvalidRequest: See there.
+        """
+        name = compare.chosen_protocol(stored.header(), protocol)
+        return self._table(
+            stored,
+            ("board", name, baseline or ""),
+            lambda: compare.leaderboard(stored, baseline, name, self.scores(stored, name)),
+        )
+
+    def forget(self, run_id: str) -> None:
+        """Let go of a run's tables."""
+        with self._lock:
+            for key in [key for key in self._tables if key[0] == run_id]:
+                del self._tables[key]
+
+    def _table(
+        self, stored: StoredRun, what: tuple[str, ...], make: "Callable[[], pd.DataFrame]"
+    ) -> "pd.DataFrame":
+        key = (stored.id, str(stored.folder), *what, _stamp(stored))
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:  # two visitors of one run make its tables once
+            with self._lock:
+                if key in self._tables:
+                    self._tables.move_to_end(key)
+                    return self._tables[key]
+            table = _read(stored, key)
+            if table is None:
+                table = make()
+                _write(stored, key, table)
+            with self._lock:
+                self._tables[key] = table
+                while len(self._tables) > MAX_TABLES:
+                    self._tables.popitem(last=False)
+                self._making.pop(key, None)
+        return table
+
+
+def _stamp(stored: StoredRun) -> tuple[int, ...]:
+    """Changes whenever a file changes that tables are made of."""
+    found: list[int] = []
+    for name in ("run.json", "scores.jsonl", "pairs.json"):
+        with contextlib.suppress(OSError):
+            stat = (stored.folder / name).stat()
+            found += [stat.st_mtime_ns, stat.st_size]
+    return tuple(found)
+
+
+def _place(stored: StoredRun, key: tuple) -> Any:
+    digest = hashlib.sha256(json.dumps([*key[2:]]).encode()).hexdigest()[:24]
+    return stored.folder.parent / FOLDER / f"{stored.id}-{digest}.parquet"
+
+
+def _read(stored: StoredRun, key: tuple) -> "pd.DataFrame | None":
+    import pandas as pd
+
+    path = _place(stored, key)
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_parquet(path)
+        ids = [method.id for method in stored.header().methods]
+        table["method"] = pd.Categorical(table.method, ids, ordered=True)
+    except (OSError, ValueError, AttributeError):  # half written, or of another version
+        return None
+    return table
+
+
+def _write(stored: StoredRun, key: tuple, table: "pd.DataFrame") -> None:
+    run = stored.header()
+    if run.status != "done" or run.benchmark.n * len(run.methods) < WORTH_KEEPING:
+        return
+    buffer = io.BytesIO()
+    table.astype({"method": str}).to_parquet(buffer, index=False)
+    with contextlib.suppress(InvalidRequest):  # a read-only store is read without
+        for older in _place(stored, key).parent.glob(f"{stored.id}-*.parquet"):
+            if not _is_current(older, stored):
+                with contextlib.suppress(OSError):
+                    older.unlink()
+        replace_file(_place(stored, key), buffer.getvalue())
+
+
+def _is_current(path: Any, stored: StoredRun) -> bool:
+    """Whether a kept table is younger than the run's files."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns >= max(
+            (stored.folder / name).stat().st_mtime_ns for name in ("run.json", "scores.jsonl")
+        )
+    return False

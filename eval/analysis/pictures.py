@@ -1,0 +1,346 @@
+"""Pictures of a stored run for a screen: whole, or one cut of all of them, and maps of the error.
+
+They are for looking only: what was scored are the stored files.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from eval.runs.store import Row, StoredRun, eight_bit
+from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.images.picture import Picture, read_image
+from mirnet.images.preview import cut_out, shrink
+
+from .tables import UNTOUCHED, Metric, best, disagreements, worst
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INPUT = "input"
+"""Name of what methods were given, beside the methods' ids."""
+TARGET = "target"
+"""Name of the truth."""
+SCALES = (8, 16, 32, 64, 128, 255)
+"""Upper ends of an error map, in levels of 255."""
+WHOLE_PX = 900
+"""Longest side of a picture that is shown whole."""
+MAX_PAIRS = 1000
+"""Most pairs listed at once."""
+STRIP_PX = 120
+"""Longest side of a picture in the strip."""
+MOST_IN_STRIP = 24
+"""Pictures in the strip: those around the one that is open."""
+MAX_THUMB_BYTES = 100_000
+"""Larger thumbnails are not ours and not read."""
+
+Which = Literal["worst", "best", "disagree", "all"]
+"""Which pairs are shown, in which order."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What part of a picture is shown."""
+
+    zoom: int = 0
+    """0 shows it whole; 1 true pixels, 2 and 4 enlarged without smoothing."""
+    across: float = 0.5
+    """Left edge 0 to right edge 1."""
+    down: float = 0.5
+    """Top 0 to bottom 1."""
+    width_px: int = 480
+    """Of the screen, for one picture."""
+    height_px: int = 360
+    """Of the screen, for one picture."""
+
+
+class Tiny(NamedTuple):
+    """One picture of the strip."""
+
+    pair: str
+    """Its id."""
+    image: bytes | None
+    """JPEG of at most `STRIP_PX`; None where no thumbnail is stored."""
+    score: float
+    """Of the method by whose score pictures are chosen; NaN where it has none."""
+
+
+def choose_pairs(
+    scores: "pd.DataFrame", which: Which, method: str, other: str, k: int, metric: Metric
+) -> list[str]:
+    """Ids of the pairs that are worth a look, in the order to look at them.
+
+    Args:
+        scores: From `compare.scores_frame`.
+        which: "worst" and "best" by the score of `method`, "disagree" by the difference between
+            it and `other`, "all" in the run's order.
+        method: Id of a method.
+        other: Id of another one, for "disagree".
+        k: How many at most; "all" gives up to `MAX_PAIRS`.
+        metric: Score to go by.
+
+    Raises:
+        InvalidRequest: The run has no such method.
+    """
+    if which == "all":
+        return list(dict.fromkeys(scores.pair))[:MAX_PAIRS]
+    if which == "disagree":
+        return list(disagreements(scores, other, method, k, metric).pair)
+    choose = best if which == "best" else worst
+    return list(choose(scores, method, k, metric).pair)
+
+
+def strip_of(
+    stored: StoredRun,
+    scores: "pd.DataFrame",
+    pairs: list[str],
+    current: str,
+    method: str,
+    metric: Metric,
+    against: str | None = None,
+) -> list[Tiny]:
+    """Small pictures of the pairs around one of them, to choose the next by eye.
+
+    Args:
+        stored: The run.
+        scores: From `compare.scores_frame`.
+        pairs: Ids, in the order to look at them.
+        current: The one that is open.
+        method: Whose results are shown.
+        metric: Which of its scores.
+        against: Id of another method: how much better than its scores, in place of the scores.
+
+    Returns:
+        At most `MOST_IN_STRIP`, in order.
+    """
+    at = pairs.index(current) if current in pairs else 0
+    first = max(min(at - MOST_IN_STRIP // 2, len(pairs) - MOST_IN_STRIP), 0)
+    near = pairs[first : first + MOST_IN_STRIP]
+    rows = scores[(scores.method == method) & scores.pair.isin(near)]
+    of_pair = {row["pair"]: row for row in rows.to_dict("records")}
+    others = scores[(scores.method == against) & scores.pair.isin(near)]
+    base = dict(zip(others.pair, others[metric].tolist(), strict=True))
+    strip = []
+    for pair in near:
+        row = of_pair.get(pair, {})
+        sha256 = row.get("output_sha256")
+        path = stored.thumb(sha256) if isinstance(sha256, str) else None
+        score = row.get(metric, float("nan")) - (base.get(pair, float("nan")) if against else 0)
+        strip.append(Tiny(pair, _tiny(path) if path is not None else None, score))
+    return strip
+
+
+@lru_cache(maxsize=1024)
+def _tiny(path: Path) -> bytes | None:
+    """A stored thumbnail, smaller: named by its content, so it may be kept."""
+    import io
+
+    from PIL import Image
+
+    try:
+        if path.stat().st_size > MAX_THUMB_BYTES:
+            return None
+        pixels = shrink(Picture(eight_bit(read_image(path).pixels)), STRIP_PX).pixels
+    except (OSError, MIRNetError):
+        return None
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def stored_pictures(stored: StoredRun, rows: list[Row]) -> dict[str, np.ndarray]:
+    """Read what there is of one pair: input, each method's output, target, all of one size.
+
+    Args:
+        stored: The run.
+        rows: The rows of one pair.
+
+    Returns:
+        (H, W, 3) uint8 or uint16 by `INPUT`, id of the method, `TARGET`; those that are not stored
+        are left out. An input of another size is enlarged without smoothing to the target's.
+
+    Raises:
+        InvalidRequest: None of the pictures is stored.
+    """
+    wanted: dict[str, str | None] = {}
+    for row in rows:
+        wanted[INPUT] = wanted.get(INPUT) or row.degraded_sha256
+    for row in rows:
+        wanted[row.method] = row.output_sha256
+    for row in rows:
+        wanted[TARGET] = wanted.get(TARGET) or row.target_sha256
+    found: dict[str, np.ndarray] = {}
+    for name, sha256 in wanted.items():
+        if sha256 is None:
+            continue
+        path = stored.output(sha256)
+        if not path.is_file():
+            continue
+        try:
+            found[name] = read_image(path).pixels
+        except MIRNetError:  # damaged: verifying the run says so
+            continue
+    if not found:
+        raise InvalidRequest(
+            "The pictures of this pair are not stored here: only numbers were kept or copied."
+        )
+    model = found.get(TARGET)
+    if model is None:
+        model = next((found[row.method] for row in rows if row.method in found), None)
+    if INPUT in found and model is not None and found[INPUT].shape != model.shape:
+        found[INPUT] = _enlarged(found[INPUT], model.shape[0], model.shape[1])
+    return found
+
+
+def _enlarged(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    import cv2
+
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def seen_at(pixels: np.ndarray, place: Place) -> np.ndarray:
+    """Cut or reduce one picture for the screen.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16.
+        place: What part of it.
+
+    Returns:
+        (h, w, 3) uint8; cuts of pictures of one size at one place are of the same pixels.
+    """
+    picture = Picture(eight_bit(pixels))
+    if place.zoom == 0:
+        return shrink(picture, WHOLE_PX).pixels
+    part = cut_out(
+        picture,
+        place.across,
+        place.down,
+        max(place.width_px // place.zoom, 1),
+        max(place.height_px // place.zoom, 1),
+    ).pixels
+    return part.repeat(place.zoom, 0).repeat(place.zoom, 1)
+
+
+def filling(pixels: np.ndarray, place: Place) -> np.ndarray:
+    """Enlarge a small picture by a whole number, without smoothing, towards its room.
+
+    Args:
+        pixels: (h, w, 3) uint8 from `seen_at`.
+        place: Tells the room.
+    """
+    times = max(place.width_px // pixels.shape[1], 1)
+    return pixels.repeat(times, 0).repeat(times, 1)
+
+
+def point_of(
+    x: float, y: float, shown: tuple[int, int], size: tuple[int, int], place: Place
+) -> tuple[float, float]:
+    """Where to look next, to have a clicked point in the middle.
+
+    Args:
+        x: Clicked column of the picture as shown.
+        y: Clicked row.
+        shown: (height, width) of the picture as shown.
+        size: (height, width) of the picture as stored.
+        place: How it was shown.
+
+    Returns:
+        `across` and `down` of a `Place` at true pixels.
+    """
+    (shown_height, shown_width), (height, width) = shown, size
+    if place.zoom == 0:
+        column, row = x * width / max(shown_width, 1), y * height / max(shown_height, 1)
+    else:
+        column = place.across * (width - shown_width / place.zoom) + x / place.zoom
+        row = place.down * (height - shown_height / place.zoom) + y / place.zoom
+
+    def share(at: float, whole: int, part: int) -> float:
+        return min(max((at - part / 2) / max(whole - part, 1), 0.0), 1.0)
+
+    zoom = max(place.zoom, 1)
+    return (
+        share(column, width, min(place.width_px // zoom, width)),
+        share(row, height, min(place.height_px // zoom, height)),
+    )
+
+
+def error_of(pixels: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean absolute difference over the three channels, (H, W) float32 in levels of 255."""
+    unit = [values.astype(np.float32) / np.iinfo(values.dtype).max for values in (pixels, target)]
+    return 255 * np.abs(unit[0] - unit[1]).mean(axis=2)
+
+
+def scale_for(errors: list[np.ndarray]) -> int:
+    """Smallest of `SCALES` that 99 of 100 pixels of all maps stay below, so that they compare."""
+    most = max((float(np.quantile(error, 0.99)) for error in errors), default=0.0)
+    return next((scale for scale in SCALES if scale >= most), SCALES[-1])
+
+
+def heat(error: np.ndarray, scale: int) -> np.ndarray:
+    """Draw an error map.
+
+    Args:
+        error: (H, W) in levels of 255.
+        scale: The level drawn brightest; larger ones look the same.
+
+    Returns:
+        (H, W, 3) uint8, black for no error, by the colour map inferno.
+    """
+    import cv2
+
+    level = np.rint(255 * np.clip(error / scale, 0, 1)).astype(np.uint8)
+    return np.ascontiguousarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)[:, :, ::-1])
+
+
+def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
+    """The rows of one pair, as a run stores them, from the kept table."""
+    fields = set(Row.model_fields) - {"scores"}
+    rows = []
+    for record in scores[scores.pair == pair].to_dict("records"):
+        known = {name: _known(record[name]) for name in fields}
+        known["cached"] = bool(known["cached"])
+        known["method"] = str(known["method"])
+        for name in ("tiles", "width", "height"):
+            known[name] = None if known[name] is None else int(known[name])
+        score = {"psnr_db": record["psnr_db"], "ssim": record["ssim"]}
+        scored = record["psnr_db"] == record["psnr_db"]
+        rows.append(Row(**known, scores={protocol: score} if scored else {}))
+    return rows
+
+
+def _known(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+def sha_of(row: Row, name: str | None) -> str | None:
+    """Hash of the picture of that name, where this row has it."""
+    if name == INPUT:
+        return row.degraded_sha256
+    if name == TARGET:
+        return row.target_sha256
+    return row.output_sha256 if row.method == name else None
+
+
+def untouched(found: dict[str, np.ndarray]) -> str | None:
+    """Name of the method that left the input as it is, where its picture is the same."""
+    if INPUT not in found:
+        return None
+    given = eight_bit(found[INPUT])
+    known = (name for name in UNTOUCHED if name in found)
+    return next((name for name in known if np.array_equal(eight_bit(found[name]), given)), None)
+
+
+def shown_names(names: list[str], most: int) -> list[str]:
+    """At most so many, with input and target among them."""
+    if len(names) <= most:
+        return names
+    ends = [name for name in names if name == TARGET]
+    return [name for name in names if name != TARGET][: most - len(ends)] + ends
+
+
+def one_of(name: str | None, found: dict[str, Any]) -> str:
+    """That name where there is such a picture, else the last: the target."""
+    return name if name in found else list(found)[-1]

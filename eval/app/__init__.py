@@ -1,0 +1,1 @@
+"""The Evaluate and Blind-review tabs and the evaluation API."""

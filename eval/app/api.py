@@ -1,0 +1,110 @@
+"""What programs may ask of evaluations, through the page's API."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from eval.analysis.tables import default_baseline
+from eval.data.benchmarks import get_benchmark, load_benchmarks
+from eval.methods.registry import list_methods
+from eval.runs.runner import Order
+
+from .permissions import Rights, owner
+from .run_queue import Service
+from .widgets import told
+
+
+class Endpoints:
+    """Adds the endpoints to the page that is being built."""
+
+    def __init__(self, service: Service, rights: Rights | None = None):
+        """Add them.
+
+        Args:
+            service: Runs, and what may be done with them.
+            rights: Who may do it; everybody what the service allows, by default.
+        """
+        self.service = service
+        self.rights = rights or Rights(service)
+        self._add()
+
+    def _add(self) -> None:
+        for name, function in (
+            ("evaluation_benchmarks", self.benchmarks),
+            ("evaluation_methods", self.methods),
+            ("evaluate_start", self.start),
+            ("evaluate_status", self.status),
+            ("evaluate_result", self.result),
+            ("evaluate_report", self.report),
+        ):
+            gr.api(
+                function,
+                api_name=name,
+                api_description=str(function.__doc__).split("\n\n")[0],
+            )
+
+    def benchmarks(self, task: str = "") -> list[dict[str, Any]]:
+        """List the benchmarks of a task, or all of them."""
+        rows = [entry for entry in load_benchmarks().values() if task in ("", entry.task)]
+        return [asdict(entry) | {"brought": entry.brought} for entry in rows]
+
+    def methods(self, task: str) -> list[dict[str, Any]]:
+        """List what can be compared on a task, and what is missing for the rest."""
+        with told():
+            return [asdict(choice) for choice in list_methods(task)]
+
+    def start(
+        self,
+        benchmark: str,
+        methods: list[str],
+        pairs: int = 0,
+        seed: int = 0,
+        protocols: list[str] | None = None,
+        title: str = "",
+        request: gr.Request | None = None,
+    ) -> dict[str, Any]:
+        """Start an evaluation: its id comes back at once. pairs: 0 for all."""
+        with told():
+            order = Order(
+                get_benchmark(benchmark),
+                tuple(methods),
+                tuple(protocols or ()),
+                n=pairs or None,
+                seed=seed,
+                title=title,
+            )
+            run_id = self.service.start(order, self.rights.level(request), owner(request))
+            return self.status(run_id)
+
+    def status(self, run: str) -> dict[str, Any]:
+        """Tell how a run stands. run: its id."""
+        with told():
+            found = self.service.status(run)
+        return {
+            "run": found.run.id,
+            "state": found.state,
+            "done": found.done,
+            "total": found.total,
+            "seconds_left": found.seconds_left,
+            "words": found.words,
+        }
+
+    def result(self, run: str, baseline: str = "", protocol: str = "") -> dict[str, Any]:
+        """Give a run's header and leaderboard. run: its id; baseline: method to pair with."""
+        with told():
+            stored = self.service.stored(run)
+            header = stored.header()
+            board = self.service.frames.board(
+                stored, baseline or default_baseline(header), protocol or None
+            )
+        rows = json.loads(board.to_json(orient="records"))
+        return {"run": header.model_dump(mode="json"), "leaderboard": rows}
+
+    def report(self, run: str, baseline: str = "") -> str:
+        """Give a run as one HTML page that needs nothing else. run: its id."""
+        from eval.reports.html import html_report
+
+        with told():
+            return html_report(self.service.stored(run), baseline or None)

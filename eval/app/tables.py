@@ -1,0 +1,182 @@
+"""Values of the Evaluate page's tables: what each cell sorts by, what it says, what stands out."""
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from eval.analysis.tables import Metric
+from eval.runs.store import Run
+from mirnet.tasks import TASKS, get_task
+
+from . import html as ui_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BOARD: dict[str, tuple[str, int, str]] = {
+    "Method": ("method", 0, ""),
+    "PSNR (dB)": ("psnr_db", 2, ""),
+    "PSNR, 95 %": ("psnr", 2, ""),
+    "SSIM": ("ssim", 4, ""),
+    "SSIM, 95 %": ("ssim", 4, ""),
+    "Difference (dB)": ("difference_db", 2, "+"),
+    "Difference, 95 %": ("difference", 2, "+"),
+    "p": ("p_value", 3, ""),
+    "Wins (%)": ("win_rate", 0, ""),
+    "s/MP": ("s_per_mp", 3, ""),
+    "Parameters": ("parameters", 0, ","),
+    "Scored": ("count", 0, ""),
+}
+"""Columns of the leaderboard: where each comes from, its digits and its sign; an interval from the
+columns `_low` and `_high`."""
+HISTORY = [
+    "Title", "Status", "When (UTC)", "Task", "Pairs", "Methods", "Best (dB)", "Best method",
+    "Protocol", "Run",
+]  # fmt: skip
+"""Columns of the history."""
+_RIGHT = "text-align: right; font-variant-numeric: tabular-nums;"
+
+
+def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, int]]) -> Any:
+    """Cells that sort by value and read as text; numbers to the right."""
+    styling = [
+        [
+            ("" if column == 0 or isinstance(value, str) else _RIGHT)
+            + ("font-weight: 700;" if (line, column) in bold else "")
+            for column, value in enumerate(row)
+        ]
+        for line, row in enumerate(data)
+    ]
+    return {"display_value": shown, "styling": styling}
+
+
+def board_value(board: "pd.DataFrame") -> dict[str, Any]:
+    """One row for each method, from `compare.leaderboard`; the best means are bold."""
+    data: list[list[Any]] = []
+    shown: list[list[str]] = []
+    for row in board.to_dict("records"):
+        values: list[Any] = []
+        words: list[str] = []
+        for title, (column, digits, sign) in BOARD.items():
+            value, text = _board_cell(row, title, column, digits, sign)
+            values.append(value)
+            words.append(text)
+        data.append(values)
+        shown.append(words)
+    bold = set()
+    for place, (title, (column, _, _)) in enumerate(BOARD.items()):
+        if title in ("PSNR (dB)", "SSIM"):
+            most = board[column].max()
+            bold |= {(line, place) for line, value in enumerate(board[column]) if value == most}
+    return {"data": data, "headers": list(BOARD), "metadata": _cells(data, shown, bold)}
+
+
+def _board_cell(
+    row: dict[Any, Any], title: str, column: str, digits: int, sign: str
+) -> tuple[Any, str]:
+    """What a cell sorts by, and what it says."""
+    if column == "method":
+        return str(row[column]), str(row[column])
+    if title.endswith("95 %"):
+        low, high = (_plain(row[f"{column}_{end}"]) for end in ("low", "high"))
+        text = f"{ui_html.number(low, digits, sign)} to {ui_html.number(high, digits, sign)}"
+        return low, ui_html.DASH if low is None else text
+    plain = _plain(row[column])
+    if plain is None:
+        return None, ui_html.DASH
+    if column == "win_rate":
+        plain *= 100
+    text = ui_html.number(plain, digits, sign)
+    if column == "p_value" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
+        text = "< 0.001"
+    if column == "difference_db" and row["tied"]:
+        text = f"tied {text}"
+    if column == "count" and row["failed"]:
+        text = f"{text}, {row['failed']} failed"
+    return plain, text
+
+
+def _plain(value: Any) -> float | None:
+    import pandas as pd
+
+    if pd.isna(value):
+        return None
+    number = float(value)
+    return number if abs(number) != float("inf") else None
+
+
+def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: Metric) -> dict[str, Any]:
+    """One row for each picture, a column for each method."""
+    digits = 2 if metric == "psnr_db" else 4
+    names = list(scores.method.cat.categories)
+    part = scores[scores.pair.isin(set(pairs))]
+    wide = part.pivot_table(
+        index="pair", columns="method", values=metric, observed=False, dropna=False
+    ).reindex(index=pairs, columns=names)
+    data: list[list[Any]] = [
+        [pair, *map(_plain, row)] for pair, row in zip(pairs, wide.to_numpy(), strict=True)
+    ]
+    shown = [[row[0], *(ui_html.number(value, digits) for value in row[1:])] for row in data]
+    bold = {
+        (line, place)
+        for line, row in enumerate(data)
+        for place, value in enumerate(row[1:], 1)
+        if value is not None and value == max(v for v in row[1:] if v is not None)
+    }
+    return {"data": data, "headers": ["Picture", *names], "metadata": _cells(data, shown, bold)}
+
+
+def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
+    """One row for each picture and method of two runs, the largest change first."""
+    data, shown = [], []
+    for row in changes.head(most).to_dict("records"):
+        numbers = [row["psnr_a"], row["psnr_b"], row["psnr_change"], row["ssim_change"]]
+        plain = [_plain(value) for value in numbers]
+        forms = ((2, ""), (2, ""), (3, "+"), (4, "+"))
+        texts = [ui_html.number(v, *form) for v, form in zip(numbers, forms, strict=True)]
+        same = "same" if row["same_output"] else "differs"
+        data.append([row["pair"], row["method"], *plain, same])
+        shown.append([row["pair"], row["method"], *texts, same])
+    heads = ["Picture", "Method", "First (dB)", "Second (dB)", "Change (dB)", "Change SSIM",
+             "Output"]  # fmt: skip
+    return {"data": data, "headers": heads, "metadata": _cells(data, shown, set())}
+
+
+def history_row(run: Run, state: str) -> list[Any]:
+    """One run as a row of `HISTORY`."""
+    known = [line for line in run.summary if line.psnr_db == line.psnr_db]
+    best = max(known, key=lambda line: line.psnr_db, default=None)
+    return [
+        run.name,
+        state,
+        f"{run.created:%Y-%m-%d %H:%M}",
+        get_task(run.task).title if run.task in TASKS else run.task,
+        run.benchmark.n,
+        len(run.methods),
+        best.psnr_db if best else None,
+        best.method if best else ui_html.DASH,
+        run.protocol,
+        run.id,
+    ]
+
+
+def history_value(rows: list[list[Any]]) -> dict[str, Any]:
+    """Rows of `history_row` as a table."""
+    best = HISTORY.index("Best (dB)")
+    shown = [
+        [ui_html.number(cell, 2) if place == best else str(cell) for place, cell in enumerate(row)]
+        for row in rows
+    ]
+    return {"data": rows, "headers": HISTORY, "metadata": _cells(rows, shown, set())}
+
+
+def safe_csv(table: "pd.DataFrame") -> str:
+    """Write a table so that no spreadsheet takes text for a formula (OWASP, CSV injection)."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table.columns)
+    for row in table.itertuples(index=False):
+        writer.writerow(
+            f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row
+        )
+    return file.getvalue()

@@ -1,0 +1,1 @@
+"""Benchmarks and their picture pairs: definitions, readers, the Hub, packing."""

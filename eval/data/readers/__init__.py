@@ -1,0 +1,11 @@
+"""How pairs come out of each kind of source; `eval.data.benchmarks.open_benchmark` chooses.
+
+files.py      where files are: a local folder (the Hub's are in `eval.data.hub`)
+base.py       what all readers share: ids, counts, sizes, hashes
+pictures.py   picture files paired by patterns or by metadata.jsonl, and pictures inside a zip
+parquet.py    columns of images in Parquet files
+tars.py       two tarballs of pictures, and webdataset shards
+sidd.py       the .mat blocks of SIDD
+dnd.py        the official download of DND
+noise.py      seeded noise for clean sets
+"""

@@ -1,0 +1,183 @@
+"""What all readers share: ids, counts, partners, sizes and hashes are checked in one place."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
+from mirnet.errors import ImageRejected
+from mirnet.images.picture import Picture, encode_image, read_image
+
+from .files import Files
+from .noise import add_noise
+
+Half = bytes | np.ndarray
+"""One picture of a pair: the bytes of its file, or its pixels where it has no file of its own."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the pairs of a benchmark must be like."""
+
+    title: str
+    """What to call the benchmark in a message."""
+    scale: int = 1
+    """How many times wider and higher the target is."""
+    same_size: bool = False
+    """Whether both have one size in spite of the scale, as in RealSR."""
+    pairs: int | None = None
+    """How many there are; None where that is not known before."""
+    noise_sigma: float | None = None
+    """Standard deviation, of 255, of the noise to add to the target; None where none is added."""
+
+
+class PairReader:
+    """A reader; kinds of sources fill in `_list` and `_halves`.
+
+    Args:
+        files: Where its files are; nothing is fetched before `items` or `load`.
+        expected: What is checked of every pair.
+    """
+
+    def __init__(self, files: Files, expected: Expected) -> None:
+        self.files = files
+        self.expected = expected
+        self.revision = ""
+        self._items: list[Item] | None = None
+
+    def items(self) -> list[Item]:
+        """Every pair in a fixed order; afterwards `revision` says what they are pairs of.
+
+        Raises:
+            BenchmarkUnavailable: The source is not there, a picture has no partner, two pairs have
+                the same id, or there are more or fewer than the benchmark has.
+        """
+        if self._items is None:
+            self.revision = self.files.revision()
+            items = self._list()
+            self._check(items)
+            local = self.files.is_local
+            self._items = [replace(item, bytes=0) for item in items] if local else items
+        return list(self._items)
+
+    def load(self, item: Item) -> Pair:
+        """Fetch and read one pair.
+
+        A target whose sides are not multiples of the scale is cut at the right and bottom to what
+        the degraded picture covers, as MATLAB's `modcrop` did when these sets were made.
+
+        Raises:
+            BenchmarkUnavailable: It cannot be fetched, is no picture, or its two halves do not fit.
+        """
+        degraded, target = self._halves(item)
+        if self.expected.noise_sigma is not None and target is not None:
+            truth, target_sha256 = _read(target, item.id, "target")
+            pixels = add_noise(truth.pixels, self.expected.noise_sigma, item.id)
+            noisy = Picture(pixels, name=truth.name)
+            return Pair(item.id, noisy, truth, pixels_sha256(pixels), target_sha256)
+        given, degraded_sha256 = _read(degraded, item.id, "degraded picture")
+        if target is None:
+            return Pair(item.id, given, None, degraded_sha256, None)
+        truth, target_sha256 = _read(target, item.id, "target")
+        return Pair(
+            item.id, given, self._fitted(item.id, given, truth), degraded_sha256, target_sha256
+        )
+
+    def originals(self, item: Item) -> tuple[bytes, bytes | None]:
+        """The picture files of a pair, byte for byte as they lie in the source.
+
+        Pictures without a file of their own (blocks of a .mat file, added noise) are encoded as
+        PNG, floats with 16 bits.
+
+        Raises:
+            BenchmarkUnavailable: They cannot be fetched.
+        """
+        degraded, target = self._halves(item)
+        if self.expected.noise_sigma is not None:
+            degraded = self.load(item).degraded.pixels
+        return _encoded(degraded), None if target is None else _encoded(target)
+
+    def upfront_bytes(self) -> int:
+        """Bytes that `items` itself downloads, beyond lists of files; 0 for most kinds.
+
+        Raises:
+            BenchmarkUnavailable: The source is not there.
+        """
+        return 0
+
+    def _list(self) -> list[Item]:
+        raise NotImplementedError
+
+    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+        raise NotImplementedError
+
+    def _check(self, items: list[Item]) -> None:
+        seen: set[str] = set()
+        for item in items:
+            if item.id in seen:
+                raise BenchmarkUnavailable(
+                    f"{self.files.label} has two pairs called {item.id!r}: give every pair a name "
+                    "of its own."
+                )
+            seen.add(item.id)
+        wanted = self.expected.pairs
+        if not items or (wanted is not None and len(items) != wanted):
+            raise BenchmarkUnavailable(
+                f"{self.files.label} has {len(items)} pairs where {self.expected.title} has "
+                f"{wanted or 'at least one'}: complete it, or evaluate it as data of your own."
+            )
+
+    def _fitted(self, pair_id: str, given: Picture, truth: Picture) -> Picture:
+        scale = 1 if self.expected.same_size else self.expected.scale
+        height, width = given.height * scale, given.width * scale
+        extra = (truth.height - height, truth.width - width)
+        if extra == (0, 0):
+            return truth
+        if all(0 <= rest < scale for rest in extra):
+            alpha = None if truth.alpha is None else truth.alpha[:height, :width]
+            return truth.with_pixels(np.ascontiguousarray(truth.pixels[:height, :width]), alpha)
+        raise BenchmarkUnavailable(
+            f"Pair {pair_id}: the target has {truth.width} x {truth.height} pixels where "
+            f"{width} x {height} belong to a degraded picture of {given.width} x {given.height} at "
+            f"scale {scale}: they are not a pair, or the scale is another."
+        )
+
+
+def _encoded(half: Half) -> bytes:
+    return half if isinstance(half, bytes) else encode_image(Picture(half), "png")
+
+
+def _read(half: Half, pair_id: str, what: str) -> tuple[Picture, str]:
+    """Decode one half and hash it."""
+    try:
+        if isinstance(half, np.ndarray):
+            return Picture(half, name=pair_id), pixels_sha256(half)
+        return replace(read_image(half), name=pair_id), hashlib.sha256(half).hexdigest()
+    except ImageRejected as error:
+        raise BenchmarkUnavailable(
+            f"Pair {pair_id}: the {what} cannot be read, {error.args[0][:1].lower()}"
+            f"{error.args[0][1:]}"
+        ) from error
+
+
+def safe_id(parts: Iterable[str]) -> str:
+    """Make an id for a pair, safe as a file name, out of what names its files.
+
+    >>> safe_id(["Canon", "004 (1)"])
+    'Canon-004-1'
+    """
+    text = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(part for part in parts if part))
+    return text.strip("-.")[:120] or "pair"
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names by value.
+
+    >>> sorted(["10", "9", "img_2", "img_10"], key=natural_key)
+    ['9', '10', 'img_2', 'img_10']
+    """
+    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [(int(piece), "") if piece.isdecimal() else (2**62, piece) for piece in pieces]

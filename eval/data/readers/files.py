@@ -1,0 +1,151 @@
+"""Where a reader's files are: a folder on this machine, or a data set on the Hub (`eval.data.hub`)."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from eval.data.hub import RangeFile
+from eval.data.pairs import BenchmarkUnavailable
+
+MAX_PICTURE_BYTES = 512 * 10**6
+"""Largest picture file that is read: beyond any benchmark's."""
+
+
+class Files(Protocol):
+    """A tree of files that can be listed, read whole, and read in parts."""
+
+    is_local: bool
+    """Whether reading costs no download."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message."""
+        ...
+
+    def revision(self) -> str:
+        """What identifies the content: a commit, or a hash over the local files."""
+        ...
+
+    def names(self) -> dict[str, int]:
+        """Every file's path, with '/', and its size in bytes, sorted."""
+        ...
+
+    def path(self, name: str) -> Path:
+        """The whole file on this machine, fetched where needed."""
+        ...
+
+    def open(self, name: str) -> BinaryIO | RangeFile:
+        """The file, to be read in parts."""
+        ...
+
+
+class LocalFiles:
+    """A folder on this machine.
+
+    Args:
+        folder: The folder; looked at when it is first asked for something.
+    """
+
+    is_local = True
+    """Whether reading costs no download."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._sizes: dict[str, int] | None = None
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message."""
+        return str(self.folder)
+
+    def revision(self) -> str:
+        """Hash over the names and sizes of its files.
+
+        Their content is not read for it; a run hashes every picture it scores.
+        """
+        digest = hashlib.sha256()
+        for name, size in self.names().items():
+            digest.update(f"{size} {name}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    def names(self) -> dict[str, int]:
+        """Every ordinary file below the folder and its size, sorted; hidden ones are left out.
+
+        Raises:
+            BenchmarkUnavailable: There is no such folder, or it cannot be read.
+        """
+        if self._sizes is None:
+            if not self.folder.is_dir():
+                raise BenchmarkUnavailable(
+                    f"There is no folder {self.folder}: check the path, or leave the folder out to "
+                    "use the benchmark's own source."
+                )
+            self._sizes = dict(sorted(self._walk()))
+        return self._sizes
+
+    def path(self, name: str) -> Path:
+        """The file itself.
+
+        Raises:
+            BenchmarkUnavailable: The folder has no such file.
+        """
+        if name not in self.names():
+            raise BenchmarkUnavailable(
+                f"The folder {self.folder} has no file {name}: compare it with the layout of the "
+                "benchmark."
+            )
+        return self.folder / name
+
+    def open(self, name: str) -> BinaryIO:
+        """Open the file.
+
+        Raises:
+            BenchmarkUnavailable: It is not there or may not be read.
+        """
+        try:
+            return self.path(name).open("rb")
+        except OSError as error:
+            raise _unreadable(self.folder / name, error) from error
+
+    def _walk(self) -> list[tuple[str, int]]:
+        found = []
+        try:
+            for folder, folders, files in os.walk(self.folder, onerror=_raise):
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                for file in files:
+                    path = Path(folder, file)
+                    if not file.startswith(".") and path.is_file():
+                        name = path.relative_to(self.folder).as_posix()
+                        found.append((name, path.stat().st_size))
+        except OSError as error:
+            raise _unreadable(Path(error.filename or self.folder), error) from error
+        return found
+
+
+def read_file(files: Files, name: str) -> bytes:
+    """Read a whole file, fetched where needed.
+
+    Raises:
+        BenchmarkUnavailable: It cannot be had, or is too large for a picture.
+    """
+    if files.names().get(name, 0) > MAX_PICTURE_BYTES:
+        raise BenchmarkUnavailable(
+            f"{name} of {files.label} has more than {MAX_PICTURE_BYTES / 1e6:.0f} MB, the limit "
+            "for a picture: it is not read."
+        )
+    path = files.path(name)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _unreadable(path: Path, error: OSError) -> BenchmarkUnavailable:
+    return BenchmarkUnavailable(
+        f"{path} cannot be read ({error.strerror}): check its permissions, or name another folder."
+    )

@@ -1,0 +1,180 @@
+"""Tar archives: one of degraded pictures and one of targets, or webdataset shards.
+
+An archive has no index, so it is fetched whole before its pairs are known. Members are read into
+memory, never written to disk, and links are left out.
+"""
+
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+
+from eval.data.pairs import BenchmarkUnavailable, Item
+
+from .base import Expected, Half, PairReader, natural_key, safe_id
+from .files import MAX_PICTURE_BYTES, Files
+from .pictures import paired
+
+MAX_ARCHIVE_BYTES = 2 * 10**9
+"""Largest archive that is fetched, and most that is unpacked of one."""
+MAX_MEMBERS = 100_000
+"""Most members looked at in one archive."""
+_PICTURE = re.compile(r".*\.(png|jpe?g|bmp|tiff?|webp)", re.IGNORECASE)
+
+
+def _members(files: Files, archive: str) -> Iterator[tuple[str, bytes]]:
+    """Every ordinary member of an archive, by path; hidden ones are left out."""
+    where = f"{archive} of {files.label}"
+    size = files.names().get(archive, 0)
+    if size > MAX_ARCHIVE_BYTES:
+        raise BenchmarkUnavailable(
+            f"{where} has {size / 1e9:.1f} GB, more than the limit of "
+            f"{MAX_ARCHIVE_BYTES / 1e9:.0f} GB for an archive that must be fetched whole: unpack "
+            "it by hand and give the folder."
+        )
+    path, unpacked = files.path(archive), 0
+    try:
+        with tarfile.open(path, "r|*") as tar:
+            for number, member in enumerate(tar):
+                unpacked += member.size
+                if number >= MAX_MEMBERS or unpacked > MAX_ARCHIVE_BYTES:
+                    raise BenchmarkUnavailable(
+                        f"{where} unpacks to more than {MAX_ARCHIVE_BYTES / 1e9:.0f} GB or "
+                        f"{MAX_MEMBERS:,} files: it is not read."
+                    )
+                if not member.isreg() or member.name.split("/")[-1].startswith("."):
+                    continue
+                if member.size > MAX_PICTURE_BYTES:
+                    raise BenchmarkUnavailable(
+                        f"{member.name!r} in {where} has {member.size / 1e6:.0f} MB, more than the "
+                        f"limit of {MAX_PICTURE_BYTES / 1e6:.0f} MB for a picture: it is not read."
+                    )
+                content = tar.extractfile(member)
+                yield member.name, content.read() if content else b""
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise BenchmarkUnavailable(
+            f"{where} is no tar archive, or damaged: fetch it again."
+        ) from error
+
+
+class TwoTarsReader(PairReader):
+    """Pictures of one archive paired with those of another by their file names.
+
+    A degraded picture may carry its scale ('baby.png' or 'babyx2.png' goes with 'baby.png').
+
+    Args:
+        files: Where the archives are.
+        expected: What is checked of every pair.
+        degraded: Path of the archive of degraded pictures.
+        target: Path of the archive of targets.
+    """
+
+    def __init__(self, files: Files, expected: Expected, degraded: str, target: str) -> None:
+        super().__init__(files, expected)
+        self.degraded = degraded
+        self.target = target
+        self._pictures: tuple[dict[str, bytes], dict[str, bytes]] | None = None
+
+    def upfront_bytes(self) -> int:
+        """Size of both archives.
+
+        Raises:
+            BenchmarkUnavailable: The source is not there.
+        """
+        names = self.files.names()
+        return sum(names.get(name, 0) for name in (self.degraded, self.target))
+
+    def _list(self) -> list[Item]:
+        low, high = self._read()
+        names = {f"degraded/{stem}": 0 for stem in low} | {f"target/{stem}": 0 for stem in high}
+        pairs = paired(names, "degraded/*", "target/*", self.files.label)
+        return [
+            Item(pair_id, 0, (one.removeprefix("degraded/"), other.removeprefix("target/")))
+            for pair_id, one, other in pairs
+        ]
+
+    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+        low, high = self._read()
+        return low[item.locator[0]], high[item.locator[1]]
+
+    def _read(self) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        if self._pictures is None:
+            self._pictures = (self._by_stem(self.degraded), self._by_stem(self.target))
+        return self._pictures
+
+    def _by_stem(self, archive: str) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for name, content in _members(self.files, archive):
+            if not _PICTURE.fullmatch(name):
+                continue
+            stem = name.split("/")[-1].rsplit(".", 1)[0]
+            stem = re.sub(rf"[_-]?x{self.expected.scale}$", "", stem)
+            if stem in found:
+                raise BenchmarkUnavailable(
+                    f"{archive} of {self.files.label} has two pictures called {stem!r}: which one "
+                    "is meant cannot be told."
+                )
+            found[stem] = content
+        return found
+
+
+class WebDatasetReader(PairReader):
+    """Webdataset shards: members with one name and different suffixes are one sample.
+
+    Args:
+        files: Where the shards are: every .tar or .tar.gz.
+        expected: What is checked of every pair.
+        degraded: Suffix of the degraded pictures, such as 'png' or 'noisy.png'.
+        target: Suffix of the targets; may be the same where noise is added.
+    """
+
+    def __init__(self, files: Files, expected: Expected, degraded: str, target: str) -> None:
+        super().__init__(files, expected)
+        self.degraded = degraded
+        self.target = target
+        self._shard: tuple[str, dict[str, dict[str, bytes]]] | None = None
+
+    def upfront_bytes(self) -> int:
+        """Size of all shards.
+
+        Raises:
+            BenchmarkUnavailable: The source is not there.
+        """
+        return sum(self.files.names()[shard] for shard in self._shards())
+
+    def _shards(self) -> list[str]:
+        shards = [name for name in self.files.names() if re.search(r"\.tar(\.gz)?$", name)]
+        if not shards:
+            raise BenchmarkUnavailable(f"{self.files.label} has no .tar shard: look at its files.")
+        return shards
+
+    def _list(self) -> list[Item]:
+        items = []
+        for shard in self._shards():
+            for key, sample in self._samples(shard).items():
+                for suffix in (self.degraded, self.target):
+                    if suffix not in sample:
+                        raise BenchmarkUnavailable(
+                            f"Sample {key} in {shard} of {self.files.label} has no {suffix!r}: it "
+                            f"has {', '.join(sorted(sample))}."
+                        )
+                items.append(Item(safe_id([key]), 0, (shard, key)))
+        return sorted(items, key=lambda item: natural_key(item.id))
+
+    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+        shard, key = item.locator
+        sample = self._samples(shard)[key]
+        return sample[self.degraded], sample[self.target]
+
+    def _samples(self, shard: str) -> dict[str, dict[str, bytes]]:
+        if self._shard is None or self._shard[0] != shard:
+            samples: dict[str, dict[str, bytes]] = {}
+            wanted = {self.degraded, self.target}
+            for name, content in _members(self.files, shard):
+                folder, _, file = name.rpartition("/")
+                key, _, suffix = file.partition(".")
+                sample = samples.setdefault(f"{folder}/{key}" if folder else key, {})
+                if suffix.lower() in wanted:
+                    sample[suffix.lower()] = content
+            self._shard = (shard, {key: sample for key, sample in samples.items() if sample})
+        return self._shard[1]

@@ -1,1 +1,0 @@
-"""Looking at the pictures of a stored run."""

@@ -1,0 +1,1 @@
+"""Stored runs as HTML reports and as files for papers."""

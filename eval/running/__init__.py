@@ -1,1 +1,0 @@
-"""Ordering a run from the page, and following it."""

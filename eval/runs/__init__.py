@@ -1,0 +1,1 @@
+"""Evaluation runs: documents, storage, execution, verification, publication."""

@@ -1,0 +1,126 @@
+"""Outputs made before: the same weights, settings and picture are not restored twice.
+
+A key covers everything an output depends on: the method's settings, weights and package versions,
+the code of this project that runs it, the picture, the task and the size. Pictures are kept once by
+the hash of their pixels; runs hard-link to them where the disk allows, so a copy costs nothing.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .store import RunMethod, replace_file
+
+CODE = (
+    "mirnet/*.py",
+    "mirnet/images/*.py",
+    "mirnet/models/*.py",
+    "mirnet/restoration/**/*.py",
+    "mirnet/weights/*.py",
+    "eval/methods/*.py",
+)
+"""Files whose change may change an output."""
+EXCLUDED_CODE = {"__main__.py", "preview.py", "download.py"}
+"""Names of files among them that never change an output."""
+
+
+@functools.cache
+def code_sha256() -> str:
+    """Hash over the code that restores."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for pattern in CODE:
+        for path in sorted(root.glob(pattern)):
+            if path.name not in EXCLUDED_CODE:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def key_of(method: RunMethod, degraded_sha256: str, task: str, size: tuple[int, int]) -> str:
+    """Name an output by all it depends on.
+
+    Args:
+        method: What makes it.
+        degraded_sha256: Hash of the picture it is made of.
+        task: Id of the task.
+        size: Height and width of the result.
+    """
+    parts = {
+        "method": method.model_dump(mode="json", exclude={"title"}),
+        "code": code_sha256(),
+        "degraded": degraded_sha256,
+        "task": task,
+        "size": size,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Made:
+    """How an output was made."""
+
+    output_sha256: str
+    """Names its picture."""
+    seconds: float
+    """Of the method alone."""
+    peak_mb: float | None
+    """Largest resident memory while it worked."""
+    tiles: int
+    """Pieces the method saw the picture in."""
+
+
+class OutputCache:
+    """A folder of outputs.
+
+    Args:
+        folder: Where they live.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def picture(self, sha256: str) -> Path:
+        """Where a picture lies by the hash of its pixels."""
+        return self.folder / "pictures" / sha256[:2] / f"{sha256}.png"
+
+    def get(self, key: str) -> Made | None:
+        """What was made under a key, if its picture is still there."""
+        try:
+            made = Made(**json.loads(self._entry(key).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return made if self.picture(made.output_sha256).exists() else None
+
+    def put(self, key: str, made: Made, png: bytes) -> None:
+        """Keep an output.
+
+        Raises:
+            NotWritten: The disk is full or may not be written to.
+        """
+        picture = self.picture(made.output_sha256)
+        if not picture.exists():
+            replace_file(picture, png)
+        replace_file(self._entry(key), json.dumps(made.__dict__).encode())
+
+    def _entry(self, key: str) -> Path:
+        return self.folder / "made" / key[:2] / f"{key}.json"
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or a copy where the disk has no hard links.
+
+    Raises:
+        OSError: The disk is full or may not be written to.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        shutil.copyfile(source, part)
+    os.replace(part, target)

@@ -1,0 +1,154 @@
+"""Keep finished runs in a data set on the Hugging Face Hub, where a Space's disk is lost.
+
+The data set holds one folder for each run, as a `RunStore` does, so a copy of it is a store. The
+Hub is asked for a sign of life before anything is sent, because its client would wait long for a
+dead one.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from eval.data.pairs import BenchmarkUnavailable
+from mirnet.errors import InvalidRequest
+from mirnet.weights.hub import hub_endpoint
+
+from .store import RunStore, StoredRun
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitScheduler, HfApi
+
+SETTING = "MIRNET_RESULTS_REPO"
+"""Environment variable with the data set that a Space keeps its runs in, as ORG/NAME."""
+DOCUMENTS = ("run.json", "pairs.json", "scores.jsonl")
+"""Files of a run without its pictures."""
+PICTURES = ("outputs/*.png", "thumbs/*.jpg")
+"""Its pictures."""
+CONTACT_SECONDS = 4.0
+"""How long the Hub may take to answer at first."""
+MINUTES = 5.0
+"""Between two commits of the scheduler."""
+
+
+def results_repo() -> str | None:
+    """The data set named by $MIRNET_RESULTS_REPO, or None."""
+    return os.environ.get(SETTING, "").strip() or None
+
+
+def publish_run(
+    stored: StoredRun, repo: str, private: bool = True, with_pictures: bool = False
+) -> str:
+    """Put a finished run into a data set on the Hub, in one commit.
+
+    Args:
+        stored: The run.
+        repo: Data set as ORG/NAME; it is made where it is not there.
+        private: Whether only its owners may see it.
+        with_pictures: Whether outputs, inputs, targets and thumbnails go along; their licences may
+            forbid it.
+
+    Returns:
+        Address of the run's folder in that commit.
+
+    Raises:
+        InvalidRequest: The run has not ended, or the data set is public and `private` was asked.
+        BenchmarkUnavailable: The Hub cannot be reached or refuses.
+    """
+    run = stored.header()
+    if run.status != "done":
+        raise InvalidRequest(
+            f"Run {run.id} is {run.status}, and only finished runs are published: resume it first."
+        )
+    api = _contacted(repo, private)
+    try:
+        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=stored.folder,
+            path_in_repo=run.id,
+            allow_patterns=[*DOCUMENTS, *(PICTURES if with_pictures else ())],
+            commit_message=f"Add run {run.id}",
+        )
+    except Exception as error:
+        raise _refused(api, repo, error) from error
+    return f"{api.endpoint}/datasets/{repo}/tree/{commit.oid}/{run.id}"
+
+
+def scheduler(
+    store: RunStore, repo: str, minutes: float = MINUTES, private: bool = True
+) -> "CommitScheduler":
+    """Send what is new in a store to a data set every few minutes, in the background.
+
+    Runs under way are sent as far as they are; pictures stay here. A commit that fails is logged
+    and tried again at the next turn.
+
+    Args:
+        store: The runs.
+        repo: Data set as ORG/NAME, usually `results_repo()`; it is made where it is not there.
+        minutes: Between two commits.
+        private: Whether only its owners may see it.
+
+    Returns:
+        The scheduler, at work; `stop()` ends it.
+
+    Raises:
+        InvalidRequest: The data set is public and `private` was asked.
+        BenchmarkUnavailable: The Hub cannot be reached or refuses.
+    """
+    from huggingface_hub import CommitScheduler
+
+    api = _contacted(repo, private)
+    try:
+        return CommitScheduler(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=store.folder,
+            every=minutes,
+            private=private,
+            allow_patterns=[f"*/{name}" for name in DOCUMENTS],
+            hf_api=api,
+        )
+    except Exception as error:
+        raise _refused(api, repo, error) from error
+
+
+def _contacted(repo: str, private: bool) -> "HfApi":
+    """Ask the Hub about the data set; one that is not there is no fault."""
+    from huggingface_hub import HfApi, errors
+
+    api = HfApi(endpoint=hub_endpoint())
+    try:
+        found = api.dataset_info(repo, timeout=CONTACT_SECONDS)
+    except errors.GatedRepoError as error:
+        raise _refused(api, repo, error) from error
+    except errors.RepositoryNotFoundError:
+        return api
+    except Exception as error:
+        raise _refused(api, repo, error) from error
+    if private and not found.private:
+        raise InvalidRequest(
+            f"{repo} is a public data set: name a private one, or ask to publish openly."
+        )
+    return api
+
+
+def _refused(api: "HfApi", repo: str, error: Exception) -> BenchmarkUnavailable:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.HFValidationError):
+        return BenchmarkUnavailable(f"{repo!r} is no name of a data set: write ORG/NAME.")
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return BenchmarkUnavailable(
+            f"HF_HUB_OFFLINE is set, so nothing can be published to {repo}: unset it."
+        )
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    if status in (401, 403) or isinstance(error, errors.LocalTokenNotFoundError):
+        return BenchmarkUnavailable(
+            f"The Hub does not let you write to {repo}: run `hf auth login` with a token that may "
+            "write there, or set HF_TOKEN."
+        )
+    told = f"answers with status {status}" if status else "cannot be reached"
+    return BenchmarkUnavailable(
+        f"{api.endpoint} {told}, so nothing was published to {repo}: the run is safe on this "
+        "machine, try again later."
+    )

@@ -1,0 +1,198 @@
+"""Is a stored number right? Recompute a sample of a run, or all of it, and say what came out.
+
+Three questions are asked of every row: is the stored picture the one that was scored, do the
+stored picture and the truth give the stored score, and does the method make that picture again?
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
+from mirnet.errors import MIRNetError
+from mirnet.images.picture import read_image
+
+from .runner import assignment_of, unchanged_items
+from .store import Row, Run, StoredRun
+from .worker import Worker, storable
+
+TOLERANCE_DB = 1e-6
+"""Sums in another order move a PSNR by less."""
+TOLERANCE_SSIM = 1e-9
+"""And an SSIM by less."""
+
+Outcome = Literal["same", "differs", "cannot be checked"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One recomputed number or picture."""
+
+    pair: str
+    """Id of the pair."""
+    method: str
+    """Id of the method."""
+    what: str
+    """'stored picture', 'score (PROTOCOL)' or 'restored again'."""
+    outcome: Outcome
+    """How it ended."""
+    detail: str
+    """Both values, or why it could not be checked."""
+
+
+def verify(
+    stored: StoredRun,
+    *,
+    sample: int | None = 5,
+    seed: int = 0,
+    offline: bool = False,
+    allow_code: bool = False,
+) -> Iterator[Finding]:
+    """Recompute rows of a run.
+
+    Args:
+        stored: The run.
+        sample: Rows to recompute, chosen by seed; None for all.
+        seed: Chooses them.
+        offline: Never ask the Hub.
+        allow_code: Whether methods may be a person's own code.
+
+    Yields:
+        `Finding` for every question asked.
+
+    Raises:
+        InvalidRequest: Files of the run are damaged.
+    """
+    run = stored.header()
+    rows = [row for row in stored.rows() if row.error is None]
+    if sample is not None and sample < len(rows):
+        chosen = np.random.default_rng(seed).choice(len(rows), sample, replace=False)
+        rows = [rows[index] for index in sorted(chosen)]
+    assignment = assignment_of(stored, offline=offline, allow_code=allow_code)
+    worker: Worker | None = None
+    items: dict[str, Item] = {}
+    reason = ""
+    try:
+        items = {item.id: item for item in unchanged_items(stored, run, assignment)}
+        worker = Worker(assignment)
+    except MIRNetError as error:
+        reason = str(error)
+    for row in rows:
+        yield from _findings(stored, run, row, worker, items.get(row.pair), reason)
+
+
+def _findings(
+    stored: StoredRun, run: Run, row: Row, worker: Worker | None, item: Item | None, reason: str
+) -> Iterator[Finding]:
+    finding, pixels = _stored_pixels(stored, row)
+    yield finding
+    pair: Pair | None = None
+    if worker is not None and item is not None:
+        try:
+            pair = worker.pair(item)
+        except BenchmarkUnavailable as error:
+            reason = str(error)
+    if pair is not None and (pair.degraded_sha256, pair.target_sha256) != (
+        row.degraded_sha256,
+        row.target_sha256,
+    ):
+        detail = "the benchmark's files are not those that were scored"
+        yield Finding(row.pair, row.method, "pictures of the pair", "differs", detail)
+        return
+    yield from _scores(run, row, worker, pair, pixels, reason)
+    yield _again(run, row, worker, pair, pixels, reason)
+
+
+def _stored_pixels(stored: StoredRun, row: Row) -> tuple[Finding, np.ndarray | None]:
+    """Read the stored picture; None where it is not the one that was scored."""
+
+    def found(outcome: Outcome, detail: str) -> Finding:
+        return Finding(row.pair, row.method, "stored picture", outcome, detail)
+
+    try:
+        pixels = read_image(stored.output(str(row.output_sha256))).pixels
+    except MIRNetError as error:
+        return found("cannot be checked", str(error)), None
+    sha256 = pixels_sha256(pixels)
+    if sha256 == row.output_sha256:
+        return found("same", _short(sha256)), pixels
+    detail = f"its pixels hash to {_short(sha256)}, the run says {_short(row.output_sha256)}"
+    return found("differs", detail), None
+
+
+def _scores(
+    run: Run,
+    row: Row,
+    worker: Worker | None,
+    pair: Pair | None,
+    pixels: np.ndarray | None,
+    reason: str,
+) -> Iterator[Finding]:
+    for name, then in row.scores.items():
+        what = f"score ({name})"
+        protocols = worker.protocols if worker else []
+        protocol = next((one for one in protocols if one.name == name), None)
+        if worker is None or pair is None or pixels is None or protocol is None:
+            why = reason or (
+                "there is no trustworthy stored picture"
+                if pixels is None
+                else f"this version does not compute {name}"
+            )
+            yield Finding(row.pair, row.method, what, "cannot be checked", why)
+            continue
+        now = worker.score(protocol, pixels, pair)
+        same = (
+            now.psnr_db == then.psnr_db or abs(now.psnr_db - then.psnr_db) <= TOLERANCE_DB
+        ) and abs(now.ssim - then.ssim) <= TOLERANCE_SSIM
+        detail = (
+            f"stored {then.psnr_db:.4f} dB / {then.ssim:.6f}, now {now.psnr_db:.4f} dB / "
+            f"{now.ssim:.6f}"
+        )
+        yield Finding(row.pair, row.method, what, "same" if same else "differs", detail)
+
+
+def _again(
+    run: Run,
+    row: Row,
+    worker: Worker | None,
+    pair: Pair | None,
+    pixels: np.ndarray | None,
+    reason: str,
+) -> Finding:
+    def found(outcome: Outcome, detail: str) -> Finding:
+        return Finding(row.pair, row.method, "restored again", outcome, detail)
+
+    if worker is None or pair is None:
+        return found("cannot be checked", reason)
+    try:
+        method = worker.method(row.method)
+        then = next(info for info in run.methods if info.id == row.method)
+        if method.info.weights_sha256 != then.weights_sha256:
+            now = str(method.info.weights_sha256)[:12]
+            return found(
+                "differs",
+                f"the weights here are {now}, the run used {str(then.weights_sha256)[:12]}",
+            )
+        again, made = worker.restore(pair, row.method)
+    except MIRNetError as error:
+        return found("cannot be checked", str(error))
+    if made.output_sha256 == row.output_sha256:
+        return found("same", "every pixel")
+    if pixels is None:
+        return found(
+            "differs", f"now {made.output_sha256[:12]}, then {str(row.output_sha256)[:12]}"
+        )
+    if pixels.shape != again.shape:
+        return found("differs", f"now {again.shape[1]} x {again.shape[0]} pixels")
+    largest = np.abs(_unit(pixels) - _unit(again)).max()
+    return found("differs", f"by up to {255 * largest:.3f} of 255")
+
+
+def _short(sha256: str | None) -> str:
+    return str(sha256)[:12]
+
+
+def _unit(pixels: np.ndarray) -> np.ndarray:
+    return storable(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).astype(float) / 65535

@@ -1,0 +1,264 @@
+"""The unit of work: one pair and one method to one row, the same in every engine."""
+
+import contextlib
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eval.data.benchmarks import Benchmark, open_benchmark
+from eval.data.pairs import Item, Pair, pixels_sha256
+from eval.methods.registry import Method, Restorer, get_method
+from mirnet.errors import MIRNetError
+from mirnet.images.picture import Picture, encode_image
+from mirnet.memory import is_out_of_memory
+from mirnet.metrics.protocols import Protocol, get_protocol
+
+from .output_cache import Made, OutputCache, key_of
+from .store import THUMB_PX, NotWritten, ProtocolScore, Row, RunMethod, eight_bit
+
+WARM_UP_PX = 32
+"""Side of the picture that a method is warmed up on."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker needs to know, in a form that can be sent to another process."""
+
+    benchmark: Benchmark
+    """Where the pairs come from."""
+    folder: Path | None
+    """A person's own files."""
+    offline: bool
+    """Never ask the Hub."""
+    task: str
+    """Id of the task."""
+    methods: tuple[RunMethod, ...]
+    """What is compared."""
+    protocols: tuple[str, ...]
+    """Ids of the protocols, the first one first."""
+    cache: Path | None
+    """Folder of outputs made before; None makes every output anew."""
+    allow_code: bool = False
+    """Whether methods may be a person's own code."""
+    threads: int | None = None
+    """Threads of the networks; None leaves them as they are."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What came of one pair and one method."""
+
+    row: Row
+    """The numbers."""
+    pictures: tuple[tuple[str, bytes], ...]
+    """Name and PNG of the output, of what it was given, and of the truth."""
+    thumbs: tuple[tuple[str, bytes], ...]
+    """Name and JPEG of the same, small."""
+
+
+class Worker:
+    """Scores pairs; keeps the last pair and every loaded method.
+
+    Args:
+        assignment: What to do.
+    """
+
+    def __init__(self, assignment: Assignment):
+        self.assignment = assignment
+        self.reader = open_benchmark(
+            assignment.benchmark, folder=assignment.folder, offline=assignment.offline
+        )
+        self.protocols: list[Protocol] = [get_protocol(name) for name in assignment.protocols]
+        self.cache = OutputCache(assignment.cache) if assignment.cache else None
+        self._infos = {info.id: info for info in assignment.methods}
+        self._restorers: dict[str, Restorer] = {}
+        self._pair: Pair | None = None
+        if assignment.threads:
+            import torch
+
+            torch.set_num_threads(assignment.threads)
+
+    def method(self, method_id: str) -> Method:
+        """Make a method as its recorded settings say.
+
+        Raises:
+            InvalidRequest: It cannot be had here.
+        """
+        return get_method(
+            method_id,
+            self.assignment.task,
+            settings=self._infos[method_id].settings,
+            allow_code=self.assignment.allow_code,
+        )
+
+    def restorer(self, method_id: str) -> Restorer:
+        """Load a method once, and let it do its imports on a few pixels, which nobody times."""
+        if method_id not in self._restorers:
+            restorer = self.method(method_id).load()
+            scale = self.assignment.benchmark.scale
+            few = Picture(np.full((WARM_UP_PX, WARM_UP_PX, 3), 128, np.uint8))
+            with contextlib.suppress(Exception):  # what is wrong with it shows on the pictures
+                restorer(few, (WARM_UP_PX * scale, WARM_UP_PX * scale))
+            self._restorers[method_id] = restorer
+        return self._restorers[method_id]
+
+    def pair(self, item: Item) -> Pair:
+        """Read a pair, or take it from the last time.
+
+        Raises:
+            BenchmarkUnavailable: See `eval.data.pairs.Reader.load`.
+        """
+        if self._pair is None or self._pair.id != item.id:
+            self._pair = self.reader.load(item)
+        return self._pair
+
+    def work(self, item: Item, method_id: str) -> Work:
+        """Restore one picture, score it, and say what happened.
+
+        A method that fails leaves a row that says why.
+
+        Raises:
+            BenchmarkUnavailable: The pair cannot be read.
+            NotWritten: The cache is on a full disk.
+        """
+        pair = self.pair(item)
+        facts = {
+            "pair": pair.id,
+            "method": method_id,
+            "degraded_sha256": pair.degraded_sha256,
+            "target_sha256": pair.target_sha256,
+        }
+        try:
+            pixels, made, cached = self._output(pair, method_id)
+            scores = {
+                protocol.name: self.score(protocol, pixels, pair)
+                for protocol in self.protocols
+                if pair.target is not None
+            }
+        except NotWritten:  # no picture's fault, and the next one would meet it too
+            raise
+        except MIRNetError as error:
+            return Work(Row(**facts, error=str(error)), (), ())
+        except Exception as error:  # one picture's trouble must not end a run of hours
+            reason = f"{type(error).__name__}: {error}"[:300]
+            if is_out_of_memory(error):
+                reason = (
+                    "There is not enough memory for this picture: close other programs, then "
+                    "resume the run, or give smaller pictures."
+                )
+            return Work(Row(**facts, error=reason), (), ())
+        height, width = pixels.shape[:2]
+        row = Row(
+            **facts,
+            scores=scores,
+            seconds=made.seconds,
+            megapixels=height * width / 1e6,
+            peak_mb=made.peak_mb,
+            tiles=made.tiles,
+            width=width,
+            height=height,
+            output_sha256=made.output_sha256,
+            cached=cached,
+        )
+        shown = [(made.output_sha256, pixels), (pair.degraded_sha256, pair.degraded.pixels)]
+        if pair.target is not None and pair.target_sha256:
+            shown.append((pair.target_sha256, pair.target.pixels))
+        return Work(
+            row,
+            tuple((name, png(values)) for name, values in shown),
+            tuple((name, thumbnail(values)) for name, values in shown),
+        )
+
+    def score(self, protocol: Protocol, pixels: np.ndarray, pair: Pair) -> ProtocolScore:
+        """Compare an output with the truth.
+
+        Raises:
+            InvalidRequest: See `Protocol.score`.
+        """
+        assert pair.target is not None
+        found = protocol.score(pixels, pair.target.pixels, self.assignment.benchmark.scale)
+        return ProtocolScore(psnr_db=found.psnr_db, ssim=found.ssim)
+
+    def restore(self, pair: Pair, method_id: str) -> tuple[np.ndarray, Made]:
+        """Run a method.
+
+        Returns:
+            The output as it is stored and scored, (H, W, 3) uint8 or uint16, and how it was made.
+        """
+        restorer, size = self.restorer(method_id), self._size(pair)
+        _forget_peak()
+        began = time.perf_counter()
+        output = restorer(pair.degraded, size)
+        seconds = time.perf_counter() - began
+        pixels = storable(output.pixels)
+        return pixels, Made(pixels_sha256(pixels), seconds, _peak_mb(), output.tiles)
+
+    def _output(self, pair: Pair, method_id: str) -> tuple[np.ndarray, Made, bool]:
+        from mirnet.images.picture import read_image
+
+        info = self._infos[method_id]
+        if self.cache is None or info.kind == "custom":
+            return *self.restore(pair, method_id), False
+        key = key_of(info, pair.degraded_sha256, self.assignment.task, self._size(pair))
+        made = self.cache.get(key)
+        if made is not None:
+            with contextlib.suppress(MIRNetError):
+                pixels = read_image(self.cache.picture(made.output_sha256)).pixels
+                if pixels_sha256(pixels) == made.output_sha256:
+                    return pixels, made, True
+        pixels, made = self.restore(pair, method_id)
+        self.cache.put(key, made, png(pixels))
+        return pixels, made, False
+
+    def _size(self, pair: Pair) -> tuple[int, int]:
+        if pair.target is not None:
+            return pair.target.height, pair.target.width
+        scale = self.assignment.benchmark.scale
+        return pair.degraded.height * scale, pair.degraded.width * scale
+
+
+def storable(pixels: np.ndarray) -> np.ndarray:
+    """Round floating-point outputs to 16 bits, which moves no PSNR below 90 dB; keep whole numbers.
+
+    Args:
+        pixels: (H, W, 3) uint8, uint16, or floating point in [0, 1]; values outside are clipped.
+    """
+    if pixels.dtype.kind == "u":
+        return pixels
+    return np.rint(np.clip(pixels, 0, 1) * np.float32(65535)).astype(np.uint16)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Encode (H, W, 3) uint8 or uint16 without loss."""
+    return encode_image(Picture(pixels), "PNG")
+
+
+def thumbnail(pixels: np.ndarray) -> bytes:
+    """Encode a small JPEG of (H, W, 3) uint8 or uint16."""
+    from PIL import Image
+
+    image = Image.fromarray(eight_bit(pixels))
+    image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
+    return encode_image(Picture(np.asarray(image)), "JPEG", quality=88)
+
+
+def _forget_peak() -> None:
+    """Begin a new measurement of the largest resident memory, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mb() -> float | None:
+    """Largest resident memory since `_forget_peak`, in megabytes."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return None

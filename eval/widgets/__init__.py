@@ -1,1 +1,0 @@
-"""What every view of the Evaluate page has in common."""

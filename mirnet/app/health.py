@@ -1,0 +1,113 @@
+"""A self-check: are the weights intact, is there room, is the Hub in reach, which versions run."""
+
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mirnet import __version__
+from mirnet.weights import catalogue
+from mirnet.weights.hub import hub_endpoint, is_offline
+from mirnet.weights.load import cache_folder, locate
+from mirnet.weights.store import file_sha256
+
+LEAST_DISK_BYTES = 500 * 10**6
+"""Free space below which uploads and results soon find no room."""
+LEAST_MEMORY_BYTES = 1_500 * 10**6
+"""Available memory below which a large photo may not fit."""
+HUB_SECONDS = 3.0
+"""How long the Hub may take to answer."""
+PACKAGES = ("torch", "gradio", "datasets", "numpy", "pillow")
+"""Whose versions are told."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    """One of "weights", "disk", "memory", "hub", "versions"."""
+    ok: bool
+    """Whether the app can work with it."""
+    words: str
+    """One sentence or list; no path of this machine in it."""
+
+
+def check(hub: bool = True) -> list[Finding]:
+    """Look at everything the app stands on.
+
+    Args:
+        hub: Whether to ask the Hub, which may take `HUB_SECONDS`.
+
+    Returns:
+        One finding for each thing; the Hub's is fine either way, because the app works without it.
+    """
+    found = [_weights(), _disk(), _memory()]
+    if hub:
+        found.append(_hub())
+    return [*found, Finding("versions", True, _versions())]
+
+
+def document(findings: list[Finding]) -> dict[str, Any]:
+    """Findings as a document for monitors: `{"ok": ..., "findings": [...]}`."""
+    return {
+        "ok": all(finding.ok for finding in findings),
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _versions() -> str:
+    own = f"mirnet {__version__}, Python {platform.python_version()}"
+    return ", ".join([own, *(f"{name} {version(name)}" for name in PACKAGES)])
+
+
+def _weights() -> Finding:
+    """Hash every set of weights that belongs to this program, against its card."""
+    entries = [e for e in catalogue.load_catalogue().values() if e.kind == "embedded"]
+    files: dict[Path, str | None] = {}
+    for entry in entries:
+        path, card = locate(entry.id), catalogue.read_card(entry)
+        if path is not None:
+            files[path] = card.sha256 if card is not None else None
+    wrong = sorted(path.name for path, sha in files.items() if file_sha256(path) != sha)
+    if wrong:
+        names = ", ".join(wrong)
+        return Finding("weights", False, f"Damaged or without a card: {names}. Check out again.")
+    return Finding("weights", bool(files), f"{len(files)} files of ours are as their cards say.")
+
+
+def _disk() -> Finding:
+    """Room where uploads and results go, and whether the cache can be written."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    cache = cache_folder()
+    standing = next((p for p in (cache, *cache.parents) if p.exists()), cache)
+    words = f"{free / 1e9:.1f} GB free for uploads and results"
+    if not os.access(standing, os.W_OK):
+        return Finding("disk", False, f"{words}; the cache folder cannot be written.")
+    return Finding("disk", free >= LEAST_DISK_BYTES, f"{words}.")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    available = psutil.virtual_memory().available
+    own = psutil.Process().memory_info().rss
+    words = f"{available / 1e9:.1f} GB available, {own / 1e9:.2f} GB used by this program."
+    return Finding("memory", available >= LEAST_MEMORY_BYTES, words)
+
+
+def _hub() -> Finding:
+    """Whether the Hub answers; the app works without it, only downloads wait."""
+    import requests
+
+    if is_offline():
+        return Finding("hub", True, "Not asked: HF_HUB_OFFLINE is set.")
+    try:
+        requests.head(hub_endpoint() or "https://huggingface.co", timeout=HUB_SECONDS)
+    except requests.RequestException:
+        return Finding("hub", True, "Not reachable: what is here works, downloads do not.")
+    return Finding("hub", True, "Reachable.")

@@ -1,0 +1,175 @@
+"""Put the app on a Hugging Face Space: choose its files, check them, upload them as one commit."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.weights.hub import hub_endpoint, hub_name, is_offline
+
+ROOT = Path(__file__).parents[2]
+"""The folder that holds app.py."""
+PARTS = ("README.md", "LICENSE", "requirements.txt", "app.py", "mirnet", "eval", "examples")
+"""What a Space needs; tests and training runs stay here."""
+SECRETS = (
+    re.compile(rb"\bhf_[A-Za-z0-9]{20,}"),
+    re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{30,}"),
+    re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
+    re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+)
+"""Tokens of the Hub and GitHub, access keys of AWS, private keys."""
+
+
+class SpaceRefused(MIRNetError):
+    """The Hub cannot be reached, or does not let you write to the Space."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One file of the Space."""
+
+    path: str
+    """In the Space, with slashes."""
+    source: Path
+    """Where it lies."""
+    size: int
+    """Bytes."""
+
+
+def stage(root: Path = ROOT) -> list[Staged]:
+    """Choose and check the files of a Space.
+
+    Args:
+        root: Folder with app.py.
+
+    Returns:
+        The files, by path.
+
+    Raises:
+        InvalidRequest: A part is missing, README.md has no front matter that starts the app, or a
+            file holds what looks like a secret.
+    """
+    missing = [part for part in PARTS if not (root / part).exists()]
+    if missing:
+        raise InvalidRequest(
+            f"{root} has no {', '.join(missing)}: push from a complete checkout of MIRNet Studio."
+        )
+    files = sorted(path for part in PARTS for path in _files(root / part))
+    staged = [
+        Staged(path.relative_to(root).as_posix(), path, path.stat().st_size) for path in files
+    ]
+    _check_front_matter(root / "README.md", staged)
+    for file in staged:
+        _check_secrets(file)
+    return staged
+
+
+def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
+    """Upload files to a Space, which is made where there is none; other files there are removed.
+
+    Args:
+        repo: 'ORG/NAME'.
+        staged: What `stage` returned.
+        private: Whether a new Space is hidden from others.
+
+    Returns:
+        The Space's address.
+
+    Raises:
+        InvalidRequest: The name is no name of a Space.
+        SpaceRefused: The Hub cannot be reached, or does not let you write there.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, errors
+
+    if not re.fullmatch(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", repo):
+        raise InvalidRequest(f"{repo[:80]!r} is no name of a Space: give ORG/NAME.")
+    if is_offline():
+        raise SpaceRefused("HF_HUB_OFFLINE is set, so nothing is uploaded: unset it.")
+    hub = hub_name()
+    api = HfApi(endpoint=hub_endpoint())
+    refused = SpaceRefused(
+        f"{hub} does not let you write to {repo}: run `hf auth login` with a token that may write, "
+        "and check the name."
+    )
+    try:
+        api.create_repo(repo, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        kept = {file.path for file in staged} | {".gitattributes"}
+        gone = [p for p in api.list_repo_files(repo, repo_type="space") if p not in kept]
+        done = api.create_commit(
+            repo,
+            repo_type="space",
+            operations=[
+                *(CommitOperationAdd(file.path, _content(file, repo)) for file in staged),
+                *(CommitOperationDelete(path) for path in gone),
+            ],
+            commit_message="Update MIRNet Studio",
+        )
+    except (errors.LocalTokenNotFoundError, errors.RepositoryNotFoundError) as error:
+        raise refused from error
+    except errors.HfHubHTTPError as error:
+        if error.response.status_code in (401, 403):
+            raise refused from error
+        raise SpaceRefused(
+            f"{hub} answered the upload to {repo} with error {error.response.status_code}: try "
+            "again later; the Space is as it was."
+        ) from error
+    except Exception as error:
+        # Which HTTP library the others come from differs between releases of the client.
+        raise SpaceRefused(
+            f"The upload to {repo} did not work because {hub} cannot be reached: check the "
+            "connection and push again; the Space is as it was."
+        ) from error
+    return str(done.repo_url)
+
+
+def _files(part: Path) -> list[Path]:
+    """A file, or the files below a folder: no links, nothing hidden, nothing compiled."""
+    if part.is_file():
+        return [part]
+    return [
+        path
+        for path in part.rglob("*")
+        if path.is_file()
+        and not path.is_symlink()
+        and path.suffix not in (".pyc", ".pyo", ".log")
+        and not any(p.startswith(".") or p == "__pycache__" for p in path.relative_to(part).parts)
+    ]
+
+
+def _content(file: Staged, repo: str) -> "str | bytes":
+    """What to upload: the file itself, but the README with a picture that others can load.
+
+    In a checkout its `thumbnail` is a path; the Hub wants an address.
+    """
+    if file.path != "README.md":
+        return str(file.source)
+    before, rule, after = file.source.read_text(encoding="utf-8").partition("\n---\n")
+    here = f"{hub_endpoint() or 'https://huggingface.co'}/spaces/{repo}/resolve/main/"
+    linked = re.sub(r"(?m)^(thumbnail: )(?!https?://)", rf"\g<1>{here}", before)
+    return (linked + rule + after).encode()
+
+
+def _check_front_matter(readme: Path, staged: Sequence[Staged]) -> None:
+    from huggingface_hub import metadata_load
+
+    front = metadata_load(readme) or {}
+    if front.get("sdk") != "gradio" or front.get("app_file") not in {f.path for f in staged}:
+        raise InvalidRequest(
+            "README.md has to begin with a front matter that says `sdk: gradio` and names the "
+            "app_file: without it a Space does not start."
+        )
+
+
+def _check_secrets(file: Staged) -> None:
+    if file.source.suffix in (".safetensors", ".png", ".jpg", ".parquet"):
+        return
+    content = file.source.read_bytes()
+    for pattern in SECRETS:
+        found = pattern.search(content)
+        if found:
+            line = content.count(b"\n", 0, found.start()) + 1
+            raise InvalidRequest(
+                f"{file.path}, line {line}, holds what looks like a token or key: remove it (and "
+                "revoke it, if it was one), then push again."
+            )

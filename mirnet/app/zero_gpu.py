@@ -1,0 +1,126 @@
+"""Restoration in a process of its own, which a Space with a shared GPU (ZeroGPU) starts for it.
+
+There the GPU exists only inside of the function that borrows it. That function runs in a fork of
+the app: its arguments and what it yields are pickled, and nothing it changes in memory comes back.
+Everything else (evaluations, the look inside) computes on the Space's processor.
+"""
+
+import contextlib
+import copy
+import os
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirnet.device import SETTING, gpu_or_cpu
+from mirnet.errors import MIRNetError
+from mirnet.images.picture import size_of
+from mirnet.tasks import TASKS
+from mirnet.weights import catalogue
+from mirnet.weights import load as weights
+
+from .jobs import Order, Run, restore_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mirnet.restoration.job import Restored, TileDone
+
+Apart = Callable[[str, Order], "Generator[TileDone | Restored | MIRNetError]"]
+"""Restores one file: tile events, then the result, or the error that kept it from one."""
+
+START_SECONDS = 15
+"""For a new process and its first pass."""
+SECONDS_A_MEGAPIXEL = {True: 1.5, False: 6.0}
+"""Of the result, one view: reading, computing and sending back. For the compact networks and for
+the papers'. Estimated from their multiply-adds, not measured: no GPU of the kind was at hand."""
+MOST_SECONDS = 120
+"""What a visitor without an account may use in a day."""
+UNKNOWN_PIXELS = 12_000_000
+"""Taken for a photo that cannot be read."""
+
+_placed: dict[str, weights.LoadedWeights] = {}
+
+
+def place_weights(device: str) -> list[str]:
+    """Copy this program's own weights to a device, before the app starts.
+
+    ZeroGPU keeps what was put on "cuda" at the start and moves it to each GPU it lends. From then
+    on everything that names no device computes on the CPU, because outside of the borrowing
+    function there is no GPU, although torch says so.
+
+    Args:
+        device: "cuda".
+
+    Returns:
+        Ids of the weights that are there now.
+    """
+    moved: dict[Path, nn.Module] = {}  # some files serve several tasks
+    for entry in catalogue.load_catalogue().values():
+        path = weights.locate(entry.id) if entry.kind == "embedded" else None
+        if path is not None:
+            loaded = weights.load(entry.id)
+            if path not in moved:
+                moved[path] = copy.deepcopy(loaded.model).to(device)
+            _placed[entry.id] = replace(loaded, model=moved[path])
+    os.environ[SETTING] = "cpu"
+    return list(_placed)
+
+
+def restore_apart(path: str, order: Order) -> "Generator[TileDone | Restored | MIRNetError]":
+    """Restore one file, with nothing but plain values in and out.
+
+    Args:
+        path: A file on this machine.
+        order: What to do.
+
+    Yields:
+        One event a tile, then the result. An error of ours comes last instead of being raised:
+        of an exception nothing but its class would arrive on the other side.
+    """
+    device = gpu_or_cpu()
+    work = restore_file(path, order, Run(), _placed.get(order.weights), device)
+    with contextlib.closing(work):
+        try:
+            yield from work
+        except MIRNetError as error:
+            yield error
+
+
+def restore_by(apart: Apart, path: str, order: Order) -> "Generator[TileDone | Restored]":
+    """Restore one file through a wrapped `restore_apart`; closing the iterator stops it there.
+
+    Raises:
+        MIRNetError: As `mirnet.app.jobs.restore_file`.
+    """
+    with contextlib.closing(apart(path, order)) as events:
+        for event in events:
+            if isinstance(event, MIRNetError):
+                raise event
+            yield event
+
+
+def gpu_seconds(path: str, order: Order) -> int:
+    """For how long to borrow the GPU: enough for the photo, little enough to be let in soon.
+
+    Args:
+        path: A file on this machine.
+        order: What to do.
+
+    Returns:
+        Whole seconds up to `MOST_SECONDS`.
+    """
+    try:
+        width, height = size_of(path)
+        pixels = width * height
+    except MIRNetError:  # the decoder will say so in words
+        pixels = UNKNOWN_PIXELS
+    task = TASKS.get(order.task)
+    if task is not None and not order.same_size:
+        pixels *= task.scale**2
+    entry = catalogue.load_catalogue().get(order.weights)
+    compact = entry is not None and entry.kind == "embedded"
+    views = 8 if order.ensemble else 1
+    seconds = START_SECONDS + SECONDS_A_MEGAPIXEL[compact] * views * pixels / 1e6
+    return min(round(seconds), MOST_SECONDS)

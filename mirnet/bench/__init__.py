@@ -1,1 +1,0 @@
-"""Measuring speed, memory and exactness of the networks: `python -m mirnet bench`."""

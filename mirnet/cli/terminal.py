@@ -1,0 +1,63 @@
+"""What the command lines share: plain words, colours, progress, errors as one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from typer.core import TyperGroup
+
+from mirnet.errors import MIRNetError
+
+NO_TERMINAL_COLUMNS = 200
+"""Width of tables that go into a file or pipe."""
+
+
+class Commands(TyperGroup):
+    """Turns errors a person caused into one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MIRNetError as error:
+            complain(str(error))
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            complain("Stopped: what was finished before stays.")
+            raise typer.Exit(130) from error
+
+
+def console(stderr: bool = False) -> Console:
+    """Where words and tables go; wide enough for a table where there is no terminal."""
+    target = Console(stderr=stderr, highlight=False, emoji=False)
+    if not target.is_terminal:
+        target.width = NO_TERMINAL_COLUMNS
+    return target
+
+
+def say(text: str, stderr: bool = False) -> None:
+    """Print a line as it is: no markup, no folding."""
+    console(stderr).print(text, markup=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Print what went wrong, on stderr."""
+    console(stderr=True).print(text, markup=False, soft_wrap=True, style="red")
+
+
+@contextmanager
+def progress(*columns: ProgressColumn) -> Iterator[Progress]:
+    """A progress bar on stderr that leaves nothing behind; silent where there is no terminal."""
+    target = console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=target,
+        transient=True,
+        disable=not target.is_terminal,
+    ) as bar:
+        yield bar

@@ -1,0 +1,65 @@
+"""Small pictures of large ones, for a screen: a reduced whole, and a cut-out at full size.
+
+A phone that is handed a photo of 24 megapixels twice gives up; these stay below what a screen shows
+anyway. They are for looking only: measuring and saving use the full picture.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mirnet.metrics.likeness import eight_bits
+
+from .picture import Picture
+
+PREVIEW_PX = 1600
+"""Longest side of a reduced picture."""
+
+
+def shrink(picture: Picture, longest_px: int = PREVIEW_PX) -> Picture:
+    """Reduce a picture, by area average, until its longest side fits; 8 bits, without EXIF.
+
+    Args:
+        picture: Any picture; a smaller one keeps its size.
+        longest_px: Longest side of the result.
+
+    Returns:
+        A picture with the colour profile of the source.
+    """
+    factor = longest_px / max(picture.height, picture.width)
+    if factor >= 1:
+        return _for_screen(picture, picture.pixels, picture.alpha)
+    import cv2
+
+    width = max(round(picture.width * factor), 1)
+    height = max(round(picture.height * factor), 1)
+
+    def reduce(values: np.ndarray) -> np.ndarray:
+        return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+
+    alpha = None if picture.alpha is None else reduce(picture.alpha)
+    return _for_screen(picture, reduce(picture.pixels), alpha)
+
+
+def cut_out(picture: Picture, across: float, down: float, width_px: int, height_px: int) -> Picture:
+    """Cut a part out at full size, as much of it as there is; 8 bits, without EXIF.
+
+    Args:
+        picture: Any picture.
+        across: Where to look, 0 for the left edge to 1 for the right one.
+        down: The same from top to bottom.
+        width_px: Wanted width.
+        height_px: Wanted height.
+    """
+    width, height = min(width_px, picture.width), min(height_px, picture.height)
+    left = round((picture.width - width) * min(max(across, 0), 1))
+    top = round((picture.height - height) * min(max(down, 0), 1))
+    box = slice(top, top + height), slice(left, left + width)
+    alpha = None if picture.alpha is None else picture.alpha[box]
+    return _for_screen(picture, picture.pixels[box], alpha)
+
+
+def _for_screen(picture: Picture, pixels: np.ndarray, alpha: np.ndarray | None) -> Picture:
+    alpha = None if alpha is None else np.ascontiguousarray(eight_bits(alpha))
+    pixels = np.ascontiguousarray(eight_bits(pixels))
+    return replace(picture, pixels=pixels, alpha=alpha, exif=None)

@@ -1,0 +1,1 @@
+"""The networks of both papers, readable and trainable, and their building blocks."""

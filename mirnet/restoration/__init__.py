@@ -1,0 +1,1 @@
+"""Restoring one photograph: plan, tiles, exact tiles, engines."""

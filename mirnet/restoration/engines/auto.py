@@ -1,0 +1,120 @@
+"""Which engine is quickest: each is timed on one tile, once for a machine and a kind of network.
+
+What was found is kept in `engines.json` in the cache folder, keyed on everything that may change
+it: processor, threads, versions and the sizes of the network, not its values. The file is a
+convenience: where it cannot be read or written, times are taken again.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mirnet import __version__
+from mirnet.weights.store import cache_folder
+
+from . import prepare, probe, rivals
+from .transforms import transforms
+
+TILE_STEPS = 24
+"""Side of the tile, in steps of the network's grid: 96 pixels for the papers' networks."""
+ROUNDS = 3
+"""Every engine runs this often, in turns; its quickest run counts."""
+CLEARLY = 0.95
+"""An engine has to need less than this share of the reference's time."""
+
+
+def quickest(model: nn.Module, device: torch.device) -> str:
+    """The engine for `auto`: remembered, or timed now.
+
+    On a GPU it is the reference: the others there are not exact.
+    """
+    if device.type != "cpu":
+        return "torch"
+    names = [engine.id for engine in rivals(model, device)]
+    if len(names) == 1:
+        return names[0]
+    key = _key(model, names)
+    remembered = _read().get(key)
+    if isinstance(remembered, dict) and remembered.get("engine") in names:
+        return remembered["engine"]
+    seconds = _times(model, device, names)
+    best = min(seconds, key=lambda name: seconds[name])
+    chosen = best if seconds[best] < CLEARLY * seconds["torch"] else "torch"
+    _remember(key, {"engine": chosen, "seconds": seconds})
+    return chosen
+
+
+def _times(model: nn.Module, device: torch.device, names: list[str]) -> dict[str, float]:
+    """Time one tile with each engine; those that fail are left out."""
+    image = probe(model, TILE_STEPS)
+    ready = [prepare(name, model, device) for name in names]
+    seconds: dict[str, float] = {}
+    for turn in range(ROUNDS + 1):
+        for one in {one.engine: one for one in ready}.values():
+            began = time.perf_counter()
+            with torch.inference_mode():
+                one.network(image if _channels_last(one.network) else image.contiguous())
+            took = time.perf_counter() - began
+            if turn:  # the first run prepares what later ones find
+                seconds[one.engine] = min(took, seconds.get(one.engine, took))
+    return {name: round(value, 5) for name, value in seconds.items()}
+
+
+def _channels_last(network: nn.Module) -> bool:
+    return getattr(network, "channels_last", getattr(network, "stem", 1) > 1)
+
+
+def _key(model: nn.Module, names: list[str]) -> str:
+    shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
+    versions = __version__, torch.__version__
+    machine = processor(), torch.get_num_threads(), transforms() is not None
+    facts = type(model).__name__, shapes, names, versions, machine, TILE_STEPS
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+@cache
+def processor() -> str:
+    """Name of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    told = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    numbers = [told[name] for name in ("cpu family", "model", "stepping") if name in told]
+    return f"{told.get('model name', platform.machine())} ({'/'.join(numbers)})"
+
+
+def _file() -> Path:
+    return cache_folder() / "engines.json"
+
+
+def _read() -> dict:
+    try:
+        known = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(key: str, found: dict) -> None:
+    """Add to the file, replacing it in one step."""
+    path = _file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(_read() | {key: found}, file, indent=1)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError:
+        return  # a cache that cannot be written costs time, nothing else

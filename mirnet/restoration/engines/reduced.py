@@ -1,0 +1,54 @@
+"""Fewer bits inside the network: bfloat16 on CPUs and GPUs that multiply it, float16 on GPUs.
+
+Only what is computed with feature maps is reduced, by PyTorch's autocast; the exposure curve and
+the sum of picture and residual stay in float32. Feature maps are channels last in memory.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from mirnet.models.global_pooling import WHOLE, Pools
+
+from .layout import channels_last, copied_bytes, sharing
+
+
+def missing_bf16(device: torch.device) -> str:
+    """What a device lacks for bfloat16, or ""."""
+    if device.type == "cuda":
+        return "" if torch.cuda.is_bf16_supported() else "this GPU has no bfloat16"
+    if device.type != "cpu":
+        return "it is for CPUs and CUDA"
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # private, so looked up
+    has = any(getattr(torch.cpu, name, lambda: False)() for name in names)
+    return "" if has else "this CPU has neither AMX nor AVX512-BF16"
+
+
+def missing_fp16(device: torch.device) -> str:
+    """What a device lacks for float16, or ""."""
+    return "" if device.type == "cuda" else "it is for CUDA"
+
+
+def with_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A network that computes its residual with fewer bits.
+
+    Args:
+        model: `MIRNet` or `MIRNetV2`.
+        dtype: `torch.bfloat16` or `torch.float16`.
+    """
+    reduced = cast(Any, channels_last(sharing(model)))
+    full = type(model).residual  # type: ignore[attr-defined]
+    device = next(model.parameters()).device.type
+
+    def residual(seen: Tensor, pools: Pools = WHOLE) -> Tensor:
+        with torch.autocast(device, dtype):
+            return full(reduced, seen, pools).float()
+
+    reduced.residual = residual
+    return reduced
+
+
+def extra_bytes(model: nn.Module) -> int:
+    """Memory that `with_precision` takes: autocast keeps weights in 16 bits during a pass."""
+    return copied_bytes(model) + sum(2 * value.numel() for value in model.parameters())

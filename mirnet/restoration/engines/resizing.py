@@ -1,0 +1,214 @@
+"""Between resolutions, each way in one loop over pixels (see `native.py`).
+
+Half of what resizing costs PyTorch on a CPU is maps that are written to be read once: padded ones,
+doubled ones, weighted ones.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mirnet.models import blocks as layers
+
+from .native import Function, Native, check, native
+
+
+class _Resizing(Function):
+    """What both ways have in common."""
+
+    integers: tuple[str, ...] = (
+        "fine",  # the larger map, (H, W, C), channels adjacent
+        "fine_row",  # from a row to the next
+        "fine_pixel",  # from a pixel to the next
+        "fine_height",
+        "fine_width",
+        "coarse",  # the smaller one
+        "coarse_row",
+        "coarse_pixel",
+        "coarse_height",
+        "coarse_width",
+        "channels",
+    )
+
+    def write(self) -> None:
+        """See `Function.write`."""
+        self.fine, self.coarse = self.address("fine"), self.address("coarse")
+
+        def row(y: Any) -> None:
+            rows = self.near(y, "height", "row")
+            fine = self.b.mul(self.doubled(y), self.told["fine_row"])
+            coarse = self.b.mul(y, self.told["coarse_row"])
+
+            def pixel(x: Any) -> None:
+                columns = self.near(x, "width", "pixel")
+                places = [[self.b.add(one, other) for other in columns] for one in rows]
+                fine_pixel = self.b.mul(self.doubled(x), self.told["fine_pixel"])
+                own = self.b.add(coarse, self.b.mul(x, self.told["coarse_pixel"]))
+                corner = self.b.add(fine, fine_pixel)
+                self._channels(lambda channel: self.pixel(places, corner, own, channel))
+
+            self.loop(self.integer(0), self.told["coarse_width"], 1, pixel)
+
+        self.loop(*self.share(self.told["coarse_height"]), 1, row)
+
+    def _channels(self, body: Callable[[Any], None]) -> None:
+        """Write `body` for all channels; what fills no vector is done in shorter ones."""
+        start, longest = self.integer(0), self.lanes
+        for lanes in sorted({longest, min(longest, 4), 1}, reverse=True):
+            self.lanes = lanes
+            whole = self.integer(lanes)
+            stop = self.b.mul(self.b.sdiv(self.told["channels"], whole), whole)
+            self.loop(start, stop, lanes, body)
+            start = stop
+        self.lanes = longest
+
+    def doubled(self, value: Any) -> Any:
+        """Twice an integer."""
+        return self.b.mul(value, self.integer(2))
+
+    def near(self, at: Any, side: str, step: str) -> list[Any]:
+        """How far the three rows or columns are that a coarse pixel is made from, or gives to."""
+        raise NotImplementedError
+
+    def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
+        """All for one coarse pixel.
+
+        Args:
+            places: How far the 3x3 pixels near it are.
+            corner: How far the first of its four fine pixels is.
+            own: How far it is itself.
+            channel: The first of those to do.
+        """
+        raise NotImplementedError
+
+
+class Halving(_Resizing):
+    """`layers.BinomialDown`: [1 2 1] x [1 2 1] / 16 at every other pixel, borders reflected."""
+
+    name = "halving"
+
+    def near(self, at: Any, side: str, step: str) -> list[Any]:
+        """See `_Resizing.near`."""
+        b, one = self.b, self.integer(1)
+        middle, end = self.doubled(at), self.told[f"fine_{side}"]
+        inside = b.icmp_signed(">", middle, self.integer(0))
+        before = b.select(inside, b.sub(middle, one), one)
+        after = b.add(middle, one)
+        after = b.select(b.icmp_signed("<", after, end), after, b.sub(end, self.integer(2)))
+        return [b.mul(place, self.told[f"fine_{step}"]) for place in (before, middle, after)]
+
+    def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
+        """See `_Resizing.pixel`."""
+        rows = [
+            self._weighted([self.load(self.fine, self.b.add(place, channel)) for place in row])
+            for row in places
+        ]
+        made = self.b.fmul(self._weighted(rows), self.number(1 / 16))
+        self.store(made, self.coarse, self.b.add(own, channel))
+
+    def _weighted(self, three: list[Any]) -> Any:
+        return self.plus(2, three[1], self.b.fadd(three[0], three[2]))
+
+
+class Doubling(_Resizing):
+    """`layers.join`: `fine * own + upsample(coarse) * others`, written over `fine`."""
+
+    name = "doubling"
+    integers = (
+        *_Resizing.integers,
+        "own",  # a factor for each channel
+        "others",  # the same
+    )
+
+    def near(self, at: Any, side: str, step: str) -> list[Any]:
+        """See `_Resizing.near`: the last row is repeated beyond the border."""
+        b, none = self.b, self.integer(0)
+        last = b.sub(self.told[f"coarse_{side}"], self.integer(1))
+        before = b.select(b.icmp_signed(">", at, none), b.sub(at, self.integer(1)), none)
+        after = b.select(b.icmp_signed("<", at, last), b.add(at, self.integer(1)), last)
+        return [b.mul(place, self.told[f"coarse_{step}"]) for place in (before, at, after)]
+
+    def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
+        """See `_Resizing.pixel`."""
+        b = self.b
+        factor, other = (self.load(self.address(name), channel) for name in ("own", "others"))
+        seen = [[self.load(self.coarse, b.add(place, channel)) for place in row] for row in places]
+        for down in (0, 1):
+            # A quarter is the neighbour's: the upper one's, the lower one's; then left and right.
+            near = [self._quarter(*pair) for pair in zip(seen[1], seen[2 * down], strict=True)]
+            for right in (0, 1):
+                doubled = self._quarter(near[1], near[2 * right])
+                steps = b.add(
+                    b.mul(self.told["fine_row"], self.integer(down)),
+                    b.mul(self.told["fine_pixel"], self.integer(right)),
+                )
+                place = b.add(b.add(corner, channel), steps)
+                fine = self.load(self.fine, place)
+                self.store(self.plus(doubled, other, b.fmul(fine, factor)), self.fine, place)
+
+    def _quarter(self, value: Any, neighbour: Any) -> Any:
+        return self.plus(0.25, neighbour, self.b.fmul(self.number(0.75), value))
+
+
+def resizing() -> Native | None:
+    """Both functions, compiled for this machine; None where that cannot be."""
+    return native(Halving, Doubling)
+
+
+def _run(
+    compiled: Native, kind: type[_Resizing], fine: Tensor, coarse: Tensor, *more: Tensor
+) -> None:
+    """Run a function on maps (C, H, W), channels last in memory."""
+    values = [
+        value
+        for one in (fine, coarse)
+        for value in (one.data_ptr(), one.stride(1), one.stride(2), *one.shape[1:])
+    ]
+    compiled(kind, *values, len(fine), *(factor.data_ptr() for factor in more))
+
+
+def join(fine: Tensor, own: Tensor | None, coarse: Tensor, others: Tensor | None) -> Tensor:
+    """See `layers.join`, which does it where this cannot."""
+    compiled, last = resizing(), torch.channels_last
+    if compiled is None or not fine.is_contiguous(memory_format=last):
+        return layers.join(fine, own, coarse, others)
+    pictures, channels, height, width = coarse.shape
+    if fine.shape != (pictures, channels, 2 * height, 2 * width):
+        raise ValueError(f"{tuple(coarse.shape)} doubled is not {tuple(fine.shape)}")
+    coarse = coarse.contiguous(memory_format=last)
+    check(fine, coarse)
+    factors = [
+        (fine.new_ones(1, fine.shape[1]) if factor is None else factor.flatten(1).contiguous())
+        for factor in (own, others)
+    ]
+    for number, (one, other) in enumerate(zip(fine, coarse, strict=True)):
+        _run(compiled, Doubling, one, other, *(f[number % len(f)] for f in factors))
+    return fine
+
+
+class CompiledDown(nn.Module):
+    """`layers.BinomialDown`, which does it where this cannot; for inference.
+
+    Args:
+        module: That.
+    """
+
+    def __init__(self, module: layers.BinomialDown):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, ceil(H / 2), ceil(W / 2)), channels last in memory."""
+        compiled, last = resizing(), torch.channels_last
+        pictures, channels, height, width = x.shape
+        if compiled is None or min(height, width) < 2:
+            return self.module(x)
+        x = x.contiguous(memory_format=last)
+        check(x)
+        half = (height + 1) // 2, (width + 1) // 2
+        out = torch.empty(pictures, channels, *half, memory_format=last)
+        for one, other in zip(x, out, strict=True):
+            _run(compiled, Halving, one, other)
+        return out

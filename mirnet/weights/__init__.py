@@ -1,0 +1,1 @@
+"""Weights: the catalogue, safe reading of checkpoint files, downloads, and loading by id."""

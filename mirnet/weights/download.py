@@ -1,0 +1,431 @@
+"""Bring one file over the network: HTTP through pooch, Google Drive through gdown, the Hub.
+
+Each function writes into a folder of its caller's and reports through a `Transfer`, which can also
+stop it. Nothing here judges or keeps what arrived; mirnet/weights/load.py does. Every failure becomes
+one sentence that ends with a way out.
+"""
+
+import contextlib
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from mirnet.errors import WeightsUnavailable
+
+from .catalogue import WeightsEntry
+from .hub import hub_endpoint, hub_name
+
+CHUNK_BYTES = 64 * 2**10
+"""Bytes between two looks at whether the person wants to stop."""
+CONNECT_SECONDS = 5.0
+"""How long a server may take to accept a connection."""
+READ_SECONDS = 15.0
+"""How long a server may stay silent in the middle of a file."""
+HUB_SECONDS = 3.0
+"""How long the Hub may take to say whether a file exists; its own client would try for 24 s."""
+CONTACT_SECONDS = {"hub": 4.0, "drive": 20.0, "http": 12.0}
+"""How long to wait for the first sign of life, names looked up and redirects followed."""
+RETRIES = 3
+"""How often a connection that broke is taken up again without a new byte in between."""
+RETRY_PAUSE_SECONDS = 0.5
+"""Pause before a broken connection is taken up again."""
+SPARE_DISK_BYTES = 64 * 10**6
+"""Space left free on the disk after a download and its conversion."""
+
+
+class Cancelled(Exception):
+    """The caller stopped the transfer; never shown to a person."""
+
+
+@dataclass
+class Transfer:
+    """What a running download and its observer share."""
+
+    max_bytes: int
+    """Larger files are refused."""
+    folder: Path
+    """Where the file is written: the disk whose free space counts."""
+    done_bytes: int = 0
+    """Bytes on disk so far."""
+    total_bytes: int | None = None
+    """Size of the file, once the server has said it."""
+    began: float | None = None
+    """time.monotonic() when the first connection was tried."""
+    contacted: threading.Event = field(default_factory=threading.Event)
+    """Set by the server's first answer."""
+    cancel: threading.Event = field(default_factory=threading.Event)
+    """Set to stop the transfer at its next chunk."""
+    interrupt: Callable[[], None] = lambda: None
+    """Wakes a read that waits for a silent server."""
+
+    def begin(self) -> None:
+        """Start the clock, after slow imports."""
+        self.began = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask the transfer to end; it does so within a chunk or a timeout."""
+        self.cancel.set()
+        with contextlib.suppress(Exception):
+            self.interrupt()
+
+    def check(self) -> None:
+        """Raise `Cancelled` where the caller has asked to stop."""
+        if self.cancel.is_set():
+            raise Cancelled
+
+    def expect(self, total: int | None) -> None:
+        """Take note of the file's size.
+
+        Raises:
+            WeightsUnavailable: It is over the limit, or the disk has no room.
+        """
+        self.total_bytes = total
+        if total is None:
+            return
+        if total > self.max_bytes:
+            raise WeightsUnavailable(
+                f"The file has {megabytes(total)}, more than the limit of "
+                f"{megabytes(self.max_bytes)}: it is not downloaded, because no weights of MIRNet "
+                "or MIRNet-v2 are that large."
+            )
+        require_disk_space(self.folder, total)
+
+    def advance(self, count: int) -> None:
+        """Count bytes that arrived.
+
+        Raises:
+            WeightsUnavailable: More than the limit have arrived.
+            Cancelled: The caller has asked to stop.
+        """
+        self.check()
+        self.done_bytes += count
+        if self.done_bytes > self.max_bytes:
+            raise WeightsUnavailable(
+                f"The server sends more than the limit of {megabytes(self.max_bytes)}: the "
+                "download was stopped, because no weights of MIRNet or MIRNet-v2 are that large."
+            )
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A file that was downloaded whole."""
+
+    path: Path
+    """The file."""
+    origin: str
+    """Address it came from, for the record."""
+    sha256: str | None
+    """Hash its server promised, where it promised one."""
+
+
+def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
+    """Download the file of one catalogue entry into `transfer.folder`.
+
+    Args:
+        entry: Must be downloadable.
+        transfer: Progress and a way to stop.
+
+    Raises:
+        WeightsUnavailable: In one sentence, why it did not work and what to do.
+        Cancelled: The caller has asked to stop.
+    """
+    try:
+        if entry.repo:
+            arrived = _download_from_hub(entry, transfer)
+        elif entry.drive_id:
+            arrived = _download_from_drive(entry, transfer)
+        else:
+            arrived = _download_from_url(entry, transfer)
+    except Cancelled:
+        raise
+    except Exception:
+        transfer.check()  # a connection torn down by `stop` fails in many ways
+        raise
+    with arrived.path.open("rb") as file:
+        head = file.read(256).lstrip().lower()
+    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise _web_page(entry)
+    return arrived
+
+
+def contact_seconds(entry: WeightsEntry) -> float:
+    """How long to wait for the first answer of the server that has this entry's file."""
+    return CONTACT_SECONDS["hub" if entry.repo else "drive" if entry.drive_id else "http"]
+
+
+def unreachable(entry: WeightsEntry) -> WeightsUnavailable:
+    """The error for a server that does not answer."""
+    return WeightsUnavailable(f"{server_name(entry)} cannot be reached: {_way_out(entry)}")
+
+
+def server_name(entry: WeightsEntry) -> str:
+    """What to call the server that has this entry's file."""
+    if entry.repo:
+        return hub_name()
+    return "Google Drive" if entry.drive_id else urlsplit(entry.url or "").netloc
+
+
+def by_hand(entry: WeightsEntry) -> str:
+    """How a person gets the file without this program's help."""
+    page = f" from {entry.page_url}" if entry.page_url else ""
+    name = entry.filename or "FILE"
+    return (
+        f"download it in a browser{page} and run "
+        f"`python -m mirnet weights import {name} --as {entry.id}`"
+    )
+
+
+def megabytes(count: int) -> str:
+    """A size in words: 23,434,240 bytes are '23.4 MB'."""
+    return f"{count / 1e6:.1f} MB"
+
+
+def require_disk_space(folder: Path, file_bytes: int) -> None:
+    """Check that a file and its converted copy fit on the disk.
+
+    Raises:
+        WeightsUnavailable: They do not.
+    """
+    free = shutil.disk_usage(folder).free
+    needed = 2 * file_bytes + SPARE_DISK_BYTES
+    if free < needed:
+        raise WeightsUnavailable(
+            f"The disk of the cache folder has {megabytes(free)} free and {megabytes(needed)} are "
+            "needed: make room, or point MIRNET_CACHE at a folder on another disk."
+        )
+
+
+def _way_out(entry: WeightsEntry) -> str:
+    if entry.kind == "official":
+        return f"check the connection and try again, or {by_hand(entry)}."
+    return "check the connection and try again, or choose weights that are already here."
+
+
+def _web_page(entry: WeightsEntry) -> WeightsUnavailable:
+    return WeightsUnavailable(
+        f"{server_name(entry)} sent a web page in place of the file of {entry.id!r}: "
+        f"{by_hand(entry)}."
+    )
+
+
+def _clean_name(name: str | None, otherwise: str) -> str:
+    """The last part of a path or address as a harmless file name."""
+    return re.sub(r"[^\w.-]+", "_", (name or "").rsplit("/", 1)[-1]).lstrip(".") or otherwise
+
+
+def _download_from_url(entry: WeightsEntry, transfer: Transfer) -> Arrived:
+    url = str(entry.url)
+    path = transfer.folder / _clean_name(entry.filename or urlsplit(url).path, "weights.bin")
+    _stream(entry, url, {}, path, transfer)
+    return Arrived(path, url, None)
+
+
+class _Sink:
+    """The file object pooch writes to."""
+
+    def __init__(self, file: BinaryIO, transfer: Transfer) -> None:
+        self.file = file
+        self.transfer = transfer
+
+    def write(self, chunk: bytes) -> None:
+        self.transfer.advance(len(chunk))
+        self.file.write(chunk)
+
+    def flush(self) -> None:
+        """Left to the file's own buffer."""
+
+
+def _stream(
+    entry: WeightsEntry, url: str, headers: dict[str, str], path: Path, transfer: Transfer
+) -> None:
+    """Download over HTTP, taking up a broken connection where it broke if the server can."""
+    import pooch
+    import requests
+
+    validator: str | None = None
+
+    def on_answer(response: Any, **_: object) -> None:
+        """Look at status and headers before the body is read."""
+        nonlocal validator
+        transfer.contacted.set()
+        transfer.check()
+        if response.is_redirect:
+            return
+        _refuse_status(entry, response.status_code)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise _web_page(entry)
+        partial = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        if response.status_code == 206 and partial and int(partial[1]) == file.tell():
+            transfer.expect(int(partial[2]))
+        else:
+            file.seek(0)
+            file.truncate()
+            transfer.done_bytes = 0
+            length = response.headers.get("Content-Length", "")
+            transfer.expect(int(length) if length.isdigit() else None)
+        etag = response.headers.get("ETag", "")
+        strong = etag if etag and not etag.startswith("W/") else None
+        validator = strong or response.headers.get("Last-Modified")
+        transfer.interrupt = getattr(response.raw, "shutdown", lambda: None)
+
+    failures = 0
+    transfer.begin()
+    with path.open("wb") as file:
+        sink = _Sink(file, transfer)
+        while True:
+            start = file.tell()
+            # Byte offsets must count bytes of the file, so no compression on the way.
+            ask = {**headers, "Accept-Encoding": "identity"}
+            if start and validator:
+                ask |= {"Range": f"bytes={start}-", "If-Range": validator}
+            get = pooch.HTTPDownloader(
+                chunk_size=CHUNK_BYTES,
+                headers=ask,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                hooks={"response": on_answer},
+            )
+            problem = "the connection broke"
+            try:
+                get(url, sink, None)
+            except requests.exceptions.RequestException as error:
+                transfer.check()
+                if not transfer.contacted.is_set():
+                    raise unreachable(entry) from error
+            else:
+                if transfer.total_bytes is None or file.tell() == transfer.total_bytes:
+                    return
+                problem = "the file ended early"
+            transfer.check()
+            failures = 1 if file.tell() > start else failures + 1
+            if failures > RETRIES:
+                raise WeightsUnavailable(
+                    f"The download of {entry.id!r} stopped after {megabytes(file.tell())} because "
+                    f"{problem}: {_way_out(entry)}"
+                )
+            transfer.cancel.wait(RETRY_PAUSE_SECONDS)
+            transfer.check()
+
+
+def _refuse_status(entry: WeightsEntry, status: int) -> None:
+    if status < 400 or status == 416:  # 416: nothing left to resume; asked for again from the start
+        return
+    name = server_name(entry)
+    if status in (404, 410):
+        text = f"{name} no longer has the file of {entry.id!r} ({status})"
+    elif status in (401, 403):
+        text = f"{name} refuses to hand out the file of {entry.id!r} ({status})"
+    else:
+        text = f"{name} answered with error {status} when asked for {entry.id!r}"
+    raise WeightsUnavailable(f"{text}: {_way_out(entry)}")
+
+
+def _download_from_drive(entry: WeightsEntry, transfer: Transfer) -> Arrived:
+    import gdown
+    from gdown.exceptions import DownloadCancelled, FileURLRetrievalError
+
+    path = transfer.folder / _clean_name(entry.filename, "weights.pth")
+
+    def on_chunk(done: int, total: int | None) -> None:
+        transfer.contacted.set()
+        if total != transfer.total_bytes:
+            transfer.expect(total)
+        transfer.done_bytes = 0
+        transfer.advance(done)
+
+    transfer.begin()
+    try:
+        gdown.download(
+            id=entry.drive_id,
+            output=str(path),
+            quiet=True,
+            use_cookies=False,
+            progress=on_chunk,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            retries=RETRIES,
+            cancel=transfer.cancel,
+        )
+    except (Cancelled, WeightsUnavailable):
+        raise
+    except DownloadCancelled as error:
+        raise Cancelled from error
+    except FileURLRetrievalError as error:
+        raise WeightsUnavailable(
+            f"Google Drive did not hand over the file of {entry.id!r}, because too many people "
+            f"downloaded it lately or it is no longer shared: {by_hand(entry)}."
+        ) from error
+    except Exception as error:
+        # gdown reads web pages that Google changes at will, so it may trip over anything.
+        if not transfer.contacted.is_set():
+            raise unreachable(entry) from error
+        raise WeightsUnavailable(
+            f"The download of {entry.id!r} from Google Drive broke off after "
+            f"{megabytes(transfer.done_bytes)}: {by_hand(entry)}."
+        ) from error
+    return Arrived(path, f"Google Drive {entry.drive_id}", None)
+
+
+def _download_from_hub(entry: WeightsEntry, transfer: Transfer) -> Arrived:
+    """Ask the Hub's own client where the file is, then stream it.
+
+    Its download function would try a dead server for 24 s and cannot be stopped, which is why only
+    its look-up, its errors and its credentials are used.
+    """
+    from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers
+
+    repo, filename = str(entry.repo), str(entry.filename)
+    endpoint = hub_endpoint()
+    page = f"{endpoint or constants.ENDPOINT}/{repo}"
+    transfer.begin()
+    try:
+        url = hf_hub_url(repo, filename, revision=entry.revision, endpoint=endpoint)
+        found = get_hf_file_metadata(url, timeout=HUB_SECONDS, endpoint=endpoint)
+    except errors.OfflineModeIsEnabled as error:
+        raise WeightsUnavailable(
+            f"HF_HUB_OFFLINE is set, so {entry.id!r} cannot be downloaded: unset it and try again."
+        ) from error
+    except errors.GatedRepoError as error:
+        raise WeightsUnavailable(
+            f"{repo} is gated: accept its terms at {page}, run `hf auth login` and try again."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise WeightsUnavailable(
+            f"The Hub has no model {repo!r} that you may see: check the name, or run "
+            "`hf auth login` if it is private."
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise WeightsUnavailable(
+            f"{repo} has no revision {entry.revision!r}: look its branches and tags up at {page}."
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise WeightsUnavailable(
+            f"{repo} has no file {filename} at revision {entry.revision!r}: it was not saved by "
+            "`save_pretrained` of MIRNet or MIRNet-v2."
+        ) from error
+    except errors.HFValidationError as error:
+        raise WeightsUnavailable(
+            f"{repo!r} is no name of a Hub repository: write hub:org/name@revision."
+        ) from error
+    except errors.HfHubHTTPError as error:
+        _refuse_status(entry, error.response.status_code)
+        raise unreachable(entry) from error
+    except Exception as error:
+        # Which HTTP library the others come from differs between releases of the client.
+        raise unreachable(entry) from error
+    transfer.contacted.set()
+    if found.size is not None:
+        transfer.expect(found.size)
+    exact = hf_hub_url(
+        repo, filename, revision=found.commit_hash or entry.revision, endpoint=endpoint
+    )
+    path = transfer.folder / _clean_name(filename, "model.safetensors")
+    _stream(entry, exact, build_hf_headers(), path, transfer)
+    # Large files carry their SHA-256 as ETag, small ones a git hash.
+    promised = found.etag if re.fullmatch(r"[0-9a-f]{64}", found.etag or "") else None
+    return Arrived(path, exact, promised)

@@ -1,0 +1,193 @@
+"""The cache folder: converted weights, and one small JSON record beside each.
+
+A record remembers where weights came from and the hashes seen, so that a source that changes its
+file is noticed. Records are never trusted to be whole: a damaged one counts as absent and is
+rebuilt from the notes in the safetensors header. Nothing here imports torch or opens a connection.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from mirnet.device import ThreadLock
+
+_HEADER_LIMIT = 16 * 2**20
+"""Longest safetensors header that is parsed, in bytes."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered about weights that were downloaded or imported."""
+
+    id: str
+    """Id in the catalogue, of the person's choosing, or 'hub:org/name@revision'."""
+    kind: str
+    """"official", "hub" or "imported"."""
+    task: str
+    """Id of the task; empty where nobody said."""
+    title: str
+    """Name shown in lists."""
+    architecture: str
+    """"MIRNet" or "MIRNetV2"."""
+    origin: str
+    """URL, Drive id or file name it came from."""
+    original_sha256: str
+    """Hash of the file as its source serves it: the first one seen, compared from then on."""
+    sha256: str
+    """Hash of the converted safetensors in the cache; empty while only the original is known."""
+    licence: str = "unknown"
+    """What the source says about use."""
+
+
+def cache_folder() -> Path:
+    """Where converted weights live: $MIRNET_CACHE, or the system's folder for caches."""
+    chosen = os.environ.get("MIRNET_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mirnet-studio", appauthor=False)
+
+
+def weights_folder() -> Path:
+    """The folder inside the cache that holds weights, records and locks; may not exist yet."""
+    return cache_folder() / "weights"
+
+
+def file_stem(weights_id: str) -> str:
+    """A file name for an id, the same everywhere and different for different ids.
+
+    >>> file_stem("denoise-v2")
+    'denoise-v2'
+    """
+    safe = re.sub(r"[^a-z0-9._-]+", "--", weights_id.lower()).strip(".-")
+    if safe == weights_id:
+        return safe
+    return f"{safe[:80]}--{hashlib.sha256(weights_id.encode()).hexdigest()[:8]}"
+
+
+def cached_file(weights_id: str) -> Path:
+    """Where the converted weights with this id are, or would be."""
+    return weights_folder() / f"{file_stem(weights_id)}.safetensors"
+
+
+def record_file(weights_id: str) -> Path:
+    """Where the record of these weights is, or would be."""
+    return weights_folder() / f"{file_stem(weights_id)}.json"
+
+
+def write_record(record: Record) -> None:
+    """Store a record, replacing an older one in one step."""
+    path = record_file(record.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(record), file, indent=1)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def read_record(weights_id: str) -> Record | None:
+    """The record of these weights.
+
+    A missing or damaged one is rebuilt from the cached file where there is one.
+
+    Returns:
+        The record, or None where neither a record nor a cached file is there.
+    """
+    record = _parse_record(record_file(weights_id))
+    if record is not None and record.id == weights_id:
+        return record
+    record = _rebuilt_record(cached_file(weights_id))
+    if record is None or record.id != weights_id:
+        return None
+    write_record(record)
+    return record
+
+
+def read_records() -> list[Record]:
+    """Records of all weights whose converted file is in the cache, sorted by id."""
+    found: dict[str, Record] = {}
+    folder = weights_folder()
+    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
+        record = _parse_record(path.with_suffix(".json"))
+        if record is None or cached_file(record.id) != path:
+            record = _rebuilt_record(path)
+            if record is None or cached_file(record.id) != path:
+                continue
+            write_record(record)
+        found[record.id] = record
+    return [found[key] for key in sorted(found)]
+
+
+def _parse_record(path: Path) -> Record | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        names = {field.name for field in fields(Record)}
+        values = {key: value for key, value in content.items() if key in names}
+        if not all(isinstance(value, str) for value in values.values()):
+            return None
+        return Record(**values)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _rebuilt_record(path: Path) -> Record | None:
+    """Read a record off the header of a converted file; its own hash is taken as it is now."""
+    notes = read_notes(path)
+    names = [field.name for field in fields(Record) if field.name != "sha256"]
+    if not all(notes.get(name) for name in names if name != "task"):
+        return None
+    return Record(sha256=file_sha256(path), **{name: notes.get(name, "") for name in names})
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """Text notes in the header of a safetensors file, without torch; empty for any other file."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(_HEADER_LIMIT, path.stat().st_size):
+                return {}
+            notes = json.loads(file.read(length)).get("__metadata__", {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    if not isinstance(notes, dict):
+        return {}
+    return {str(key): value for key, value in notes.items() if isinstance(value, str)}
+
+
+_hashes: dict[tuple[str, int, int], str] = {}
+_hashes_lock = ThreadLock()
+
+
+def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> str:
+    """SHA-256 of a file, remembered until its size or time of change differs.
+
+    Args:
+        path: The file.
+        cancelled: Asked after every megabyte.
+
+    Returns:
+        64 hexadecimal digits; empty when cancelled.
+    """
+    status = path.stat()
+    key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
+    with _hashes_lock:
+        if key in _hashes:
+            return _hashes[key]
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+            if cancelled():
+                return ""
+    with _hashes_lock:
+        _hashes[key] = digest.hexdigest()
+    return digest.hexdigest()

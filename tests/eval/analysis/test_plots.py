@@ -1,0 +1,230 @@
+"""Figures, by the data in them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from eval.analysis import plots
+from eval.analysis import tables as compare
+from eval.analysis.figures import draw
+from eval.analysis.frames import Frames
+from eval.analysis.published import published_beside
+from eval.runs.store import ProtocolScore, Row
+from tests.support.runs_factory import method, sha, write_run
+
+
+@pytest.fixture
+def stored(tmp_path):
+    return write_run(tmp_path, pairs=12)
+
+
+@pytest.fixture
+def scores(stored):
+    return compare.scores_frame(stored)
+
+
+def every_figure(stored):
+    scores = compare.scores_frame(stored)
+    board = compare.leaderboard(stored, "identity", scores=scores)
+    paired = compare.paired_scores(scores, "clahe", "ours")
+    return {
+        "distribution": plots.distribution(scores, compare.quartiles(scores)),
+        "scatter": plots.scatter(paired),
+        "speed": plots.quality_speed(board),
+        "cumulative": plots.cumulative(compare.cumulative(scores)),
+        "input": plots.against_input(compare.input_quality(scores)),
+        "differences": plots.differences(paired),
+        "published": plots.published(published_beside(stored.header()), board),
+    }
+
+
+def trace(figure, name: str):
+    return next(trace for trace in figure.data if trace.name == name)
+
+
+def test_every_point_leads_to_a_pair_and_a_method(stored):
+    pairs, methods = set(stored.pairs()), {entry.id for entry in stored.header().methods}
+    for name, figure in every_figure(stored).items():
+        for line in figure.data:
+            points = len(line.x) if line.type != "box" else 1
+            assert len(line.customdata) == points, name
+            assert {pair for pair, _ in line.customdata} <= pairs | {""}
+            if name != "published":
+                assert {found for _, found in line.customdata} <= methods | {""}
+
+
+def test_looks_that_work_on_light_dark_and_phones(stored):
+    for name, figure in every_figure(stored).items():
+        layout = figure.layout
+        assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
+        assert layout.font.color == plots.TEXT
+        assert (layout.legend.orientation, layout.legend.yanchor) == ("h", "bottom")
+        titles = [axis.title.text for axis in (layout.xaxis, layout.yaxis) if axis.title.text]
+        assert any("dB" in title for title in titles), name
+        assert not figure.layout.template.layout.to_plotly_json()
+
+
+def test_boxes_are_the_tables_quartiles(stored, scores):
+    boxes = compare.quartiles(scores)
+    figure = plots.distribution(scores, boxes)
+    drawn = [line for line in figure.data if line.type == "box"]
+    assert [line.q3[0] for line in drawn] == boxes.q3.tolist()
+    assert list(figure.layout.xaxis.ticktext) == ["identity", "clahe", "ours", "official"]
+    points = [line for line in figure.data if line.type == "scatter"]
+    assert sorted(points[2].y) == sorted(scores[scores.method == "ours"].psnr_db)
+
+
+def test_the_scatter_has_both_methods_and_a_diagonal(scores):
+    paired = compare.paired_scores(scores, "clahe", "ours")
+    figure = plots.scatter(paired)
+    points, diagonal = trace(figure, "a picture"), trace(figure, "equal")
+    assert list(points.x) == paired.a.tolist() and list(points.y) == paired.b.tolist()
+    assert list(points.customdata[3]) == [paired.pair[3], "ours"]
+    assert list(diagonal.x) == list(diagonal.y)
+    assert figure.layout.xaxis.title.text == "PSNR (dB) of clahe"
+
+
+def test_the_pareto_front_leaves_dominated_methods_out(stored, scores):
+    board = compare.leaderboard(stored, None, scores=scores)
+    board.loc[board.method == "clahe", "pareto"] = False
+    figure = plots.quality_speed(board)
+    front = trace(figure, "Pareto front")
+    assert "clahe" not in [name for _, name in front.customdata]
+    assert list(front.x) == sorted(front.x) and len(front.x) == 3
+    ours = board.set_index("method").loc["ours"]
+    drawn = trace(figure, "ours")
+    assert (drawn.x[0], drawn.y[0]) == (ours.s_per_mp, ours.psnr_db)
+    assert drawn.error_y.array[0] == pytest.approx(ours.psnr_high - ours.psnr_db)
+    assert figure.layout.xaxis.title.text == "Seconds per megapixel"
+
+
+def test_ssim_has_its_own_axis_and_interval(stored, scores):
+    board = compare.leaderboard(stored, None, scores=scores)
+    figure = plots.quality_speed(board, "ssim")
+    assert "SSIM" in figure.layout.yaxis.title.text
+    assert trace(figure, "ours").y[0] == board.set_index("method").ssim["ours"]
+    drawn = plots.distribution(scores, compare.quartiles(scores, "ssim"), "ssim")
+    assert drawn.layout.yaxis.title.text == "SSIM"
+
+
+def test_differences_are_sorted_and_coloured_by_sign(scores):
+    paired = compare.paired_scores(scores, "ours", "official")
+    figure = plots.differences(paired)
+    worse, better = figure.data
+    assert [*worse.y, *better.y] == sorted(paired.difference)
+    assert max(worse.y) <= 0 < min(better.y)
+    assert [*worse.x, *better.x] == list(range(1, 13))
+    assert figure.layout.xaxis.dtick == 1  # no half pictures
+
+
+def test_a_method_keeps_its_colour(stored):
+    figures = every_figure(stored)
+    colours = {name: {trace(figures[name], "ours").marker.color} for name in ("speed", "input")} | {
+        "cumulative": {trace(figures["cumulative"], "ours").line.color}
+    }
+    assert set.union(*colours.values()) == {plots.COLOURS[2]}
+
+
+def test_more_methods_than_colours_differ_by_symbol(tmp_path):
+    methods = tuple(method(f"m{number}") for number in range(9))
+    scores = compare.scores_frame(write_run(tmp_path, pairs=2, methods=methods))
+    figure = plots.distribution(scores, compare.quartiles(scores))
+    looks = {
+        (line.marker.color, line.marker.symbol) for line in figure.data if line.type == "scatter"
+    }
+    assert len(looks) == 9
+
+
+def test_published_numbers_stay_apart_and_unverified_ones_are_grey(stored):
+    figure = every_figure(stored)["published"]
+    beside = published_beside(stored.header())
+    grey = trace(figure, "published, own protocol, unverified")
+    assert grey.marker.color == plots.GREY
+    assert {name for _, name in grey.customdata} == set(
+        beside.method[~beside.verified & beside.psnr_db.notna()]
+    )
+    measured = figure.data[2]
+    assert measured.name == "measured here, rgb/1, 12 of 12"
+    assert [name for _, name in measured.customdata][-1] == "official"
+    assert min(measured.y) > max(*figure.data[0].y, *figure.data[1].y)
+    row = beside[beside.verified & beside.psnr_db.notna()].iloc[0]
+    shown = figure.data[1]
+    place = [name for _, name in shown.customdata].index(row.method)
+    assert row.protocol[:30] in shown.text[place]
+
+
+def test_the_data_of_published_numbers_hold_what_the_figure_shows(stored):
+    drawn = draw(Frames(), stored, "published")
+    table = drawn.table
+    shown = {name for line in drawn.figure.data for _, name in line.customdata}
+    assert shown <= set(table.method)
+    measured = table[table.kind == "measured here"]
+    assert set(measured.method) == {method.id for method in stored.header().methods}
+    assert set(measured.protocol) == {"rgb/1"}
+    assert set(table[table.kind == "published"].protocol) >= {
+        row.protocol for row in published_beside(stored.header()).itertuples()
+    }
+
+
+def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):
+    stored = write_run(tmp_path, pairs=1000, methods=(method("identity"), method("ours")))
+    scores = compare.scores_frame(stored)
+    figure = plots.distribution(scores, compare.quartiles(scores))
+    points = figure.data[3]
+    own = scores[scores.method == "ours"].psnr_db
+    assert len(points.y) == plots.MOST_POINTS
+    assert (max(points.y), min(points.y)) == (own.max(), own.min())
+    assert str(plots.MOST_POINTS) in figure.layout.title.subtitle.text
+
+
+def test_identical_pictures_are_no_points(tmp_path):
+    rows = [
+        Row(
+            pair=f"p000{number}",
+            method=name,
+            scores={"rgb/1": ProtocolScore(psnr_db=psnr, ssim=1)},
+            output_sha256=sha("o"),
+        )
+        for number, psnr in enumerate([math.inf, 30.0])
+        for name in ("identity", "ours")
+    ]
+    methods = (method("identity"), method("ours"))
+    stored = write_run(tmp_path, pairs=2, methods=methods, rows=rows)
+    for name, figure in every_figure_of(stored).items():
+        for line in figure.data:
+            values = np.array(line.q3 if line.type == "box" else line.y, float)
+            assert np.isfinite(values).all(), name
+
+
+def every_figure_of(stored, rival="ours"):
+    scores = compare.scores_frame(stored)
+    paired = compare.paired_scores(scores, "identity", rival)
+    return {
+        "distribution": plots.distribution(scores, compare.quartiles(scores)),
+        "scatter": plots.scatter(paired),
+        "cumulative": plots.cumulative(compare.cumulative(scores)),
+        "input": plots.against_input(compare.input_quality(scores)),
+        "differences": plots.differences(paired),
+    }
+
+
+def test_without_scores_there_are_words(tmp_path):
+    stored = write_run(tmp_path, pairs=2, rows=[], benchmark__id="mini")
+    for name, figure in every_figure(stored).items():
+        assert len(figure.layout.annotations) == 1 and figure.layout.annotations[0].text, name
+
+
+def test_names_from_outside_are_no_markup(tmp_path):
+    evil = '<a href="https://example.org">%{x}</a>'
+    methods = (method("identity"), method(evil))
+    stored = write_run(tmp_path, pairs=2, methods=methods)
+    for name, figure in every_figure_of(stored, evil).items():
+        for line in figure.data:
+            shown = [line.name, line.hovertemplate]
+            assert not [words for words in shown if "<a" in (words or "")], name
+            assert "%{x}" not in line.name
+        axes = (figure.layout.xaxis, figure.layout.yaxis)
+        words = [figure.layout.title.text, *(axis.title.text for axis in axes)]
+        words += [tick for axis in axes for tick in axis.ticktext or ()]
+        assert not [text for text in words if "<a" in (text or "")], name

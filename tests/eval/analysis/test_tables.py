@@ -1,0 +1,277 @@
+"""From stored runs to tables, and the published numbers beside them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from eval.analysis import statistics as stats
+from eval.analysis import tables as compare
+from eval.analysis.published import (
+    DATASETS,
+    EVIDENCE,
+    published_beside,
+    published_for,
+    read_published,
+)
+from eval.app.html import comparison
+from eval.runs.store import ProtocolScore, Row
+from mirnet.errors import InvalidRequest
+from tests.support.runs_factory import method, sha, write_run
+
+
+def row(pair: str, name: str, psnr: float | None, **fields) -> Row:
+    scores = {} if psnr is None else {"rgb/1": ProtocolScore(psnr_db=psnr, ssim=0.5)}
+    hashes = {"degraded_sha256": sha(f"d{pair}"), "target_sha256": sha(f"t{pair}")}
+    return Row(pair=pair, method=name, scores=scores, **hashes | fields)
+
+
+def by_method(frame, name: str) -> dict:
+    return frame.set_index("method").loc[name].to_dict()
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Four pictures, one identical to its target, one failed."""
+    rows = [
+        row("p0001", "ours", 32.0, seconds=1.0, megapixels=0.5),
+        row("p0000", "ours", 30.0, seconds=3.0, megapixels=0.5),
+        row("p0000", "identity", 25.0, seconds=0.1, megapixels=0.5),
+        row("p0001", "identity", 26.0, seconds=0.1, megapixels=0.5),
+        row("p0002", "identity", math.inf),
+        row("p0002", "ours", 40.0),
+        row("p0003", "identity", 20.0),
+        row("p0003", "ours", None, error="It is too dark."),
+    ]
+    methods = (method("identity"), method("ours"))
+    return write_run(tmp_path, pairs=4, methods=methods, rows=rows, protocols=["rgb/1"])
+
+
+def test_scores_stand_in_the_runs_order_whatever_order_they_were_made_in(small):
+    frame = compare.scores_frame(small)
+    assert frame.pair.tolist() == [f"p000{n}" for n in range(4) for _ in range(2)]
+    assert frame.method.tolist() == ["identity", "ours"] * 4
+    assert frame.s_per_mp[1] == 6.0
+    assert math.isinf(frame.psnr_db[4]) and math.isnan(frame.psnr_db[7])
+    assert frame.error[7] == "It is too dark." and frame.degraded_sha256[0] == sha("dp0000")
+
+
+def test_the_leaderboard_counts_what_it_cannot_average(small):
+    board = compare.leaderboard(small, "identity")
+    assert board.method.tolist() == ["ours", "identity"]
+    ours, identity = by_method(board, "ours"), by_method(board, "identity")
+    assert (ours["count"], ours["failed"], ours["psnr_db"]) == (3, 1, 34.0)
+    assert (identity["count"], identity["identical"]) == (4, 1)
+    assert identity["psnr_db"] == pytest.approx((25 + 26 + 20) / 3)
+    assert ours["psnr_low"] <= 34 <= ours["psnr_high"] and ours["psnr_median"] == 32
+    # Only the first two pictures have a finite PSNR of both.
+    assert (ours["difference_db"], ours["win_rate"], ours["tied"]) == (5.5, 1.0, False)
+    assert ours["s_per_mp"] == 4.0 and ours["parameters"] == 5_858_560
+    assert math.isnan(identity["difference_db"]) and identity["protocol"] == "rgb/1"
+    assert ours["pareto"] and identity["pareto"]
+
+
+def test_paired_numbers_are_those_of_eval_stats(tmp_path):
+    stored = write_run(tmp_path, pairs=30)
+    scores = compare.scores_frame(stored)
+    board = compare.leaderboard(stored, "ours", scores=scores)
+    a, b = (scores[scores.method == name].psnr_db for name in ("official", "ours"))
+    paired, found = stats.compare(a, b), by_method(board, "official")
+    assert (found["difference_db"], found["p_value"]) == (paired.difference, paired.p_value)
+    assert (found["effect"], found["tied"]) == (paired.effect, paired.tied)
+
+
+def test_a_dominated_method_is_off_the_front(tmp_path):
+    rows = [
+        row("p0000", name, psnr, seconds=seconds, megapixels=1.0)
+        for name, psnr, seconds in (("identity", 20, 1), ("clahe", 19, 2), ("ours", 30, 3))
+    ]
+    methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
+    stored = write_run(tmp_path, pairs=1, methods=methods, rows=rows)
+    front = compare.leaderboard(stored, None).set_index("method").pareto
+    assert front.to_dict() == {"ours": True, "identity": True, "clahe": False}
+
+
+def test_a_run_without_scores_gives_empty_tables(tmp_path):
+    stored = write_run(tmp_path, pairs=2, rows=[])
+    scores = compare.scores_frame(stored)
+    assert scores.empty and "psnr_db" in scores
+    board = compare.leaderboard(stored, "identity")
+    assert len(board) == 4 and board["count"].sum() == 0 and not board.pareto.any()
+    assert compare.quartiles(scores).empty and compare.cumulative(scores).empty
+    assert compare.worst(scores, "ours").empty and compare.input_quality(scores).empty
+
+
+def test_protocols_are_found_with_and_without_version(tmp_path):
+    stored = write_run(tmp_path)
+    run = stored.header()
+    assert compare.chosen_protocol(run) == "rgb/1"
+    assert compare.chosen_protocol(run, "gt-mean") == "gt-mean/1"
+    with pytest.raises(InvalidRequest, match="not scored under protocol 'y-sr'.*rgb/1, gt-mean/1"):
+        compare.scores_frame(stored, "y-sr")
+    with pytest.raises(InvalidRequest, match="no method 'nobody': choose one of identity"):
+        compare.leaderboard(stored, "nobody")
+
+
+def test_worst_best_and_disagreements(small):
+    assert compare.worst(small, "identity", 2).pair.tolist() == ["p0003", "p0000"]
+    assert compare.best(small, "identity", 1).pair.tolist() == ["p0002"]
+    assert compare.worst(small, "ours").pair.tolist() == ["p0000", "p0001", "p0002"]
+    found = compare.disagreements(small, "identity", "ours", 5)
+    assert found.pair.tolist() == ["p0001", "p0000"]
+    assert found.difference.tolist() == [6.0, 5.0]
+    with pytest.raises(InvalidRequest, match="no method 'clahe'"):
+        compare.worst(small, "clahe")
+
+
+def test_quartiles_and_shares_by_hand(tmp_path):
+    rows = [row(f"p000{n}", "ours", psnr) for n, psnr in enumerate([20.0, 21.0, 21.0, 23.0, 60.0])]
+    stored = write_run(tmp_path, pairs=5, methods=(method("ours"),), rows=rows)
+    scores = compare.scores_frame(stored)
+    box = compare.quartiles(scores).iloc[0]
+    assert (box.q1, box["median"], box.q3, box.low, box.high) == (21, 21, 23, 20, 23)
+    assert compare.cumulative(scores).share.tolist() == pytest.approx([100, 80, 80, 40, 20])
+
+
+def test_input_quality_takes_the_untouched_input(tmp_path):
+    stored = write_run(tmp_path, pairs=3)
+    scores = compare.scores_frame(stored)
+    joined = compare.input_quality(scores)
+    assert set(joined.reference) == {"identity"} and len(joined) == 9
+    first = joined.iloc[0]
+    inputs = scores[(scores.method == "identity") & (scores.pair == first.pair)]
+    assert first.input == inputs.psnr_db.item()
+
+
+def test_default_baseline(tmp_path):
+    header = write_run(tmp_path).header()
+    assert compare.default_baseline(header) == "identity"
+    learned = header.model_copy(update={"methods": [method("ours"), method("clahe")]})
+    assert compare.default_baseline(learned) == "clahe"
+    assert compare.default_baseline(header.model_copy(update={"methods": [method("ours")]})) is None
+
+
+# ---------------------------------------------------------------- two runs
+
+
+def test_what_differs_and_what_changed(tmp_path):
+    a = write_run(tmp_path / "a", pairs=6)
+    changed = (method("identity"), method("ours", weights_sha256=sha("new"), settings={"tile": 64}))
+    b = write_run(tmp_path / "b", pairs=6, seed=1, methods=changed, id="20260102-120000-abcdef")
+    found = compare.compare_runs(a, b)
+    what = found.differences.set_index("what")
+    assert what.loc["ours: weights", "b"] == sha("new")
+    assert what.loc["ours: settings"].tolist() == ['{"tile": 0}', '{"tile": 64}']
+    assert what.loc["method clahe"].tolist() == ["there", "not there"]
+    assert not [name for name in what.index if name.startswith("clahe:")]  # one line says it
+    assert "python" not in what.index and "data fingerprint" not in what.index
+    assert set(found.changes.method) == {"identity", "ours"} and len(found.changes) == 12
+    steps = found.changes.psnr_change.abs()
+    assert steps.is_monotonic_decreasing
+    ours = found.summary.set_index("method").loc["ours"]
+    own = found.changes[found.changes.method == "ours"]
+    assert ours.change_db == pytest.approx(own.psnr_change.mean()) and ours.pairs == 6
+    assert ours.same_outputs == 6 and found.left_out == 0
+
+
+def test_equal_runs_do_not_differ(tmp_path):
+    a, b = (write_run(tmp_path / name) for name in "ab")
+    found = compare.compare_runs(a, b)
+    assert found.differences.empty
+    assert (found.changes.psnr_change == 0).all() and found.summary.tied.all()
+    assert "Only 8 pictures" in comparison(found)
+    assert ">same<" in comparison(found) and ">tied<" not in comparison(found)
+
+
+def test_identical_pictures_in_both_runs_have_not_changed(tmp_path):
+    rows = [row("p0000", "ours", math.inf), row("p0001", "ours", math.inf)]
+    later = [row("p0000", "ours", math.inf), row("p0001", "ours", 40.0)]
+    a, b = (
+        write_run(tmp_path / name, pairs=2, methods=(method("ours"),), rows=made)
+        for name, made in (("a", rows), ("b", later))
+    )
+    changes = compare.compare_runs(a, b).changes.set_index("pair").psnr_change
+    assert changes["p0000"] == 0 and changes["p0001"] == -math.inf
+
+
+def test_pictures_of_one_id_and_other_content_are_not_compared(tmp_path):
+    same = [row("p0000", "ours", 30.0), row("p0001", "ours", 31.0)]
+    other = [row("p0000", "ours", 30.0), row("p0001", "ours", 31.0, target_sha256=sha("other"))]
+    a, b = (
+        write_run(tmp_path / name, pairs=2, methods=(method("ours"),), rows=rows)
+        for name, rows in (("a", same), ("b", other))
+    )
+    found = compare.compare_runs(a, b)
+    assert found.changes.pair.tolist() == ["p0000"] and found.left_out == 1
+
+
+def test_other_tasks_and_protocols_are_refused(tmp_path):
+    a = write_run(tmp_path / "a")
+    with pytest.raises(InvalidRequest, match="different tasks cannot be compared"):
+        compare.compare_runs(a, write_run(tmp_path / "b", task="denoise"))
+    other = write_run(tmp_path / "c", protocols=["matlab-rgb-3d/1"])
+    with pytest.raises(InvalidRequest, match="not under rgb/1.*different protocols"):
+        compare.compare_runs(a, other)
+    newer = write_run(tmp_path / "d", protocols=["rgb/2"])
+    with pytest.raises(InvalidRequest, match="not under rgb/1"):
+        compare.compare_runs(a, newer)
+
+
+# ---------------------------------------------------------------- published numbers
+
+
+def test_the_published_table_reads_and_says_what_is_verified():
+    table = read_published()
+    assert len(table) == 146 and set(table.evidence) == set(EVIDENCE.values())
+    assert set(DATASETS.values()) < set(table.dataset)
+    own = table[(table.dataset == "SIDD") & (table.method == "MIRNet")]
+    assert 39.72 in own.psnr_db.tolist()
+    assert (
+        table[~table.verified]
+        .evidence.isin(["from memory, unverified", EVIDENCE["not-found"]])
+        .all()
+    )
+    assert table.psnr_db[table.evidence == EVIDENCE["not-found"]].isna().all()
+
+
+def test_published_numbers_by_task_and_benchmark():
+    assert set(published_for("denoise").dataset) == {"SIDD", "DND"}
+    assert set(published_for("lol").dataset) == {"LoL-v1"}
+    assert set(published_for("realsr-x3").dataset) == {"RealSR-V1 x3"}
+    assert set(published_for("sr-x4").dataset) == {f"RealSR-V{n} x4" for n in (1, 2, 3)}
+    assert published_for("kodak24").empty
+
+
+def test_only_numbers_of_the_same_pictures_stand_beside_a_run(tmp_path):
+    official = write_run(tmp_path / "a", benchmark__n=7, benchmark__of=15).header()
+    beside = published_beside(official)
+    assert set(beside.dataset) == {"LoL-v1"} and set(beside.measured_protocol) == {"rgb/1"}
+    assert set(beside.measured_pictures) == {"7 of 15"} and beside.protocol.str.len().min() > 0
+    own = write_run(tmp_path / "b", benchmark__source={"kind": "pictures"}).header()
+    assert published_beside(own).empty
+    other = write_run(tmp_path / "c", benchmark__id="mini-lowlight").header()
+    assert published_beside(other).empty
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("t,d,m,2020,400,0.9,p,s,read-primary", "psnr = '400'"),
+        ("t,d,m,2020,nan,0.9,p,s,read-primary", "psnr = 'nan'"),
+        ("t,d,m,2020,30,0.9,p,s,sure", "verified = 'sure'"),
+        ("t,d,m,2020,30,0.9,,s,read-primary", "no protocol"),
+        ("t,d,m,2020,30,0.9,p,s", "must have the columns"),
+        ("t,d,m,soon,30,0.9,p,s,read-primary", "no year in 'soon'"),
+    ],
+)
+def test_a_wrong_line_of_the_table_is_named(tmp_path, line, message):
+    path = tmp_path / "published.csv"
+    path.write_text(f"task,dataset,method,year,psnr,ssim,protocol,source,verified\n{line}\n")
+    with pytest.raises(InvalidRequest, match=f"Line 2 of published.csv.*{message}"):
+        read_published(path)
+
+
+def test_a_large_leaderboard_has_no_missing_numbers(tmp_path):
+    board = compare.leaderboard(write_run(tmp_path, pairs=200), "identity")
+    numbers = board[board.method != "identity"][["psnr_low", "difference_low", "p_value"]]
+    assert np.isfinite(numbers).all(axis=None)

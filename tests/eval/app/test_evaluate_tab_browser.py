@@ -1,0 +1,459 @@
+"""The Evaluate and Blind review tabs in Debian's chromium, as visitors use them.
+
+One app and one browser serve the whole module; what need not be computed comes out of
+`runs_factory`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from tests.support.restore_page import assert_fits
+from tests.support.review_runs import with_pictures
+
+from eval.review.votes import all_votes
+from eval.runs.store import StoredRun
+from tests.support.accessibility import faults
+from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.runs_factory import method, write_run
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+RUN = "20260101-120000-abcdef"
+OTHER = "20260102-120000-abcdef"
+ELSEWHERE = "20260103-120000-abcdef"
+HOSTILE = "20260104-120000-abcdef"
+MARKUP = '<img src="x" onerror="window.harmed=1"><b>bold</b>'
+PLOT = "#ev-plot .js-plotly-plot .main-svg"
+PICTURE = "#ev-pictures img:visible"
+PAIR = "#ev-pair input"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Path:
+    """A folder of stored runs."""
+    folder = tmp_path_factory.mktemp("state")
+    runs = folder / "runs"
+    methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
+    six = write_run(runs, pairs=6, methods=methods, title="Six pictures", thumbs=True)
+    with_pictures(six, 120, 180)
+    write_run(runs, pairs=6, methods=methods, seed=1, title="Six again", id=OTHER)
+    write_run(runs, pairs=6, title="Another protocol", id=ELSEWHERE, protocols=["y-crop/1"])
+    bad = (method("identity"), method("ours", title=MARKUP))
+    write_run(runs, pairs=3, methods=bad, title=MARKUP, id=HOSTILE)
+    hostile = runs / HOSTILE
+    for name in ("pairs.json", "scores.jsonl"):
+        text = (hostile / name).read_text()
+        (hostile / name).write_text(text.replace("p0001", MARKUP.replace('"', '\\"')))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(state) -> Iterator[str]:
+    """`python app.py`, started once."""
+    with running_app(MIRNET_STATE_DIR=str(state)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["sync_api.Browser"]:
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def window(chromium) -> "sync_api.BrowserContext":
+    """One cache, so that the frontend's files load once."""
+    return chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+
+
+@pytest.fixture
+def visit(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Open a link; at the end the page must have asked nobody else, and thrown nothing."""
+    hosts: set[str] = set()
+    faults: list[str] = []
+    pages = []
+
+    def start(
+        width: int = 1280, height: int = 900, theme: str = "light", where=None, **query: str
+    ) -> "sync_api.Page":
+        page = (where or window).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        asked = {"tab": "evaluate"} | query | {"__theme": theme}
+        page.goto(f"{address}?{urlencode(asked)}")
+        page.wait_for_selector("#ev-views button[role=tab], #review-board:visible")
+        return page
+
+    yield start
+    for page in pages:
+        page.close()
+    assert hosts - {""} == {urlsplit(address).netloc}
+    assert faults == []
+
+
+def turn_to(page, view: str) -> None:
+    page.click(f"#ev-views button[role=tab]:has-text('{view}')")
+
+
+def pair_shown(page) -> str:
+    """Id of the picture on the screen."""
+    return page.input_value(PAIR).rpartition("· ")[2]
+
+
+def wait_for_pair(page, pair: str) -> None:
+    page.wait_for_function(
+        f"document.querySelector('{PAIR}').value.endsWith({pair!r})", timeout=PATIENCE_MS
+    )
+
+
+def copied_link(page) -> str:
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.click("#ev-copy")
+    page.wait_for_function("navigator.clipboard.readText()")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+# ---------------------------------------------------------------- running
+
+
+def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
+    page = visit()
+    page.click("#ev-task input")
+    page.click("[role=option] >> text=Remove noise")
+    page.wait_for_selector("#ev-methods >> text=Total variation")
+    for name in ("Ours, compact", "Total variation"):  # three classical methods
+        page.click(f"#ev-methods label:has-text('{name}')")
+    page.fill("#ev-n input", "8")
+    page.fill("#ev-run-title :is(input, textarea)", "Noise, three ways")
+    page.wait_for_selector("#ev-estimate >> text=/8 pairs · about .* on this machine/")
+    assert "at most" in page.inner_text("#ev-estimate")  # limits are told beforehand
+    facts = page.inner_text("#ev-facts")
+    assert "nothing to download" in facts and "Licence" in facts and "Protocol rgb" in facts
+    page.click("#ev-start")
+    page.wait_for_selector("#ev-stop:not([disabled])")
+    page.click("#ev-stop")
+    page.wait_for_selector("#ev-bar >> text=/^Stopped.*of 24 results/")
+    done = int(re.search(r"(\d+) of 24", page.inner_text("#ev-bar"))[1])
+    assert done < 24
+    page.close()
+    again = visit(theme="dark")
+    again.wait_for_selector(f"#ev-bar >> text={done} of 24")
+    again.click("#ev-resume")
+    again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
+    assert again.locator("#ev-table tbody tr").count() == 3
+    again.wait_for_selector("#ev-live-plot .main-svg")
+    assert again.locator("#ev-latest img").count() == 3
+    again.close()
+    again = visit(width=390)  # it has ended meanwhile: whoever comes back finds it
+    again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
+    again.wait_for_selector("#ev-table >> text=Noise, three ways")
+    again.click("#ev-open")
+    again.wait_for_selector("#ev-board .virtual-row >> nth=2")
+    assert "not the official pictures, simulated damage" in again.inner_text("#ev-about")
+
+
+# ---------------------------------------------------------------- links
+
+
+def test_a_link_opens_the_same_view_in_a_fresh_browser(visit, chromium):
+    page = visit(run=RUN, view="pictures", image="p0003", look="error", zoom="2", at="20,70")
+    page.wait_for_selector("#ev-scale >> text=of 255 and more")
+    wait_for_pair(page, "p0003")
+    link = copied_link(page)
+    assert "run=" + RUN in link and "image=p0003" in link and "at=20%2C70" in link
+    fresh = chromium.new_context()
+    try:
+        query = dict(part.split("=") for part in urlsplit(link).query.split("&"))
+        other = visit(where=fresh, **query | {"at": "20,70", "protocol": "rgb/1"})
+        other.wait_for_selector("#ev-scale >> text=of 255 and more")
+        wait_for_pair(other, "p0003")
+        assert other.inner_text("#ev-zoom label.selected") == "200 %"
+        assert other.input_value("#ev-place input[type=number] >> nth=1") == "70"
+    finally:
+        fresh.close()
+
+
+def test_a_link_of_a_plot_keeps_the_figure_and_both_methods(visit):
+    page = visit(run=RUN, view="plots", plot="scatter", a="clahe", b="ours")
+    page.wait_for_selector("#ev-plot .gtitle >> text=ours against clahe")
+    link = copied_link(page)
+    assert "plot=scatter" in link and "a=clahe" in link and "b=ours" in link
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"run": "20990101-000000-nobody"}, "There is no run '20990101-000000-nobody' here."),
+        ({"run": "../../etc/passwd"}, "There is no run '../../etc/passwd' here."),
+        ({"run": RUN, "view": "pictures", "image": "p99"}, "This run has no picture 'p99'"),
+        ({"run": RUN, "view": "poetry"}, "a view that there is not, 'poetry'"),
+        ({"run": RUN, "view": "plots", "plot": "no", "zoom": "x", "at": "9999,1"}, ""),
+    ],
+)
+def test_a_wrong_link_is_told_in_one_sentence(visit, query, words):
+    page = visit(**query)
+    if words:
+        page.wait_for_selector("#ev-message p")
+        assert words in page.inner_text("#ev-message")
+        assert "Traceback" not in page.inner_text("body")
+    else:
+        page.wait_for_selector(PLOT)
+    page.wait_for_timeout(300)
+    assert page.locator("[data-testid=toast-body]").count() == 0
+
+
+def test_markup_from_outside_is_text(visit):
+    for view, found in (
+        ("board", "#ev-board .virtual-row"),
+        ("plots", PLOT),
+        ("pictures", "#ev-pairs .virtual-row"),
+        ("runs", "#ev-history .virtual-row"),
+    ):
+        page = visit(run=HOSTILE, view=view)
+        page.wait_for_selector(found)
+        assert page.inner_text("#ev-about h2") == MARKUP
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("#evaluate img[src=x], #ev-about b").count() == 0
+    page = visit(run=HOSTILE, view="pictures", image=MARKUP)
+    page.wait_for_selector("#ev-pairs .virtual-row")
+    assert MARKUP in page.input_value(PAIR)
+    assert page.evaluate("window.harmed") is None
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_the_leaderboard_sorts_by_value_and_leads_to_pictures(visit):
+    page = visit(run=RUN)
+    page.wait_for_selector("#ev-board .virtual-row >> nth=2")
+    first = "#ev-board .virtual-row >> nth=0"
+    assert page.inner_text(f"{first} >> [role=gridcell] >> nth=0").strip() == "ours"
+    cells = page.locator(first).locator("[role=gridcell]").all_inner_texts()
+    assert re.fullmatch(r"\d\d\.\d\d", cells[1].strip())
+    assert re.fullmatch(r"0\.\d{4}", cells[3].strip())
+    page.click("#ev-board th[title='PSNR (dB)'] .header-content")
+    page.click("[role=menu] >> text=Sort ascending")
+    page.wait_for_selector(f"{first} >> text=identity")
+    page.fill("#ev-board .search-input", "cla")
+    page.wait_for_selector(f"{first} >> text=clahe")
+    page.click("#ev-board [role=gridcell]:has-text('clahe')")
+    page.wait_for_selector(PICTURE)
+    assert "clahe" in page.inner_text("#ev-numbers")
+    turned = pair_shown(page)
+    page.click("#ev-pairs .virtual-row >> nth=2 >> [role=gridcell] >> nth=0")
+    page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({turned!r})")
+
+
+POINT = """() => {
+  const plot = document.querySelector("#ev-plot .js-plotly-plot");
+  const path = plot && plot.querySelectorAll(".scatterlayer .points path")[3];
+  if (!path || !plot._fullLayout || !plot.evSeen) return null;
+  const { i } = path.__data__;
+  const { trace } = path.closest(".trace").__data__[0];
+  const { x, y, width, height } = path.getBoundingClientRect();
+  return { x: x + width / 2, y: y + height / 2, pair: trace.customdata[i][0] };
+}"""
+"""Where the fourth point of the plot is, and of which picture; once a click on it is heard."""
+
+
+def test_a_point_of_a_plot_opens_its_picture(visit):
+    page = visit(run=RUN, view="plots")
+    page.wait_for_function(POINT)
+    point, before = page.evaluate(POINT), None
+    while point != before:  # the page may still be laid out
+        page.wait_for_timeout(200)
+        point, before = page.evaluate(POINT), point
+    assert re.fullmatch(r"p000\d", point["pair"])
+    page.mouse.move(point["x"], point["y"])
+    page.wait_for_selector(f"#ev-plot .hoverlayer text tspan:text-is('{point['pair']}')")
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_selector(PICTURE)
+    wait_for_pair(page, point["pair"])
+
+
+def test_a_small_picture_opens_it_and_the_address_follows(visit):
+    page = visit(run=RUN, view="pictures")
+    page.wait_for_selector(".ev-strip [aria-current]")
+    small = page.locator(".ev-strip button")
+    assert small.count() == 6
+    pair = small.nth(4).get_attribute("data-pair")
+    small.nth(4).click()
+    wait_for_pair(page, pair)
+    page.wait_for_selector(f".ev-strip [data-pair={pair}][aria-current]")
+    page.wait_for_function(f"location.search.includes('image={pair}')")
+    page.wait_for_function(f"document.activeElement.dataset.pair === '{pair}'")
+    page.click("[role=tab]:has-text('Restore')")
+    page.wait_for_function("location.search === ''")
+    page.click("[role=tab]:has-text('Evaluate')")
+    page.wait_for_function("location.search.includes('tab=evaluate')")
+    page.reload()
+    page.wait_for_selector(PAIR)
+    wait_for_pair(page, pair)  # in the same order as before
+    page.wait_for_function(f"document.querySelector('{PAIR}').value.startsWith('5 of 6')")
+
+
+def test_the_history_is_filtered(visit):
+    page = visit(view="runs")
+    page.wait_for_selector("#ev-history .virtual-row >> nth=3")
+    page.click("#ev-only-task input")
+    page.click("[role=option] >> text=Enlarge x3")
+    page.wait_for_selector("#ev-no-runs >> text=No run is of this task and status.")
+    page.click("#ev-only-task input")
+    page.click("[role=option] >> text=All tasks")
+    page.click("#ev-history [role=gridcell]:has-text('Six again')")
+    page.wait_for_selector("#ev-about h2 >> text=Six again")
+
+
+def test_every_figure_is_drawn_and_saved(visit):
+    page = visit(run=RUN, view="plots")
+    for title in ("Differences", "Two methods", "Quality and time", "Share that reaches",
+                  "Against the input", "Published", "Every picture"):  # fmt: skip
+        before = page.wait_for_selector(f"{PLOT} >> nth=0").evaluate(
+            "svg => svg.closest('.js-plotly-plot').querySelector('.gtitle')?.textContent"
+        )
+        page.click("#ev-figure input")
+        page.click(f"[role=option] >> text='{title}'")
+        page.wait_for_function(
+            "before => document.querySelector('#ev-plot .gtitle')?.textContent !== before",
+            arg=before,
+        )
+    for kind, start in (("png", b"\x89PNG"), ("svg", b"<svg"), ("data", b"pair,method")):
+        with page.expect_download() as event:
+            page.click(f"#ev-{kind}")
+        saved = Path(event.value.path()).read_bytes()
+        assert saved.startswith(start)
+        assert event.value.suggested_filename.startswith(f"mirnet-{RUN}-distribution")
+        assert kind != "svg" or b"rgb(255, 255, 255)" in saved or b"white" in saved  # its ground
+
+
+def test_nothing_moves_for_who_asked_for_that(visit):
+    page = visit(run=RUN, view="pictures")
+    page.wait_for_selector("#ev-pictures img:visible")
+    longest = """() => Math.max(...[...document.querySelectorAll("*")].flatMap((element) => {
+      const { transitionDuration, animationDuration } = getComputedStyle(element);
+      return `${transitionDuration},${animationDuration}`.split(",").map(parseFloat);
+    }))"""
+    assert page.evaluate(longest) > 0.01
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(longest) < 0.001  # seconds
+
+
+@pytest.mark.parametrize("kind", ["csv", "html"])
+def test_files_of_a_run_are_downloaded(visit, kind):
+    page = visit(run=RUN)
+    page.wait_for_selector("#ev-board .virtual-row")
+    with page.expect_download() as event:
+        page.click(f"#ev-file-{kind}")
+    assert event.value.suggested_filename == f"mirnet-{RUN}.{kind}"
+    assert "p0003" in Path(event.value.path()).read_text(encoding="utf-8")
+
+
+def test_two_runs_are_compared_or_refused_in_words(visit):
+    page = visit(run=RUN, view="compare", **{"with": OTHER})
+    page.wait_for_selector("#ev-compared table")
+    page.wait_for_selector("#ev-changes .virtual-row")
+    page = visit(run=RUN, view="compare", **{"with": ELSEWHERE})
+    page.wait_for_selector("#ev-compared .mir-warn")
+    assert "different protocols cannot be compared" in page.inner_text("#ev-compared")
+
+
+# ---------------------------------------------------------------- hands and eyes
+
+
+def test_the_keyboard_is_enough(visit):
+    page = visit(run=RUN, view="pictures")
+    page.wait_for_selector(PICTURE)
+    first = pair_shown(page)
+    page.focus("#ev-next")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({first!r})")
+    page.keyboard.press("ArrowLeft")
+    wait_for_pair(page, first)
+    page.focus("#ev-look input:checked")
+    while page.evaluate("document.activeElement.value") != "error":
+        page.keyboard.press("ArrowRight")  # among options, arrows choose and keep the picture
+    page.wait_for_selector("#ev-scale >> text=of 255 and more")
+    assert pair_shown(page) == first
+    page.focus("#ev-next")
+    page.wait_for_function(
+        "pair => [...document.querySelectorAll('#ev-pictures img')]"
+        ".every((picture) => !picture.offsetParent || picture.alt.includes(pair))",
+        arg=first,
+    )
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({first!r})")
+    turned = pair_shown(page)
+    page.focus("#ev-pairs .search-input")
+    page.keyboard.press("ArrowLeft")  # who types keeps the picture
+    page.wait_for_timeout(500)
+    assert pair_shown(page) == turned
+    page.focus("#ev-views button[role=tab]:has-text('Leaderboard')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ev-board .virtual-row")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, "#ev-start"),
+        ({"run": RUN}, "#ev-board .virtual-row"),
+        ({"run": RUN, "view": "plots"}, PLOT),
+        ({"run": RUN, "view": "pictures"}, PICTURE),
+        ({"run": RUN, "view": "compare", "with": OTHER}, "#ev-compared table"),
+        ({"run": RUN, "view": "votes"}, ".review-note"),
+        ({"run": RUN, "view": "runs"}, "#ev-history .virtual-row"),
+        ({"run": RUN, "tab": "review", "reviewer": "phone"}, "#review-a"),
+    ],
+    ids=["run", "board", "plots", "pictures", "compare", "votes", "runs", "review"],
+)
+def test_every_view_on_a_phone_in_the_dark_and_by_axe(visit, query, found):
+    page = visit(390, 844, "dark", **query)
+    page.wait_for_selector(found)
+    page.wait_for_timeout(300)
+    assert_fits(page)
+    dark = "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
+    assert all(int(part) < 60 for part in re.findall(r"\d+", page.evaluate(dark))[:3])
+    assert faults(page) == []
+
+
+def test_words_of_a_figure_read_in_the_dark(visit):
+    page = visit(390, 844, "dark", run=RUN, view="plots")
+    page.wait_for_selector(f"{PLOT} .xtick text")
+    for words in (".xtick text", ".gtitle", ".ytitle"):
+        colour = page.eval_on_selector(f"#ev-plot {words}", "text => getComputedStyle(text).fill")
+        assert min(int(part) for part in re.findall(r"\d+", colour)[:3]) > 200, words
+
+
+# ---------------------------------------------------------------- voting
+
+
+def test_two_reviewers_vote_at_once(visit, window, state):
+    pages = [visit(tab="review", run=RUN, reviewer=name, view="") for name in ("anna", "bert")]
+    for page in pages:
+        page.wait_for_selector("#review-board >> text=1 of")
+    for number in range(2, 5):
+        for page in pages:  # both requests are under way before either is awaited
+            page.keyboard.press("1" if page is pages[0] else "3")
+        for page in pages:
+            page.wait_for_selector(f"#review-board >> text=/^{number} of/")
+    votes = all_votes(StoredRun(state / "runs" / RUN))
+    said = {name: [vote.outcome for vote in votes if vote.reviewer == name]
+            for name in ("anna", "bert")}  # fmt: skip
+    assert said == {"anna": ["a"] * 3, "bert": ["b"] * 3}
+    page = visit(run=RUN, view="votes")
+    page.wait_for_selector(".review-note >> text=6 votes of 2 reviewers")
+    page.fill("#ev-views [placeholder^=Name]", "carla")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#ev-views input, #ev-views textarea')]"
+        ".some((box) => /^http.*reviewer=carla$/.test(box.value))"
+    )

@@ -1,0 +1,297 @@
+"""The review page below the browser: states, handlers, and what never reaches a reviewer."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import requests
+from tests.support.review_runs import NAMES, vote_file, with_pictures
+
+from eval.app import review_tab as ui
+from eval.review.votes import all_votes, cast, questions
+from eval.runs.store import RunStore, StoredRun
+from tests.support.runs_factory import method, write_run
+
+gr = pytest.importorskip("gradio")
+
+RUN = "20260101-120000-abcdef"
+LOOK = ("whole", False, 50, 50, 640)
+
+
+@pytest.fixture
+def stored(tmp_path) -> StoredRun:
+    """Eight pictures of three methods."""
+    return with_pictures(write_run(tmp_path / "runs", methods=tuple(map(method, NAMES))))
+
+
+def made(folder, read_only: bool = False, count: int = 4):
+    with gr.Blocks() as page:
+        review = ui.build(page, lambda: RunStore(folder), read_only=read_only, questions=count)
+    return page, review
+
+
+@pytest.fixture
+def desk(stored) -> ui.ReviewPage:
+    return made(stored.folder.parent)[1]
+
+
+def opened(desk, **query):
+    return desk.open(SimpleNamespace(query_params={"tab": "review", **query}), *LOOK)
+
+
+def visible(update, widget) -> bool | None:
+    change = update.get(widget)
+    return change.get("visible") if isinstance(change, dict) else None
+
+
+def as_sent(update) -> str:
+    """Everything of an update that the browser gets, but the pixels."""
+    kept = [value for widget, value in update.items() if not isinstance(widget, gr.State)]
+    return json.dumps(kept, default=lambda value: f"{value.shape}", ensure_ascii=False)
+
+
+# ---------------------------------------------------------------- states
+
+
+def test_without_a_link_the_page_says_what_it_needs(desk):
+    for query in ({}, {"tab": "evaluate", "run": RUN, "reviewer": "anna"}, {"tab": "review"}):
+        update = desk.open(SimpleNamespace(query_params=query), *LOOK)
+        assert "needs a link" in update[desk.board] and desk.stage not in update
+
+
+@pytest.mark.parametrize("run", ["20260101-120000-ffffff", "../..", "x" * 5000, "<script>"])
+def test_a_run_that_is_not_there_is_told_without_a_path(desk, run):
+    update = opened(desk, run=run, reviewer="anna")
+    assert "leads to no run" in update[desk.board] and desk.stage not in update
+    assert str(desk.store().folder) not in update[desk.board]
+
+
+def test_a_run_of_one_method_says_so(tmp_path):
+    write_run(tmp_path, methods=(method("ours"),))
+    _, desk = made(tmp_path)
+    update = opened(desk, run=RUN, reviewer="anna")
+    assert "one method" in update[desk.board] and desk.stage not in update
+
+
+def test_a_read_only_page_shows_no_question(stored):
+    _, desk = made(stored.folder.parent, read_only=True)
+    update = opened(desk, run=RUN, reviewer="anna")
+    assert "cannot be stored here" in update[desk.board] and desk.stage not in update
+    review = made(stored.folder.parent)[1].start(RUN, "anna", *LOOK)
+    session = next(value for value in review.values() if isinstance(value, ui.Review))
+    with pytest.raises(gr.Error, match="read-only"):
+        desk.answer(session, 0, "", "a", *LOOK)
+    assert all_votes(stored) == []
+
+
+def test_a_link_without_a_reviewer_asks_for_the_name(desk):
+    update = opened(desk, run=RUN)
+    assert visible(update, desk.who) and update[desk.run_id] == RUN
+    begun = desk.start(update[desk.run_id], "Anna", *LOOK)
+    assert begun[desk.review].reviewer == "Anna" and visible(begun, desk.who) is False
+    assert visible(begun, desk.stage)
+
+
+def test_a_page_whose_session_is_gone_asks_to_reload(desk):
+    for call in (
+        lambda: desk.answer(None, 0, "", "a", *LOOK),
+        lambda: desk.show(None, 0, *LOOK),
+        lambda: desk.go_back(None, 0, *LOOK),
+    ):
+        with pytest.raises(gr.Error, match="reload"):
+            call()
+
+
+# ---------------------------------------------------------------- answering
+
+
+def test_a_way_through_from_the_first_question_to_thanks(desk, stored):
+    update = opened(desk, run=RUN, reviewer="anna")
+    review = update[desk.review]
+    assert "1 of 4" in update[desk.board] and update[desk.place] == 0
+    assert desk.back in update and update[desk.back]["interactive"] is False
+    update = desk.answer(review, 0, "too <soft>", "a", *LOOK)
+    assert "2 of 4" in update[desk.board] and update[desk.comment] == ""
+    update = desk.pass_over(review, 1, "", *LOOK)
+    update = desk.go_back(review, update[desk.place], *LOOK)
+    assert "Your answer: Skipped" in update[desk.board] and update[desk.skip] == "Next →"
+    desk.answer(review, 1, "", "tie", *LOOK)
+    desk.answer(review, 2, "", "b", *LOOK)
+    update = desk.answer(review, 3, "", "skip", *LOOK)
+    assert visible(update, desk.stage) is False and visible(update, desk.again)
+    board = update[desk.board]
+    assert "Thank you" in board and "3 of 4 questions answered" in board
+    assert "too &lt;soft&gt;" in board and "<soft>" not in board
+    for words in ui.SAID.values():
+        assert f"<td>{words}</td>" in board
+    assert "Thank you" in opened(desk, run=RUN, reviewer="anna")[desk.board]
+    assert "1 of 4" in desk.first(review, *LOOK)[desk.board]
+    assert {vote.outcome for vote in all_votes(stored)} == {"a", "tie", "b", "skip"}
+
+
+def test_passing_over_an_answered_question_keeps_the_answer(desk, stored):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    desk.answer(review, 0, "", "b", *LOOK)
+    assert desk.pass_over(review, 0, "", *LOOK)[desk.place] == 1
+    assert [vote.outcome for vote in all_votes(stored)] == ["b"]
+
+
+def test_two_quick_presses_answer_the_question_that_was_seen(desk, stored):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    desk.answer(review, 0, "", "a", *LOOK)
+    desk.answer(review, 0, "", "b", *LOOK)  # sent before the browser showed question 2
+    (vote,) = all_votes(stored)
+    assert vote.outcome == "b" and vote.key == review.questions[0].key
+
+
+@pytest.mark.parametrize("place", [-5, 10**9, None])
+def test_a_place_from_the_browser_stays_in_range(desk, place):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    assert desk.show(review, place, *LOOK)[desk.a].shape == (40, 60, 3)
+
+
+def test_two_reviewers_do_not_see_each_other(desk, stored):
+    anna = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    desk.answer(anna, 0, "mine", "a", *LOOK)
+    assert "1 of 4" in opened(desk, run=RUN, reviewer="bert")[desk.board]
+    assert "2 of 4" in opened(desk, run=RUN, reviewer="anna")[desk.board]
+
+
+def test_votes_that_cannot_be_stored_keep_the_question(desk, stored):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    (stored.folder / "votes").write_text("not a folder")
+    with pytest.raises(gr.Error, match="cannot be stored"):
+        desk.answer(review, 0, "", "a", *LOOK)
+
+
+# ---------------------------------------------------------------- looking
+
+
+def test_a_click_shows_true_pixels_around_it_and_another_the_whole(tmp_path):
+    with_pictures(write_run(tmp_path, methods=tuple(map(method, NAMES))), 400, 600)
+    _, desk = made(tmp_path)
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    click = SimpleNamespace(index=[599, 0])
+    update = desk.look_at(review, 0, "whole", True, 50, 50, 200, click)
+    assert (update[desk.view], update[desk.across], update[desk.down]) == ("close", 100, 0)
+    assert {update[w].shape for w in (desk.a, desk.b)} == {(200, 200, 3)}
+    assert update[desk.input]["value"].shape == (200, 200, 3)
+    whole = desk.show(review, 0, *LOOK)[desk.a]
+    assert (update[desk.a] == whole[:200, 400:]).all()
+    update = desk.look_at(review, 0, "close", True, 100, 0, 200, click)
+    assert update[desk.view] == "whole" and (update[desk.a] == whole).all()
+
+
+def test_input_and_target_stand_beside_only_when_asked_for(desk):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    assert visible(desk.show(review, 0, *LOOK), desk.beside) is False
+    update = desk.show(review, 0, "whole", True, 50, 50, 640)
+    assert visible(update, desk.beside) and visible(update, desk.target)
+
+
+# ---------------------------------------------------------------- blindness
+
+
+def test_nothing_that_is_sent_names_a_method_or_a_pair(stored):
+    page, desk = made(stored.folder.parent, count=24)
+    run = stored.header()
+    secrets = [name for m in run.methods for name in (m.id, m.title)]
+    secrets += stored.pairs() + [row.output_sha256 for row in stored.rows()]
+    update = opened(desk, run=RUN, reviewer="anna")
+    review = update[desk.review]
+    sent = [json.dumps(page.get_config_file(), default=str), as_sent(update)]
+    for place, _ in enumerate(review.questions):
+        sent.append(as_sent(desk.answer(review, place, "", "a", *LOOK)))
+        sent.append(as_sent(desk.show(review, place, "close", True, 50, 50, 300)))
+    for secret in secrets:
+        assert not [text for text in sent if str(secret) in text]
+
+
+def test_the_server_sends_neutral_file_names_and_no_session(stored, tmp_path):
+    """Through Gradio's own machinery: what an answer puts on the wire."""
+    page, _ = made(stored.folder.parent)
+    page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    try:
+        fn = next(f for f in page.fns.values() if f.name == "open")
+        body = {"data": list(LOOK), "fn_index": fn._id, "session_hash": "s1", "trigger_id": None}
+        url = f"{page.local_url}gradio_api/"
+        query = f"?tab=review&run={RUN}&reviewer=anna"
+        requests.post(f"{url}queue/join{query}", json=body, timeout=20).raise_for_status()
+        lines = []
+        stream = requests.get(f"{url}queue/data?session_hash=s1", stream=True, timeout=20)
+        for line in stream.iter_lines(decode_unicode=True):
+            lines.append(line)
+            if "process_completed" in line:
+                break
+    finally:
+        page.close()
+    wire = "\n".join(lines)
+    assert "1 of 4" in wire and wire.count("/image.png") >= 2
+    for secret in [*NAMES, *(f"Method {name}" for name in NAMES), "p000", "degraded_sha256"]:
+        assert secret not in wire
+
+
+def test_only_the_ranking_is_public(stored):
+    page, _ = made(stored.folder.parent)
+    assert list(page.get_api_info()["named_endpoints"]) == ["/review_results"]
+
+
+# ---------------------------------------------------------------- results
+
+
+def test_a_program_gets_the_ranking_or_one_sentence(desk, stored):
+    for question in questions(stored, "anna"):
+        cast(stored, "anna", question, "a")
+    found = desk.results(RUN)
+    assert found["votes"] == 24 and len(found["methods"]) == 3
+    json.dumps(found, allow_nan=False)
+    with pytest.raises(gr.Error, match="There is no run") as refused:
+        desk.results("../../etc")
+    assert str(stored.folder.parent) not in str(refused.value)
+
+
+def test_the_panel_shows_ranking_file_and_link(stored):
+    with gr.Blocks():
+        panel = ui.build_results(gr.Textbox(), lambda: RunStore(stored.folder.parent))
+    cast(stored, "anna", questions(stored, "anna")[0], "a")
+    shown = panel.show(RUN)
+    update = next(shown)
+    assert "<table" in update[panel.board] and "1 vote of 1 reviewer" in update[panel.board]
+    assert "–" in update[panel.board]  # no interval of one vote
+    file = update[panel.download]["value"]
+    assert file.endswith(f"votes-{RUN}.csv")
+    with open(file, encoding="utf-8") as written:
+        assert len(written.readlines()) == 2
+    shown.close()
+    assert panel.make_link(RUN, "Anna") == f"?tab=review&run={RUN}&reviewer=Anna"
+    assert panel.make_link(RUN, " ") == panel.make_link(None, "Anna") == ""
+    assert "No run is open" in next(panel.show(None))[panel.board]
+
+
+def test_text_from_outside_is_escaped_in_the_table(tmp_path):
+    bad = method("ours", title="<img src=x onerror=alert(1)>")
+    stored = with_pictures(write_run(tmp_path, methods=(bad, method("clahe"))))
+    cast(stored, "anna", questions(stored, "anna")[0], "a")
+    html = ui.results_table(ui.ranking(stored))
+    assert "<img" not in html and "&lt;img" in html
+
+
+def test_damaged_votes_are_told_in_a_sentence(desk, stored):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    desk.answer(review, 0, "", "a", *LOOK)
+    path = vote_file(stored)
+    path.write_bytes(b"{}\n" + path.read_bytes())
+    with pytest.raises(gr.Error, match="Line 1"):
+        desk.answer(review, 1, "", "a", *LOOK)
+    assert "Line 1" in opened(desk, run=RUN, reviewer="anna")[desk.board]
+
+
+def test_a_picture_that_is_gone_is_told_and_can_be_skipped(desk, stored):
+    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    stored.output(review.questions[1].a_sha256).write_bytes(b"no picture")
+    update = desk.answer(review, 0, "", "a", *LOOK)
+    assert "gone or damaged: skip it" in update[desk.board] and update[desk.a] is None
+    assert visible(update, desk.stage) and update[desk.place] == 1
+    with pytest.raises(gr.Error, match="gone or damaged"):
+        desk.show(review, 1, *LOOK)
+    assert desk.pass_over(review, 1, "", *LOOK)[desk.a] is not None

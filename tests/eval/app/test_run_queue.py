@@ -1,0 +1,271 @@
+"""Behind the Evaluate page: the queue, Stop and Resume, limits, links, kept tables, pictures."""
+
+import io
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eval.analysis import tables as compare
+from eval.analysis.frames import Frames
+from eval.analysis.pictures import (
+    Place,
+    error_of,
+    heat,
+    point_of,
+    scale_for,
+    seen_at,
+    stored_pictures,
+    strip_of,
+    untouched,
+)
+from eval.app import run_queue as service
+from eval.app.run_queue import Limits, Service
+from eval.data.benchmarks import get_benchmark
+from eval.runs.runner import Order, begin, go_on
+from eval.runs.store import RunStore
+from mirnet.errors import InvalidRequest
+from tests.support.runs_factory import write_run
+
+METHODS = ("identity", "auto-contrast")
+
+
+def order(n: int = 2, methods: tuple[str, ...] = METHODS, **changes) -> Order:
+    return Order(get_benchmark("mini-retouch"), methods, n=n, **changes)
+
+
+def ended(found: Service, run_id: str, seconds: float = 60):
+    """How a run stands once it is not under way any more."""
+    end = time.monotonic() + seconds
+    while (snapshot := found.status(run_id)).under_way and time.monotonic() < end:
+        time.sleep(0.02)
+    return snapshot
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Holds every run after each picture until it is let go."""
+    allowed = threading.Semaphore(0)
+
+    def slowly(stored, **options):
+        for event in go_on(stored, **options):
+            allowed.acquire(timeout=30)
+            yield event
+
+    monkeypatch.setattr(service, "go_on", slowly)
+    return allowed
+
+
+def test_a_run_goes_on_in_the_background_until_it_is_done(store):
+    found = Service(store)
+    run_id = found.start(order())
+    snapshot = ended(found, run_id)
+    assert (snapshot.state, snapshot.done, snapshot.total) == ("done", 4, 4)
+    assert store.run(run_id).header().status == "done"
+    assert [line.count for line in found.summary(run_id)] == [2, 2]
+
+
+def test_stop_keeps_what_was_made_and_resume_makes_the_rest(store, gate):
+    found = Service(store)
+    run_id = found.start(order())
+    gate.release()
+    while not found.status(run_id).done:
+        time.sleep(0.02)
+    found.stop(run_id)
+    gate.release(10)
+    snapshot = ended(found, run_id)
+    assert snapshot.state == "stopped" and 0 < snapshot.done < 4
+    found.resume(run_id)
+    assert ended(found, run_id).state == "done"
+    assert len(store.run(run_id).rows()) == 4
+
+
+def test_one_run_at_a_time_and_the_queue_has_an_end(store, gate):
+    found = Service(store, Limits(queued=2))
+    first, second = found.start(order()), found.start(order())
+    while found.current() != first:
+        time.sleep(0.02)
+    assert found.status(second).state == "queued"
+    with pytest.raises(InvalidRequest, match="try again later"):
+        found.start(order())
+    assert len(store.headers()) == 2
+    found.stop(second)
+    assert found.status(second).state == "stopped"
+    gate.release(20)
+    assert ended(found, first).state == "done"
+
+
+def test_limits_are_told_before_anything_is_made(store):
+    found = Service(store, Limits(pairs=3))
+    with pytest.raises(InvalidRequest, match="at most 3"):
+        found.start(order(n=4))
+    with pytest.raises(InvalidRequest, match="fewer pairs or methods"):
+        Service(store, Limits(megapixels=0.1)).start(order(n=4))
+    assert store.headers() == [] and "3 pairs" in found.limits.words()
+
+
+def test_a_run_that_nobody_works_on_is_interrupted_and_can_be_resumed(store):
+    stored = begin(store, order())
+    found = Service(store)
+    assert found.status(stored.id).state == "interrupted"
+    with stored.lock():
+        assert found.status(stored.id).state == "elsewhere"
+    found.resume(stored.id)
+    assert ended(found, stored.id).state == "done"
+
+
+def test_a_run_that_cannot_begin_says_why(store, monkeypatch):
+    stored = begin(store, order())
+    (stored.folder / "pairs.json").write_text('["gone"]')
+    found = Service(store)
+    found.resume(stored.id)
+    snapshot = ended(found, stored.id)
+    assert snapshot.state == "failed" and "start a new run" in snapshot.words
+
+
+def test_read_only_starts_resumes_verifies_and_deletes_nothing(store):
+    stored = write_run(store.folder)
+    found = Service(store, read_only=True)
+    for forbidden in (
+        lambda: found.start(order()),
+        lambda: found.resume(stored.id),
+        lambda: list(found.verify(stored.id)),
+        lambda: found.delete(stored.id),
+        lambda: found.stop(stored.id),
+    ):
+        with pytest.raises(InvalidRequest):
+            forbidden()
+    assert found.status(stored.id).state == "done"
+
+
+def test_strangers_neither_delete_nor_name_folders_nor_run_code(store, tmp_path):
+    stored = write_run(store.folder)
+    found = Service(store, local=False)
+    with pytest.raises(InvalidRequest, match="Deleting is off"):
+        found.delete(stored.id)
+    with pytest.raises(InvalidRequest, match="Folders"):
+        found.start(order(folder=tmp_path))
+    with pytest.raises(InvalidRequest, match="command line"):
+        found.start(order(allow_code=True))
+
+
+def test_the_owner_deletes_a_run_and_nothing_else(store):
+    stored = write_run(store.folder)
+    other = write_run(store.folder, id="20260102-120000-abcdef")
+    Service(store).delete(stored.id)
+    assert [run.id for run in store.headers()] == [other.id]
+
+
+@pytest.mark.parametrize("wrong", ["", "..", "../x", "nothing", "<b>", "a" * 99, "x\x00y"])
+def test_a_wrong_id_is_told_without_naming_a_folder(store, wrong):
+    with pytest.raises(InvalidRequest) as told:
+        Service(store).status(wrong)
+    assert str(store.folder) not in str(told.value)
+
+
+def test_the_estimate_takes_what_this_machine_measured_and_marks_guesses(store):
+    found = Service(store)
+    bench = get_benchmark("mini-retouch")
+    before = found.estimate(bench, 4, ["identity", "clahe"])
+    assert before.guessed == ("identity", "clahe") and before.size_known
+    run_id = found.start(order(methods=("identity",)))
+    assert ended(found, run_id).state == "done"
+    after = found.estimate(bench, 4, ["identity", "clahe"])
+    assert after.guessed == ("clahe",) and after.seconds < before.seconds
+
+
+def test_tables_are_made_once_until_the_run_changes(tmp_path, monkeypatch):
+    stored = write_run(tmp_path, pairs=4)
+    made = []
+    real = compare.scores_frame
+    monkeypatch.setattr(compare, "scores_frame", lambda *given: made.append(given) or real(*given))
+    frames = Frames()
+    first = frames.scores(stored)
+    assert frames.scores(stored) is first
+    frames.board(stored, "identity")
+    assert len(made) == 1
+    stored.append(stored.rows()[0].model_copy(update={"seconds": 9.0}))
+    assert frames.scores(stored) is not first
+
+
+def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):
+    from eval.analysis import frames as module
+
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    stored = write_run(tmp_path, pairs=6)
+    before, board = Frames().scores(stored), Frames().board(stored, "identity")
+    monkeypatch.setattr(compare, "scores_frame", lambda *_: pytest.fail("made anew"))
+    monkeypatch.setattr(compare, "leaderboard", lambda *_: pytest.fail("made anew"))
+    again = Frames().scores(stored)
+    assert list(again.method.cat.categories) == list(before.method.cat.categories)
+    assert again.psnr_db.tolist() == before.psnr_db.tolist()
+    assert Frames().board(stored, "identity").psnr_db.tolist() == board.psnr_db.tolist()
+
+
+def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(store):
+    found = Service(store)
+    run_id = found.start(order(n=1))
+    assert ended(found, run_id).state == "done"
+    stored = found.stored(run_id)
+    rows = stored.rows()
+    pictures = stored_pictures(stored, rows)
+    assert list(pictures) == ["input", *METHODS, "target"]
+    place = Place(zoom=2, across=1, down=0, width_px=100, height_px=60)
+    cuts = [seen_at(pixels, place) for pixels in pictures.values()]
+    assert {cut.shape for cut in cuts} == {(60, 100, 3)}
+    assert (seen_at(pictures["target"], place)[::2, ::2] == pictures["target"][:30, -50:]).all()
+
+
+def test_the_picture_of_the_method_that_changes_nothing_is_the_input(store):
+    found = Service(store)
+    run_id = found.start(order(n=1))
+    assert ended(found, run_id).state == "done"
+    stored = found.stored(run_id)
+    pictures = stored_pictures(stored, stored.rows())
+    assert untouched(pictures) == "identity"
+    pictures["identity"] = 255 - pictures["identity"]
+    assert untouched(pictures) is None
+
+
+def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
+    stored = write_run(tmp_path, pairs=60, thumbs=True)
+    scores = compare.scores_frame(stored)
+    pairs = list(dict.fromkeys(scores.pair))
+    strip = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim")
+    assert [tiny.pair for tiny in strip] == pairs[18:42]
+    own = scores[(scores.method == "ours") & (scores.pair == pairs[20])]
+    assert strip[2].score == own.ssim.item()
+    lead = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim", "clahe")
+    theirs = scores[(scores.method == "clahe") & (scores.pair == pairs[20])]
+    assert lead[2].score == own.ssim.item() - theirs.ssim.item()
+    picture = Image.open(io.BytesIO(strip[0].image))
+    assert picture.format == "JPEG" and max(picture.size) == 120
+    assert [tiny.pair for tiny in strip_of(stored, scores, pairs, pairs[-1], "ours", "ssim")] == (
+        pairs[-24:]
+    )
+    other = scores[(scores.method == "ours") & (scores.pair == pairs[59])]
+    damaged = write_run(tmp_path / "damaged", pairs=60, thumbs=True)
+    damaged.thumb(other.output_sha256.item()).write_bytes(b"no picture")
+    assert strip_of(damaged, scores, pairs, pairs[59], "ours", "ssim")[-1].image is None
+
+
+def test_a_clicked_point_comes_into_the_middle():
+    place = Place(zoom=0, width_px=100, height_px=100)
+    across, down = point_of(450, 300, (600, 900), (1200, 1800), place)
+    assert across == pytest.approx(850 / 1700) and down == pytest.approx(550 / 1100)
+
+
+def test_an_error_map_has_the_scale_that_it_tells():
+    target = np.zeros((10, 10, 3), np.uint8)
+    error = error_of(np.full_like(target, 20), target)
+    assert np.allclose(error, 20) and scale_for([error]) == 32
+    drawn = heat(error, 20)
+    assert drawn.shape == (10, 10, 3) and drawn.min() > heat(0 * error, 20).max()

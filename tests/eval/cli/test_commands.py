@@ -1,0 +1,158 @@
+"""`python -m eval` as a person types it."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from eval.cli.main import app
+from tests.support.paths import ROOT
+
+REFERENCE = ROOT / "tests/mirnet/metrics/reference"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_two_pictures_as_json():
+    files = (REFERENCE / f"noise_{role}.png" for role in ("restored", "target"))
+    done = invoke("score", *files, "--protocol", "y-crop", "--scale", 4, "--json")
+    assert done.exit_code == 0
+    content = json.loads(done.stdout)
+    assert content["psnr"] == pytest.approx(29.4580639837, abs=5e-5)
+    assert content["ssim"] == pytest.approx(0.7625175806, abs=1e-6)
+    assert content["protocol"] == "y-crop/1"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for case in ("noise", "blur"):
+        for role in ("restored", "target"):
+            (tmp_path / role).mkdir(exist_ok=True)
+            shutil.copy(REFERENCE / f"{case}_{role}.png", tmp_path / role / f"{case}.png")
+    return tmp_path / "restored", tmp_path / "target"
+
+
+def test_two_folders_and_their_mean(folders):
+    done = invoke("score", *folders)
+    assert done.exit_code == 0
+    assert "24.6609" in done.stdout
+    assert f"{(24.6608623 + 28.4851960) / 2:.4f}" in done.stdout
+    assert "rgb/1: PSNR over all RGB values" in done.stdout
+
+
+def test_identical_pictures_are_counted_and_not_averaged(folders):
+    shutil.copy(folders[1] / "noise.png", folders[0] / "noise.png")
+    content = json.loads(invoke("score", *folders, "--json").stdout)
+    assert content["identical"] == 1
+    assert content["psnr"] == pytest.approx(28.4851960, abs=1e-5)
+    assert content["scores"][1]["psnr"] == "identical"
+    content = json.loads(invoke("score", folders[1], folders[1], "--json").stdout)
+    assert content["psnr"] == "identical"
+
+
+def test_wrong_input_ends_with_one_sentence(folders, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    small = tmp_path / "small.png"
+    Image.new("RGB", (30, 30)).save(small)
+    cases = {
+        ("score", tmp_path / "none.png", small): "There is no",
+        ("score", folders[0], small): "two pictures or two folders",
+        ("score", tmp_path / "text.png", small): "text.png",
+        ("score", folders[0] / "noise.png", small): "must be the same size",
+        ("score", small, small, "--protocol", "ssim"): "choose one of",
+        ("score", small, small, "--protocol", "y-sr"): "needs the scale",
+    }
+    for arguments, message in cases.items():
+        done = invoke(*arguments)
+        assert done.exit_code == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.output
+    (folders[0] / "noise.png").unlink()
+    assert "noise is only in" in invoke("score", *folders).stderr
+
+
+def test_protocols_are_listed_with_their_meaning():
+    done = invoke("protocols")
+    assert done.exit_code == 0
+    for name in ("rgb/1", "matlab-rgb-3d/1", "y-crop/1", "y-sr/1", "gt-mean/1"):
+        assert name in done.stdout
+
+
+@pytest.fixture
+def mini_run(tmp_path):
+    """A run of two methods over two pairs of the mini benchmark, made by the command itself."""
+    done = invoke(
+        *("run", "--benchmark", "mini-retouch", "--methods", "identity,grey-world", "--n", 2),
+        *("--out", tmp_path / "runs", "--title", "first look"),
+    )
+    assert done.exit_code == 0, done.output
+    return tmp_path / "runs", next(
+        p.name for p in (tmp_path / "runs").iterdir() if p.name[0] == "2"
+    )
+
+
+def test_a_run_from_start_to_report(mini_run, tmp_path):
+    out, run_id = mini_run
+    shown = invoke("show", run_id, "--out", out)
+    assert "grey-world" in shown.output and "rgb/1 · 2 of 8 pairs, seed 0 · done" in shown.output
+    assert "simulated" in shown.output
+    listed = json.loads(invoke("list", "--json", "--out", out).stdout)
+    assert [row["id"] for row in listed] == [run_id]
+    verified = invoke("verify", run_id, "--all", "--json", "--out", out)
+    assert verified.exit_code == 0
+    findings = json.loads(verified.stdout)
+    assert {finding["outcome"] for finding in findings} == {"same"} and len(findings) == 12
+    again = invoke("compare", run_id, run_id, "--out", out)
+    assert again.exit_code == 0 and "identity" in again.output
+    table = tmp_path / "table.csv"
+    assert invoke("export", run_id, "--out", out, "-o", table).exit_code == 0
+    assert table.read_text().count("\n") == 5
+    page = tmp_path / "report.html"
+    assert invoke("report", run_id, "--out", out, "-o", page).exit_code == 0
+    assert "first look" in page.read_text()
+
+
+def test_verify_exits_with_1_where_a_number_is_wrong(mini_run):
+    out, run_id = mini_run
+    path = out / run_id / "scores.jsonl"
+    first, rest = path.read_text().split("\n", 1)
+    row = json.loads(first)
+    row["scores"]["rgb/1"]["ssim"] += 0.01
+    path.write_text(json.dumps(row) + "\n" + rest)
+    done = invoke("verify", run_id, "--all", "--out", out)
+    assert done.exit_code == 1
+    assert done.output.count("differs") == 1
+
+
+def test_a_family_of_benchmarks_is_run_one_after_another(tmp_path):
+    done = invoke(
+        *("run", "--benchmark", "mini", "--task", "lowlight", "--methods", "gamma", "--n", 1),
+        *("--out", tmp_path),
+    )
+    assert done.exit_code == 0 and "Mini: dark" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "--benchmark", "nope"), "There is no benchmark 'nope'"),
+        (("run", "--benchmark", "sidd", "--methods", "identity"), "is not on the Hub"),
+        (("run", "--benchmark", "mini-retouch", "--methods", "nope"), "nope"),
+        (("run", "--benchmark", "mini-retouch", "--engine", "gpu"), "no engine 'gpu'"),
+        (("run", "--benchmark", "mini-retouch", "--methods", "os:getcwd"), "allow"),
+        (("show", "../etc"), "no run '../etc'"),
+        (("resume", "20260101-000000-abcdef"), "no run"),
+        (("methods", "--task", "paint"), "no task 'paint'"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_a_sentence(arguments, sentence, tmp_path):
+    out = () if arguments[0] == "methods" else ("--out", tmp_path)
+    done = invoke(*arguments, *out)
+    assert done.exit_code == 2
+    assert sentence in done.output
+    assert "Traceback" not in done.output
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,565 @@
+"""Each kind of source, on this machine and on the Hub, whole and broken."""
+
+import builtins
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.pair_files import png, put
+
+from eval.data.hub import HubFiles
+from eval.data.pairs import BenchmarkUnavailable, Reader, pixels_sha256
+from eval.data.readers.base import Expected, natural_key, safe_id
+from eval.data.readers.dnd import DndReader
+from eval.data.readers.files import LocalFiles
+from eval.data.readers.parquet import ParquetReader
+from eval.data.readers.pictures import PicturesReader, ZipReader
+from eval.data.readers.sidd import NOISY, TRUTH, SiddReader
+from eval.data.readers.tars import TwoTarsReader, WebDatasetReader
+from tests.support.hub import Fault, LoopbackHub
+from tests.support.paths import ROOT
+
+REPO = "org/pairs"
+ANY = Expected("Test")
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def tarred(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def parqueted(rows: list[dict[str, object]], rows_per_group: int = 1) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stream, row_group_size=rows_per_group)
+    return stream.getvalue()
+
+
+PAIRS = {f"{half}/{i}.png": png(24, 16, i) for i in (1, 2, 10) for half in ("low", "high")}
+ROWS = [
+    {
+        "id": str(i),
+        "low": {"bytes": PAIRS[f"low/{i}.png"], "path": "x"},
+        "high": PAIRS["high/1.png"],
+    }
+    for i in (1, 2, 10)
+]
+
+Make = Callable[[HubFiles | LocalFiles], Reader]
+KINDS: dict[str, tuple[dict[str, bytes], Make]] = {
+    "pictures": (PAIRS, lambda files: PicturesReader(files, ANY, "low/*.png", "high/*.png")),
+    "metadata": (
+        {
+            **PAIRS,
+            "metadata.jsonl": b"\n".join(
+                json.dumps(
+                    {"id": i, "low_file_name": f"low/{i}.png", "high_file_name": f"high/{i}.png"}
+                ).encode()
+                for i in (1, 2, 10)
+            ),
+        },
+        lambda files: PicturesReader(files, ANY, "low", "high"),
+    ),
+    "zip": (
+        {"all.zip": zipped({f"lol/{name}": content for name, content in PAIRS.items()})},
+        lambda files: ZipReader(files, ANY, "all.zip", "lol/low/*.png", "lol/high/*.png"),
+    ),
+    "parquet": (
+        {"data/test-0.parquet": parqueted(ROWS), "data/train-0.parquet": b"not looked at"},
+        lambda files: ParquetReader(files, ANY, "low", "high"),
+    ),
+    "tars": (
+        {
+            "data/lr.tar.gz": tarred({f"lr/{i}x1.png": PAIRS[f"low/{i}.png"] for i in (1, 2, 10)}),
+            "data/hr.tar.gz": tarred({f"hr/{i}.png": PAIRS[f"high/{i}.png"] for i in (10, 2, 1)}),
+        },
+        lambda files: TwoTarsReader(files, ANY, "data/lr.tar.gz", "data/hr.tar.gz"),
+    ),
+    "webdataset": (
+        {
+            "shard-0.tar": tarred(
+                {
+                    f"{i}.{half}.png": PAIRS[f"{half}/{i}.png"]
+                    for i in (1, 2)
+                    for half in ("low", "high")
+                },
+                "w",
+            ),
+            "shard-1.tar.gz": tarred(
+                {f"10.{half}.png": PAIRS[f"{half}/10.png"] for half in ("low", "high")}
+            ),
+        },
+        lambda files: WebDatasetReader(files, ANY, "low.png", "high.png"),
+    ),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def check(reader: Reader) -> None:
+    items = reader.items()
+    assert [item.id for item in items] == ["1", "2", "10"]
+    for item in items:
+        pair = reader.load(item)
+        assert pair.target is not None and pair.degraded.pixels.shape == (24, 16, 3)
+        wanted = png(24, 16, int(item.id))
+        assert pair.degraded_sha256 == hashlib.sha256(wanted).hexdigest()
+
+
+@every_kind
+def test_local(kind, tmp_path):
+    files, make = KINDS[kind]
+    reader = make(LocalFiles(put(tmp_path, files)))
+    check(reader)
+    assert all(item.bytes == 0 for item in reader.items())
+
+
+@every_kind
+def test_hub_then_offline_from_the_cache(kind, hub, weights_cache):
+    files, make = KINDS[kind]
+    commit = hub.add_repo(REPO, files, kind="dataset")
+    reader = make(HubFiles(REPO))
+    assert hub.requests == [] and reader.revision == ""
+    check(reader)
+    assert reader.revision == commit
+    hub.requests.clear()
+    for revision in ("main", commit):
+        check(make(HubFiles(REPO, revision, offline=True)))
+    check(make(HubFiles(REPO, commit)))  # a known commit needs nothing of the Hub
+    assert hub.requests == []
+
+
+@every_kind
+def test_offline_without_cache(kind, hub, weights_cache):
+    with pytest.raises(BenchmarkUnavailable, match="not fetched before.*go online"):
+        KINDS[kind][1](HubFiles("org/never", offline=True)).items()
+    assert hub.requests == []
+
+
+@every_kind
+def test_pinned_commit_is_read_when_main_has_moved(kind, hub, weights_cache):
+    files, make = KINDS[kind]
+    first = hub.add_repo("org/moved", files, kind="dataset")
+    hub.add_repo("org/moved", {"README.md": b"gone"}, kind="dataset")
+    check(make(HubFiles("org/moved", first)))
+    with pytest.raises(BenchmarkUnavailable):
+        make(HubFiles("org/moved")).items()
+
+
+def read_all(kind: str) -> None:
+    reader = KINDS[kind][1](HubFiles(f"org/{kind}"))
+    for item in reader.items():
+        reader.load(item)
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("absent", "no data set .* that you may see"),
+        ("private", "no data set .* that you may see"),
+        ("gated", "is gated: accept its terms"),
+        ("error", "error 503|cannot be reached"),
+        ("dead", "cannot be reached"),
+    ],
+)
+def test_hub_trouble_in_words(kind, what, told, hub: LoopbackHub, weights_cache, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    if what != "absent":
+        hub.add_repo(
+            f"org/{kind}",
+            {**KINDS[kind][0], "extra": what.encode()},
+            kind="dataset",
+            gated=what == "gated",
+            private=what == "private",
+        )
+    if what == "error":
+        hub.fail("/", Fault(status=503))
+    if what == "dead":
+        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_CACHE", str(weights_cache / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(weights_cache / "hub"))
+    with pytest.raises(BenchmarkUnavailable, match=told) as caught:
+        read_all(kind)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_revision_that_is_gone(hub, weights_cache):
+    hub.add_repo(REPO, PAIRS, kind="dataset")
+    for revision in ("v9", "0" * 40):
+        with pytest.raises(BenchmarkUnavailable, match=r"no revision .* \(any more\)"):
+            PicturesReader(HubFiles(REPO, revision), ANY, "low/*", "high/*").items()
+
+
+@pytest.mark.parametrize("path", ["/api/", "/datasets/org/silent/resolve/"])
+def test_a_silent_hub_is_given_up_quickly(path, hub, weights_cache, monkeypatch):
+    monkeypatch.setattr("eval.data.hub.ANSWER_SECONDS", 0.3)
+    hub.add_repo(
+        "org/silent", {"low/a.png": png(9, 9, 77), "high/a.png": png(9, 9, 78)}, kind="dataset"
+    )
+    hub.fail(path, Fault(silent=True))
+    slept: list[float] = []
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", slept.append)
+    with pytest.raises(BenchmarkUnavailable, match="cannot be reached"):
+        reader = PicturesReader(HubFiles("org/silent"), ANY, "low/*", "high/*")
+        reader.load(reader.items()[0])
+    assert not any(slept)  # the client's own retries sleep between them
+
+
+def test_the_waits_for_a_first_answer_are_below_five_seconds():
+    from eval.data import hub as module
+
+    assert module.ANSWER_SECONDS < 5
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_wrong_bytes_of_a_whole_file(git, hub, weights_cache):
+    hub.git_etags = git
+    files = {"low/a.png": png(9, 9, 31 + git), "high/a.png": png(9, 9, 41 + git)}
+    hub.add_repo(f"org/wrong{git}", files, kind="dataset")
+    hub.fail(f"/datasets/org/wrong{git}/resolve/", Fault(flip_byte=True))
+    reader = PicturesReader(HubFiles(f"org/wrong{git}"), ANY, "low/*", "high/*")
+    with pytest.raises(BenchmarkUnavailable, match="arrived damaged .* removed: try again"):
+        reader.load(reader.items()[0])
+    hub.heal()
+    assert reader.load(reader.items()[0]).id == "a"
+
+
+def test_wrong_bytes_inside_a_zip(hub, weights_cache):
+    content = zipped({"low/a.png": png(200, 200, 1), "high/a.png": png(200, 200, 2)})
+    hub.add_repo("org/wrongzip", {"all.zip": content}, kind="dataset")
+    reader = ZipReader(HubFiles("org/wrongzip"), ANY, "all.zip", "low/*", "high/*")
+    items = reader.items()
+    hub.fail("/datasets/org/wrongzip/resolve/", Fault(flip_byte=True))
+    with pytest.raises(BenchmarkUnavailable, match="damaged .its checksum"):
+        reader.load(items[0])
+
+
+@pytest.mark.parametrize("times", [2, None])
+def test_a_byte_range_that_breaks_off(times, hub, weights_cache):
+    content = zipped({"low/a.png": png(200, 200, 1), "high/a.png": png(200, 200, 2)})
+    hub.add_repo(f"org/cut{times}", {"all.zip": content}, kind="dataset")
+    reader = ZipReader(HubFiles(f"org/cut{times}"), ANY, "all.zip", "low/*", "high/*")
+    items = reader.items()
+    cut = Fault(cut_after=20_000, times=2) if times else Fault(cut_after=0)
+    hub.fail(f"/datasets/org/cut{times}/resolve/", cut)
+    if times:  # taken up where it broke
+        assert reader.load(items[0]).degraded.height == 200
+        return
+    with pytest.raises(BenchmarkUnavailable, match="broke off|cannot be reached"):
+        reader.load(items[0])
+
+
+def test_a_whole_file_that_breaks_off(hub, weights_cache, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+    files = {"low/a.png": png(99, 99, 41), "high/a.png": png(99, 99, 42)}
+    hub.add_repo("org/broken", files, kind="dataset")
+    hub.fail("/datasets/org/broken/resolve/", Fault(cut_after=0))
+    reader = PicturesReader(HubFiles("org/broken"), ANY, "low/*", "high/*")
+    with pytest.raises(BenchmarkUnavailable, match="of low/a.png|of high/a.png") as caught:
+        reader.load(reader.items()[0])
+    assert "broke off" in str(caught.value)
+
+
+def test_a_slow_hub_only_takes_longer(hub, weights_cache):
+    files = {"low/a.png": png(99, 99, 51), "high/a.png": png(99, 99, 52)}
+    hub.add_repo("org/slow", files, kind="dataset")
+    hub.fail("/datasets/org/slow/", Fault(seconds_per_chunk=0.05))
+    reader = PicturesReader(HubFiles("org/slow"), ANY, "low/*", "high/*")
+    assert reader.load(reader.items()[0]).degraded.width == 99
+
+
+def test_more_files_than_the_hub_lists(hub, weights_cache, monkeypatch):
+    monkeypatch.setattr("eval.data.hub.MAX_LISTED_FILES", 3)
+    hub.add_repo("org/many", PAIRS, kind="dataset")
+    with pytest.raises(BenchmarkUnavailable, match="3 files or more"):
+        KINDS["pictures"][1](HubFiles("org/many")).items()
+
+
+def test_a_hub_without_ranges_is_told(hub, weights_cache):
+    hub.add_repo("org/plain", KINDS["zip"][0], kind="dataset")
+    hub.fail("/datasets/org/plain/resolve/", Fault(no_ranges=True))
+    with pytest.raises(BenchmarkUnavailable, match="does not hand out parts"):
+        KINDS["zip"][1](HubFiles("org/plain")).items()
+
+
+def test_large_files_may_lie_on_another_host(hub, weights_cache):
+    hub.cdn = True
+    hub.add_repo("org/cdn", KINDS["zip"][0], kind="dataset")
+    check(KINDS["zip"][1](HubFiles("org/cdn")))
+    assert hub.seen("/cdn/")
+
+
+def test_only_chosen_members_of_a_zip_are_fetched(hub, weights_cache):
+    members = {f"{half}/{i:02d}.png": png(120, 120, i) for i in range(20) for half in ("a", "b")}
+    content = zipped(members)
+    hub.add_repo("org/big", {"all.zip": content}, kind="dataset")
+    reader = ZipReader(HubFiles("org/big"), ANY, "all.zip", "a/*", "b/*")
+    items = reader.items()
+    pair = reader.load(items[7])
+    assert pair.id == "07"
+    deadline = time.monotonic() + 5
+    while len(hub.seen("/datasets/org/big/resolve/", "GET")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    got = hub.bytes_sent("/datasets/org/big/resolve/")
+    assert got - 64 * 1024 <= 1.05 * items[7].bytes
+    assert got < len(content) / 5
+
+
+def test_only_chosen_pictures_of_a_folder_are_fetched(hub, weights_cache):
+    hub.add_repo(
+        "org/some", {f"{h}/{i}.png": png(9, 9, i) for i in range(9) for h in "ab"}, kind="dataset"
+    )
+    reader = PicturesReader(HubFiles("org/some"), ANY, "a/*", "b/*")
+    reader.load(reader.items()[4])
+    fetched = {request.path.split("/")[-1] for request in hub.seen("/datasets/", "GET")}
+    assert fetched == {"4.png"}
+
+
+def test_size_of_tarballs_is_known_before_they_are_fetched(hub, weights_cache):
+    files, make = KINDS["tars"]
+    hub.add_repo("org/ahead", files, kind="dataset")
+    reader = make(HubFiles("org/ahead"))
+    assert reader.upfront_bytes() == sum(map(len, files.values()))
+    assert hub.seen("/datasets/") == []
+
+
+# ---------------------------------------------------------------- pairs that are none
+
+
+def pictures(folder: Path, expected: Expected = ANY) -> PicturesReader:
+    return PicturesReader(LocalFiles(folder), expected, "input/*", "target/*")
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"input/a.png": b"", "target/b.png": b""}, "input/a.png .* has no target"),
+        ({"input/a.png": b"", "target/a.png": b"", "target/b.png": b""}, "b.png .* no degraded"),
+        ({"input/a.png": b""}, "no file that fits 'target/"),
+        ({f"{h}/{n}.png": b"" for h in ("input", "target") for n in ("a b", "a-b")}, "two pairs"),
+    ],
+)
+def test_partners_are_checked(files, told, tmp_path):
+    with pytest.raises(BenchmarkUnavailable, match=told):
+        pictures(put(tmp_path, files)).items()
+
+
+@pytest.mark.parametrize(
+    ("degraded", "target", "told"),
+    [
+        (b"no picture", png(8, 8), "Pair a: the degraded picture cannot be read"),
+        (png(8, 8), png(8, 8)[:60], "Pair a: the target cannot be read"),
+        (png(8, 8), png(8, 9), "Pair a: the target has 9 x 8 pixels where 8 x 8"),
+    ],
+)
+def test_a_wrong_pair_is_named(degraded, target, told, tmp_path):
+    reader = pictures(put(tmp_path, {"input/a.png": degraded, "target/a.png": target}))
+    with pytest.raises(BenchmarkUnavailable, match=told):
+        reader.load(reader.items()[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "same_size", "wanted"),
+    [
+        ((24, 18), False, (24, 18)),
+        ((26, 20), False, (24, 18)),
+        ((27, 18), False, None),
+        ((23, 18), False, None),
+        ((8, 6), False, None),
+        ((8, 6), True, (8, 6)),
+        ((24, 18), True, None),
+    ],
+)
+def test_sizes_of_super_resolution(shape, same_size, wanted, tmp_path):
+    put(tmp_path, {"input/a.png": png(8, 6), "target/a.png": png(*shape, 1)})
+    reader = pictures(tmp_path, Expected("Test", scale=3, same_size=same_size))
+    item = reader.items()[0]
+    if wanted is None:
+        with pytest.raises(BenchmarkUnavailable, match="not a pair, or the scale"):
+            reader.load(item)
+    else:
+        pixels = reader.load(item).target.pixels
+        assert pixels.shape[:2] == wanted
+        whole = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+        assert np.array_equal(pixels, whole[: wanted[0], : wanted[1]])
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"{", "is no JSON"),
+        (b"[]", "no JSON object"),
+        (b'{"low_file_name": "a.png"}', "has no high_file_name"),
+        (b'{"low_file_name": "a.png", "high_file_name": "../../etc/passwd"}', "is not there"),
+    ],
+)
+def test_metadata_is_not_trusted(line, told, tmp_path):
+    put(tmp_path, {"a.png": png(8, 8), "metadata.jsonl": line})
+    with pytest.raises(BenchmarkUnavailable, match=told):
+        PicturesReader(LocalFiles(tmp_path), ANY, "low", "high").items()
+
+
+def test_archives_are_not_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr("eval.data.readers.pictures.MAX_PICTURE_BYTES", 10_000)
+    monkeypatch.setattr("eval.data.readers.tars.MAX_PICTURE_BYTES", 10_000)
+    bomb = {"low/a.png": bytes(50_000), "high/a.png": bytes(50_000)}
+    put(tmp_path, {"bomb.zip": zipped(bomb), "bomb.tar.gz": tarred(bomb), "junk": b"junk" * 100})
+    put(
+        tmp_path,
+        {
+            "cut.tar.gz": tarred({"a.png": png(50, 50)})[:-40],
+            "gz.tar.gz": gzip.compress(b"x" * 600),
+        },
+    )
+    files = LocalFiles(tmp_path)
+    bombed = ZipReader(files, ANY, "bomb.zip", "low/*", "high/*")
+    with pytest.raises(BenchmarkUnavailable, match="unpacks to"):
+        bombed.load(bombed.items()[0])
+    with pytest.raises(BenchmarkUnavailable, match="no zip archive"):
+        ZipReader(files, ANY, "junk", "low/*", "high/*").items()
+    with pytest.raises(BenchmarkUnavailable, match="limit of 0 MB for a picture"):
+        TwoTarsReader(files, ANY, "bomb.tar.gz", "bomb.tar.gz").items()
+    for name in ("junk", "cut.tar.gz", "gz.tar.gz"):
+        with pytest.raises(BenchmarkUnavailable, match="no tar archive, or damaged"):
+            TwoTarsReader(files, ANY, name, name).items()
+
+
+def test_links_in_a_tar_are_left_out(tmp_path):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        link = tarfile.TarInfo("b.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        member = tarfile.TarInfo("../../a.png")
+        member.size = len(png(8, 8))
+        archive.addfile(member, io.BytesIO(png(8, 8)))
+    put(tmp_path, {"x.tar": stream.getvalue()})
+    items = TwoTarsReader(LocalFiles(tmp_path), ANY, "x.tar", "x.tar").items()
+    assert [item.id for item in items] == ["a"]
+
+
+def test_parquet_columns_are_checked(tmp_path):
+    rows = [{"low": {"bytes": None, "path": "a.png"}, "high": {"bytes": png(8, 8), "path": "a"}}]
+    put(tmp_path, {"a.parquet": parqueted(rows), "sub/junk.parquet": b"PAR1 junk PAR1"})
+    files = LocalFiles(tmp_path)
+    with pytest.raises(BenchmarkUnavailable, match="no column 'dark'.*low, high"):
+        ParquetReader(files, ANY, "dark", "high", r"a\.parquet").items()
+    with pytest.raises(BenchmarkUnavailable, match="no Parquet file of images"):
+        ParquetReader(files, ANY, "low", "high").items()
+    reader = ParquetReader(files, ANY, "low", "high", r"a\.parquet")
+    with pytest.raises(BenchmarkUnavailable, match="no picture in column 'low'"):
+        reader.load(reader.items()[0])
+
+
+def test_names():
+    assert safe_id(["../a b", "c/d"]) == "a-b-c-d"
+    assert safe_id(["...", ""]) == "pair"
+    assert sorted(["b", "10", "9", "a2", "a10"], key=natural_key) == ["9", "10", "a2", "a10", "b"]
+
+
+# ---------------------------------------------------------------- MATLAB files
+
+
+def sidd_files(folder: Path, shape: tuple[int, ...] = (3, 2, 16, 16, 3)) -> np.ndarray:
+    from scipy.io import savemat
+
+    blocks = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    savemat(folder / f"{NOISY}.mat", {NOISY: blocks})
+    savemat(folder / f"{TRUTH}.mat", {TRUTH: 255 - blocks})
+    return blocks
+
+
+def test_sidd_blocks(tmp_path):
+    blocks = sidd_files(tmp_path)
+    reader = SiddReader(LocalFiles(tmp_path), Expected("SIDD", pairs=6))
+    items = reader.items()
+    assert [item.id for item in items][:3] == ["0001-01", "0001-02", "0002-01"]
+    pair = reader.load(items[2])
+    assert np.array_equal(pair.degraded.pixels, blocks[1, 0])
+    assert np.array_equal(pair.target.pixels, 255 - blocks[1, 0])
+    assert pair.degraded_sha256 == pixels_sha256(blocks[1, 0])
+
+
+def test_sidd_files_are_checked(tmp_path):
+    reader = SiddReader(LocalFiles(tmp_path), ANY)
+    with pytest.raises(BenchmarkUnavailable, match=f"has no {NOISY}.mat"):
+        reader.items()
+    sidd_files(tmp_path, (3, 16, 16, 3))
+    with pytest.raises(BenchmarkUnavailable, match="3 x 16 x 16 x 3 uint8 where"):
+        SiddReader(LocalFiles(tmp_path), ANY).items()
+    (tmp_path / f"{NOISY}.mat").write_bytes(b"no MATLAB file")
+    with pytest.raises(BenchmarkUnavailable, match="no MATLAB 5 file"):
+        SiddReader(LocalFiles(tmp_path), ANY).items()
+
+
+def test_dnd_boxes(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "images_srgb").mkdir()
+    values = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
+    boxes = np.array([[1, 2, 8, 9], [5, 11, 12, 30]], np.float64)  # top left bottom right, from 1
+    with h5py.File(tmp_path / "info.mat", "w") as file:
+        box = file.create_dataset("#refs#/a", data=boxes.T)
+        references = file.create_dataset("info/boundingboxes", (1, 1), dtype=h5py.ref_dtype)
+        references[0, 0] = box.ref
+    with h5py.File(tmp_path / "images_srgb/0001.mat", "w") as file:
+        file.create_dataset("InoisySRGB", data=values.T)
+    reader = DndReader(LocalFiles(tmp_path), Expected("DND", pairs=2))
+    items = reader.items()
+    assert [item.id for item in items] == ["0001-01", "0001-02"]
+    pair = reader.load(items[1])
+    assert pair.target is None and pair.target_sha256 is None
+    assert np.array_equal(pair.degraded.pixels, values[4:12, 10:30])
+    (tmp_path / "info.mat").write_bytes(b"junk")
+    with pytest.raises(BenchmarkUnavailable, match="not laid out as DND"):
+        DndReader(LocalFiles(tmp_path), ANY).items()
+
+
+def test_dnd_without_h5py_is_told(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def without(name: str, *rest, **named):
+        if name == "h5py":
+            raise ImportError(name)
+        return real(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(BenchmarkUnavailable, match="pip install h5py"):
+        DndReader(LocalFiles(tmp_path), ANY).items()
+
+
+SHARED = ROOT.parent / "shared/data"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the pictures are not here")
+def test_official_pairs_that_are_here():
+    folder = SHARED / "lowlight/LoL/eval15_first7"
+    reader = pictures(folder, Expected("LoL", pairs=7))
+    assert [item.id for item in reader.items()] == ["1", "22", "23", "55", "79", "111", "146"]
+    assert reader.load(reader.items()[0]).target.pixels.shape == (400, 600, 3)
+    enlarged = pictures(SHARED / "sr_bicubic/Set5_x3/test", Expected("Set5", scale=3, pairs=5))
+    for item in enlarged.items():
+        pair = enlarged.load(item)
+        assert pair.target.height == 3 * pair.degraded.height

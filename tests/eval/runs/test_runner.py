@@ -1,0 +1,396 @@
+"""Runs: to the end, killed and resumed, from the cache, on other engines, and checked again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from eval.data.benchmarks import custom_benchmark
+from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
+from eval.runs import executors as engines
+from eval.runs import runner
+from eval.runs.runner import Order, begin, go_on
+from eval.runs.store import Row, Run, RunStore, StoredRun, replace_file
+from eval.runs.verify import verify
+from eval.runs.worker import storable
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import Picture, read_image, write_image
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Six pairs of a person's own."""
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        clean = np.kron(rng.integers(40, 216, (8, 10, 3)), np.ones((6, 6, 1))).astype(np.uint8)
+        noisy = np.clip(clean + rng.normal(0, 12, clean.shape), 0, 255).astype(np.uint8)
+        for half, pixels in (("input", noisy), ("target", clean)):
+            (folder / half).mkdir(exist_ok=True)
+            write_image(Picture(pixels), folder / half / f"{number}.png")
+    return folder
+
+
+def own(folder, task="denoise"):
+    return custom_benchmark(str(folder), task, degraded="input/*", target="target/*")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RunStore(tmp_path / "runs")
+
+
+def ordered(folder, methods=("identity", "tv"), **more):
+    return Order(benchmark=own(folder), methods=tuple(methods), **more)
+
+
+def facts(rows):
+    """What must be the same however often a run was interrupted."""
+    timeless = {"seconds": None, "peak_mb": None, "cached": False}
+    return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
+
+
+def finished(store, order, **options):
+    stored = begin(store, order)
+    events = list(go_on(stored, **options))
+    return stored, events
+
+
+def test_a_run_is_stored_with_all_that_a_number_needs(folder, store):
+    stored, events = finished(store, ordered(folder, n=4, seed=3, title="first  try"))
+    assert [event.done for event in events] == list(range(1, 9))
+    assert events[-1].total == 8
+    header = stored.header()
+    assert header.status == "done" and header.title == "first try"
+    assert header.protocols == ["rgb/1"]
+    assert header.data_sha256 and header.environment.code_sha256
+    assert {method.id for method in header.methods} == {"identity", "tv"}
+    assert len(stored.pairs()) == 4 and header.benchmark.of == 6
+    for row in stored.rows():
+        pixels = read_image(stored.output(row.output_sha256)).pixels
+        assert pixels_sha256(pixels) == row.output_sha256
+        assert stored.thumb(row.output_sha256).exists()
+        assert stored.output(row.degraded_sha256).exists()
+        assert stored.output(row.target_sha256).exists()
+    identity, tv = header.summary
+    assert tv.psnr_db > identity.psnr_db + 2
+    scores = [row.scores["rgb/1"].psnr_db for row in stored.rows() if row.method == "tv"]
+    assert tv.psnr_db == pytest.approx(np.mean(scores))
+
+
+def test_the_list_reads_headers_and_follows_their_changes(folder, store):
+    stored, _ = finished(store, ordered(folder, methods=("identity",), n=1))
+    assert [run.id for run in store.headers()] == [stored.id]
+    stored.write_header(stored.header().model_copy(update={"title": "renamed"}))
+    assert store.headers()[0].title == "renamed"
+    (store.folder / "junk").mkdir()
+    (store.folder / "20260101-000000-aaaa").mkdir()
+    (store.folder / "20260101-000000-aaaa/run.json").write_text("{}")
+    assert len(store.headers()) == 1
+
+
+def test_equal_pictures_have_infinite_psnr_and_survive_json(store, tmp_path):
+    picture = Picture(np.full((40, 40, 3), 90, np.uint8))
+    for half in ("input", "target"):
+        (tmp_path / "same" / half).mkdir(parents=True)
+        write_image(picture, tmp_path / "same" / half / "a.png")
+    stored, _ = finished(store, ordered(tmp_path / "same", methods=("identity",)))
+    assert stored.rows()[0].scores["rgb/1"].psnr_db == np.inf
+    assert stored.header().summary[0].identical == 1
+
+
+def test_resuming_a_stopped_run_gives_what_an_uninterrupted_one_gives(folder, store):
+    whole, _ = finished(store, ordered(folder), fresh=True)
+    part = begin(store, ordered(folder))
+    events = go_on(part, fresh=True)
+    for _ in range(5):
+        next(events)
+    events.close()
+    assert part.header().status == "stopped"
+    assert len(part.rows()) == 5
+    rest = list(go_on(part, fresh=True))
+    assert rest[0].done == 6 and len(rest) == 7
+    assert facts(part.rows()) == facts(whole.rows())
+    assert part.header().data_sha256 == whole.header().data_sha256
+    assert part.header().status == "done"
+
+
+def test_kill_9_loses_at_most_the_picture_in_work(folder, store):
+    whole, _ = finished(store, ordered(folder, methods=("tv", "nlm")))
+    command = [sys.executable, "-m", "eval", "run", "--benchmark", str(folder), "--task"]
+    command += ["denoise", "--degraded", "input/*", "--target", "target/*", "--methods", "tv,nlm"]
+    command += ["--fresh", "--out", str(store.folder / "killed")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    lines = 0
+    while lines < 3 and time.monotonic() < deadline and process.poll() is None:
+        found = list((store.folder / "killed").glob("*/scores.jsonl"))
+        lines = found[0].read_bytes().count(b"\n") if found else 0
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed = RunStore(store.folder / "killed")
+    stored = killed.run(killed.headers()[0].id)
+    before = stored.rows()
+    assert 3 <= len(before) <= 12
+    with (stored.folder / "scores.jsonl").open("ab") as file:
+        file.write(b'{"pair": "torn')
+    done = subprocess.run(
+        [sys.executable, "-m", "eval", "resume", stored.id, "--out", str(killed.folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "done" in done.stdout
+    assert facts(stored.rows()) == facts(whole.rows())
+
+
+def test_two_processes_on_one_run_refuse_politely(folder, store):
+    stored = begin(store, ordered(folder, n=1))
+    code = "import sys, time; from pathlib import Path; from eval.runs.store import StoredRun\n"
+    code += "with StoredRun(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(stored.folder)], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout.readline().strip() == b"held"
+        assert stored.is_held()
+        with pytest.raises(InvalidRequest, match="under way in another process"):
+            next(go_on(stored))
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    assert not stored.is_held()
+
+
+def test_the_same_picture_is_not_restored_twice(folder, store, monkeypatch):
+    first, _ = finished(store, ordered(folder, methods=("tv",)))
+    second, events = finished(store, ordered(folder, methods=("identity", "tv")))
+    assert [event.row.cached for event in events if event.row.method == "tv"] == [True] * 6
+    assert facts(first.rows()).items() <= facts(second.rows()).items()
+    output = first.output(first.rows()[0].output_sha256)
+    assert output.stat().st_nlink >= 3  # the cache and both runs share one file
+    _, events = finished(store, ordered(folder, methods=("tv",)), fresh=True)
+    assert not any(event.row.cached for event in events)
+    monkeypatch.setattr("eval.runs.output_cache.code_sha256", lambda: "changed")
+    _, events = finished(store, ordered(folder, methods=("tv",)))
+    assert not any(event.row.cached for event in events)
+
+
+def test_a_damaged_cache_is_not_believed(folder, store):
+    first, _ = finished(store, ordered(folder, methods=("tv",), n=1))
+    sha256 = first.rows()[0].output_sha256
+    kept = next((store.folder / ".cache/pictures").rglob(f"{sha256}.png"))
+    kept.unlink()
+    write_image(Picture(np.zeros((48, 60, 3), np.uint8)), kept)
+    second, events = finished(store, ordered(folder, methods=("tv",), n=1))
+    assert not events[0].row.cached
+    assert facts(second.rows()) == facts(first.rows())
+
+
+def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, store):
+    stored = begin(store, ordered(folder))
+    events = go_on(stored, fresh=True, engine=engines.processes(1))
+    next(events)
+    for child in psutil.Process().children(recursive=True):
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+    with pytest.raises(InvalidRequest, match="has ended by itself"):
+        list(events)
+    header, kept = stored.header(), stored.rows()
+    assert header.status == "failed" and "resume the run" in header.error
+    assert 1 <= len(kept) < 12
+    list(go_on(stored, fresh=True))
+    assert facts(stored.rows()).items() >= facts(kept).items()
+    assert len(stored.rows()) == 12
+
+
+@pytest.mark.slow
+def test_processes_and_ray_give_the_same_rows(folder, store):
+    alone, _ = finished(store, ordered(folder), fresh=True)
+    several, _ = finished(store, ordered(folder), fresh=True, engine=engines.processes(2))
+    assert facts(several.rows()) == facts(alone.rows())
+    pytest.importorskip("ray")
+    cluster, _ = finished(store, ordered(folder), fresh=True, engine=engines.ray(2))
+    assert facts(cluster.rows()) == facts(alone.rows())
+
+
+def test_one_method_that_fails_says_so_and_the_others_go_on(folder, store, monkeypatch):
+    order = ordered(folder, methods=("identity", "statistics:mean"), n=2, allow_code=True)
+    stored, _ = finished(store, order, allow_code=True)
+    bad = [row for row in stored.rows() if row.method != "identity"]
+    assert len(bad) == 2 and all(row.error and row.output_sha256 is None for row in bad)
+    assert [found.failed for found in stored.header().summary] == [0, 2]
+
+
+def test_a_pair_that_cannot_be_read_ends_the_run_and_can_be_resumed(folder, store, tmp_path):
+    broken = tmp_path / "broken"
+    subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
+    good = (broken / "input/3.png").read_bytes()
+    (broken / "input/3.png").write_bytes(b"\0" * len(good))
+    stored = begin(store, ordered(broken, methods=("identity",)))
+    with pytest.raises(BenchmarkUnavailable, match="3"):
+        list(go_on(stored))
+    assert stored.header().status == "failed" and "3" in stored.header().error
+    assert len(stored.rows()) == 3
+    (broken / "input/3.png").write_bytes(good)
+    assert [event.done for event in go_on(stored)] == [4, 5, 6]
+    assert stored.header().error is None
+
+
+def test_a_benchmark_that_changed_is_refused(folder, store, tmp_path):
+    moved = tmp_path / "moved"
+    subprocess.run(["cp", "-r", str(folder), str(moved)], check=True)
+    stored = begin(store, ordered(moved, methods=("identity",)))
+    for half in ("input", "target"):
+        (moved / half / "5.png").rename(moved / half / "9.png")
+    with pytest.raises(BenchmarkUnavailable, match="pair 5 is gone"):
+        list(go_on(stored))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"n": 0}, "at least one"),
+        ({"methods": ()}, "name at least one method"),
+        ({"methods": ("tv", "tv")}, "named twice"),
+        ({"methods": ("nothing",)}, "nothing"),
+        ({"protocols": ("psnr",)}, "no protocol"),
+    ],
+)
+def test_orders_that_make_no_sense_are_refused_before_anything_is_written(
+    folder, store, change, sentence
+):
+    order = Order(**{**ordered(folder).__dict__, **change})
+    with pytest.raises(InvalidRequest, match=sentence):
+        begin(store, order)
+    assert not store.folder.exists()
+
+
+def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(folder, store, monkeypatch):
+    stored = begin(store, ordered(folder, methods=("identity",)))
+    events = go_on(stored)
+    next(events)
+    before = (stored.folder / "scores.jsonl").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InvalidRequest, match="No space left on device"):
+        next(events)
+    monkeypatch.undo()
+    assert (stored.folder / "scores.jsonl").read_bytes() == before
+    assert not list(stored.folder.rglob("*.part"))
+    assert len(list(go_on(stored))) == 5
+
+
+def outcomes(findings):
+    return {(finding.what, finding.outcome) for finding in findings}
+
+
+def test_verify_finds_every_number_the_same(folder, store):
+    stored, _ = finished(store, ordered(folder, n=2))
+    found = list(verify(stored, sample=None))
+    assert len(found) == 2 * 2 * 3
+    assert {finding.outcome for finding in found} == {"same"}
+    assert len(list(verify(stored, sample=1))) == 3
+
+
+def test_verify_catches_a_tampered_picture(folder, store):
+    stored, _ = finished(store, ordered(folder, methods=("tv",), n=1))
+    path = stored.output(stored.rows()[0].output_sha256)
+    path.unlink()
+    write_image(Picture(np.full((48, 60, 3), 7, np.uint8)), path)
+    found = outcomes(verify(stored))
+    assert ("stored picture", "differs") in found
+    assert ("score (rgb/1)", "cannot be checked") in found
+
+
+def test_verify_catches_a_tampered_score(folder, store):
+    stored, _ = finished(store, ordered(folder, methods=("tv",), n=1))
+    path = stored.folder / "scores.jsonl"
+    row = json.loads(path.read_bytes())
+    row["scores"]["rgb/1"]["psnr_db"] += 0.5
+    replace_file(path, json.dumps(row).encode() + b"\n")
+    found = outcomes(verify(stored))
+    assert ("score (rgb/1)", "differs") in found
+    assert ("stored picture", "same") in found
+
+
+def test_verify_catches_swapped_weights(folder, store):
+    stored, _ = finished(store, ordered(folder, methods=("denoise-compact",), n=1))
+    header = stored.header()
+    other = header.methods[0].model_copy(update={"weights_sha256": "0" * 64})
+    stored.write_header(header.model_copy(update={"methods": [other]}))
+    found = {finding.what: finding for finding in verify(stored)}
+    assert found["restored again"].outcome == "differs"
+    assert "000000000000" in found["restored again"].detail
+    with pytest.raises(InvalidRequest, match="are not those that run"):
+        list(go_on(stored))
+
+
+def test_verify_says_what_it_cannot_check(folder, store, tmp_path):
+    gone = tmp_path / "gone"
+    subprocess.run(["cp", "-r", str(folder), str(gone)], check=True)
+    stored, _ = finished(store, ordered(gone, methods=("identity",), n=1))
+    gone.rename(tmp_path / "elsewhere")
+    assert outcomes(verify(stored)) == {
+        ("stored picture", "same"),
+        ("score (rgb/1)", "cannot be checked"),
+        ("restored again", "cannot be checked"),
+    }
+
+
+def test_networks_are_scored_unrounded_and_whole(folder, store):
+    stored, _ = finished(store, ordered(folder, methods=("denoise-compact",), n=1))
+    row = stored.rows()[0]
+    assert read_image(stored.output(row.output_sha256)).pixels.dtype == np.uint16
+    assert row.tiles == 1
+    info = stored.header().methods[0]
+    assert info.weights_sha256 and info.parameters and info.packages
+
+
+def test_storing_rounds_to_sixteen_bits():
+    assert storable(np.array([[[-0.1, 0.5, 1.2]]], np.float32)).tolist() == [[[0, 32768, 65535]]]
+    eight = np.zeros((1, 1, 3), np.uint8)
+    assert storable(eight) is eight
+
+
+def test_ids_that_are_no_ids_reach_no_file(store):
+    for run_id in ("../etc", "", "a/b", "run.json", ".cache"):
+        with pytest.raises(InvalidRequest, match="no run"):
+            store.run(run_id)
+    with pytest.raises(InvalidRequest, match="64 hexadecimal"):
+        StoredRun(store.folder).output("../../x")
+
+
+def test_a_damaged_line_is_named(store, folder):
+    stored, _ = finished(store, ordered(folder, methods=("identity",), n=2))
+    path = stored.folder / "scores.jsonl"
+    path.write_bytes(b"{}\n" + path.read_bytes())
+    with pytest.raises(InvalidRequest, match="Line 1"):
+        stored.rows()
+
+
+def test_rows_and_headers_survive_a_round_trip(store, folder):
+    stored, _ = finished(store, ordered(folder, methods=("identity",), n=1))
+    row, header = stored.rows()[0], stored.header()
+    assert Row.model_validate_json(row.model_dump_json()) == row
+    assert Run.model_validate_json(header.model_dump_json()) == header
+    assert runner.data_sha256([row]) == header.data_sha256
+
+
+def test_the_environment_says_what_ran(monkeypatch):
+    found = runner.environment()
+    assert found.packages["torch"] and found.threads >= 1
+    assert str(os.cpu_count()) in found.machine

@@ -1,0 +1,68 @@
+"""The self-check tells what is wrong, and never more than a stranger may know."""
+
+import json
+import os
+import shutil
+from collections import namedtuple
+
+import pytest
+from typer.testing import CliRunner
+
+from mirnet.app import health
+from mirnet.cli.main import app
+from mirnet.weights import catalogue
+
+
+def words(findings, what):
+    return next(finding for finding in findings if finding.what == what)
+
+
+def test_all_is_well_here(hub, weights_cache):
+    findings = health.check()
+    assert [f.what for f in findings] == ["weights", "disk", "memory", "hub", "versions"]
+    assert words(findings, "weights").ok and words(findings, "versions").ok
+    assert words(findings, "hub").words == "Reachable."
+    assert "torch 2" in words(findings, "versions").words
+    assert os.sep + "home" not in json.dumps(health.document(findings))
+    assert str(weights_cache) not in json.dumps(health.document(findings))
+
+
+def test_a_changed_weights_file_is_found(tmp_path, monkeypatch):
+    folder = tmp_path / "weights"
+    shutil.copytree(catalogue.EMBEDDED_FOLDER, folder)
+    monkeypatch.setattr(catalogue, "EMBEDDED_FOLDER", folder)
+    assert words(health.check(hub=False), "weights").ok
+    with (folder / "denoise-compact.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)[0]
+        file.seek(-1, 2)
+        file.write(bytes([last ^ 1]))
+    finding = words(health.check(hub=False), "weights")
+    assert not finding.ok and "denoise-compact.safetensors" in finding.words
+
+
+def test_a_hub_that_is_away_is_told_and_no_fault(monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    finding = words(health.check(), "hub")
+    assert finding.ok and "Not reachable" in finding.words
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "Not asked" in words(health.check(), "hub").words
+
+
+def test_a_full_disk_and_a_closed_cache_are_faults(monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10**6))
+    assert not words(health.check(hub=False), "disk").ok
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "cannot be written" in words(health.check(hub=False), "disk").words
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_the_command_exits_with_one_where_something_is_wrong(ok, monkeypatch):
+    found = [health.Finding("disk", ok, "0.0 GB free.")]
+    monkeypatch.setattr(health, "check", lambda: found)
+    done = CliRunner().invoke(app, ["check", "--json"])
+    assert done.exit_code == (0 if ok else 1)
+    assert json.loads(done.output) == health.document(found)
+    assert "disk" in CliRunner().invoke(app, ["check"]).output

@@ -1,0 +1,112 @@
+"""The Look inside tab in Debian's chromium: maps, plots, moving, mistakes, a phone's width."""
+
+import numpy as np
+import pytest
+import requests
+from tests.support.restore_page import TOAST, assert_fits
+
+from mirnet.app import html as ui_html
+from mirnet.images.picture import read_image
+from mirnet.inside import plots
+from mirnet.inside.trace import trace
+from tests.support.accessibility import faults
+
+pytestmark = pytest.mark.browser
+
+FILES = "#inside-photo input[type=file]"
+SAMPLE = "#inside-samples .thumbnail-item >> nth=0"
+
+
+@pytest.fixture
+def visit(open_page, address):  # noqa: F811
+    """Follow the tab's link in a window of some width."""
+
+    def start(width: int = 1280, theme: str = "light"):
+        page = open_page(width, 900, theme)
+        page.goto(f"{address}?tab=inside&__theme={theme}")
+        page.wait_for_selector(SAMPLE)
+        page.wait_for_selector("#inside-go:not([disabled])")
+        return page
+
+    return start
+
+
+def look(page) -> None:
+    page.click("#inside-go")
+    page.wait_for_selector("#inside-bar .mir-done")
+    for plot in ("channels", "fusion", "energies"):
+        page.wait_for_selector(f"#inside-{plot} .main-svg")
+
+
+def address_of(page, picture: str) -> str:
+    return page.eval_on_selector(f"#inside-{picture} img", "image => image.src")
+
+
+def pixels(page, picture: str) -> np.ndarray:
+    return read_image(requests.get(address_of(page, picture), timeout=60).content).pixels
+
+
+def test_an_example_is_looked_into_from_its_link(visit):
+    page = visit()
+    assert page.get_attribute(".mir-diagram", "aria-label")
+    page.click(SAMPLE)
+    page.wait_for_selector("#inside-seen img")
+    look(page)
+    found = trace(ui_html.examples_for("denoise")[0].path, "denoise")
+    assert plots.facts(found).split(" · one pass")[0] in page.inner_text("#inside-facts")
+    assert np.array_equal(pixels(page, "restored"), found.restored.pixels)
+    for stream in range(3):
+        for what, name in (("energy", "energy"), ("attention", "context attention")):
+            expected = plots.map_picture(found.find(name, 1, stream, 1)).pixels
+            assert np.array_equal(pixels(page, f"{what}-{stream}"), expected)
+    alts = page.eval_on_selector_all(".mir-three img", "images => images.map((i) => i.alt)")
+    assert len(set(alts)) == 6 and all("stream" in alt for alt in alts)
+
+    before = address_of(page, "energy-1")
+    page.click("#inside-where label:has-text('Second')")
+    page.wait_for_function(
+        "before => document.querySelector('#inside-energy-1 img').src !== before", arg=before
+    )
+    expected = plots.map_picture(found.find("energy", 1, 1, 2)).pixels
+    assert np.array_equal(pixels(page, "energy-1"), expected)
+    page.click("#inside-stream label:has-text('Quarter')")
+    page.wait_for_selector("text=Quarter listens to nobody")
+    page.wait_for_selector("#inside-fusion", state="hidden")
+    page.wait_for_selector("#inside-channels .gtitle:has-text('Quarter')")
+
+
+def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(visit, tmp_path):
+    page = visit()
+    bad = tmp_path / "broken.jpg"
+    bad.write_bytes(ui_html.examples_for("denoise")[0].path.read_bytes()[:300])
+    page.set_input_files(FILES, str(bad))
+    page.wait_for_selector(TOAST)
+    words = page.inner_text(TOAST)
+    assert "broken" in words and "Traceback" not in words and str(tmp_path) not in words
+    page.click("#inside-go")
+    page.wait_for_selector(f"{TOAST} >> text=There is no photo yet")
+    page.wait_for_selector("#inside-bar .mir-failed")
+    page.click(SAMPLE)
+    page.wait_for_selector("#inside-seen img")
+    look(page)
+
+
+def test_another_task_on_a_phone_in_the_dark(visit):
+    page = visit(390, "dark")
+    assert_fits(page)
+    page.click("#inside-task input")
+    page.click("ul[role=listbox] >> text=Retouch")
+    page.wait_for_selector(f"#inside-samples >> text={ui_html.examples_for('retouch')[0].title}")
+    page.click(SAMPLE)
+    page.wait_for_selector("#inside-seen img")
+    look(page)
+    assert "retouch-compact" in page.inner_text("#inside-facts")
+    assert faults(page) == []
+    page.wait_for_selector("#inside-curve .main-svg")
+    page.wait_for_selector("#inside-matrix .main-svg")
+    assert_fits(page)
+    assert page.locator(TOAST).count() == 0
+    ink = page.eval_on_selector(
+        "#inside-energies .gtitle", "text => getComputedStyle(text).fill.match(/[0-9]+/g)[0]"
+    )
+    assert int(ink) > 140

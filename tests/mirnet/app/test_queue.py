@@ -1,0 +1,264 @@
+"""Turns: nobody starves, nobody with one photo waits for somebody with many."""
+
+import threading
+import time
+from collections import namedtuple
+
+import pytest
+from PIL import Image
+
+from mirnet.app.jobs import Order, Run, Runs, Waits, in_turn
+from mirnet.app.queue import Desk, FairLock, Share
+from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
+from mirnet.images.picture import size_of
+
+
+def served(desk, tickets, at_most=1000):
+    """Finish photos one by one and say whose turn came when."""
+    order = []
+    left = list(tickets)
+    for _ in range(at_most):
+        begun = [ticket for ticket in left if ticket.wait(0)]
+        if not begun:
+            break
+        order.append(begun[0].visitor)
+        left.remove(begun[0])
+        begun[0].leave()
+    assert not left
+    return order
+
+
+def test_one_photo_does_not_wait_for_many_of_another_visitor():
+    desk = Desk(small_at_once=1)
+    tickets = [desk.ticket("many", 0.5) for _ in range(20)]
+    tickets += [desk.ticket(f"one-{number}", 0.5) for number in range(5)]
+    order = served(desk, tickets)
+    assert order[0] == "many"
+    assert order[1:7].count("many") <= 1
+    assert order.count("many") == 20
+
+
+def test_a_visitor_with_many_is_served_although_new_ones_keep_coming():
+    desk = Desk(small_at_once=1)
+    mine = [desk.ticket("many", 0.5) for _ in range(4)]
+    others = [desk.ticket("first", 0.5), desk.ticket("second", 0.5)]
+    for number in range(60):
+        if all(ticket.state == "left" for ticket in mine):
+            return
+        begun = next(ticket for ticket in [*mine, *others] if ticket.state == "begun")
+        begun.leave()
+        others.append(desk.ticket(f"new-{number}", 0.5))
+    pytest.fail("the visitor with many starved")
+
+
+def test_small_photos_do_not_wait_for_large_ones_and_memory_is_bounded():
+    desk = Desk(small_at_once=2, large_megapixels=25)
+    large = [desk.ticket(f"large-{number}", 12) for number in range(5)]
+    huge = desk.ticket("huge", 90)
+    small = [desk.ticket(f"small-{number}", 1) for number in range(3)]
+    assert [ticket.state for ticket in large] == ["begun"] * 2 + ["waiting"] * 3
+    assert [ticket.state for ticket in small] == ["begun", "begun", "waiting"]
+    assert small[2].before() == 0 and large[4].before() == 2 and huge.before() == 3
+    for ticket in large[:4]:
+        ticket.leave()
+    assert huge.state == "waiting"  # one large photo is still under way
+    large[4].leave()
+    assert huge.wait(0)
+    assert not desk.ticket("large-9", 12).wait(0)  # not beside one that is larger than all room
+
+
+def test_places_are_given_back_whatever_happens():
+    desk = Desk(small_at_once=1)
+    with pytest.raises(ZeroDivisionError), desk.ticket("a", 1):
+        raise ZeroDivisionError
+    first, second, third = (desk.ticket(name, 1) for name in "abc")
+    second.cancel()
+    with pytest.raises(Cancelled, match="press Restore"):
+        second.wait(1)
+    second.leave()
+    second.leave()
+    assert third.before() == 0 and not third.wait(0)
+    first.leave()
+    assert third.wait(0)
+
+
+def test_a_waiting_photo_hears_of_its_turn_at_once():
+    desk = Desk(small_at_once=1)
+    first, second = desk.ticket("a", 1), desk.ticket("b", 1)
+    heard = []
+    thread = threading.Thread(target=lambda: heard.append(second.wait(60)))
+    thread.start()
+    first.leave()
+    thread.join(30)
+    assert heard == [True]
+
+
+def test_too_many_are_refused_in_a_sentence():
+    desk = Desk(small_at_once=1, most=4, most_each=2)
+    tickets = [desk.ticket("a", 1) for _ in range(3)]  # one begun, two waiting
+    with pytest.raises(InvalidRequest, match="2 photos of yours are waiting"):
+        desk.ticket("a", 1)
+    tickets += [desk.ticket(name, 1) for name in "bc"]
+    with pytest.raises(InvalidRequest, match="4 photos are waiting"):
+        desk.ticket("d", 1)
+    tickets[0].leave()
+    assert desk.ticket("d", 1)
+
+
+def turns_taken(lock, seconds):
+    """How often a thread gets a lock that it always wants, for each time it holds it."""
+    taken = [0] * len(seconds)
+    over = threading.Event()
+
+    def want(index):
+        share = Share()
+        while not over.is_set():
+            with lock.of(share):
+                time.sleep(seconds[index])
+                taken[index] += 1
+
+    threads = [threading.Thread(target=want, args=(index,)) for index in range(len(seconds))]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.2)
+    over.set()
+    for thread in threads:
+        thread.join(20)
+    assert not lock.locked()
+    return taken
+
+
+def test_threads_that_want_the_lock_again_at_once_take_turns():
+    taken = turns_taken(FairLock(), [0.004] * 3)
+    assert min(taken) > 5 and max(taken) <= 1.5 * min(taken) + 3
+
+
+def test_whoever_holds_it_longer_gets_it_less_often():
+    long, *short = turns_taken(FairLock(), [0.06] + [0.005] * 3)
+    assert long >= 3  # it does not starve
+    assert min(short) > 2 * long
+
+
+def test_a_share_that_comes_anew_is_next():
+    lock, order = FairLock(), []
+    old = Share(end=100.0)  # has had much
+
+    def take(name, share):
+        with lock.of(share):
+            order.append(name)
+
+    with lock.of(Share()):
+        threads = [
+            threading.Thread(target=take, args=("old", old)),
+            threading.Thread(target=take, args=("new", Share())),
+        ]
+        for thread in threads:
+            thread.start()
+            while len(lock._waiting) < threads.index(thread) + 1:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(20)
+    assert order == ["new", "old"]
+
+
+def test_an_error_lets_go_of_the_lock():
+    lock = FairLock()
+    with pytest.raises(ZeroDivisionError), lock.of(Share()):
+        raise ZeroDivisionError
+    assert not lock.locked()
+
+
+def photo(folder, width, height):
+    path = folder / f"{width}x{height}.png"
+    Image.new("L", (width, height), 90).save(path)
+    return str(path)
+
+
+def test_a_photo_tells_how_many_are_before_it_and_then_its_result(tmp_path):
+    desk = Desk(small_at_once=1)
+    others = [desk.ticket("a", 1), desk.ticket("b", 1)]
+    order = Order("denoise", "denoise-compact")
+    run = Run()
+    events = in_turn(desk, "c", photo(tmp_path, 40, 30), order, run, lambda *_: iter_of("made"))
+    assert next(events) == Waits(1)
+    others[0].leave()
+    others[1].leave()
+    assert list(events) == ["made"]
+    assert run.ticket.state == "left"
+    assert desk.ticket("d", 1).wait(0)
+
+
+def iter_of(*events):
+    yield from events
+
+
+def test_stop_reaches_a_photo_that_waits(tmp_path):
+    desk = Desk(small_at_once=1)
+    first = desk.ticket("a", 1)
+    runs = Runs()
+    run = runs.begin("me")
+    order = Order("denoise", "denoise-compact")
+    path = photo(tmp_path, 40, 30)
+    events = in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun"))
+    assert next(events) == Waits(0)
+    threading.Timer(0.05, runs.stop, ["me"]).start()
+    with pytest.raises(Cancelled):
+        next(events)
+    with pytest.raises(Cancelled):
+        next(in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun")))
+    first.leave()
+    assert desk.ticket("b", 1).wait(0)
+
+
+def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
+    desk = Desk(small_at_once=1)
+    first, order = desk.ticket("a", 1), Order("denoise", "denoise-compact")
+    path = photo(tmp_path, 40, 30)
+    events = in_turn(desk, "gone", path, order, Run(), lambda *_: iter_of("made"))
+    next(events)
+    last = desk.ticket("b", 1)
+    assert last.before() == 1
+    events.close()
+    assert last.before() == 0
+    first.leave()
+    assert last.wait(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "more", "large"),
+    [
+        ((1400, 1400), {}, False),
+        ((1500, 1400), {}, True),
+        ((800, 700), {"task": "sr-x2"}, True),  # the result counts
+        ((800, 700), {"task": "sr-x2", "same_size": True}, False),
+    ],
+)
+def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, large):
+    desk = Desk(small_at_once=1)
+    assert desk.ticket("a", 1).wait(0)  # small ones have to wait now
+    order = Order(**{"task": "denoise", "weights": "denoise-compact"} | more)
+    path = photo(tmp_path, *size)
+    events = in_turn(desk, "b", path, order, Run(), lambda *_: iter_of("made"))
+    assert next(events) == ("made" if large else Waits(0))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "avif"])
+def test_the_size_of_a_file_is_read_without_its_pixels(tmp_path, suffix):
+    path = tmp_path / f"photo.{suffix}"
+    Image.new("RGB", (70, 50), "teal").save(path)
+    assert size_of(path) == (70, 50)
+
+
+def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(ImageRejected):
+        size_of(path)
+
+
+def test_a_full_disk_is_told_before_the_photo_waits(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 10_000))
+    order, path = Order("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
+    with pytest.raises(InvalidRequest, match="its owner has to make room"):
+        next(in_turn(Desk(), "a", path, order, Run(), lambda *_: iter_of("made")))

@@ -1,0 +1,298 @@
+"""What stands between the network and the page, and who may do what, below the app."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from mirnet.app import auth as access
+from mirnet.app import security as guard
+from mirnet.app.auth import COOKIE, Access
+from mirnet.app.cleanup import own_folder
+from mirnet.app.security import Counter, Guard, Limits
+from mirnet.errors import InvalidRequest
+
+PASSWORD = "correct horse battery"
+
+
+async def page(scope, receive, send):
+    """An application that reads all it is sent."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+    await send({"type": "http.response.body", "body": b"page"})
+
+
+def ask(
+    guarded: Guard,
+    path: str = "/",
+    method: str = "GET",
+    body: tuple[bytes, ...] = (b"",),
+    client: str = "203.0.113.7",
+    **headers: str,
+) -> SimpleNamespace:
+    """One request, as a server hands it over."""
+    sent: list = []
+    parts = list(body)
+    named = {"host": "localhost:7860"} | {k.replace("_", "-"): v for k, v in headers.items()}
+
+    async def receive():
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": method, "path": path, "client": (client, 1),
+        "headers": [(k.encode(), v.encode()) for k, v in named.items()],
+    }  # fmt: skip
+    asyncio.run(guarded(scope, receive, send))
+    start, content = sent
+    return SimpleNamespace(
+        status=start["status"],
+        headers={k.decode(): v.decode() for k, v in start["headers"]},
+        text=content["body"].decode(),
+    )
+
+
+# ---------------------------------------------------------------- hosts and origins
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:7860", "[::1]:7860", "LOCALHOST:1"])
+def test_this_machine_reaches_its_own_page(host):
+    assert ask(Guard(page), host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:7860", "", "[::1", "10.0.0.1"]
+)
+def test_no_other_name_leads_to_a_page_of_ones_own(host):
+    """A web page that lets its own name lead to this machine (DNS rebinding) reads nothing."""
+    answer = ask(Guard(page), host=host)
+    assert answer.status == 421 and "--host" in answer.text
+    assert ask(Guard(page, alone=False), host=host).status == 200
+
+
+FOREIGN = [
+    {"sec_fetch_site": "cross-site", "sec_fetch_mode": "cors", "origin": "http://evil.example"},
+    {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+    {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"},
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://localhost:9999"},
+]
+OWN = [
+    {},
+    {"origin": "http://localhost:7860"},
+    {"sec_fetch_site": "same-origin", "origin": "https://x.gradio.live"},
+    {"sec_fetch_site": "none"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+@pytest.mark.parametrize("way", [{}, {"alone": False}])
+def test_other_web_pages_may_not_use_this_one(headers, way):
+    for method in ("GET", "POST"):
+        answer = ask(Guard(page, **way), "/gradio_api/queue/join", method, **headers)
+        assert answer.status == 403 and "open it by itself" in answer.text
+    public = Guard(page, alone=False, closed=False)
+    assert ask(public, "/gradio_api/queue/join", "POST", **headers).status == 200
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_the_page_itself_and_programs_may(headers):
+    assert ask(Guard(page), "/gradio_api/queue/join", "POST", **headers).status == 200
+
+
+def test_a_link_from_elsewhere_may_be_followed_and_not_posted_to():
+    followed = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
+    assert ask(Guard(page), **followed).status == 200
+    assert ask(Guard(page), "/operator", "POST", **followed).status == 403
+
+
+# ---------------------------------------------------------------- sizes and rates
+
+
+def test_large_requests_end_early_whether_they_say_so_or_not():
+    guarded = Guard(page, limits=Limits(body_bytes=1000))
+    path = "/gradio_api/queue/join"
+    said = ask(guarded, path, "POST", content_length="1001")
+    unsaid = ask(guarded, path, "POST", body=(bytes(600), bytes(600), bytes(600)))
+    for answer in (said, unsaid):
+        assert answer.status == 413 and "too large" in answer.text
+    assert ask(guarded, path, "POST", body=(bytes(600), bytes(400))).status == 200
+    assert ask(guarded, "/gradio_api/upload", "POST", body=(bytes(5000),)).status == 200
+
+
+def test_uploads_leave_room_on_the_disk(monkeypatch):
+    monkeypatch.setattr(guard.shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000_000))
+    assert ask(Guard(page), "/gradio_api/upload", "POST", content_length="200000000").status == 200
+    guarded = Guard(page, alone=False)
+    answer = ask(guarded, "/gradio_api/upload", "POST", content_length="200000000")
+    assert answer.status == 507 and "no room" in answer.text
+    assert ask(guarded, "/gradio_api/upload", "POST", content_length="90000000").status == 200
+
+
+def test_one_visitor_has_a_share_and_all_together_too():
+    guarded = Guard(page, alone=False, limits=Limits(requests=3, all_requests=5))
+    path = "/gradio_api/queue/join"
+    first = [ask(guarded, path, "POST", client="198.51.100.1") for _ in range(4)]
+    assert [answer.status for answer in first] == [200, 200, 200, 429]
+    assert "wait 5 minutes" in first[-1].text and first[-1].headers["retry-after"] == "60"
+    second = [ask(guarded, path, "POST", client="198.51.100.2").status for _ in range(2)]
+    assert second == [200, 429]  # the first one's refused request counted for all
+    assert ask(guarded).status == 200  # looking at the page is free
+
+
+def test_a_visitor_sends_so_many_bytes():
+    guarded = Guard(page, alone=False, limits=Limits(upload_bytes=1000))
+    sizes = [("600", 200), ("600", 429), ("300", 200)]
+    for size, status in sizes:
+        answer = ask(guarded, "/gradio_api/upload", "POST", content_length=size)
+        assert answer.status == status
+    other = ask(guarded, "/gradio_api/upload", "POST", content_length="600", client="::2")
+    assert other.status == 200
+
+
+def test_visitors_behind_a_proxy_are_told_apart_and_a_person_at_the_machine_is_not_counted():
+    guarded = Guard(page, alone=False, limits=Limits(requests=1))
+
+    def status(**headers):
+        return ask(guarded, "/gradio_api/queue/join", "POST", **headers).status
+
+    assert [status(client="10.0.0.1", x_forwarded_for="1.1.1.1") for _ in range(2)] == [200, 429]
+    assert status(client="10.0.0.1", x_forwarded_for="2.2.2.2, 10.0.0.9") == 200
+    assert [status(client="127.0.0.1") for _ in range(3)] == [200] * 3
+
+
+def test_passwords_are_not_tried_without_end_whatever_the_address():
+    guarded = Guard(page, alone=False, limits=Limits(sign_ins=3))
+    for path in ("/operator", "/login", "/operator/"):
+        assert ask(guarded, path, "POST", client=f"2001:db8::{len(path)}").status == 200
+    assert ask(guarded, "/operator", "POST", client="127.0.0.1").status == 429
+    assert ask(guarded, "/operator").status == 200
+
+
+def test_the_counter_forgets_and_stays_small():
+    now = [0.0]
+    counter = Counter(10, 100, now=lambda: now[0])
+    assert [counter.add("a", 1, 2) for _ in range(3)] == [True, True, False]
+    now[0] = 15  # half of the window before still counts
+    assert [counter.add("a", 1, 2) for _ in range(2)] == [True, False]
+    now[0] = 40
+    assert counter.add("a", 2, 2)
+    for number in range(1000):
+        counter.add(str(number), 1, 2)
+    assert len(counter) == 100
+
+
+@pytest.mark.parametrize("name", ["http://10.0.0.1/a", "https:/x", "file:///etc/passwd", "ftp://a"])
+def test_no_file_is_fetched_from_elsewhere_on_a_visitors_word(name):
+    answer = ask(Guard(page), f"/gradio_api/file={name}")
+    assert answer.status == 403 and "Only files of this page" in answer.text
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError("y"), ValueError("z")])
+def test_what_does_not_fit_an_endpoint_is_told_and_faults_stay_loud(error):
+    async def broken(scope, receive, send):
+        raise error
+
+    answer = ask(Guard(broken), "/gradio_api/call/v2/restore", "POST")
+    assert answer.status == 422 and "/gradio_api/info" in answer.text
+    with pytest.raises(type(error)):
+        ask(Guard(broken), "/healthz")
+
+
+# ---------------------------------------------------------------- headers
+
+
+def test_every_answer_carries_the_policy():
+    for answer in (ask(Guard(page)), ask(Guard(page), host="evil.example")):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy and "frame-ancestors 'self'" in policy
+        assert "http" not in policy and "*" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    file = ask(Guard(page), "/gradio_api/file=/tmp/gradio/x/evil.svg")
+    assert "sandbox" in file.headers["content-security-policy"]
+    space = ask(Guard(page, alone=False, space=True)).headers
+    assert "frame-ancestors 'self' https://huggingface.co" in space["content-security-policy"]
+    assert "x-frame-options" not in space
+
+
+# ---------------------------------------------------------------- who is who
+
+
+def request(**cookies: str) -> SimpleNamespace:
+    return SimpleNamespace(cookies=cookies)
+
+
+def test_only_a_right_sign_in_makes_an_operator():
+    found = Access("look", ("anna", PASSWORD))
+    for wrong in (("anna", ""), ("anna", "wrong"), ("", PASSWORD), ("anna:", PASSWORD[1:])):
+        assert found.sign_in(*wrong) is None
+    token = found.sign_in("anna", PASSWORD)
+    assert token and found.level(request(**{COOKIE: token})) == "operate"
+    for cookie in ("", "x", token[:-1], token + "x"):
+        assert found.level(request(**{COOKIE: cookie})) == "look"
+    assert found.level(None) == found.level(request()) == "look"
+    found.sign_out(token)
+    assert found.level(request(**{COOKIE: token})) == "look"
+
+
+def test_a_sign_in_ends_by_itself(monkeypatch):
+    found = Access("look", ("anna", PASSWORD))
+    token = found.sign_in("anna", PASSWORD)
+    later = access.time.monotonic() + access.SIGNED_IN_SECONDS
+    monkeypatch.setattr(access.time, "monotonic", lambda: later)
+    assert found.level(request(**{COOKIE: str(token)})) == "look"
+
+
+def test_without_an_operator_nobody_signs_in():
+    assert Access("look").sign_in("", "") is None
+    assert "Nobody can sign in" in Access("look")._form(False)
+
+
+@pytest.mark.parametrize("text", ["anna", "anna:", ":" + PASSWORD, "anna:short"])
+def test_an_operator_needs_a_name_and_a_long_password(text):
+    with pytest.raises(InvalidRequest, match="--operator wants"):
+        access.parse_operator(text)
+
+
+# ---------------------------------------------------------------- what killed programs leave
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_the_folder_of_a_killed_program_is_removed_by_the_next(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from mirnet.app.cleanup import own_folder\n"
+        "folder = own_folder(Path(sys.argv[1]))\n"
+        "(folder / 'photo.png').write_bytes(b'private')\n"
+        "print(folder, flush=True)\nsys.stdin.read()"
+    )
+    running, killed = (
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    )
+    try:
+        folders = [process.stdout.readline().strip() for process in (running, killed)]
+        killed.kill()
+        killed.wait(20)
+        (tmp_path / "something else").mkdir()
+        own = own_folder(tmp_path)
+        left = {str(path) for path in tmp_path.iterdir()}
+        assert left == {folders[0], str(own), str(tmp_path / "something else")}
+        assert own.stat().st_mode & 0o077 == 0
+    finally:
+        for process in (running, killed):
+            process.kill()
+            process.communicate()

@@ -1,0 +1,317 @@
+"""The page in Debian's chromium: photos in, progress, results, Stop, errors, a phone's width."""
+
+import re
+import shutil
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+import mirnet
+from mirnet import TASKS
+from mirnet.app import html as ui_html
+from mirnet.images.picture import Picture, read_image, write_image
+from mirnet.images.preview import PREVIEW_PX
+from tests.support.accessibility import faults
+from tests.support.restore_page import (
+    FILES,
+    SHIPPED,
+    TOAST,
+    add,
+    assert_fits,
+    choose_task,
+    download,
+    press_radio,
+    restore,
+    small_photo,
+)
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_photo_is_restored_and_downloaded(page, tmp_path, task):
+    photo = small_photo(tmp_path / "holiday.jpg", task)
+    choose_task(page, task)
+    add(page, photo)
+    restore(page)
+    path = download(page, tmp_path)
+    assert path.name == f"holiday-{task}.png"
+    expected = mirnet.restore(photo, task).result()
+    assert np.array_equal(read_image(path).pixels, expected.picture.pixels)
+    facts = page.inner_text("#facts")
+    assert f"weights {TASKS[task].default_weights} · sha256 {expected.weights_sha256[:6]}" in facts
+    # What the slider shows is the result, unharmed by the page's own encoding.
+    shown = page.eval_on_selector_all("#slider img", "images => images.map((i) => i.src)")
+    served = [read_image(requests.get(url, timeout=60).content).pixels for url in shown]
+    assert any(np.array_equal(pixels, expected.picture.pixels) for pixels in served)
+
+
+def test_sixteen_bits_and_profile_survive_the_page(page, tmp_path):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = np.random.default_rng(1).integers(0, 65536, (60, 90, 3)).astype(np.uint16)
+    photo = write_image(Picture(pixels, icc_profile=profile), tmp_path / "deep.png")
+    add(page, photo)
+    assert "90 × 60 · 0.0054 MP · 16 bits · PNG" in page.inner_text("#facts")
+    restore(page)
+    expected = mirnet.restore(photo).result().picture.pixels
+    result = read_image(download(page, tmp_path))
+    assert (result.bits, result.icc_profile) == (16, profile)
+    assert np.array_equal(result.pixels, expected)
+    press_radio(page, "#format", "TIFF")
+    page.wait_for_selector("#download:has-text('TIFF'):not([disabled])")
+    result = read_image(download(page, tmp_path))
+    assert (result.bits, result.source_format) == (16, "TIFF")
+    assert np.array_equal(result.pixels, expected)
+
+
+def test_restore_waits_for_a_photo_that_is_being_read(page, tmp_path):
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    photo = tmp_path / "second.png"
+    Image.effect_noise((2000, 1500), 40).save(photo, compress_level=1)
+    page.set_input_files(FILES, [str(photo)])
+    page.wait_for_selector("#photos >> text=second")
+    page.click("#go")  # at once: Playwright waits until it can be pressed
+    page.wait_for_selector("#bar >> text=/Tile [1-9]/")
+    assert page.locator(TOAST).count() == 0
+    page.wait_for_selector("#bar .mir-done")
+    assert "3 MP" in page.inner_text("#facts")
+
+
+def test_another_task_keeps_the_kind_of_weights_and_says_what_is_shown(page, tmp_path):
+    choose_task(page, "sr-x2")
+    page.click("#weights input")
+    page.click("text=Ours, for camera photos >> nth=0")
+    page.wait_for_selector("#weights-note >> text=one network for x2, x3 and x4")
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    choose_task(page, "sr-x4")
+    page.wait_for_selector("#bar >> text=What you see was made before")
+    assert "camera photos" in page.input_value("#weights input")
+    choose_task(page, "denoise")  # has none for camera photos
+    assert page.input_value("#weights input").startswith("Ours, compact")
+
+
+def test_a_phones_heic_shows_and_restores(page, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    with Image.open(small_photo(tmp_path / "small.png")) as source:
+        pillow_heif.from_pillow(source).save(tmp_path / "IMG_1.heic")
+    add(page, tmp_path / "IMG_1.heic")
+    assert page.eval_on_selector("#photo img", "image => image.naturalWidth") == 240
+    restore(page)
+    assert download(page, tmp_path).name == "IMG_1-denoise.png"
+
+
+def test_stop_ends_a_run_within_a_tile(page, tmp_path):
+    photo = tmp_path / "large.png"
+    Image.effect_noise((2800, 2000), 40).save(photo, compress_level=1)
+    add(page, photo)
+    assert page.eval_on_selector("#photo img", "image => image.naturalWidth") == PREVIEW_PX
+    page.click("#go")
+    page.wait_for_selector("#bar >> text=/Tile [1-9]/")
+    assert not page.is_enabled("#go")
+    page.click("#stop")
+    page.wait_for_selector("#bar >> text=Stopped")
+    words = page.inner_text("#bar")
+    page.wait_for_timeout(1500)
+    assert page.inner_text("#bar") == words  # no tile follows
+    page.click("#photos button[aria-label=Clear]")
+    page.wait_for_selector("#board .mir-empty")
+    add(page, small_photo(tmp_path / "small.png"))
+    restore(page)  # the network is free again
+
+
+def test_a_bad_file_is_one_sentence_and_the_page_goes_on(page, tmp_path):
+    bad = tmp_path / "broken.jpg"
+    bad.write_bytes(ui_html.examples_for("denoise")[0].path.read_bytes()[:300])
+    page.set_input_files(FILES, [str(bad)])
+    page.wait_for_selector(TOAST)
+    words = page.inner_text(TOAST)
+    assert "broken.jpg" in words
+    assert "Traceback" not in words and str(tmp_path) not in words
+    page.wait_for_selector("#board .mir-empty")
+    assert "broken.jpg" in page.inner_text("#bar")
+    page.click("#go")
+    page.wait_for_selector(f"{TOAST} >> text=There is no photo yet")
+    page.wait_for_selector("#bar .mir-failed")
+    add(page, small_photo(tmp_path / "small.png"))
+    restore(page)
+
+
+def test_several_photos_come_back_as_one_zip(page, tmp_path):
+    sample = small_photo(tmp_path / "sample.jpg")
+    names = ("one.jpg", "two.jpg", "two.png", "broken.png")
+    for name in names[:2]:
+        shutil.copy(sample, tmp_path / name)
+    grey = np.random.default_rng(2).integers(0, 256, (40, 30)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "two.png"), grey)
+    (tmp_path / "broken.png").write_text("nothing")
+    add(page, *(tmp_path / name for name in names))
+    press_radio(page, "#format", "WebP")
+    restore(page)
+    assert "3 of 4 photos restored. 1 could not be" in page.inner_text("#bar")
+    assert page.locator("#board tr.mir-failed").inner_text().count("broken.png") >= 1
+    assert "two-denoise-2.webp" in page.inner_text("#board tr >> nth=2")
+    with zipfile.ZipFile(download(page, tmp_path)) as archive:
+        assert archive.namelist() == [
+            "one-denoise.webp",
+            "two-denoise.webp",
+            "two-denoise-2.webp",
+        ]
+        assert read_image(archive.read("two-denoise-2.webp")).pixels.shape == (40, 30, 3)
+
+
+def test_a_stopped_batch_hands_over_what_was_finished(page, tmp_path):
+    small, large = small_photo(tmp_path / "a-small.png"), tmp_path / "b-large.png"
+    Image.effect_noise((2800, 2000), 40).save(large, compress_level=1)
+    add(page, small, large)
+    page.click("#go")
+    page.wait_for_selector("#bar >> text=/Photo 2 of 2 · Tile [1-9]/")
+    page.click("#stop")
+    page.wait_for_selector("#bar >> text=Stopped")
+    assert "finished" in page.inner_text("#bar")
+    rows = page.locator("#board tr").all_inner_texts()
+    assert "MP" in rows[0] and rows[1].endswith("stopped, not restored")
+    page.wait_for_selector("#download:not([disabled])")
+    with zipfile.ZipFile(download(page, tmp_path)) as archive:
+        assert archive.namelist() == ["a-small-denoise.png"]
+        expected = mirnet.restore(small, task="denoise").result().picture.pixels
+        got = read_image(archive.read("a-small-denoise.png")).pixels
+        assert np.array_equal(got, expected)
+
+
+def test_an_example_is_measured_against_its_original(page):
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    page.wait_for_selector("#scores table")
+    table = page.inner_text("#scores")
+    assert len(re.findall(r"\d\d\.\d\d dB", table)) == 2
+    assert len(re.findall(r"0\.\d{4}", table)) == 2
+    assert "PSNR over all RGB values" in table
+
+
+def test_ways_to_look(page):
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    press_radio(page, "#view", "pair")
+    page.wait_for_selector("#before img")
+    page.wait_for_selector("#after img")
+    assert all(page.eval_on_selector_all("#pair img", "images => images.map((i) => i.alt !== '')"))
+    press_radio(page, "#view", "close")
+    page.wait_for_selector("#close-slider img")
+    sizes = page.eval_on_selector(
+        "#close-slider img", "image => [image.clientWidth, image.naturalWidth]"
+    )
+    assert sizes[0] == sizes[1] == 624
+    press_radio(page, "#view", "slider")
+    page.wait_for_selector("#slider img")
+
+
+def test_official_weights_are_offered_not_fetched(page):
+    page.click("#weights input")
+    page.click("text=download first >> nth=0")
+    page.wait_for_selector("#fetch:has-text('Download')")
+    note = page.inner_text("#weights-note")
+    assert "non-commercial" in note
+    assert "Nothing is fetched until you press Download" in note
+    add(page, ui_html.examples_for("denoise")[0].path)
+    page.click("#go")
+    page.wait_for_selector(f"{TOAST} >> text=press Download")
+
+
+def test_a_phone_needs_no_sideways_scroll(open_page):
+    page = open_page(390, 844)
+    assert_fits(page)
+    page.click("#samples .thumbnail-item >> nth=0")
+    page.wait_for_selector("#photo img")
+    restore(page)
+    page.wait_for_selector("#slider img")
+    assert_fits(page)
+    press_radio(page, "#view", "close")
+    page.wait_for_selector("#close-slider img")
+    assert_fits(page)
+    page.click(".overflow-menu > button >> nth=0")  # five tabs: the last are in a menu
+    page.click(".overflow-dropdown button:has-text('About')")
+    page.wait_for_selector("text=The weights, honestly")
+    page.wait_for_selector("text=Self-check, just now")
+    assert_fits(page)
+
+
+def test_dark_is_dark(open_page):
+    page = open_page(390, 844, "dark")
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
+        ".match(/[0-9]+/g).every((value) => value < 60)"
+    )
+    colour = page.eval_on_selector(
+        "#task label.selected span", "span => getComputedStyle(span).color"
+    )
+    assert min(int(value) for value in re.findall(r"\d+", colour)[:3]) > 140
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_axe_finds_nothing_before_and_after_a_restoration_nor_on_about(open_page, width, theme):
+    page = open_page(width, 844, theme)
+    assert faults(page) == []
+    page.click("#samples button >> nth=0")
+    page.wait_for_selector("#photo img")
+    page.click("#go")
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#scores table")
+    assert faults(page) == []
+    page.goto(page.url.partition("?")[0] + f"?__theme={theme}&tab=about")
+    page.wait_for_selector("#self-check >> text=weights")
+    assert faults(page) == []
+
+
+def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page):
+    page = open_page()
+    page.click("#samples button >> nth=0")
+    page.wait_for_selector("#photo img")
+    page.context.set_offline(True)
+    page.click("#go")
+    page.wait_for_selector(f"{TOAST} >> text=Connection to the server was lost")
+    page.context.set_offline(False)
+    page.wait_for_selector("#board .mir-empty")  # Gradio loads the page anew
+    page.click("#samples button >> nth=0")
+    page.wait_for_selector("#photo img")
+    page.click("#go")
+    page.wait_for_selector("#bar .mir-done")
+
+
+def test_keyboard_and_screen_reader(page):
+    assert page.eval_on_selector_all("img:not([alt])", "images => images.length") == 0
+    page.focus("#task input[value='denoise']")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#task label.selected:has-text('Brighten')")
+    page.keyboard.press("Tab")  # one stop for all tasks
+    assert page.evaluate("!document.activeElement.closest('#task')")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.value") == "lowlight"
+    outline = page.eval_on_selector(
+        "#task label.selected", "label => getComputedStyle(label).outlineStyle"
+    )
+    assert outline == "solid"
+    example = ui_html.examples_for("lowlight")[0].title
+    page.wait_for_selector(f"#samples .thumbnail-item[aria-label='{example}']")
+    page.focus("#samples .thumbnail-item >> nth=0")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#photo img")
+    page.wait_for_selector("#go:not([disabled])")
+    page.focus("#go")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#bar [role=progressbar], #bar [role=status]")
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#download:focus")

@@ -1,0 +1,237 @@
+"""Stored and linked markup in Debian's chromium: wherever words from outside are shown, none runs.
+
+Every word of a run, its pictures' names, votes and reviewers is hostile here. Whatever ran would
+set `window.pwned` or ask a host that is not there; the page's policy (CSP) would forbid the latter,
+and every breach of it is seen too.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from PIL import Image
+from tests.support.review_runs import with_pictures
+
+from eval.reports.export import export
+from eval.reports.html import html_report
+from eval.review.votes import Vote, all_votes
+from eval.runs.store import Row, Run, StoredRun
+from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.runs_factory import method, sha, write_run
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+RUN = "20260101-120000-abcdef"
+OTHER = "20260102-120000-abcdef"
+EVIL = (
+    "\"'><img src=x onerror=\"window.pwned=1;fetch('//evil.invalid')\"><script>pwned=2</script>"
+    "<svg onload=pwned=3>[a](javascript:pwned=4)</textarea></style>$\\href{javascript:pwned=5}{x}$"
+)
+"""Breaks out of attributes and elements; Markdown, a template and LaTeX in one."""
+
+
+def hostile_run(folder: Path, **fields) -> StoredRun:
+    """A finished run with pictures in which everything that may be text is hostile."""
+    title = EVIL
+    methods = (
+        method("identity", title=EVIL, settings={EVIL: EVIL}, packages={EVIL: EVIL}),
+        method(f"m{EVIL}", title=EVIL, kind="weights", weights_sha256=sha("w")),
+    )
+    stored = write_run(
+        folder, pairs=3, methods=methods, title=title, error=EVIL,
+        benchmark__title=EVIL, benchmark__id=EVIL, benchmark__revision=EVIL, thumbs=True, **fields,
+    )  # fmt: skip
+    run = stored.header()
+    environment = run.environment.model_copy(
+        update={"machine": EVIL, "device": EVIL, "python": EVIL, "packages": {EVIL: EVIL}}
+    )
+    stored.write_header(run.model_copy(update={"environment": environment}))
+    rows = [row.model_copy(update={"pair": row.pair + EVIL}) for row in stored.rows()]
+    rows.append(Row(pair=f"broken{EVIL}", method=f"m{EVIL}", error=EVIL))
+    stored.write_pairs(list(dict.fromkeys(row.pair for row in rows)))
+    (stored.folder / "scores.jsonl").write_text(
+        "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows)
+    )
+    return with_pictures(stored, 60, 90)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("state")
+    hostile_run(folder / "runs")
+    hostile_run(folder / "runs", id=OTHER, seed=1, status="stopped")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(state) -> Iterator[str]:
+    with running_app(MIRNET_STATE_DIR=str(state)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator["sync_api.BrowserContext"]:
+    with running_chromium() as browser:
+        yield browser.new_context()
+
+
+@pytest.fixture
+def visit(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Open a link; at the end nothing has run, nobody else was asked, and no policy broken."""
+    hosts: set[str] = set()
+    said: list[str] = []
+    pages = []
+
+    def start(**query: str) -> "sync_api.Page":
+        page = window.new_page()
+        pages.append(page)
+        page.set_default_timeout(2 * PATIENCE_MS)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on(
+            "dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss())
+        )
+        page.on(
+            "console",
+            lambda message: "Content Security Policy" in message.text and said.append(message.text),
+        )
+        page.goto(f"{address}?{urlencode(query)}")
+        return page
+
+    yield start
+    for page in pages:
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.pwned") is None
+        assert page.evaluate(
+            "[...document.querySelectorAll('a[href]')].filter("
+            "(a) => a.protocol === 'javascript:').length"
+        ) == 0  # fmt: skip
+        assert page.query_selector("img[onerror], svg[onload], img[src='x']") is None
+        page.close()
+    assert hosts - {""} == {urlsplit(address).netloc}
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({"view": "board"}, "#ev-board .virtual-row"),
+        ({"view": "plots"}, "#ev-plot .js-plotly-plot .main-svg"),
+        ({"view": "plots", "plot": "scatter"}, "#ev-plot .js-plotly-plot .main-svg"),
+        ({"view": "plots", "plot": "speed"}, "#ev-plot .js-plotly-plot .main-svg"),
+        ({"view": "pictures"}, "#ev-pictures img:visible"),
+        ({"view": "pictures", "look": "error"}, "#ev-pictures img:visible"),
+        ({"view": "compare", "with": OTHER}, "#ev-compared table"),
+        ({"view": "votes"}, ".review-note"),
+        ({"view": "runs"}, "#ev-history .virtual-row"),
+    ],
+    ids=["board", "plots", "scatter", "speed", "pictures", "errors", "compare", "votes", "runs"],
+)
+def test_stored_markup_is_only_words(visit, query, shown):
+    page = visit(tab="evaluate", run=RUN, **query)
+    page.wait_for_selector(shown)
+    page.hover(shown.split(" ")[0])
+    page.wait_for_timeout(1000)
+    assert "onerror" in page.inner_text("body") or query["view"] in ("votes", "plots")
+
+
+@pytest.mark.parametrize(
+    "name", ["run", "view", "image", "tab", "with", "method", "protocol", "reviewer", "deep_link"]
+)
+def test_markup_in_a_link_is_only_words(visit, name):
+    page = visit(**({"tab": "evaluate", "run": RUN, "view": "pictures"} | {name: EVIL}))
+    page.wait_for_selector("#ev-views:visible, #task:visible")
+    page.wait_for_timeout(1500)
+
+
+def test_names_and_comments_of_reviewers_are_only_words(visit, state):
+    page = visit(tab="review", run=RUN, reviewer=f"anna{EVIL}")
+    page.wait_for_selector("#review-a")
+    for number in range(1, 4):
+        page.wait_for_selector(f"#review-board >> text={number} of 3")
+        page.fill("#review-comment textarea, #review-comment input", EVIL)
+        page.click("#review-a")
+    page.wait_for_selector("text=Thank you!")
+    assert "onerror" in page.inner_text("#review-board")
+    stored = StoredRun(state / "runs" / RUN)
+    assert all(EVIL[:40] in vote.comment for vote in all_votes(stored))
+    back = visit(tab="review", run=RUN, reviewer=f"anna{EVIL}")
+    back.wait_for_selector("text=Thank you!")
+
+
+def test_names_of_files_and_what_is_said_of_them_are_only_words(visit, tmp_path):
+    evil = "<img src=x onerror=window.pwned=1>"
+    good, bad = tmp_path / f"{evil}.png", tmp_path / f"{evil}.jpg"
+    Image.new("RGB", (32, 32), "teal").save(good)
+    bad.write_text("no picture")
+    page = visit()
+    page.set_input_files("#photos input[type=file]", [good, bad])
+    page.wait_for_selector(".mir-batch")
+    page.click("#go")
+    page.wait_for_selector("#bar >> text=1 of 2 photos restored")
+    page.wait_for_selector(".mir-batch >> text=text file")
+    page = visit()
+    page.set_input_files("#photos input[type=file]", bad)
+    page.wait_for_selector("[data-testid=toast-body]")
+
+
+def test_the_report_runs_nothing_and_asks_nobody(window, state, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(html_report(StoredRun(state / "runs" / RUN)), encoding="utf-8")
+    page = window.new_page()
+    page.set_default_timeout(2 * PATIENCE_MS)
+    asked, stopped, said = [], {}, []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("requestfailed", lambda request: stopped.update({request.url: request.failure}))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and said.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector("#figure-0 .main-svg")
+    page.wait_for_timeout(1000)
+    assert "onerror" in page.inner_text("body")
+    assert page.evaluate("window.pwned") is None and page.query_selector("img[onerror]") is None
+    assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {path.as_uri()}
+    # The policy itself: what would have to be forbidden is.
+    page.evaluate("fetch('http://evil.invalid/').catch(() => {})")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=http://evil.invalid/>')")
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'),"
+                  "{textContent: 'window.pwned = 1'}))")  # fmt: skip
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.pwned") is None
+    assert {stopped.get(url) for url in asked if "evil" in url} == {"csp"}
+    assert sum("Content Security Policy" in text for text in said) >= 3
+    page.close()
+
+
+def test_exported_markdown_carries_no_markup_of_others(state):
+    text = export(StoredRun(state / "runs" / RUN), "markdown").decode()
+    assert "pwned" in text and "<img" not in text and "<script" not in text
+    assert not re.search(r"(?<!\\)\]\(javascript", text)
+
+
+def test_the_page_of_the_operator_runs_nothing(visit):
+    page = visit(tab="about")
+    page.goto(page.url.split("?")[0] + "operator?" + urlencode({"name": EVIL}))
+    page.wait_for_selector("h1")
+
+
+def test_hostile_votes_in_a_file_are_only_words(visit, state):
+    """Somebody wrote the file of votes by hand."""
+    stored = StoredRun(state / "runs" / RUN)
+    row = stored.rows()[0]
+    run: Run = stored.header()
+    vote = Vote(
+        pair=row.pair[:200], a=run.methods[0].id[:200], b=run.methods[1].id[:200], outcome="a",
+        reviewer=EVIL[:80], time=run.created, comment=EVIL[:500],
+    )  # fmt: skip
+    (stored.folder / "votes").mkdir(exist_ok=True)
+    (stored.folder / "votes" / f"{'0' * 32}.jsonl").write_text(json.dumps(
+        json.loads(vote.model_dump_json())) + "\n")  # fmt: skip
+    page = visit(tab="evaluate", run=RUN, view="votes")
+    page.wait_for_selector(".review-note")
+    page.click("text=Count the votes")
+    page.wait_for_timeout(1500)

@@ -1,0 +1,674 @@
+"""Look inside: what is recorded is what the network used; maps, figures, the tab, the endpoint."""
+
+import copy
+import math
+import re
+import threading
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+import mirnet
+from mirnet.app import html as ui_html
+from mirnet.app.inside_tab import InsideTab, Kept
+from mirnet.errors import CheckpointRejected, ImageRejected, InvalidRequest, WeightsUnavailable
+from mirnet.images.picture import Picture, read_image, to_unit
+from mirnet.images.preview import shrink
+from mirnet.inside import diagram, plots
+from mirnet.inside.trace import Feature, mean_energy, summary, trace
+from mirnet.models.blocks import pad_to_multiple
+from mirnet.models.mirnet import MIRNet
+from mirnet.models.mirnet_v2 import MIRNetV2
+from mirnet.weights import load as weights
+
+PHOTO = ui_html.examples_for("denoise")[0].path
+
+
+def network(make=MIRNetV2, **shape):
+    """A small network of random weights, of which none is left at zero."""
+    torch.manual_seed(7)
+    model = make(**shape).eval()
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def small_v1(stem=1, **shape):
+    return network(MIRNet, **{"features": 8, "groups": 2, "blocks": 1, "stem": stem} | shape)
+
+
+def small_v2(stem=1, **shape):
+    return network(**{"features": 8, "blocks": 2, "conv_groups": (1, 2), "stem": stem} | shape)
+
+
+NETWORKS = {
+    "v1": lambda: small_v1(),
+    "v1-stem2": lambda: small_v1(2, groups=1, blocks=2),
+    "v2": lambda: small_v2(),
+    "v2-stem2": lambda: small_v2(2),
+    "v2-stem4": lambda: small_v2(4),
+    "v2-exposure": lambda: small_v2(2, exposure=True),
+    "v2-colour": lambda: small_v2(2, exposure=True, colour=True),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def model(request):
+    return NETWORKS[request.param]()
+
+
+def photo(height=21, width=30, dtype=np.uint8):
+    values = np.random.default_rng(3).random((height, width, 3))
+    return (values * np.iinfo(dtype).max).astype(dtype)
+
+
+# ---------------------------------------------------------------- the networks once more, by hand
+
+
+def conv(module, x):
+    return F.conv2d(x, module.weight, padding=module.weight.shape[-1] // 2, groups=module.groups)
+
+
+class Replay:
+    """Both networks written out from their description, with every gate and stream kept.
+
+    Of the networks' own modules, only those that resize are run; the rest takes their weights.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.found = {}
+
+    def run(self, image):
+        """Restore (1, 3, H, W); fill `found` under (name, block, turn, stream)."""
+        model = self.model
+        margin = getattr(model, "margin", 0)
+        padded = pad_to_multiple(image, 4 * model.stem, margin)
+        base = seen = padded
+        if getattr(model, "exposure", None) is not None:
+            base = model.exposure(padded, model.exposure.predict(image))
+            seen = torch.cat([base, padded], 1)
+        y = conv(model.conv_in, F.pixel_unshuffle(seen, model.stem))
+        number = 0
+        for group in model.groups:
+            start = y
+            for block in group.blocks:
+                number += 1
+                y = (self.block_v1 if isinstance(model, MIRNet) else self.block_v2)(
+                    block, number, y
+                )
+            y = conv(group.conv_out, y) + start
+        out = F.pixel_shuffle(conv(model.conv_out, y), model.stem) + base
+        height, width = image.shape[2:]
+        return out[..., margin : margin + height, margin : margin + width]
+
+    def keep(self, name, at, values):
+        assert (name, *at) not in self.found
+        self.found[(name, *at)] = values.numpy()
+
+    def attend(self, unit, at, x):
+        slope = self.model.attention_slope
+        r = conv(unit.conv1, x)
+        r = conv(unit.conv2, torch.where(r > 0, r, slope * r))
+        both = torch.stack([r[0].max(0).values, r[0].mean(0)])[None]
+        place = 1 / (1 + torch.exp(-conv(unit.where, both)))
+        hidden = conv(unit.squeeze, r.mean((2, 3))[..., None, None]).clamp(min=0)
+        channel = 1 / (1 + torch.exp(-conv(unit.excite, hidden)))
+        out = conv(unit.merge, torch.cat([r * place, r * channel], 1)) + x
+        self.keep("spatial attention", at, place[0, 0])
+        self.keep("channel attention", at, channel[0, :, 0, 0])
+        self.keep("energy", at, (out[0] ** 2).mean(0) ** 0.5)
+        return out
+
+    def context(self, unit, at, x):
+        r = conv(unit.conv2, F.leaky_relu(conv(unit.conv1, x), 0.2))
+        scores = conv(unit.attend, r)[0, 0]
+        shares = torch.exp(scores - scores.max())
+        shares = shares / shares.sum()
+        summed = (r * shares).sum((2, 3))[..., None, None]
+        added = conv(unit.context2, F.leaky_relu(conv(unit.context1, summed), 0.2))
+        out = F.leaky_relu(r + added, 0.2) + x
+        self.keep("context attention", at, shares)
+        self.keep("context channels", at, added[0, :, 0, 0])
+        self.keep("energy", at, (out[0] ** 2).mean(0) ** 0.5)
+        return out
+
+    def fuse(self, unit, at, *streams):
+        z = conv(unit.squeeze, sum(streams).mean((2, 3))[..., None, None])
+        slope = getattr(unit.activate, "weight", 0.2)
+        z = torch.where(z > 0, z, slope * z)
+        scores = torch.cat([conv(score, z)[:, :, 0, 0] for score in unit.score])
+        shares = torch.exp(scores) / torch.exp(scores).sum(0)  # (S, n)
+        self.keep("fusion", at, shares)
+        return sum(
+            stream * share[:, None, None] for stream, share in zip(streams, shares, strict=True)
+        )
+
+    def block_v1(self, b, number, x):
+        a0 = self.attend(b.attend[0], (number, 1, 0), x)
+        a1 = self.attend(b.attend[1], (number, 1, 1), b.down_0to1(a0))
+        a2 = self.attend(b.attend[2], (number, 1, 2), b.down_1to2(a1))
+        t0 = self.fuse(b.fuse[0], (number, 1, 0), a0, b.up_1to0(a1), b.up_2to0(a2))
+        t1 = self.fuse(b.fuse[1], (number, 1, 1), b.down_0to1(a0), a1, b.up_2to1(a2))
+        t2 = self.fuse(b.fuse[2], (number, 1, 2), b.down_0to2(a0), b.down_1to2(a1), a2)
+        b0 = self.attend(b.attend[0], (number, 2, 0), t0)
+        b1 = self.attend(b.attend[1], (number, 2, 1), t1)
+        b2 = self.attend(b.attend[2], (number, 2, 2), t2)
+        merged = self.fuse(b.fuse[0], (number, 2, 0), b0, b.last_up_1to0(b1), b.last_up_2to0(b2))
+        return conv(b.conv_out, merged) + x
+
+    def block_v2(self, b, number, x):
+        def down(project, y):
+            return project(F.avg_pool2d(y, 2))
+
+        def up(project, y):
+            return F.interpolate(project(y), scale_factor=2, mode="bilinear")
+
+        top, mid = x, down(b.down_mid, x)
+        bot = down(b.down_bot[1], down(b.down_bot[0], x))
+        for turn, up_bot, up_mid in ((1, b.up_bot1, b.up_mid1), (2, b.up_bot2, b.up_mid2)):
+            top = self.context(b.context_top, (number, turn, 0), top)
+            mid = self.context(b.context_mid, (number, turn, 1), mid)
+            bot = self.context(b.context_bot, (number, turn, 2), bot)
+            mid = self.fuse(b.fuse_mid, (number, turn, 1), mid, up(up_bot, bot))
+            top = self.fuse(b.fuse_top, (number, turn, 0), top, up(up_mid, mid))
+        return conv(b.conv_out, top) + x
+
+
+def place(feature):
+    return feature.name, feature.block, feature.turn, feature.stream
+
+
+@pytest.mark.parametrize("size", [(21, 30), (1, 1), (5, 3)])
+def test_records_are_what_the_network_used(model, size):
+    pixels = photo(*size)
+    found = trace(pixels, weights=model)
+    image = torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None]
+    replay = Replay(model)
+    with torch.inference_mode():
+        output = replay.run(image)
+    by_hand = np.rint(output[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255)
+    assert np.abs(by_hand - found.restored.pixels).max() <= 1  # the replay is the network
+    assert sorted(replay.found) == sorted(place(feature) for feature in found.features)
+    for feature in found.features:
+        expected = replay.found[place(feature)]
+        assert feature.values.dtype == np.float32
+        np.testing.assert_allclose(feature.values, expected, rtol=2e-4, atol=2e-6)
+        if feature.name == "fusion":
+            coarser = feature.stream, feature.stream + 1  # as `Replay.block_v2` hands them over
+            assert feature.sources == (coarser if isinstance(model, MIRNetV2) else (0, 1, 2))
+            assert len(feature.values) == len(feature.sources)
+            np.testing.assert_allclose(feature.values.sum(0), 1, rtol=1e-5)
+        elif feature.name == "context attention":
+            assert feature.values.sum() == pytest.approx(1, rel=1e-4)
+        elif feature.name in ("spatial attention", "channel attention"):
+            assert ((feature.values > 0) & (feature.values < 1)).all()
+    assert found.channels == ((8, 12, 18) if isinstance(model, MIRNetV2) else (8, 16, 32))
+    assert found.blocks == sum(len(group.blocks) for group in model.groups)
+    assert found.stem == model.stem
+
+
+# ---------------------------------------------------------------- the pass
+
+
+def grey_picture():
+    return read_image(np.repeat(photo()[..., :1], 3, 2)[..., 0])
+
+
+def with_alpha():
+    return Picture(photo(), alpha=photo()[..., 0].copy())
+
+
+@pytest.mark.parametrize(
+    "make", [photo, grey_picture, with_alpha, lambda: photo(dtype=np.uint16)],
+    ids=["colour", "grey", "alpha", "16-bit"],
+)  # fmt: skip
+def test_the_pass_is_an_ordinary_restoration(model, make):
+    expected = mirnet.restore(make(), weights=model, engine="torch").result()
+    found = trace(make(), weights=model)
+    assert np.array_equal(found.restored.pixels, expected.picture.pixels)
+    assert found.restored.pixels.dtype == expected.picture.pixels.dtype
+    assert np.array_equal(found.seen.pixels, expected.before.pixels)
+    assert found.restored.grey == expected.picture.grey
+    if expected.picture.alpha is not None:
+        assert np.array_equal(found.restored.alpha, expected.picture.alpha)
+
+
+def test_the_first_look_ever_sees_one_pass(monkeypatch, tmp_path):
+    monkeypatch.setenv("MIRNET_CACHE", str(tmp_path))  # no engine has been timed here yet
+    found = trace(np.full((8, 8, 3), 90, np.uint8), "sr-x4")  # wide enough for two engines
+    assert len(found.features) == len({(f.name, f.block, f.stream, f.turn) for f in found.features})
+    assert np.isfinite(mean_energy(found)).all()
+
+
+@pytest.mark.parametrize("task", ["sr-x2", "sr-x3", "sr-x4"])
+def test_enlarging_sees_what_restore_would_show_it(task):
+    scale = mirnet.TASKS[task].scale
+    net = small_v2(2)
+    small = shrink(read_image(photo(50, 90)), 64 // scale)
+    found = trace(photo(50, 90), task, net, max_px=64)
+    expected = mirnet.restore(small, task, weights=net, engine="torch").result()
+    assert max(found.seen.width, found.seen.height) in range(64 - scale + 1, 65)
+    assert np.array_equal(found.seen.pixels, expected.before.pixels)
+    assert np.array_equal(found.restored.pixels, expected.picture.pixels)
+    assert found.source_px == (90, 50)
+    assert f"enlarged x{scale} first" in plots.facts(found)
+
+
+def test_a_large_photo_is_reduced_and_a_thin_one_survives():
+    found = trace(photo(300, 100), weights=small_v1(), max_px=60)
+    assert (found.seen.width, found.seen.height, found.source_px) == (20, 60, (100, 300))
+    assert "a reduced copy of 100 × 300" in plots.facts(found)
+    found = trace(photo(8, 600), weights=small_v2(2))
+    assert found.seen.width == 512
+    if not torch.cuda.is_available():  # where a paper's network is slow, it sees less
+        found = trace(photo(8, 300), weights=small_v1())
+        assert found.seen.width == 256
+    found = trace(photo(1, 900), weights=small_v2(2), max_px=32)
+    assert found.find("energy", 1, 0, 1).on_picture.shape == (1, 16)
+    assert "reduced" not in plots.facts(trace(photo(), weights=small_v1()))
+
+
+@pytest.mark.parametrize("size", [(32, 48), (29, 47), (1, 1)])
+def test_maps_lie_on_the_picture(model, size):
+    height, width = size
+    rows = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
+    padded = pad_to_multiple(rows, model.multiple, getattr(model, "margin", 0))[0, 0]
+    found = trace(photo(height, width), weights=model)
+    for stream in range(3):
+        step = model.stem * 2**stream
+        feature = found.find("energy", 1, stream, 1)
+        assert feature.values.shape == (padded.shape[0] // step, padded.shape[1] // step)
+        down, across = feature.box
+        assert padded[down.start * step, across.start * step] == 0  # the picture's first pixel
+        shape = feature.on_picture.shape
+        assert shape == (math.ceil(height / step), math.ceil(width / step))
+        assert shape == (down.stop - down.start, across.stop - across.start)
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v2-stem2", "v2-stem4"])
+def test_a_lone_light_shows_where_it_is(name):
+    net = NETWORKS[name]()
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[20:22, 70:72] = 255
+    found = trace(pixels, weights=net)
+    for stream in range(3):
+        step = net.stem * 2**stream
+        values = found.find("energy", 1, stream, 1).on_picture
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        assert abs(row - 20 / step) <= 2 and abs(column - 70 / step) <= 2
+
+
+@pytest.fixture
+def copies(monkeypatch):
+    """All copies of networks that are made meanwhile."""
+    made = []
+    original = copy.deepcopy
+
+    def deepcopy(thing, *rest):
+        twin = original(thing, *rest)
+        made.extend([twin] if isinstance(twin, torch.nn.Module) else [])
+        return twin
+
+    monkeypatch.setattr(copy, "deepcopy", deepcopy)
+    return made
+
+
+def test_nothing_is_left_on_the_network(copies):
+    shared = weights.load("lowlight-compact")
+    before = {name: value.clone() for name, value in shared.model.state_dict().items()}
+    found = trace(photo(), "lowlight", shared)
+    assert found.weights_id == "lowlight-compact"
+    assert weights.load("lowlight-compact").model is shared.model
+    assert len(copies) == 1
+    for net in (*copies, shared.model):
+        assert not any(module._forward_hooks for module in net.modules())
+    assert not shared.model.training
+    for name, value in shared.model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_hooks_go_when_the_pass_fails(copies):
+    net = small_v1()
+    torch.nn.init.constant_(net.conv_out.weight, float("nan"))
+    with pytest.raises(CheckpointRejected, match="not numbers"):
+        trace(photo(), weights=net)
+    assert len(copies) == 1
+    assert not any(module._forward_hooks for module in copies[0].modules())
+
+
+def test_looks_and_restorations_at_once_do_not_mix():
+    net = small_v2(2)
+    pictures = [photo(40 + 8 * i, 56) for i in range(3)]
+    alone = [trace(picture, weights=net) for picture in pictures]
+    together = [None] * 3
+
+    def work(i):
+        together[i] = trace(pictures[i], weights=net)
+        mirnet.restore(pictures[i], weights=net, engine="torch").result()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one, other in zip(alone, together, strict=True):
+        assert len(one.features) == len(other.features)
+        for a, b in zip(one.features, other.features, strict=True):
+            assert np.array_equal(a.values, b.values)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_exposure_is_what_the_network_applied(colour):
+    net = small_v2(2, exposure=True, colour=colour)
+    found = trace(photo(), weights=net)
+    image = torch.from_numpy(to_unit(photo())).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        prediction = net.condition(image)
+        ramp = torch.linspace(0, 1, 65).expand(1, 3, 1, 65)
+        curves = net.exposure(ramp, prediction)[0, :, 0].numpy()
+    assert np.array_equal(found.curve, prediction[0, : net.exposure.steps].numpy())
+    assert np.abs(found.curve).max() > 0.01
+    assert (found.colours is not None) == colour
+    if colour:
+        np.testing.assert_allclose(found.colours.sum(1), 1, rtol=1e-5)
+        figure = plots.colour_matrix(found.colours)
+        np.testing.assert_allclose(figure.data[0].z, found.colours)
+    else:
+        figure = plots.exposure_curve(found.curve)
+        for line, expected in zip(figure.data[1:], curves, strict=True):
+            np.testing.assert_allclose(line.y, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["v1", "v2"])
+def test_no_exposure_without_a_curve(name):
+    found = trace(photo(), weights=NETWORKS[name]())
+    assert found.curve is None and found.colours is None
+
+
+@pytest.mark.parametrize(
+    "image, settings, error, words",
+    [
+        (None, {}, InvalidRequest, "There is no photo yet"),
+        (b"nothing", {}, ImageRejected, "is a text file"),
+        (photo(), {"task": "fly"}, InvalidRequest, "There is no task 'fly'"),
+        (photo(), {"max_px": 16}, InvalidRequest, "32 to 2048"),
+        (photo(), {"max_px": 64.0}, InvalidRequest, "32 to 2048"),
+        (photo(), {"weights": torch.nn.Conv2d(3, 3, 1)}, InvalidRequest, "Conv2d has no streams"),
+        (photo(), {"weights": 3}, InvalidRequest, "cannot be a int"),
+        (photo(), {"weights": "denoise-v9"}, WeightsUnavailable, "denoise-v9"),
+        (photo(), {"max_pixels": 100}, ImageRejected, "megapixels"),
+    ],
+)
+def test_what_does_not_fit_is_told(image, settings, error, words):
+    with pytest.raises(error, match=words):
+        trace(image, **settings)
+
+
+# ---------------------------------------------------------------- tables and pictures
+
+
+def test_mean_energy_leaves_the_padding_out():
+    found = trace(photo(), weights=small_v2(2))
+    table = mean_energy(found)
+    assert table.shape == (3, 4, 2) and np.isfinite(table).all()
+    feature = found.find("energy", 3, 1, 2)
+    inside = feature.values[feature.box[0], feature.box[1]].astype(np.float64)
+    assert inside.size < feature.values.size
+    assert table[1, 2, 1] == pytest.approx(np.sqrt((inside**2).mean()))
+    assert found.find("fusion", 1, 2, 1) is None
+
+
+def a_map(values, name="energy", box=None):
+    box = box or (slice(0, values.shape[0]), slice(0, values.shape[1]))
+    return Feature(name, 1, 1, 1, values.astype(np.float32), box)
+
+
+def test_a_map_is_drawn_square_by_square():
+    values = np.arange(12.0).reshape(3, 4)
+    drawn = plots.map_picture(a_map(values, box=(slice(1, 3), slice(0, 4))))
+    times = plots.MAP_PX // 4
+    assert drawn.pixels.shape == (2 * times, 4 * times, 3)
+    assert drawn.pixels.dtype == np.uint8
+    blocks = drawn.pixels.reshape(2, times, 4, times, 3)
+    assert (blocks == blocks[:, :1, :, :1]).all()
+    luma = blocks[:, 0, :, 0].astype(float) @ (0.299, 0.587, 0.114)
+    assert (np.diff(luma.ravel()) > 0).all()  # larger is brighter
+    assert 4 <= drawn.low < 4.1 and 10.9 < drawn.high <= 11  # the first row is padding
+    assert drawn.pixels[0, 0].tolist() == [68, 1, 84]  # viridis begins in violet: RGB, not BGR
+    scale = plots.scale_html(drawn)
+    assert ">4.04<" in scale and ">11<" in scale and "#440154" in scale
+
+
+def test_a_flat_map_and_a_single_value_are_drawn():
+    flat = plots.map_picture(a_map(np.full((2, 2), 0.3)))
+    assert (flat.pixels == flat.pixels[0, 0]).all()
+    assert plots.map_picture(a_map(np.ones((1, 1)))).pixels.shape == (640, 640, 3)
+
+
+def test_context_is_drawn_in_even_shares():
+    values = np.full((2, 4), 1 / 8)
+    drawn = plots.map_picture(a_map(values, "context attention", (slice(0, 1), slice(0, 2))))
+    assert drawn.low == drawn.high == pytest.approx(1)
+    title = plots.map_title(a_map(values, "energy", (slice(0, 1), slice(0, 2))))
+    assert "Half" in title and "2 × 1" in title
+
+
+@pytest.fixture(scope="module")
+def looks():
+    return [trace(photo(), weights=net) for net in (small_v1(), small_v2(2))]
+
+
+def figures(found):
+    for feature in found.features:
+        if feature.name == "fusion":
+            yield plots.fusion_bars(feature)
+        elif feature.name in ("channel attention", "context channels"):
+            yield plots.channel_bars(feature)
+    yield plots.energies(mean_energy(found), 1, 2)
+    yield plots.exposure_curve(np.zeros((8, 3)))
+    yield plots.colour_matrix(np.eye(3))
+
+
+def test_figures_say_what_they_show(looks):
+    for found in looks:
+        for figure in figures(found):
+            assert figure.layout.title.text
+            assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
+            assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"  # light and dark alike
+
+
+def test_bars_hold_the_weights(looks):
+    v1, v2 = looks
+    for feature in (v1.find("channel attention", 1, 2, 1), v2.find("context channels", 2, 1, 2)):
+        bars = plots.channel_bars(feature).data[0]
+        assert list(bars.y) == sorted(feature.values, reverse=True)
+        assert np.array_equal(feature.values[np.asarray(bars.customdata)], bars.y)
+    for feature, names in (
+        (v1.find("fusion", 1, 1, 1), ["Half", "Full", "Quarter"]),
+        (v1.find("fusion", 2, 0, 2), ["Full", "Half", "Quarter"]),
+        (v2.find("fusion", 1, 0, 1), ["Full", "Half"]),
+        (v2.find("fusion", 4, 1, 2), ["Half", "Quarter"]),
+    ):
+        bars = plots.fusion_bars(feature).data
+        assert [bar.name.split()[0] for bar in bars] == names  # its own share lies at the bottom
+        assert [bar.marker.color for bar in bars] == [
+            plots.COLOURS[plots.STREAMS.index(name)] for name in names
+        ]
+        np.testing.assert_allclose(sum(np.asarray(bar.y) for bar in bars), 1, rtol=1e-5)
+        own = feature.values[feature.sources.index(feature.stream)]
+        assert list(bars[0].y) == sorted(own, reverse=True)
+        assert bars[0].name.endswith(f"{100 * own.mean():.0f} %")
+
+
+def test_the_energy_figure_holds_the_table(looks):
+    table = mean_energy(looks[0])
+    lines = plots.energies(table, 2, 1).data
+    assert [line.name for line in lines] == list(plots.STREAMS)
+    assert len({line.marker.symbol for line in lines}) == 3  # colour is not the only difference
+    for line, rows in zip(lines, table, strict=True):
+        assert list(line.y) == [*rows[0], *rows[1]]
+        assert np.argmax(line.marker.size) == 2  # block 2, turn 1
+        assert [list(way) for way in line.x] == [
+            ["Block 1", "Block 1", "Block 2", "Block 2"],
+            ["1st", "2nd", "1st", "2nd"],
+        ]
+
+
+def test_words_name_their_source():
+    for words in plots.WORDS.values():
+        assert words.title and words.unit
+        assert re.search(r"MIRNet(-v2)?, section \d", words.sentence) or "MIRNet" in words.sentence
+        assert words.sentence.endswith(".") and "“" in words.sentence  # the paper's term
+    drawn = diagram.introduction()
+    assert 'role="img"' in drawn and diagram.DESCRIPTION in drawn
+    assert all(f"<b>{name}</b>" in drawn for name in plots.STREAMS)
+
+
+def test_summary_is_plain_and_complete(looks):
+    for found in looks:
+        told = summary(found)
+        assert len(told["features"]) == len(found.features)
+        for row, feature in zip(told["features"], found.features, strict=True):
+            assert [row[k] for k in ("name", "block", "turn", "stream")] == list(place(feature))
+            if feature.values.ndim == 2 and feature.name != "fusion":
+                assert (row["height"], row["width"]) == feature.on_picture.shape
+                assert row["min"] <= row["mean"] <= row["max"]
+            else:
+                assert row["weights"] == feature.values.tolist()
+
+
+# ---------------------------------------------------------------- the tab
+
+
+@pytest.fixture(scope="module")
+def page():
+    import gradio as gr
+
+    with gr.Blocks() as blocks, gr.Tabs(), gr.Tab("Look inside", id="inside") as tab:
+        inside = InsideTab(tab, 1_000_000)
+    return blocks, inside
+
+
+@pytest.fixture(scope="module")
+def tab(page):
+    return page[1]
+
+
+@pytest.fixture(scope="module")
+def client(page):
+    blocks, _ = page
+    blocks.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+    yield Client(blocks.local_url, verbose=False)
+    blocks.close()
+
+
+def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), photo(dtype=np.uint16)[..., ::-1])
+    shown = list(tab.look(str(path), "lowlight", None))[-1]
+    assert shown[tab.seen].dtype == shown[tab.restored].dtype == np.uint8
+    expected = mirnet.restore(path, "lowlight", engine="torch").result().picture
+    assert np.array_equal(shown[tab.restored], shrink(expected).pixels)
+    assert shown[tab.exposure]["visible"] and shown[tab.parts]["visible"]
+    key = shown[tab.key]
+    found = tab.kept.get(key)
+    moved = tab.move(key, 2, 1, 2)
+    for stream in range(3):  # maps are of all streams, whichever is chosen for the plots
+        for trios, name in zip(tab.maps, ("energy", "context attention"), strict=True):
+            wanted = plots.map_picture(found.find(name, 2, stream, 2)).pixels
+            image = trios[stream][1]
+            assert np.array_equal(moved[image], wanted)
+            assert not np.array_equal(moved[image], shown[image])
+    assert moved[tab.fusion]["visible"]
+    moved = tab.move(key, 2, 2, 2)
+    assert not moved[tab.fusion]["visible"]
+    assert "Quarter listens to nobody" in moved[tab.fusion_words]
+
+
+def test_a_network_of_the_first_paper_is_drawn_too(tab, tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "small.png"), photo())
+    found = trace(photo(), weights=small_v1())
+    monkeypatch.setattr(tab, "_run", lambda *_: found)
+    shown = list(tab.look(str(tmp_path / "small.png"), "denoise", None))[-1]
+    assert not shown[tab.exposure]["visible"]
+    assert "Where each stream pays attention" in shown[tab.map_words[1]]
+    attention = found.find("spatial attention", 1, 2, 1)
+    assert np.array_equal(shown[tab.maps[1][2][1]], plots.map_picture(attention).pixels)
+    moved = tab.move(shown[tab.key], 1, 1, 2)
+    assert "only Full listens" in moved[tab.fusion_words]
+
+
+def test_mistakes_are_one_sentence(tab, tmp_path):
+    import gradio as gr
+
+    bad = tmp_path / "broken.jpg"
+    bad.write_bytes(PHOTO.read_bytes()[:300])
+    with pytest.raises(gr.Error, match=r"broken") as told:
+        list(tab.take(str(bad)))
+    assert str(tmp_path) not in str(told.value)
+    with pytest.raises(gr.Error, match="There is no photo yet"):
+        list(tab.look(None, "denoise", None))
+    with pytest.raises(gr.Error, match="cannot use the weights"):
+        list(tab.look(str(PHOTO), "denoise", "retouch-compact"))
+    with pytest.raises(gr.Error, match="press Look inside again"):
+        tab.move("gone", 1, 0, 1)
+
+
+def test_only_weights_on_this_machine_are_offered(tab, monkeypatch):
+    update = tab.change_task("sr-x2")
+    offered = [value for _, value in update[tab.weights]["choices"]]
+    assert update[tab.weights]["value"] == offered[0] == "sr-x2-compact"
+    assert "sr-x2-v2" not in offered
+    assert len(update[tab.samples]["value"]) == len(ui_html.examples_for("sr-x2"))
+    assert ".heic" in tab.photo.file_types  # as Restore takes them
+    assert "value" not in tab.refresh("sr-x2")[tab.weights]  # a choice survives
+    monkeypatch.setattr(weights, "locate", lambda _: None)
+    for update in (tab.change_task("denoise"), tab.refresh("denoise")):
+        assert update[tab.go]["interactive"] is False
+        assert "download some in Restore" in update[tab.note]
+
+
+def test_old_looks_make_room():
+    found = trace(photo(), weights=small_v2(2))
+    kept = Kept(max_bytes=int(2.5 * found.nbytes))
+    first, second = kept.put(found), kept.put(found)
+    kept.get(first)
+    third = kept.put(found)
+    assert kept.get(first) and kept.get(third)
+    with pytest.raises(InvalidRequest, match="no longer kept"):
+        kept.get(second)
+    assert Kept(max_bytes=1).put(found)  # the newest always stays
+
+
+def test_endpoint_tells_what_the_library_found(client):
+    told = client.predict(
+        image=handle_file(str(PHOTO)), task="retouch", weights="", api_name="/look_inside"
+    )
+    expected = summary(trace(PHOTO, "retouch", max_px=512))
+    assert told["weights"] == "retouch-compact"
+    assert told["colour_matrix"] == expected["colour_matrix"]
+    assert told["features"] == expected["features"]
+    shares = next(row["weights"] for row in told["features"] if row["name"] == "fusion")
+    np.testing.assert_allclose(np.sum(shares, 0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "image, settings, words",
+    [
+        (None, {"task": "denoise", "weights": ""}, "There is no photo yet"),
+        (PHOTO, {"task": "denoise", "weights": "sr-x2-compact"}, "cannot use the weights"),
+        (PHOTO, {"task": "denoise", "weights": "/etc/passwd"}, "cannot use the weights"),
+        (__file__, {"task": "denoise", "weights": ""}, "test_inside"),
+    ],
+)
+def test_endpoint_refuses_in_words(client, image, settings, words):
+    with pytest.raises(AppError, match=words) as told:
+        client.predict(image=image and handle_file(str(image)), **settings, api_name="/look_inside")
+    assert "Traceback" not in str(told.value)

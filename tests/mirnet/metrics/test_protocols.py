@@ -1,0 +1,109 @@
+"""Protocols against numbers of the field's own MATLAB functions, and laws every metric obeys."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eval.runs.scoring import score_files
+from mirnet.errors import InvalidRequest
+from mirnet.metrics.protocols import PROTOCOLS, get_protocol
+
+REFERENCE = Path(__file__).parent / "reference"
+CASES = json.loads((REFERENCE / "reference.json").read_text())
+
+
+def scored(case, protocol, scale=1):
+    files = (REFERENCE / f"{case}_{role}.png" for role in ("restored", "target"))
+    return score_files(*files, PROTOCOLS[protocol], scale)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_colour_protocols_agree_with_matlab(case):
+    expected = CASES[case]
+    rgb, volume = scored(case, "rgb"), scored(case, "matlab-rgb-3d")
+    assert rgb.psnr_db == pytest.approx(expected["psnr_rgb"], abs=1e-5)
+    assert rgb.ssim == pytest.approx(expected["ssim_per_channel_valid"], abs=1e-5)
+    assert volume.psnr_db == rgb.psnr_db
+    # The reference is computed in single precision.
+    assert volume.ssim == pytest.approx(expected["ssim_3d_unit"], abs=1e-4)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("case", CASES)
+def test_realsr_protocol_agrees_with_matlab(case, scale):
+    expected = CASES[case]
+    if f"y_psnr_x{scale}" not in expected:
+        pytest.skip("no reference for this scale")
+    score = scored(case, "y-crop", scale)
+    assert score.psnr_db == pytest.approx(expected[f"y_psnr_x{scale}"], abs=5e-5)
+    assert score.ssim == pytest.approx(expected[f"y_ssim_x{scale}"], abs=1e-6)
+
+
+def test_protocols_differ_where_they_say_so():
+    scores = {name: scored("noise", name, 4) for name in PROTOCOLS}
+    assert scores["y-crop"] != scores["y-sr"]  # one row and column more
+    assert scores["y-sr"].psnr_db > scores["rgb"].psnr_db + 4
+    assert scores["matlab-rgb-3d"].ssim > scores["rgb"].ssim + 0.3
+
+
+def test_grey_mean_forgives_brightness_alone():
+    rng = np.random.default_rng(0)
+    target = rng.uniform(0.2, 0.6, (32, 40, 3)).astype(np.float32)
+    dark = target * 0.7
+    assert PROTOCOLS["rgb"].score(dark, target).psnr_db < 20
+    assert PROTOCOLS["gt-mean"].score(dark, target).psnr_db > 100
+
+
+pictures = st.integers(0, 2**32 - 1).map(
+    lambda seed: np.random.default_rng(seed).integers(0, 256, (24, 27, 3), dtype=np.uint8)
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(pictures, pictures, st.sampled_from(sorted(PROTOCOLS)))
+def test_laws_of_every_protocol(restored, target, name):
+    protocol = PROTOCOLS[name]
+    score = protocol.score(restored, target, 2)
+    assert -1 <= score.ssim <= 1
+    same = protocol.score(target, target, 2)
+    assert same.ssim == pytest.approx(1)
+    assert math.isinf(same.psnr_db) or same.psnr_db > 100
+    if name != "gt-mean":  # which scales the first picture only
+        swapped = protocol.score(target, restored, 2)
+        assert swapped.psnr_db == pytest.approx(score.psnr_db)
+        assert swapped.ssim == pytest.approx(score.ssim, abs=1e-6)  # float32
+    closer = (0.5 * restored + 0.5 * target) / 255
+    assert protocol.score(closer, target / 255, 2).psnr_db > score.psnr_db or same == score
+
+
+def test_depth_does_not_matter():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 20, 20, 3), dtype=np.uint8)
+    deep = PROTOCOLS["rgb"].score(a.astype(np.uint16) * 257, b)
+    assert deep.psnr_db == pytest.approx(PROTOCOLS["rgb"].score(a, b).psnr_db, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "protocol", "scale", "message"),
+    [
+        (((20, 20, 3), (20, 21, 3)), "rgb", 1, "20 x 20 pixels and the target 21 x 20"),
+        (((9, 20, 3), (9, 20, 3)), "rgb", 1, "does not fit into the 20 x 9"),
+        (((13, 13, 3), (13, 13, 3)), "y-sr", 2, "does not fit into the 9 x 9"),
+        (((3, 3, 3), (3, 3, 3)), "y-crop", 4, "does not fit"),
+        (((20, 20, 3), (20, 20, 3)), "y-sr", 1, "needs the scale"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_in_words(shapes, protocol, scale, message):
+    a, b = (np.zeros(shape, np.uint8) for shape in shapes)
+    with pytest.raises(InvalidRequest, match=message):
+        PROTOCOLS[protocol].score(a, b, scale)
+
+
+def test_unknown_protocols_are_named():
+    with pytest.raises(InvalidRequest, match="choose one of rgb"):
+        get_protocol("psnr")

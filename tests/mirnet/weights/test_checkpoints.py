@@ -1,0 +1,263 @@
+"""Foreign weights files: good in every wrapping, and every way they can be wrong."""
+
+import json
+import pickle
+import struct
+import zipfile
+from unittest.mock import ANY
+
+import pytest
+import torch
+
+from mirnet.errors import CheckpointRejected
+from mirnet.models.mirnet_v2 import MIRNetV2
+from mirnet.weights import checkpoints
+from mirnet.weights.checkpoints import build_model, load_weights, read_checkpoint
+from mirnet.weights.store import read_notes
+from tests.support.reference_networks import seeded_checkpoint
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    return seeded_checkpoint("v1_small")
+
+
+def saved(tmp_path, content, name="theirs.pth"):
+    torch.save(content, tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "params", "model_state_dict"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_every_wrapping_loads(theirs, tmp_path, wrapper, prefix):
+    content = {prefix + name: value for name, value in theirs.items()}
+    if wrapper:
+        content = {"epoch": 3, "optimizer": {"lr": 1e-4}, wrapper: content}
+    model = load_weights(saved(tmp_path, content))
+    expected = theirs["body.0.body.0.blocks.1.0.conv1x1.weight"]
+    assert torch.equal(model.groups[0].blocks[0].attend[1].merge.weight, expected)
+
+
+def test_safetensors_round_trip_keeps_metadata(tmp_path):
+    model = MIRNetV2(features=8, blocks=1, conv_groups=(1, 2), stem=2, exposure=True, colour=True)
+    path = checkpoints.save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
+    assert read_notes(path)["origin"] == "a test"
+    assert read_notes(path)["architecture"] == "MIRNetV2"
+    again = load_weights(path)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters()))  # noqa: B905
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    """The library writes the header's notes in an order of chance."""
+    model, notes = MIRNetV2(features=8, blocks=1, conv_groups=(1,)), {"b": "ä", "a": '"', "c": ""}
+    files = {
+        checkpoints.save_weights(model, tmp_path / "again.safetensors", notes).read_bytes()
+        for _ in range(20)
+    }
+    assert len(files) == 1
+    path = tmp_path / "again.safetensors"
+    assert read_notes(path) == notes | {"architecture": "MIRNetV2", "config": ANY}
+    assert torch.equal(load_weights(path).conv_in.weight, model.conv_in.weight)
+
+
+class Bomb:
+    """Touches a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
+    victim = tmp_path / "victim"
+    path = tmp_path / "evil.pth"
+    path.write_bytes(pickle.dumps({"state_dict": Bomb(victim)}, protocol=2))
+    with pytest.raises(CheckpointRejected, match="could run code"):
+        read_checkpoint(path)
+    torch.save({"state_dict": Bomb(victim)}, path)
+    victim.unlink(missing_ok=True)
+    with pytest.raises(CheckpointRejected, match="could run code"):
+        read_checkpoint(path)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<html>quota exceeded</html>", "neither a safetensors nor a PyTorch"),
+        (b"", "weights file|cannot be read"),
+        (b"\x08\0\0\0\0\0\0\0{broken", "damaged or cut off"),
+        (b"PK\x03\x04 cut", "weights file|cannot be read|damaged"),
+    ],
+)
+def test_what_is_no_weights_file_says_so(tmp_path, content, message):
+    path = tmp_path / "strange.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointRejected, match=message):
+        read_checkpoint(path)
+
+
+def test_a_missing_file_says_so(tmp_path):
+    with pytest.raises(CheckpointRejected, match="no weights file 'gone.pth'"):
+        read_checkpoint(tmp_path / "gone.pth")
+
+
+def test_a_zip_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "MAX_FILE_BYTES", 1_000_000)
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * 5_000_000)
+    with pytest.raises(CheckpointRejected, match="unpacks to"):
+        read_checkpoint(path)
+
+
+def test_wrong_tensors_are_counted_and_named(theirs, tmp_path):
+    missing = {k: v for k, v in theirs.items() if k != "body.0.body.1.weight"}
+    with pytest.raises(CheckpointRejected, match="1 tensors missing"):
+        load_weights(saved(tmp_path, missing))
+    extra = theirs | {"body.0.body.0.surprise.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointRejected, match="surprise"):
+        load_weights(saved(tmp_path, extra))
+    reshaped = theirs | {"body.0.body.1.weight": torch.zeros(32, 32, 1, 1)}
+    with pytest.raises(CheckpointRejected, match="another shape"):
+        load_weights(saved(tmp_path, reshaped))
+
+
+def test_ties_that_differ_are_refused(theirs, tmp_path):
+    untied = theirs | {"body.0.body.0.blocks.0.1.conv1x1.weight": torch.zeros(32, 64, 1, 1)}
+    with pytest.raises(CheckpointRejected, match="two different values"):
+        load_weights(saved(tmp_path, untied))
+
+
+def test_another_downsampling_filter_is_refused(theirs, tmp_path):
+    name = next(name for name in theirs if name.endswith(".filt"))
+    with pytest.raises(CheckpointRejected, match="another downsampling filter"):
+        load_weights(saved(tmp_path, theirs | {name: torch.full_like(theirs[name], 1 / 9)}))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.full((3, 32, 3, 3), float("nan")), "not numbers"),
+        (torch.zeros(3, 32, 3, 3, dtype=torch.int8), "must be float"),
+        ("text", "no tensor"),
+    ],
+)
+def test_values_that_are_no_weights(theirs, tmp_path, value, message):
+    with pytest.raises(CheckpointRejected, match=message):
+        load_weights(saved(tmp_path, theirs | {"conv_out.weight": value}))
+
+
+def test_another_network_is_refused_in_words():
+    with pytest.raises(CheckpointRejected, match="neither MIRNet nor MIRNet-v2"):
+        build_model({"fc.weight": torch.zeros(2, 2)})
+
+
+def test_half_precision_becomes_float32(theirs, tmp_path):
+    half = {name: value.half() for name, value in theirs.items()}
+    model = load_weights(saved(tmp_path, half))
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+# ---------------------------------------------------------------- files that are made to harm
+
+
+def meta_zeros(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device="meta")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.zeros(1).expand(10**6, 10**6), "does not hold them|damaged|cannot be read"),
+        (meta_zeros(10**6, 10**6), "does not hold them|cannot be read"),
+        (torch.zeros(3, 3, dtype=torch.float8_e4m3fn), "must be float"),
+        (torch.zeros(3, 3, dtype=torch.complex64), "must be float"),
+        (torch.eye(3).to_sparse(), "must be float"),
+        (torch.tensor([1.0, float("inf")]), "not numbers"),
+        (torch.tensor([1e300], dtype=torch.float64), "not numbers"),
+    ],
+    ids=["stride 0", "meta", "float8", "complex", "sparse", "inf", "inf in float32"],
+)
+def test_tensors_that_are_not_what_they_say(theirs, tmp_path, value, message):
+    with pytest.raises(CheckpointRejected, match=message):
+        load_weights(saved(tmp_path, theirs | {"conv_out.weight": value}))
+
+
+def ours(**more: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The names by which a network of ours is told, and what else there is."""
+    names = ("groups.0.blocks.0.x", "attention_slope", "conv_in.weight")
+    tensors = {name: torch.zeros(1) for name in names}
+    return tensors | {"conv_in.weight": torch.zeros(8, 3, 3, 3)} | more
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["groups.999999999.blocks.0.x", "groups.0.blocks.999999999.x", "groups.200.blocks.200.x",
+     "groups." + "9" * 5000 + ".blocks.0.x"],
+)  # fmt: skip
+def test_a_name_makes_no_network_of_a_billion_blocks(name):
+    with pytest.raises(CheckpointRejected):
+        build_model(ours(**{name: torch.zeros(1)}))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 3, 3), (8,), (), (10**6, 3, 1, 1), (7, 10**5, 1, 1)])
+def test_an_absurd_first_layer_builds_nothing(shape):
+    with pytest.raises(CheckpointRejected):
+        build_model(ours(**{"conv_in.weight": torch.zeros(shape)}))
+    streams = {f"groups.0.blocks.0.context_{s}.conv1.weight": torch.zeros(shape)
+               for s in ("top", "mid", "bot")}  # fmt: skip
+    v2 = {k: v for k, v in ours(**streams).items() if k != "attention_slope"}
+    with pytest.raises(CheckpointRejected):
+        build_model(v2)
+
+
+def safetensors_file(path, header: dict | bytes, body: bytes = b"", length: int | None = None):
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(raw) if length is None else length) + raw + body)
+    return path
+
+
+LIES = {
+    "a terabyte": {"a": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}},
+    "a shape beyond its bytes": {"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4]}},
+    "an overflow": {"a": {"dtype": "F32", "shape": [2**62, 8], "data_offsets": [0, 4]}},
+    "bytes before the start": {"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}},
+    "bytes of another": {
+        name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in ("a", "b")},
+    "an unknown type": {"a": {"dtype": "OBJECT", "shape": [1], "data_offsets": [0, 4]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_header_that_lies_is_refused(tmp_path, lie):
+    with pytest.raises(CheckpointRejected, match="damaged or cut off"):
+        read_checkpoint(safetensors_file(tmp_path / "lie.safetensors", LIES[lie], bytes(4)))
+
+
+@pytest.mark.parametrize("length", [0, 2**63 - 1, 2**64 - 1, 200_000_000])
+def test_a_header_of_another_length_is_refused(tmp_path, length):
+    path = safetensors_file(tmp_path / "long.safetensors", b"{" * 100, length=length)
+    with pytest.raises(CheckpointRejected):
+        read_checkpoint(path)
+
+
+def test_a_file_of_countless_empty_tensors_is_refused(tmp_path):
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = {f"t{number}": empty for number in range(checkpoints.MOST_TENSORS + 1)}
+    with pytest.raises(CheckpointRejected, match="entries"):
+        read_checkpoint(safetensors_file(tmp_path / "many.safetensors", header))
+
+
+def test_a_pickle_without_end_is_refused(tmp_path):
+    path = tmp_path / "deep.pth"
+    for content in (
+        b"\x80\x02" + b"(" * 10**6 + b".",
+        b"\x80\x02" + b"]" * 10**6 + b"a" * 10**6 + b".",
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointRejected):
+            read_checkpoint(path)

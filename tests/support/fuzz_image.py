@@ -1,0 +1,441 @@
+"""Feed damaged and hostile files to `read_image` and see that it only ever says no.
+
+    python tests/support/fuzz_image.py --inputs 100000            # mutations, repeatable by number
+    python tests/support/fuzz_image.py --only 4711 --keep found/  # one of them again, kept as a file
+    python tests/support/fuzz_image.py --atheris --inputs 100000  # led by coverage; pip install atheris
+
+One process reads, another watches it. A finding is: any exception but `ImageRejected`, a crash of
+the interpreter, more than `MOST_SECONDS` of work for one input (or twelve times that of waiting),
+or more than `MOST_BYTES` of new memory.
+What is read is encoded again, so that hostile metadata meets the writers too.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import random
+import resource
+import struct
+import sys
+import time
+import traceback
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOST_SECONDS = 5.0
+"""Most processor time that one input may take."""
+PATIENCE = 12
+"""How many times as long it may take by the clock, on a busy machine."""
+MOST_BYTES = 512 * 2**20
+"""Most new memory, resident or only promised, for one input."""
+MAX_PIXELS = 1_000_000
+"""Limit handed to `read_image`: 8 MB of samples at most, so `MOST_BYTES` is far above need."""
+FORMATS = ("PNG", "JPEG", "WebP", "TIFF")
+NUMBERS = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF,
+           0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)  # fmt: skip
+"""Where counters turn over and signs flip."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One input that did what none may."""
+
+    number: int
+    """Which input."""
+    what: str
+    """How it failed."""
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def corpus() -> list[bytes]:
+    """Small files of every format that is read, in their variants, and of those that are not."""
+    sys.path.insert(0, str(ROOT))
+    import numpy as np
+    from PIL import Image
+
+    from tests.support.picture_files import (
+        A8,
+        A16,
+        EXACT,
+        HUGE,
+        REFUSED,
+        SMALL,
+        SRGB,
+        WHOLE,
+        cmyk_profile,
+        exif_bytes,
+        huge_png,
+        oriented_files,
+        saved,
+        saved_heic,
+        smooth,
+        tiff,
+    )
+
+    photo, cmyk = Image.fromarray(A8[3]), Image.fromarray(A8[4], "CMYK")
+    more = [
+        saved(photo, "JPEG", progressive=True, exif=exif_bytes(3), icc_profile=SRGB),
+        saved(cmyk, "JPEG", icc_profile=cmyk_profile()),
+        saved(cmyk, "TIFF", icc_profile=cmyk_profile()),
+        saved(photo.convert("L"), "JPEG"),
+        saved(photo, "MPO", save_all=True, append_images=[photo]),
+        saved(photo.convert("1"), "TIFF", compression="group4"),
+        saved(photo, "TIFF", compression="jpeg"),
+        saved(photo.quantize(16), "TIFF", compression="packbits"),
+        saved(photo.quantize(16), "BMP"),
+        saved(photo.convert("1"), "BMP"),
+        saved(photo.quantize(16), "PNG", transparency=b"\0\x80\xff"),
+        saved(photo, "PNG", exif=exif_bytes(8), icc_profile=SRGB),
+        saved(photo, "WEBP", quality=50, exif=exif_bytes(8), icc_profile=SRGB),
+        saved(pillow_alpha(A8[4]), "AVIF", exif=exif_bytes(5)),
+        saved_heic(smooth(np.uint16)),
+        saved_heic(A8[3], exif=exif_bytes(6)),
+        tiff(A16[3], bigtiff=True, compression="deflate"),
+        huge_png(1000, 1000),
+        *oriented_files(6).values(),
+    ]
+    still = [data for data, _ in REFUSED.values()]
+    return [
+        *more, *SMALL, *WHOLE.values(), *HUGE.values(), *still,
+        *(data for data, _ in EXACT.values()),
+    ]  # fmt: skip
+
+
+def pillow_alpha(array):
+    """Four channels as RGBA."""
+    from PIL import Image
+
+    return Image.fromarray(array, "RGBA")
+
+
+def mutated(seeds: list[bytes], number: int, seed: int) -> bytes:
+    """Input number so and so: the same for the same seed, whatever came before."""
+    chance = random.Random(f"{seed} {number}")
+    data = bytearray(chance.choice(seeds))
+    if chance.random() < 0.05:
+        data = spliced(data, bytearray(chance.choice(seeds)), chance)
+    for _ in range(chance.choice((1, 1, 2, 3, 5, 8, 16))):
+        if not data:
+            break
+        chance.choice(CHANGES)(data, chance)
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and chance.random() < 0.8:
+        data = with_right_checksums(data, chance)
+    return bytes(data)
+
+
+def place(data: bytearray, chance: random.Random) -> int:
+    """Anywhere, but more often near the start, where the structure is."""
+    return int(chance.random() ** chance.choice((1, 2, 4)) * len(data))
+
+
+def flip(data: bytearray, chance: random.Random) -> None:
+    """Another bit."""
+    data[place(data, chance)] ^= 1 << chance.randrange(8)
+
+
+def overwrite(data: bytearray, chance: random.Random) -> None:
+    """Another byte."""
+    data[place(data, chance)] = chance.randrange(256)
+
+
+def renumber(data: bytearray, chance: random.Random) -> None:
+    """A 16-, 32- or 64-bit number of the dangerous kind."""
+    code = chance.choice(("H", "I", "I", "Q"))
+    value = chance.choice(NUMBERS) & (1 << 8 * struct.calcsize(code)) - 1
+    raw = struct.pack(chance.choice("<>") + code, value)
+    at = place(data, chance)
+    at -= at % chance.choice((1, 2, 4))
+    data[at : at + len(raw)] = raw[: len(data) - at]
+
+
+def shift(data: bytearray, chance: random.Random) -> None:
+    """A byte a little larger or smaller."""
+    at = place(data, chance)
+    data[at] = (data[at] + chance.randint(-16, 16)) % 256
+
+
+def cut(data: bytearray, chance: random.Random) -> None:
+    """A part is missing."""
+    at = place(data, chance)
+    del data[at : at + chance.choice((1, 2, 4, 16, 64, len(data)))]
+
+
+def double(data: bytearray, chance: random.Random) -> None:
+    """A part stands there again, somewhere."""
+    start = place(data, chance)
+    part = data[start : start + chance.choice((1, 4, 12, 64, 500))]
+    at = place(data, chance)
+    data[at:at] = part * chance.choice((1, 1, 1, 2, 40))
+
+
+def insert(data: bytearray, chance: random.Random) -> None:
+    """Noise in between."""
+    at = place(data, chance)
+    data[at:at] = chance.randbytes(chance.choice((1, 2, 4, 30, 300)))
+
+
+def spliced(data: bytearray, other: bytearray, chance: random.Random) -> bytearray:
+    """The start of one file and the rest of another: a polyglot."""
+    return data[: place(data, chance)] + other[place(other, chance) :]
+
+
+CHANGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
+    flip, flip, overwrite, overwrite, renumber, renumber, shift, cut, double, insert,
+)  # fmt: skip
+
+
+def with_right_checksums(data: bytearray, chance: random.Random) -> bytearray:
+    """Make the chunks' checksums right again, so that a decoder looks at what is in them.
+
+    Now and then what is packed is unpacked, changed and packed again.
+    """
+    made = data[:8]
+    position = 8
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        name, body = data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
+        if position + 12 + length > len(data):
+            break
+        if name == b"IDAT" and chance.random() < 0.3:
+            with contextlib.suppress(zlib.error):
+                raw = bytearray(zlib.decompress(bytes(body)))
+                if raw:
+                    chance.choice(CHANGES)(raw, chance)
+                body = bytearray(zlib.compress(bytes(raw)))
+        made += struct.pack(">I", len(body)) + name + body
+        made += struct.pack(">I", zlib.crc32(bytes(name + body)))
+        position += 12 + length
+    return made + data[position:]
+
+
+# ---------------------------------------------------------------- one input
+
+
+def look_at(data: bytes, number: int = 0) -> str:
+    """Read a file and write it again; what may not happen is raised.
+
+    Returns:
+        "read" or "refused".
+    """
+    from mirnet.errors import ImageRejected
+    from mirnet.images.picture import encode_image, read_image
+
+    try:
+        picture = read_image(data, max_pixels=MAX_PIXELS)
+    except ImageRejected as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise AssertionError("asked for more memory than there is") from error
+        if "\n" in str(error) or len(str(error)) > 400:
+            raise AssertionError(f"a refusal that is no sentence: {error!r}") from error
+        return "refused"
+    if picture.width * picture.height > MAX_PIXELS:
+        raise AssertionError(f"{picture.width} x {picture.height} is over the limit")
+    with contextlib.suppress(ImageRejected):  # sides too long for JPEG or WebP
+        encode_image(picture, FORMATS[number % len(FORMATS)])
+    return "read"
+
+
+def start_counting_memory() -> None:
+    """Forget the highest resident memory so far (proc(5), clear_refs)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def highest_memory() -> int:
+    """Highest resident memory since then, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("this system does not tell the memory of a process")
+
+
+def work_seconds(process: int | None) -> float:
+    """Processor time of a process so far."""
+    import psutil
+
+    try:
+        spent = psutil.Process(process).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return spent.user + spent.system
+
+
+def work(target, seeds, seed, first, last, state, pipe, most_bytes) -> None:
+    """Read inputs one after another, in a process of its own; tells what it found."""
+    from mirnet.memory import give_back_memory
+
+    warnings.simplefilter("ignore")
+    os.nice(5)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libpng and libtiff say much
+    for data in seeds[:40]:  # libraries are loaded before memory is limited
+        with contextlib.suppress(Exception):
+            target(data, 0)
+    give_back_memory()  # what the parent had freed and kept would hide what an input takes
+    start_counting_memory()
+    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + 2 * most_bytes,) * 2)
+    outcomes: Counter[str] = Counter()
+    for number in range(first, last):
+        data = mutated(seeds, number, seed)
+        start_counting_memory()
+        before = highest_memory()
+        state[0], state[1], state[2] = number, time.monotonic(), time.process_time()
+        try:
+            outcomes[target(data, number)] += 1
+        except Exception:
+            pipe.send(Finding(number, traceback.format_exc(limit=-6)))
+        grown = highest_memory() - before
+        if grown > most_bytes:
+            pipe.send(Finding(number, f"took {grown / 2**20:.0f} MB"))
+        state[0] = number + 1
+    pipe.send(dict(outcomes))
+
+
+def fuzz(
+    inputs: int,
+    seed: int = 0,
+    first: int = 0,
+    target: Callable[[bytes, int], str] = look_at,
+    most_seconds: float = MOST_SECONDS,
+    most_bytes: int = MOST_BYTES,
+    told: Callable[[str], None] = lambda words: None,
+) -> tuple[dict[str, int], list[Finding]]:
+    """Feed so many inputs.
+
+    Returns:
+        How many were read and refused, and the findings.
+    """
+    context = multiprocessing.get_context("fork")
+    seeds, outcomes, findings = corpus(), Counter[str](), []
+    number, last, spoken = first, first + inputs, time.monotonic()
+    while number < last:
+        state = context.Array("d", [number, time.monotonic() + 60, 3600])
+        ours, theirs = context.Pipe(duplex=False)
+        child = context.Process(
+            target=work, args=(target, seeds, seed, number, last, state, theirs, most_bytes)
+        )
+        child.start()
+        theirs.close()
+        hung = False
+        while True:
+            with contextlib.suppress(EOFError):
+                while ours.poll(0.2):
+                    got = ours.recv()
+                    if isinstance(got, Finding):
+                        findings.append(got)
+                        told(f"input {got.number}: {got.what}")
+                    else:
+                        outcomes.update(got)
+            if not child.is_alive():
+                break
+            worked = work_seconds(child.pid) - state[2]
+            if worked > most_seconds or time.monotonic() - state[1] > PATIENCE * most_seconds:
+                hung = True
+                child.kill()
+                child.join()
+            if time.monotonic() - spoken > 30:
+                spoken = time.monotonic()
+                told(f"{int(state[0])} of {last}")
+        child.join()
+        number = int(state[0])
+        if child.exitcode and child.exitcode > 0:
+            raise RuntimeError(f"the reading process failed before input {number}")
+        if hung or child.exitcode:
+            words = f"took over {most_seconds:g} s" if hung else f"crashed: {child.exitcode}"
+            findings.append(Finding(number, words))
+            told(f"input {number}: {words}")
+            number += 1
+        elif number < last:
+            raise RuntimeError("the reading process ended early")
+    return dict(outcomes), findings
+
+
+# ---------------------------------------------------------------- the command
+
+
+def with_atheris(inputs: int, folder: Path) -> None:
+    """Let atheris choose the inputs by coverage of the Python code; it never returns."""
+    import atheris
+
+    with atheris.instrument_imports(include=["mirnet", "PIL", "tifffile"]):
+        seeds = corpus()
+        look_at(seeds[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(seeds):
+        (folder / f"seed-{number:03}").write_bytes(data)
+
+    def change(data: bytes, size: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if chance.random() < 0.5:
+            return atheris.Mutate(data, len(data))
+        changed = bytearray(data or b"\0")
+        for _ in range(chance.choice((1, 2, 4, 8))):
+            if changed:
+                chance.choice(CHANGES)(changed, chance)
+        if changed[:4] == b"\x89PNG":
+            changed = with_right_checksums(changed, chance)
+        return bytes(changed[:size])
+
+    count = 0
+
+    def once(data: bytes) -> None:
+        nonlocal count
+        count += 1
+        look_at(data, count)
+
+    limits = ["-timeout=5", "-rss_limit_mb=2048", "-max_len=200000", "-print_final_stats=1"]
+    atheris.Setup(
+        [sys.argv[0], f"-runs={inputs}", *limits, str(folder)], once, custom_mutator=change
+    )
+    atheris.Fuzz()
+
+
+def main() -> None:
+    """Read the command line, feed the inputs, and end with 1 where anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--inputs", type=int, default=100_000, help="how many")
+    parser.add_argument("--seed", type=int, default=0, help="other inputs")
+    parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument("--only", type=int, help="this one alone, in this process")
+    parser.add_argument("--keep", type=Path, help="folder for inputs that were found")
+    parser.add_argument("--atheris", action="store_true", help="let atheris choose the inputs")
+    flags = parser.parse_args()
+    if flags.atheris:
+        warnings.simplefilter("ignore")
+        with_atheris(flags.inputs, flags.keep or Path(os.environ.get("TMPDIR", "/tmp")) / "fuzz")
+    if flags.only is not None:
+        data = mutated(corpus(), flags.only, flags.seed)
+        kept(flags.keep, flags.only, data)
+        print(look_at(data, flags.only))
+        return
+    began = time.monotonic()
+    outcomes, findings = fuzz(
+        flags.inputs, flags.seed, flags.first, told=lambda words: print(words, flush=True)
+    )
+    seeds = corpus()
+    for finding in findings:
+        kept(flags.keep, finding.number, mutated(seeds, finding.number, flags.seed))
+    print(
+        f"{flags.inputs} inputs, seed {flags.seed}, {time.monotonic() - began:.0f} s: "
+        f"{outcomes.get('read', 0)} read, {outcomes.get('refused', 0)} refused, "
+        f"{len(findings)} findings"
+    )
+    sys.exit(bool(findings))
+
+
+def kept(folder: Path | None, number: int, data: bytes) -> None:
+    """Write an input to a file, where a folder was named."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"input-{number}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The Restore page in a browser: its address, and steps that several tests take."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from mirnet import TASKS
+from mirnet.app import html as ui_html
+from mirnet.weights import load as weights
+
+SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
+
+
+FILES = "#photos input[type=file]"
+
+
+TOAST = "[data-testid=toast-body]"
+
+
+def small_photo(path: Path, task: str = "denoise") -> Path:
+    """A part of a real photo, quick to restore."""
+    with Image.open(ui_html.examples_for(task)[0].path) as photo:
+        photo.convert("RGB").crop((200, 100, 440, 290)).save(path, quality=95)
+    return path
+
+
+def choose_task(page, task: str) -> None:
+    press_radio(page, "#task", task)
+    title = ui_html.examples_for(task)[0].title
+    page.wait_for_selector(f"#samples >> text={title}")
+
+
+def add(page, *paths: Path) -> None:
+    page.set_input_files(FILES, [str(path) for path in paths])
+    if len(paths) == 1:
+        page.wait_for_selector("#photo img")
+    else:
+        page.wait_for_selector("#board .mir-batch")
+
+
+def restore(page) -> None:
+    page.click("#go")
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#download:not([disabled])")
+
+
+def download(page, folder: Path) -> Path:
+    with page.expect_download() as event:
+        page.click("#download")
+    path = folder / event.value.suggested_filename
+    event.value.save_as(path)
+    return path
+
+
+def press_radio(page, group: str, value: str) -> None:
+    """Choose as a person does: once its label lies still and nothing is before it."""
+    label = f"{group} label:has(input[value='{value}'])"
+    page.click(label)
+    page.wait_for_selector(f"{label}.selected")
+
+
+def assert_fits(page) -> None:
+    """Nothing is wider than the window, neither to scroll to nor cut off."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    parts = ".mir-header, [id]:is(.block, .row, .column, button), .mir-about > *"
+    outside = page.eval_on_selector_all(
+        parts,
+        """found => found.filter((part) => part.checkVisibility()).map((part) =>
+            [part.id || part.className, part.getBoundingClientRect()])
+            .filter(([, box]) => box.left < 0 || box.right > innerWidth)
+            .map(([name, box]) => `${name}: ${box.left} to ${box.right}`)""",
+    )
+    assert outside == []
