@@ -14,7 +14,37 @@ PACKAGE = Path(mirnet.__file__).parent
 ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
-FACES = {"mirnet.app.restore_tab", "mirnet.app.inside_tab", "mirnet.cli.main"}
+
+FLOORS = (
+    "mirnet.errors",
+    "mirnet.device",
+    "mirnet.memory",
+    "mirnet.tasks",
+    "mirnet.models",
+    "mirnet.images",
+    "mirnet.metrics",
+    "mirnet.weights",
+    "mirnet.restoration",
+    "mirnet.inside",
+    "mirnet.train",
+    "mirnet.app",
+    "mirnet.cli",
+    "mirnet",
+    "eval.data",
+    "eval.methods",
+    "eval.runs",
+    "eval.analysis",
+    "eval.review",
+    "eval.reports",
+    "eval.app",
+    "eval.cli",
+    "eval",
+    "app",
+)
+"""Rooms from the ground up: a module imports its own room and rooms above it in this list."""
+
+WEB = ("mirnet.app", "eval.app", "app")
+"""The only rooms that import gradio."""
 
 
 def module_name(path: Path) -> str:
@@ -48,12 +78,70 @@ def modules_after(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_every_module_does_not_import_gradio():
-    names = [name for name in map(module_name, FILES) if name not in FACES]
-    assert len(names) >= 10 and "mirnet.restore" in names
-    loaded = modules_after("\n".join(f"import {name}" for name in names))
-    assert set(names) <= loaded
-    assert "gradio" not in loaded and "eval" not in loaded
+def floor_of(module: str) -> int:
+    """The place in FLOORS of the room that a module lies in."""
+    room = max((f for f in FLOORS if f"{module}.".startswith(f"{f}.")), key=len)
+    return FLOORS.index(room)
+
+
+def resolved_imports(path: Path) -> set[str]:
+    """Modules of this repository that a file imports anywhere, also inside functions."""
+    package = (
+        module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
+    )
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            module = ".".join(
+                [*(base if node.level else []), *([node.module] if node.module else [])]
+            )
+            found |= {m if is_module(m := f"{module}.{a.name}") else module for a in node.names}
+    known = {name for name in found if name.split(".")[0] in ("mirnet", "eval", "app", "tests")}
+    return known - {"mirnet", "eval"}  # their own files hand names on, after all others
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+ARROWS = {
+    module_name(path): resolved_imports(path) for path in [*FILES, *EVAL_FILES, ROOT / "app.py"]
+}
+
+
+def test_every_module_lies_in_a_room():
+    alone = {"mirnet", "mirnet.__main__", "eval", "eval.__main__"}
+    assert {m for m in ARROWS if FLOORS[floor_of(m)] in ("mirnet", "eval")} <= alone
+
+
+@pytest.mark.parametrize("module", ARROWS)
+def test_imports_run_downward(module):
+    upward = {name for name in ARROWS[module] if name.startswith("tests")}
+    upward |= {name for name in ARROWS[module] - upward if floor_of(name) > floor_of(module)}
+    assert not upward
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """A circle would show as modules that are never free of imports still to come."""
+    open_arrows = {
+        m: {t for t in targets if t in ARROWS and t != m} for m, targets in ARROWS.items()
+    }
+    while free := [m for m, targets in open_arrows.items() if not targets]:
+        for m in free:
+            del open_arrows[m]
+        for targets in open_arrows.values():
+            targets.difference_update(free)
+    assert not open_arrows
+
+
+@pytest.mark.parametrize("path", [*FILES, *EVAL_FILES], ids=module_name)
+def test_only_the_web_rooms_import_gradio(path):
+    if not module_name(path).startswith(WEB):
+        assert not imported_names(path) & {"gradio", "gradio_client"}
 
 
 @pytest.mark.parametrize("package", ["mirnet", "eval"])
@@ -64,14 +152,7 @@ def test_importing_a_package_alone_is_light(package):
 @pytest.mark.parametrize("package", ["mirnet", "eval"])
 def test_the_command_line_starts_without_heavy_imports(package):
     heavy = {"torch", "numpy", "cv2", "gradio", "huggingface_hub", "PIL"}
-    assert modules_after(f"import {package}.__main__").isdisjoint(heavy)
-
-
-@pytest.mark.parametrize("path", FILES + EVAL_FILES, ids=module_name)
-def test_imports_go_one_way(path):
-    above = {"gradio", "gradio_client", "app"} - ({"gradio"} if path.name == "ui.py" else set())
-    above |= {"eval"} if path in FILES else set()
-    assert not imported_names(path) & above
+    assert modules_after(f"import {package}.cli.main").isdisjoint(heavy)
 
 
 @pytest.mark.parametrize("path", EVAL_FILES, ids=module_name)

@@ -32,7 +32,7 @@ MAX_PAIRS = 1000
 """Most pairs listed at once."""
 STRIP_PX = 120
 """Longest side of a picture in the strip."""
-MOST_IN_STRIP = 24
+MAX_IN_STRIP = 24
 """Pictures in the strip: those around the one that is open."""
 MAX_THUMB_BYTES = 100_000
 """Larger thumbnails are not ours and not read."""
@@ -42,7 +42,7 @@ Which = Literal["worst", "best", "disagree", "all"]
 
 
 @dataclass(frozen=True)
-class Place:
+class Viewport:
     """What part of a picture is shown."""
 
     zoom: int = 0
@@ -57,7 +57,7 @@ class Place:
     """Of the screen, for one picture."""
 
 
-class Tiny(NamedTuple):
+class Thumbnail(NamedTuple):
     """One picture of the strip."""
 
     pair: str
@@ -101,7 +101,7 @@ def strip_of(
     method: str,
     metric: Metric,
     against: str | None = None,
-) -> list[Tiny]:
+) -> list[Thumbnail]:
     """Small pictures of the pairs around one of them, to choose the next by eye.
 
     Args:
@@ -114,11 +114,11 @@ def strip_of(
         against: Id of another method: how much better than its scores, in place of the scores.
 
     Returns:
-        At most `MOST_IN_STRIP`, in order.
+        At most `MAX_IN_STRIP`, in order.
     """
     at = pairs.index(current) if current in pairs else 0
-    first = max(min(at - MOST_IN_STRIP // 2, len(pairs) - MOST_IN_STRIP), 0)
-    near = pairs[first : first + MOST_IN_STRIP]
+    first = max(min(at - MAX_IN_STRIP // 2, len(pairs) - MAX_IN_STRIP), 0)
+    near = pairs[first : first + MAX_IN_STRIP]
     rows = scores[(scores.method == method) & scores.pair.isin(near)]
     of_pair = {row["pair"]: row for row in rows.to_dict("records")}
     others = scores[(scores.method == against) & scores.pair.isin(near)]
@@ -129,7 +129,7 @@ def strip_of(
         sha256 = row.get("output_sha256")
         path = stored.thumb(sha256) if isinstance(sha256, str) else None
         score = row.get(metric, float("nan")) - (base.get(pair, float("nan")) if against else 0)
-        strip.append(Tiny(pair, _tiny(path) if path is not None else None, score))
+        strip.append(Thumbnail(pair, _tiny(path) if path is not None else None, score))
     return strip
 
 
@@ -201,7 +201,7 @@ def _enlarged(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def seen_at(pixels: np.ndarray, place: Place) -> np.ndarray:
+def seen_at(pixels: np.ndarray, place: Viewport) -> np.ndarray:
     """Cut or reduce one picture for the screen.
 
     Args:
@@ -224,7 +224,7 @@ def seen_at(pixels: np.ndarray, place: Place) -> np.ndarray:
     return part.repeat(place.zoom, 0).repeat(place.zoom, 1)
 
 
-def filling(pixels: np.ndarray, place: Place) -> np.ndarray:
+def filling(pixels: np.ndarray, place: Viewport) -> np.ndarray:
     """Enlarge a small picture by a whole number, without smoothing, towards its room.
 
     Args:
@@ -236,7 +236,7 @@ def filling(pixels: np.ndarray, place: Place) -> np.ndarray:
 
 
 def point_of(
-    x: float, y: float, shown: tuple[int, int], size: tuple[int, int], place: Place
+    x: float, y: float, shown: tuple[int, int], size: tuple[int, int], place: Viewport
 ) -> tuple[float, float]:
     """Where to look next, to have a clicked point in the middle.
 
@@ -248,7 +248,7 @@ def point_of(
         place: How it was shown.
 
     Returns:
-        `across` and `down` of a `Place` at true pixels.
+        `across` and `down` of a `Viewport` at true pixels.
     """
     (shown_height, shown_width), (height, width) = shown, size
     if place.zoom == 0:

@@ -5,7 +5,7 @@ yellow that reads on white; a method keeps its colour and symbol in every figure
 Backgrounds are transparent and text is of a grey that reads on white and on black. Every point
 carries `customdata` of (pair id, method id); the pair is empty where a point stands for all.
 
-Figures of many pictures show at most `MOST_POINTS` points for each method, evenly spaced in rank
+Figures of many pictures show at most `MAX_POINTS` points for each method, evenly spaced in rank
 with both ends, and say so; boxes and curves are of all of them.
 """
 
@@ -32,16 +32,16 @@ FACE = "Inter, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 """Of all words: the page's."""
 GREY = "#9A9A9A"
 """Of what is unverified, and of guides such as diagonals."""
-MOST_POINTS = 800
+MAX_POINTS = 800
 """Points drawn for one method; a page with more is slow to draw and no easier to read."""
 LABELS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM"}
 """Axis titles."""
 
 _GRID = "rgba(128, 128, 128, 0.25)"
 _SECONDS = [float(f"{digit}e{power}") for power in range(-5, 5) for digit in (1, 2, 5)]
-_LONGEST_NAME = 36
-_LONGEST_TICK = 20
-_LONGEST_LINE = 9
+_MAX_NAME = 36
+_MAX_TICK = 20
+_MAX_LINE = 9
 _FEW_BARS = 20
 
 
@@ -114,7 +114,7 @@ def scatter(paired: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Figure":
     shown = _thinned(finite, "difference")
     a, b = str(finite.method_a.iloc[0]), str(finite.method_b.iloc[0])
     ends = [float(finite.a.min()), float(finite.a.max())]
-    figure = _figure(f"{_text(b, _LONGEST_TICK)} against {_text(a, _LONGEST_TICK)}")
+    figure = _figure(f"{_text(b, _MAX_TICK)} against {_text(a, _MAX_TICK)}")
     figure.add_trace(
         go.Scatter(
             x=ends,
@@ -267,7 +267,7 @@ def differences(paired: "pd.DataFrame", metric: Metric = "psnr_db") -> "go.Figur
     ranked = finite.sort_values("difference", kind="stable", ignore_index=True)
     shown = _thinned(ranked, "difference")
     a, b = str(ranked.method_a.iloc[0]), str(ranked.method_b.iloc[0])
-    figure = _figure(f"{_text(b, _LONGEST_TICK)} minus {_text(a, _LONGEST_TICK)}")
+    figure = _figure(f"{_text(b, _MAX_TICK)} minus {_text(a, _MAX_TICK)}")
     for name, part, colour in (
         (f"{_text(b)} is not better", shown[shown.difference <= 0], COLOURS[1]),
         (f"{_text(b)} is better", shown[shown.difference > 0], COLOURS[0]),
@@ -344,7 +344,7 @@ def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
     names = [*rows.method, "", *measured.method]
     figure.update_yaxes(
         tickvals=list(range(len(names))),
-        ticktext=[_text(name, _LONGEST_TICK) for name in names],
+        ticktext=[_text(name, _MAX_TICK) for name in names],
         range=[-0.8, len(names) - 0.2],
         showgrid=False,
     )
@@ -403,7 +403,7 @@ def _nothing(words: str) -> "go.Figure":
 
 def _noted(figure: "go.Figure", cut: bool) -> "go.Figure":
     if cut:
-        words = f"{MOST_POINTS} pictures of each method, evenly by rank"
+        words = f"{MAX_POINTS} pictures of each method, evenly by rank"
         figure.update_layout(title={"subtitle": {"text": words, "font": {"size": 12}}}, margin_t=64)
     return figure
 
@@ -419,7 +419,7 @@ def _points(
 ) -> "go.Scatter":
     import plotly.graph_objects as go
 
-    dense = len(rows) > MOST_POINTS // 4
+    dense = len(rows) > MAX_POINTS // 4
     return go.Scatter(
         x=x,
         y=y,
@@ -439,11 +439,11 @@ def _groups(frame: "pd.DataFrame") -> list[tuple[str, int, "pd.DataFrame"]]:
 
 
 def _thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
-    """At most `MOST_POINTS` rows, evenly spaced in the order of a column, both ends among them."""
-    if len(rows) <= MOST_POINTS:
+    """At most `MAX_POINTS` rows, evenly spaced in the order of a column, both ends among them."""
+    if len(rows) <= MAX_POINTS:
         return rows
     order = np.argsort(rows[by].to_numpy(), kind="stable")
-    return rows.iloc[order[np.linspace(0, len(rows) - 1, MOST_POINTS).round().astype(int)]]
+    return rows.iloc[order[np.linspace(0, len(rows) - 1, MAX_POINTS).round().astype(int)]]
 
 
 def _custom(pairs: Sequence[str], method: str) -> np.ndarray:
@@ -469,7 +469,7 @@ def _hover(metric: Metric, axis: str = "y", label: str = "", signed: bool = Fals
     return f"{_text(label) + ': ' if label else ''}{form}{unit}<br>"
 
 
-def _text(name: object, most: int = _LONGEST_NAME) -> str:
+def _text(name: object, most: int = _MAX_NAME) -> str:
     """A name from outside, for plotly: it draws a part of HTML and fills in %{...}."""
     words = str(name).replace("%{", "% {")
     return escape(words if len(words) <= most else words[: most - 1] + "…")
@@ -479,10 +479,10 @@ def _broken(name: object) -> str:
     """A name under an axis, in short lines: broken after hyphens."""
     lines = [""]
     for part in re.split(r"(?<=-)", str(name)):
-        if lines[-1] and len(lines[-1] + part) > _LONGEST_LINE:
+        if lines[-1] and len(lines[-1] + part) > _MAX_LINE:
             lines.append("")
         lines[-1] += part
-    return "<br>".join(_text(line, _LONGEST_TICK) for line in lines)
+    return "<br>".join(_text(line, _MAX_TICK) for line in lines)
 
 
 def _wrapped(words: str) -> str:

@@ -20,7 +20,7 @@ FEW = 10
 """Fewer scores than this come with a word of caution."""
 SIGNIFICANT = 0.05
 """The usual level that a p-value is held against."""
-MOST_SHARED = 20_000
+MAX_SHARED = 20_000
 """Scores up to which resamples are kept to be shared: 40 MB."""
 
 
@@ -152,7 +152,7 @@ def compare(method: Sequence[float], baseline: Sequence[float], seed: int = 0) -
 def _interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())
-    if len(values) > MOST_SHARED:
+    if len(values) > MAX_SHARED:
         return _scipy_interval(values, seed)
     drawn = _drawn(len(values), seed)
     blocks = np.array_split(drawn, max(drawn.size // 1_000_000, 1))

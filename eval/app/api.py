@@ -9,9 +9,9 @@ import gradio as gr
 from eval.analysis.tables import default_baseline
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
-from eval.runs.runner import Order
+from eval.runs.runner import RunConfig
 
-from .permissions import Rights, owner
+from .permissions import Permissions, owner
 from .run_queue import Service
 from .widgets import told
 
@@ -19,7 +19,7 @@ from .widgets import told
 class Endpoints:
     """Adds the endpoints to the page that is being built."""
 
-    def __init__(self, service: Service, rights: Rights | None = None):
+    def __init__(self, service: Service, rights: Permissions | None = None):
         """Add them.
 
         Args:
@@ -27,7 +27,7 @@ class Endpoints:
             rights: Who may do it; everybody what the service allows, by default.
         """
         self.service = service
-        self.rights = rights or Rights(service)
+        self.rights = rights or Permissions(service)
         self._add()
 
     def _add(self) -> None:
@@ -67,7 +67,7 @@ class Endpoints:
     ) -> dict[str, Any]:
         """Start an evaluation: its id comes back at once. pairs: 0 for all."""
         with told():
-            order = Order(
+            order = RunConfig(
                 get_benchmark(benchmark),
                 tuple(methods),
                 tuple(protocols or ()),

@@ -27,13 +27,13 @@ from mirnet.tasks import TASKS
 from . import html as ui_html
 from .api import Endpoints
 from .images_view import PicturesView
-from .permissions import Rights
+from .permissions import Permissions
 from .review_tab import build_results
 from .run_queue import RESUMABLE, Service, State
 from .run_view import RunView
 from .scripts import CLICK_FILE, COPY_LINK, MEASURE_ROOM, SAVE_PLOT, SCRIPT, SHOW_LINK
 from .tables import BOARD, HISTORY, board_value, changes_value, history_row, history_value, safe_csv
-from .view_state import LOOKS, VIEWS, WHICH, Ask
+from .view_state import LOOKS, VIEWS, WHICH, ViewState
 from .widgets import PRIVATE, Update, told, words
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ FILES = {
     "html": "HTML report",
 }
 """Files a run is written as."""
-MOST_VISITORS = 1000
+MAX_VISITORS = 1000
 """Whose newest request is remembered."""
 NO_RUNS = ui_html.empty(
     "No runs are stored yet",
@@ -76,7 +76,7 @@ class EvaluateTab:
             access: Who may do what; what the service allows, by default.
         """
         self.service = service
-        self.rights = Rights(service, access)
+        self.rights = Permissions(service, access)
         self.tabs = tabs
         self._newest_fill: OrderedDict[str | None, object] = OrderedDict()
         self._build()
@@ -555,14 +555,14 @@ class EvaluateTab:
         visitor, mine = request.session_hash, object()
         self._newest_fill[visitor] = mine
         self._newest_fill.move_to_end(visitor)
-        while len(self._newest_fill) > MOST_VISITORS:
+        while len(self._newest_fill) > MAX_VISITORS:
             self._newest_fill.popitem(last=False)
-        for update in self._views(Ask(*given), self.rights.level(request)):
+        for update in self._views(ViewState(*given), self.rights.level(request)):
             if self._newest_fill.get(visitor, mine) is not mine:
                 return
             yield update
 
-    def _views(self, ask: Ask, level: Level) -> Iterator[Update]:
+    def _views(self, ask: ViewState, level: Level) -> Iterator[Update]:
         hidden = {self.head: gr.update(visible=ask.view != "run"), self.about: ""}
         if ask.view == "run":
             yield hidden
@@ -611,7 +611,7 @@ class EvaluateTab:
         except MIRNetError as error:
             yield {self.message: ui_html.note(str(error), warn=True)}
 
-    def _board(self, stored: StoredRun, run: Run, ask: Ask) -> Update:
+    def _board(self, stored: StoredRun, run: Run, ask: ViewState) -> Update:
         baseline = ask.baseline or None
         board = self.service.frames.board(stored, baseline, ask.protocol or None)
         return {
@@ -630,7 +630,7 @@ class EvaluateTab:
             f"{READING[plot]} {one if plot == 'speed' else 'A click opens the picture.'}"
         )
 
-    def _draw(self, stored: StoredRun, ask: Ask) -> Drawn:
+    def _draw(self, stored: StoredRun, ask: ViewState) -> Drawn:
         return draw(
             self.service.frames,
             stored,
@@ -646,9 +646,9 @@ class EvaluateTab:
 
     def pick_method(self, event: gr.SelectData, *given: Any) -> Update:
         """A row of the leaderboard was chosen: that method's worst pictures."""
-        return self._worst_of(str(event.row_value[0]), Ask(*given))
+        return self._worst_of(str(event.row_value[0]), ViewState(*given))
 
-    def _worst_of(self, method: str, ask: Ask) -> Update:
+    def _worst_of(self, method: str, ask: ViewState) -> Update:
         with told():
             pairs = self.pictures.chosen(replace(ask, which="worst", method=method))
         return {
@@ -662,7 +662,7 @@ class EvaluateTab:
 
     def pick_point(self, point: str, *given: Any) -> Update:
         """A point or a small picture was clicked: its picture, or its method's worst ones."""
-        ask = Ask(*given)
+        ask = ViewState(*given)
         try:
             pair, method = (str(name)[:200] for name in json.loads(point))
             run = self.service.stored(str(ask.run)).header()
@@ -684,7 +684,7 @@ class EvaluateTab:
 
     # ------------------------------------------------------------ two runs, and all of them
 
-    def _compared(self, stored: StoredRun, ask: Ask) -> Update:
+    def _compared(self, stored: StoredRun, ask: ViewState) -> Update:
         """Two runs, or why they cannot be compared."""
         try:
             found = compare_runs(stored, self.service.stored(str(ask.second)), ask.protocol or None)
@@ -700,7 +700,7 @@ class EvaluateTab:
             ),
         }
 
-    def _history(self, ask: Ask) -> Update:
+    def _history(self, ask: ViewState) -> Update:
         history = self.service.history()
         rows = [
             history_row(run, state)
@@ -774,7 +774,7 @@ class EvaluateTab:
 
     def write_data(self, *given: Any) -> Iterator[Any]:
         """Write the table behind the figure."""
-        ask = Ask(*given)
+        ask = ViewState(*given)
         with told(), tempfile.TemporaryDirectory(prefix="mirnet-") as folder:
             stored = self.service.stored(str(ask.run))
             table = self._draw(stored, ask).table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.analysis import statistics as stats
 from eval.analysis import tables as compare
-from eval.analysis.pictures import MAX_THUMB_BYTES, Tiny
+from eval.analysis.pictures import MAX_THUMB_BYTES, Thumbnail
 from eval.data.benchmarks import Benchmark
 from eval.methods.registry import Choice
 from eval.runs.store import MethodSummary, Row, Run, RunMethod, StoredRun
@@ -364,7 +364,7 @@ def picture_numbers(rows: list[Row], protocol: str, baseline: str | None) -> str
 
 
 def strip(
-    tiny: list[Tiny], current: str, method: str, metric: "Metric", against: str | None = None
+    tiny: list[Thumbnail], current: str, method: str, metric: "Metric", against: str | None = None
 ) -> str:
     """Small pictures to choose from; nothing where none of them is stored.
 

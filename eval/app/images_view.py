@@ -11,7 +11,7 @@ import gradio as gr
 from eval.analysis.pictures import (
     INPUT,
     TARGET,
-    Place,
+    Viewport,
     Which,
     choose_pairs,
     error_of,
@@ -36,10 +36,10 @@ from . import html as ui_html
 from .run_queue import Service
 from .scripts import MEASURE_ROOM
 from .tables import pairs_value
-from .view_state import LOOKS, WHICH, Ask
+from .view_state import LOOKS, WHICH, ViewState
 from .widgets import PRIVATE, Update, told, words
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 """Pictures beside each other: input, methods, target."""
 ENDS = {INPUT: "Input", TARGET: "Target"}
 """Names of the two pictures that no method made."""
@@ -127,7 +127,7 @@ class PicturesView:
                     min_width=200,
                     elem_classes=["ev-picture"],
                 )
-                for _ in range(MOST_SHOWN)
+                for _ in range(MAX_SHOWN)
             ]
         self.legend = words("ev-scale")
         self.numbers = words("ev-numbers")
@@ -152,7 +152,7 @@ class PicturesView:
         """Let the widgets act.
 
         Args:
-            asks: What `Ask` is made of.
+            asks: What `ViewState` is made of.
             show: Shows what is asked for, after an event.
         """
         choices = [self.which.input, self.k.submit, self.k.blur, self.method.input]
@@ -175,7 +175,7 @@ class PicturesView:
 
     # ------------------------------------------------------------ showing
 
-    def chosen(self, ask: Ask) -> list[str]:
+    def chosen(self, ask: ViewState) -> list[str]:
         """Ids of the pictures that are looked at, in order."""
         stored = self.service.stored(str(ask.run))
         run = stored.header()
@@ -185,7 +185,7 @@ class PicturesView:
         k = int(min(max(ask.k or 10, 1), 1000))
         return choose_pairs(scores, which, method, ask.other or method, k, ask.metric)
 
-    def show(self, stored: StoredRun, run: Run, ask: Ask) -> Update:
+    def show(self, stored: StoredRun, run: Run, ask: ViewState) -> Update:
         """Show the picture that is asked for, or the first of those that are."""
         pairs = self.chosen(ask)
         pair = ask.pair or (pairs[0] if pairs else None)
@@ -242,7 +242,7 @@ class PicturesView:
             }
         return update | self._grid(found, rows, ask)
 
-    def _grid(self, found: dict[str, Any], rows: list[Row], ask: Ask) -> Update:
+    def _grid(self, found: dict[str, Any], rows: list[Row], ask: ViewState) -> Update:
         """Input, every method and target beside each other, or the errors of each."""
         legend = ""
         if ask.look == "error" and TARGET in found:
@@ -270,7 +270,7 @@ class PicturesView:
             ),
             self.legend: legend,
         }
-        names = shown_names(list(found), MOST_SHOWN)
+        names = shown_names(list(found), MAX_SHOWN)
         for place, image in enumerate(self.images):
             if place >= len(names):
                 update[image] = gr.update(visible=False, value=None)
@@ -303,18 +303,18 @@ class PicturesView:
     def first_pair(self, *given: Any) -> Any:
         """Other pictures were asked for: begin with the first."""
         with told():
-            pairs = self.chosen(Ask(*given))
+            pairs = self.chosen(ViewState(*given))
         return gr.update(choices=pairs, value=pairs[0] if pairs else None)
 
     def turn_on(self, *given: Any) -> Any:
         """The next picture; after the last comes the first."""
-        return self._turned(Ask(*given), 1)
+        return self._turned(ViewState(*given), 1)
 
     def turn_back(self, *given: Any) -> Any:
         """The picture before."""
-        return self._turned(Ask(*given), -1)
+        return self._turned(ViewState(*given), -1)
 
-    def _turned(self, ask: Ask, step: int) -> Any:
+    def _turned(self, ask: ViewState, step: int) -> Any:
         with told():
             pairs = self.chosen(ask)
         if not pairs:
@@ -328,7 +328,7 @@ class PicturesView:
 
     def look_at(self, event: gr.SelectData, *given: Any) -> Update:
         """A point of a picture was clicked: show true pixels around it, in all of them."""
-        ask = Ask(*given)
+        ask = ViewState(*given)
         with told():
             stored = self.service.stored(str(ask.run))
             scores = self.service.frames.scores(stored, ask.protocol or None)
@@ -343,7 +343,7 @@ class PicturesView:
             event.index[1],
             shown.shape[:2],
             pixels.shape[:2],
-            Place(int(ask.zoom), ask.place.across, ask.place.down, closer.place.width_px,
+            Viewport(int(ask.zoom), ask.place.across, ask.place.down, closer.place.width_px,
                   closer.place.height_px),
         )  # fmt: skip
         return {

@@ -7,7 +7,7 @@ from mirnet.app.auth import Access, Level, allows
 from .run_queue import Service
 
 
-class Rights:
+class Permissions:
     """Asks both: who somebody is, and what may be done here at all.
 
     Args:

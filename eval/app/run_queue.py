@@ -20,7 +20,7 @@ from eval.analysis.frames import Frames
 from eval.data.benchmarks import Benchmark, load_benchmarks
 from eval.methods.registry import list_methods
 from eval.runs import runner
-from eval.runs.runner import ImageScored, Order, begin, finish, go_on
+from eval.runs.runner import ImageScored, RunConfig, begin, finish, go_on
 from eval.runs.store import Row, Run, RunStore, StoredRun
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Level, allows
@@ -159,7 +159,7 @@ class Service:
             return self.limits
         return Limits()
 
-    def start(self, order: Order, level: Level | None = None, owner: str = "") -> str:
+    def start(self, order: RunConfig, level: Level | None = None, owner: str = "") -> str:
         """Check an order and put it into the queue.
 
         Args:
@@ -487,7 +487,7 @@ class Service:
         return found
 
 
-def _check_limits(order: Order, limits: Limits) -> None:
+def _check_limits(order: RunConfig, limits: Limits) -> None:
     pairs = order.n if order.n is not None else order.benchmark.pairs
     if pairs is not None and order.benchmark.pairs is not None:
         pairs = min(pairs, order.benchmark.pairs)

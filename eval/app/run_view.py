@@ -10,13 +10,13 @@ import gradio as gr
 from eval.analysis.figures import draw
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
-from eval.runs.runner import Order
+from eval.runs.runner import RunConfig
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.tasks import TASKS
 
 from . import html as ui_html
-from .permissions import Rights, owner
+from .permissions import Permissions, owner
 from .run_queue import RESUMABLE, Service, Snapshot, default_benchmark, default_methods
 from .scripts import SHOW_PROGRESS
 from .widgets import PRIVATE, Update, shown, told, words
@@ -39,7 +39,7 @@ class RunView:
     def __init__(
         self,
         service: Service,
-        rights: Rights,
+        rights: Permissions,
         run: gr.Dropdown,
         run_choices: Callable[[], list[tuple[str, str]]],
     ):
@@ -296,7 +296,7 @@ class RunView:
                     "name that folder."
                 )
             run_id = self.service.start(
-                Order(
+                RunConfig(
                     entry,
                     tuple(methods),
                     tuple(protocols),

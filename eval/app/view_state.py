@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eval.analysis.pictures import Place, Which
+from eval.analysis.pictures import Viewport, Which
 from eval.analysis.tables import Metric
 
 VIEWS = {
@@ -27,7 +27,7 @@ LOOKS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
 
 
 @dataclass(frozen=True)
-class Ask:
+class ViewState:
     """What is to be shown; in the order of `EvaluateTab.asks`."""
 
     view: str
@@ -63,7 +63,7 @@ class Ask:
     right: str | None
     """Of the slider."""
     zoom: int
-    """See `eval.analysis.pictures.Place`."""
+    """See `eval.analysis.pictures.Viewport`."""
     across: float
     """Percent."""
     down: float
@@ -84,9 +84,9 @@ class Ask:
                 object.__setattr__(self, name, usual)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Viewport:
         """What part of the pictures."""
         room = int(min(max(self.room_px or 320, 160), 1200))
         if self.look == "slider":
             room = min(max(room, 640), 1000)
-        return Place(int(self.zoom), self.across / 100, self.down / 100, room, room * 3 // 4)
+        return Viewport(int(self.zoom), self.across / 100, self.down / 100, room, room * 3 // 4)

@@ -94,13 +94,13 @@ def run(
     """Run methods over a benchmark: python -m eval run --benchmark mini --methods all --n 8."""
     from eval.data.benchmarks import open_benchmark
     from eval.methods.registry import resolve
-    from eval.runs.runner import Order, begin
+    from eval.runs.runner import RunConfig, begin
 
     chosen = _engine(engine, workers, address)
     store = _store(out)
     for one in _benchmarks(benchmark, task, degraded, target, revision):
         names = resolve([name.strip() for name in methods.split(",") if name.strip()], one.task)
-        order = Order(
+        order = RunConfig(
             benchmark=one,
             methods=tuple(names),
             protocols=tuple(protocol or ()),

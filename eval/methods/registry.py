@@ -349,13 +349,13 @@ def _restore(
 
     Where it has to be enlarged, that is done first and rounded to its depth, as mirnet does it.
     """
-    from mirnet.restoration.job import LARGEST_TILE_PX, SMALLEST_TILE_PX, enlarge, restore
+    from mirnet.restoration.job import MAX_TILE_PX, MIN_TILE_PX, enlarge, restore
 
     if size != (picture.height, picture.width):
         picture = enlarge(picture, task.scale)
     step = getattr(loaded.model, "multiple", 1)
-    tile_px = max(math.ceil(max(size) / step) * step, SMALLEST_TILE_PX)
-    whole = picture.megapixels <= settings.whole_megapixels and tile_px <= LARGEST_TILE_PX
+    tile_px = max(math.ceil(max(size) / step) * step, MIN_TILE_PX)
+    whole = picture.megapixels <= settings.whole_megapixels and tile_px <= MAX_TILE_PX
     work = restore(
         Picture(to_unit(picture.pixels), grey=picture.grey),
         task.id,

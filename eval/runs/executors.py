@@ -9,15 +9,15 @@ from typing import Any
 from eval.data.pairs import Item
 from mirnet.errors import InvalidRequest
 
-from .worker import Assignment, Work, Worker
+from .worker import Work, Worker, WorkerSpec
 
 Job = tuple[Item, str]
 """A pair and the id of a method."""
-Engine = Callable[[Assignment, list[Job]], Iterator[Work]]
+Engine = Callable[[WorkerSpec, list[Job]], Iterator[Work]]
 """Does jobs and yields what comes of them, in any order; closing it stops the work."""
 
 
-def serial(assignment: Assignment, jobs: list[Job]) -> Iterator[Work]:
+def serial(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
     """One after another in this process."""
     worker = Worker(assignment)
     for item, method_id in jobs:
@@ -27,7 +27,7 @@ def serial(assignment: Assignment, jobs: list[Job]) -> Iterator[Work]:
 _worker: Worker
 
 
-def _begin(assignment: Assignment) -> None:
+def _begin(assignment: WorkerSpec) -> None:
     global _worker
     _worker = Worker(assignment)
 
@@ -46,7 +46,7 @@ def processes(count: int) -> Engine:
         InvalidRequest: While it works, where a process was killed or found no memory.
     """
 
-    def run(assignment: Assignment, jobs: list[Job]) -> Iterator[Work]:
+    def run(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
         import multiprocessing
 
         pool = ProcessPoolExecutor(
@@ -97,7 +97,7 @@ def ray(workers: int, address: str | None = None) -> Engine:
             "The Ray engine needs Ray: `pip install 'ray>=2.50'`, or leave out --engine ray."
         ) from error
 
-    def run(assignment: Assignment, jobs: list[Job]) -> Iterator[Work]:
+    def run(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
         own = not library.is_initialized()
         if own:
             here: dict[str, Any] = {} if address else {"num_cpus": workers}

@@ -60,7 +60,7 @@ def key_of(method: RunMethod, degraded_sha256: str, task: str, size: tuple[int, 
 
 
 @dataclass(frozen=True)
-class Made:
+class OutputRecord:
     """How an output was made."""
 
     output_sha256: str
@@ -87,15 +87,15 @@ class OutputCache:
         """Where a picture lies by the hash of its pixels."""
         return self.folder / "pictures" / sha256[:2] / f"{sha256}.png"
 
-    def get(self, key: str) -> Made | None:
+    def get(self, key: str) -> OutputRecord | None:
         """What was made under a key, if its picture is still there."""
         try:
-            made = Made(**json.loads(self._entry(key).read_bytes()))
+            made = OutputRecord(**json.loads(self._entry(key).read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
         return made if self.picture(made.output_sha256).exists() else None
 
-    def put(self, key: str, made: Made, png: bytes) -> None:
+    def put(self, key: str, made: OutputRecord, png: bytes) -> None:
         """Keep an output.
 
         Raises:

@@ -48,14 +48,14 @@ from .store import (
     new_id,
     replace_file,
 )
-from .worker import Assignment, Work
+from .worker import Work, WorkerSpec
 
 PACKAGES = ("torch", "numpy", "scikit-image", "scipy", "opencv-python-headless", "pillow")
 """Packages whose version may move a number."""
 
 
 @dataclass(frozen=True)
-class Order:
+class RunConfig:
     """What a person asks to be run."""
 
     benchmark: Benchmark
@@ -96,7 +96,7 @@ class ImageScored:
     """Estimate, from the time each method took so far."""
 
 
-def begin(store: RunStore, order: Order) -> StoredRun:
+def begin(store: RunStore, order: RunConfig) -> StoredRun:
     """Check an order, choose its pairs and write its run's header.
 
     Raises:
@@ -154,7 +154,7 @@ def is_listed(benchmark: Benchmark) -> bool:
 
 def assignment_of(
     stored: StoredRun, *, offline: bool = False, cache: Path | None = None, allow_code: bool = False
-) -> Assignment:
+) -> WorkerSpec:
     """Say again what a run's workers are to do.
 
     Raises:
@@ -169,7 +169,7 @@ def assignment_of(
     if benchmark.source.repo and not recorded.folder:  # the branch may have moved since
         source = replace(benchmark.source, revision=recorded.revision)
         benchmark = replace(benchmark, source=source)
-    return Assignment(
+    return WorkerSpec(
         benchmark=benchmark,
         folder=Path(recorded.folder) if recorded.folder else None,
         offline=offline,
@@ -289,7 +289,7 @@ def summary(run: Run, method_id: str, rows: list[Row]) -> MethodSummary:
     )
 
 
-def unchanged_items(stored: StoredRun, run: Run, assignment: Assignment) -> list[Item]:
+def unchanged_items(stored: StoredRun, run: Run, assignment: WorkerSpec) -> list[Item]:
     """Find a run's pairs again.
 
     Raises:

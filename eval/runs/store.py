@@ -113,7 +113,7 @@ class Environment(_Part):
     """'cpu', 'cuda' or 'mps'."""
 
 
-class ProtocolScore(_Part):
+class SampleScore(_Part):
     """One protocol's numbers for one picture."""
 
     psnr_db: float
@@ -129,7 +129,7 @@ class Row(_Part):
     """Id of the pair."""
     method: str
     """Id of the method."""
-    scores: dict[str, ProtocolScore] = {}
+    scores: dict[str, SampleScore] = {}
     """By protocol name with version; empty where there is no target or the method failed."""
     seconds: float | None = None
     """Of the method alone, wall clock."""

@@ -16,15 +16,15 @@ from mirnet.images.picture import Picture, encode_image
 from mirnet.memory import is_out_of_memory
 from mirnet.metrics.protocols import Protocol, get_protocol
 
-from .output_cache import Made, OutputCache, key_of
-from .store import THUMB_PX, NotWritten, ProtocolScore, Row, RunMethod, eight_bit
+from .output_cache import OutputCache, OutputRecord, key_of
+from .store import THUMB_PX, NotWritten, Row, RunMethod, SampleScore, eight_bit
 
 WARM_UP_PX = 32
 """Side of the picture that a method is warmed up on."""
 
 
 @dataclass(frozen=True)
-class Assignment:
+class WorkerSpec:
     """What a worker needs to know, in a form that can be sent to another process."""
 
     benchmark: Benchmark
@@ -66,7 +66,7 @@ class Worker:
         assignment: What to do.
     """
 
-    def __init__(self, assignment: Assignment):
+    def __init__(self, assignment: WorkerSpec):
         self.assignment = assignment
         self.reader = open_benchmark(
             assignment.benchmark, folder=assignment.folder, offline=assignment.offline
@@ -172,7 +172,7 @@ class Worker:
             tuple((name, thumbnail(values)) for name, values in shown),
         )
 
-    def score(self, protocol: Protocol, pixels: np.ndarray, pair: Pair) -> ProtocolScore:
+    def score(self, protocol: Protocol, pixels: np.ndarray, pair: Pair) -> SampleScore:
         """Compare an output with the truth.
 
         Raises:
@@ -180,9 +180,9 @@ class Worker:
         """
         assert pair.target is not None
         found = protocol.score(pixels, pair.target.pixels, self.assignment.benchmark.scale)
-        return ProtocolScore(psnr_db=found.psnr_db, ssim=found.ssim)
+        return SampleScore(psnr_db=found.psnr_db, ssim=found.ssim)
 
-    def restore(self, pair: Pair, method_id: str) -> tuple[np.ndarray, Made]:
+    def restore(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord]:
         """Run a method.
 
         Returns:
@@ -194,9 +194,9 @@ class Worker:
         output = restorer(pair.degraded, size)
         seconds = time.perf_counter() - began
         pixels = storable(output.pixels)
-        return pixels, Made(pixels_sha256(pixels), seconds, _peak_mb(), output.tiles)
+        return pixels, OutputRecord(pixels_sha256(pixels), seconds, _peak_mb(), output.tiles)
 
-    def _output(self, pair: Pair, method_id: str) -> tuple[np.ndarray, Made, bool]:
+    def _output(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord, bool]:
         from mirnet.images.picture import read_image
 
         info = self._infos[method_id]

@@ -21,13 +21,13 @@ limits, delete runs, name folders of this machine, download weights."""
 SETTING = "MIRNET_OPERATOR"
 """Environment variable with the operator's NAME:PASSWORD."""
 COOKIE = "mirnet-operator"
-LEAST_PASSWORD = 12
+MIN_PASSWORD = 12
 """Characters of an operator's password."""
 SIGNED_IN_SECONDS = 12 * 3600.0
 """How long a sign-in lasts."""
-MOST_SIGNED_IN = 100
+MAX_SIGNED_IN = 100
 """Sign-ins that are remembered, the newest."""
-MOST_FORM_BYTES = 4096
+MAX_FORM_BYTES = 4096
 """Largest form that is read."""
 
 
@@ -50,8 +50,8 @@ def parse_operator(text: str, of: str = "--operator") -> tuple[str, str]:
         InvalidRequest: One of the two is missing, or the password is short.
     """
     name, password = parse_login(text, of)
-    if len(password) < LEAST_PASSWORD:
-        raise InvalidRequest(f"{of} wants a password of at least {LEAST_PASSWORD} characters")
+    if len(password) < MIN_PASSWORD:
+        raise InvalidRequest(f"{of} wants a password of at least {MIN_PASSWORD} characters")
     return name, password
 
 
@@ -111,7 +111,7 @@ class Access:
         token = secrets.token_urlsafe(32)
         with self._lock:
             self._until[token] = time.monotonic() + SIGNED_IN_SECONDS
-            while len(self._until) > MOST_SIGNED_IN:
+            while len(self._until) > MAX_SIGNED_IN:
                 self._until.pop(next(iter(self._until)))
         return token
 
@@ -186,7 +186,7 @@ async def _body(request: Any) -> bytes:
     content = b""
     async for part in request.stream():
         content += part
-        if len(content) > MOST_FORM_BYTES:
+        if len(content) > MAX_FORM_BYTES:
             return b""
     return content
 

@@ -15,9 +15,9 @@ from mirnet.weights.hub import hub_endpoint, is_offline
 from mirnet.weights.load import cache_folder, locate
 from mirnet.weights.store import file_sha256
 
-LEAST_DISK_BYTES = 500 * 10**6
+MIN_DISK_BYTES = 500 * 10**6
 """Free space below which uploads and results soon find no room."""
-LEAST_MEMORY_BYTES = 1_500 * 10**6
+MIN_MEMORY_BYTES = 1_500 * 10**6
 """Available memory below which a large photo may not fit."""
 HUB_SECONDS = 3.0
 """How long the Hub may take to answer."""
@@ -88,7 +88,7 @@ def _disk() -> Finding:
     words = f"{free / 1e9:.1f} GB free for uploads and results"
     if not os.access(standing, os.W_OK):
         return Finding("disk", False, f"{words}; the cache folder cannot be written.")
-    return Finding("disk", free >= LEAST_DISK_BYTES, f"{words}.")
+    return Finding("disk", free >= MIN_DISK_BYTES, f"{words}.")
 
 
 def _memory() -> Finding:
@@ -97,7 +97,7 @@ def _memory() -> Finding:
     available = psutil.virtual_memory().available
     own = psutil.Process().memory_info().rss
     words = f"{available / 1e9:.1f} GB available, {own / 1e9:.2f} GB used by this program."
-    return Finding("memory", available >= LEAST_MEMORY_BYTES, words)
+    return Finding("memory", available >= MIN_MEMORY_BYTES, words)
 
 
 def _hub() -> Finding:

@@ -21,7 +21,7 @@ from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
 from . import html as ui_html
-from .jobs import Newest, choose_weights
+from .jobs import LRUCache, choose_weights
 from .restore_tab import READABLE
 
 Update = dict[Any, Any]
@@ -48,7 +48,7 @@ def build(tab: gr.Tab, max_pixels: int) -> None:
     InsideTab(tab, max_pixels)
 
 
-class Kept(Newest[Trace]):
+class Kept(LRUCache[Trace]):
     """The newest passes."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:

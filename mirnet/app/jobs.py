@@ -1,7 +1,7 @@
 """What the page does for a visitor, without widgets: one restoration, results kept, runs to stop.
 
 Finished results stay in memory, the newest ones, so that another file format or a closer look needs
-no new run. Photos wait for their turn at a desk (`turns.py`). `Newest` and `Runs` are safe to call
+no new run. Photos wait for their turn at a desk (`turns.py`). `LRUCache` and `Runs` are safe to call
 from several threads.
 """
 
@@ -23,10 +23,10 @@ from mirnet.tasks import get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
-from .queue import Desk, Ticket
+from .queue import FairQueue, QueueEntry
 
 if TYPE_CHECKING:
-    from mirnet.restoration.job import Restoration, Restored, TileDone
+    from mirnet.restoration.job import Restoration, RestoreResult, TileProgress
 
 MAX_BYTES = 600 * 2**20
 """How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
@@ -39,7 +39,7 @@ WORDS_SECONDS = 2.0
 _T = TypeVar("_T")
 
 
-class Newest(Generic[_T]):
+class LRUCache(Generic[_T]):
     """The newest of what was made, until its share of memory is used up.
 
     Args:
@@ -80,7 +80,7 @@ class Newest(Generic[_T]):
         return sum(map(self._size, self._kept.values()))
 
 
-class Shelf(Newest["Restored"]):
+class ResultCache(LRUCache["RestoreResult"]):
     """The newest results."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -97,7 +97,7 @@ class Run:
 
     restoration: "Restoration | None" = None
     """The photo being restored now."""
-    ticket: Ticket | None = None
+    ticket: QueueEntry | None = None
     """The photo that waits or is being restored, at the desk."""
     archive: Path | None = None
     """The zip that is being filled, for several photos."""
@@ -153,7 +153,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Order:
+class RestoreJob:
     """What a person asked for."""
 
     task: str
@@ -177,7 +177,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Waits:
+class QueuePosition:
     """An event while it is not this photo's turn."""
 
     before: int
@@ -186,7 +186,7 @@ class Waits:
     def words(self) -> str:
         """Say it in a sentence.
 
-        >>> Waits(0).words(), Waits(1).words(), Waits(3).words()
+        >>> QueuePosition(0).words(), QueuePosition(1).words(), QueuePosition(3).words()
         ('Yours is next …', '1 photo is before yours …', '3 photos are before yours …')
         """
         if not self.before:
@@ -194,13 +194,13 @@ class Waits:
         return f"{self.before} photo{' is' if self.before == 1 else 's are'} before yours …"
 
 
-Work = Callable[[str, Order], "Generator[TileDone | Restored]"]
+Work = Callable[[str, RestoreJob], "Generator[TileProgress | RestoreResult]"]
 """Restores one file: tile events, then the result."""
 
 
 def in_turn(
-    desk: Desk, visitor: str, path: str, order: Order, run: Run, work: Work
-) -> "Generator[Waits | TileDone | Restored]":
+    desk: FairQueue, visitor: str, path: str, order: RestoreJob, run: Run, work: Work
+) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
     """Restore one file when its turn has come; closing the iterator gives its place back.
 
     Args:
@@ -233,18 +233,18 @@ def in_turn(
         while not ticket.wait(WORDS_SECONDS if told is not None else 0.0):
             if (before := ticket.before()) != told:
                 told = before
-                yield Waits(before)
+                yield QueuePosition(before)
         with contextlib.closing(work(path, order)) as events:
             yield from events
 
 
 def restore_file(
     path: str,
-    order: Order,
+    order: RestoreJob,
     run: Run,
     loaded: "weights.LoadedWeights | None" = None,
     device: str | None = None,
-) -> "Generator[TileDone | Restored]":
+) -> "Generator[TileProgress | RestoreResult]":
     """Restore one file; closing the iterator stops it before the next tile.
 
     Args:

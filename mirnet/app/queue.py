@@ -1,18 +1,14 @@
-"""Who computes when: turns for tiles, and turns for photos of many visitors.
+"""The queue of photos that many visitors wait in.
 
-`FairLock` shares the processor between restorations and evaluations, tile by tile. `Desk` decides
-whose photo is begun next, so that a visitor with many photos or large ones does not keep the others
-waiting, and so that only so many lie in memory. Both order by start-time fair queueing (Goyal, Vin
+`FairQueue` decides whose photo is begun next, so that a visitor with many photos or large ones does not keep the others
+waiting, and so that only so many lie in memory. It orders by start-time fair queueing (Goyal, Vin
 and Cheng, SIGCOMM 1996): whoever has had least of the machine is next, and whoever comes anew
 neither pays for the past of others nor gains from being away.
 """
 
 import itertools
-import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mirnet.errors import Cancelled, InvalidRequest
@@ -24,97 +20,19 @@ SMALL_AT_ONCE = 4
 LARGE_MEGAPIXELS_AT_ONCE = 25.0
 """Megapixels of results of large photos under way, which bounds memory; one that is larger than
 this is restored while no other large one is."""
-MOST_WAITING = 200
+MAX_WAITING = 200
 """Photos that wait, of all visitors."""
-MOST_WAITING_EACH = 50
+MAX_WAITING_EACH = 50
 """Photos that wait of one visitor: as many as a batch may have."""
 SETUP_MEGAPIXELS = 0.25
 """What reading and writing cost, in megapixels restored."""
 
 
 @dataclass(eq=False)
-class Share:
-    """What one restoration has had of the lock."""
-
-    end: float = 0.0
-    """Where its next turn stands in virtual time, at the earliest."""
-
-
-class FairLock:
-    """A lock that goes to whoever has held it least, and among equals to whoever asked first.
-
-    `threading.Lock` goes to whoever asks at the right moment: a thread that lets go and asks again
-    at once mostly gets it back, and others starve. Here a small photo waits for the tile under way
-    and not for all tiles of a large one.
-    """
-
-    def __init__(self) -> None:
-        self._arrivals = itertools.count()
-        self._now = 0.0
-        self._open()
-        if hasattr(os, "register_at_fork"):  # whoever holds it was not copied, so never lets go
-            os.register_at_fork(after_in_child=self._open)
-
-    def _open(self) -> None:
-        """Be held by nobody, and waited for by nobody."""
-        self._guard = threading.Lock()
-        self._held = False
-        self._waiting: list[tuple[float, int, threading.Lock]] = []
-
-    @contextmanager
-    def of(self, share: Share) -> Iterator[None]:
-        """Hold the lock for one turn, and put its time down to a share."""
-        start = self._acquire(share.end)
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            seconds = time.perf_counter() - began
-            share.end = start + seconds
-            self._release(seconds)
-
-    def locked(self) -> bool:
-        """Whether somebody holds it."""
-        return self._held
-
-    def _acquire(self, end: float) -> float:
-        with self._guard:
-            start = max(self._now, end)
-            if not self._held:
-                self._held = True
-                return start
-            mine = threading.Lock()
-            mine.acquire()
-            place = start, next(self._arrivals), mine
-            self._waiting.append(place)
-        try:
-            mine.acquire()  # until `_release` hands the lock over
-        except BaseException:  # Ctrl+C
-            with self._guard:
-                waits = place in self._waiting
-                if waits:
-                    self._waiting.remove(place)
-            if not waits:
-                self._release(0.0)
-            raise
-        return start
-
-    def _release(self, seconds: float) -> None:
-        with self._guard:
-            self._now += seconds / (len(self._waiting) + 1)
-            if not self._waiting:
-                self._held = False
-                return
-            following = min(self._waiting, key=lambda place: place[:2])
-            self._waiting.remove(following)
-            following[2].release()
-
-
-@dataclass(eq=False)
-class Ticket:
+class QueueEntry:
     """One photo's place at the desk; leave it when done, by `with` or by `leave`."""
 
-    desk: "Desk"
+    desk: "FairQueue"
     """Where it waits."""
     visitor: str
     """Whose photo it is."""
@@ -162,7 +80,7 @@ class Ticket:
         """Make room for the next; without effect the second time."""
         self.desk.leave(self)
 
-    def __enter__(self) -> "Ticket":
+    def __enter__(self) -> "QueueEntry":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -178,8 +96,8 @@ class _Lane:
 
     def __init__(self, room: float) -> None:
         self.room = room
-        self.waiting: list[Ticket] = []
-        self.begun: list[Ticket] = []
+        self.waiting: list[QueueEntry] = []
+        self.begun: list[QueueEntry] = []
         self.now = 0.0
         """The virtual time: megapixels that each visitor could have had by now."""
         self.ends: dict[str, float] = {}
@@ -192,7 +110,7 @@ class _Lane:
         self.ends = {name: end for name, end in self.ends.items() if end > self.now}
 
 
-class Desk:
+class FairQueue:
     """Gives photos their turn.
 
     Args:
@@ -206,15 +124,15 @@ class Desk:
         self,
         small_at_once: int = SMALL_AT_ONCE,
         large_megapixels: float = LARGE_MEGAPIXELS_AT_ONCE,
-        most: int = MOST_WAITING,
-        most_each: int = MOST_WAITING_EACH,
+        most: int = MAX_WAITING,
+        most_each: int = MAX_WAITING_EACH,
     ) -> None:
         self._small, self._large = _Lane(small_at_once), _Lane(large_megapixels)
         self._most, self._most_each = most, most_each
         self._changed = threading.Condition()
         self._arrivals = itertools.count()
 
-    def ticket(self, visitor: str, megapixels: float, times: float = 1.0) -> Ticket:
+    def ticket(self, visitor: str, megapixels: float, times: float = 1.0) -> QueueEntry:
         """Ask for a turn.
 
         Args:
@@ -242,19 +160,19 @@ class Desk:
             cost = (megapixels + SETUP_MEGAPIXELS) * times
             lane.ends[visitor] = start + cost
             order = start, next(self._arrivals)
-            ticket = Ticket(self, visitor, megapixels, cost, order, changed=self._changed)
+            ticket = QueueEntry(self, visitor, megapixels, cost, order, changed=self._changed)
             lane.waiting.append(ticket)
             lane.waiting.sort(key=lambda other: other.order)
             self._begin(lane)
             return ticket
 
-    def waiting_before(self, ticket: Ticket) -> int:
+    def waiting_before(self, ticket: QueueEntry) -> int:
         """How many photos wait ahead of one."""
         with self._changed:
             waiting = self._lane(ticket.megapixels).waiting
             return waiting.index(ticket) if ticket in waiting else 0
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: QueueEntry) -> None:
         """Take a photo away, begun or not."""
         with self._changed:
             lane = self._lane(ticket.megapixels)
@@ -282,5 +200,5 @@ class Desk:
         self._changed.notify_all()
 
     @staticmethod
-    def _size(ticket: Ticket) -> float:
+    def _size(ticket: QueueEntry) -> float:
         return 1.0 if ticket.megapixels <= SMALL_MEGAPIXELS else ticket.megapixels

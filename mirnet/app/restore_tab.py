@@ -31,24 +31,24 @@ from mirnet.weights import load as weights
 from . import html as ui_html
 from .auth import Access, allows
 from .jobs import (
-    Order,
+    QueuePosition,
+    RestoreJob,
+    ResultCache,
     Run,
     Runs,
-    Shelf,
-    Waits,
     choose_weights,
     in_turn,
     restore_file,
     result_name,
     unused_name,
 )
-from .queue import Desk
-from .zero_gpu import Apart, restore_by
+from .queue import FairQueue
+from .zero_gpu import ZeroGPU, restore_by
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from mirnet.restoration.job import Restored, TileDone
+    from mirnet.restoration.job import RestoreResult, TileProgress
 
 Update = dict[Any, Any]
 """Which widget gets what."""
@@ -180,7 +180,7 @@ class RestoreTab:
         self,
         page: gr.Blocks,
         max_pixels: int,
-        apart: Apart | None = None,
+        apart: ZeroGPU | None = None,
         access: Access | None = None,
     ):
         """Build the tab.
@@ -195,17 +195,17 @@ class RestoreTab:
         self.max_pixels = max_pixels
         self.access = access or Access("operate")
         self._apart = apart
-        self.shelf = Shelf()
+        self.shelf = ResultCache()
         self.runs = Runs()
-        self.desk = Desk()
+        self.desk = FairQueue()
         self._warming = threading.Lock()
         self._build()
         self._connect(page)
         self._add_endpoint()
 
     def work(
-        self, path: str, order: Order, run: Run, visitor: str
-    ) -> "Generator[Waits | TileDone | Restored]":
+        self, path: str, order: RestoreJob, run: Run, visitor: str
+    ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
         """Restore one file when it is its turn, here or where the accelerator is."""
         if self._apart:
             work = functools.partial(restore_by, self._apart)
@@ -708,7 +708,7 @@ class RestoreTab:
         try:
             if not chosen:
                 raise InvalidRequest("There is no photo yet: drop one, or click an example.")
-            order = Order(
+            order = RestoreJob(
                 task_id,
                 choose_weights(task_id, weights_id),
                 float(strength),
@@ -739,7 +739,7 @@ class RestoreTab:
 
     def _run_one(
         self,
-        photo: "Generator[Waits | TileDone | Restored]",
+        photo: "Generator[QueuePosition | TileProgress | RestoreResult]",
         task: str,
         save_format: str,
         original: str | None,
@@ -747,12 +747,12 @@ class RestoreTab:
         idle: Update,
     ) -> Iterator[Update]:
         """Restore one photo and show it."""
-        from mirnet.restoration.job import Restored
+        from mirnet.restoration.job import RestoreResult
 
-        result: Restored | None = None
+        result: RestoreResult | None = None
         with contextlib.closing(photo) as events:
             for event in events:
-                if isinstance(event, Restored):
+                if isinstance(event, RestoreResult):
                     result = event
                 else:
                     yield {self.bar: ui_html.progress(*_event_words(event))}
@@ -783,14 +783,14 @@ class RestoreTab:
     def _run_many(
         self,
         paths: tuple[str, ...],
-        order: Order,
+        order: RestoreJob,
         run: Run,
         visitor: str,
         save_format: str,
         idle: Update,
     ) -> Iterator[Update]:
         """Restore several photos into one zip; those that cannot be read are named, not fatal."""
-        from mirnet.restoration.job import Restored
+        from mirnet.restoration.job import RestoreResult
 
         run.rows = rows = [(clean_name(Path(path).name), "waiting", "waiting") for path in paths]
         folder = Path(tempfile.mkdtemp(prefix="mirnet-"))
@@ -807,7 +807,7 @@ class RestoreTab:
                         photo = self.work(path, order, run, visitor)
                         with contextlib.closing(photo) as events:
                             for event in events:
-                                if not isinstance(event, Restored):
+                                if not isinstance(event, RestoreResult):
                                     words, share = _event_words(event, alone=False)
                                     share = (index + (share or 0.0)) / len(paths)
                                     bar = ui_html.progress(f"{count} · {words}", share)
@@ -867,7 +867,7 @@ class RestoreTab:
     def _seen_as(
         self,
         view: str,
-        result: "Restored",
+        result: "RestoreResult",
         folder: Path,
         place: tuple[float, float],
         room_px: float,
@@ -962,7 +962,7 @@ class RestoreTab:
         except MIRNetError as error:
             return ui_html.state(str(error), "failed")
 
-    def _result(self, key: str | None) -> "Restored":
+    def _result(self, key: str | None) -> "RestoreResult":
         try:
             return self.shelf.get(key)
         except MIRNetError as error:
@@ -1003,13 +1003,13 @@ class RestoreTab:
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio wants it
     ) -> Iterator[str | None]:
         """Restore one photo for a program: nothing after each tile, then the file."""
-        from mirnet.restoration.job import Restored
+        from mirnet.restoration.job import RestoreResult
 
         run = Run()
         try:
             if image is None:
                 raise InvalidRequest("There is no photo: pass one as `image`.")
-            order = Order(
+            order = RestoreJob(
                 task,
                 choose_weights(task, weights),
                 strength,
@@ -1019,7 +1019,7 @@ class RestoreTab:
             visitor = str(request.session_hash)
             with contextlib.closing(self.work(image, order, run, visitor)) as events:
                 for event in events:
-                    if not isinstance(event, Restored):
+                    if not isinstance(event, RestoreResult):
                         words, share = _event_words(event)
                         progress(share, desc=words)
                         yield None
@@ -1056,14 +1056,16 @@ def _download(file: Path) -> Any:
     return gr.update(value=str(file), label=f"Download {kind} · {words}", interactive=True)
 
 
-def _event_words(event: "Waits | TileDone", alone: bool = True) -> tuple[str, float | None]:
+def _event_words(
+    event: "QueuePosition | TileProgress", alone: bool = True
+) -> tuple[str, float | None]:
     """Progress in words, and as a share where there is any.
 
     Args:
         event: What happened.
         alone: Whether the photo is the only one, so that its time left is everybody's.
     """
-    if isinstance(event, Waits):
+    if isinstance(event, QueuePosition):
         return event.words(), None
     done, tiles, left = event.tile, event.tiles, event.seconds_left
     words = f"Tile {done} of {tiles}"

@@ -20,14 +20,14 @@ from mirnet.tasks import TASKS
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
-from .jobs import Order, Run, restore_file
+from .jobs import RestoreJob, Run, restore_file
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mirnet.restoration.job import Restored, TileDone
+    from mirnet.restoration.job import RestoreResult, TileProgress
 
-Apart = Callable[[str, Order], "Generator[TileDone | Restored | MIRNetError]"]
+ZeroGPU = Callable[[str, RestoreJob], "Generator[TileProgress | RestoreResult | MIRNetError]"]
 """Restores one file: tile events, then the result, or the error that kept it from one."""
 
 START_SECONDS = 15
@@ -35,7 +35,7 @@ START_SECONDS = 15
 SECONDS_A_MEGAPIXEL = {True: 1.5, False: 6.0}
 """Of the result, one view: reading, computing and sending back. For the compact networks and for
 the papers'. Estimated from their multiply-adds, not measured: no GPU of the kind was at hand."""
-MOST_SECONDS = 120
+MAX_SECONDS = 120
 """What a visitor without an account may use in a day."""
 UNKNOWN_PIXELS = 12_000_000
 """Taken for a photo that cannot be read."""
@@ -68,7 +68,9 @@ def place_weights(device: str) -> list[str]:
     return list(_placed)
 
 
-def restore_apart(path: str, order: Order) -> "Generator[TileDone | Restored | MIRNetError]":
+def restore_apart(
+    path: str, order: RestoreJob
+) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
     """Restore one file, with nothing but plain values in and out.
 
     Args:
@@ -88,7 +90,9 @@ def restore_apart(path: str, order: Order) -> "Generator[TileDone | Restored | M
             yield error
 
 
-def restore_by(apart: Apart, path: str, order: Order) -> "Generator[TileDone | Restored]":
+def restore_by(
+    apart: ZeroGPU, path: str, order: RestoreJob
+) -> "Generator[TileProgress | RestoreResult]":
     """Restore one file through a wrapped `restore_apart`; closing the iterator stops it there.
 
     Raises:
@@ -101,7 +105,7 @@ def restore_by(apart: Apart, path: str, order: Order) -> "Generator[TileDone | R
             yield event
 
 
-def gpu_seconds(path: str, order: Order) -> int:
+def gpu_seconds(path: str, order: RestoreJob) -> int:
     """For how long to borrow the GPU: enough for the photo, little enough to be let in soon.
 
     Args:
@@ -109,7 +113,7 @@ def gpu_seconds(path: str, order: Order) -> int:
         order: What to do.
 
     Returns:
-        Whole seconds up to `MOST_SECONDS`.
+        Whole seconds up to `MAX_SECONDS`.
     """
     try:
         width, height = size_of(path)
@@ -123,4 +127,4 @@ def gpu_seconds(path: str, order: Order) -> int:
     compact = entry is not None and entry.kind == "embedded"
     views = 8 if order.ensemble else 1
     seconds = START_SECONDS + SECONDS_A_MEGAPIXEL[compact] * views * pixels / 1e6
-    return min(round(seconds), MOST_SECONDS)
+    return min(round(seconds), MAX_SECONDS)

@@ -10,19 +10,19 @@ import io
 import struct
 from typing import IO, NamedTuple
 
-MOST_MARKERS = 5_000
+MAX_MARKERS = 5_000
 """Segments of a JPEG file in front of its pixels; EXIF, profiles and previews need some hundred."""
-MOST_PASSES = 200
+MAX_PASSES = 200
 """Passes of a progressive JPEG file; encoders use about ten."""
-MOST_CHUNKS = 300_000
+MAX_CHUNKS = 300_000
 """Chunks of a PNG file; one of 200 MB in the usual 8 kB has 25,000."""
-MOST_ENTRIES = 100_000
+MAX_ENTRIES = 100_000
 """Tags in all directories of a TIFF file; a page has about twenty."""
-MOST_DIRECTORIES = 1000
+MAX_DIRECTORIES = 1000
 """Directories that are followed."""
 SLACK_BYTES = 1 << 16
 """Tags may share values, and damaged ones claim too much: so much passes, and the file twice."""
-MOST_RUN_LENGTH_BYTES = 8_000_000
+MAX_RUN_LENGTH_BYTES = 8_000_000
 """Largest run-length BMP file: Pillow reads it run by run in Python."""
 
 _KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
@@ -55,11 +55,11 @@ def check_jpeg(stream: IO[bytes]) -> IO[bytes]:
     """
     data = stream.read()
     stream.seek(0)
-    if data.count(b"\xff\xda") > MOST_PASSES:  # in pixels, a zero always follows 255
+    if data.count(b"\xff\xda") > MAX_PASSES:  # in pixels, a zero always follows 255
         raise ValueError("too many passes")
     block, parts = b"", []
     position = 2
-    for _ in range(MOST_MARKERS):
+    for _ in range(MAX_MARKERS):
         position = data.find(b"\xff", position)
         if position < 0 or position + 4 > len(data):
             break
@@ -90,7 +90,7 @@ def check_png(stream: IO[bytes]) -> None:
         ValueError: It has too many.
     """
     stream.seek(8)
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         head = stream.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
             stream.seek(0)
@@ -108,7 +108,7 @@ def check_bmp(stream: IO[bytes]) -> None:
     head = stream.read(34)
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    if head[30:34] in (b"\x01\0\0\0", b"\x02\0\0\0") and size > MOST_RUN_LENGTH_BYTES:
+    if head[30:34] in (b"\x01\0\0\0", b"\x02\0\0\0") and size > MAX_RUN_LENGTH_BYTES:
         raise ValueError("too many runs")
 
 
@@ -139,7 +139,7 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
     layout = _Layout(*(struct.Struct(order + code) for code in codes))
     claimed = entries = 0
     pending, seen = [first], set[int]()
-    while pending and len(seen) < MOST_DIRECTORIES:
+    while pending and len(seen) < MAX_DIRECTORIES:
         link = pending.pop()
         position = layout.link.unpack(link)[0] if len(link) == layout.link.size else 0
         if not position or position in seen or position >= size:
@@ -149,7 +149,7 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
         raw = stream.read(layout.number.size)
         count = layout.number.unpack(raw)[0] if len(raw) == layout.number.size else 0
         entries += count
-        if entries > MOST_ENTRIES:
+        if entries > MAX_ENTRIES:
             raise ValueError("too many tags")
         table = stream.read(count * layout.entry.size)
         whole = len(table) - len(table) % layout.entry.size
@@ -183,7 +183,7 @@ def check_hidden_exif(stream: IO[bytes]) -> None:
     stream.seek(0)
     for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         position, found = data.find(mark), 0
-        while position >= 0 and found < MOST_DIRECTORIES:
+        while position >= 0 and found < MAX_DIRECTORIES:
             check_directories(stream, position, len(data) - position)
             position, found = data.find(mark, position + 1), found + 1
     stream.seek(0)

@@ -44,7 +44,7 @@ def luma_protocol(scale: int) -> Protocol:
     )
 
 
-SMALLEST_SIDE_PX = WINDOW_PX
+MIN_SIDE_PX = WINDOW_PX
 """SSIM's window must fit into the picture."""
 
 
@@ -55,7 +55,7 @@ class Likeness:
     psnr_db: float
     """Peak signal-to-noise ratio in decibels; infinite for equal pictures."""
     ssim: float | None
-    """Structural similarity, 1 for equal pictures; None below `SMALLEST_SIDE_PX`."""
+    """Structural similarity, 1 for equal pictures; None below `MIN_SIDE_PX`."""
 
     @property
     def psnr_text(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from mirnet.errors import InvalidRequest
 from mirnet.images.picture import to_unit
 
-from .likeness import SMALLEST_SIDE_PX, luma, psnr
+from .likeness import MIN_SIDE_PX, luma, psnr
 from .similarity import ssim, ssim_volume
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
@@ -91,7 +91,7 @@ def _score(restored: np.ndarray, target: np.ndarray, peak: float) -> Score:
     similarity = ssim(restored, target, peak)
     if similarity is None:
         raise InvalidRequest(
-            f"SSIM's window of {SMALLEST_SIDE_PX} x {SMALLEST_SIDE_PX} pixels does not fit into "
+            f"SSIM's window of {MIN_SIDE_PX} x {MIN_SIDE_PX} pixels does not fit into "
             f"the {restored.shape[1]} x {restored.shape[0]} pixels that are scored: give larger "
             "pictures."
         )

@@ -21,12 +21,12 @@ WINDOW_PX = 11
 SIGMA_PX = 1.5
 """Its standard deviation."""
 _EDGE = WINDOW_PX // 2
-_MOST_ROWS = 200
-_FEWEST_ROWS = 48
+_MAX_ROWS = 200
+_MIN_ROWS = 48
 """Rows of a band; for fewer a second thread is not worth waking."""
 _ROWS_AT_ONCE = 64
 """Rows that are in the processor's cache when the next step takes them up."""
-_MOST_THREADS = 4
+_MAX_THREADS = 4
 
 
 def ssim(picture: np.ndarray, original: np.ndarray, peak: float = 255) -> float | None:
@@ -92,8 +92,8 @@ def _mean_similarity(
     """Mean over all places but `edge` at every side; `mixed` filters along the channels."""
     height, width, channels = picture.shape
     rows = height - 2 * edge
-    threads = min(-(-rows // _FEWEST_ROWS), os.cpu_count() or 1, _MOST_THREADS)
-    count = -(-rows // _MOST_ROWS)
+    threads = min(-(-rows // _MIN_ROWS), os.cpu_count() or 1, _MAX_THREADS)
+    count = -(-rows // _MAX_ROWS)
     count = -(-count // threads) * threads  # as many bands for every thread
     tops = [edge + rows * band // count for band in range(count + 1)]
     bands = [(top, end) for top, end in itertools.pairwise(tops) if top < end]
@@ -109,7 +109,7 @@ def _mean_similarity(
 @functools.cache
 def _helpers(process: int) -> ThreadPoolExecutor:
     """Threads that stay, since starting them takes a tenth of the time; a fork has none of them."""
-    return ThreadPoolExecutor(_MOST_THREADS - 1, "similarity")
+    return ThreadPoolExecutor(_MAX_THREADS - 1, "similarity")
 
 
 def _total(

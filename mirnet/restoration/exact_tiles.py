@@ -28,7 +28,7 @@ from mirnet.models.global_pooling import Pools, Statistic, Survey, merge_all
 
 WINDOW_PX, SURROUND_PX = 64, 16
 """A window of the sample: the square that is pooled over, and what is seen around it."""
-FEWEST_WINDOWS, SAMPLED_SHARE = 12, 0.06
+MIN_WINDOWS, SAMPLED_SHARE = 12, 0.06
 """How much of a picture is sampled."""
 WINDOWS_CUT = 4
 """How many windows, about, the halo is measured on."""
@@ -39,7 +39,7 @@ INVISIBLE_DB = 66.0
 """The same for `fast`: an eighth of an 8-bit level."""
 AGREED_DB = 83.0
 """`exact`: passes stop when another would change the sample by less than this, as PSNR."""
-MOST_PASSES = 6
+MAX_PASSES = 6
 """`exact`: passes stop here in any case."""
 USUAL_PASSES = 2
 """How many passes `exact` nearly always needs."""
@@ -194,13 +194,13 @@ def spread_windows(height: int, width: int, multiple: int, most_pixels: int) -> 
         height: Of the padded picture.
         width: The same.
         multiple: Windows lie on the grid of the network.
-        most_pixels: Most pixels in all windows together, if that leaves `FEWEST_WINDOWS`.
+        most_pixels: Most pixels in all windows together, if that leaves `MIN_WINDOWS`.
     """
     surround = -(-SURROUND_PX // multiple) * multiple
     side = WINDOW_PX // multiple * multiple + 2 * surround
     high, wide = min(side, height), min(side, width)
     wanted = min(round(SAMPLED_SHARE * height * width), most_pixels) // (high * wide)
-    count = max(wanted, FEWEST_WINDOWS)
+    count = max(wanted, MIN_WINDOWS)
     down = min(max(round(math.sqrt(count * height / width)), 1), count)
     across = count // down
     tops, lefts = (
@@ -370,7 +370,7 @@ class SeamlessTiles:
         gates_db = self._agreement.correct(found)
         error = 10 ** (-gates_db / 10) + 10 ** (-self._halo_db / 10)
         self.agreement_db = -10 * math.log10(error)
-        if gates_db >= AGREED_DB or self.passes == MOST_PASSES:
+        if gates_db >= AGREED_DB or self.passes == MAX_PASSES:
             return 0
         return max(left, 1)
 

@@ -29,11 +29,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mirnet import memory
-from mirnet.app.queue import FairLock, Share
 from mirnet.device import default_device
 from mirnet.errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
 from mirnet.images.picture import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
 from mirnet.models.global_pooling import Pools
+from mirnet.restoration.compute_lock import FairLock, Share
 from mirnet.tasks import Task, get_task
 from mirnet.weights.checkpoints import architecture_name, count_parameters
 from mirnet.weights.load import LoadedWeights
@@ -56,11 +56,11 @@ TILE_MEMORY_SHARE = 0.5
 FEATURE_MAPS = {"MIRNet": 24, "MIRNetV2": 16}
 """Full-resolution feature maps alive at the peak of a pass: measured (resident memory of a pass on
 the CPU, per pixel, over 4 bytes * features / stem**2) and rounded up."""
-LARGEST_AUTO_TILE_PX = 768
+MAX_AUTO_TILE_PX = 768
 """Beyond this a tile saves little overlap, but stopping takes longer."""
-SMALLEST_TILE_PX, LARGEST_TILE_PX = 32, 16384
+MIN_TILE_PX, MAX_TILE_PX = 32, 16384
 """What a person may choose."""
-LARGEST_AUTO_OVERLAP_PX = 32
+MAX_AUTO_OVERLAP_PX = 32
 """As the authors' demo of MIRNet-v2 has it; wider overlaps cost time."""
 THUMBNAIL_PX = 512
 """Longest side of the copy from which a network takes what it needs to know of the whole photo,
@@ -74,15 +74,15 @@ TILINGS = {
     "naive": "every tile on its own, neighbours blended: its colours and strength may vary",
 }
 """How tiles of a large photo may agree."""
-LONGEST_AUTO = {"exact": 3.5, "fast": 2.0}
+MAX_AUTO = {"exact": 3.5, "fast": 2.0}
 """How many times the pixels of naive tiles a choice may send through the network to be automatic;
 the rest of it are halos, which small tiles make expensive."""
-LONGEST_WAIT_PIXELS = 2_000_000
+MAX_WAIT_PIXELS = 2_000_000
 """Larger photos are not restored twice over by default where a network is made for speed."""
 
 
 @dataclass(frozen=True)
-class TileDone:
+class TileProgress:
     """One event of a `Restoration`."""
 
     tile: int
@@ -96,7 +96,7 @@ class TileDone:
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoreResult:
     """A restored photo and how it came about."""
 
     picture: Picture
@@ -217,7 +217,7 @@ class _Settings:
 
 
 class Restoration:
-    """A restoration under way: an iterator of one `TileDone` per tile and pass, and its result.
+    """A restoration under way: an iterator of one `TileProgress` per tile and pass, and its result.
 
     The work is done while iterating, in the thread that iterates. `restore` makes these.
 
@@ -262,10 +262,10 @@ class Restoration:
         """How many events there will be: tiles, passes counted. The number of passes is a guess."""
         return len(self._areas)
 
-    def __iter__(self) -> Iterator[TileDone]:
+    def __iter__(self) -> Iterator[TileProgress]:
         return self
 
-    def __next__(self) -> TileDone:
+    def __next__(self) -> TileProgress:
         """Restore one more tile.
 
         Raises:
@@ -290,7 +290,7 @@ class Restoration:
         finally:
             self._seconds += time.perf_counter() - began
         left = self._seconds * sum(self._areas[done:]) / sum(self._areas[:done])
-        return TileDone(done, self.tiles, self._seconds, left)
+        return TileProgress(done, self.tiles, self._seconds, left)
 
     def cancel(self) -> None:
         """Stop before the next tile; safe from any thread, and without effect when all is done."""
@@ -302,7 +302,7 @@ class Restoration:
         with contextlib.suppress(ValueError):  # another thread is inside; it stops by itself
             self._work.close()
 
-    def result(self) -> Restored:
+    def result(self) -> RestoreResult:
         """Do what is left and return the restored photo.
 
         Raises:
@@ -317,7 +317,7 @@ class Restoration:
         if self._pixels is None:
             raise Cancelled("The restoration was stopped: start it again for a result.")
         settings, network = self._settings, self._network
-        return Restored(
+        return RestoreResult(
             picture=self._before.with_pixels(self._pixels),
             before=self._before,
             task=settings.task.id,
@@ -478,8 +478,8 @@ class Restoration:
         exactly = engines.is_exact(self._settings.engine)
         naive = sum(self._areas)
         quick = getattr(model, "stem", 1) > 1
-        large = self._before.height * self._before.width > LONGEST_WAIT_PIXELS
-        for choice, longest in LONGEST_AUTO.items():
+        large = self._before.height * self._before.width > MAX_WAIT_PIXELS
+        for choice, longest in MAX_AUTO.items():
             exact = choice == "exact"
             if exact and (quick and large or not exactly):
                 continue
@@ -600,10 +600,10 @@ def restore(
             without `restore_padded` knows only "naive".
         engine: What computes: a key of `mirnet.restoration.engines.ENGINES`, or "auto" for the quickest one
             with float32, timed once on a machine. Where it fails, "torch" takes its place, and
-            `Restored.engine_note` says why.
+            `RestoreResult.engine_note` says why.
 
     Returns:
-        An iterator of `TileDone` with `.result()` and `.cancel()`.
+        An iterator of `TileProgress` with `.result()` and `.cancel()`.
 
     Raises:
         ImageRejected: The photo cannot be read or it, or its result, is too large.
@@ -694,7 +694,7 @@ def automatic_tile_px(model: nn.Module, available_bytes: int | None = None) -> i
         Pixels, a multiple of 32.
     """
     side = math.isqrt(int(_budget(TILE_MEMORY_BYTES, available_bytes) / _bytes_per_pixel(model)))
-    return min(max(side // 32 * 32, SMALLEST_TILE_PX), LARGEST_AUTO_TILE_PX)
+    return min(max(side // 32 * 32, MIN_TILE_PX), MAX_AUTO_TILE_PX)
 
 
 def fits_whole(
@@ -738,9 +738,9 @@ def _tile_sizes(
     """Check or choose tile size and overlap."""
     if tile_px is None:
         tile_px = automatic_tile_px(network.model, available_bytes)
-    tile_px = _whole_number(tile_px, "tile size", SMALLEST_TILE_PX, LARGEST_TILE_PX)
+    tile_px = _whole_number(tile_px, "tile size", MIN_TILE_PX, MAX_TILE_PX)
     if overlap_px is None:
-        overlap_px = min(tile_px // 8, LARGEST_AUTO_OVERLAP_PX)
+        overlap_px = min(tile_px // 8, MAX_AUTO_OVERLAP_PX)
     return tile_px, _whole_number(overlap_px, "tile overlap", 0, tile_px // 2)
 
 

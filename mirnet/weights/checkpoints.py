@@ -27,9 +27,9 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 
 MAX_FILE_BYTES = 2 * 2**30
 """Largest file, packed or unpacked, that is opened."""
-MOST_TENSORS = 20_000
+MAX_TENSORS = 20_000
 """Tensors of a file; the authors' largest network has about three thousand."""
-MOST_BLOCKS = 256
+MAX_BLOCKS = 256
 """Residual groups, or blocks of one; the published networks have 3 to 4 groups of 2."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored as."""
@@ -229,7 +229,7 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
 
 def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
     """Strip 'module.' prefixes; refuse what is not a finite float tensor."""
-    if len(raw) > MOST_TENSORS:
+    if len(raw) > MAX_TENSORS:
         raise CheckpointRejected(
             f"{filename} has {len(raw):,} entries: it is no weights file of MIRNet or MIRNet-v2."
         )
@@ -322,7 +322,7 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
         features, channels = tensors["conv_in.weight"].shape[:2]
         groups = 1 + max(_indices(tensors, r"groups\.(\d+)\..*"))
         blocks = 1 + max(_indices(tensors, r"groups\.\d+\.blocks\.(\d+)\..*"))
-        if max(groups, blocks) > MOST_BLOCKS or groups * blocks > len(tensors) or not features:
+        if max(groups, blocks) > MAX_BLOCKS or groups * blocks > len(tensors) or not features:
             raise ValueError(f"{groups} groups of {blocks} blocks with {features} features")
         if "attention_slope" in tensors:
             stem = round((channels / 3) ** 0.5)

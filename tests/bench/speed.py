@@ -34,7 +34,7 @@ SIZES = ((128, 128), (256, 256), (400, 600))
 """Heights and widths measured by default."""
 LITERAL = "literal"
 """The contestant that computes what the papers' formulas say, step by step, in PyTorch."""
-LONGEST_CASE_SECONDS = 180.0
+MAX_CASE_SECONDS = 180.0
 """No further round begins after this, once there are two."""
 
 
@@ -152,7 +152,7 @@ def _case(
             errors[name] = (output - reference).abs().max().item()
         began = time.perf_counter()
         for turn in range(rounds):
-            if turn > 1 and time.perf_counter() - began > LONGEST_CASE_SECONDS:
+            if turn > 1 and time.perf_counter() - began > MAX_CASE_SECONDS:
                 break
             for name, compute in contestants.items():
                 start = time.perf_counter()

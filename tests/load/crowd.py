@@ -22,7 +22,7 @@ from tests.load.visitor import Job, Page, Visitor, connections
 
 SMALL_PX, LARGE_PX = (300, 200), (4000, 3000)
 """Width and height of the photos: 0.06 and 12 megapixels."""
-MOST_RSS_MB = 4096
+MAX_RSS_MB = 4096
 """What the app may take."""
 GREEDY_BEFORE = 6
 """Photos of the visitor with many that may be finished while somebody with one photo waits."""
@@ -206,8 +206,8 @@ def broken_promises(outcome: Outcome, app: Served, photos: dict[int, bytes]) -> 
     for run in outcome.runs:
         if run["state"] != "done" or run["done"] != run["total"]:
             broken.append(f"Evaluation {run}")
-    if app.samples and max(sample.rss_mb for sample in app.samples) > MOST_RSS_MB:
-        broken.append(f"Resident memory was over {MOST_RSS_MB} MB")
+    if app.samples and max(sample.rss_mb for sample in app.samples) > MAX_RSS_MB:
+        broken.append(f"Resident memory was over {MAX_RSS_MB} MB")
     return broken + unfair(outcome)
 
 

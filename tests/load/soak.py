@@ -14,15 +14,15 @@ from tests.load.visitor import Job, Page, Visitor, connections
 
 EVERY_SECONDS = 6.0
 """A visitor comes, unless as many as may are there already."""
-MOST_AT_ONCE = 3
+MAX_AT_ONCE = 3
 """Visitors there at the same time: gentle use, also of a machine that is busy otherwise."""
 KEEP_HOURS = 0.1
 """Uploads and results are kept for; short, so that an hour shows whether they go."""
 WARM_SHARE = 0.25
 """Of the time at the start, in which libraries and caches fill."""
-MOST_GROWTH_MB = 200.0
+MAX_GROWTH_MB = 200.0
 """Resident memory at the end, over that after warming up."""
-MOST_NEW_THREADS, MOST_NEW_FILES = 20, 40
+MAX_NEW_THREADS, MAX_NEW_FILES = 20, 40
 """Threads and open files at the end, over those after warming up."""
 MIDDLE_PX = (1600, 1200)
 """Width and height of every twentieth photo, which is restored in tiles."""
@@ -52,7 +52,7 @@ async def soak(app: Served, minutes: float, every_seconds: float = EVERY_SECONDS
             counts[kind] = counts.get(kind, 0) + 1
             tasks.add(asyncio.create_task(_visit(app, visitor, kind, number % 4000, trouble)))
             await asyncio.sleep(every_seconds)
-            while len(tasks := {task for task in tasks if not task.done()}) >= MOST_AT_ONCE:
+            while len(tasks := {task for task in tasks if not task.done()}) >= MAX_AT_ONCE:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait_for(asyncio.gather(*tasks), 900)
     return {"visitors": counts, "statuses": statuses, "trouble": trouble}
@@ -133,9 +133,9 @@ def verdict(samples: list[Sample], found: dict[str, Any]) -> dict[str, Any]:
         broken.append(f"HTTP statuses {bad}")
     table = {}
     for name, most in (
-        ("rss_mb", MOST_GROWTH_MB),
-        ("threads", MOST_NEW_THREADS),
-        ("files", MOST_NEW_FILES),
+        ("rss_mb", MAX_GROWTH_MB),
+        ("threads", MAX_NEW_THREADS),
+        ("files", MAX_NEW_FILES),
         ("temporary_mb", max(middle(first, "temporary_mb"), 20.0)),
     ):
         before, after = middle(first, name), middle(last, name)

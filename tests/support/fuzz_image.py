@@ -5,8 +5,8 @@
     python tests/support/fuzz_image.py --atheris --inputs 100000  # led by coverage; pip install atheris
 
 One process reads, another watches it. A finding is: any exception but `ImageRejected`, a crash of
-the interpreter, more than `MOST_SECONDS` of work for one input (or twelve times that of waiting),
-or more than `MOST_BYTES` of new memory.
+the interpreter, more than `MAX_SECONDS` of work for one input (or twelve times that of waiting),
+or more than `MAX_BYTES` of new memory.
 What is read is encoded again, so that hostile metadata meets the writers too.
 """
 
@@ -28,14 +28,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MOST_SECONDS = 5.0
+MAX_SECONDS = 5.0
 """Most processor time that one input may take."""
 PATIENCE = 12
 """How many times as long it may take by the clock, on a busy machine."""
-MOST_BYTES = 512 * 2**20
+MAX_BYTES = 512 * 2**20
 """Most new memory, resident or only promised, for one input."""
 MAX_PIXELS = 1_000_000
-"""Limit handed to `read_image`: 8 MB of samples at most, so `MOST_BYTES` is far above need."""
+"""Limit handed to `read_image`: 8 MB of samples at most, so `MAX_BYTES` is far above need."""
 FORMATS = ("PNG", "JPEG", "WebP", "TIFF")
 NUMBERS = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF,
            0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)  # fmt: skip
@@ -303,8 +303,8 @@ def fuzz(
     seed: int = 0,
     first: int = 0,
     target: Callable[[bytes, int], str] = look_at,
-    most_seconds: float = MOST_SECONDS,
-    most_bytes: int = MOST_BYTES,
+    most_seconds: float = MAX_SECONDS,
+    most_bytes: int = MAX_BYTES,
     told: Callable[[str], None] = lambda words: None,
 ) -> tuple[dict[str, int], list[Finding]]:
     """Feed so many inputs.

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
+
 from tests.support.picture_files import saved_heic
 
 Item = tuple[int, bytes, bytes, list[int]]

@@ -13,11 +13,11 @@ import numpy as np
 from eval.runs.store import (
     Environment,
     MethodSummary,
-    ProtocolScore,
     Row,
     Run,
     RunBenchmark,
     RunMethod,
+    SampleScore,
     StoredRun,
 )
 
@@ -122,7 +122,7 @@ def _rows(ids: list[str], run: Run, seed: int) -> list[Row]:
         for place, entry in enumerate(run.methods):
             psnr = inputs[number] + GAINS_DB.get(entry.id, 3.0)
             psnr += 0 if entry.id == "identity" else rng.normal(0, 1)
-            score = ProtocolScore(psnr_db=psnr, ssim=float(np.clip(psnr / 40, 0, 1)))
+            score = SampleScore(psnr_db=psnr, ssim=float(np.clip(psnr / 40, 0, 1)))
             rows.append(
                 Row(
                     pair=pair,

@@ -42,7 +42,7 @@ gpu.init = lambda uuid: None
 gpu.move = move
 
 from mirnet import restore as restore_module  # noqa: E402
-from mirnet.app.queue import Share  # noqa: E402
+from mirnet.restoration.compute_lock import Share  # noqa: E402
 from mirnet.weights import load as weights  # noqa: E402
 
 busy = Path(os.environ["BUSY"])

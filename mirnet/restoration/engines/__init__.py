@@ -20,9 +20,9 @@ from . import reduced, winograd
 
 AUTO = "auto"
 """The quickest engine that computes with float32, timed once on each machine."""
-LARGEST_DIFFERENCE = 1e-3
+MAX_DIFFERENCE = 1e-3
 """Largest difference from the network itself, as a share of full scale, where `exact`."""
-LARGEST_REDUCED_DIFFERENCE = 0.1
+MAX_REDUCED_DIFFERENCE = 0.1
 """The same where not: more is no rounding."""
 PROBE_STEPS = 12
 """Side of the picture on which an engine is checked, in steps of the network's grid."""
@@ -177,7 +177,7 @@ def _prepare(engine: Engine, model: nn.Module) -> Prepared:
         difference = largest_difference(network, model)
     except Exception as error:  # whatever an engine does, the photo is to be restored
         return Prepared(model, "torch", f"the engine {engine.id} failed: {_reason(error)}")
-    allowed = LARGEST_DIFFERENCE if engine.exact else LARGEST_REDUCED_DIFFERENCE
+    allowed = MAX_DIFFERENCE if engine.exact else MAX_REDUCED_DIFFERENCE
     if not difference <= allowed:
         note = f"the engine {engine.id} was off by {difference:.1g} of full scale"
         return Prepared(model, "torch", note)

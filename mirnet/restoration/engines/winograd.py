@@ -27,9 +27,9 @@ from .layout import channels_last, copied_bytes, sharing
 from .native import check
 from .transforms import Transforms, transforms
 
-FEWEST_CHANNELS = 64
+MIN_CHANNELS = 64
 """Narrower layers stay as they are, where the transforms are not compiled."""
-FEWEST_COMPILED, FEWEST_GROUPED = 24, 40
+MIN_COMPILED, MIN_GROUPED = 24, 40
 """The same where they are; and in each group of a convolution that has several."""
 BAND_VALUES = 32768
 """Patches times channels in one band: about 4.7 MB for each of its three buffers."""
@@ -225,8 +225,8 @@ def fits(module: nn.Module) -> bool:
         return False
     channels = min(module.in_channels, module.out_channels) // module.groups
     if transforms() is None:
-        return module.groups == 1 and channels >= FEWEST_CHANNELS
-    return channels >= (FEWEST_COMPILED if module.groups == 1 else FEWEST_GROUPED)
+        return module.groups == 1 and channels >= MIN_CHANNELS
+    return channels >= (MIN_COMPILED if module.groups == 1 else MIN_GROUPED)
 
 
 def gains(model: nn.Module) -> bool:

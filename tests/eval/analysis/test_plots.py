@@ -10,7 +10,7 @@ from eval.analysis import tables as compare
 from eval.analysis.figures import draw
 from eval.analysis.frames import Frames
 from eval.analysis.published import published_beside
-from eval.runs.store import ProtocolScore, Row
+from eval.runs.store import Row, SampleScore
 from tests.support.runs_factory import method, sha, write_run
 
 
@@ -173,9 +173,9 @@ def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):
     figure = plots.distribution(scores, compare.quartiles(scores))
     points = figure.data[3]
     own = scores[scores.method == "ours"].psnr_db
-    assert len(points.y) == plots.MOST_POINTS
+    assert len(points.y) == plots.MAX_POINTS
     assert (max(points.y), min(points.y)) == (own.max(), own.min())
-    assert str(plots.MOST_POINTS) in figure.layout.title.subtitle.text
+    assert str(plots.MAX_POINTS) in figure.layout.title.subtitle.text
 
 
 def test_identical_pictures_are_no_points(tmp_path):
@@ -183,7 +183,7 @@ def test_identical_pictures_are_no_points(tmp_path):
         Row(
             pair=f"p000{number}",
             method=name,
-            scores={"rgb/1": ProtocolScore(psnr_db=psnr, ssim=1)},
+            scores={"rgb/1": SampleScore(psnr_db=psnr, ssim=1)},
             output_sha256=sha("o"),
         )
         for number, psnr in enumerate([math.inf, 30.0])

@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 import app
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_queue import Limits, Service
-from eval.app.view_state import Ask
+from eval.app.view_state import ViewState
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
 
@@ -139,10 +139,10 @@ def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
 
 def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
     write_run(tmp_path, methods=METHODS, title="Before")
-    write_run(tmp_path, methods=METHODS, title="Newest", id=OTHER)
+    write_run(tmp_path, methods=METHODS, title="LRUCache", id=OTHER)
     running = made(Service(RunStore(tmp_path))).running
     update = running.arrived()
-    assert update[running.followed] == OTHER and "Newest" in update[running.table]
+    assert update[running.followed] == OTHER and "LRUCache" in update[running.table]
     assert update[running.opens]["visible"]
     assert running.plot not in update
     write_run(tmp_path, methods=METHODS, id="20260103-120000-abcdef", status="stopped")
@@ -154,14 +154,14 @@ def test_a_widget_that_is_not_there_yet_sends_nothing_and_breaks_nothing(service
     asked = [getattr(widget, "value", None) for widget in tab.asks]
     for widget in (tab.metric, tab.pictures.across, tab.pictures.down):
         asked[tab.asks.index(widget)] = None
-    ask = Ask(*asked)
+    ask = ViewState(*asked)
     assert ask.metric == "psnr_db" and (ask.place.across, ask.place.down) == (0.5, 0.5)
 
 
 def test_the_history_shows_what_is_asked_for(service):
     tab = made(service)
     asked = [getattr(widget, "value", None) for widget in tab.asks]
-    ask = Ask(*asked)
+    ask = ViewState(*asked)
     rows = tab._history(ask)[tab.history]["value"]["data"]
     assert rows[-1][0] == "Six pictures" and rows[-1][-1] == RUN
     assert not tab._history(replace(ask, only_task="denoise"))[tab.history]["visible"]

@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from tests.support.restore_page import assert_fits
-from tests.support.review_runs import with_pictures
 
 from eval.review.votes import all_votes
 from eval.runs.store import StoredRun
 from tests.support.accessibility import faults
+from tests.support.restore_page import assert_fits
+from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
 from tests.support.runs_factory import method, write_run
 

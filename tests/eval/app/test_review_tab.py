@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from tests.support.review_runs import NAMES, vote_file, with_pictures
 
 from eval.app import review_tab as ui
 from eval.review.votes import all_votes, cast, questions
 from eval.runs.store import RunStore, StoredRun
+from tests.support.review_runs import NAMES, vote_file, with_pictures
 from tests.support.runs_factory import method, write_run
 
 gr = pytest.importorskip("gradio")

@@ -12,7 +12,7 @@ from PIL import Image
 from eval.analysis import tables as compare
 from eval.analysis.frames import Frames
 from eval.analysis.pictures import (
-    Place,
+    Viewport,
     error_of,
     heat,
     point_of,
@@ -25,7 +25,7 @@ from eval.analysis.pictures import (
 from eval.app import run_queue as service
 from eval.app.run_queue import Limits, Service
 from eval.data.benchmarks import get_benchmark
-from eval.runs.runner import Order, begin, go_on
+from eval.runs.runner import RunConfig, begin, go_on
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import write_run
@@ -33,8 +33,8 @@ from tests.support.runs_factory import write_run
 METHODS = ("identity", "auto-contrast")
 
 
-def order(n: int = 2, methods: tuple[str, ...] = METHODS, **changes) -> Order:
-    return Order(get_benchmark("mini-retouch"), methods, n=n, **changes)
+def order(n: int = 2, methods: tuple[str, ...] = METHODS, **changes) -> RunConfig:
+    return RunConfig(get_benchmark("mini-retouch"), methods, n=n, **changes)
 
 
 def ended(found: Service, run_id: str, seconds: float = 60):
@@ -218,7 +218,7 @@ def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(store):
     rows = stored.rows()
     pictures = stored_pictures(stored, rows)
     assert list(pictures) == ["input", *METHODS, "target"]
-    place = Place(zoom=2, across=1, down=0, width_px=100, height_px=60)
+    place = Viewport(zoom=2, across=1, down=0, width_px=100, height_px=60)
     cuts = [seen_at(pixels, place) for pixels in pictures.values()]
     assert {cut.shape for cut in cuts} == {(60, 100, 3)}
     assert (seen_at(pictures["target"], place)[::2, ::2] == pictures["target"][:30, -50:]).all()
@@ -258,7 +258,7 @@ def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
 
 
 def test_a_clicked_point_comes_into_the_middle():
-    place = Place(zoom=0, width_px=100, height_px=100)
+    place = Viewport(zoom=0, width_px=100, height_px=100)
     across, down = point_of(450, 300, (600, 900), (1200, 1800), place)
     assert across == pytest.approx(850 / 1700) and down == pytest.approx(550 / 1100)
 

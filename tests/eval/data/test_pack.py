@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.pair_files import png, put
 
 from eval.data.benchmarks import custom_benchmark, get_benchmark, open_benchmark, size_of, subset
 from eval.data.pack import DATA_FILE, pack, push
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest
+from tests.support.pair_files import png, put
 
 PARQUET = "/datasets/org/packed/resolve/"
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pair_files import png, put
 
 from eval.data.hub import HubFiles
 from eval.data.pairs import BenchmarkUnavailable, Reader, pixels_sha256
@@ -25,6 +24,7 @@ from eval.data.readers.pictures import PicturesReader, ZipReader
 from eval.data.readers.sidd import NOISY, TRUTH, SiddReader
 from eval.data.readers.tars import TwoTarsReader, WebDatasetReader
 from tests.support.hub import Fault, LoopbackHub
+from tests.support.pair_files import png, put
 from tests.support.paths import ROOT
 
 REPO = "org/pairs"

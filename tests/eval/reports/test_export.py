@@ -11,7 +11,7 @@ import yaml
 
 from eval.analysis import tables as compare
 from eval.reports.export import SUFFIXES, export, picture_table
-from eval.runs.store import ProtocolScore, Row
+from eval.runs.store import Row, SampleScore
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
 
@@ -62,7 +62,7 @@ def test_tables_of_pictures_agree_with_the_run(tmp_path):
 def test_formulas_from_outside_are_only_text_in_csv(tmp_path):
     rows = [
         Row(pair="p0000", method="ours", error="=HYPERLINK(1)"),
-        Row(pair="-2", method="@cmd", scores={"rgb/1": ProtocolScore(psnr_db=-3.5, ssim=0.1)}),
+        Row(pair="-2", method="@cmd", scores={"rgb/1": SampleScore(psnr_db=-3.5, ssim=0.1)}),
     ]
     methods = (method("ours"), method("@cmd"))
     stored = write_run(tmp_path, pairs=1, methods=methods, rows=rows, protocols=["rgb/1"])
@@ -78,7 +78,7 @@ def test_failed_and_identical_pictures_stay_in_the_table(tmp_path):
         Row(
             pair="p0001",
             method="ours",
-            scores={"rgb/1": ProtocolScore(psnr_db=math.inf, ssim=1)},
+            scores={"rgb/1": SampleScore(psnr_db=math.inf, ssim=1)},
         ),
     ]
     stored = write_run(tmp_path, pairs=2, methods=(method("ours"),), rows=rows, protocols=["rgb/1"])

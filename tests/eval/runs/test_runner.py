@@ -15,7 +15,7 @@ from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
 from eval.runs import executors as engines
 from eval.runs import runner
-from eval.runs.runner import Order, begin, go_on
+from eval.runs.runner import RunConfig, begin, go_on
 from eval.runs.store import Row, Run, RunStore, StoredRun, replace_file
 from eval.runs.verify import verify
 from eval.runs.worker import storable
@@ -48,7 +48,7 @@ def store(tmp_path):
 
 
 def ordered(folder, methods=("identity", "tv"), **more):
-    return Order(benchmark=own(folder), methods=tuple(methods), **more)
+    return RunConfig(benchmark=own(folder), methods=tuple(methods), **more)
 
 
 def facts(rows):
@@ -270,7 +270,7 @@ def test_a_benchmark_that_changed_is_refused(folder, store, tmp_path):
 def test_orders_that_make_no_sense_are_refused_before_anything_is_written(
     folder, store, change, sentence
 ):
-    order = Order(**{**ordered(folder).__dict__, **change})
+    order = RunConfig(**{**ordered(folder).__dict__, **change})
     with pytest.raises(InvalidRequest, match=sentence):
         begin(store, order)
     assert not store.folder.exists()

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import requests
-from tests.support.restore_page import TOAST, assert_fits
 
 from mirnet.app import html as ui_html
 from mirnet.images.picture import read_image
 from mirnet.inside import plots
 from mirnet.inside.trace import trace
 from tests.support.accessibility import faults
+from tests.support.restore_page import TOAST, assert_fits
 
 pytestmark = pytest.mark.browser
 

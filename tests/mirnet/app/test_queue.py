@@ -7,10 +7,11 @@ from collections import namedtuple
 import pytest
 from PIL import Image
 
-from mirnet.app.jobs import Order, Run, Runs, Waits, in_turn
-from mirnet.app.queue import Desk, FairLock, Share
+from mirnet.app.jobs import QueuePosition, RestoreJob, Run, Runs, in_turn
+from mirnet.app.queue import FairQueue
 from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
 from mirnet.images.picture import size_of
+from mirnet.restoration.compute_lock import FairLock, Share
 
 
 def served(desk, tickets, at_most=1000):
@@ -29,7 +30,7 @@ def served(desk, tickets, at_most=1000):
 
 
 def test_one_photo_does_not_wait_for_many_of_another_visitor():
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     tickets = [desk.ticket("many", 0.5) for _ in range(20)]
     tickets += [desk.ticket(f"one-{number}", 0.5) for number in range(5)]
     order = served(desk, tickets)
@@ -39,7 +40,7 @@ def test_one_photo_does_not_wait_for_many_of_another_visitor():
 
 
 def test_a_visitor_with_many_is_served_although_new_ones_keep_coming():
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     mine = [desk.ticket("many", 0.5) for _ in range(4)]
     others = [desk.ticket("first", 0.5), desk.ticket("second", 0.5)]
     for number in range(60):
@@ -52,7 +53,7 @@ def test_a_visitor_with_many_is_served_although_new_ones_keep_coming():
 
 
 def test_small_photos_do_not_wait_for_large_ones_and_memory_is_bounded():
-    desk = Desk(small_at_once=2, large_megapixels=25)
+    desk = FairQueue(small_at_once=2, large_megapixels=25)
     large = [desk.ticket(f"large-{number}", 12) for number in range(5)]
     huge = desk.ticket("huge", 90)
     small = [desk.ticket(f"small-{number}", 1) for number in range(3)]
@@ -68,7 +69,7 @@ def test_small_photos_do_not_wait_for_large_ones_and_memory_is_bounded():
 
 
 def test_places_are_given_back_whatever_happens():
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     with pytest.raises(ZeroDivisionError), desk.ticket("a", 1):
         raise ZeroDivisionError
     first, second, third = (desk.ticket(name, 1) for name in "abc")
@@ -83,7 +84,7 @@ def test_places_are_given_back_whatever_happens():
 
 
 def test_a_waiting_photo_hears_of_its_turn_at_once():
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     first, second = desk.ticket("a", 1), desk.ticket("b", 1)
     heard = []
     thread = threading.Thread(target=lambda: heard.append(second.wait(60)))
@@ -94,7 +95,7 @@ def test_a_waiting_photo_hears_of_its_turn_at_once():
 
 
 def test_too_many_are_refused_in_a_sentence():
-    desk = Desk(small_at_once=1, most=4, most_each=2)
+    desk = FairQueue(small_at_once=1, most=4, most_each=2)
     tickets = [desk.ticket("a", 1) for _ in range(3)]  # one begun, two waiting
     with pytest.raises(InvalidRequest, match="2 photos of yours are waiting"):
         desk.ticket("a", 1)
@@ -175,12 +176,12 @@ def photo(folder, width, height):
 
 
 def test_a_photo_tells_how_many_are_before_it_and_then_its_result(tmp_path):
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     others = [desk.ticket("a", 1), desk.ticket("b", 1)]
-    order = Order("denoise", "denoise-compact")
+    order = RestoreJob("denoise", "denoise-compact")
     run = Run()
     events = in_turn(desk, "c", photo(tmp_path, 40, 30), order, run, lambda *_: iter_of("made"))
-    assert next(events) == Waits(1)
+    assert next(events) == QueuePosition(1)
     others[0].leave()
     others[1].leave()
     assert list(events) == ["made"]
@@ -193,14 +194,14 @@ def iter_of(*events):
 
 
 def test_stop_reaches_a_photo_that_waits(tmp_path):
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     first = desk.ticket("a", 1)
     runs = Runs()
     run = runs.begin("me")
-    order = Order("denoise", "denoise-compact")
+    order = RestoreJob("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
     events = in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun"))
-    assert next(events) == Waits(0)
+    assert next(events) == QueuePosition(0)
     threading.Timer(0.05, runs.stop, ["me"]).start()
     with pytest.raises(Cancelled):
         next(events)
@@ -211,8 +212,8 @@ def test_stop_reaches_a_photo_that_waits(tmp_path):
 
 
 def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
-    desk = Desk(small_at_once=1)
-    first, order = desk.ticket("a", 1), Order("denoise", "denoise-compact")
+    desk = FairQueue(small_at_once=1)
+    first, order = desk.ticket("a", 1), RestoreJob("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
     events = in_turn(desk, "gone", path, order, Run(), lambda *_: iter_of("made"))
     next(events)
@@ -234,12 +235,12 @@ def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
     ],
 )
 def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, large):
-    desk = Desk(small_at_once=1)
+    desk = FairQueue(small_at_once=1)
     assert desk.ticket("a", 1).wait(0)  # small ones have to wait now
-    order = Order(**{"task": "denoise", "weights": "denoise-compact"} | more)
+    order = RestoreJob(**{"task": "denoise", "weights": "denoise-compact"} | more)
     path = photo(tmp_path, *size)
     events = in_turn(desk, "b", path, order, Run(), lambda *_: iter_of("made"))
-    assert next(events) == ("made" if large else Waits(0))
+    assert next(events) == ("made" if large else QueuePosition(0))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "avif"])
@@ -259,6 +260,6 @@ def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
 def test_a_full_disk_is_told_before_the_photo_waits(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 10_000))
-    order, path = Order("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
+    order, path = RestoreJob("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
     with pytest.raises(InvalidRequest, match="its owner has to make room"):
-        next(in_turn(Desk(), "a", path, order, Run(), lambda *_: iter_of("made")))
+        next(in_turn(FairQueue(), "a", path, order, Run(), lambda *_: iter_of("made")))

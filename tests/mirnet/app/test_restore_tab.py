@@ -24,7 +24,15 @@ import mirnet
 from mirnet import TASKS
 from mirnet.app import health
 from mirnet.app import html as ui_html
-from mirnet.app.jobs import Order, Run, Runs, Shelf, choose_weights, restore_file, unused_name
+from mirnet.app.jobs import (
+    RestoreJob,
+    ResultCache,
+    Run,
+    Runs,
+    choose_weights,
+    restore_file,
+    unused_name,
+)
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.images.picture import MAX_PIXELS, Picture, read_image
 from mirnet.train.manifest import read_manifest
@@ -315,7 +323,7 @@ def test_choice_of_weights():
 
 def test_closing_a_run_stops_it():
     run = Run()
-    order = Order("denoise", "denoise-compact", tile_px=64, max_pixels=10**6)
+    order = RestoreJob("denoise", "denoise-compact", tile_px=64, max_pixels=10**6)
     events = restore_file(str(PHOTO), order, run)
     next(events)
     restoration = run.restoration
@@ -340,7 +348,7 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
 
     with gradio.Blocks() as page:
         tab = RestoreTab(page, 10**6, far_away)
-    order = Order("denoise", "denoise-compact", max_pixels=10**6)
+    order = RestoreJob("denoise", "denoise-compact", max_pixels=10**6)
     *tiles, result = tab.work(str(PHOTO), order, Run(), "me")
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"
@@ -353,7 +361,7 @@ def test_the_shelf_keeps_the_newest_within_its_memory():
         def __init__(self):
             self.picture = self.before = Picture(np.zeros((100, 100, 3), np.uint8))
 
-    shelf = Shelf(max_bytes=130_000)  # two results of 60 kB
+    shelf = ResultCache(max_bytes=130_000)  # two results of 60 kB
     results = [Result() for _ in range(3)]
     keys = [shelf.put(result) for result in results]
     assert shelf.get(keys[1]) is results[1]
@@ -361,7 +369,7 @@ def test_the_shelf_keeps_the_newest_within_its_memory():
     for gone in (keys[0], None, "guess"):
         with pytest.raises(InvalidRequest, match="press Restore again"):
             shelf.get(gone)
-    huge = Shelf(max_bytes=1)
+    huge = ResultCache(max_bytes=1)
     assert huge.get(huge.put(results[0])) is results[0]
 
 

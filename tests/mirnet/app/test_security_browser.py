@@ -13,12 +13,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from PIL import Image
-from tests.support.review_runs import with_pictures
 
 from eval.reports.export import export
 from eval.reports.html import html_report
 from eval.review.votes import Vote, all_votes
 from eval.runs.store import Row, Run, StoredRun
+from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
 from tests.support.runs_factory import method, sha, write_run
 

@@ -14,6 +14,13 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+
+from mirnet.errors import ImageRejected
+from mirnet.images import limits as image_bombs
+from mirnet.images.picture import SAVE_FORMATS, encode_image, read_image
+from tests.support import fuzz_image
+from tests.support.heif_boxes import ALPHA, grid, heif, nested, picture, size
+from tests.support.paths import ROOT
 from tests.support.picture_files import (
     A8,
     A16,
@@ -26,13 +33,6 @@ from tests.support.picture_files import (
     saved_heic,
     tiff,
 )
-
-from mirnet.errors import ImageRejected
-from mirnet.images import limits as image_bombs
-from mirnet.images.picture import SAVE_FORMATS, encode_image, read_image
-from tests.support import fuzz_image
-from tests.support.heif_boxes import ALPHA, grid, heif, nested, picture, size
-from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -120,7 +120,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_files_that_cost_much_are_refused_at_once(name, monkeypatch):
-    monkeypatch.setattr(image_bombs, "MOST_CHUNKS", 10_000)
+    monkeypatch.setattr(image_bombs, "MAX_CHUNKS", 10_000)
     data, why = BOMBS[name]
     peak = peak_bytes(lambda: rejected(data, "The picture"))
     assert why in str(outcome(data).__cause__)

@@ -9,13 +9,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from tests.support.tiled_networks import photo, psnr_db, whole
 from torch import nn
 from torch.nn.functional import leaky_relu
 
 from mirnet import memory as free_memory
 from mirnet.app import restore_tab as ui
-from mirnet.app.queue import Share
 from mirnet.cli import main as cli
 from mirnet.errors import InvalidRequest
 from mirnet.models import blocks as layers
@@ -23,6 +21,7 @@ from mirnet.models.global_pooling import Survey
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration import engines
+from mirnet.restoration.compute_lock import Share
 from mirnet.restoration.engines import (
     AUTO,
     ENGINES,
@@ -37,6 +36,7 @@ from mirnet.restoration.engines import (
 from mirnet.restoration.job import COMPUTE_LOCK, Cancelled, restore
 from mirnet.restoration.job import _free_bytes as free_bytes
 from mirnet.weights.load import load
+from tests.support.tiled_networks import photo, psnr_db, whole
 
 CPU = torch.device("cpu")
 HAS_BF16 = not reduced.missing_bf16(CPU)
@@ -45,7 +45,7 @@ HAS_BF16 = not reduced.missing_bf16(CPU)
 @pytest.fixture(autouse=True)
 def narrow_layers_too(monkeypatch):
     """Engines that leave narrow layers alone take them here, so that networks can be small."""
-    for name in ("FEWEST_CHANNELS", "FEWEST_COMPILED", "FEWEST_GROUPED"):
+    for name in ("MIN_CHANNELS", "MIN_COMPILED", "MIN_GROUPED"):
         monkeypatch.setattr(winograd, name, 16)
 
 
@@ -266,9 +266,9 @@ def test_streams_are_joined_by_the_reference_where_nothing_is_compiled(monkeypat
     ],
 )
 def test_only_what_it_can_compute_is_replaced(conv, compiled_fits, plain_fits, way, monkeypatch):
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 96)
-    monkeypatch.setattr(winograd, "FEWEST_COMPILED", 64)
-    monkeypatch.setattr(winograd, "FEWEST_GROUPED", 48)
+    monkeypatch.setattr(winograd, "MIN_CHANNELS", 96)
+    monkeypatch.setattr(winograd, "MIN_COMPILED", 64)
+    monkeypatch.setattr(winograd, "MIN_GROUPED", 48)
     assert winograd.fits(conv) is (compiled_fits if way == "compiled" else plain_fits)
 
 
@@ -402,8 +402,8 @@ def test_without_a_cache_times_are_taken_each_time(tmp_path, monkeypatch):
 
 def test_nothing_is_timed_where_no_engine_can_gain(weights_cache, monkeypatch):
     monkeypatch.setattr(auto, "_times", lambda *_: pytest.fail("timed"))
-    monkeypatch.setattr(winograd, "FEWEST_COMPILED", 96)
-    monkeypatch.setattr(winograd, "FEWEST_GROUPED", 96)
+    monkeypatch.setattr(winograd, "MIN_COMPILED", 96)
+    monkeypatch.setattr(winograd, "MIN_GROUPED", 96)
     assert auto.quickest(network(), CPU) == "torch"
     monkeypatch.setattr(winograd, "transforms", lambda: None)
     assert auto.quickest(load("denoise-compact").model, CPU) == "torch"  # all behind a stem

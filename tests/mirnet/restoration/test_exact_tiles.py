@@ -154,7 +154,7 @@ def test_windows_lie_on_the_grid_of_the_picture(high, wide, multiple, most_pixel
         assert y % multiple == x % multiple == 0
         assert 0 <= y <= height - windows.height and 0 <= x <= width - windows.width
     pixels = len(windows.starts) * windows.height * windows.width
-    assert len(windows.starts) <= seamless.FEWEST_WINDOWS or pixels <= most_pixels
+    assert len(windows.starts) <= seamless.MIN_WINDOWS or pixels <= most_pixels
     for side, region in zip((windows.height, windows.width), windows.region, strict=True):
         assert 0 <= region.start < region.stop <= side
 
@@ -242,7 +242,7 @@ def test_automatic_choice_weighs_what_halos_cost(tile_px, settings, chosen):
 
 @pytest.mark.parametrize(("name", "chosen"), [("v2-stem2", "fast"), ("v2", "exact")])
 def test_a_network_made_for_speed_restores_a_large_photo_once(name, chosen, monkeypatch):
-    monkeypatch.setattr("mirnet.restoration.job.LONGEST_WAIT_PIXELS", 300 * 400 - 1)
+    monkeypatch.setattr("mirnet.restoration.job.MAX_WAIT_PIXELS", 300 * 400 - 1)
     made = restore(photo(300, 400), weights=network(name), tile_px=224).result()
     assert made.tiling == chosen
 

@@ -597,7 +597,7 @@ def test_two_restorations_take_turns():
 
 def test_the_package_name_is_the_function_and_the_module():
     assert mirnet.restore(photo(), weights=Identity()).result().tiles == 1
-    assert mirnet.restoration.job.Restored.__name__ == "Restored"
+    assert mirnet.restoration.job.RestoreResult.__name__ == "RestoreResult"
     assert {"MIRNet", "MIRNetV2", "TASKS", "load_weights", "restore"} <= set(dir(mirnet))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = mirnet.nonsense

@@ -247,7 +247,7 @@ def test_a_header_of_another_length_is_refused(tmp_path, length):
 
 def test_a_file_of_countless_empty_tensors_is_refused(tmp_path):
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-    header = {f"t{number}": empty for number in range(checkpoints.MOST_TENSORS + 1)}
+    header = {f"t{number}": empty for number in range(checkpoints.MAX_TENSORS + 1)}
     with pytest.raises(CheckpointRejected, match="entries"):
         read_checkpoint(safetensors_file(tmp_path / "many.safetensors", header))
 
