@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..weights.store import file_sha256
 from ..errors import InvalidRequest
+from ..weights.store import file_sha256
 from .manifest import Package, read_manifest
 
 LONG_SIDE_PX = 2048
