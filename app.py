@@ -314,7 +314,9 @@ def main() -> None:
     on_space = "SPACE_ID" in os.environ
     share = flags.share and not on_space
     alone = flags.host in (None, "localhost", "127.0.0.1", "::1") and not share and not on_space
-    access = Access("operate" if alone else "run" if flags.allow_runs else "look", flags.operator)
+    access = Access(
+        "admin" if alone else "runner" if flags.allow_runs else "viewer", flags.operator
+    )
     service = Service(read_only=flags.read_only, local=alone)
     page = build(flags.max_pixels, service, flags.keep_hours, access)
     keep_results(service)

@@ -75,7 +75,7 @@ class Endpoints:
                 seed=seed,
                 title=title,
             )
-            run_id = self.service.start(order, self.rights.level(request), owner(request))
+            run_id = self.service.start(order, self.rights.role(request), owner(request))
             return self.status(run_id)
 
     def status(self, run: str) -> dict[str, Any]:

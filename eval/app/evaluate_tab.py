@@ -20,7 +20,7 @@ from eval.analysis.pictures import INPUT, TARGET
 from eval.analysis.published import published_beside
 from eval.analysis.tables import Metric, compare_runs, default_baseline, leader
 from eval.runs.store import Run, StoredRun
-from mirnet.app.auth import Access, Level, allows
+from mirnet.app.auth import Access, Role, allows
 from mirnet.errors import MIRNetError
 from mirnet.tasks import TASKS
 
@@ -238,10 +238,10 @@ class EvaluateTab:
                 "Verify a sample",
                 size="md",
                 elem_id="ev-verify",
-                interactive=self.rights.may("run"),
+                interactive=self.rights.may("runner"),
             )
             self.again = gr.Button("Resume", size="md", elem_id="ev-again", interactive=False)
-            may_delete = self.rights.may("operate")
+            may_delete = self.rights.may("admin")
             self.delete = gr.Button("Delete", size="md", visible=may_delete, elem_id="ev-delete")
             self.sure = gr.Checkbox(
                 False,
@@ -409,10 +409,10 @@ class EvaluateTab:
         """The page was opened: read the link, and look what is under way."""
         query = request.query_params
         update = self.running.arrived(request) | {self.run: gr.update(choices=self._run_choices())}
-        level = self.rights.level(request)
-        if level != self.rights.at_first:
-            may_delete = gr.update(visible=allows(level, "operate"))
-            update[self.check] = gr.update(interactive=allows(level, "run"))
+        role = self.rights.role(request)
+        if role != self.rights.at_first:
+            may_delete = gr.update(visible=allows(role, "admin"))
+            update[self.check] = gr.update(interactive=allows(role, "runner"))
             update |= {self.delete: may_delete, self.sure: may_delete}
         tab = query.get("tab", "")
         if tab in ("restore", "evaluate", "inside", "about", "review"):
@@ -557,12 +557,12 @@ class EvaluateTab:
         self._newest_fill.move_to_end(visitor)
         while len(self._newest_fill) > MAX_VISITORS:
             self._newest_fill.popitem(last=False)
-        for update in self._views(ViewState(*given), self.rights.level(request)):
+        for update in self._views(ViewState(*given), self.rights.role(request)):
             if self._newest_fill.get(visitor, mine) is not mine:
                 return
             yield update
 
-    def _views(self, ask: ViewState, level: Level) -> Iterator[Update]:
+    def _views(self, ask: ViewState, role: Role) -> Iterator[Update]:
         hidden = {self.head: gr.update(visible=ask.view != "run"), self.about: ""}
         if ask.view == "run":
             yield hidden
@@ -603,9 +603,9 @@ class EvaluateTab:
                 yield from self.votes.show(ask.run)
             elif ask.view == "runs":
                 yield {
-                    self.managed: ui_html.note(self._may(ask.run, level)),
+                    self.managed: ui_html.note(self._may(ask.run, role)),
                     self.again: gr.update(
-                        interactive=found.state in RESUMABLE and allows(level, "run")
+                        interactive=found.state in RESUMABLE and allows(role, "runner")
                     ),
                 }
         except MIRNetError as error:
@@ -713,11 +713,11 @@ class EvaluateTab:
             self.no_runs: none if history else NO_RUNS,
         }
 
-    def _may(self, run_id: str, level: Level) -> str:
+    def _may(self, run_id: str, role: Role) -> str:
         """What may be done with a run here, in words."""
         if self.service.read_only:
             return "This copy only shows results: nothing is recomputed, resumed or deleted here."
-        if not allows(level, "operate"):
+        if not allows(role, "admin"):
             return f"The run that is open, {run_id}; the owner of the machine deletes runs there:"
         return f"The run that is open, {run_id}:"
 
@@ -729,7 +729,7 @@ class EvaluateTab:
         yield ui_html.findings([], complete=False)
         rows = []
         try:
-            for finding in self.service.verify(run_id, level=self.rights.level(request)):
+            for finding in self.service.verify(run_id, role=self.rights.role(request)):
                 rows.append(finding)
                 yield ui_html.findings(rows, complete=False)
         except MIRNetError as error:
@@ -743,7 +743,7 @@ class EvaluateTab:
             words = "Choose a run first." if not run_id else "Tick the box first: it is for good."
             return {self.checks: ui_html.note(words, warn=True)}
         with told():
-            self.service.delete(run_id, self.rights.level(request))
+            self.service.delete(run_id, self.rights.role(request))
         return {
             self.sure: False,
             self.checks: ui_html.state(f"Run {run_id} is deleted.", "done"),

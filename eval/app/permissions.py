@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mirnet.app.auth import Access, Level, allows
+from mirnet.app.auth import Access, Role, allows
 
 from .run_queue import Service
 
@@ -20,13 +20,13 @@ class Permissions:
         self.access = access or Access(service.capped())
         self.at_first = service.capped(self.access.everyone)
 
-    def level(self, request: Any = None) -> Level:
+    def role(self, request: Any = None) -> Role:
         """What the sender of a request may do; nobody in particular without one."""
-        return self.service.capped(self.access.level(request))
+        return self.service.capped(self.access.role(request))
 
-    def may(self, wanted: Level, request: Any = None) -> bool:
+    def may(self, wanted: Role, request: Any = None) -> bool:
         """Whether that is enough."""
-        return allows(self.level(request), wanted)
+        return allows(self.role(request), wanted)
 
 
 def owner(request: Any) -> str:

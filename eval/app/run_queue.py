@@ -23,7 +23,7 @@ from eval.runs import runner
 from eval.runs.runner import ImageScored, RunConfig, begin, finish, go_on
 from eval.runs.store import Row, Run, RunStore, StoredRun
 from eval.runs.verify import Finding, verify
-from mirnet.app.auth import Level, allows
+from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest, MIRNetError
 
 State = Literal[
@@ -120,10 +120,10 @@ class Service:
         store: The runs.
         limits: Of every run.
         read_only: Whether nothing may be started, resumed, verified or deleted, by nobody.
-        local: Whether only this machine reaches the page: then whoever is not named by a `Level`
+        local: Whether only this machine reaches the page: then whoever is not named by a `Role`
             may do everything, and else run within limits.
 
-    Every method that does something takes the level of whoever asks (`mirnet.app.auth`).
+    Every method that does something takes the role of whoever asks (`mirnet.app.auth`).
     """
 
     def __init__(
@@ -147,24 +147,24 @@ class Service:
 
     # ------------------------------------------------------------ asking for runs
 
-    def capped(self, level: Level | None = None) -> Level:
-        """What somebody of a level may do here; a copy that is read-only allows nobody more."""
+    def capped(self, role: Role | None = None) -> Role:
+        """What somebody of a role may do here; a copy that is read-only allows nobody more."""
         if self.read_only:
-            return "look"
-        return level or ("operate" if self.local else "run")
+            return "viewer"
+        return role or ("admin" if self.local else "runner")
 
-    def limits_of(self, level: Level | None = None) -> Limits:
+    def limits_of(self, role: Role | None = None) -> Limits:
         """What one run of somebody may be."""
-        if self.local or not allows(self.capped(level), "operate"):
+        if self.local or not allows(self.capped(role), "admin"):
             return self.limits
         return Limits()
 
-    def start(self, order: RunConfig, level: Level | None = None, owner: str = "") -> str:
+    def start(self, order: RunConfig, role: Role | None = None, owner: str = "") -> str:
         """Check an order and put it into the queue.
 
         Args:
             order: What to run; `allow_code` is not taken from here.
-            level: Of whoever asks.
+            role: Of whoever asks.
             owner: Who may stop the run again, beside the operator.
 
         Returns:
@@ -174,11 +174,11 @@ class Service:
             InvalidRequest: It is over the limits, wrong, or nothing may be started here.
             BenchmarkUnavailable: The benchmark cannot be had.
         """
-        self._require_open(level)
-        limits = self.limits_of(level)
+        self._require_open(role)
+        limits = self.limits_of(role)
         if order.allow_code:
             raise InvalidRequest("Code of this machine is run from the command line only.")
-        if order.folder is not None and not allows(self.capped(level), "operate"):
+        if order.folder is not None and not allows(self.capped(role), "admin"):
             raise InvalidRequest("Folders of this machine cannot be named from here.")
         _check_limits(order, limits)
         with self._ordering:
@@ -194,15 +194,15 @@ class Service:
                 raise
         return stored.id
 
-    def resume(self, run_id: str, level: Level | None = None, owner: str = "") -> None:
+    def resume(self, run_id: str, role: Role | None = None, owner: str = "") -> None:
         """Go on with a run that was stopped, failed or interrupted.
 
         Raises:
             InvalidRequest: There is no such run, it cannot be gone on with, or nothing may be
                 started here.
         """
-        self._require_open(level)
-        limits = self.limits_of(level)
+        self._require_open(role)
+        limits = self.limits_of(role)
         with self._ordering:
             found = self.status(run_id)
             if found.state not in RESUMABLE:
@@ -217,18 +217,18 @@ class Service:
             self._require_room(limits)
             self._enqueue(self.store.run(run_id), found.run, limits, owner)
 
-    def stop(self, run_id: str, level: Level | None = None, owner: str = "") -> None:
+    def stop(self, run_id: str, role: Role | None = None, owner: str = "") -> None:
         """End a run after the picture under way, or take it out of the queue.
 
         Raises:
             InvalidRequest: There is no such run, it is not under way here, or somebody else's.
         """
-        may = self.capped(level)
-        if not allows(may, "run"):
+        may = self.capped(role)
+        if not allows(may, "runner"):
             raise InvalidRequest("Results can be looked at here: nothing can be stopped.")
         with self._lock:
             job = self._job(run_id)
-            if job is not None and not allows(may, "operate") and job.owner != owner:
+            if job is not None and not allows(may, "admin") and job.owner != owner:
                 raise InvalidRequest(
                     "Somebody else started this run: it ends by itself, and yours comes next."
                 )
@@ -244,13 +244,13 @@ class Service:
         if waited:
             finish(job.stored, "stopped", None)
 
-    def delete(self, run_id: str, level: Level | None = None) -> None:
+    def delete(self, run_id: str, role: Role | None = None) -> None:
         """Remove a run with all its pictures.
 
         Raises:
             InvalidRequest: There is no such run, it is under way, or deleting is off.
         """
-        if not allows(self.capped(level), "operate"):
+        if not allows(self.capped(role), "admin"):
             raise InvalidRequest("Deleting is off here: only the owner of the machine may do it.")
         found, stored = self.status(run_id), self.store.run(run_id)
         if found.under_way:
@@ -267,13 +267,13 @@ class Service:
         shutil.rmtree(aside, ignore_errors=True)
         self.frames.forget(run_id)
 
-    def verify(self, run_id: str, sample: int = 3, level: Level | None = None) -> Iterator[Finding]:
+    def verify(self, run_id: str, sample: int = 3, role: Role | None = None) -> Iterator[Finding]:
         """Recompute a sample of a run; see `eval.runs.verify.verify`.
 
         Raises:
             InvalidRequest: There is no such run, or nothing may be computed here.
         """
-        self._require_open(level)
+        self._require_open(role)
         yield from verify(self.store.run(run_id), sample=sample)
 
     def close(self, seconds: float = 10.0) -> None:
@@ -284,8 +284,8 @@ class Service:
         if thread is not None:
             thread.join(seconds)
 
-    def _require_open(self, level: Level | None) -> None:
-        if not allows(self.capped(level), "run"):
+    def _require_open(self, role: Role | None) -> None:
+        if not allows(self.capped(role), "runner"):
             who = (
                 "This copy only shows results"
                 if self.read_only

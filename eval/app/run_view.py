@@ -68,7 +68,7 @@ class RunView:
         self.followed = gr.State(None)  # id of the run whose progress is shown
         self.seen = gr.State((None, 0))
         self.timer = gr.Timer(TICK_SECONDS, active=False)
-        may_run = self.rights.may("run")
+        may_run = self.rights.may("runner")
         can_sign_in = self.rights.access.operator is not None
         self.only_look = gr.HTML(
             ui_html.only_look(self.service.read_only, can_sign_in), visible=not may_run
@@ -117,7 +117,7 @@ class RunView:
         )
         entry = get_benchmark(str(benchmark))
         self.facts = gr.HTML(
-            ui_html.benchmark_facts(entry, local=self.rights.may("operate")), elem_id="ev-facts"
+            ui_html.benchmark_facts(entry, local=self.rights.may("admin")), elem_id="ev-facts"
         )
         self.folder = gr.Textbox(
             label="Folder with the files, on this machine", visible=False, elem_id="ev-folder"
@@ -240,7 +240,7 @@ class RunView:
     ) -> Update:
         """Another benchmark: what it is, before anything is fetched."""
         entry = get_benchmark(benchmark)
-        local = self.rights.may("operate", request)
+        local = self.rights.may("admin", request)
         pairs = min(4, entry.pairs or 4)
         return {
             self.n: pairs,
@@ -263,7 +263,7 @@ class RunView:
         entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
         if entry.pairs:
             pairs = min(pairs, entry.pairs)
-        limits = self.service.limits_of(self.rights.level(request)).words()
+        limits = self.service.limits_of(self.rights.role(request)).words()
         return ui_html.estimate(self.service.estimate(entry, pairs, methods), pairs, limits)
 
     # ------------------------------------------------------------ running
@@ -305,7 +305,7 @@ class RunView:
                     folder=Path(named) if named and entry.brought else None,
                     title=title or "",
                 ),
-                self.rights.level(request),
+                self.rights.role(request),
                 owner(request),
             )
         except MIRNetError as error:
@@ -316,13 +316,13 @@ class RunView:
     def halt(self, run_id: str | None, request: gr.Request) -> Update:
         """Stop was pressed."""
         with told():
-            self.service.stop(str(run_id), self.rights.level(request), owner(request))
+            self.service.stop(str(run_id), self.rights.role(request), owner(request))
         return self._followed(run_id, 0)
 
     def go_on(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume was pressed."""
         with told():
-            self.service.resume(str(run_id), self.rights.level(request), owner(request))
+            self.service.resume(str(run_id), self.rights.role(request), owner(request))
         return self._followed(run_id, 0)
 
     def tick(self, run_id: str | None, seen: tuple) -> Any:
@@ -373,9 +373,9 @@ class RunView:
         """The page was opened: what a run would take, and what is under way."""
         update: Update = {}
         first = get_benchmark(str(default_benchmark(FIRST_TASK)))
-        may_run = self.rights.may("run", request)
-        if self.rights.level(request) != self.rights.at_first:
-            local = self.rights.may("operate", request)
+        may_run = self.rights.may("runner", request)
+        if self.rights.role(request) != self.rights.at_first:
+            local = self.rights.may("admin", request)
             update = {
                 self.only_look: gr.update(visible=not may_run),
                 self.ordering: gr.update(visible=may_run),

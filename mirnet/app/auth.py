@@ -14,9 +14,9 @@ from urllib.parse import parse_qs
 
 from mirnet.errors import InvalidRequest
 
-Level = Literal["look", "run", "operate"]
-"""What somebody may do, each level all of the one before. "look": restore, see stored runs, vote.
-"run": start, stop, resume and verify evaluations within limits. "operate": also without these
+Role = Literal["viewer", "runner", "admin"]
+"""What somebody may do, each role all of the one before. "viewer": restore, see stored runs, vote.
+"runner": start, stop, resume and verify evaluations within limits. "admin": also without these
 limits, delete runs, name folders of this machine, download weights."""
 SETTING = "MIRNET_OPERATOR"
 """Environment variable with the operator's NAME:PASSWORD."""
@@ -55,22 +55,22 @@ def parse_operator(text: str, of: str = "--operator") -> tuple[str, str]:
     return name, password
 
 
-def least(*levels: Level) -> Level:
-    """The lowest of some levels.
+def lowest(*roles: Role) -> Role:
+    """The lowest of some roles.
 
-    >>> least("operate", "look")
+    >>> lowest("admin", "viewer")
     'look'
     """
-    return min(levels, key=get_args(Level).index)
+    return min(roles, key=get_args(Role).index)
 
 
-def allows(level: Level, wanted: Level) -> bool:
-    """Whether a level is enough.
+def allows(role: Role, wanted: Role) -> bool:
+    """Whether a role is enough.
 
-    >>> allows("run", "operate"), allows("operate", "run")
+    >>> allows("runner", "admin"), allows("admin", "runner")
     (False, True)
     """
-    return get_args(Level).index(level) >= get_args(Level).index(wanted)
+    return get_args(Role).index(role) >= get_args(Role).index(wanted)
 
 
 class Access:
@@ -81,13 +81,13 @@ class Access:
         operator: Name and password of the operator; None: nobody can sign in.
     """
 
-    def __init__(self, everyone: Level = "look", operator: tuple[str, str] | None = None):
+    def __init__(self, everyone: Role = "viewer", operator: tuple[str, str] | None = None):
         self.everyone = everyone
         self.operator = operator
         self._until: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def level(self, request: Any) -> Level:
+    def role(self, request: Any) -> Role:
         """What the sender of a request may do.
 
         Args:
@@ -99,7 +99,7 @@ class Access:
             return self.everyone
         if not isinstance(cookies, Mapping):
             cookies = dict(cookies)
-        return "operate" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
+        return "admin" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
 
     def sign_in(self, name: str, password: str) -> str | None:
         """Check name and password; give the cookie's value where they are right."""
@@ -135,7 +135,7 @@ class Access:
 
         async def page(request: Any) -> Any:
             if request.method != "POST":
-                return HTMLResponse(self._form(allows(self.level(request), "operate")))
+                return HTMLResponse(self._form(allows(self.role(request), "admin")))
             form = parse_qs((await _body(request)).decode("utf-8", "replace"))
             if "out" in form:
                 self.sign_out(request.cookies.get(COOKIE))

@@ -26,7 +26,7 @@ from mirnet.weights import load as weights
 from .queue import FairQueue, QueueEntry
 
 if TYPE_CHECKING:
-    from mirnet.restoration.job import Restoration, RestoreResult, TileProgress
+    from mirnet.restoration.job import RestoreJob, RestoreResult, TileProgress
 
 MAX_BYTES = 600 * 2**20
 """How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
@@ -95,7 +95,7 @@ class ResultCache(LRUCache["RestoreResult"]):
 class Run:
     """One visitor's run, seen by its own event and by the Stop button."""
 
-    restoration: "Restoration | None" = None
+    restoration: "RestoreJob | None" = None
     """The photo being restored now."""
     ticket: QueueEntry | None = None
     """The photo that waits or is being restored, at the desk."""
@@ -153,7 +153,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class RestoreJob:
+class RestoreRequest:
     """What a person asked for."""
 
     task: str
@@ -194,12 +194,12 @@ class QueuePosition:
         return f"{self.before} photo{' is' if self.before == 1 else 's are'} before yours …"
 
 
-Work = Callable[[str, RestoreJob], "Generator[TileProgress | RestoreResult]"]
+Work = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult]"]
 """Restores one file: tile events, then the result."""
 
 
 def in_turn(
-    desk: FairQueue, visitor: str, path: str, order: RestoreJob, run: Run, work: Work
+    desk: FairQueue, visitor: str, path: str, order: RestoreRequest, run: Run, work: Work
 ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
     """Restore one file when its turn has come; closing the iterator gives its place back.
 
@@ -240,7 +240,7 @@ def in_turn(
 
 def restore_file(
     path: str,
-    order: RestoreJob,
+    order: RestoreRequest,
     run: Run,
     loaded: "weights.LoadedWeights | None" = None,
     device: str | None = None,

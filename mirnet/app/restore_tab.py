@@ -32,7 +32,7 @@ from . import html as ui_html
 from .auth import Access, allows
 from .jobs import (
     QueuePosition,
-    RestoreJob,
+    RestoreRequest,
     ResultCache,
     Run,
     Runs,
@@ -193,7 +193,7 @@ class RestoreTab:
             access: Who may download weights; everybody, by default.
         """
         self.max_pixels = max_pixels
-        self.access = access or Access("operate")
+        self.access = access or Access("admin")
         self._apart = apart
         self.shelf = ResultCache()
         self.runs = Runs()
@@ -204,7 +204,7 @@ class RestoreTab:
         self._add_endpoint()
 
     def work(
-        self, path: str, order: RestoreJob, run: Run, visitor: str
+        self, path: str, order: RestoreRequest, run: Run, visitor: str
     ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
         """Restore one file when it is its turn, here or where the accelerator is."""
         if self._apart:
@@ -601,7 +601,7 @@ class RestoreTab:
         }
 
     def _may_download(self, request: gr.Request | None) -> bool:
-        return allows(self.access.level(request), "operate")
+        return allows(self.access.role(request), "admin")
 
     def _note(self, task_id: str, weights_id: str | None, request: gr.Request | None = None) -> str:
         entry = catalogue.load_catalogue().get(weights_id or "")
@@ -708,7 +708,7 @@ class RestoreTab:
         try:
             if not chosen:
                 raise InvalidRequest("There is no photo yet: drop one, or click an example.")
-            order = RestoreJob(
+            order = RestoreRequest(
                 task_id,
                 choose_weights(task_id, weights_id),
                 float(strength),
@@ -783,7 +783,7 @@ class RestoreTab:
     def _run_many(
         self,
         paths: tuple[str, ...],
-        order: RestoreJob,
+        order: RestoreRequest,
         run: Run,
         visitor: str,
         save_format: str,
@@ -1009,7 +1009,7 @@ class RestoreTab:
         try:
             if image is None:
                 raise InvalidRequest("There is no photo: pass one as `image`.")
-            order = RestoreJob(
+            order = RestoreRequest(
                 task,
                 choose_weights(task, weights),
                 strength,

@@ -20,14 +20,14 @@ from mirnet.tasks import TASKS
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
-from .jobs import RestoreJob, Run, restore_file
+from .jobs import RestoreRequest, Run, restore_file
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mirnet.restoration.job import RestoreResult, TileProgress
 
-ZeroGPU = Callable[[str, RestoreJob], "Generator[TileProgress | RestoreResult | MIRNetError]"]
+ZeroGPU = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult | MIRNetError]"]
 """Restores one file: tile events, then the result, or the error that kept it from one."""
 
 START_SECONDS = 15
@@ -69,7 +69,7 @@ def place_weights(device: str) -> list[str]:
 
 
 def restore_apart(
-    path: str, order: RestoreJob
+    path: str, order: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
     """Restore one file, with nothing but plain values in and out.
 
@@ -91,7 +91,7 @@ def restore_apart(
 
 
 def restore_by(
-    apart: ZeroGPU, path: str, order: RestoreJob
+    apart: ZeroGPU, path: str, order: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult]":
     """Restore one file through a wrapped `restore_apart`; closing the iterator stops it there.
 
@@ -105,7 +105,7 @@ def restore_by(
             yield event
 
 
-def gpu_seconds(path: str, order: RestoreJob) -> int:
+def gpu_seconds(path: str, order: RestoreRequest) -> int:
     """For how long to borrow the GPU: enough for the photo, little enough to be let in soon.
 
     Args:

@@ -83,7 +83,7 @@ MAX_WAIT_PIXELS = 2_000_000
 
 @dataclass(frozen=True)
 class TileProgress:
-    """One event of a `Restoration`."""
+    """One event of a `RestoreJob`."""
 
     tile: int
     """How many tiles are done, from 1."""
@@ -216,7 +216,7 @@ class _Settings:
     engine: str
 
 
-class Restoration:
+class RestoreJob:
     """A restoration under way: an iterator of one `TileProgress` per tile and pass, and its result.
 
     The work is done while iterating, in the thread that iterates. `restore` makes these.
@@ -568,11 +568,11 @@ def restore(
     device: "str | torch.device | None" = None,
     tiling: str = "auto",
     engine: str = "auto",
-) -> Restoration:
+) -> RestoreJob:
     """Start restoring a photo of any size from 1x1 up.
 
     Settings are checked, the photo is read and the weights are loaded here; the network runs while
-    the returned `Restoration` is iterated. It sees sRGB values in [0, 1] as (1, 3, h, w) float32,
+    the returned `RestoreJob` is iterated. It sees sRGB values in [0, 1] as (1, 3, h, w) float32,
     pads each side to its own multiple by reflection and crops back; its output is clamped to [0, 1]
     and rounded to the depth of the source. Alpha, colour profile and EXIF pass by the network; a
     grey photo stays grey (mean of the three channels).
@@ -645,7 +645,7 @@ def restore(
     settings = _Settings(
         chosen, float(strength), bool(ensemble), tile_px, overlap_px, place, tiling, engine
     )
-    return Restoration(picture, network, settings)
+    return RestoreJob(picture, network, settings)
 
 
 def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -912,7 +912,7 @@ def _checked(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
 class _CallableModule(ModuleType):
     """Makes `mirnet.restore(...)` work although importing this module shadows the function."""
 
-    def __call__(self, *args, **kwargs) -> Restoration:
+    def __call__(self, *args, **kwargs) -> RestoreJob:
         """See the function `restore`."""
         return restore(*args, **kwargs)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mirnet.app.jobs import RestoreJob, Run, restore_file
+from mirnet.app.jobs import RestoreRequest, Run, restore_file
 from mirnet.images.picture import Picture, write_image
 from mirnet.restoration.engines import available
 from mirnet.restoration.job import restore
@@ -75,7 +75,7 @@ def overhead(
     with tempfile.TemporaryDirectory(prefix="mirnet-bench-") as folder:
         for name in weights:
             task = load(name).entry
-            order = RestoreJob(
+            order = RestoreRequest(
                 task.task if task else "denoise", name, same_size=True, max_pixels=10**8
             )
             for size in megapixels:
@@ -96,14 +96,14 @@ def overhead(
                 }
 
 
-def _library(source: Path, target: Path, order: RestoreJob) -> float:
+def _library(source: Path, target: Path, order: RestoreRequest) -> float:
     began = time.perf_counter()
     work = restore(source, order.task, weights=load(order.weights), same_size=True)
     work.result().save(target)
     return time.perf_counter() - began
 
 
-def _app(source: Path, target: Path, order: RestoreJob) -> float:
+def _app(source: Path, target: Path, order: RestoreRequest) -> float:
     began = time.perf_counter()
     for event in restore_file(str(source), order, Run()):
         if hasattr(event, "save"):

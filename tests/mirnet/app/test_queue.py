@@ -7,7 +7,7 @@ from collections import namedtuple
 import pytest
 from PIL import Image
 
-from mirnet.app.jobs import QueuePosition, RestoreJob, Run, Runs, in_turn
+from mirnet.app.jobs import QueuePosition, RestoreRequest, Run, Runs, in_turn
 from mirnet.app.queue import FairQueue
 from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
 from mirnet.images.picture import size_of
@@ -178,7 +178,7 @@ def photo(folder, width, height):
 def test_a_photo_tells_how_many_are_before_it_and_then_its_result(tmp_path):
     desk = FairQueue(small_at_once=1)
     others = [desk.ticket("a", 1), desk.ticket("b", 1)]
-    order = RestoreJob("denoise", "denoise-compact")
+    order = RestoreRequest("denoise", "denoise-compact")
     run = Run()
     events = in_turn(desk, "c", photo(tmp_path, 40, 30), order, run, lambda *_: iter_of("made"))
     assert next(events) == QueuePosition(1)
@@ -198,7 +198,7 @@ def test_stop_reaches_a_photo_that_waits(tmp_path):
     first = desk.ticket("a", 1)
     runs = Runs()
     run = runs.begin("me")
-    order = RestoreJob("denoise", "denoise-compact")
+    order = RestoreRequest("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
     events = in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun"))
     assert next(events) == QueuePosition(0)
@@ -213,7 +213,7 @@ def test_stop_reaches_a_photo_that_waits(tmp_path):
 
 def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
     desk = FairQueue(small_at_once=1)
-    first, order = desk.ticket("a", 1), RestoreJob("denoise", "denoise-compact")
+    first, order = desk.ticket("a", 1), RestoreRequest("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
     events = in_turn(desk, "gone", path, order, Run(), lambda *_: iter_of("made"))
     next(events)
@@ -237,7 +237,7 @@ def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
 def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, large):
     desk = FairQueue(small_at_once=1)
     assert desk.ticket("a", 1).wait(0)  # small ones have to wait now
-    order = RestoreJob(**{"task": "denoise", "weights": "denoise-compact"} | more)
+    order = RestoreRequest(**{"task": "denoise", "weights": "denoise-compact"} | more)
     path = photo(tmp_path, *size)
     events = in_turn(desk, "b", path, order, Run(), lambda *_: iter_of("made"))
     assert next(events) == ("made" if large else QueuePosition(0))
@@ -260,6 +260,6 @@ def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
 def test_a_full_disk_is_told_before_the_photo_waits(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 10_000))
-    order, path = RestoreJob("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
+    order, path = RestoreRequest("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
     with pytest.raises(InvalidRequest, match="its owner has to make room"):
         next(in_turn(FairQueue(), "a", path, order, Run(), lambda *_: iter_of("made")))

@@ -232,29 +232,29 @@ def request(**cookies: str) -> SimpleNamespace:
 
 
 def test_only_a_right_sign_in_makes_an_operator():
-    found = Access("look", ("anna", PASSWORD))
+    found = Access("viewer", ("anna", PASSWORD))
     for wrong in (("anna", ""), ("anna", "wrong"), ("", PASSWORD), ("anna:", PASSWORD[1:])):
         assert found.sign_in(*wrong) is None
     token = found.sign_in("anna", PASSWORD)
-    assert token and found.level(request(**{COOKIE: token})) == "operate"
+    assert token and found.role(request(**{COOKIE: token})) == "admin"
     for cookie in ("", "x", token[:-1], token + "x"):
-        assert found.level(request(**{COOKIE: cookie})) == "look"
-    assert found.level(None) == found.level(request()) == "look"
+        assert found.role(request(**{COOKIE: cookie})) == "viewer"
+    assert found.role(None) == found.role(request()) == "viewer"
     found.sign_out(token)
-    assert found.level(request(**{COOKIE: token})) == "look"
+    assert found.role(request(**{COOKIE: token})) == "viewer"
 
 
 def test_a_sign_in_ends_by_itself(monkeypatch):
-    found = Access("look", ("anna", PASSWORD))
+    found = Access("viewer", ("anna", PASSWORD))
     token = found.sign_in("anna", PASSWORD)
     later = access.time.monotonic() + access.SIGNED_IN_SECONDS
     monkeypatch.setattr(access.time, "monotonic", lambda: later)
-    assert found.level(request(**{COOKIE: str(token)})) == "look"
+    assert found.role(request(**{COOKIE: str(token)})) == "viewer"
 
 
 def test_without_an_operator_nobody_signs_in():
-    assert Access("look").sign_in("", "") is None
-    assert "Nobody can sign in" in Access("look")._form(False)
+    assert Access("viewer").sign_in("", "") is None
+    assert "Nobody can sign in" in Access("viewer")._form(False)
 
 
 @pytest.mark.parametrize("text", ["anna", "anna:", ":" + PASSWORD, "anna:short"])

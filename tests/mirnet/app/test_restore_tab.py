@@ -25,7 +25,7 @@ from mirnet import TASKS
 from mirnet.app import health
 from mirnet.app import html as ui_html
 from mirnet.app.jobs import (
-    RestoreJob,
+    RestoreRequest,
     ResultCache,
     Run,
     Runs,
@@ -323,7 +323,7 @@ def test_choice_of_weights():
 
 def test_closing_a_run_stops_it():
     run = Run()
-    order = RestoreJob("denoise", "denoise-compact", tile_px=64, max_pixels=10**6)
+    order = RestoreRequest("denoise", "denoise-compact", tile_px=64, max_pixels=10**6)
     events = restore_file(str(PHOTO), order, run)
     next(events)
     restoration = run.restoration
@@ -348,7 +348,7 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
 
     with gradio.Blocks() as page:
         tab = RestoreTab(page, 10**6, far_away)
-    order = RestoreJob("denoise", "denoise-compact", max_pixels=10**6)
+    order = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
     *tiles, result = tab.work(str(PHOTO), order, Run(), "me")
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"

@@ -61,7 +61,7 @@ def place(tmp_path_factory):
     write_run(folder / "runs", pairs=3, methods=METHODS, title="Three pictures")
     write_run(folder / "runs", pairs=2, methods=METHODS, status="stopped", id=GONE)
     write_run(folder / "runs", pairs=1, methods=METHODS, id=DELETED)
-    page, service = launched(folder, "look")
+    page, service = launched(folder, "viewer")
     yield SimpleNamespace(page=page, url=page.local_url, folder=folder, service=service)
     page.close()
     service.close()
@@ -270,7 +270,7 @@ def test_signing_out_ends_it(place):
 
 
 def test_visitors_run_small_evaluations_where_the_operator_says_so(tmp_path):
-    page, service = launched(tmp_path, "run")
+    page, service = launched(tmp_path, "runner")
     try:
         here = SimpleNamespace(page=page, url=page.local_url)
         client = Client(page.local_url, verbose=False)
@@ -281,27 +281,27 @@ def test_visitors_run_small_evaluations_where_the_operator_says_so(tmp_path):
         answer = json.dumps(call(here, stop, [status["run"]]))
         assert "Somebody else started this run" in answer or "not under way" in answer
         with pytest.raises(InvalidRequest, match="Deleting is off"):
-            service.delete(status["run"], "run")
+            service.delete(status["run"], "runner")
     finally:
         page.close()
         service.close()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "level", "alone"),
+    ("arguments", "environment", "role", "alone"),
     [
-        ([], {}, "operate", True),
-        (["--host", "localhost"], {}, "operate", True),
-        (["--host", "0.0.0.0"], {}, "look", False),
-        (["--share"], {}, "look", False),
-        ([], {"SPACE_ID": "a/b"}, "look", False),
-        (["--share", "--allow-runs"], {}, "run", False),
-        ([], {"SPACE_ID": "a/b", "MIRNET_ALLOW_RUNS": "1"}, "run", False),
-        (["--share", "--auth", "a:b"], {}, "look", False),
+        ([], {}, "admin", True),
+        (["--host", "localhost"], {}, "admin", True),
+        (["--host", "0.0.0.0"], {}, "viewer", False),
+        (["--share"], {}, "viewer", False),
+        ([], {"SPACE_ID": "a/b"}, "viewer", False),
+        (["--share", "--allow-runs"], {}, "runner", False),
+        ([], {"SPACE_ID": "a/b", "MIRNET_ALLOW_RUNS": "1"}, "runner", False),
+        (["--share", "--auth", "a:b"], {}, "viewer", False),
     ],
 )
 def test_who_may_do_what_follows_from_how_the_app_is_started(
-    arguments, environment, level, alone, monkeypatch, capsys
+    arguments, environment, role, alone, monkeypatch, capsys
 ):
     import gradio
 
@@ -324,8 +324,8 @@ def test_who_may_do_what_follows_from_how_the_app_is_started(
         monkeypatch.setenv(name, value)
     app.main()
     _, service, _, access = kept[0]
-    assert (access.everyone, access.operator) == (level, LOGIN)
-    assert service.capped(access.everyone) == level
+    assert (access.everyone, access.operator) == (role, LOGIN)
+    assert service.capped(access.everyone) == role
     guard = seen["app_kwargs"]["middleware"][0].kwargs
     assert guard == {"alone": alone, "closed": "--auth" in arguments, "space": bool(environment)}
     said = capsys.readouterr().out
@@ -611,7 +611,7 @@ def test_uploads_and_results_are_deleted_after_the_stated_time(
     monkeypatch.setattr(app, "SWEEP_SECONDS", 1)
     monkeypatch.setattr(app, "BROKEN_OFF_SECONDS", 2)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    page, service = launched(tmp_path, "look", keep_hours=2 / 3600)
+    page, service = launched(tmp_path, "viewer", keep_hours=2 / 3600)
     try:
         client = Client(page.local_url, verbose=False, download_files=False)
         before = contents(tmp_path / "cache")

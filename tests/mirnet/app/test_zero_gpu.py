@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from mirnet import restore
-from mirnet.app.jobs import RestoreJob
+from mirnet.app.jobs import RestoreRequest
 from mirnet.app.space import stage
 from mirnet.app.zero_gpu import MAX_SECONDS, gpu_seconds
 from tests.support.paths import ROOT
@@ -129,14 +129,18 @@ def test_the_gpu_is_borrowed_for_as_long_as_the_photo_needs(tmp_path):
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     Image.new("RGB", (1000, 1000)).save(small)
     Image.new("RGB", (4000, 3000)).save(large)
-    ours, papers = RestoreJob("denoise", "denoise-compact"), RestoreJob("denoise", "denoise-v1")
+    ours, papers = (
+        RestoreRequest("denoise", "denoise-compact"),
+        RestoreRequest("denoise", "denoise-v1"),
+    )
     assert gpu_seconds(str(small), ours) < gpu_seconds(str(large), ours)
     assert gpu_seconds(str(small), ours) < gpu_seconds(str(small), papers)
-    four_times = gpu_seconds(str(small), RestoreJob("sr-x2", "sr-x2-compact"))
-    same_size = gpu_seconds(str(small), RestoreJob("sr-x2", "sr-x2-compact", same_size=True))
+    four_times = gpu_seconds(str(small), RestoreRequest("sr-x2", "sr-x2-compact"))
+    same_size = gpu_seconds(str(small), RestoreRequest("sr-x2", "sr-x2-compact", same_size=True))
     assert four_times > same_size == gpu_seconds(str(small), ours)
     assert (
-        gpu_seconds(str(large), RestoreJob("denoise", "denoise-v1", ensemble=True)) == MAX_SECONDS
+        gpu_seconds(str(large), RestoreRequest("denoise", "denoise-v1", ensemble=True))
+        == MAX_SECONDS
     )
     assert gpu_seconds(str(tmp_path / "none"), ours) == gpu_seconds(str(large), ours)
-    assert gpu_seconds(str(small), RestoreJob("no-task", "none")) > 0
+    assert gpu_seconds(str(small), RestoreRequest("no-task", "none")) > 0

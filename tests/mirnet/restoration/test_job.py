@@ -452,7 +452,7 @@ def test_memory_that_runs_out_beside_the_network_is_a_sentence_too(monkeypatch):
     def exhausted(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9999 bytes")
 
-    monkeypatch.setattr(mirnet.restoration.job.Restoration, "_condition", exhausted)
+    monkeypatch.setattr(mirnet.restoration.job.RestoreJob, "_condition", exhausted)
     work = restore(photo(), weights=tiny())
     for ask in (work.__next__, work.result):
         with pytest.raises(InvalidRequest, match="not enough memory to restore this photo"):
