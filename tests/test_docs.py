@@ -15,7 +15,9 @@ from tests.support.paths import ROOT
 
 DOCS = ROOT / "mirnet" / "docs"
 PAGES = [*DOCS.glob("*.md"), *(ROOT / "eval" / "docs").glob("*.md"), *ROOT.glob(".github/*.md")]
-PAIR = [ROOT / "tests" / "protocols" / f"noise_{role}.png" for role in ("restored", "target")]
+PAIR = [
+    ROOT / "tests/mirnet/metrics/reference" / f"noise_{role}.png" for role in ("restored", "target")
+]
 
 
 def words(text: str) -> str:
@@ -115,9 +117,9 @@ def test_flags_in_the_documents_exist(monkeypatch):
 def test_the_papers_are_cited_as_the_networks_name_them():
     readme = (ROOT / "README.md").read_text()
     entries = re.findall(r"@\w+\{\w+,.*?\n\}", readme, re.S)
-    for entry, module in zip(entries, ("model", "model_v2"), strict=True):
+    for entry, module in zip(entries, ("mirnet", "mirnet_v2"), strict=True):
         title, venue_year = re.search(
-            r': "(.+?)" \((.+?)\)', (ROOT / "mirnet" / f"{module}.py").read_text()
+            r': "(.+?)" \((.+?)\)', (ROOT / "mirnet/models" / f"{module}.py").read_text()
         ).groups()
         assert f"title     = {{{title}}}" in entry
         assert f"year      = {{{venue_year.split()[1]}}}" in entry

@@ -577,7 +577,7 @@ class RestoreTab:
 
         def work() -> None:
             with self._warming:
-                importlib.import_module("mirnet.restore")
+                importlib.import_module("mirnet.restoration.job")
                 importlib.import_module("mirnet.restoration.engines.winograd").compile_ahead()
 
         threading.Thread(target=work, name="warm-up", daemon=True).start()

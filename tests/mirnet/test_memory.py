@@ -16,7 +16,7 @@ THREADS = """
 import sys, threading
 import numpy as np, psutil
 from mirnet.memory import use_few_arenas
-from mirnet.restore import restore
+from mirnet import restore
 if sys.argv[1] == "few":
     assert use_few_arenas()
 photo = np.random.default_rng(0).integers(0, 256, (360, 480, 3)).astype(np.uint8)

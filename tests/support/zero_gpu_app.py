@@ -41,7 +41,7 @@ def move(callback=None):
 gpu.init = lambda uuid: None
 gpu.move = move
 
-from mirnet import restore as restore_module  # noqa: E402
+from mirnet.restoration import job as restore_module  # noqa: E402
 from mirnet.restoration.compute_lock import Share  # noqa: E402
 from mirnet.weights import load as weights  # noqa: E402
 

@@ -341,7 +341,7 @@ def test_what_is_recorded_of_a_network():
 
 
 def test_above_the_limit_a_picture_is_cut_into_tiles(monkeypatch):
-    from mirnet import restore as module
+    from mirnet.restoration import job as module
 
     monkeypatch.setattr(module, "automatic_tile_px", lambda model, available: 64)
     monkeypatch.setattr(module, "fits_whole", lambda *size_and_memory: False)

@@ -40,7 +40,7 @@ def test_this_checkout_can_be_staged_and_is_small():
     staged = {file.path: file.size for file in space.stage()}
     assert {
         "app.py",
-        "mirnet/weights/denoise-compact.safetensors",
+        "mirnet/weights/files/denoise-compact.safetensors",
         "eval/app/evaluate_tab.py",
     } <= set(staged)
     assert not [path for path in staged if path.startswith(("tests/", ".", "runs/", "data/"))]

@@ -373,8 +373,8 @@ def test_the_fuzzer_finds_what_it_is_for(target, words):
 def test_memory_that_the_parent_kept_does_not_hide_what_an_input_takes():
     code = """
 import sys
-sys.path.insert(0, "tests")
-import fuzz_image, test_uploads
+from tests.mirnet.app import test_uploads
+from tests.support import fuzz_image
 from mirnet.memory import keep_freed_memory
 keep_freed_memory()
 blocks = [bytearray(b"x") * 100_000_000 for _ in range(4)]

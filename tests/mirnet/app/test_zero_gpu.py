@@ -73,8 +73,8 @@ def space(lender, busy, tmp_path):
     for file in stage():
         (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.source, folder / file.path)
-    (folder / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "zero_gpu_app.py", folder / "tests")
+    (folder / "tests/support").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/support/zero_gpu_app.py", folder / "tests/support")
     with running_app(
         "tests/support/zero_gpu_app.py",
         folder,

@@ -665,7 +665,7 @@ def test_endpoint_tells_what_the_library_found(client):
         (None, {"task": "denoise", "weights": ""}, "There is no photo yet"),
         (PHOTO, {"task": "denoise", "weights": "sr-x2-compact"}, "cannot use the weights"),
         (PHOTO, {"task": "denoise", "weights": "/etc/passwd"}, "cannot use the weights"),
-        (__file__, {"task": "denoise", "weights": ""}, "test_inside"),
+        (__file__, {"task": "denoise", "weights": ""}, "test_trace"),
     ],
 )
 def test_endpoint_refuses_in_words(client, image, settings, words):

@@ -604,7 +604,7 @@ def test_the_package_name_is_the_function_and_the_module():
 
 
 def test_the_examples_in_the_documentation_are_true():
-    module = sys.modules["mirnet.restore"]
+    module = sys.modules["mirnet.restoration.job"]
     outcome = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert outcome.attempted >= 4 and outcome.failed == 0
 
@@ -614,7 +614,7 @@ def test_the_examples_in_the_documentation_are_true():
 MEASURE = """
 import resource, sys
 import numpy as np
-from mirnet.restore import restore, automatic_tile_px
+from mirnet.restoration.job import restore, automatic_tile_px
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 kind, source = sys.argv[1:]

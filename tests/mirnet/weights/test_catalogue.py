@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -211,19 +210,9 @@ def test_ids_are_used_once(tmp_path):
 
 def test_listing_imports_neither_torch_nor_network_libraries():
     code = (
-        "import sys; from mirnet import catalogue, weights; catalogue.load_catalogue();"
+        "import sys; from mirnet.weights import catalogue, load; catalogue.load_catalogue();"
         "heavy = {'torch', 'pooch', 'gdown', 'requests', 'huggingface_hub', 'gradio'};"
         "print(sorted(heavy & sys.modules.keys()))"
     )
-    root = ROOT
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-def test_the_module_wins_over_the_data_folder_of_the_same_name():
-    from mirnet.weights import load as weights
-
-    assert Path(weights.__file__).name == "weights.py"
-    folder = Path(weights.__file__).with_suffix("")
-    assert folder == catalogue.EMBEDDED_FOLDER
-    assert not (folder / "__init__.py").exists()

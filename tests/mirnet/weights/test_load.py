@@ -360,7 +360,7 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from mirnet import catalogue, weights
+from mirnet.weights import catalogue, load as weights
 catalogue.CATALOGUE_FILE = Path(sys.argv[1])
 for event in weights.fetch("test-v2"):
     print(event.state, flush=True)
