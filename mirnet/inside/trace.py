@@ -40,7 +40,7 @@ MAX_PX = 512
 MAX_PX_PAPER = 256
 """The same for the papers' networks on a CPU: 256 x 172 pixels took MIRNet a minute on a busy core.
 """
-MIN_PX, MAX_PX = 32, 2048
+MIN_SIDE_PX, MAX_SIDE_PX = 32, 2048
 """What `max_px` may be; the records of a pass need about 10 bytes a pixel and block."""
 
 Name = Literal[
@@ -151,7 +151,7 @@ def trace(
         image: What `mirnet.images.picture.read_image` takes.
         task: Id of a task (`mirnet.TASKS`).
         weights: What `mirnet.restore` takes; None for the task's own.
-        max_px: Longest side of what goes into the network, `MIN_PX` to `MAX_PX`; None for
+        max_px: Longest side of what goes into the network, `MIN_SIDE_PX` to `MAX_SIDE_PX`; None for
             `automatic_px`.
         max_pixels: Most pixels accepted in the photo.
 
@@ -168,10 +168,10 @@ def trace(
     scale = get_task(task).scale
     if image is None:
         raise InvalidRequest("There is no photo yet: add one, or click an example.")
-    if max_px is not None and not (isinstance(max_px, int) and MIN_PX <= max_px <= MAX_PX):
+    if max_px is not None and not (isinstance(max_px, int) and MIN_SIDE_PX <= max_px <= MAX_SIDE_PX):
         raise InvalidRequest(
             f"The longest side {max_px!r} does not fit: choose a whole number of pixels from "
-            f"{MIN_PX} to {MAX_PX}."
+            f"{MIN_SIDE_PX} to {MAX_SIDE_PX}."
         )
     loaded = _loaded(weights, get_task(task).default_weights)
     given = loaded.model if isinstance(loaded, LoadedWeights) else loaded
