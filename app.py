@@ -94,8 +94,8 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
-        service: An `eval.app.run_queue.Service` for the Evaluate tab; one that anybody may reach by
-            default.
+        service: An `eval.app.run_queue.RunQueue` for the Evaluate tab; by default one that anybody
+            may reach.
         keep_hours: How long uploads and results lie on the server.
         access: An `Access`, who may do what; by default all may do what the service allows.
 
@@ -106,13 +106,13 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
 
     from eval.app.evaluate_tab import EvaluateTab
     from eval.app.review_tab import build as build_review
-    from eval.app.run_queue import Service
+    from eval.app.run_queue import RunQueue
     from mirnet.app import health
     from mirnet.app import html as ui_html
     from mirnet.app.inside_tab import build as build_inside
     from mirnet.app.restore_tab import RestoreTab
 
-    service = service or Service(local=False)
+    service = service or RunQueue(local=False)
     access = access or Access(service.capped())
 
     keep_seconds = max(round(keep_hours * 3600), 1)
@@ -302,7 +302,7 @@ def health_route():
 
 def main() -> None:
     """Start the page and stay until Ctrl+C."""
-    from eval.app.run_queue import Service, warm_up
+    from eval.app.run_queue import RunQueue, warm_up
     from mirnet.app.cleanup import own_folder
     from mirnet.memory import keep_freed_memory, use_few_arenas
 
@@ -317,7 +317,7 @@ def main() -> None:
     access = Access(
         "admin" if alone else "runner" if flags.allow_runs else "viewer", flags.operator
     )
-    service = Service(read_only=flags.read_only, local=alone)
+    service = RunQueue(read_only=flags.read_only, local=alone)
     page = build(flags.max_pixels, service, flags.keep_hours, access)
     keep_results(service)
     page.launch(

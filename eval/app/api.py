@@ -12,14 +12,14 @@ from eval.methods.registry import list_methods
 from eval.runs.runner import RunConfig
 
 from .permissions import Permissions, owner
-from .run_queue import Service
+from .run_queue import RunQueue
 from .widgets import told
 
 
 class Endpoints:
     """Adds the endpoints to the page that is being built."""
 
-    def __init__(self, service: Service, rights: Permissions | None = None):
+    def __init__(self, service: RunQueue, rights: Permissions | None = None):
         """Add them.
 
         Args:

@@ -29,7 +29,7 @@ from .api import Endpoints
 from .images_view import PicturesView
 from .permissions import Permissions
 from .review_tab import build_results
-from .run_queue import RESUMABLE, Service, State
+from .run_queue import RESUMABLE, RunQueue, State
 from .run_view import RunView
 from .scripts import CLICK_FILE, COPY_LINK, MEASURE_ROOM, SAVE_PLOT, SCRIPT, SHOW_LINK
 from .tables import BOARD, HISTORY, board_value, changes_value, history_row, history_value, safe_csv
@@ -65,7 +65,7 @@ class EvaluateTab:
     """Builds the tab inside the current `gr.Blocks` and answers its events."""
 
     def __init__(
-        self, page: gr.Blocks, tabs: gr.Tabs, service: Service, access: Access | None = None
+        self, page: gr.Blocks, tabs: gr.Tabs, service: RunQueue, access: Access | None = None
     ):
         """Build the tab.
 

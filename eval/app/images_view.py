@@ -33,7 +33,7 @@ from eval.runs.store import Row, Run, StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
 
 from . import html as ui_html
-from .run_queue import Service
+from .run_queue import RunQueue
 from .scripts import MEASURE_ROOM
 from .tables import pairs_value
 from .view_state import LOOKS, WHICH, ViewState
@@ -48,7 +48,7 @@ ENDS = {INPUT: "Input", TARGET: "Target"}
 class PicturesView:
     """Builds the view inside the current tab and shows what is asked for."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: RunQueue):
         """Build the view.
 
         Args:

@@ -1,10 +1,10 @@
-"""What whoever sends a request may do with runs; see `mirnet.app.auth` and `service.Service`."""
+"""What whoever sends a request may do with runs; see `mirnet.app.auth` and `service.RunQueue`."""
 
 from typing import Any
 
 from mirnet.app.auth import Access, Role, allows
 
-from .run_queue import Service
+from .run_queue import RunQueue
 
 
 class Permissions:
@@ -15,7 +15,7 @@ class Permissions:
         access: Who is who; by default everybody may do what the service allows.
     """
 
-    def __init__(self, service: Service, access: Access | None = None):
+    def __init__(self, service: RunQueue, access: Access | None = None):
         self.service = service
         self.access = access or Access(service.capped())
         self.at_first = service.capped(self.access.everyone)

@@ -113,7 +113,7 @@ class _Job:
     words: str = ""
 
 
-class Service:
+class RunQueue:
     """Starts, stops and tells about runs.
 
     Args:

@@ -17,7 +17,7 @@ from mirnet.tasks import TASKS
 
 from . import html as ui_html
 from .permissions import Permissions, owner
-from .run_queue import RESUMABLE, Service, Snapshot, default_benchmark, default_methods
+from .run_queue import RESUMABLE, RunQueue, Snapshot, default_benchmark, default_methods
 from .scripts import SHOW_PROGRESS
 from .widgets import PRIVATE, Update, shown, told, words
 
@@ -38,7 +38,7 @@ class RunView:
 
     def __init__(
         self,
-        service: Service,
+        service: RunQueue,
         rights: Permissions,
         run: gr.Dropdown,
         run_choices: Callable[[], list[tuple[str, str]]],

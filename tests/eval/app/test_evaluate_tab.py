@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 
 import app
 from eval.app.evaluate_tab import EvaluateTab
-from eval.app.run_queue import Limits, Service
+from eval.app.run_queue import Limits, RunQueue
 from eval.app.view_state import ViewState
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
@@ -23,10 +23,10 @@ METHODS = tuple(method(name) for name in ("identity", "clahe", "ours"))
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory) -> Service:
+def service(tmp_path_factory) -> RunQueue:
     folder = tmp_path_factory.mktemp("state") / "runs"
     write_run(folder, pairs=6, methods=METHODS, title="Six pictures")
-    return Service(RunStore(folder), Limits(pairs=5))
+    return RunQueue(RunStore(folder), Limits(pairs=5))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def client(service):
     service.close()
 
 
-def made(service: Service) -> EvaluateTab:
+def made(service: RunQueue) -> EvaluateTab:
     with gr.Blocks() as page:
         return EvaluateTab(page, gr.Tabs(), service)
 
@@ -140,7 +140,7 @@ def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
 def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
     write_run(tmp_path, methods=METHODS, title="Before")
     write_run(tmp_path, methods=METHODS, title="LRUCache", id=OTHER)
-    running = made(Service(RunStore(tmp_path))).running
+    running = made(RunQueue(RunStore(tmp_path))).running
     update = running.arrived()
     assert update[running.followed] == OTHER and "LRUCache" in update[running.table]
     assert update[running.opens]["visible"]
@@ -192,7 +192,7 @@ def test_opening_without_a_link_changes_no_tab(service):
 
 def test_a_read_only_page_offers_nothing_to_press(tmp_path):
     write_run(tmp_path, methods=METHODS)
-    tab = made(Service(RunStore(tmp_path), read_only=True))
+    tab = made(RunQueue(RunStore(tmp_path), read_only=True))
     assert not tab.check.interactive and not tab.delete.visible
     with pytest.raises(gr.Error, match="only shows results"):
         tab.programs.start("mini-retouch", ["identity"])
@@ -201,7 +201,7 @@ def test_a_read_only_page_offers_nothing_to_press(tmp_path):
 
 def test_deleting_needs_the_box_ticked(tmp_path):
     write_run(tmp_path, methods=METHODS)
-    tab = made(Service(RunStore(tmp_path)))
+    tab = made(RunQueue(RunStore(tmp_path)))
     assert "Choose a run first" in tab.remove(None, True)[tab.checks]
     assert "Tick the box first" in tab.remove(RUN, False)[tab.checks]
     assert len(tab.service.history()) == 1

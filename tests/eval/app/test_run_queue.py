@@ -23,7 +23,7 @@ from eval.analysis.pictures import (
     untouched,
 )
 from eval.app import run_queue as service
-from eval.app.run_queue import Limits, Service
+from eval.app.run_queue import Limits, RunQueue
 from eval.data.benchmarks import get_benchmark
 from eval.runs.runner import RunConfig, begin, go_on
 from eval.runs.store import RunStore
@@ -37,7 +37,7 @@ def order(n: int = 2, methods: tuple[str, ...] = METHODS, **changes) -> RunConfi
     return RunConfig(get_benchmark("mini-retouch"), methods, n=n, **changes)
 
 
-def ended(found: Service, run_id: str, seconds: float = 60):
+def ended(found: RunQueue, run_id: str, seconds: float = 60):
     """How a run stands once it is not under way any more."""
     end = time.monotonic() + seconds
     while (snapshot := found.status(run_id)).under_way and time.monotonic() < end:
@@ -65,7 +65,7 @@ def gate(monkeypatch):
 
 
 def test_a_run_goes_on_in_the_background_until_it_is_done(store):
-    found = Service(store)
+    found = RunQueue(store)
     run_id = found.start(order())
     snapshot = ended(found, run_id)
     assert (snapshot.state, snapshot.done, snapshot.total) == ("done", 4, 4)
@@ -74,7 +74,7 @@ def test_a_run_goes_on_in_the_background_until_it_is_done(store):
 
 
 def test_stop_keeps_what_was_made_and_resume_makes_the_rest(store, gate):
-    found = Service(store)
+    found = RunQueue(store)
     run_id = found.start(order())
     gate.release()
     while not found.status(run_id).done:
@@ -89,7 +89,7 @@ def test_stop_keeps_what_was_made_and_resume_makes_the_rest(store, gate):
 
 
 def test_one_run_at_a_time_and_the_queue_has_an_end(store, gate):
-    found = Service(store, Limits(queued=2))
+    found = RunQueue(store, Limits(queued=2))
     first, second = found.start(order()), found.start(order())
     while found.current() != first:
         time.sleep(0.02)
@@ -104,17 +104,17 @@ def test_one_run_at_a_time_and_the_queue_has_an_end(store, gate):
 
 
 def test_limits_are_told_before_anything_is_made(store):
-    found = Service(store, Limits(pairs=3))
+    found = RunQueue(store, Limits(pairs=3))
     with pytest.raises(InvalidRequest, match="at most 3"):
         found.start(order(n=4))
     with pytest.raises(InvalidRequest, match="fewer pairs or methods"):
-        Service(store, Limits(megapixels=0.1)).start(order(n=4))
+        RunQueue(store, Limits(megapixels=0.1)).start(order(n=4))
     assert store.headers() == [] and "3 pairs" in found.limits.words()
 
 
 def test_a_run_that_nobody_works_on_is_interrupted_and_can_be_resumed(store):
     stored = begin(store, order())
-    found = Service(store)
+    found = RunQueue(store)
     assert found.status(stored.id).state == "interrupted"
     with stored.lock():
         assert found.status(stored.id).state == "elsewhere"
@@ -125,7 +125,7 @@ def test_a_run_that_nobody_works_on_is_interrupted_and_can_be_resumed(store):
 def test_a_run_that_cannot_begin_says_why(store, monkeypatch):
     stored = begin(store, order())
     (stored.folder / "pairs.json").write_text('["gone"]')
-    found = Service(store)
+    found = RunQueue(store)
     found.resume(stored.id)
     snapshot = ended(found, stored.id)
     assert snapshot.state == "failed" and "start a new run" in snapshot.words
@@ -133,7 +133,7 @@ def test_a_run_that_cannot_begin_says_why(store, monkeypatch):
 
 def test_read_only_starts_resumes_verifies_and_deletes_nothing(store):
     stored = write_run(store.folder)
-    found = Service(store, read_only=True)
+    found = RunQueue(store, read_only=True)
     for forbidden in (
         lambda: found.start(order()),
         lambda: found.resume(stored.id),
@@ -148,7 +148,7 @@ def test_read_only_starts_resumes_verifies_and_deletes_nothing(store):
 
 def test_strangers_neither_delete_nor_name_folders_nor_run_code(store, tmp_path):
     stored = write_run(store.folder)
-    found = Service(store, local=False)
+    found = RunQueue(store, local=False)
     with pytest.raises(InvalidRequest, match="Deleting is off"):
         found.delete(stored.id)
     with pytest.raises(InvalidRequest, match="Folders"):
@@ -160,19 +160,19 @@ def test_strangers_neither_delete_nor_name_folders_nor_run_code(store, tmp_path)
 def test_the_owner_deletes_a_run_and_nothing_else(store):
     stored = write_run(store.folder)
     other = write_run(store.folder, id="20260102-120000-abcdef")
-    Service(store).delete(stored.id)
+    RunQueue(store).delete(stored.id)
     assert [run.id for run in store.headers()] == [other.id]
 
 
 @pytest.mark.parametrize("wrong", ["", "..", "../x", "nothing", "<b>", "a" * 99, "x\x00y"])
 def test_a_wrong_id_is_told_without_naming_a_folder(store, wrong):
     with pytest.raises(InvalidRequest) as told:
-        Service(store).status(wrong)
+        RunQueue(store).status(wrong)
     assert str(store.folder) not in str(told.value)
 
 
 def test_the_estimate_takes_what_this_machine_measured_and_marks_guesses(store):
-    found = Service(store)
+    found = RunQueue(store)
     bench = get_benchmark("mini-retouch")
     before = found.estimate(bench, 4, ["identity", "clahe"])
     assert before.guessed == ("identity", "clahe") and before.size_known
@@ -211,7 +211,7 @@ def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monke
 
 
 def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(store):
-    found = Service(store)
+    found = RunQueue(store)
     run_id = found.start(order(n=1))
     assert ended(found, run_id).state == "done"
     stored = found.stored(run_id)
@@ -225,7 +225,7 @@ def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(store):
 
 
 def test_the_picture_of_the_method_that_changes_nothing_is_the_input(store):
-    found = Service(store)
+    found = RunQueue(store)
     run_id = found.start(order(n=1))
     assert ended(found, run_id).state == "done"
     stored = found.stored(run_id)

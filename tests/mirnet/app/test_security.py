@@ -20,7 +20,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
-from eval.app.run_queue import PUBLIC, Service
+from eval.app.run_queue import PUBLIC, RunQueue
 from eval.runs.store import RunStore
 from mirnet.app import html as ui_html
 from mirnet.app import space
@@ -42,7 +42,7 @@ METHODS = tuple(method(name) for name in ("identity", "clahe"))
 def launched(folder: Path, everyone: str, keep_hours: float = 2.0, **options):
     """A page that strangers reach."""
     access = Access(everyone, LOGIN)
-    service = Service(RunStore(folder / "runs"), local=False)
+    service = RunQueue(RunStore(folder / "runs"), local=False)
     page = app.build(1_000_000, service, keep_hours, access)
     page.launch(
         server_name="127.0.0.1",
