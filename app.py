@@ -168,7 +168,7 @@ def look() -> dict:
     """Theme, style sheet and script, as `launch` takes them."""
     import gradio as gr
 
-    from mirnet.app.restore_tab import PAGE_STYLE, PASTE_SCRIPT, RADIO_SCRIPT
+    from mirnet.app.kit.assets import page_head, style_sheets
 
     fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     theme = gr.themes.Base(
@@ -201,8 +201,8 @@ def look() -> dict:
         checkbox_background_color_selected_dark="*primary_500",
         checkbox_border_color_selected="*primary_700",
     )
-    sheets = [HERE / "mirnet/app/assets/page.css", HERE / "eval/app/assets/evaluate.css"]
-    return {"theme": theme, "css_paths": sheets, "head": PAGE_STYLE + PASTE_SCRIPT + RADIO_SCRIPT}
+    sheets = [*style_sheets(), HERE / "eval/app/assets/evaluate.css"]
+    return {"theme": theme, "css_paths": sheets, "head": page_head()}
 
 
 def launch_options(access=None, alone: bool = True, closed: bool = False) -> dict:

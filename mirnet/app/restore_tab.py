@@ -8,7 +8,6 @@ and the download is our own file. Torch is imported when the first photo is adde
 import contextlib
 import functools
 import importlib
-import json
 import shutil
 import tempfile
 import threading
@@ -42,6 +41,7 @@ from .jobs import (
     result_name,
     unused_name,
 )
+from .kit.assets import ASSETS, script
 from .queue import FairQueue
 from .zero_gpu import ZeroGPU, restore_by
 
@@ -82,95 +82,17 @@ OLDER_RESULT = "What you see was made before: press Restore for this task."
 STOP_WAIT_SECONDS = 120.0
 """How long the Stop button waits for the tile under way."""
 
-PASTE_SCRIPT = """
-<script>
-document.addEventListener("paste", (event) => {
-  const found = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/"));
-  const input = document.querySelector("#photos input[type=file]");
-  if (!found.length || !input) return;
-  const bag = new DataTransfer();
-  found.forEach((file) => bag.items.add(file));
-  input.files = bag.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
-  event.preventDefault();
-});
-</script>
-"""
-"""Lets a person paste a picture anywhere on the page; goes into the page's head."""
+NAME_SAMPLES = script(ASSETS / "name_samples.js")
 
-NAME_SAMPLES = """() => {
-  setTimeout(() => document.querySelectorAll("#samples .thumbnail-item").forEach((button) => {
-    button.setAttribute("aria-label", button.innerText.trim() || button.ariaLabel);
-  }), 300);
-}"""
-"""Calls examples by their names; Gradio calls them thumbnail 1 of 3."""
+MEASURE_ROOM = script(ASSETS / "measure_stage.js")
 
-RADIO_SCRIPT = """
-<script>
-const asOneGroup = ({ type, target, relatedTarget }) => {
-  const group = target.type === "radio" && target.closest("fieldset");
-  if (!group) return;
-  const options = [...group.querySelectorAll("input[type=radio]")];
-  const chosen = options.find((option) => option.checked);
-  options.forEach((option) => { option.name = options[0].name; });
-  const entered = type === "focusin" && !group.contains(relatedTarget);
-  if (chosen && entered && !target.matches(":active")) chosen.focus();
-};
-document.addEventListener("focusin", asOneGroup);
-document.addEventListener("keydown", asOneGroup);
-</script>
-"""
-"""Makes the options of a Radio one stop of the Tab key, with arrow keys between them: Gradio gives
-each a name of its own, so browsers take them for groups of one. Goes into the page's head."""
+SHOW_STAGE = script(ASSETS / "show_stage.js")
 
-PAGE_STYLE = """
-<style>
-@media (max-width: 640px) {
-  .gradio-container .main.fillable { padding: 12px !important; }
-}
-@media (prefers-reduced-motion: reduce) {
-  *, *::before, *::after {
-    animation-duration: 0.01ms !important;
-    animation-iteration-count: 1 !important;
-    transition-duration: 0.01ms !important;
-  }
-}
-</style>
-"""
-"""What Gradio would confine to parts of the page if it stood in a style sheet; for its head."""
+FOCUS_STOP = script(ASSETS / "focus_stop.js")
 
-MEASURE_ROOM = """(...given) => {
-  given[given.length - 1] = document.querySelector("#stage").clientWidth - 4;
-  return given;
-}"""
-"""Tells an event, as its last input, how many pixels fit beside each other: 100 % is 100 %."""
+READING = script(ASSETS / "reading.js", progress=ui_html.progress("Reading the photo …"))
 
-SHOW_STAGE = """() => {
-  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-  if (innerWidth < 700) document.querySelector("#stage").scrollIntoView({ behavior });
-  if (document.activeElement === document.body)
-    document.querySelector("#download:not([disabled])")?.focus({ preventScroll: true });
-}"""
-"""On a phone the result lies below the controls. Who used the keyboard goes on at the result."""
-
-FOCUS_STOP = """() => {
-  setTimeout(() => {
-    if (document.activeElement === document.body)
-      document.querySelector("#stop:not([disabled])")?.focus({ preventScroll: true });
-  }, 100);
-}"""
-"""A button that is switched off loses the focus: the next one for the keyboard is Stop."""
-
-READING = f"""() => [
-  {json.dumps(ui_html.progress("Reading the photo …"))},
-  {{ __type__: "update", interactive: false }},
-]"""
-"""Restore cannot be pressed from the moment a photo comes until it is read …"""
-
-READ = """() => [
-  { __type__: "update", interactive: document.querySelector("#stop").disabled },
-]"""
-"""… nor then, while another one is being restored."""
+READ = script(ASSETS / "photo_read.js")
 
 
 class RestoreTab:
