@@ -17,6 +17,7 @@ EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
 
 FLOORS = (
     "mirnet.errors",
+    "mirnet.files",
     "mirnet.device",
     "mirnet.memory",
     "mirnet.tasks",

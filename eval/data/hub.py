@@ -12,16 +12,15 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import queue
 import re
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from mirnet.files import write_file
 from mirnet.weights.hub import hub_endpoint, hub_name, is_offline
 from mirnet.weights.store import cache_folder
 
@@ -462,14 +461,9 @@ def _keep(path: Path, content: bytes) -> None:
 
     What could not be kept is fetched again next time.
     """
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        write_file(path, content)
 
 
 def _kept_json(path: Path) -> dict[str, int] | None:

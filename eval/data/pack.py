@@ -11,16 +11,14 @@ subset spread over the set would fetch every group of several pairs for one of t
 import contextlib
 import hashlib
 import json
-import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import replacing
 from mirnet.metrics.protocols import get_protocol
 from mirnet.weights.hub import hub_endpoint, hub_name, is_offline
 
@@ -188,20 +186,16 @@ def _check_request(benchmark: Benchmark, target: Path, repo: str, rows_per_group
 @contextlib.contextmanager
 def _in_place(target: Path) -> Iterator[Path]:
     """A folder that takes the target's place when all went well, and is removed otherwise."""
-    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
-        part.mkdir(parents=True)
-        yield part
-        if target.is_dir():
-            target.rmdir()
-        os.replace(part, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as part:
+            part.mkdir()
+            yield part
     except OSError as error:
         raise InvalidRequest(
             f"{target} could not be written ({error.strerror or error}): make room, or name "
             "another folder."
         ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write(

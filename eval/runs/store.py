@@ -28,6 +28,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import write_file
 
 VERSION = 1
 """Of the run document."""
@@ -385,17 +386,10 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         NotWritten: The disk is full or may not be written to.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        write_file(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise disk_trouble(path, error) from error
 
 

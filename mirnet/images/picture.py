@@ -13,11 +13,9 @@ What is decided here:
 * Floating-point TIFF files are refused (see `mirnet.images.decode`).
 """
 
-import contextlib
 import io
 import os
 import re
-import secrets
 import stat
 import sys
 import unicodedata
@@ -29,6 +27,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mirnet.errors import ImageRejected
+from mirnet.files import write_file
 
 from . import decode as image_codecs
 from . import encode as image_writers
@@ -508,18 +507,11 @@ def write_image(
     """
     path = Path(path)
     data = encode_image(picture, format or path.suffix or "a file without suffix", quality)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb") as stream:
-            stream.write(data)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise ImageRejected(
-                f"{_names(path)[1]} cannot be written ({error.strerror}): check that its folder "
-                "exists, is writable and has room."
-            ) from error
-        raise
+        write_file(path, data)
+    except OSError as error:
+        raise ImageRejected(
+            f"{_names(path)[1]} cannot be written ({error.strerror}): check that its folder "
+            "exists, is writable and has room."
+        ) from error
     return path

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mirnet.files import replacing
+
 from ..errors import InvalidRequest
 from ..weights.store import file_sha256
 from .manifest import Package, read_manifest
@@ -90,6 +92,5 @@ def _decode(content: bytes, target: Path) -> None:
             size = (round(image.width * factor), round(image.height * factor))
             image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
         pixels = np.asarray(image)
-    part = target.with_suffix(".part.npy")
-    np.save(part, pixels)
-    part.replace(target)
+    with replacing(target) as part, part.open("wb") as file:
+        np.save(file, pixels)

@@ -6,7 +6,6 @@ card with the hash of the weights it belongs to.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import replacing, write_file
 from mirnet.images.picture import quantize, read_image
 from mirnet.metrics.likeness import RGB, likeness, luma_protocol
 from mirnet.restoration.job import restore
@@ -168,11 +168,10 @@ def publish(
     card["example_gain_db"] = round(gain, 2)
     folder.mkdir(parents=True, exist_ok=True)
     picture.save(folder / card["example"], quality=92, subsampling=0)
-    part = folder / f"{card['id']}.part"
-    shutil.copyfile(chosen, part)
-    os.replace(part, folder / f"{card['id']}.safetensors")
-    (folder / f"{card['id']}.json").write_text(json.dumps(card, indent=2) + "\n")
-    (folder / f"{card['id']}.md").write_text(card_text(card))
+    with replacing(folder / f"{card['id']}.safetensors") as part:
+        shutil.copyfile(chosen, part)
+    write_file(folder / f"{card['id']}.json", json.dumps(card, indent=2) + "\n")
+    write_file(folder / f"{card['id']}.md", card_text(card))
     return card
 
 

@@ -9,7 +9,6 @@ import csv
 import hashlib
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import replacing, write_file
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import load as weights
@@ -434,15 +434,12 @@ def _load_state(path: Path, identity: str) -> dict[str, Any] | None:
 
 
 def _save_state(path: Path, state: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    with replacing(path) as part:
+        torch.save(state, part)
 
 
 def _save_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(part, path)
+    write_file(path, json.dumps(content, indent=2) + "\n")
 
 
 def _log(path: Path, report: Progress) -> None:

@@ -7,10 +7,8 @@ tensors, so no configuration has to be trusted.
 """
 
 import json
-import os
 import pickle
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mirnet.errors import CheckpointRejected, MIRNetError
+from mirnet.files import write_file
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 
@@ -442,14 +441,7 @@ def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     architecture, config = infer_config(tensors)
     notes = {"architecture": architecture.__name__, "config": json.dumps(config), **metadata}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        Path(temporary).write_bytes(_in_order(save(tensors, metadata=notes)))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_file(path, _in_order(save(tensors, metadata=notes)))
     return path
 
 

@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mirnet.device import ThreadLock
+from mirnet.files import write_file
 
 _HEADER_LIMIT = 16 * 2**20
 """Longest safetensors header that is parsed, in bytes."""
@@ -85,13 +85,7 @@ def write_record(record: Record) -> None:
     """Store a record, replacing an older one in one step."""
     path = record_file(record.id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(record), file, indent=1)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_file(path, json.dumps(asdict(record), indent=1))
 
 
 def read_record(weights_id: str) -> Record | None:

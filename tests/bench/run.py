@@ -1,13 +1,12 @@
 """What `python -m mirnet bench` prints: lines while measuring, or Markdown tables at the end."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import write_file
 from tests.bench import memory, photos, speed
 
 COMPACT = (
@@ -221,12 +220,6 @@ def _write(path: Path, document: dict) -> None:
         InvalidRequest: The file cannot be written.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        write_file(path, json.dumps(document, indent=1))
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be written ({error.strerror}).") from error

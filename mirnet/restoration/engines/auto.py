@@ -5,11 +5,10 @@ it: processor, threads, versions and the sizes of the network, not its values. T
 convenience: where it cannot be read or written, times are taken again.
 """
 
+import contextlib
 import hashlib
 import json
-import os
 import platform
-import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from mirnet import __version__
+from mirnet.files import write_file
 from mirnet.weights.store import cache_folder
 
 from . import prepare, probe, rivals
@@ -107,14 +107,6 @@ def _read() -> dict:
 def _remember(key: str, found: dict) -> None:
     """Add to the file, replacing it in one step."""
     path = _file()
-    try:
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(_read() | {key: found}, file, indent=1)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError:
-        return  # a cache that cannot be written costs time, nothing else
+        write_file(path, json.dumps(_read() | {key: found}, indent=1))
