@@ -3,4 +3,4 @@
 from eval.cli.main import app
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="python -m eval")

@@ -17,8 +17,8 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "test": ("the default tests, or those that pytest's arguments name", ("pytest",)),
     "bench": (
-        "our weights on two pairs of each bundled task: time and scores",
-        ("python -m eval run --benchmark mini --methods compact --n 2",),
+        "speed and memory, as ratios from one run: networks or evaluation",
+        ("python -m tests.bench",),
     ),
     "app": ("the page", ("python app.py",)),
     "docs": (

@@ -23,10 +23,10 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except MIRNetError as error:
-            complain(str(error))
+            print_error(str(error))
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
-            complain("Stopped: what was finished before stays.")
+            print_error("Stopped: what was finished before stays.")
             raise typer.Exit(130) from error
 
 
@@ -38,12 +38,12 @@ def console(stderr: bool = False) -> Console:
     return target
 
 
-def say(text: str, stderr: bool = False) -> None:
+def print_line(text: str, stderr: bool = False) -> None:
     """Print a line as it is: no markup, no folding."""
     console(stderr).print(text, markup=False, soft_wrap=True)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print what went wrong, on stderr."""
     console(stderr=True).print(text, markup=False, soft_wrap=True, style="red")
 

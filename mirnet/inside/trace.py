@@ -168,7 +168,9 @@ def trace(
     scale = get_task(task).scale
     if image is None:
         raise InvalidRequest("There is no photo yet: add one, or click an example.")
-    if max_px is not None and not (isinstance(max_px, int) and MIN_SIDE_PX <= max_px <= MAX_SIDE_PX):
+    if max_px is not None and not (
+        isinstance(max_px, int) and MIN_SIDE_PX <= max_px <= MAX_SIDE_PX
+    ):
         raise InvalidRequest(
             f"The longest side {max_px!r} does not fit: choose a whole number of pixels from "
             f"{MIN_SIDE_PX} to {MAX_SIDE_PX}."

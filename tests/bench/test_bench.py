@@ -1,4 +1,4 @@
-"""`python -m mirnet bench`: what is measured, how it is written down. No test looks at a time."""
+"""`python -m tests bench networks`: what is measured, how it is written down. No test looks at a time."""
 
 import copy
 import doctest
@@ -11,13 +11,13 @@ import torch
 from typer.testing import CliRunner
 
 from mirnet import memory as free_memory
-from mirnet.cli import main as cli
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.models import reference as literal
 from mirnet.models.complexity import multiply_adds
 from mirnet.restoration.job import TILE_MEMORY_BYTES, automatic_tile_px
 from mirnet.weights.load import load
 from tests.bench import memory, photos, run, speed
+from tests.bench.__main__ import app
 
 KEYS = (
     *("architecture", "engine", "height", "width"),
@@ -32,7 +32,7 @@ def quick_machine(monkeypatch):
 
 
 def bench(*arguments: str):
-    return CliRunner().invoke(cli.app, ["bench", *arguments])
+    return CliRunner().invoke(app, ["networks", *arguments])
 
 
 def test_the_document_has_one_row_for_each_contestant(tmp_path, quick_machine):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mirnet.app import restore_tab as ui
-from mirnet.cli import main as cli
+from mirnet.cli import restore as cli
 from mirnet.errors import InvalidRequest
 from mirnet.images.picture import read_image, to_unit
 from mirnet.models import global_pooling as pooling

@@ -1,0 +1,80 @@
+"""`python -m eval export`, `report`, `publish`, `pack`: runs and data sets as files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirnet.cli.terminal import print_line
+
+from .options import (
+    Out,
+    choose_benchmarks,
+    open_store,
+    write_file,
+)
+
+
+def export(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    format: Annotated[  # noqa: A002
+        str, typer.Option(help="csv, parquet, markdown, latex or model-index.")
+    ] = "csv",
+    output: Annotated[Path | None, typer.Option("-o", help="File. Default: the screen.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Method to compare with.")] = None,
+    out: Out = None,
+) -> None:
+    """Write a run as a table, with its protocol, hashes and origin."""
+    from eval.reports.export import export as make
+
+    write_file(make(open_store(out).run(run_id), format, baseline=baseline), output)
+
+
+def report(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    output: Annotated[Path, typer.Option("-o", help="File.")] = Path("report.html"),
+    baseline: Annotated[str | None, typer.Option(help="Method to compare with.")] = None,
+    out: Out = None,
+) -> None:
+    """Write one HTML file with plots, tables and pictures that needs no network."""
+    from eval.reports.html import html_report
+
+    write_file(html_report(open_store(out).run(run_id), baseline).encode(), output)
+    print_line(f"{output} is written.")
+
+
+def publish(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    repo: Annotated[str, typer.Option(help="ORG/NAME of a data set on the Hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Upload the pictures too.")] = False,
+    out: Out = None,
+) -> None:
+    """Upload a run to a data set on the Hub."""
+    from eval.runs.publish import publish_run
+
+    stored = open_store(out).run(run_id)
+    print_line(publish_run(stored, repo, private=not public, with_pictures=pictures))
+
+
+def pack(
+    source: Annotated[str, typer.Argument(help="Id from `benchmarks`, or a folder of pairs.")],
+    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub.")],
+    output: Annotated[Path, typer.Option("-o", help="Folder to write.")],
+    folder: Annotated[Path | None, typer.Option(help="Your files of that benchmark.")] = None,
+    task: Annotated[str | None, typer.Option(help="Of your own data set.")] = None,
+    degraded: Annotated[str, typer.Option(help="Column or pattern of your inputs.")] = "degraded",
+    target: Annotated[str, typer.Option(help="Column or pattern of your targets.")] = "target",
+    n: Annotated[int | None, typer.Option("--n", help="Pairs. Default: all.")] = None,
+    seed: Annotated[int, typer.Option(help="Chooses them.")] = 0,
+    push: Annotated[bool, typer.Option("--push", help="Upload it.")] = False,
+) -> None:
+    """Make a Hub-ready data set of which a few pairs can be read without the rest."""
+    from eval.data.pack import pack as make
+    from eval.data.pack import push as upload
+
+    for one in choose_benchmarks(source, task, degraded, target, None):
+        made = make(one, output, repo, folder=folder, n=n, seed=seed)
+        print_line(f"{output}: {made.pairs} pairs, {made.bytes / 1e6:.1f} MB, data {made.sha256}")
+    if push:
+        print_line(f"{upload(output, repo)} is uploaded.")

@@ -1,0 +1,88 @@
+"""Options that several commands share, and the tables that they print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mirnet.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from eval.runs.executors import Engine
+    from eval.runs.store import RunStore
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of runs. Default: $MIRNET_STATE_DIR/runs, or the user's."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the Hub.")]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Methods may be 'module:function', which is executed.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes or Ray actors.")]
+EngineName = Annotated[str, typer.Option("--engine", help="here, processes or ray.")]
+Address = Annotated[str | None, typer.Option(help="Of a Ray cluster. Default: this machine.")]
+
+
+def open_store(out: Path | None) -> "RunStore":
+    """Open the folder of runs, the user's own by default."""
+    from eval.runs.store import RunStore
+
+    return RunStore(out)
+
+
+def choose_executor(name: str, workers: int, address: str | None) -> "Engine":
+    """Find the executor of a name.
+
+    Raises:
+        InvalidRequest: There is none of that name.
+    """
+    from eval.runs import executors as engines
+
+    if name == "here":
+        return engines.serial
+    if name == "processes":
+        return engines.processes(workers)
+    if name == "ray":
+        return engines.ray(workers, address)
+    raise InvalidRequest(f"There is no engine {name!r}: choose here, processes or ray.")
+
+
+def choose_benchmarks(
+    name: str, task: str | None, degraded: str, target: str, revision: str | None
+) -> list[Any]:
+    """One benchmark, or those of a family ('mini' is all of mini-denoise, mini-sr-x2, ...)."""
+    from eval.data.benchmarks import custom_benchmark, get_benchmark, load_benchmarks
+
+    known = load_benchmarks()
+    family = [row for key, row in known.items() if key.startswith(f"{name}-")]
+    if name not in known and family:
+        return [row for row in family if task in (None, row.task)]
+    if name not in known and task:
+        return [custom_benchmark(name, task, degraded=degraded, target=target, revision=revision)]
+    return [get_benchmark(name)]
+
+
+def as_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows with the same keys as a table for the terminal."""
+    table = Table(*(rows[0] if rows else ["nothing"]), box=None)
+    for row in rows:
+        table.add_row(*map(format_cell, row.values()))
+    return table
+
+
+def format_cell(value: Any) -> str:
+    """A value as text; floats with four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_file(content: bytes, output: Path | None) -> None:
+    """Write a file as a whole, or print it where no file is named."""
+    from eval.runs.store import replace_file
+
+    if output is None:
+        typer.echo(content.decode(errors="replace"), nl=False)
+    else:
+        replace_file(output, content)

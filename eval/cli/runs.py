@@ -1,0 +1,248 @@
+"""`python -m eval run`, `resume`, `list`, `show`, `compare`, `verify`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from mirnet.cli.terminal import console, print_line, progress
+
+from .options import (
+    Address,
+    AllowCode,
+    AsJson,
+    EngineName,
+    Offline,
+    Out,
+    Workers,
+    as_table,
+    choose_benchmarks,
+    choose_executor,
+    open_store,
+)
+
+if TYPE_CHECKING:
+    from eval.runs.executors import Engine
+    from eval.runs.runner import ImageScored
+    from eval.runs.store import StoredRun
+
+COLUMNS = 9
+"""Columns of the leaderboard that a terminal shows; the others are printed as lines below it."""
+
+
+def run(
+    benchmark: Annotated[str, typer.Option(help="Id from `benchmarks`, or a Hub set or folder.")],
+    methods: Annotated[
+        str, typer.Option(help="Ids from `methods`, by commas; or all, compact, baselines.")
+    ] = "all",
+    n: Annotated[int | None, typer.Option("--n", help="Pairs. Default: all.")] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the pairs.")] = 0,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="Ids from `protocols`, the ranking one first.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="What to call the run.")] = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="Your files of a benchmark that has no home on the Hub.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Of your own data set.")] = None,
+    degraded: Annotated[str, typer.Option(help="Column or pattern of your inputs.")] = "degraded",
+    target: Annotated[str, typer.Option(help="Column or pattern of your targets.")] = "target",
+    revision: Annotated[str | None, typer.Option(help="Of your own Hub data set.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
+    offline: Offline = False,
+    allow_code: AllowCode = False,
+    engine: EngineName = "here",
+    workers: Workers = 2,
+    address: Address = None,
+    out: Out = None,
+) -> None:
+    """Run methods over a benchmark: python -m eval run --benchmark mini --methods all --n 8."""
+    from eval.data.benchmarks import open_benchmark
+    from eval.methods.registry import resolve
+    from eval.runs.runner import RunConfig, begin
+
+    chosen = choose_executor(engine, workers, address)
+    store = open_store(out)
+    for one in choose_benchmarks(benchmark, task, degraded, target, revision):
+        names = resolve([name.strip() for name in methods.split(",") if name.strip()], one.task)
+        order = RunConfig(
+            benchmark=one,
+            methods=tuple(names),
+            protocols=tuple(protocol or ()),
+            n=n,
+            seed=seed,
+            title=title,
+            folder=folder,
+            offline=offline,
+            fresh=fresh,
+            allow_code=allow_code,
+        )
+        before = open_benchmark(one, folder, offline).upfront_bytes()
+        if before:
+            print_line(
+                f"{one.title}: {before / 1e6:.1f} MB have to be fetched to list it.", stderr=True
+            )
+        stored = begin(store, order)
+        execute(stored, chosen, offline, fresh, allow_code)
+
+
+def execute(
+    stored: "StoredRun", engine: "Engine", offline: bool, fresh: bool, allow_code: bool
+) -> None:
+    """Execute what is left of a run with a progress bar, then show its board."""
+    from eval.runs.runner import go_on, to_fetch
+
+    header = stored.header()
+    size = to_fetch(stored, offline=offline)
+    fetched = "" if not size else f", up to {size / 1e6:.1f} MB to fetch"
+    print_line(
+        f"run {stored.id}: {header.name}, {len(header.methods)} methods{fetched}", stderr=True
+    )
+    events = go_on(stored, offline=offline, fresh=fresh, allow_code=allow_code, engine=engine)
+    show_progress(events)
+    show_board(stored)
+
+
+def show_progress(events: Iterator["ImageScored"]) -> None:
+    """Draw a progress bar while events arrive, and print failures on stderr."""
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+
+    with progress(MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task("scoring", total=None)
+        for event in events:
+            bar.update(task, completed=event.done, total=event.total)
+            if event.row.error:
+                print_line(
+                    f"{event.row.method} on {event.row.pair}: {event.row.error}", stderr=True
+                )
+
+
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    offline: Offline = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
+    allow_code: AllowCode = False,
+    engine: EngineName = "here",
+    workers: Workers = 2,
+    address: Address = None,
+    out: Out = None,
+) -> None:
+    """Go on with a run that was stopped, killed or failed."""
+    stored = open_store(out).run(run_id)
+    execute(stored, choose_executor(engine, workers, address), offline, fresh, allow_code)
+
+
+def list_runs(out: Out = None, as_json: AsJson = False) -> None:
+    """List the runs, youngest first."""
+    runs = open_store(out).headers()
+    if as_json:
+        typer.echo(json.dumps([run.model_dump(mode="json") for run in runs]))
+        return
+    table = Table("run", "status", "benchmark", "pairs", "methods", "protocol", box=None)
+    for header in runs:
+        table.add_row(
+            header.id,
+            header.status,
+            header.benchmark.id,
+            f"{header.benchmark.n} of {header.benchmark.of}",
+            ", ".join(method.id for method in header.methods),
+            header.protocol,
+        )
+    console().print(table)
+
+
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    baseline: Annotated[str | None, typer.Option(help="Method to compare with.")] = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Show a run: leaderboard, protocol, hashes."""
+    stored = open_store(out).run(run_id)
+    if as_json:
+        typer.echo(stored.header().model_dump_json())
+        return
+    show_board(stored, baseline)
+
+
+def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
+    """Print the leaderboard of a run with its protocol, data and weights hashes."""
+    from eval.analysis.tables import caution, default_baseline, leaderboard
+    from eval.reports.export import board_cells
+
+    header = stored.header()
+    board = leaderboard(stored, baseline or default_baseline(header))
+    cells = [dict(list(row.items())[:COLUMNS]) for row in board_cells(board)]
+    console().print(as_table(cells))
+    if warning := caution(board):
+        print_line(warning)
+    where = header.benchmark
+    print_line(
+        f"{header.protocol} · {where.n} of {where.of} pairs, seed {where.seed} · {header.status}"
+    )
+    print_line(f"{where.id} at {where.revision} · data {header.data_sha256}")
+    if where.synthetic:
+        print_line("The degradation of these pictures was simulated.")
+    for method in header.methods:
+        if method.weights_sha256:
+            print_line(f"{method.id}: weights sha256 {method.weights_sha256}")
+    for found in header.summary:
+        if found.failed:
+            print_line(f"{found.method}: no result on {found.failed} pictures")
+        if found.identical:
+            print_line(
+                f"{found.method}: {found.identical} results equal their target and are not averaged"
+            )
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="Id of a run.")],
+    second: Annotated[str, typer.Argument(help="Id of another.")],
+    out: Out = None,
+) -> None:
+    """Say what differs between two runs, and what it did to each picture."""
+    from eval.analysis.tables import compare_runs
+
+    store = open_store(out)
+    found = compare_runs(store.run(first), store.run(second))
+    for frame in (found.differences, found.summary, found.changes):
+        console().print(as_table(frame.to_dict("records")))
+
+
+def verify(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    sample: Annotated[int, typer.Option(min=1, help="Rows to recompute.")] = 5,
+    everything: Annotated[bool, typer.Option("--all", help="Recompute every row.")] = False,
+    seed: Annotated[int, typer.Option(help="Chooses the rows.")] = 0,
+    offline: Offline = False,
+    allow_code: AllowCode = False,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Recompute numbers of a run and print_line, of each, whether it is the same. Exit 1 if one is not."""
+    from dataclasses import asdict
+
+    from eval.runs.verify import verify as recompute
+
+    stored = open_store(out).run(run_id)
+    found = list(
+        recompute(
+            stored,
+            sample=None if everything else sample,
+            seed=seed,
+            offline=offline,
+            allow_code=allow_code,
+        )
+    )
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found]))
+    else:
+        table = Table("pair", "method", "what", "outcome", "detail", box=None)
+        for finding in found:
+            table.add_row(*asdict(finding).values())
+        console().print(table)
+    if any(finding.outcome == "differs" for finding in found):
+        raise typer.Exit(1)

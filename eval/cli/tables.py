@@ -1,0 +1,65 @@
+"""`python -m eval benchmarks`, `methods`, `protocols`: what there is to choose from."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mirnet.cli.terminal import console, print_line
+
+from .options import (
+    AsJson,
+)
+
+
+def benchmarks(as_json: AsJson = False) -> None:
+    """List the benchmarks: pairs, megabytes, licence, where they come from."""
+    from dataclasses import asdict
+
+    from eval.data.benchmarks import load_benchmarks
+
+    rows = load_benchmarks().values()
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows]))
+        return
+    table = Table("id", "task", "pairs", "MB", "protocol", "licence", "title", box=None)
+    for row in rows:
+        megabytes = "-" if row.megabytes is None else f"{row.megabytes:g}"
+        table.add_row(
+            row.id,
+            row.task,
+            str(row.pairs or "-"),
+            megabytes,
+            row.protocols[0],
+            row.licence,
+            row.title,
+        )
+    console().print(table)
+
+
+def methods(
+    task: Annotated[str, typer.Option(help="Id of the task.")] = "denoise",
+    as_json: AsJson = False,
+) -> None:
+    """List what can be compared on a task, and what is missing for the rest."""
+    from dataclasses import asdict
+
+    from eval.methods.registry import list_methods
+
+    rows = list_methods(task)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows]))
+        return
+    table = Table("id", "kind", "title", "available", box=None)
+    for row in rows:
+        table.add_row(row.id, row.kind, row.title, "yes" if row.available else row.reason)
+    console().print(table)
+
+
+def protocols() -> None:
+    """List the protocols and what their numbers mean."""
+    from mirnet.metrics.protocols import PROTOCOLS
+
+    for entry in PROTOCOLS.values():
+        print_line(f"{entry.name}: {entry.title}\n  {entry.meaning}\n  After {entry.follows}.")

@@ -1,0 +1,69 @@
+"""`python -m mirnet prepare`, `train` and `publish`: from photographs to shipped weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .arguments import named_folders
+from .terminal import print_line
+
+
+def prepare(
+    folder: Annotated[Path, typer.Option(help="Where the photographs go.")] = Path("data/photos"),
+) -> None:
+    """Fetch the freely licensed photographs that training uses."""
+    from mirnet.train.fetch import prepare as start
+
+    for line in start(folder):
+        print_line(line)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="A training recipe.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the run lives. Default: runs/train/ID.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this many steps in all.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the run's last state.")] = True,
+) -> None:
+    """Train weights as a recipe says; stop at any time, and the same command goes on."""
+    from mirnet.train.run import train as start
+
+    for report in start(config, folder, steps, resume):
+        parts = [
+            f"step {report.step}/{report.steps}",
+            f"loss {report.loss:.5f}",
+            f"rate {report.learning_rate:.2e}",
+            f"{report.seconds_per_step:.2f} s/step",
+        ]
+        if report.dev_psnr_db is not None:
+            parts.append(f"dev {report.dev_psnr_db:.2f} dB")
+        print_line(" · ".join(parts))
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    pairs: Annotated[
+        list[str],
+        typer.Option(help="NAME=FOLDER, with FOLDER/input and FOLDER/target; repeatable."),
+    ],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where weights and card go. Default: mirnet/weights.")
+    ] = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="Ship the last step, not the best dev score.")
+    ] = False,
+) -> None:
+    """Measure a run's weights on pairs it never saw, and ship them with their card."""
+    from mirnet.train.publish import publish as start
+    from mirnet.weights.catalogue import EMBEDDED_FOLDER
+
+    card = start(run, named_folders(pairs), folder or EMBEDDED_FOLDER, last)
+    for score in card["scores"]:
+        print_line(
+            f"{score['benchmark']}: {score['input_psnr_db']:.2f} dB / {score['input_ssim']:.4f} -> "
+            f"{score['psnr_db']:.2f} dB / {score['ssim']:.4f} over {score['pairs']} pairs"
+        )

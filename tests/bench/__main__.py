@@ -1,0 +1,85 @@
+"""`python -m tests bench networks|evaluation`: speed and memory, as ratios from one run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mirnet.cli.terminal import Commands, console, print_line
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Measure speed and memory. Let nothing else run meanwhile.",
+)
+
+
+@app.command()
+def networks(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the rows as a document.")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print tables for the documentation.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only 128 x 128, two rounds, 1 to 3 megapixels.")
+    ] = False,
+    architecture: Annotated[
+        list[str] | None,
+        typer.Option(help="v1, v2 or an id from `weights list`; repeatable. Default: four."),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(help="256 or 600x400, width first; repeatable. Megapixels for --memory."),
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Repeatable. Default: all that may be quicker.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each contestant runs.")] = 5,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Instead: whole photos by megapixels and threads.")
+    ] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Instead: memory of large photos, by megapixels.")
+    ] = False,
+    overhead: Annotated[
+        bool, typer.Option("--overhead", help="Instead: what the app adds to a restoration.")
+    ] = False,
+) -> None:
+    """Time every engine against the papers' formulas, side by side, and compare their results."""
+    from tests.bench import run
+
+    chosen = run.Chosen(
+        architecture or None, size or None, engine or None, 2 if quick else rounds, quick
+    )
+    kinds = {"scaling": scaling, "memory": memory, "overhead": overhead}
+    asked = [name for name, wanted in kinds.items() if wanted] or ["engines"]
+    for name in asked:
+        for line in run.KINDS[name](chosen, markdown, json_file):
+            print_line(line)
+
+
+@app.command()
+def evaluation(
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs of the timed runs.")] = 16,
+    run: Annotated[str, typer.Option(help="Time opening and drawing this stored run.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of runs.")] = None,
+) -> None:
+    """Time scoring beside restoring, and runs by pairs and workers, and print the ratios."""
+    from eval.runs.store import RunStore
+    from tests.bench.evaluation import growth, opening, scoring
+
+    groups = [opening(RunStore(out).run(run))] if run else [scoring(), growth(pairs)]
+    for group in groups:
+        table = Table("what", "seconds", "ratio", box=None)
+        for timing in group:
+            table.add_row(timing.what, f"{timing.seconds:.3f}", f"{timing.ratio:.3f}")
+        console().print(table)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m tests bench")
