@@ -222,7 +222,7 @@ def verify(
     as_json: AsJson = False,
     out: Out = None,
 ) -> None:
-    """Recompute numbers of a run and print_line, of each, whether it is the same. Exit 1 if one is not."""
+    """Recompute numbers of a run; exit 1 if one is not the same as stored."""
     from dataclasses import asdict
 
     from eval.runs.verify import verify as recompute

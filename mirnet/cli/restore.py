@@ -17,7 +17,7 @@ from .terminal import print_error, print_line, progress
 
 
 class Tiling(StrEnum):
-    """How tiles of a large photo agree: as `mirnet.restoration.job.TILINGS`, which is not imported here."""
+    """How tiles of a large photo agree, see `mirnet.restoration`."""
 
     auto = "auto"
     exact = "exact"

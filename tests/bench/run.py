@@ -1,4 +1,4 @@
-"""What `python -m tests bench networks` prints: lines while measuring, or Markdown tables at the end."""
+"""What `python -m tests bench networks` prints: lines, or Markdown tables at the end."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence

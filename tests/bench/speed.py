@@ -102,7 +102,7 @@ def run(
     Args:
         architectures: See `network`.
         sizes: Heights and widths.
-        engines: Keys of `mirnet.restoration.engines.ENGINES`; None for all that run here and may gain.
+        engines: Ids of engines; None for all that run here and may gain.
         rounds: How often each contestant runs, after a first run that is not timed.
 
     Yields:

@@ -1,4 +1,4 @@
-"""`python -m tests bench networks`: what is measured, how it is written down. No test looks at a time."""
+"""`python -m tests bench networks`: what is measured. No test looks at a time."""
 
 import copy
 import doctest

@@ -14,7 +14,7 @@ from torch.nn.functional import leaky_relu
 
 from mirnet import memory as free_memory
 from mirnet.app import restore_tab as ui
-from mirnet.cli import main as cli
+from mirnet.cli import restore as cli
 from mirnet.errors import InvalidRequest
 from mirnet.models import blocks as layers
 from mirnet.models.global_pooling import Survey
