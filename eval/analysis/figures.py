@@ -1,6 +1,6 @@
 """The figures of a stored run by name: which table each is drawn from.
 
-Tables come from `eval.analysis.tables`, drawing is `eval.analysis.plots`'s; this only brings the two together.
+Tables come from `tables.py`, drawings from `plots.py`.
 """
 
 from dataclasses import dataclass

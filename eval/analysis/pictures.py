@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from eval.runs.store import Row, StoredRun, eight_bit
+from eval.runs.document import SampleResult
+from eval.runs.store import StoredRun, eight_bit
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.picture import Picture, read_image
 from mirnet.images.preview import cut_out, shrink
@@ -151,7 +152,7 @@ def _tiny(path: Path) -> bytes | None:
     return buffer.getvalue()
 
 
-def stored_pictures(stored: StoredRun, rows: list[Row]) -> dict[str, np.ndarray]:
+def stored_pictures(stored: StoredRun, rows: list[SampleResult]) -> dict[str, np.ndarray]:
     """Read what there is of one pair: input, each method's output, target, all of one size.
 
     Args:
@@ -295,9 +296,9 @@ def heat(error: np.ndarray, scale: int) -> np.ndarray:
     return np.ascontiguousarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)[:, :, ::-1])
 
 
-def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
+def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResult]:
     """The rows of one pair, as a run stores them, from the kept table."""
-    fields = set(Row.model_fields) - {"scores"}
+    fields = set(SampleResult.model_fields) - {"scores"}
     rows = []
     for record in scores[scores.pair == pair].to_dict("records"):
         known = {name: _known(record[name]) for name in fields}
@@ -307,7 +308,7 @@ def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[Row]:
             known[name] = None if known[name] is None else int(known[name])
         score = {"psnr_db": record["psnr_db"], "ssim": record["ssim"]}
         scored = record["psnr_db"] == record["psnr_db"]
-        rows.append(Row(**known, scores={protocol: score} if scored else {}))
+        rows.append(SampleResult(**known, scores={protocol: score} if scored else {}))
     return rows
 
 
@@ -315,7 +316,7 @@ def _known(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def sha_of(row: Row, name: str | None) -> str | None:
+def sha_of(row: SampleResult, name: str | None) -> str | None:
     """Hash of the picture of that name, where this row has it."""
     if name == INPUT:
         return row.degraded_sha256

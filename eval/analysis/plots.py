@@ -1,4 +1,4 @@
-"""Figures from the tables of `eval.analysis.tables` and `eval.analysis.published`; nothing is computed here.
+"""Figures drawn from the tables of `tables.py` and `published.py`; nothing is computed here.
 
 Colours are those of Okabe and Ito (2008), which colour-blind people can tell apart, with a darker
 yellow that reads on white; a method keeps its colour and symbol in every figure of a run.

@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.runs.store import Run
+from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """From stored runs to tidy tables: scores, leaderboard, worst and best pictures, two runs compared.
 
 Nothing is restored or scored anew: every number here is one that a run stored, or a statistic of
-such numbers (`eval.analysis.statistics`). Tables are pandas frames; the figures of `eval.analysis.plots` and the files of
-`eval.reports.export` and `eval.reports.html` show them without computing on.
+such numbers (`statistics.py`). Tables are pandas frames; the figures of `plots.py` and the files of
+`eval.reports` show them without computing on.
 """
 
 import json
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eval.runs.store import Run, StoredRun
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 
 from . import statistics as stats
@@ -99,11 +100,8 @@ def default_baseline(run: Run) -> str | None:
 def leader(run: Run) -> str:
     """Id of the method with the highest mean PSNR, of those that do something to the input."""
     base = default_baseline(run)
-    known = [
-        (line.psnr_db, line.method)
-        for line in run.summary
-        if line.psnr_db == line.psnr_db and line.method != base
-    ]
+    means = {line.method: line.scores.get("psnr_db", math.nan) for line in run.summary}
+    known = [(mean, method) for method, mean in means.items() if mean == mean and method != base]
     return max(known)[1] if known else run.methods[-1].id
 
 
@@ -117,7 +115,7 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
     Returns:
         Columns `pair`, `method` (categorical, in the run's order), `psnr_db` in decibels (infinite
         for an identical picture), `ssim`, `seconds`, `megapixels`, `s_per_mp`, and the other fields
-        of `eval.runs.store.Row`. Scores are not a number where there is no result or no target.
+        of `SampleResult`. Scores are not a number where there is no result or no target.
 
     Raises:
         InvalidRequest: The run is damaged, or was not scored under the protocol.
@@ -131,9 +129,9 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
         {field: [getattr(row, field) for row in rows] for field in _ROW_FIELDS},
         columns=list(_ROW_FIELDS),
     )
-    scores = [row.scores.get(name) for row in rows]
-    frame.insert(2, "psnr_db", [math.nan if s is None else s.psnr_db for s in scores])
-    frame.insert(3, "ssim", [math.nan if s is None else s.ssim for s in scores])
+    for place, key in enumerate(("psnr_db", "ssim"), 2):
+        values = [row.scores.get(name, {}).get(key, math.nan) for row in rows]
+        frame.insert(place, key, values)
     numbers = ["psnr_db", "ssim", "seconds", "megapixels", "peak_mb"]
     frame[numbers] = frame[numbers].astype(float)
     frame.insert(6, "s_per_mp", frame.seconds / frame.megapixels.where(frame.megapixels > 0))
@@ -170,7 +168,7 @@ def leaderboard(
           bootstrap interval of the mean, median
         * `baseline`, `difference_db`, `difference_low`, `difference_high`, `p_value`, `effect`,
           `win_rate` (share of pictures with a higher PSNR than the baseline's), `tied` (the
-          interval of the difference includes zero): see `eval.analysis.statistics.Paired`; empty without
+          interval of the difference includes zero): see `statistics.Paired`; empty without
           a baseline, for itself, and where no picture has a finite PSNR of both
         * `s_per_mp`: total seconds over total megapixels of the rows that were timed
         * `pareto`: no other method is both quicker and better (or one of the two and equal in the

@@ -9,6 +9,7 @@ import gradio as gr
 from eval.analysis.tables import default_baseline
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
+from eval.runs.document import public_header
 from eval.runs.runner import RunConfig
 
 from .permissions import Permissions, owner
@@ -100,7 +101,7 @@ class Endpoints:
                 stored, baseline or default_baseline(header), protocol or None
             )
         rows = json.loads(board.to_json(orient="records"))
-        return {"run": header.model_dump(mode="json"), "leaderboard": rows}
+        return {"run": public_header(header), "leaderboard": rows}
 
     def report(self, run: str, baseline: str = "") -> str:
         """Give a run as one HTML page that needs nothing else. run: its id."""

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
+from eval.analysis.csv_tables import csv_text
 from eval.analysis.figures import FIGURES, OF_TWO, READING, Drawn, draw
 from eval.analysis.pictures import INPUT, TARGET
 from eval.analysis.published import published_beside
 from eval.analysis.tables import Metric, compare_runs, default_baseline, leader
-from eval.runs.store import Run, StoredRun
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
 from mirnet.app.auth import Access, Role, allows
 from mirnet.errors import MIRNetError
 from mirnet.tasks import TASKS
@@ -32,7 +34,7 @@ from .review_tab import build_results
 from .run_queue import RESUMABLE, RunQueue, State
 from .run_view import RunView
 from .scripts import CLICK_FILE, COPY_LINK, MEASURE_ROOM, SAVE_PLOT, SCRIPT, SHOW_LINK
-from .tables import BOARD, HISTORY, board_value, changes_value, history_row, history_value, safe_csv
+from .tables import BOARD, HISTORY, board_value, changes_value, history_row, history_value
 from .view_state import LOOKS, VIEWS, WHICH, ViewState
 from .widgets import PRIVATE, Update, told, words
 
@@ -779,5 +781,5 @@ class EvaluateTab:
             stored = self.service.stored(str(ask.run))
             table = self._draw(stored, ask).table
             path = Path(folder) / f"mirnet-{stored.id}-{ask.plot}.csv"
-            path.write_text(safe_csv(table), encoding="utf-8")
+            path.write_text(csv_text(table), encoding="utf-8")
             yield str(path)

@@ -8,8 +8,10 @@ from eval.analysis import statistics as stats
 from eval.analysis import tables as compare
 from eval.analysis.pictures import MAX_THUMB_BYTES, Thumbnail
 from eval.data.benchmarks import Benchmark
+from eval.methods.record import MethodRecord
 from eval.methods.registry import Choice
-from eval.runs.store import MethodSummary, Row, Run, RunMethod, StoredRun
+from eval.runs.document import MethodSummary, Run, SampleResult
+from eval.runs.store import StoredRun
 from mirnet.app.html import duration, facts, progress, state
 from mirnet.errors import MIRNetError
 from mirnet.metrics.protocols import PROTOCOLS, get_protocol
@@ -52,7 +54,7 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     return f"{value:{sign}.{digits}f}"
 
 
-def method_label(method: RunMethod) -> str:
+def method_label(method: MethodRecord) -> str:
     """How a method is offered: the id that tables and plots have, and what it is."""
     return method.id if method.title == method.id else f"{method.id} · {method.title}"
 
@@ -195,8 +197,8 @@ def live_table(run: Run, rows: list[MethodSummary]) -> str:
         [
             row.method,
             f"{row.count + row.failed} of {run.benchmark.n}",
-            number(row.psnr_db if row.count else None, 2),
-            number(row.ssim if row.count else None, 4),
+            number(row.scores.get("psnr_db") if row.count else None, 2),
+            number(row.scores.get("ssim") if row.count else None, 4),
             number(row.seconds_per_megapixel, 2),
             str(row.failed or DASH),
         ]
@@ -207,7 +209,7 @@ def live_table(run: Run, rows: list[MethodSummary]) -> str:
     return table(heads, cells, f"{run.name}{far}, protocol {run.protocol}")
 
 
-def latest(stored: StoredRun, row: Row | None) -> str:
+def latest(stored: StoredRun, row: SampleResult | None) -> str:
     """Thumbnails of the picture made last: input, output, target."""
     if row is None:
         return ""
@@ -230,7 +232,7 @@ def latest(stored: StoredRun, row: Row | None) -> str:
     score = next(iter(row.scores.values()), None)
     words = f"Latest: {row.pair}, {row.method}"
     if score is not None:
-        words += f" · {number(score.psnr_db, 2)} dB · SSIM {number(score.ssim, 4)}"
+        words += f" · {number(score.get('psnr_db'), 2)} dB · SSIM {number(score.get('ssim'), 4)}"
     return f'{facts(words)}<div class="ev-thumbs">{"".join(parts)}</div>'
 
 
@@ -338,19 +340,20 @@ def methods_table(run: Run) -> str:
 # ---------------------------------------------------------------- pictures
 
 
-def picture_numbers(rows: list[Row], protocol: str, baseline: str | None) -> str:
+def picture_numbers(rows: list[SampleResult], protocol: str, baseline: str | None) -> str:
     """Scores of every method on one picture."""
     base = next((row.scores.get(protocol) for row in rows if row.method == baseline), None)
     cells = []
     for row in rows:
         score = row.scores.get(protocol)
-        gain = score.psnr_db - base.psnr_db if score and base and row.method != baseline else None
+        paired = score and base and row.method != baseline
+        gain = score["psnr_db"] - base["psnr_db"] if paired else None
         cells.append(
             [
                 row.method,
-                number(score.psnr_db if score else None, 2),
+                number(score.get("psnr_db") if score else None, 2),
                 number(gain, 2, "+"),
-                number(score.ssim if score else None, 4),
+                number(score.get("ssim") if score else None, 4),
                 number(row.seconds, 2),
                 f"{row.width} × {row.height}" if row.width else DASH,
                 row.error or (f"{row.tiles} tiles" if (row.tiles or 1) > 1 else ""),

@@ -29,7 +29,8 @@ from eval.analysis.pictures import (
     untouched,
 )
 from eval.analysis.tables import leader
-from eval.runs.store import Row, Run, StoredRun
+from eval.runs.document import Run, SampleResult
+from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
 
 from . import html as ui_html
@@ -242,7 +243,7 @@ class PicturesView:
             }
         return update | self._grid(found, rows, ask)
 
-    def _grid(self, found: dict[str, Any], rows: list[Row], ask: ViewState) -> Update:
+    def _grid(self, found: dict[str, Any], rows: list[SampleResult], ask: ViewState) -> Update:
         """Input, every method and target beside each other, or the errors of each."""
         legend = ""
         if ask.look == "error" and TARGET in found:
@@ -279,7 +280,7 @@ class PicturesView:
             score = scored.get(name)
             label = labels.get(name, name)
             if score is not None:
-                label += f" · {ui_html.number(score.psnr_db, 2)} dB"
+                label += f" · {ui_html.number(score.get('psnr_db'), 2)} dB"
             update[image] = gr.update(
                 visible=True,
                 value=seen_at(found[name], ask.place),

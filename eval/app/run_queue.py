@@ -20,8 +20,9 @@ from eval.analysis.frames import Frames
 from eval.data.benchmarks import Benchmark, load_benchmarks
 from eval.methods.registry import list_methods
 from eval.runs import runner
-from eval.runs.runner import ImageScored, RunConfig, begin, finish, go_on
-from eval.runs.store import Row, Run, RunStore, StoredRun
+from eval.runs.document import Run, SampleResult
+from eval.runs.runner import ImageScored, RunConfig, create_run, execute_run, finish
+from eval.runs.store import RunStore, StoredRun
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest, MIRNetError
@@ -77,7 +78,7 @@ class Snapshot:
     """Pictures in all: pairs times methods."""
     seconds_left: float | None
     """Estimate while it is under way."""
-    latest: Row | None
+    latest: SampleResult | None
     """What was made last, where it has been seen under way."""
     words: str
     """One sentence about it."""
@@ -183,7 +184,7 @@ class RunQueue:
         _check_limits(order, limits)
         with self._ordering:
             self._require_room(limits)
-            stored = begin(self.store, order)
+            stored = create_run(self.store, order)
             try:
                 run = stored.header()
                 if run.benchmark.n > limits.pairs:
@@ -326,7 +327,7 @@ class RunQueue:
         stored = job.stored
         try:
             made = sum(row.megapixels or 0.0 for row in stored.rows())
-            with contextlib.closing(go_on(stored)) as events:  # type: ignore[type-var]
+            with contextlib.closing(execute_run(stored)) as events:  # type: ignore[type-var]
                 for event in events:
                     job.event = event
                     made += event.row.megapixels or 0.0
@@ -443,7 +444,7 @@ class RunQueue:
         return rows
 
     def summary(self, run_id: str) -> list[Any]:
-        """Means of a run so far: `eval.runs.store.MethodSummary` for each method, in the run's order.
+        """Means of a run so far: a `MethodSummary` for each method, in the run's order.
 
         Raises:
             InvalidRequest: There is no such run, or it is damaged.

@@ -1,11 +1,10 @@
 """Values of the Evaluate page's tables: what each cell sorts by, what it says, what stands out."""
 
-import csv
-import io
+import math
 from typing import TYPE_CHECKING, Any
 
 from eval.analysis.tables import Metric
-from eval.runs.store import Run
+from eval.runs.document import Run
 from mirnet.tasks import TASKS, get_task
 
 from . import html as ui_html
@@ -144,8 +143,9 @@ def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
 
 def history_row(run: Run, state: str) -> list[Any]:
     """One run as a row of `HISTORY`."""
-    known = [line for line in run.summary if line.psnr_db == line.psnr_db]
-    best = max(known, key=lambda line: line.psnr_db, default=None)
+    known = {line.method: line.scores.get("psnr_db", math.nan) for line in run.summary}
+    known = {method: mean for method, mean in known.items() if not math.isnan(mean)}
+    best = max(known, key=lambda method: known[method], default=None)
     return [
         run.name,
         state,
@@ -153,8 +153,8 @@ def history_row(run: Run, state: str) -> list[Any]:
         get_task(run.task).title if run.task in TASKS else run.task,
         run.benchmark.n,
         len(run.methods),
-        best.psnr_db if best else None,
-        best.method if best else ui_html.DASH,
+        known[best] if best else None,
+        best or ui_html.DASH,
         run.protocol,
         run.id,
     ]
@@ -168,15 +168,3 @@ def history_value(rows: list[list[Any]]) -> dict[str, Any]:
         for row in rows
     ]
     return {"data": rows, "headers": HISTORY, "metadata": _cells(rows, shown, set())}
-
-
-def safe_csv(table: "pd.DataFrame") -> str:
-    """Write a table so that no spreadsheet takes text for a formula (OWASP, CSV injection)."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table.columns)
-    for row in table.itertuples(index=False):
-        writer.writerow(
-            f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row
-        )
-    return file.getvalue()

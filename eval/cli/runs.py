@@ -62,13 +62,13 @@ def run(
     """Run methods over a benchmark: python -m eval run --benchmark mini --methods all --n 8."""
     from eval.data.benchmarks import open_benchmark
     from eval.methods.registry import resolve
-    from eval.runs.runner import RunConfig, begin
+    from eval.runs.runner import RunConfig, create_run
 
     chosen = choose_executor(engine, workers, address)
     store = open_store(out)
     for one in choose_benchmarks(benchmark, task, degraded, target, revision):
         names = resolve([name.strip() for name in methods.split(",") if name.strip()], one.task)
-        order = RunConfig(
+        config = RunConfig(
             benchmark=one,
             methods=tuple(names),
             protocols=tuple(protocol or ()),
@@ -85,7 +85,7 @@ def run(
             print_line(
                 f"{one.title}: {before / 1e6:.1f} MB have to be fetched to list it.", stderr=True
             )
-        stored = begin(store, order)
+        stored = create_run(store, config)
         execute(stored, chosen, offline, fresh, allow_code)
 
 
@@ -93,7 +93,7 @@ def execute(
     stored: "StoredRun", engine: "Engine", offline: bool, fresh: bool, allow_code: bool
 ) -> None:
     """Execute what is left of a run with a progress bar, then show its board."""
-    from eval.runs.runner import go_on, to_fetch
+    from eval.runs.runner import execute_run, to_fetch
 
     header = stored.header()
     size = to_fetch(stored, offline=offline)
@@ -101,7 +101,7 @@ def execute(
     print_line(
         f"run {stored.id}: {header.name}, {len(header.methods)} methods{fetched}", stderr=True
     )
-    events = go_on(stored, offline=offline, fresh=fresh, allow_code=allow_code, engine=engine)
+    events = execute_run(stored, offline=offline, fresh=fresh, allow_code=allow_code, engine=engine)
     show_progress(events)
     show_board(stored)
 
@@ -137,9 +137,11 @@ def resume(
 
 def list_runs(out: Out = None, as_json: AsJson = False) -> None:
     """List the runs, youngest first."""
+    from eval.runs.document import public_header
+
     runs = open_store(out).headers()
     if as_json:
-        typer.echo(json.dumps([run.model_dump(mode="json") for run in runs]))
+        typer.echo(json.dumps([public_header(run) for run in runs]))
         return
     table = Table("run", "status", "benchmark", "pairs", "methods", "protocol", box=None)
     for header in runs:
@@ -161,9 +163,11 @@ def show(
     out: Out = None,
 ) -> None:
     """Show a run: leaderboard, protocol, hashes."""
+    from eval.runs.document import public_header
+
     stored = open_store(out).run(run_id)
     if as_json:
-        typer.echo(stored.header().model_dump_json())
+        typer.echo(json.dumps(public_header(stored.header())))
         return
     show_board(stored, baseline)
 

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from eval.runs.store import RunMethod
 from mirnet.errors import CheckpointRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.images.picture import Picture, to_unit
 from mirnet.tasks import Task, get_task
@@ -25,6 +24,7 @@ from mirnet.weights.download import by_hand
 from mirnet.weights.store import file_sha256
 
 from .baselines import BASELINES, Baseline, Settings
+from .record import MethodRecord
 
 ENTRY_POINTS = "mirnet_studio.methods"
 """Group under which an installed package offers methods: NAME = "module:function"."""
@@ -60,7 +60,7 @@ Restorer = Callable[[Picture, tuple[int, int]], Output]
 class Method:
     """One method, ready to be used on one task; it can be sent to another process."""
 
-    info: RunMethod
+    info: MethodRecord
     """What a run records of it."""
     load: Callable[[], Restorer]
     """Imports and reads what is heavy; called once for each process."""
@@ -75,7 +75,7 @@ class Choice:
     title: str
     """For people."""
     kind: Literal["weights", "baseline", "custom"]
-    """As in `RunMethod`."""
+    """As in `MethodRecord`."""
     available: bool
     """Whether it can be used on this machine as it is now."""
     reason: str = ""
@@ -289,7 +289,7 @@ def _versions(distributions: tuple[str, ...]) -> dict[str, str]:
 def _baseline(baseline: Baseline, task: Task, given: dict) -> Method:
     settings = _settings(baseline.settings, given, baseline.id)
     file = baseline.weights(settings) if baseline.weights else None
-    info = RunMethod(
+    info = MethodRecord(
         id=baseline.id,
         title=baseline.title,
         kind="baseline",
@@ -312,7 +312,7 @@ def _weights(weights_id: str, task: Task, given: dict) -> Method:
 
     settings = _settings(WeightsSettings, given, weights_id)
     loaded = _loaded(weights_id)
-    info = RunMethod(
+    info = MethodRecord(
         id=weights_id,
         title=loaded.entry.title if loaded.entry else weights_id,
         kind="weights",
@@ -380,7 +380,7 @@ def _custom(method_id: str, target: str, task: Task, given: dict) -> Method:
         raise InvalidRequest(
             f"The code of {method_id!r} has changed since: restore it, or start a new run."
         )
-    info = RunMethod(
+    info = MethodRecord(
         id=method_id,
         title=method_id,
         kind="custom",

@@ -10,6 +10,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from eval.analysis.csv_tables import csv_text
 from eval.analysis.tables import (
     caution,
     chosen_protocol,
@@ -17,7 +18,8 @@ from eval.analysis.tables import (
     leaderboard,
     scores_frame,
 )
-from eval.runs.store import Run, StoredRun
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ SUFFIXES = {
     "model-index": ".yaml",
 }
 """What `export` writes, and the file name suffix of each format."""
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export(
@@ -145,18 +145,6 @@ def _require_provenance(run: Run) -> None:
 
 
 # ---------------------------------------------------------------- one row for each picture
-
-
-def csv_text(table: "pd.DataFrame") -> str:
-    """Write a table as CSV whose cells no spreadsheet takes for a formula."""
-    text = table.select_dtypes(exclude=["number", "bool"]).columns
-    safe = table.assign(**{column: table[column].map(_plain_cell) for column in text})
-    return safe.to_csv(index=False, lineterminator="\n")
-
-
-def _plain_cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking text for a formula (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _parquet(table: "pd.DataFrame") -> bytes:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis import plots
 from eval.analysis import tables as compare
 from eval.analysis.published import published_beside
-from eval.runs.store import Run, StoredRun
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
 
 from .export import board_cells, provenance

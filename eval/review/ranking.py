@@ -127,9 +127,9 @@ def ranking(stored: StoredRun, seed: int = 0) -> Ranking:
     votes = [vote for vote in cast if vote.outcome != "skip"]
     frame, resampled = rank(votes, ids, seed)
     frame.insert(1, "title", [method.title for method in run.methods])
-    means = {summary.method: summary for summary in run.summary}
-    for score in ("psnr_db", "ssim"):
-        frame[score] = [getattr(means.get(name), score, math.nan) for name in ids]
+    means = {summary.method: summary.scores for summary in run.summary}
+    for key in ("psnr_db", "ssim"):
+        frame[key] = [means.get(name, {}).get(key, math.nan) for name in ids]
     frame = frame.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
     return Ranking(
         run=run.id,

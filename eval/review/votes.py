@@ -550,6 +550,6 @@ def export(stored: StoredRun) -> bytes:
     Raises:
         InvalidRequest: A file of votes is damaged.
     """
-    from eval.reports.export import csv_text
+    from eval.analysis.csv_tables import csv_text
 
     return csv_text(table(stored)).encode()

@@ -17,9 +17,9 @@ Engine = Callable[[WorkerSpec, list[Job]], Iterator[Work]]
 """Does jobs and yields what comes of them, in any order; closing it stops the work."""
 
 
-def serial(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
+def serial(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
     """One after another in this process."""
-    worker = Worker(assignment)
+    worker = Worker(spec)
     for item, method_id in jobs:
         yield worker.work(item, method_id)
 
@@ -27,9 +27,9 @@ def serial(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
 _worker: Worker
 
 
-def _begin(assignment: WorkerSpec) -> None:
+def _begin(spec: WorkerSpec) -> None:
     global _worker
-    _worker = Worker(assignment)
+    _worker = Worker(spec)
 
 
 def _work(job: Job) -> Work:
@@ -46,14 +46,14 @@ def processes(count: int) -> Engine:
         InvalidRequest: While it works, where a process was killed or found no memory.
     """
 
-    def run(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
+    def run(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
         import multiprocessing
 
         pool = ProcessPoolExecutor(
             count,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=(assignment,),
+            initargs=(spec,),
         )
         pending: set[Future[Work]] = set()
         waiting = iter(jobs)
@@ -97,7 +97,7 @@ def ray(workers: int, address: str | None = None) -> Engine:
             "The Ray engine needs Ray: `pip install 'ray>=2.50'`, or leave out --engine ray."
         ) from error
 
-    def run(assignment: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
+    def run(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
         own = not library.is_initialized()
         if own:
             here: dict[str, Any] = {} if address else {"num_cpus": workers}
@@ -109,7 +109,7 @@ def ray(workers: int, address: str | None = None) -> Engine:
                 **here,
             )
         actor = library.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Worker)
-        actors = [actor.remote(assignment) for _ in range(workers)]
+        actors = [actor.remote(spec) for _ in range(workers)]
         waiting = iter(jobs)
         busy: dict[Any, Any] = {}
         try:

@@ -13,9 +13,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.methods.record import MethodRecord
 from mirnet.files import replacing
 
-from .store import RunMethod, replace_file
+from .store import replace_file
 
 CODE = (
     "mirnet/*.py",
@@ -42,7 +43,7 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
-def key_of(method: RunMethod, degraded_sha256: str, task: str, size: tuple[int, int]) -> str:
+def key_of(method: MethodRecord, degraded_sha256: str, task: str, size: tuple[int, int]) -> str:
     """Name an output by all it depends on.
 
     Args:

@@ -1,4 +1,4 @@
-"""Runs: begin one, go on with one, and what happens meanwhile as an iterator of events.
+"""Runs: create one, execute or resume one, with an iterator of events.
 
 Whoever iterates drives the run: the command line draws the events as a progress bar, the page as
 tables and plots. Closing the iterator stops the run; nothing that was reported is lost.
@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -19,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.analysis.statistics import summarise
 from eval.data.benchmarks import (
     Benchmark,
     benchmark_of_record,
@@ -35,19 +35,9 @@ from mirnet.metrics.protocols import get_protocol
 from mirnet.tasks import get_task
 
 from . import executors as engines
+from .document import Environment, MethodSummary, Run, RunBenchmark, SampleResult
 from .output_cache import OutputCache, code_sha256, link_or_copy
-from .store import (
-    Environment,
-    MethodSummary,
-    Row,
-    Run,
-    RunBenchmark,
-    RunStore,
-    StoredRun,
-    disk_trouble,
-    new_id,
-    replace_file,
-)
+from .store import RunStore, StoredRun, disk_trouble, new_id, replace_file
 from .worker import Work, WorkerSpec
 
 PACKAGES = ("torch", "numpy", "scikit-image", "scipy", "opencv-python-headless", "pillow")
@@ -84,7 +74,7 @@ class RunConfig:
 class ImageScored:
     """One more picture was restored, scored and stored."""
 
-    row: Row
+    row: SampleResult
     """Its numbers."""
     done: int
     """Pictures done in all, those of an earlier attempt included."""
@@ -96,31 +86,31 @@ class ImageScored:
     """Estimate, from the time each method took so far."""
 
 
-def begin(store: RunStore, order: RunConfig) -> StoredRun:
-    """Check an order, choose its pairs and write its run's header.
+def create_run(store: RunStore, config: RunConfig) -> StoredRun:
+    """Check a configuration, choose its pairs and write the run's header.
 
     Raises:
         BenchmarkUnavailable: The benchmark cannot be had.
         InvalidRequest: A setting is out of range, or a method cannot be had.
     """
-    benchmark = order.benchmark
+    benchmark = config.benchmark
     task = get_task(benchmark.task)
-    if order.n is not None and order.n < 1:
-        raise InvalidRequest(f"A subset of {order.n} pairs is none: ask for at least one.")
-    if not order.methods:
+    if config.n is not None and config.n < 1:
+        raise InvalidRequest(f"A subset of {config.n} pairs is none: ask for at least one.")
+    if not config.methods:
         raise InvalidRequest("There is nothing to compare: name at least one method.")
-    if len(set(order.methods)) < len(order.methods):
+    if len(set(config.methods)) < len(config.methods):
         raise InvalidRequest("A method is named twice: name each once.")
-    protocols = [get_protocol(name) for name in order.protocols or benchmark.protocols]
+    protocols = [get_protocol(name) for name in config.protocols or benchmark.protocols]
     methods = [
-        get_method(name, task.id, allow_code=order.allow_code).info for name in order.methods
+        get_method(name, task.id, allow_code=config.allow_code).info for name in config.methods
     ]
-    reader = open_benchmark(benchmark, folder=order.folder, offline=order.offline)
+    reader = open_benchmark(benchmark, folder=config.folder, offline=config.offline)
     items = reader.items()
-    chosen = subset(items, len(items) if order.n is None else order.n, order.seed)
+    chosen = subset(items, len(items) if config.n is None else config.n, config.seed)
     run = Run(
         id=new_id(),
-        title=" ".join(order.title.split())[:200],
+        title=" ".join(config.title.split())[:200],
         status="running",
         created=datetime.datetime.now(datetime.UTC),
         task=task.id,
@@ -133,8 +123,8 @@ def begin(store: RunStore, order: RunConfig) -> StoredRun:
             official=benchmark.official,
             of=len(items),
             n=len(chosen),
-            seed=order.seed,
-            folder=str(order.folder.resolve()) if order.folder else None,
+            seed=config.seed,
+            folder=str(config.folder.resolve()) if config.folder else None,
             source={} if is_listed(benchmark) else json.loads(json.dumps(asdict(benchmark))),
         ),
         protocols=[protocol.name for protocol in protocols],
@@ -152,10 +142,10 @@ def is_listed(benchmark: Benchmark) -> bool:
         return False
 
 
-def assignment_of(
+def worker_spec(
     stored: StoredRun, *, offline: bool = False, cache: Path | None = None, allow_code: bool = False
 ) -> WorkerSpec:
-    """Say again what a run's workers are to do.
+    """Build the specification of a run's workers from its stored header.
 
     Raises:
         BenchmarkUnavailable: Its benchmark is not in the catalogue any more.
@@ -181,7 +171,7 @@ def assignment_of(
     )
 
 
-def go_on(
+def execute_run(
     stored: StoredRun,
     *,
     offline: bool = False,
@@ -189,7 +179,7 @@ def go_on(
     allow_code: bool = False,
     engine: engines.Engine = engines.serial,
 ) -> Iterator[ImageScored]:
-    """Do what a run still lacks; begins new runs and resumes interrupted ones alike.
+    """Do what a run still lacks: new runs and interrupted ones alike.
 
     Args:
         stored: The run.
@@ -210,8 +200,8 @@ def go_on(
         stored.drop_torn_line()
         run = stored.header()
         cache = None if fresh else stored.folder.parent / ".cache"
-        assignment = assignment_of(stored, offline=offline, cache=cache, allow_code=allow_code)
-        items = unchanged_items(stored, run, assignment)
+        spec = worker_spec(stored, offline=offline, cache=cache, allow_code=allow_code)
+        items = unchanged_items(stored, run, spec)
         _check_methods(run, allow_code)
         had = {(row.pair, row.method): row for row in stored.rows() if row.error is None}
         jobs = [
@@ -227,7 +217,7 @@ def go_on(
         began, done = time.perf_counter(), len(had)
         status, trouble = "stopped", None
         try:
-            with contextlib.closing(engine(assignment, jobs)) as works:  # type: ignore[type-var]
+            with contextlib.closing(engine(spec, jobs)) as works:  # type: ignore[type-var]
                 for work in works:
                     _keep(stored, work, cache)
                     done += 1
@@ -265,40 +255,42 @@ def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
     stored.write_header(run.model_copy(update=update))
 
 
-def data_sha256(rows: list[Row]) -> str:
-    """Fingerprint the pictures that rows are about, whatever their order."""
+def data_sha256(rows: list[SampleResult]) -> str:
+    """Fingerprint the pictures that rows are about, whatever their config."""
     pairs = sorted({f"{row.pair} {row.degraded_sha256} {row.target_sha256}" for row in rows})
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
-def summary(run: Run, method_id: str, rows: list[Row]) -> MethodSummary:
+def summary(run: Run, method_id: str, rows: list[SampleResult]) -> MethodSummary:
     """Average a method's rows under the run's first protocol."""
     mine = [row for row in rows if row.method == method_id]
     scored = [row.scores[run.protocol] for row in mine if run.protocol in row.scores]
-    psnr = summarise([score.psnr_db for score in scored])
+    values = {key: np.array([score[key] for score in scored]) for key in ("psnr_db", "ssim")}
     timed = [(row.seconds, row.megapixels) for row in mine if row.seconds and row.megapixels]
     size = sum(megapixels for _, megapixels in timed)
     return MethodSummary(
         method=method_id,
         count=len(scored),
         failed=sum(row.error is not None for row in mine),
-        identical=psnr.infinite,
-        psnr_db=psnr.mean,
-        ssim=float(np.mean([score.ssim for score in scored])) if scored else float("nan"),
+        identical=int(np.isinf(values["psnr_db"]).sum()),
+        scores={key: _finite_mean(found) for key, found in values.items()},
         seconds_per_megapixel=sum(seconds for seconds, _ in timed) / size if timed else None,
     )
 
 
-def unchanged_items(stored: StoredRun, run: Run, assignment: WorkerSpec) -> list[Item]:
+def _finite_mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else math.nan
+
+
+def unchanged_items(stored: StoredRun, run: Run, spec: WorkerSpec) -> list[Item]:
     """Find a run's pairs again.
 
     Raises:
         BenchmarkUnavailable: The benchmark cannot be had, or is another one by now.
         InvalidRequest: Files of the run are damaged.
     """
-    reader = open_benchmark(
-        assignment.benchmark, folder=assignment.folder, offline=assignment.offline
-    )
+    reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
     by_id = {item.id: item for item in reader.items()}
     ids = stored.pairs()
     missing = [pair for pair in ids if pair not in by_id]
@@ -320,10 +312,10 @@ def to_fetch(stored: StoredRun, *, offline: bool = False) -> int | None:
     Raises:
         BenchmarkUnavailable: See `unchanged_items`.
     """
-    assignment = assignment_of(stored, offline=offline)
-    if assignment.folder or not assignment.benchmark.source.repo:
+    spec = worker_spec(stored, offline=offline)
+    if spec.folder or not spec.benchmark.source.repo:
         return 0
-    return size_of(unchanged_items(stored, stored.header(), assignment))
+    return size_of(unchanged_items(stored, stored.header(), spec))
 
 
 def _check_methods(run: Run, allow_code: bool) -> None:
@@ -373,7 +365,7 @@ class _Pace:
         self._left = dict.fromkeys(methods, pairs)
         self._times: dict[str, list[float]] = {method: [] for method in methods}
 
-    def saw(self, row: Row) -> None:
+    def saw(self, row: SampleResult) -> None:
         self._left[row.method] -= 1
         if row.seconds is not None and not row.cached:
             self._times[row.method].append(row.seconds)

@@ -1,9 +1,9 @@
-"""The run document: one folder that says everything about one evaluation.
+"""Stored runs: one folder that says everything about one evaluation, and a folder of those.
 
     ID/run.json       what was asked, on what machine, how it ended, and the summary (`Run`)
     ID/pairs.json     the pairs of the subset, in order
-    ID/scores.jsonl   one line for each picture and method (`Row`), appended as they are made: the
-                      only truth while a run is under way
+    ID/scores.jsonl   one line for each picture and method (`SampleResult`), appended as they are
+                      made: the only truth while a run is under way
     ID/outputs/SHA.png   pictures, lossless: what methods made, named by the hash of their pixels;
                          what they were given and the truth, named by the hash of the file
     ID/thumbs/SHA.jpg    the same, small
@@ -20,202 +20,24 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import filelock
 import numpy as np
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import write_file
 
-VERSION = 1
-"""Of the run document."""
+from .document import Run, SampleResult
+
 THUMB_PX = 320
 """Long side of the thumbnails."""
-
-Status = Literal["running", "done", "stopped", "failed"]
-"""How a run stands. One that says 'running' while nobody holds its lock was interrupted."""
 
 
 class NotWritten(InvalidRequest):
     """The disk is full or may not be written to."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class RunBenchmark(_Part):
-    """Which pairs were scored."""
-
-    id: str
-    """Id in the catalogue, or the name of a person's own data."""
-    title: str
-    """For people."""
-    revision: str
-    """Commit of the data set on the Hub, or hash over the local files."""
-    scale: int
-    """Factor of super-resolution; 1 for other tasks."""
-    synthetic: bool
-    """Whether the degradation was simulated."""
-    official: bool
-    """Whether these are the pictures that papers report on."""
-    of: int
-    """Pairs in the whole benchmark."""
-    n: int
-    """Pairs in this subset."""
-    seed: int
-    """Which chose the subset."""
-    folder: str | None = None
-    """Where a person's own files lay."""
-    source: dict[str, Any] = {}
-    """The whole entry of a benchmark that is not in the catalogue, to open it again."""
-
-
-class RunMethod(_Part):
-    """One method that was scored, with everything its output depends on."""
-
-    id: str
-    """Unique in the run."""
-    title: str
-    """For people."""
-    kind: Literal["weights", "baseline", "custom"]
-    """Weights of the catalogue, a classical method, or somebody's own code."""
-    settings: dict[str, Any] = {}
-    """All its settings."""
-    weights_sha256: str | None = None
-    """Hash of its weights file, where it has one."""
-    parameters: int | None = None
-    """Learned numbers, where it has any."""
-    packages: dict[str, str] = {}
-    """Packages that do its work, and their versions."""
-
-
-class Environment(_Part):
-    """Where a run was made."""
-
-    commit: str | None
-    """Git commit of this project, where it runs from a checkout."""
-    dirty: bool
-    """Whether that checkout had uncommitted changes."""
-    code_sha256: str
-    """Hash over the code that restores."""
-    python: str
-    """Version of Python."""
-    packages: dict[str, str]
-    """Versions of the packages that numbers depend on."""
-    machine: str
-    """Processor, cores and memory."""
-    threads: int
-    """Threads of the networks."""
-    device: str
-    """'cpu', 'cuda' or 'mps'."""
-
-
-class SampleScore(_Part):
-    """One protocol's numbers for one picture."""
-
-    psnr_db: float
-    """Decibels; infinite where the picture equals its target."""
-    ssim: float
-    """Structural similarity."""
-
-
-class Row(_Part):
-    """One picture and method."""
-
-    pair: str
-    """Id of the pair."""
-    method: str
-    """Id of the method."""
-    scores: dict[str, SampleScore] = {}
-    """By protocol name with version; empty where there is no target or the method failed."""
-    seconds: float | None = None
-    """Of the method alone, wall clock."""
-    megapixels: float | None = None
-    """Of its result."""
-    peak_mb: float | None = None
-    """Largest resident memory of the process while it worked, where the system tells."""
-    tiles: int | None = None
-    """In how many pieces a network saw the picture: 1 is the whole picture."""
-    width: int | None = None
-    """Of its result."""
-    height: int | None = None
-    """Of its result."""
-    output_sha256: str | None = None
-    """Names the stored picture."""
-    degraded_sha256: str | None = None
-    """What it was given."""
-    target_sha256: str | None = None
-    """What it was compared with."""
-    cached: bool = False
-    """Whether an earlier run had made this output; `seconds` then are those of that run."""
-    error: str | None = None
-    """Why there is no result."""
-
-
-class MethodSummary(_Part):
-    """What a method's rows come to under the run's first protocol."""
-
-    method: str
-    """Id of the method."""
-    count: int
-    """Pictures scored."""
-    failed: int
-    """Pictures without a result."""
-    identical: int
-    """Pictures equal to their target: counted, and left out of the mean."""
-    psnr_db: float
-    """Mean of the others."""
-    ssim: float
-    """Mean over all scored."""
-    seconds_per_megapixel: float | None
-    """Total time over total size, of the rows that were timed."""
-
-
-class Run(_Part):
-    """The header of a run: `run.json`."""
-
-    version: int = VERSION
-    """Of this format."""
-    id: str = Field(pattern=r"^\d{8}-\d{6}-[a-z0-9]{4,12}$")
-    """UTC date and time and a random ending: sorts by age, safe in paths and links."""
-    title: str = Field(max_length=200)
-    """What a person called it."""
-    status: Status
-    """How it stands."""
-    created: datetime.datetime
-    """UTC."""
-    ended: datetime.datetime | None = None
-    """UTC."""
-    task: str
-    """Id of the task."""
-    benchmark: RunBenchmark
-    """Which pairs."""
-    protocols: list[str] = Field(min_length=1)
-    """Names with versions; the first is the one summaries and rankings use."""
-    methods: list[RunMethod]
-    """What was compared, in the order asked for."""
-    environment: Environment
-    """Where."""
-    data_sha256: str | None = None
-    """Fingerprint of the scored pictures: a hash over the hashes of both files of every pair."""
-    summary: list[MethodSummary] = []
-    """Of every method; written when a run ends."""
-    error: str | None = None
-    """Why it failed, in a sentence."""
-
-    @property
-    def protocol(self) -> str:
-        """The first protocol."""
-        return self.protocols[0]
-
-    @property
-    def name(self) -> str:
-        """Title, or benchmark and size where it has none."""
-        return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
 
 
 def state_folder() -> Path:
@@ -269,7 +91,7 @@ class StoredRun:
         """Write `pairs.json`."""
         replace_file(self.folder / "pairs.json", json.dumps(ids).encode())
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SampleResult]:
         """Read every complete line of `scores.jsonl`; a torn last line is left out.
 
         Where a picture failed and a resumed run tried it again, the last line counts.
@@ -280,10 +102,10 @@ class StoredRun:
         path = self.folder / "scores.jsonl"
         if not path.exists():
             return []
-        rows: dict[tuple[str, str], Row] = {}
+        rows: dict[tuple[str, str], SampleResult] = {}
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                row = Row.model_validate_json(line)
+                row = SampleResult.model_validate_json(line)
             except ValidationError as error:
                 raise InvalidRequest(
                     f"Line {number} of scores.jsonl in run {self.id} is damaged: remove that line "
@@ -292,7 +114,7 @@ class StoredRun:
             rows[row.pair, row.method] = row
         return list(rows.values())
 
-    def append(self, row: Row) -> None:
+    def append(self, row: SampleResult) -> None:
         """Add a line and see it to the disk.
 
         Raises:

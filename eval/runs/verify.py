@@ -14,8 +14,9 @@ from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
 from mirnet.errors import MIRNetError
 from mirnet.images.picture import read_image
 
-from .runner import assignment_of, unchanged_items
-from .store import Row, Run, StoredRun
+from .document import Run, SampleResult
+from .runner import unchanged_items, worker_spec
+from .store import StoredRun
 from .worker import Worker, storable
 
 TOLERANCE_DB = 1e-6
@@ -70,13 +71,13 @@ def verify(
     if sample is not None and sample < len(rows):
         chosen = np.random.default_rng(seed).choice(len(rows), sample, replace=False)
         rows = [rows[index] for index in sorted(chosen)]
-    assignment = assignment_of(stored, offline=offline, allow_code=allow_code)
+    spec = worker_spec(stored, offline=offline, allow_code=allow_code)
     worker: Worker | None = None
     items: dict[str, Item] = {}
     reason = ""
     try:
-        items = {item.id: item for item in unchanged_items(stored, run, assignment)}
-        worker = Worker(assignment)
+        items = {item.id: item for item in unchanged_items(stored, run, spec)}
+        worker = Worker(spec)
     except MIRNetError as error:
         reason = str(error)
     for row in rows:
@@ -84,7 +85,12 @@ def verify(
 
 
 def _findings(
-    stored: StoredRun, run: Run, row: Row, worker: Worker | None, item: Item | None, reason: str
+    stored: StoredRun,
+    run: Run,
+    row: SampleResult,
+    worker: Worker | None,
+    item: Item | None,
+    reason: str,
 ) -> Iterator[Finding]:
     finding, pixels = _stored_pixels(stored, row)
     yield finding
@@ -105,7 +111,7 @@ def _findings(
     yield _again(run, row, worker, pair, pixels, reason)
 
 
-def _stored_pixels(stored: StoredRun, row: Row) -> tuple[Finding, np.ndarray | None]:
+def _stored_pixels(stored: StoredRun, row: SampleResult) -> tuple[Finding, np.ndarray | None]:
     """Read the stored picture; None where it is not the one that was scored."""
 
     def found(outcome: Outcome, detail: str) -> Finding:
@@ -124,7 +130,7 @@ def _stored_pixels(stored: StoredRun, row: Row) -> tuple[Finding, np.ndarray | N
 
 def _scores(
     run: Run,
-    row: Row,
+    row: SampleResult,
     worker: Worker | None,
     pair: Pair | None,
     pixels: np.ndarray | None,
@@ -143,19 +149,17 @@ def _scores(
             yield Finding(row.pair, row.method, what, "cannot be checked", why)
             continue
         now = worker.score(protocol, pixels, pair)
-        same = (
-            now.psnr_db == then.psnr_db or abs(now.psnr_db - then.psnr_db) <= TOLERANCE_DB
-        ) and abs(now.ssim - then.ssim) <= TOLERANCE_SSIM
-        detail = (
-            f"stored {then.psnr_db:.4f} dB / {then.ssim:.6f}, now {now.psnr_db:.4f} dB / "
-            f"{now.ssim:.6f}"
+        a, b = then["psnr_db"], now["psnr_db"]
+        same = (a == b or abs(a - b) <= TOLERANCE_DB) and (
+            abs(now["ssim"] - then["ssim"]) <= TOLERANCE_SSIM
         )
+        detail = f"stored {a:.4f} dB / {then['ssim']:.6f}, now {b:.4f} dB / {now['ssim']:.6f}"
         yield Finding(row.pair, row.method, what, "same" if same else "differs", detail)
 
 
 def _again(
     run: Run,
-    row: Row,
+    row: SampleResult,
     worker: Worker | None,
     pair: Pair | None,
     pixels: np.ndarray | None,

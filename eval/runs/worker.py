@@ -10,14 +10,16 @@ import numpy as np
 
 from eval.data.benchmarks import Benchmark, open_benchmark
 from eval.data.pairs import Item, Pair, pixels_sha256
+from eval.methods.record import MethodRecord
 from eval.methods.registry import Method, Restorer, get_method
 from mirnet.errors import MIRNetError
 from mirnet.images.picture import Picture, encode_image
 from mirnet.memory import is_out_of_memory
 from mirnet.metrics.protocols import Protocol, get_protocol
 
+from .document import SampleResult, SampleScore
 from .output_cache import OutputCache, OutputRecord, key_of
-from .store import THUMB_PX, NotWritten, Row, RunMethod, SampleScore, eight_bit
+from .store import THUMB_PX, NotWritten, eight_bit
 
 WARM_UP_PX = 32
 """Side of the picture that a method is warmed up on."""
@@ -35,7 +37,7 @@ class WorkerSpec:
     """Never ask the Hub."""
     task: str
     """Id of the task."""
-    methods: tuple[RunMethod, ...]
+    methods: tuple[MethodRecord, ...]
     """What is compared."""
     protocols: tuple[str, ...]
     """Ids of the protocols, the first one first."""
@@ -51,7 +53,7 @@ class WorkerSpec:
 class Work:
     """What came of one pair and one method."""
 
-    row: Row
+    row: SampleResult
     """The numbers."""
     pictures: tuple[tuple[str, bytes], ...]
     """Name and PNG of the output, of what it was given, and of the truth."""
@@ -63,23 +65,21 @@ class Worker:
     """Scores pairs; keeps the last pair and every loaded method.
 
     Args:
-        assignment: What to do.
+        spec: What to do.
     """
 
-    def __init__(self, assignment: WorkerSpec):
-        self.assignment = assignment
-        self.reader = open_benchmark(
-            assignment.benchmark, folder=assignment.folder, offline=assignment.offline
-        )
-        self.protocols: list[Protocol] = [get_protocol(name) for name in assignment.protocols]
-        self.cache = OutputCache(assignment.cache) if assignment.cache else None
-        self._infos = {info.id: info for info in assignment.methods}
+    def __init__(self, spec: WorkerSpec):
+        self.spec = spec
+        self.reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
+        self.protocols: list[Protocol] = [get_protocol(name) for name in spec.protocols]
+        self.cache = OutputCache(spec.cache) if spec.cache else None
+        self._infos = {info.id: info for info in spec.methods}
         self._restorers: dict[str, Restorer] = {}
         self._pair: Pair | None = None
-        if assignment.threads:
+        if spec.threads:
             import torch
 
-            torch.set_num_threads(assignment.threads)
+            torch.set_num_threads(spec.threads)
 
     def method(self, method_id: str) -> Method:
         """Make a method as its recorded settings say.
@@ -89,16 +89,16 @@ class Worker:
         """
         return get_method(
             method_id,
-            self.assignment.task,
+            self.spec.task,
             settings=self._infos[method_id].settings,
-            allow_code=self.assignment.allow_code,
+            allow_code=self.spec.allow_code,
         )
 
     def restorer(self, method_id: str) -> Restorer:
         """Load a method once, and let it do its imports on a few pixels, which nobody times."""
         if method_id not in self._restorers:
             restorer = self.method(method_id).load()
-            scale = self.assignment.benchmark.scale
+            scale = self.spec.benchmark.scale
             few = Picture(np.full((WARM_UP_PX, WARM_UP_PX, 3), 128, np.uint8))
             with contextlib.suppress(Exception):  # what is wrong with it shows on the pictures
                 restorer(few, (WARM_UP_PX * scale, WARM_UP_PX * scale))
@@ -141,7 +141,7 @@ class Worker:
         except NotWritten:  # no picture's fault, and the next one would meet it too
             raise
         except MIRNetError as error:
-            return Work(Row(**facts, error=str(error)), (), ())
+            return Work(SampleResult(**facts, error=str(error)), (), ())
         except Exception as error:  # one picture's trouble must not end a run of hours
             reason = f"{type(error).__name__}: {error}"[:300]
             if is_out_of_memory(error):
@@ -149,9 +149,9 @@ class Worker:
                     "There is not enough memory for this picture: close other programs, then "
                     "resume the run, or give smaller pictures."
                 )
-            return Work(Row(**facts, error=reason), (), ())
+            return Work(SampleResult(**facts, error=reason), (), ())
         height, width = pixels.shape[:2]
-        row = Row(
+        row = SampleResult(
             **facts,
             scores=scores,
             seconds=made.seconds,
@@ -179,8 +179,8 @@ class Worker:
             InvalidRequest: See `Protocol.score`.
         """
         assert pair.target is not None
-        found = protocol.score(pixels, pair.target.pixels, self.assignment.benchmark.scale)
-        return SampleScore(psnr_db=found.psnr_db, ssim=found.ssim)
+        found = protocol.score(pixels, pair.target.pixels, self.spec.benchmark.scale)
+        return {"psnr_db": found.psnr_db, "ssim": found.ssim}
 
     def restore(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord]:
         """Run a method.
@@ -202,7 +202,7 @@ class Worker:
         info = self._infos[method_id]
         if self.cache is None or info.kind == "custom":
             return *self.restore(pair, method_id), False
-        key = key_of(info, pair.degraded_sha256, self.assignment.task, self._size(pair))
+        key = key_of(info, pair.degraded_sha256, self.spec.task, self._size(pair))
         made = self.cache.get(key)
         if made is not None:
             with contextlib.suppress(MIRNetError):
@@ -216,7 +216,7 @@ class Worker:
     def _size(self, pair: Pair) -> tuple[int, int]:
         if pair.target is not None:
             return pair.target.height, pair.target.width
-        scale = self.assignment.benchmark.scale
+        scale = self.spec.benchmark.scale
         return pair.degraded.height * scale, pair.degraded.width * scale
 
 

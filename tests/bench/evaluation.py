@@ -19,7 +19,7 @@ from eval.analysis.frames import Frames
 from eval.data.benchmarks import custom_benchmark
 from eval.methods.registry import get_method
 from eval.runs.executors import Engine, processes, ray, serial
-from eval.runs.runner import RunConfig, begin, go_on
+from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore, StoredRun
 from eval.runs.worker import storable
 from mirnet.errors import InvalidRequest
@@ -102,9 +102,9 @@ def growth(pairs: int = 16, method: str = "nlm") -> Iterator[Timing]:
         first = 0.0
         for what, n, engine in engines:
             order = RunConfig(benchmark=benchmark, methods=(method,), n=n)
-            stored = begin(RunStore(folder / "runs"), order)
+            stored = create_run(RunStore(folder / "runs"), order)
             began = time.perf_counter()
-            for _ in go_on(stored, fresh=True, engine=engine):
+            for _ in execute_run(stored, fresh=True, engine=engine):
                 pass
             seconds = time.perf_counter() - began
             first = first or seconds

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.runs.store import Row, RunStore, StoredRun
+from eval.runs.document import SampleResult
+from eval.runs.store import RunStore, StoredRun
 from tests.load.visitor import Job, Page, Visitor, connections
 from tests.support.paths import ROOT
 from tests.support.running import App, app_process
@@ -180,7 +181,7 @@ def rows_in(stored: StoredRun) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def facts(rows: list[Row]) -> dict[tuple[str, str], Row]:
+def facts(rows: list[SampleResult]) -> dict[tuple[str, str], SampleResult]:
     """What must be the same, bit for bit, however often a run was interrupted."""
     timeless = {"seconds": None, "peak_mb": None, "cached": False}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
@@ -190,10 +191,10 @@ ORDER = ("--benchmark", "mini-denoise", "--methods", "identity,tv,denoise-compac
 """An evaluation of 12 pictures."""
 
 
-_whole: dict[tuple[str, str], Row] = {}
+_whole: dict[tuple[str, str], SampleResult] = {}
 
 
-def whole(place: Place) -> dict[tuple[str, str], Row]:
+def whole(place: Place) -> dict[tuple[str, str], SampleResult]:
     """What the same evaluation gives when nothing happens; made once."""
     if not _whole:
         folder = place.folder / "whole"

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from eval.runs.store import (
+from eval.methods.record import MethodRecord
+from eval.runs.document import (
     Environment,
     MethodSummary,
-    Row,
     Run,
     RunBenchmark,
-    RunMethod,
+    SampleResult,
     SampleScore,
-    StoredRun,
 )
+from eval.runs.store import StoredRun
 
 GAINS_DB = {"identity": 0.0, "clahe": 1.5, "ours": 6.0, "official": 6.1}
 """How much better than the input each method is."""
@@ -29,7 +29,7 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def method(name: str, **changes: Any) -> RunMethod:
+def method(name: str, **changes: Any) -> MethodRecord:
     """Weights where the name says so, else a classical method."""
     learned = name in ("ours", "official")
     fields: dict[str, Any] = {
@@ -41,16 +41,16 @@ def method(name: str, **changes: Any) -> RunMethod:
         "parameters": 5_858_560 if learned else None,
         "packages": {} if learned else {"scikit-image": "0.25.2"},
     }
-    return RunMethod(**fields | changes)
+    return MethodRecord(**fields | changes)
 
 
 def write_run(
     folder: Path,
     pairs: int = 8,
-    methods: tuple[RunMethod, ...] = (),
+    methods: tuple[MethodRecord, ...] = (),
     seed: int = 0,
     thumbs: bool = False,
-    rows: list[Row] | None = None,
+    rows: list[SampleResult] | None = None,
     **header: Any,
 ) -> StoredRun:
     """Write a finished run.
@@ -114,7 +114,7 @@ def write_run(
     return stored
 
 
-def _rows(ids: list[str], run: Run, seed: int) -> list[Row]:
+def _rows(ids: list[str], run: Run, seed: int) -> list[SampleResult]:
     rng = np.random.default_rng(seed)
     inputs = rng.normal(18, 4, len(ids))
     rows = []
@@ -124,7 +124,7 @@ def _rows(ids: list[str], run: Run, seed: int) -> list[Row]:
             psnr += 0 if entry.id == "identity" else rng.normal(0, 1)
             score = SampleScore(psnr_db=psnr, ssim=float(np.clip(psnr / 40, 0, 1)))
             rows.append(
-                Row(
+                SampleResult(
                     pair=pair,
                     method=entry.id,
                     scores=dict.fromkeys(run.protocols, score),
@@ -140,7 +140,7 @@ def _rows(ids: list[str], run: Run, seed: int) -> list[Row]:
     return rows
 
 
-def _with_thumbs(stored: StoredRun, row: Row) -> Row:
+def _with_thumbs(stored: StoredRun, row: SampleResult) -> SampleResult:
     from PIL import Image
 
     for name, light in (
@@ -161,20 +161,22 @@ def _with_thumbs(stored: StoredRun, row: Row) -> Row:
     return row
 
 
-def _summary(run: Run, rows: list[Row]) -> list[MethodSummary]:
+def _summary(run: Run, rows: list[SampleResult]) -> list[MethodSummary]:
     summary = []
     for entry in run.methods:
         ours = [row for row in rows if row.method == entry.id]
         scores = [row.scores[run.protocol] for row in ours if run.protocol in row.scores]
-        finite = [score.psnr_db for score in scores if math.isfinite(score.psnr_db)]
+        finite = [score["psnr_db"] for score in scores if math.isfinite(score["psnr_db"])]
         summary.append(
             MethodSummary(
                 method=entry.id,
                 count=len(scores),
                 failed=sum(row.error is not None for row in ours),
                 identical=len(scores) - len(finite),
-                psnr_db=float(np.mean(finite)) if finite else math.nan,
-                ssim=float(np.mean([score.ssim for score in scores])) if scores else math.nan,
+                scores={
+                    "psnr_db": float(np.mean(finite)) if finite else math.nan,
+                    "ssim": float(np.mean([s["ssim"] for s in scores])) if scores else math.nan,
+                },
                 seconds_per_megapixel=0.4,
             )
         )

@@ -10,7 +10,7 @@ from eval.analysis import tables as compare
 from eval.analysis.figures import draw
 from eval.analysis.frames import Frames
 from eval.analysis.published import published_beside
-from eval.runs.store import Row, SampleScore
+from eval.runs.document import SampleResult, SampleScore
 from tests.support.runs_factory import method, sha, write_run
 
 
@@ -180,7 +180,7 @@ def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):
 
 def test_identical_pictures_are_no_points(tmp_path):
     rows = [
-        Row(
+        SampleResult(
             pair=f"p000{number}",
             method=name,
             scores={"rgb/1": SampleScore(psnr_db=psnr, ssim=1)},

@@ -15,15 +15,15 @@ from eval.analysis.published import (
     read_published,
 )
 from eval.app.html import comparison
-from eval.runs.store import Row, SampleScore
+from eval.runs.document import SampleResult, SampleScore
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
 
 
-def row(pair: str, name: str, psnr: float | None, **fields) -> Row:
+def row(pair: str, name: str, psnr: float | None, **fields) -> SampleResult:
     scores = {} if psnr is None else {"rgb/1": SampleScore(psnr_db=psnr, ssim=0.5)}
     hashes = {"degraded_sha256": sha(f"d{pair}"), "target_sha256": sha(f"t{pair}")}
-    return Row(pair=pair, method=name, scores=scores, **hashes | fields)
+    return SampleResult(pair=pair, method=name, scores=scores, **hashes | fields)
 
 
 def by_method(frame, name: str) -> dict:

@@ -25,7 +25,7 @@ from eval.analysis.pictures import (
 from eval.app import run_queue as service
 from eval.app.run_queue import Limits, RunQueue
 from eval.data.benchmarks import get_benchmark
-from eval.runs.runner import RunConfig, begin, go_on
+from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import write_run
@@ -56,11 +56,11 @@ def gate(monkeypatch):
     allowed = threading.Semaphore(0)
 
     def slowly(stored, **options):
-        for event in go_on(stored, **options):
+        for event in execute_run(stored, **options):
             allowed.acquire(timeout=30)
             yield event
 
-    monkeypatch.setattr(service, "go_on", slowly)
+    monkeypatch.setattr(service, "execute_run", slowly)
     return allowed
 
 
@@ -113,7 +113,7 @@ def test_limits_are_told_before_anything_is_made(store):
 
 
 def test_a_run_that_nobody_works_on_is_interrupted_and_can_be_resumed(store):
-    stored = begin(store, order())
+    stored = create_run(store, order())
     found = RunQueue(store)
     assert found.status(stored.id).state == "interrupted"
     with stored.lock():
@@ -123,7 +123,7 @@ def test_a_run_that_nobody_works_on_is_interrupted_and_can_be_resumed(store):
 
 
 def test_a_run_that_cannot_begin_says_why(store, monkeypatch):
-    stored = begin(store, order())
+    stored = create_run(store, order())
     (stored.folder / "pairs.json").write_text('["gone"]')
     found = RunQueue(store)
     found.resume(stored.id)

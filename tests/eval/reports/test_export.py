@@ -11,7 +11,7 @@ import yaml
 
 from eval.analysis import tables as compare
 from eval.reports.export import SUFFIXES, export, picture_table
-from eval.runs.store import Row, SampleScore
+from eval.runs.document import SampleResult, SampleScore
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
 
@@ -61,8 +61,10 @@ def test_tables_of_pictures_agree_with_the_run(tmp_path):
 
 def test_formulas_from_outside_are_only_text_in_csv(tmp_path):
     rows = [
-        Row(pair="p0000", method="ours", error="=HYPERLINK(1)"),
-        Row(pair="-2", method="@cmd", scores={"rgb/1": SampleScore(psnr_db=-3.5, ssim=0.1)}),
+        SampleResult(pair="p0000", method="ours", error="=HYPERLINK(1)"),
+        SampleResult(
+            pair="-2", method="@cmd", scores={"rgb/1": SampleScore(psnr_db=-3.5, ssim=0.1)}
+        ),
     ]
     methods = (method("ours"), method("@cmd"))
     stored = write_run(tmp_path, pairs=1, methods=methods, rows=rows, protocols=["rgb/1"])
@@ -74,8 +76,8 @@ def test_formulas_from_outside_are_only_text_in_csv(tmp_path):
 
 def test_failed_and_identical_pictures_stay_in_the_table(tmp_path):
     rows = [
-        Row(pair="p0000", method="ours", error="too dark"),
-        Row(
+        SampleResult(pair="p0000", method="ours", error="too dark"),
+        SampleResult(
             pair="p0001",
             method="ours",
             scores={"rgb/1": SampleScore(psnr_db=math.inf, ssim=1)},

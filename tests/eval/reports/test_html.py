@@ -8,7 +8,7 @@ import re
 import pytest
 
 from eval.reports.html import MAX_THUMB_BYTES, html_report
-from eval.runs.store import Row
+from eval.runs.document import SampleResult
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
 
@@ -68,7 +68,7 @@ def test_nothing_outside_is_asked_for(tmp_path):
 
 def test_words_from_outside_are_escaped_everywhere(tmp_path):
     methods = (method("identity"), method(f"m{EVIL}", title=EVIL, settings={EVIL: EVIL}))
-    rows = [Row(pair=f"p{EVIL}", method=f"m{EVIL}", error=EVIL)]
+    rows = [SampleResult(pair=f"p{EVIL}", method=f"m{EVIL}", error=EVIL)]
     stored = write_run(
         tmp_path,
         methods=methods,

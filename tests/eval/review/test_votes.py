@@ -32,7 +32,8 @@ from eval.review.votes import (
     table,
     votes_of,
 )
-from eval.runs.store import Row, StoredRun
+from eval.runs.document import SampleResult
+from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 from tests.support.review_runs import NAMES, vote, vote_file, with_pictures
 from tests.support.runs_factory import lines, method, sha, write_run
@@ -83,14 +84,14 @@ def test_sides_carry_their_own_pictures(stored):
 def test_failed_equal_and_missing_outputs_are_not_asked_about(tmp_path):
     common = {"degraded_sha256": sha("in"), "target_sha256": None}
     rows = [
-        Row(pair="p0000", method="identity", output_sha256=sha("same"), **common),
-        Row(pair="p0000", method="ours", output_sha256=sha("same"), **common),
-        Row(pair="p0001", method="identity", output_sha256=sha("1"), **common),
-        Row(pair="p0001", method="ours", error="out of memory", **common),
-        Row(pair="p0002", method="identity", output_sha256=sha("2"), **common),
-        Row(pair="p0002", method="ours", output_sha256=sha("3"), **common),
-        Row(pair="p0003", method="identity", output_sha256=sha("4"), **common),
-        Row(pair="p0003", method="ours", output_sha256=sha("5"), **common),
+        SampleResult(pair="p0000", method="identity", output_sha256=sha("same"), **common),
+        SampleResult(pair="p0000", method="ours", output_sha256=sha("same"), **common),
+        SampleResult(pair="p0001", method="identity", output_sha256=sha("1"), **common),
+        SampleResult(pair="p0001", method="ours", error="out of memory", **common),
+        SampleResult(pair="p0002", method="identity", output_sha256=sha("2"), **common),
+        SampleResult(pair="p0002", method="ours", output_sha256=sha("3"), **common),
+        SampleResult(pair="p0003", method="identity", output_sha256=sha("4"), **common),
+        SampleResult(pair="p0003", method="ours", output_sha256=sha("5"), **common),
     ]
     methods = (method("identity"), method("ours"))
     stored = with_pictures(write_run(tmp_path, pairs=4, methods=methods, rows=rows))
@@ -439,7 +440,7 @@ def test_the_ranking_stands_beside_the_scores_of_the_run(stored):
     found = ranking(stored)
     assert list(found.table.method)[0] == "ours" and found.groups == (NAMES,)
     assert (found.votes, found.skipped, found.reviewers, found.pictures) == (48, 1, 2, 8)
-    means = {summary.method: summary.psnr_db for summary in stored.header().summary}
+    means = {summary.method: summary.scores["psnr_db"] for summary in stored.header().summary}
     assert dict(zip(found.table.method, found.table.psnr_db, strict=True)) == pytest.approx(means)
     document = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert document["methods"][0]["method"] == "ours" and document["methods"][0]["low"] is None

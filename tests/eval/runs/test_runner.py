@@ -15,8 +15,9 @@ from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
 from eval.runs import executors as engines
 from eval.runs import runner
-from eval.runs.runner import RunConfig, begin, go_on
-from eval.runs.store import Row, Run, RunStore, StoredRun, replace_file
+from eval.runs.document import Run, SampleResult
+from eval.runs.runner import RunConfig, create_run, execute_run
+from eval.runs.store import RunStore, StoredRun, replace_file
 from eval.runs.verify import verify
 from eval.runs.worker import storable
 from mirnet.errors import InvalidRequest
@@ -58,8 +59,8 @@ def facts(rows):
 
 
 def finished(store, order, **options):
-    stored = begin(store, order)
-    events = list(go_on(stored, **options))
+    stored = create_run(store, order)
+    events = list(execute_run(stored, **options))
     return stored, events
 
 
@@ -80,9 +81,9 @@ def test_a_run_is_stored_with_all_that_a_number_needs(folder, store):
         assert stored.output(row.degraded_sha256).exists()
         assert stored.output(row.target_sha256).exists()
     identity, tv = header.summary
-    assert tv.psnr_db > identity.psnr_db + 2
-    scores = [row.scores["rgb/1"].psnr_db for row in stored.rows() if row.method == "tv"]
-    assert tv.psnr_db == pytest.approx(np.mean(scores))
+    assert tv.scores["psnr_db"] > identity.scores["psnr_db"] + 2
+    scores = [row.scores["rgb/1"]["psnr_db"] for row in stored.rows() if row.method == "tv"]
+    assert tv.scores["psnr_db"] == pytest.approx(np.mean(scores))
 
 
 def test_the_list_reads_headers_and_follows_their_changes(folder, store):
@@ -102,20 +103,20 @@ def test_equal_pictures_have_infinite_psnr_and_survive_json(store, tmp_path):
         (tmp_path / "same" / half).mkdir(parents=True)
         write_image(picture, tmp_path / "same" / half / "a.png")
     stored, _ = finished(store, ordered(tmp_path / "same", methods=("identity",)))
-    assert stored.rows()[0].scores["rgb/1"].psnr_db == np.inf
+    assert stored.rows()[0].scores["rgb/1"]["psnr_db"] == np.inf
     assert stored.header().summary[0].identical == 1
 
 
 def test_resuming_a_stopped_run_gives_what_an_uninterrupted_one_gives(folder, store):
     whole, _ = finished(store, ordered(folder), fresh=True)
-    part = begin(store, ordered(folder))
-    events = go_on(part, fresh=True)
+    part = create_run(store, ordered(folder))
+    events = execute_run(part, fresh=True)
     for _ in range(5):
         next(events)
     events.close()
     assert part.header().status == "stopped"
     assert len(part.rows()) == 5
-    rest = list(go_on(part, fresh=True))
+    rest = list(execute_run(part, fresh=True))
     assert rest[0].done == 6 and len(rest) == 7
     assert facts(part.rows()) == facts(whole.rows())
     assert part.header().data_sha256 == whole.header().data_sha256
@@ -154,7 +155,7 @@ def test_kill_9_loses_at_most_the_picture_in_work(folder, store):
 
 
 def test_two_processes_on_one_run_refuse_politely(folder, store):
-    stored = begin(store, ordered(folder, n=1))
+    stored = create_run(store, ordered(folder, n=1))
     code = "import sys, time; from pathlib import Path; from eval.runs.store import StoredRun\n"
     code += "with StoredRun(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
@@ -164,7 +165,7 @@ def test_two_processes_on_one_run_refuse_politely(folder, store):
         assert holder.stdout.readline().strip() == b"held"
         assert stored.is_held()
         with pytest.raises(InvalidRequest, match="under way in another process"):
-            next(go_on(stored))
+            next(execute_run(stored))
     finally:
         holder.kill()
         holder.wait()
@@ -198,8 +199,8 @@ def test_a_damaged_cache_is_not_believed(folder, store):
 
 
 def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, store):
-    stored = begin(store, ordered(folder))
-    events = go_on(stored, fresh=True, engine=engines.processes(1))
+    stored = create_run(store, ordered(folder))
+    events = execute_run(stored, fresh=True, engine=engines.processes(1))
     next(events)
     for child in psutil.Process().children(recursive=True):
         if "spawn_main" in " ".join(child.cmdline()):
@@ -209,7 +210,7 @@ def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, st
     header, kept = stored.header(), stored.rows()
     assert header.status == "failed" and "resume the run" in header.error
     assert 1 <= len(kept) < 12
-    list(go_on(stored, fresh=True))
+    list(execute_run(stored, fresh=True))
     assert facts(stored.rows()).items() >= facts(kept).items()
     assert len(stored.rows()) == 12
 
@@ -237,24 +238,24 @@ def test_a_pair_that_cannot_be_read_ends_the_run_and_can_be_resumed(folder, stor
     subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
     good = (broken / "input/3.png").read_bytes()
     (broken / "input/3.png").write_bytes(b"\0" * len(good))
-    stored = begin(store, ordered(broken, methods=("identity",)))
+    stored = create_run(store, ordered(broken, methods=("identity",)))
     with pytest.raises(BenchmarkUnavailable, match="3"):
-        list(go_on(stored))
+        list(execute_run(stored))
     assert stored.header().status == "failed" and "3" in stored.header().error
     assert len(stored.rows()) == 3
     (broken / "input/3.png").write_bytes(good)
-    assert [event.done for event in go_on(stored)] == [4, 5, 6]
+    assert [event.done for event in execute_run(stored)] == [4, 5, 6]
     assert stored.header().error is None
 
 
 def test_a_benchmark_that_changed_is_refused(folder, store, tmp_path):
     moved = tmp_path / "moved"
     subprocess.run(["cp", "-r", str(folder), str(moved)], check=True)
-    stored = begin(store, ordered(moved, methods=("identity",)))
+    stored = create_run(store, ordered(moved, methods=("identity",)))
     for half in ("input", "target"):
         (moved / half / "5.png").rename(moved / half / "9.png")
     with pytest.raises(BenchmarkUnavailable, match="pair 5 is gone"):
-        list(go_on(stored))
+        list(execute_run(stored))
 
 
 @pytest.mark.parametrize(
@@ -272,13 +273,13 @@ def test_orders_that_make_no_sense_are_refused_before_anything_is_written(
 ):
     order = RunConfig(**{**ordered(folder).__dict__, **change})
     with pytest.raises(InvalidRequest, match=sentence):
-        begin(store, order)
+        create_run(store, order)
     assert not store.folder.exists()
 
 
 def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(folder, store, monkeypatch):
-    stored = begin(store, ordered(folder, methods=("identity",)))
-    events = go_on(stored)
+    stored = create_run(store, ordered(folder, methods=("identity",)))
+    events = execute_run(stored)
     next(events)
     before = (stored.folder / "scores.jsonl").read_bytes()
 
@@ -291,7 +292,7 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(folder, store, 
     monkeypatch.undo()
     assert (stored.folder / "scores.jsonl").read_bytes() == before
     assert not list(stored.folder.rglob("*.part"))
-    assert len(list(go_on(stored))) == 5
+    assert len(list(execute_run(stored))) == 5
 
 
 def outcomes(findings):
@@ -336,7 +337,7 @@ def test_verify_catches_swapped_weights(folder, store):
     assert found["restored again"].outcome == "differs"
     assert "000000000000" in found["restored again"].detail
     with pytest.raises(InvalidRequest, match="are not those that run"):
-        list(go_on(stored))
+        list(execute_run(stored))
 
 
 def test_verify_says_what_it_cannot_check(folder, store, tmp_path):
@@ -385,7 +386,7 @@ def test_a_damaged_line_is_named(store, folder):
 def test_rows_and_headers_survive_a_round_trip(store, folder):
     stored, _ = finished(store, ordered(folder, methods=("identity",), n=1))
     row, header = stored.rows()[0], stored.header()
-    assert Row.model_validate_json(row.model_dump_json()) == row
+    assert SampleResult.model_validate_json(row.model_dump_json()) == row
     assert Run.model_validate_json(header.model_dump_json()) == header
     assert runner.data_sha256([row]) == header.data_sha256
 

@@ -17,7 +17,8 @@ from PIL import Image
 from eval.reports.export import export
 from eval.reports.html import html_report
 from eval.review.votes import Vote, all_votes
-from eval.runs.store import Row, Run, StoredRun
+from eval.runs.document import Run, SampleResult
+from eval.runs.store import StoredRun
 from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
 from tests.support.runs_factory import method, sha, write_run
@@ -51,7 +52,7 @@ def hostile_run(folder: Path, **fields) -> StoredRun:
     )
     stored.write_header(run.model_copy(update={"environment": environment}))
     rows = [row.model_copy(update={"pair": row.pair + EVIL}) for row in stored.rows()]
-    rows.append(Row(pair=f"broken{EVIL}", method=f"m{EVIL}", error=EVIL))
+    rows.append(SampleResult(pair=f"broken{EVIL}", method=f"m{EVIL}", error=EVIL))
     stored.write_pairs(list(dict.fromkeys(row.pair for row in rows)))
     (stored.folder / "scores.jsonl").write_text(
         "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows)

@@ -1,0 +1,207 @@
+"""Documents of a stored run: `run.json` (`Run`) and lines of `scores.jsonl` (`SampleResult`).
+
+Scores are mappings from the key of a metric (`mirnet.metrics`) to its value, so that a new metric
+changes no document. Documents of older versions are migrated when they are read; stored files are
+never rewritten for it.
+"""
+
+import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eval.methods.record import MethodRecord
+
+VERSION = 2
+"""Format of new run documents. Version 1 had the fields psnr_db and ssim in each summary line."""
+
+Status = Literal["running", "done", "stopped", "failed"]
+"""State of a run. "running" while nobody holds the run's lock means that it was interrupted."""
+
+SampleScore = dict[str, float]
+"""One protocol's scores of one picture by key of the metric; infinite PSNR for equal pictures."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class RunBenchmark(_Part):
+    """Which pairs were scored."""
+
+    id: str
+    """Id in the catalogue, or the name of a person's own data."""
+    title: str
+    """For people."""
+    revision: str
+    """Commit of the data set on the Hub, or hash over the local files."""
+    scale: int
+    """Factor of super-resolution; 1 for other tasks."""
+    synthetic: bool
+    """Whether the degradation was simulated."""
+    official: bool
+    """Whether these are the pictures that papers report on."""
+    of: int
+    """Pairs in the whole benchmark."""
+    n: int
+    """Pairs in this subset."""
+    seed: int
+    """Which chose the subset."""
+    folder: str | None = None
+    """Where a person's own files lay."""
+    source: dict[str, Any] = {}
+    """The whole entry of a benchmark that is not in the catalogue, to open it again."""
+
+
+class Environment(_Part):
+    """Where a run was made."""
+
+    commit: str | None
+    """Git commit of this project, where it runs from a checkout."""
+    dirty: bool
+    """Whether that checkout had uncommitted changes."""
+    code_sha256: str
+    """Hash over the code that restores."""
+    python: str
+    """Version of Python."""
+    packages: dict[str, str]
+    """Versions of the packages that numbers depend on."""
+    machine: str
+    """Processor, cores and memory."""
+    threads: int
+    """Threads of the networks."""
+    device: str
+    """'cpu', 'cuda' or 'mps'."""
+
+
+class SampleResult(_Part):
+    """One picture and method."""
+
+    pair: str
+    """Id of the pair."""
+    method: str
+    """Id of the method."""
+    scores: dict[str, SampleScore] = {}
+    """By protocol name with version; empty where there is no target or the method failed."""
+    seconds: float | None = None
+    """Of the method alone, wall clock."""
+    megapixels: float | None = None
+    """Of its result."""
+    peak_mb: float | None = None
+    """Largest resident memory of the process while it worked, where the system tells."""
+    tiles: int | None = None
+    """In how many pieces a network saw the picture: 1 is the whole picture."""
+    width: int | None = None
+    """Of its result."""
+    height: int | None = None
+    """Of its result."""
+    output_sha256: str | None = None
+    """Names the stored picture."""
+    degraded_sha256: str | None = None
+    """What it was given."""
+    target_sha256: str | None = None
+    """What it was compared with."""
+    cached: bool = False
+    """Whether an earlier run had made this output; `seconds` then are those of that run."""
+    error: str | None = None
+    """Why there is no result."""
+
+
+class MethodSummary(_Part):
+    """What a method's rows come to under the run's first protocol."""
+
+    method: str
+    """Id of the method."""
+    count: int
+    """Pictures scored."""
+    failed: int
+    """Pictures without a result."""
+    identical: int
+    """Pictures equal to their target: counted, and left out of the mean."""
+    scores: dict[str, float] = {}
+    """Mean of the finite scores by key of the metric; not a number where no score is finite."""
+    seconds_per_megapixel: float | None
+    """Total time over total size, of the rows that were timed."""
+
+
+class Run(_Part):
+    """The header of a run: `run.json`."""
+
+    version: int = VERSION
+    """Of this format."""
+    id: str = Field(pattern=r"^\d{8}-\d{6}-[a-z0-9]{4,12}$")
+    """UTC date and time and a random ending: sorts by age, safe in paths and links."""
+    title: str = Field(max_length=200)
+    """What a person called it."""
+    status: Status
+    """How it stands."""
+    created: datetime.datetime
+    """UTC."""
+    ended: datetime.datetime | None = None
+    """UTC."""
+    task: str
+    """Id of the task."""
+    benchmark: RunBenchmark
+    """Which pairs."""
+    protocols: list[str] = Field(min_length=1)
+    """Names with versions; the first is the one summaries and rankings use."""
+    methods: list[MethodRecord]
+    """What was compared, in the order asked for."""
+    environment: Environment
+    """Where."""
+    data_sha256: str | None = None
+    """Fingerprint of the scored pictures: a hash over the hashes of both files of every pair."""
+    summary: list[MethodSummary] = []
+    """Of every method; written when a run ends."""
+    error: str | None = None
+    """Why it failed, in a sentence."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _migrate(cls, document: Any) -> Any:
+        return migrated(document) if isinstance(document, dict) else document
+
+    @property
+    def protocol(self) -> str:
+        """The first protocol."""
+        return self.protocols[0]
+
+    @property
+    def name(self) -> str:
+        """Title, or benchmark and size where it has none."""
+        return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
+
+
+def migrated(document: dict[str, Any]) -> dict[str, Any]:
+    """Bring the content of a `run.json` of any version up to `VERSION`.
+
+    Args:
+        document: Parsed JSON; it is left as it is.
+
+    Raises:
+        ValueError: A newer version of this program wrote it.
+    """
+    version = document.get("version", 1)
+    if isinstance(version, int) and version > VERSION:
+        raise ValueError(f"version {version} is newer than this program, which reads {VERSION}")
+    if version == 1:
+        summary = [_with_mapped_scores(line) for line in document.get("summary", [])]
+        document = document | {"version": 2, "summary": summary}
+    return document
+
+
+def _with_mapped_scores(line: dict[str, Any]) -> dict[str, Any]:
+    keys = ("psnr_db", "ssim")
+    rest = {name: value for name, value in line.items() if name not in keys}
+    return rest | {"scores": {key: line[key] for key in keys if key in line}}
+
+
+def public_header(run: Run) -> dict[str, Any]:
+    """Header for JSON outputs, where each summary line also has its scores as fields of their own.
+
+    Programs that read `psnr_db` and `ssim` there keep working.
+    """
+    content = run.model_dump(mode="json")
+    for line in content["summary"]:
+        line |= line["scores"]
+    return content
