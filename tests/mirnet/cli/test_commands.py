@@ -304,20 +304,21 @@ def test_train_without_a_recipe_is_one_sentence(photos):
 def test_prepare_reports_and_refuses_in_words(monkeypatch):
     from mirnet.train import fetch as module
 
-    def fake(folder):
+    def fake(folder, local):
+        yield f"{[str(path) for path in local]}"
         yield f"one [bold]package[/bold] in {folder}"
         raise InvalidRequest("The package cannot be fetched: try again.")
 
     monkeypatch.setattr(module, "prepare", fake)
-    outcome = run("prepare", "--folder", "there")
-    assert outcome.out == "one [bold]package[/bold] in there\n"
+    outcome = run("prepare", "--folder", "there", "--from", "a", "--from", "b")
+    assert outcome.out == "['a', 'b']\none [bold]package[/bold] in there\n"
     assert (outcome.code, outcome.err) == (2, "The package cannot be fetched: try again.\n")
 
 
 def test_interrupting_is_exit_code_130_and_one_line(monkeypatch):
     from mirnet.train import fetch as module
 
-    def interrupted(folder):
+    def interrupted(folder, local):
         raise KeyboardInterrupt
         yield
 

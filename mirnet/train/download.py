@@ -1,0 +1,101 @@
+"""Download one file whose size and hash are known, over HTTP, resuming where it broke off."""
+
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mirnet.errors import InvalidRequest
+from mirnet.weights.store import file_sha256
+
+CHUNK_BYTES = 16 * 2**10
+"""Bytes read from the connection at a time."""
+TIMEOUT_SECONDS = 5.0, 15.0
+"""How long a server may take to accept a connection, and to send the next bytes."""
+MAX_RETRIES = 3
+"""How often a connection that broke is taken up again without a new byte in between."""
+RETRY_PAUSE_SECONDS = 0.5
+"""Pause before a broken connection is taken up again."""
+
+
+class ServerUnreachable(InvalidRequest):
+    """No connection to the server: the next file would fail alike."""
+
+
+def download(url: str, path: Path, size: int, sha256: str) -> None:
+    """Download a file; `path` exists only once its size and hash are right.
+
+    Bytes are appended to `path` + '.part'. A part that an earlier call left is continued and
+    thrown away if the whole then has the wrong hash. pooch checks hashes too, but it begins every
+    file anew.
+
+    Args:
+        url: Address of the file; redirects are followed.
+        path: Where it goes.
+        size: Its bytes.
+        sha256: Its hash.
+
+    Raises:
+        ServerUnreachable: No connection could be made.
+        InvalidRequest: The server does not have the file, sends another one, or breaks off.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    continued = part.exists()
+    failures = 0
+    while (start := _length(part)) < size:
+        problem = _append(url, part, start, size)
+        if not problem:
+            break
+        failures = 1 if _length(part) > start else failures + 1
+        if failures > MAX_RETRIES:
+            raise InvalidRequest(f"{url} could not be downloaded because {problem}")
+        time.sleep(RETRY_PAUSE_SECONDS)
+    if _length(part) == size and file_sha256(part) == sha256:
+        part.replace(path)
+        return
+    part.unlink()
+    if continued:
+        return download(url, path, size, sha256)
+    raise InvalidRequest(f"{url} is not the file that the manifest names (size or hash differ)")
+
+
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _append(url: str, part: Path, start: int, size: int) -> str:
+    """Write what comes after `start`, at most up to one byte over `size`.
+
+    Returns:
+        What went wrong and may go right the next time; empty if nothing did.
+    """
+    import requests
+
+    # Offsets count bytes of the file, so no compression on the way.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+            status = answer.status_code
+            if status in (401, 403, 404, 410, 451):
+                raise InvalidRequest(f"{url} is not handed out by its server (status {status})")
+            if status not in (200, 206):
+                return f"the server answers with status {status}"
+            begins = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+            position = start if status == 206 and begins else 0
+            with part.open("r+b" if part.exists() else "wb") as file:
+                file.seek(position)
+                file.truncate()
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    file.write(chunk[: size + 1 - position])
+                    position += len(chunk)
+                    if position > size:
+                        return ""
+    except requests.exceptions.ConnectTimeout as error:
+        raise ServerUnreachable(f"{urlsplit(url).netloc} cannot be reached") from error
+    except requests.exceptions.ConnectionError as error:
+        if _length(part) == start == 0:
+            raise ServerUnreachable(f"{urlsplit(url).netloc} cannot be reached") from error
+        return "the connection broke"
+    except requests.exceptions.RequestException:
+        return "the connection broke"
+    return "" if position == size else "the file ended early"
