@@ -353,7 +353,7 @@ def _restore(
 
     if size != (picture.height, picture.width):
         picture = enlarge(picture, task.scale)
-    step = getattr(loaded.model, "multiple", 1)
+    step = loaded.model.multiple
     tile_px = max(math.ceil(max(size) / step) * step, MIN_TILE_PX)
     whole = picture.megapixels <= settings.whole_megapixels and tile_px <= MAX_TILE_PX
     work = restore(

@@ -361,8 +361,8 @@ def facts(found: Trace) -> str:
         f"{found.blocks} block{'s' if found.blocks > 1 else ''}",
         f"streams of {', '.join(map(str, found.channels))} channels",
     ]
-    if found.stem > 1:
-        parts.append(f"a compact network: its Full has 1/{found.stem} of the photo's sides")
+    if found.unshuffle > 1:
+        parts.append(f"a compact network: its Full has 1/{found.unshuffle} of the photo's sides")
     return " · ".join([*parts, f"one pass in {found.seconds:.1f} s"])
 
 

@@ -105,8 +105,8 @@ class Trace:
     """What came out, exactly as `mirnet.restore` returns it with the engine "torch"."""
     seconds: float
     """Time the pass took, recording included."""
-    stem: int
-    """The finest stream has 1/stem of the sides of `seen`."""
+    unshuffle: int
+    """The finest stream has 1/unshuffle of the sides of `seen`."""
     channels: tuple[int, int, int]
     """Channels of the three streams."""
     blocks: int
@@ -208,7 +208,7 @@ def trace(
         seen=done.before,
         restored=done.picture,
         seconds=done.seconds,
-        stem=model.stem,
+        unshuffle=model.unshuffle,
         channels=recorder.channels,
         blocks=recorder.blocks,
         features=tuple(recorder.features),
@@ -221,7 +221,7 @@ def automatic_px(model: "MIRNet | MIRNetV2") -> int:
     """Longest side that a network looks at in seconds: `MAX_PX` or `MAX_PX_PAPER`."""
     from mirnet.restoration.job import choose_device
 
-    return MAX_PX if model.stem > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
+    return MAX_PX if model.unshuffle > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
 
 
 def mean_energy(found: Trace) -> np.ndarray:
@@ -308,7 +308,7 @@ class _Recorder:
         self._turns: Counter[tuple[str, int, int]] = Counter()
         self._handles: list[Any] = []
         self._boxes = [
-            _box(height, width, getattr(model, "margin", 0), model.stem * 2**stream)
+            _box(height, width, model.margin, model.unshuffle * 2**stream)
             for stream in range(3)
         ]
         groups: Any = model.groups

@@ -78,34 +78,6 @@ def prelu_after(layer: nn.Module, x: Tensor, slope: Tensor) -> Tensor:
     return prelu(layer(x), slope) if at_once is None else at_once(x, slope.item())
 
 
-def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
-    """Extend a picture to the right and below until both sides divide by `multiple`.
-
-    Reflects where the side is longer than the padding and repeats the border pixel where it is not
-    (reflection needs at least one pixel more than it adds), so that 1x1 works too.
-
-    Args:
-        image: (B, C, H, W).
-        multiple: What both sides of the result divide by.
-        margin: Pixels added on all four sides besides; a multiple of `multiple`.
-
-    Returns:
-        (B, C, H', W') with H' >= H and W' >= W.
-    """
-    height, width = image.shape[-2:]
-    below, right = margin + -height % multiple, margin + -width % multiple
-    if right:
-        image = F.pad(image, (margin, right, 0, 0), mode=padding_mode(right, width))
-    if below:
-        image = F.pad(image, (0, 0, margin, below), mode=padding_mode(below, height))
-    return image
-
-
-def padding_mode(added: int, side: int) -> str:
-    """How a side is extended by `added` pixels: see `pad_to_multiple`."""
-    return "reflect" if added < side else "replicate"
-
-
 class DualAttention(nn.Module):
     """Dual attention unit: what to keep, by place and by channel (MIRNet, section 3, figure 3).
 

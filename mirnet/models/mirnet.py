@@ -9,6 +9,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
+from .base import RestorationNetwork
 from .blocks import (
     DualAttention,
     ResidualDown,
@@ -16,7 +17,6 @@ from .blocks import (
     SelectiveKernelFusion,
     add,
     conv,
-    pad_to_multiple,
 )
 from .global_pooling import WHOLE, Pools
 
@@ -83,7 +83,7 @@ class RecursiveGroup(nn.Module):
 
 
 class MIRNet(
-    nn.Module,
+    RestorationNetwork,
     PyTorchModelHubMixin,
     library_name="mirnet-studio",
     pipeline_tag="image-to-image",
@@ -95,59 +95,20 @@ class MIRNet(
         features: Channels of the full-resolution stream (C); the others have 2C and 4C.
         groups: Recursive residual groups.
         blocks: Multi-scale residual blocks in each group.
-        stem: Pixel-unshuffle factor ahead of the first convolution. 1 is the paper's network;
+        unshuffle: Pixel-unshuffle factor ahead of the first convolution. 1 is the paper's network;
             2 runs everything at half resolution, for CPUs (after FFDNet, Zhang et al. 2018).
     """
 
-    def __init__(self, features: int = 64, groups: int = 3, blocks: int = 2, stem: int = 1):
-        super().__init__()
-        self.stem = stem
-        self.conv_in = conv(3 * stem**2, features, 3)
+    def __init__(self, features: int = 64, groups: int = 3, blocks: int = 2, unshuffle: int = 1):
+        super().__init__(features, unshuffle)
+        self.conv_in = conv(3 * unshuffle**2, features, 3)
         self.groups = nn.ModuleList(RecursiveGroup(features, blocks) for _ in range(groups))
-        self.conv_out = conv(features, 3 * stem**2, 3)
+        self.conv_out = conv(features, 3 * unshuffle**2, 3)
         self.attention_slope = nn.Parameter(torch.full((1,), 0.25))
-
-    @property
-    def multiple(self) -> int:
-        """Sides are padded to a multiple of this many pixels inside `forward`."""
-        return 4 * self.stem
-
-    def condition(self, image: Tensor) -> Tensor | None:
-        """MIRNet has no exposure stage: None (see `MIRNetV2.condition`)."""
-        return None
-
-    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Restore pictures of any size from 1x1 up.
-
-        Args:
-            image: (B, 3, H, W) float32, sRGB in [0, 1].
-            condition: Unused; both networks are called alike.
-
-        Returns:
-            (B, 3, H, W) float32, not clamped.
-        """
-        height, width = image.shape[-2:]
-        padded = pad_to_multiple(image, self.multiple)
-        return self.restore_padded(padded)[..., :height, :width]
-
-    def restore_padded(
-        self, padded: Tensor, condition: Tensor | None = None, pools: Pools = WHOLE
-    ) -> Tensor:
-        """Restore a padded picture, or a tile cut out of one.
-
-        Args:
-            padded: (B, 3, H, W) as `forward` takes it; both sides divide by `multiple`.
-            condition: Unused.
-            pools: What the global operations pool over.
-
-        Returns:
-            (B, 3, H, W) float32, not clamped, with the padding.
-        """
-        return self.residual(padded, pools) + padded
 
     def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
         """All that is computed with feature maps: what to add to (B, 3, H, W)."""
-        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
+        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.unshuffle))
         for group in self.groups:
             y = group(y, self.attention_slope, pools)
-        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem)
+        return nn.functional.pixel_shuffle(self.conv_out(y), self.unshuffle)

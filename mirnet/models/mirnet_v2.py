@@ -2,7 +2,7 @@
 
 Zamir et al., arXiv 2205.01649. Smaller and faster than MIRNet: residual contextual blocks, grouped
 convolutions that get sparser with depth, plain resizing. The compact presets of this project are
-the same design with fewer features behind a pixel-unshuffle stem. Written from the paper; the
+the same design with fewer features behind a pixel-unshuffle. Written from the paper; the
 authors' file format is handled in `checkpoints.py`.
 """
 
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, cat, nn
 
+from .base import RestorationNetwork
 from .blocks import (
     CoarserFusion,
     ExposureCurve,
@@ -20,7 +21,6 @@ from .blocks import (
     ResidualContext,
     add,
     conv,
-    pad_to_multiple,
 )
 from .global_pooling import WHOLE, Pools
 
@@ -90,7 +90,7 @@ class RecursiveGroupV2(nn.Module):
 
 
 class MIRNetV2(
-    nn.Module,
+    RestorationNetwork,
     PyTorchModelHubMixin,
     library_name="mirnet-studio",
     pipeline_tag="image-to-image",
@@ -104,12 +104,14 @@ class MIRNetV2(
         channel_factor: How much wider each coarser stream is; products are truncated to int.
         conv_groups: One recursive residual group for each entry, its 3x3 convolutions split into
             that many channel groups.
-        stem: Pixel-unshuffle factor ahead of the first convolution. 1 is the paper's network; more
-            runs everything at a fraction of the resolution, for CPUs (after FFDNet, 2018).
+        unshuffle: Pixel-unshuffle factor ahead of the first convolution. 1 is the paper's network;
+            more runs everything at a fraction of the resolution, for CPUs (after FFDNet, 2018).
         exposure: Put an `ExposureCurve` first; the network then sees the brightened picture and the
             original, and its residual is added to the brightened one. Not in the paper.
         colour: The `ExposureCurve` chooses a colour matrix too; needs `exposure`.
     """
+
+    peak_maps = 16
 
     def __init__(
         self,
@@ -117,101 +119,58 @@ class MIRNetV2(
         blocks: int = 2,
         channel_factor: float = 1.5,
         conv_groups: Sequence[int] = (1, 2, 4, 4),
-        stem: int = 1,
+        unshuffle: int = 1,
         exposure: bool = False,
         colour: bool = False,
     ):
-        super().__init__()
-        self.stem = stem
+        super().__init__(features, unshuffle)
         self.exposure = ExposureCurve(colour=colour) if exposure else None
-        self.conv_in = conv(3 * stem**2 * (2 if exposure else 1), features, 3)
+        self.conv_in = conv(3 * unshuffle**2 * (2 if exposure else 1), features, 3)
         self.groups = nn.ModuleList(
             RecursiveGroupV2(features, blocks, channel_factor, groups) for groups in conv_groups
         )
-        self.conv_out = conv(features, 3 * stem**2, 3)
-
-    @property
-    def multiple(self) -> int:
-        """Sides are padded to a multiple of this many pixels inside `forward`."""
-        return 4 * self.stem
+        self.conv_out = conv(features, 3 * unshuffle**2, 3)
 
     @property
     def margin(self) -> int:
-        """How many pixels of its mirror image are laid around a picture ahead of the network.
+        """See `RestorationNetwork.margin`: 0 for the paper's network, as it was published.
 
-        The zeros that convolutions see beyond a border make it stand out. The paper's network (a
-        `stem` of 1) is left as it was trained and published, without a margin.
+        The zeros that convolutions see beyond a border make the border stand out.
         """
-        return 0 if self.stem == 1 or self.training else 2 * self.multiple
+        return 0 if self.unshuffle == 1 or self.training else 2 * self.multiple
 
     @property
     def thumbnail_px(self) -> int:
-        """Sides of the averaged copy from which `condition` takes all it needs; 0 if nothing."""
+        """See `RestorationNetwork.thumbnail_px`: that of the exposure curve."""
         return 0 if self.exposure is None else self.exposure.thumbnail_px
 
     def condition(self, image: Tensor) -> Tensor | None:
-        """What a tile must know about the whole picture before it is restored.
-
-        Args:
-            image: (B, 3, H, W) in [0, 1]: the whole picture or a thumbnail of it.
-
-        Returns:
-            What `ExposureCurve.predict` returns, or None where the network has no curve.
-        """
+        """What `ExposureCurve.predict` returns for (B, 3, H, W); None if there is no curve."""
         return None if self.exposure is None else self.exposure.predict(image)
-
-    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Restore pictures of any size from 1x1 up.
-
-        Args:
-            image: (B, 3, H, W) float32, sRGB in [0, 1].
-            condition: Result of `condition` for the whole picture when `image` is a tile of it; by
-                default it is taken from `image` itself.
-
-        Returns:
-            (B, 3, H, W) float32, not clamped.
-        """
-        height, width = image.shape[-2:]
-        margin = self.margin
-        if self.exposure is not None and condition is None:
-            condition = self.condition(image)
-        padded = pad_to_multiple(image, self.multiple, margin)
-        restored = self.restore_padded(padded, condition)
-        return restored[..., margin : margin + height, margin : margin + width]
 
     def restore_padded(
         self, padded: Tensor, condition: Tensor | None = None, pools: Pools = WHOLE
     ) -> Tensor:
-        """Restore a padded picture, or a tile cut out of one.
+        """See `RestorationNetwork.restore_padded`.
 
-        Args:
-            padded: (B, 3, H, W) as `forward` takes it, margin and padding included; both sides
-                divide by `multiple`.
-            condition: Result of `condition` for the whole picture; needed where there is a curve.
-            pools: What the global operations pool over.
-
-        Returns:
-            (B, 3, H, W) float32, not clamped, with margin and padding.
+        Raises:
+            ValueError: The network has an exposure curve and was given no condition.
         """
-        base = seen = padded
-        if self.exposure is not None:
-            if condition is None:
-                raise ValueError("a network with an exposure curve needs its condition")
-            base = self.exposure(padded, condition)
-            seen = cat([base, padded], 1)
-        return self.residual(seen, pools) + base
+        exposed = self.exposed(padded, condition)
+        seen = padded if self.exposure is None else cat([exposed, padded], 1)
+        return self.residual(seen, pools) + exposed
+
+    def exposed(self, image: Tensor, condition: Tensor | None) -> Tensor:
+        """The picture (B, 3, H, W) at a normal exposure: what the residual is added to."""
+        if self.exposure is None:
+            return image
+        if condition is None:
+            raise ValueError("a network with an exposure curve needs its condition")
+        return self.exposure(image, condition)
 
     def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """All that is computed with feature maps: what to add to the picture.
-
-        Args:
-            seen: (B, 3, H, W); with an exposure curve (B, 6, H, W), brightened and original.
-            pools: See `restore_padded`.
-
-        Returns:
-            (B, 3, H, W).
-        """
-        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.stem))
+        """See `RestorationNetwork.residual`; with an exposure curve, `seen` is (B, 6, H, W)."""
+        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.unshuffle))
         for group in self.groups:
             y = group(y, pools)
-        return nn.functional.pixel_shuffle(self.conv_out(y), self.stem)
+        return nn.functional.pixel_shuffle(self.conv_out(y), self.unshuffle)

@@ -1,7 +1,7 @@
 """Both networks as their papers state them, formula by formula, with no thought of speed.
 
 Functions take a network of ours for its weights only. What this project computes faster is compared
-with these, in value, gradient and multiply-adds. (B, C, H, W) throughout; sides divide by 4 * stem.
+with these, in value, gradient and multiply-adds. (B, C, H, W) throughout.
 """
 
 from typing import Any
@@ -10,28 +10,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blocks import pad_to_multiple
+from .base import RestorationNetwork, pad_to_multiple
+from .mirnet import MIRNet
 
 Unit = Any
 """A module of ours, of which only the weights are used."""
 
 
-def restore(model: Unit, image: Tensor) -> Tensor:
+def restore(model: RestorationNetwork, image: Tensor) -> Tensor:
     """The result of `model(image)`; an exposure curve, which the papers lack, is used as it is."""
-    margin = getattr(model, "margin", 0)
+    margin = model.margin
     height, width = image.shape[2:]
-    base = seen = padded = pad_to_multiple(image, model.multiple, margin)
-    if getattr(model, "exposure", None) is not None:
-        base = model.exposure(padded, model.condition(image))
-        seen = torch.cat([base, padded], 1)
-    y = model.conv_in(F.pixel_unshuffle(seen, model.stem))
+    padded = pad_to_multiple(image, model.multiple, margin)
+    base = model.exposed(padded, model.condition(image))
+    seen = padded if base is padded else torch.cat([base, padded], 1)
+    y = model.conv_in(F.pixel_unshuffle(seen, model.unshuffle))
     for group in model.groups:
         before = y
         for block in group.blocks:
-            slope = getattr(model, "attention_slope", None)
-            y = block_v2(block, y) if slope is None else block_v1(block, y, slope)
+            if isinstance(model, MIRNet):
+                y = block_v1(block, y, model.attention_slope)
+            else:
+                y = block_v2(block, y)
         y = group.conv_out(y) + before
-    restored = F.pixel_shuffle(model.conv_out(y), model.stem) + base
+    restored = F.pixel_shuffle(model.conv_out(y), model.unshuffle) + base
     return restored[..., margin : margin + height, margin : margin + width]
 
 

@@ -16,14 +16,13 @@ enough, so zeros enter convolutions where they do in the whole picture. Nothing 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mirnet.images.picture import to_unit
-from mirnet.models.blocks import padding_mode
+from mirnet.models.base import RestorationNetwork, padding_mode
 from mirnet.models.global_pooling import Pools, Statistic, Survey, merge_all
 
 WINDOW_PX, SURROUND_PX = 64, 16
@@ -45,20 +44,9 @@ USUAL_PASSES = 2
 """How many passes `exact` nearly always needs."""
 
 
-def usual_halo_px(model: object, exact: bool) -> int:
+def usual_halo_px(model: RestorationNetwork, exact: bool) -> int:
     """How wide a halo will be, before it is measured: enough for all networks tried so far."""
-    return (16 if exact else 8) * max(getattr(model, "stem", 1), 2)
-
-
-class TileNetwork(Protocol):
-    """What restores a tile: `MIRNet` and `MIRNetV2`, or another engine with their weights."""
-
-    @property
-    def multiple(self) -> int:
-        """Sides of tiles divide by it, and tiles start on its multiples."""
-
-    def restore_padded(self, padded: Tensor, condition: Tensor | None, pools: Pools) -> Tensor:
-        """Restore (B, 3, H, W), padding included; every pool goes through `pools`."""
+    return (16 if exact else 8) * max(model.unshuffle, 2)
 
 
 @dataclass(frozen=True)
@@ -118,8 +106,8 @@ class PaddedPicture:
 
     Args:
         pixels: (H, W, 3) of any depth.
-        multiple: See `TileNetwork.multiple`.
-        margin: See `MIRNetV2.margin`.
+        multiple: See `RestorationNetwork.multiple`.
+        margin: See `RestorationNetwork.margin`.
     """
 
     def __init__(self, pixels: np.ndarray, multiple: int, margin: int):
@@ -230,7 +218,7 @@ class Agreement:
         run: The network.
         sample: (B, 3, h, w) windows of the padded picture.
         windows: Where they lie.
-        multiple: See `TileNetwork.multiple`.
+        multiple: See `RestorationNetwork.multiple`.
     """
 
     def __init__(self, run: Run, sample: Tensor, windows: Windows, multiple: int):
@@ -313,7 +301,7 @@ class SeamlessTiles:
     Args:
         run: The network.
         picture: The whole picture.
-        multiple: See `TileNetwork.multiple`.
+        multiple: See `RestorationNetwork.multiple`.
         tile_px: Longest tile, halo included; see `cut`.
         exact: Repeat until tiles agree with the whole picture; otherwise one pass.
     """

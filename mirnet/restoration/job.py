@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 import numpy as np
 import torch
@@ -32,10 +31,11 @@ from mirnet import memory
 from mirnet.device import default_device
 from mirnet.errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
 from mirnet.images.picture import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
+from mirnet.models.base import ForeignNetwork, RestorationNetwork
 from mirnet.models.global_pooling import Pools
 from mirnet.restoration.compute_lock import FairLock, Share
 from mirnet.tasks import Task, get_task
-from mirnet.weights.checkpoints import architecture_name, count_parameters
+from mirnet.weights.checkpoints import count_parameters
 from mirnet.weights.load import LoadedWeights
 from mirnet.weights.load import load as load_by_name
 
@@ -53,22 +53,16 @@ WHOLE_MEMORY_BYTES = 2 * TILE_MEMORY_BYTES
 """The same for a photo in one piece, which spares it halos and the passes of exact tiles."""
 TILE_MEMORY_SHARE = 0.5
 """Of the memory that is free, where that is little; the rest is for the photo and its result."""
-FEATURE_MAPS = {"MIRNet": 24, "MIRNetV2": 16}
-"""Full-resolution feature maps alive at the peak of a pass: measured (resident memory of a pass on
-the CPU, per pixel, over 4 bytes * features / stem**2) and rounded up."""
 MAX_AUTO_TILE_PX = 768
 """Beyond this a tile saves little overlap, but stopping takes longer."""
 MIN_TILE_PX, MAX_TILE_PX = 32, 16384
 """What a person may choose."""
 MAX_AUTO_OVERLAP_PX = 32
 """As the authors' demo of MIRNet-v2 has it; wider overlaps cost time."""
-THUMBNAIL_PX = 512
-"""Longest side of the copy from which a network takes what it needs to know of the whole photo,
-unless its `thumbnail_px` says how large a copy it makes itself."""
 
 TILINGS = {
-    "auto": "exact where it takes at most 3.5 times as long as naive, for networks behind a stem "
-    "only up to 2 megapixels; else fast, else naive",
+    "auto": "exact where it takes at most 3.5 times as long as naive, for networks behind a "
+    "pixel-unshuffle only up to 2 megapixels; else fast, else naive",
     "exact": "as if the whole photo had gone through the network at once, to 80 dB or better",
     "fast": "very nearly so, in one pass: the whole photo is judged from a sample",
     "naive": "every tile on its own, neighbours blended: its colours and strength may vary",
@@ -192,14 +186,9 @@ class RestoreResult:
 class _Network:
     """A network and where it came from."""
 
-    model: nn.Module
+    model: RestorationNetwork
     id: str
     sha256: str | None
-
-    @property
-    def multiple(self) -> int:
-        """Step of the grid that tiles start on, in pixels."""
-        return getattr(self.model, "multiple", 1)
 
 
 @dataclass(frozen=True)
@@ -241,7 +230,7 @@ class RestoreJob:
         if settings.strength > 0:
             size = before.height, before.width
             lengths = settings.tile_px, settings.overlap_px
-            self._plan = tiling.plan(*size, *lengths, network.multiple)
+            self._plan = tiling.plan(*size, *lengths, network.model.multiple)
             self._areas = [tile.rows.length * tile.columns.length for tile in self._plan]
             self._tiles, self._passes = len(self._plan), 1
             if self._tiles > 1:
@@ -323,7 +312,7 @@ class RestoreJob:
             task=settings.task.id,
             weights_id=network.id,
             weights_sha256=network.sha256,
-            architecture=architecture_name(network.model),
+            architecture=network.model.architecture,
             parameters=count_parameters(network.model),
             seconds=self._seconds,
             tiles=self._tiles,
@@ -357,7 +346,10 @@ class RestoreJob:
             yield from self._run_blending(model, condition)
 
     def _computed(
-        self, model: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], image: Tensor
+        self,
+        model: RestorationNetwork,
+        run: Callable[[RestorationNetwork, Tensor], Tensor],
+        image: Tensor,
     ) -> Tensor:
         """Run the engine's network, or from its first failure on the network itself.
 
@@ -380,11 +372,14 @@ class RestoreJob:
             return self._checked(model, run, image)
 
     def _checked(
-        self, network: nn.Module, run: Callable[[nn.Module, Tensor], Tensor], image: Tensor
+        self,
+        network: RestorationNetwork,
+        run: Callable[[RestorationNetwork, Tensor], Tensor],
+        image: Tensor,
     ) -> Tensor:
         return _checked(partial(run, network), laid_out(image, network).to(self._settings.device))
 
-    def _run_blending(self, model: nn.Module, condition: Tensor | None) -> Generator[int]:
+    def _run_blending(self, model: RestorationNetwork, condition: Tensor | None) -> Generator[int]:
         """Restore every tile on its own; blend neighbours."""
         before = self._before.pixels
         pixels = np.empty_like(before)
@@ -411,10 +406,10 @@ class RestoreJob:
                     self._pixels = pixels
                 yield done
 
-    def _run_agreeing(self, model: nn.Module, condition: Tensor | None) -> Generator[int]:
+    def _run_agreeing(self, model: RestorationNetwork, condition: Tensor | None) -> Generator[int]:
         """Restore tiles as the whole photo would have come out, view by view."""
         before, exact = self._before.pixels, self._tiling == "exact"
-        multiple, margin = self._network.multiple, getattr(model, "margin", 0)
+        multiple, margin = model.multiple, model.margin
         run = self._runner(model, condition)
         pixels = np.empty_like(before)
         total = np.zeros(before.shape, np.float32) if len(self._views) > 1 else None
@@ -451,13 +446,13 @@ class RestoreJob:
                 if self._stop.is_set():
                     return
 
-    def _runner(self, model: nn.Module, condition: Tensor | None) -> seamless.Run:
+    def _runner(self, model: RestorationNetwork, condition: Tensor | None) -> seamless.Run:
         """The network on padded tiles, on its device and with the lock held."""
 
         def run(tiles: Tensor, pools: Pools) -> Tensor:
-            def once(network: nn.Module, image: Tensor) -> Tensor:
+            def once(network: RestorationNetwork, image: Tensor) -> Tensor:
                 pools.begin()
-                return cast(seamless.TileNetwork, network).restore_padded(image, condition, pools)
+                return network.restore_padded(image, condition, pools)
 
             return self._computed(model, once, tiles)
 
@@ -471,13 +466,13 @@ class RestoreJob:
     def _choose_tiling(self) -> str:
         """How the tiles of this photo are to agree."""
         model, wanted = self._network.model, self._settings.tiling
-        if not hasattr(model, "restore_padded"):
+        if not model.pools_from_outside:
             return "naive"  # its tiles cannot be told about the whole photo
         if wanted != "auto":
             return wanted
         exactly = engines.is_exact(self._settings.engine)
         naive = sum(self._areas)
-        quick = getattr(model, "stem", 1) > 1
+        quick = model.unshuffle > 1
         large = self._before.height * self._before.width > MAX_WAIT_PIXELS
         for choice, longest in MAX_AUTO.items():
             exact = choice == "exact"
@@ -490,7 +485,7 @@ class RestoreJob:
 
     def _usual_areas(self, exact: bool) -> list[int]:
         """Pixels of each tile with a halo as usual, before it is measured."""
-        step = self._network.multiple
+        step = self._network.model.multiple
         halo = seamless.usual_halo_px(self._network.model, exact)
         rows, columns = (
             [part.seen.stop - part.seen.start for part in seamless.cut(side, *lengths)]
@@ -501,30 +496,26 @@ class RestoreJob:
         )
         return [row * column for row in rows for column in columns]
 
-    def _condition(self, model: nn.Module) -> Tensor | None:
+    def _condition(self, model: RestorationNetwork) -> Tensor | None:
         """What the network takes from the whole photo, once, so that all tiles agree."""
-        observe = getattr(model, "condition", None)
-        if observe is None:
+        pixels, side = self._before.pixels, model.thumbnail_px
+        if not side:
             return None
-        pixels = self._before.pixels
-        side = getattr(model, "thumbnail_px", 0)
         if len(self._plan) == 1:
             whole = _as_tensor(pixels)
-        elif side:
-            whole = _reduced(pixels, min(side, pixels.shape[0]), min(side, pixels.shape[1]))
         else:
-            whole = _thumbnail(pixels, THUMBNAIL_PX)
+            whole = _reduced(pixels, min(side, pixels.shape[0]), min(side, pixels.shape[1]))
         with COMPUTE_LOCK.of(self._share), torch.inference_mode():
-            return observe(whole.to(self._settings.device))
+            return model.condition(whole.to(self._settings.device))
 
     def _restore_tile(
-        self, model: nn.Module, tile: Tile, condition: Tensor | None
+        self, model: RestorationNetwork, tile: Tile, condition: Tensor | None
     ) -> np.ndarray | None:
         """Restore one tile: (h, w, 3) float32, not clamped; None when stopped meanwhile."""
         image = _as_tensor(self._before.pixels[tile.rows.pixels, tile.columns.pixels])
 
-        def once(network: nn.Module, turned: Tensor) -> Tensor:
-            return network(turned) if condition is None else network(turned, condition)
+        def once(network: RestorationNetwork, turned: Tensor) -> Tensor:
+            return network(turned, condition)
 
         total: Tensor | None = None
         for view in self._views:
@@ -597,7 +588,7 @@ def restore(
         device: "cpu", "cuda", "cuda:1", "mps"; None for $MIRNET_DEVICE, or else CUDA where there is
             a GPU, else the CPU.
         tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
-            without `restore_padded` knows only "naive".
+            that is not one of ours knows only "naive".
         engine: What computes: a key of `mirnet.restoration.engines.ENGINES`, or "auto" for the quickest one
             with float32, timed once on a machine. Where it fails, "torch" takes its place, and
             `RestoreResult.engine_note` says why.
@@ -682,23 +673,23 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     return picture.with_pixels(pixels, alpha)
 
 
-def automatic_tile_px(model: nn.Module, available_bytes: int | None = None) -> int:
+def automatic_tile_px(model: RestorationNetwork, available_bytes: int | None = None) -> int:
     """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`, if so much is free.
 
     Args:
-        model: `MIRNet`, `MIRNetV2`; any other module is taken for one of MIRNet's size.
+        model: The network.
         available_bytes: Memory that this program can still have, of which a tile gets at most
             `TILE_MEMORY_SHARE`; None where nothing is known.
 
     Returns:
         Pixels, a multiple of 32.
     """
-    side = math.isqrt(int(_budget(TILE_MEMORY_BYTES, available_bytes) / _bytes_per_pixel(model)))
+    side = math.isqrt(int(_budget(TILE_MEMORY_BYTES, available_bytes) / model.bytes_per_pixel))
     return min(max(side // 32 * 32, MIN_TILE_PX), MAX_AUTO_TILE_PX)
 
 
 def fits_whole(
-    model: nn.Module, height: int, width: int, available_bytes: int | None = None
+    model: RestorationNetwork, height: int, width: int, available_bytes: int | None = None
 ) -> bool:
     """Whether a photo is restored in one piece where nobody chose a tile size.
 
@@ -708,11 +699,11 @@ def fits_whole(
         width: The same.
         available_bytes: As for `automatic_tile_px`.
     """
-    needed = _bytes_per_pixel(model) * height * width
+    needed = model.bytes_per_pixel * height * width
     return needed <= _budget(WHOLE_MEMORY_BYTES, available_bytes)
 
 
-def _free_bytes(engine: str, model: nn.Module, device: torch.device) -> int | None:
+def _free_bytes(engine: str, model: RestorationNetwork, device: torch.device) -> int | None:
     """Memory that is left for tiles where an engine has its weights; None if nobody knows."""
     available = memory.available_bytes(device)
     if available is None:
@@ -722,14 +713,6 @@ def _free_bytes(engine: str, model: nn.Module, device: torch.device) -> int | No
 
 def _budget(most: int, available_bytes: int | None) -> float:
     return most if available_bytes is None else min(most, TILE_MEMORY_SHARE * available_bytes)
-
-
-def _bytes_per_pixel(model: nn.Module) -> float:
-    """What a network needs at the peak of a pass for each pixel of its picture."""
-    conv_in = getattr(model, "conv_in", None)
-    features = getattr(conv_in, "out_channels", 64)
-    maps = FEATURE_MAPS.get(architecture_name(model), max(FEATURE_MAPS.values()))
-    return maps * 4 * features / getattr(model, "stem", 1) ** 2
 
 
 def _tile_sizes(
@@ -797,7 +780,9 @@ def _available(kind: str) -> bool:
 def _network(weights: "str | Path | LoadedWeights | nn.Module | None", task: Task) -> _Network:
     """Find the network and check that it is for this task."""
     if isinstance(weights, nn.Module):
-        return _Network(weights, f"{architecture_name(weights)} module", None)
+        ours = isinstance(weights, RestorationNetwork)
+        network = weights if ours else ForeignNetwork(weights)
+        return _Network(network, f"{network.architecture} module", None)
     if weights is None:
         weights = load_by_name(task.default_weights)
     elif isinstance(weights, (str, Path)):
@@ -815,7 +800,7 @@ def _network(weights: "str | Path | LoadedWeights | nn.Module | None", task: Tas
     return _Network(weights.model, weights.id, weights.sha256)
 
 
-def _on_device(model: nn.Module, device: torch.device) -> nn.Module:
+def _on_device(model: RestorationNetwork, device: torch.device) -> RestorationNetwork:
     """The network on a device; a copy where it has to move, because networks are shared."""
     parameter = next(model.parameters(), None)
     if parameter is None or parameter.device == device:
@@ -830,19 +815,11 @@ def _as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None]
 
 
-def laid_out(image: Tensor, model: nn.Module) -> Tensor:
+def laid_out(image: Tensor, model: RestorationNetwork) -> Tensor:
     """A picture in the memory layout that a network is fastest with."""
-    # Measured: behind a stem, channels last is faster.
-    if getattr(model, "channels_last", getattr(model, "stem", 1) > 1):
+    if model.channels_last:
         return image.contiguous(memory_format=torch.channels_last)
     return image.contiguous()
-
-
-def _thumbnail(pixels: np.ndarray, longest_px: int) -> Tensor:
-    """Reduce (H, W, 3) by area average to (1, 3, h, w) in [0, 1]."""
-    height, width = pixels.shape[:2]
-    shrink = min(longest_px / max(height, width), 1)
-    return _reduced(pixels, max(round(height * shrink), 1), max(round(width * shrink), 1))
 
 
 def _reduced(pixels: np.ndarray, small_height: int, small_width: int) -> Tensor:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing, write_file
+from mirnet.models.base import current_settings
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import load as weights
@@ -179,7 +180,7 @@ def build(config: Config) -> MIRNet | MIRNetV2:
     torch.manual_seed(config.seed)
     architecture: Any = {"MIRNet": MIRNet, "MIRNetV2": MIRNetV2}[config.network.architecture]
     try:
-        model = architecture(**config.network.settings)
+        model = architecture(**current_settings(config.network.settings))
     except TypeError as error:
         raise InvalidRequest(
             f"network.settings do not fit {architecture.__name__}: {error}."
@@ -270,9 +271,7 @@ class Conditioned(nn.Module):
     def forward(self, degraded: Tensor, thumbnails: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 3, H, W) and the thumbnails of their pictures to two of (B, 3, H, W)."""
         condition = self.network.condition(thumbnails)
-        curve = getattr(self.network, "exposure", None)
-        exposed = degraded if curve is None else curve(degraded, condition)
-        return self.network(degraded, condition), exposed
+        return self.network(degraded, condition), self.network.exposed(degraded, condition)
 
 
 def dev_pairs(config: Config) -> tuple[Tensor, Tensor, Tensor]:

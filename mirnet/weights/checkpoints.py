@@ -324,8 +324,8 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
         if max(groups, blocks) > MAX_BLOCKS or groups * blocks > len(tensors) or not features:
             raise ValueError(f"{groups} groups of {blocks} blocks with {features} features")
         if "attention_slope" in tensors:
-            stem = round((channels / 3) ** 0.5)
-            return MIRNet, {"features": features, "groups": groups, "blocks": blocks, "stem": stem}
+            sizes = {"features": features, "groups": groups, "blocks": blocks}
+            return MIRNet, {**sizes, "unshuffle": round((channels / 3) ** 0.5)}
         block = "groups.{}.blocks.0.context_{}.conv1.weight"
         exposure = "exposure.hidden.weight" in tensors
         widths = [tensors[block.format(0, stream)].shape[0] for stream in ("top", "mid", "bot")]
@@ -335,7 +335,7 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
             "blocks": blocks,
             "channel_factor": _channel_factor(*widths),
             "conv_groups": conv_groups,
-            "stem": round((channels / (6 if exposure else 3)) ** 0.5),
+            "unshuffle": round((channels / (6 if exposure else 3)) ** 0.5),
             "exposure": exposure,
             "colour": "exposure.colours.weight" in tensors,
         }
@@ -361,7 +361,7 @@ def _channel_factor(n: int, n1: int, n2: int) -> float:
     raise ValueError(f"no channel factor gives widths {n}, {n1}, {n2}")
 
 
-def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> nn.Module:
+def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> MIRNet | MIRNetV2:
     """Build the network that tensors with our names belong to.
 
     Args:
@@ -403,12 +403,12 @@ def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> nn.Mod
         )
     model = architecture(**config)
     model.load_state_dict(dict(tensors), strict=True)
-    if model.stem > 1:  # measured on CPUs: behind a stem, channels last is up to a tenth faster
+    if model.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval().requires_grad_(False)
 
 
-def load_weights(path: str | Path) -> nn.Module:
+def load_weights(path: str | Path) -> MIRNet | MIRNetV2:
     """Load a weights file of MIRNet or MIRNet-v2, ours or the authors'.
 
     Args:
@@ -453,11 +453,6 @@ def _in_order(file: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + file[8 + length :]
-
-
-def architecture_name(model: nn.Module) -> str:
-    """'MIRNet' or 'MIRNetV2'."""
-    return type(model).__name__
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -31,7 +31,7 @@ from .download import Transfer, by_hand, megabytes
 from .store import cache_folder
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 __all__ = [
     "FetchProgress",
@@ -79,7 +79,7 @@ class LoadedWeights:
 
     id: str
     """Id in the catalogue, or the file's name."""
-    model: "nn.Module"
+    model: "MIRNet | MIRNetV2"
     """The network in evaluation mode on the CPU; shared, so do not change it."""
     sha256: str
     """Hash of the file that was loaded."""
@@ -432,11 +432,11 @@ def _convert(
     path: Path, entry: WeightsEntry, origin: str, original_sha256: str, transfer: Transfer
 ) -> Path:
     """Open a foreign file safely, check every tensor, and put it into the cache in one step."""
-    from .checkpoints import architecture_name, build_model, read_checkpoint, save_weights
+    from .checkpoints import build_model, read_checkpoint, save_weights
 
     notes = cache.read_notes(path)
     model = build_model(read_checkpoint(path), path.name)
-    architecture = architecture_name(model)
+    architecture = model.architecture
     if entry.architecture not in ("", architecture):
         raise CheckpointRejected(
             f"{path.name} holds a {architecture}, but {entry.id!r} are weights of "

@@ -177,10 +177,10 @@ def _case(
 def counted(architecture: str, size: tuple[int, int]) -> int:
     """Multiply-adds of the reference network for one picture."""
     model: Any = network(architecture)
-    step, margin = model.multiple, getattr(model, "margin", 0)
+    step, margin = model.multiple, model.margin
     height, width = (-(-side // step) * step + 2 * margin for side in size)
     model = copy.deepcopy(model).to("meta")
-    copies = 1 if getattr(model, "exposure", None) is None else 2
+    copies = model.conv_in.in_channels // model.unshuffle**2 // 3
     return multiply_adds(lambda x: model.residual(torch.cat([x] * copies, 1)), height, width)
 
 

@@ -12,11 +12,11 @@ from mirnet.restoration.job import restore
 
 NETWORKS = {
     "v1": (MIRNet, {"groups": 1, "blocks": 2}),
-    "v1-stem2": (MIRNet, {"groups": 1, "blocks": 1, "stem": 2}),
+    "v1-unshuffle2": (MIRNet, {"groups": 1, "blocks": 1, "unshuffle": 2}),
     "v2": (MIRNetV2, {"conv_groups": (1, 2)}),
-    "v2-stem2": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "stem": 2}),
-    "v2-stem3": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "stem": 3}),
-    "v2-exposure": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "stem": 2, "exposure": True}),
+    "v2-unshuffle2": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 2}),
+    "v2-unshuffle3": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 3}),
+    "v2-exposure": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 2, "exposure": True}),
 }
 
 

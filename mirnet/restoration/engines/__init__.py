@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mirnet.errors import InvalidRequest
+from mirnet.models.base import RestorationNetwork
 
 from . import reduced, winograd
 
@@ -40,11 +41,11 @@ class Engine:
     """Whether it computes with float32 throughout."""
     missing: Callable[[torch.device], str]
     """Called with a device: what it lacks for this engine, or "" where the engine runs."""
-    prepare: Callable[[nn.Module], nn.Module]
+    prepare: Callable[[RestorationNetwork], RestorationNetwork]
     """Makes the network that is used in the place of one; parameters may be shared."""
-    gains: Callable[[nn.Module], bool]
+    gains: Callable[[RestorationNetwork], bool]
     """Whether it can be quicker than `torch` for a network."""
-    extra_bytes: Callable[[nn.Module], int]
+    extra_bytes: Callable[[RestorationNetwork], int]
     """Memory that it takes for weights, besides those of a network."""
 
 
@@ -100,7 +101,7 @@ ENGINES: dict[str, Engine] = {
 class Prepared:
     """A network ready to run."""
 
-    network: nn.Module
+    network: RestorationNetwork
     """What to call."""
     engine: str
     """Id of the engine that it uses."""
@@ -139,10 +140,10 @@ def is_exact(name: str) -> bool:
 
 
 _LOCK = threading.Lock()
-_PREPARED: "WeakKeyDictionary[nn.Module, dict[str, Prepared]]" = WeakKeyDictionary()
+_PREPARED: "WeakKeyDictionary[RestorationNetwork, dict[str, Prepared]]" = WeakKeyDictionary()
 
 
-def prepare(name: str, model: nn.Module, device: torch.device) -> Prepared:
+def prepare(name: str, model: RestorationNetwork, device: torch.device) -> Prepared:
     """Make a network ready to run with an engine; remembered as long as the network lives.
 
     Call it while nothing else computes: `auto` takes times.
@@ -155,7 +156,7 @@ def prepare(name: str, model: nn.Module, device: torch.device) -> Prepared:
     Returns:
         The network for this engine, or the network itself and a note where that failed.
     """
-    if not hasattr(model, "restore_padded"):  # not one of ours, so nothing is known about it
+    if not model.pools_from_outside:  # not one of ours, so nothing is known about it
         note = "" if name in (AUTO, "torch") else f"the engine {name} knows no such network"
         return Prepared(model, "torch", note)
     if name == AUTO:
@@ -169,7 +170,7 @@ def prepare(name: str, model: nn.Module, device: torch.device) -> Prepared:
         return known[name]
 
 
-def _prepare(engine: Engine, model: nn.Module) -> Prepared:
+def _prepare(engine: Engine, model: RestorationNetwork) -> Prepared:
     if engine.id == "torch":
         return Prepared(model, "torch")
     try:
@@ -184,7 +185,7 @@ def _prepare(engine: Engine, model: nn.Module) -> Prepared:
     return Prepared(network, engine.id)
 
 
-def rivals(model: nn.Module, device: torch.device) -> list[Engine]:
+def rivals(model: RestorationNetwork, device: torch.device) -> list[Engine]:
     """Among which `auto` chooses: those that compute with float32, run there and may gain."""
     return [
         engine
@@ -193,7 +194,7 @@ def rivals(model: nn.Module, device: torch.device) -> list[Engine]:
     ]
 
 
-def extra_bytes(name: str, model: nn.Module, device: torch.device) -> int:
+def extra_bytes(name: str, model: RestorationNetwork, device: torch.device) -> int:
     """Memory that `prepare` is yet going to take for weights of an engine.
 
     Args:
@@ -201,14 +202,14 @@ def extra_bytes(name: str, model: nn.Module, device: torch.device) -> int:
         model: The network.
         device: Where it is to run.
     """
-    if not hasattr(model, "restore_padded"):
+    if not model.pools_from_outside:
         return 0
     may = rivals(model, device) if name == AUTO else [ENGINES[name]]
     known = _PREPARED.get(model, {})
     return max((e.extra_bytes(model) for e in may if e.id not in known), default=0)
 
 
-def without(prepared: Prepared, model: nn.Module, error: Exception) -> Prepared:
+def without(prepared: Prepared, model: RestorationNetwork, error: Exception) -> Prepared:
     """What takes the place of an engine that failed in the middle of a photo.
 
     Args:
@@ -224,7 +225,7 @@ def _reason(error: Exception) -> str:
     return str(error).partition("\n")[0][:80] or type(error).__name__
 
 
-def largest_difference(network: nn.Module, model: nn.Module) -> float:
+def largest_difference(network: RestorationNetwork, model: RestorationNetwork) -> float:
     """Compare a network with its reference on a small picture: share of full scale."""
     image = probe(model, PROBE_STEPS)
     with torch.inference_mode():
@@ -232,7 +233,7 @@ def largest_difference(network: nn.Module, model: nn.Module) -> float:
     return (one.clamp(0, 1) - other.clamp(0, 1)).abs().max().item()
 
 
-def probe(model: nn.Module, steps: int) -> Tensor:
+def probe(model: RestorationNetwork, steps: int) -> Tensor:
     """A smooth picture with some noise, on the device of a network.
 
     Args:
@@ -242,7 +243,7 @@ def probe(model: nn.Module, steps: int) -> Tensor:
     Returns:
         (1, 3, h, h) in [0, 1], channels last in memory.
     """
-    side = steps * getattr(model, "multiple", 8)
+    side = steps * model.multiple
     ramp = torch.linspace(0.1, 0.9, side)
     noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     picture = 0.8 * (ramp[:, None] + ramp) / 2 + 0.2 * noise

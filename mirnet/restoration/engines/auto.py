@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mirnet import __version__
 from mirnet.files import write_file
+from mirnet.models.base import RestorationNetwork
 from mirnet.weights.store import cache_folder
 
 from . import prepare, probe, rivals
@@ -31,7 +31,7 @@ CLEARLY = 0.95
 """An engine has to need less than this share of the reference's time."""
 
 
-def quickest(model: nn.Module, device: torch.device) -> str:
+def quickest(model: RestorationNetwork, device: torch.device) -> str:
     """The engine for `auto`: remembered, or timed now.
 
     On a GPU it is the reference: the others there are not exact.
@@ -52,7 +52,7 @@ def quickest(model: nn.Module, device: torch.device) -> str:
     return chosen
 
 
-def _times(model: nn.Module, device: torch.device, names: list[str]) -> dict[str, float]:
+def _times(model: RestorationNetwork, device: torch.device, names: list[str]) -> dict[str, float]:
     """Time one tile with each engine; those that fail are left out."""
     image = probe(model, TILE_STEPS)
     ready = [prepare(name, model, device) for name in names]
@@ -61,18 +61,14 @@ def _times(model: nn.Module, device: torch.device, names: list[str]) -> dict[str
         for one in {one.engine: one for one in ready}.values():
             began = time.perf_counter()
             with torch.inference_mode():
-                one.network(image if _channels_last(one.network) else image.contiguous())
+                one.network(image if one.network.channels_last else image.contiguous())
             took = time.perf_counter() - began
             if turn:  # the first run prepares what later ones find
                 seconds[one.engine] = min(took, seconds.get(one.engine, took))
     return {name: round(value, 5) for name, value in seconds.items()}
 
 
-def _channels_last(network: nn.Module) -> bool:
-    return getattr(network, "channels_last", getattr(network, "stem", 1) > 1)
-
-
-def _key(model: nn.Module, names: list[str]) -> str:
+def _key(model: RestorationNetwork, names: list[str]) -> str:
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
     versions = __version__, torch.__version__
     machine = processor(), torch.get_num_threads(), transforms() is not None

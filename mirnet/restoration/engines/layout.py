@@ -6,15 +6,17 @@ import itertools
 import torch
 from torch import nn
 
+from mirnet.models.base import RestorationNetwork
 
-def sharing(model: nn.Module) -> nn.Module:
+
+def sharing(model: RestorationNetwork) -> RestorationNetwork:
     """A network of its own modules, and the parameters and buffers of another."""
     numbers = itertools.chain(model.parameters(), model.buffers())
-    made: nn.Module = copy.deepcopy(model, {id(value): value for value in numbers})
+    made: RestorationNetwork = copy.deepcopy(model, {id(value): value for value in numbers})
     return made
 
 
-def channels_last(model: nn.Module) -> nn.Module:
+def channels_last(model: RestorationNetwork) -> RestorationNetwork:
     """The same network; weights whose order in memory has to change become copies, for inference.
 
     Args:
@@ -23,16 +25,16 @@ def channels_last(model: nn.Module) -> nn.Module:
     for module in _reordered(model):
         weight = module.weight.detach().contiguous(memory_format=torch.channels_last)
         module.weight = nn.Parameter(weight, requires_grad=False)
-    model.channels_last = True  # type: ignore[assignment]
+    model.channels_last = True
     return model
 
 
-def copied_bytes(model: nn.Module) -> int:
+def copied_bytes(model: RestorationNetwork) -> int:
     """Memory that `channels_last` takes."""
     return sum(module.weight.nbytes for module in _reordered(model))
 
 
-def _reordered(model: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+def _reordered(model: RestorationNetwork) -> list[nn.Conv2d | nn.ConvTranspose2d]:
     """Convolutions of more than one pixel: the others' weights are in both orders at once."""
     return [
         module

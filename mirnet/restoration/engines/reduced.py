@@ -7,8 +7,9 @@ the sum of picture and residual stay in float32. Feature maps are channels last 
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from mirnet.models.base import RestorationNetwork
 from mirnet.models.global_pooling import WHOLE, Pools
 
 from .layout import channels_last, copied_bytes, sharing
@@ -30,7 +31,7 @@ def missing_fp16(device: torch.device) -> str:
     return "" if device.type == "cuda" else "it is for CUDA"
 
 
-def with_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+def with_precision(model: RestorationNetwork, dtype: torch.dtype) -> RestorationNetwork:
     """A network that computes its residual with fewer bits.
 
     Args:
@@ -38,7 +39,7 @@ def with_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
         dtype: `torch.bfloat16` or `torch.float16`.
     """
     reduced = cast(Any, channels_last(sharing(model)))
-    full = type(model).residual  # type: ignore[attr-defined]
+    full = type(model).residual
     device = next(model.parameters()).device.type
 
     def residual(seen: Tensor, pools: Pools = WHOLE) -> Tensor:
@@ -49,6 +50,6 @@ def with_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     return reduced
 
 
-def extra_bytes(model: nn.Module) -> int:
+def extra_bytes(model: RestorationNetwork) -> int:
     """Memory that `with_precision` takes: autocast keeps weights in 16 bits during a pass."""
     return copied_bytes(model) + sum(2 * value.numel() for value in model.parameters())

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mirnet.memory import give_back_memory
+from mirnet.models.base import RestorationNetwork
 from mirnet.models.blocks import BinomialDown, CoarserFusion, ResidualUp
 
 from . import resizing
@@ -229,17 +230,17 @@ def fits(module: nn.Module) -> bool:
     return channels >= (MIN_COMPILED if module.groups == 1 else MIN_GROUPED)
 
 
-def gains(model: nn.Module) -> bool:
+def gains(model: RestorationNetwork) -> bool:
     """Whether a network can be expected to gain.
 
-    Behind a stem only few, coarse maps are wide enough where the transforms are not compiled.
+    Behind a pixel-unshuffle, only few coarse maps are wide enough where nothing is compiled.
     """
-    if transforms() is None and getattr(model, "stem", 1) > 1:
+    if transforms() is None and model.unshuffle > 1:
         return False
     return any(fits(module) for module in model.modules())
 
 
-def with_winograd(model: nn.Module) -> nn.Module:
+def with_winograd(model: RestorationNetwork) -> RestorationNetwork:
     """A network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last.
 
     Where that can be compiled, maps change their resolution by `resizing.py` besides.
@@ -257,7 +258,7 @@ def with_winograd(model: nn.Module) -> nn.Module:
     return channels_last(prepared)
 
 
-def extra_bytes(model: nn.Module) -> int:
+def extra_bytes(model: RestorationNetwork) -> int:
     """Memory that `with_winograd` takes for weights of its own."""
     taken = [module for module in model.modules() if fits(module)]
     before = sum(cast(nn.Conv2d, module).weight.nbytes for module in taken)

@@ -47,7 +47,7 @@ def photos(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def network(tmp_path_factory) -> Path:
     torch.manual_seed(0)
-    model = MIRNetV2(8, 1, conv_groups=(1,), stem=2)
+    model = MIRNetV2(8, 1, conv_groups=(1,), unshuffle=2)
     path = tmp_path_factory.mktemp("weights") / "Tiny Net.safetensors"
     return save_weights(model, path, {"task": "denoise"})
 

@@ -21,7 +21,7 @@ from mirnet.images.picture import Picture, read_image, to_unit
 from mirnet.images.preview import shrink
 from mirnet.inside import diagram, plots
 from mirnet.inside.trace import Feature, mean_energy, summary, trace
-from mirnet.models.blocks import pad_to_multiple
+from mirnet.models.base import pad_to_multiple
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import load as weights
@@ -39,20 +39,24 @@ def network(make=MIRNetV2, **shape):
     return model
 
 
-def small_v1(stem=1, **shape):
-    return network(MIRNet, **{"features": 8, "groups": 2, "blocks": 1, "stem": stem} | shape)
+def small_v1(unshuffle=1, **shape):
+    return network(
+        MIRNet, **{"features": 8, "groups": 2, "blocks": 1, "unshuffle": unshuffle} | shape
+    )
 
 
-def small_v2(stem=1, **shape):
-    return network(**{"features": 8, "blocks": 2, "conv_groups": (1, 2), "stem": stem} | shape)
+def small_v2(unshuffle=1, **shape):
+    return network(
+        **{"features": 8, "blocks": 2, "conv_groups": (1, 2), "unshuffle": unshuffle} | shape
+    )
 
 
 NETWORKS = {
     "v1": lambda: small_v1(),
-    "v1-stem2": lambda: small_v1(2, groups=1, blocks=2),
+    "v1-unshuffle2": lambda: small_v1(2, groups=1, blocks=2),
     "v2": lambda: small_v2(),
-    "v2-stem2": lambda: small_v2(2),
-    "v2-stem4": lambda: small_v2(4),
+    "v2-unshuffle2": lambda: small_v2(2),
+    "v2-unshuffle4": lambda: small_v2(4),
     "v2-exposure": lambda: small_v2(2, exposure=True),
     "v2-colour": lambda: small_v2(2, exposure=True, colour=True),
 }
@@ -88,13 +92,13 @@ class Replay:
     def run(self, image):
         """Restore (1, 3, H, W); fill `found` under (name, block, turn, stream)."""
         model = self.model
-        margin = getattr(model, "margin", 0)
-        padded = pad_to_multiple(image, 4 * model.stem, margin)
+        margin = model.margin
+        padded = pad_to_multiple(image, 4 * model.unshuffle, margin)
         base = seen = padded
-        if getattr(model, "exposure", None) is not None:
+        if model.thumbnail_px:
             base = model.exposure(padded, model.exposure.predict(image))
             seen = torch.cat([base, padded], 1)
-        y = conv(model.conv_in, F.pixel_unshuffle(seen, model.stem))
+        y = conv(model.conv_in, F.pixel_unshuffle(seen, model.unshuffle))
         number = 0
         for group in model.groups:
             start = y
@@ -104,7 +108,7 @@ class Replay:
                     block, number, y
                 )
             y = conv(group.conv_out, y) + start
-        out = F.pixel_shuffle(conv(model.conv_out, y), model.stem) + base
+        out = F.pixel_shuffle(conv(model.conv_out, y), model.unshuffle) + base
         height, width = image.shape[2:]
         return out[..., margin : margin + height, margin : margin + width]
 
@@ -211,7 +215,7 @@ def test_records_are_what_the_network_used(model, size):
             assert ((feature.values > 0) & (feature.values < 1)).all()
     assert found.channels == ((8, 12, 18) if isinstance(model, MIRNetV2) else (8, 16, 32))
     assert found.blocks == sum(len(group.blocks) for group in model.groups)
-    assert found.stem == model.stem
+    assert found.unshuffle == model.unshuffle
 
 
 # ---------------------------------------------------------------- the pass
@@ -279,10 +283,10 @@ def test_a_large_photo_is_reduced_and_a_thin_one_survives():
 def test_maps_lie_on_the_picture(model, size):
     height, width = size
     rows = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
-    padded = pad_to_multiple(rows, model.multiple, getattr(model, "margin", 0))[0, 0]
+    padded = pad_to_multiple(rows, model.multiple, model.margin)[0, 0]
     found = trace(photo(height, width), weights=model)
     for stream in range(3):
-        step = model.stem * 2**stream
+        step = model.unshuffle * 2**stream
         feature = found.find("energy", 1, stream, 1)
         assert feature.values.shape == (padded.shape[0] // step, padded.shape[1] // step)
         down, across = feature.box
@@ -292,14 +296,14 @@ def test_maps_lie_on_the_picture(model, size):
         assert shape == (down.stop - down.start, across.stop - across.start)
 
 
-@pytest.mark.parametrize("name", ["v1", "v2", "v2-stem2", "v2-stem4"])
+@pytest.mark.parametrize("name", ["v1", "v2", "v2-unshuffle2", "v2-unshuffle4"])
 def test_a_lone_light_shows_where_it_is(name):
     net = NETWORKS[name]()
     pixels = np.zeros((64, 96, 3), np.uint8)
     pixels[20:22, 70:72] = 255
     found = trace(pixels, weights=net)
     for stream in range(3):
-        step = net.stem * 2**stream
+        step = net.unshuffle * 2**stream
         values = found.find("energy", 1, stream, 1).on_picture
         row, column = np.unravel_index(values.argmax(), values.shape)
         assert abs(row - 20 / step) <= 2 and abs(column - 70 / step) <= 2

@@ -16,9 +16,9 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 
 NETWORKS = {
     "v1": lambda: MIRNet(features=16, groups=1, blocks=2),
-    "v1-stem2": lambda: MIRNet(features=16, groups=2, blocks=1, stem=2),
+    "v1-unshuffle2": lambda: MIRNet(features=16, groups=2, blocks=1, unshuffle=2),
     "v2": lambda: MIRNetV2(features=16, blocks=2, conv_groups=(1, 2)),
-    "v2-stem2": lambda: MIRNetV2(features=16, blocks=1, conv_groups=(1, 4), stem=2),
+    "v2-unshuffle2": lambda: MIRNetV2(features=16, blocks=1, conv_groups=(1, 4), unshuffle=2),
 }
 
 

@@ -46,11 +46,11 @@ def test_defaults_are_the_papers_networks():
     "model",
     [
         MIRNet(features=8, groups=1, blocks=1),
-        MIRNet(features=8, groups=1, blocks=1, stem=2),
+        MIRNet(features=8, groups=1, blocks=1, unshuffle=2),
         MIRNetV2(features=8, blocks=1, conv_groups=(1, 2)),
-        MIRNetV2(features=8, blocks=1, conv_groups=(1,), stem=2, exposure=True),
+        MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=2, exposure=True),
     ],
-    ids=["v1", "v1-stem2", "v2", "v2-exposure"],
+    ids=["v1", "v1-unshuffle2", "v2", "v2-exposure"],
 )
 class TestAnySize:
     @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 4), (13, 17), (16, 8)])
@@ -88,7 +88,7 @@ class TestAnySize:
 
 def test_exposure_condition_of_the_whole_picture_reaches_a_tile():
     torch.manual_seed(0)
-    model = MIRNetV2(features=8, blocks=1, conv_groups=(1,), stem=2, exposure=True).eval()
+    model = MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=2, exposure=True).eval()
     torch.nn.init.normal_(model.exposure.slopes.weight, std=0.3)
     dark, bright = torch.rand(1, 3, 16, 16) * 0.1, torch.rand(1, 3, 16, 16)
     with torch.inference_mode():

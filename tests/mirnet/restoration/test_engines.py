@@ -65,7 +65,7 @@ def network(kind: str = "v1") -> nn.Module:
     model = {
         "v1": lambda: MIRNet(features=16, groups=1, blocks=1),
         "v2": lambda: MIRNetV2(features=32, blocks=1, conv_groups=(1, 2)),
-        "v2-exposure": lambda: MIRNetV2(16, 1, conv_groups=(1,), stem=2, exposure=True),
+        "v2-exposure": lambda: MIRNetV2(16, 1, conv_groups=(1,), unshuffle=2, exposure=True),
     }[kind]()
     for value in model.parameters():
         if value.dim() > 1:
@@ -406,7 +406,8 @@ def test_nothing_is_timed_where_no_engine_can_gain(weights_cache, monkeypatch):
     monkeypatch.setattr(winograd, "MIN_GROUPED", 96)
     assert auto.quickest(network(), CPU) == "torch"
     monkeypatch.setattr(winograd, "transforms", lambda: None)
-    assert auto.quickest(load("denoise-compact").model, CPU) == "torch"  # all behind a stem
+    # All its feature maps lie behind a pixel-unshuffle.
+    assert auto.quickest(load("denoise-compact").model, CPU) == "torch"
 
 
 def test_unknown_and_missing_engines_are_refused():

@@ -21,7 +21,7 @@ from mirnet.cli import restore as cli
 from mirnet.errors import InvalidRequest
 from mirnet.images.picture import read_image, to_unit
 from mirnet.models import global_pooling as pooling
-from mirnet.models.blocks import pad_to_multiple
+from mirnet.models.base import pad_to_multiple
 from mirnet.models.global_pooling import WHOLE, Survey, merge_all
 from mirnet.restoration import exact_tiles as seamless
 from mirnet.restoration.exact_tiles import PaddedPicture, cut, spread_windows
@@ -76,7 +76,7 @@ def test_a_batch_is_pooled_over_as_parts_of_one_picture():
 def test_tiles_find_the_statistics_of_the_whole_picture(name):
     """Given the gates of the whole picture, tiles with a wide halo find them again."""
     model = network(name)
-    step, margin = model.multiple, getattr(model, "margin", 0)
+    step, margin = model.multiple, model.margin
     pixels = photo(170, 190)
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     picture = PaddedPicture(pixels, step, margin)
@@ -164,7 +164,11 @@ def test_windows_lie_on_the_grid_of_the_picture(high, wide, multiple, most_pixel
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [*((name, (131, 150)) for name in NETWORKS), ("v1-stem2", (57, 300)), ("v2-stem3", (10, 260))],
+    [
+        *((name, (131, 150)) for name in NETWORKS),
+        ("v1-unshuffle2", (57, 300)),
+        ("v2-unshuffle3", (10, 260)),
+    ],
 )
 def test_exact_tiles_equal_the_whole_picture(name, size):
     pixels, model = photo(*size), network(name)
@@ -179,7 +183,7 @@ def test_exact_tiles_equal_the_whole_picture(name, size):
     assert exact.passes >= fast.passes == naive.passes == 1
 
 
-@pytest.mark.parametrize("name", ["v1-stem2", "v2-stem2"])
+@pytest.mark.parametrize("name", ["v1-unshuffle2", "v2-unshuffle2"])
 def test_no_seam_shows_on_a_smooth_gradient(name):
     model = network(name)
     ramp = np.linspace(0.2, 0.7, 200, dtype=np.float32)
@@ -195,7 +199,7 @@ def test_no_seam_shows_on_a_smooth_gradient(name):
         assert np.all(steps(made.picture.pixels) <= steps(expected).max() + 1e-3)
 
 
-@pytest.mark.parametrize("name", ["v1-stem2", "v2-exposure"])
+@pytest.mark.parametrize("name", ["v1-unshuffle2", "v2-exposure"])
 def test_flips_and_rotations_are_exact_too(name):
     pixels, model = photo(70, 110), network(name)
     exact = result(pixels, model, "exact", tile_px=64, ensemble=True)
@@ -204,7 +208,7 @@ def test_flips_and_rotations_are_exact_too(name):
 
 
 def test_depth_strength_and_grey_are_kept():
-    model = network("v2-stem2")
+    model = network("v2-unshuffle2")
     pixels = photo(120, 140, np.uint16)
     made = result(pixels, model, "exact", strength=0.5)
     assert made.picture.pixels.dtype == np.uint16
@@ -235,12 +239,12 @@ def test_another_network_has_naive_tiles_only():
     ],
 )
 def test_automatic_choice_weighs_what_halos_cost(tile_px, settings, chosen):
-    model = network("v2-stem2")
+    model = network("v2-unshuffle2")
     made = restore(photo(300, 400), weights=model, tile_px=tile_px, **settings).result()
     assert made.tiling == chosen
 
 
-@pytest.mark.parametrize(("name", "chosen"), [("v2-stem2", "fast"), ("v2", "exact")])
+@pytest.mark.parametrize(("name", "chosen"), [("v2-unshuffle2", "fast"), ("v2", "exact")])
 def test_a_network_made_for_speed_restores_a_large_photo_once(name, chosen, monkeypatch):
     monkeypatch.setattr("mirnet.restoration.job.MAX_WAIT_PIXELS", 300 * 400 - 1)
     made = restore(photo(300, 400), weights=network(name), tile_px=224).result()
@@ -248,7 +252,7 @@ def test_a_network_made_for_speed_restores_a_large_photo_once(name, chosen, monk
 
 
 def test_facts_say_how_tiles_agree():
-    model = network("v2-stem2")
+    model = network("v2-unshuffle2")
     facts = [result(photo(), model, tiling).facts() for tiling in ("naive", "fast", "exact")]
     assert facts[0].endswith(" · 9 tiles up to 96 px · engine torch")
     assert facts[1].endswith(" px, matched to a sample of the photo · engine torch")
@@ -270,7 +274,11 @@ def test_unknown_tilings_are_refused():
 @pytest.mark.parametrize("ensemble", [False, True])
 def test_events_count_every_pass(ensemble):
     work = restore(
-        photo(60, 100), weights=network("v2-stem2"), tiling="exact", tile_px=64, ensemble=ensemble
+        photo(60, 100),
+        weights=network("v2-unshuffle2"),
+        tiling="exact",
+        tile_px=64,
+        ensemble=ensemble,
     )
     assert work.tiles > 0
     events = list(work)
@@ -282,7 +290,7 @@ def test_events_count_every_pass(ensemble):
 
 
 def test_stopping_ends_before_the_next_tile_in_every_pass():
-    model = network("v2-stem2")
+    model = network("v2-unshuffle2")
     for after in (1, 5, 12):
         work = restore(photo(), weights=model, tiling="exact", tile_px=96)
         for _ in range(after):
@@ -295,7 +303,7 @@ def test_stopping_ends_before_the_next_tile_in_every_pass():
 
 def test_one_network_restores_two_pictures_at_once():
     """Gates of one picture never reach another: nothing is kept on the network."""
-    model = network("v2-stem2")
+    model = network("v2-unshuffle2")
     pictures = [photo(100, 120), photo(100, 120)[::-1].copy()]
     alone = [result(picture, model, "exact").picture.pixels for picture in pictures]
     works = [restore(p, weights=model, tiling="exact", tile_px=96) for p in pictures]
@@ -324,7 +332,7 @@ def test_the_examples_in_the_documentation_are_true():
 
 def passes_db(pixels, model, tile_px, expected) -> tuple[int, list[float]]:
     """Halo of exact tiles, and PSNR against the whole picture after each pass."""
-    step, margin = model.multiple, getattr(model, "margin", 0)
+    step, margin = model.multiple, model.margin
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     with torch.inference_mode():
         condition = model.condition(image)

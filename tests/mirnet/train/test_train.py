@@ -34,7 +34,7 @@ save_every = 2
 evaluate_every = 4
 
 [network]
-settings = {{ features = 8, blocks = 1, conv_groups = [1], stem = 2, exposure = {exposure} }}
+settings = {{ features = 8, blocks = 1, conv_groups = [1], unshuffle = 2, exposure = {exposure} }}
 
 [data]
 photos = "{folder}"
@@ -379,7 +379,7 @@ def test_small_inputs_are_enlarged_and_scored_on_luma(tmp_path):
         (tmp_path / place).mkdir()
         image.save(tmp_path / place / "a.png")
     torch.manual_seed(0)
-    model = MIRNetV2(features=8, blocks=1, conv_groups=(1,), stem=2)
+    model = MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=2)
     torch.nn.init.zeros_(model.conv_out.weight)
     path = save_weights(model, tmp_path / "same.safetensors")
     score = measure(path, "sr-x2", "Made up", tmp_path)

@@ -39,7 +39,9 @@ def test_every_wrapping_loads(theirs, tmp_path, wrapper, prefix):
 
 
 def test_safetensors_round_trip_keeps_metadata(tmp_path):
-    model = MIRNetV2(features=8, blocks=1, conv_groups=(1, 2), stem=2, exposure=True, colour=True)
+    model = MIRNetV2(
+        features=8, blocks=1, conv_groups=(1, 2), unshuffle=2, exposure=True, colour=True
+    )
     path = checkpoints.save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
     assert read_notes(path)["origin"] == "a test"
     assert read_notes(path)["architecture"] == "MIRNetV2"
