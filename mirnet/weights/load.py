@@ -31,7 +31,8 @@ from .download import Transfer, by_hand, megabytes
 from .store import cache_folder
 
 if TYPE_CHECKING:
-    pass
+    from mirnet.models.mirnet import MIRNet
+    from mirnet.models.mirnet_v2 import MIRNetV2
 
 __all__ = [
     "FetchProgress",
