@@ -49,7 +49,9 @@ class Endpoints:
     def benchmarks(self, task: str = "") -> list[dict[str, Any]]:
         """List the benchmarks of a task, or all of them."""
         rows = [entry for entry in load_benchmarks().values() if task in ("", entry.task)]
-        return [asdict(entry) | {"brought": entry.brought} for entry in rows]
+        return [
+            entry.model_dump(mode="json") | {"brought": entry.manual_download} for entry in rows
+        ]
 
     def methods(self, task: str) -> list[dict[str, Any]]:
         """List what can be compared on a task, and what is missing for the rest."""

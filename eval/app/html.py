@@ -120,7 +120,7 @@ def benchmark_facts(benchmark: Benchmark, *, local: bool) -> str:
     pairs = "as many pairs as you bring" if benchmark.pairs is None else f"{benchmark.pairs} pairs"
     if benchmark.source.folder is not None:
         fetch = "nothing to download"
-    elif benchmark.brought:
+    elif benchmark.manual_download:
         fetch = "you bring the files"
     elif benchmark.megabytes is None:
         fetch = "download of unmeasured size"
@@ -134,9 +134,9 @@ def benchmark_facts(benchmark: Benchmark, *, local: bool) -> str:
         escape(benchmark.note),
     ]
     text = "".join(f'<p class="mir-note">{line}</p>' for line in lines)
-    if not benchmark.truth:
+    if not benchmark.ground_truth:
         text += note("Its truth is kept by its site: pictures are made, and nothing is scored.")
-    if benchmark.brought:
+    if benchmark.manual_download:
         way = (
             "then name that folder below"
             if local

@@ -208,9 +208,9 @@ class RunView:
 
     def _benchmark_choices(self, task: str) -> list[tuple[str, str]]:
         entries = [entry for entry in load_benchmarks().values() if entry.task == task]
-        entries.sort(key=lambda entry: (entry.brought, entry.source.folder is None))
+        entries.sort(key=lambda entry: (entry.manual_download, entry.source.folder is None))
         return [
-            (entry.title + (" · bring your own files" if entry.brought else ""), entry.id)
+            (entry.title + (" · bring your own files" if entry.manual_download else ""), entry.id)
             for entry in entries
         ]
 
@@ -248,7 +248,7 @@ class RunView:
                 choices=self._protocol_choices(benchmark), value=[entry.protocols[0]]
             ),
             self.facts: ui_html.benchmark_facts(entry, local=local),
-            self.folder: gr.update(visible=entry.brought and local, value=""),
+            self.folder: gr.update(visible=entry.manual_download and local, value=""),
             self.estimate: self.change_size(benchmark, pairs, methods, request),
         }
 
@@ -290,7 +290,7 @@ class RunView:
         named = (folder or "").strip()
         try:
             entry = get_benchmark(benchmark)
-            if entry.brought and not named:
+            if entry.manual_download and not named:
                 raise InvalidRequest(
                     f"{entry.title} is not on the Hub. To use it, {entry.source.layout}, then "
                     "name that folder."
@@ -302,7 +302,7 @@ class RunView:
                     tuple(protocols),
                     n=None if n is None else int(n),
                     seed=int(seed or 0),
-                    folder=Path(named) if named and entry.brought else None,
+                    folder=Path(named) if named and entry.manual_download else None,
                     title=title or "",
                 ),
                 self.rights.role(request),

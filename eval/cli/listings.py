@@ -15,13 +15,11 @@ from .options import (
 
 def benchmarks(as_json: AsJson = False) -> None:
     """List the benchmarks: pairs, megabytes, licence, where they come from."""
-    from dataclasses import asdict
-
     from eval.data.benchmarks import load_benchmarks
 
     rows = load_benchmarks().values()
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows]))
+        typer.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
         return
     table = Table("id", "task", "pairs", "MB", "protocol", "licence", "title", box=None)
     for row in rows:

@@ -60,7 +60,7 @@ def run(
     out: Out = None,
 ) -> None:
     """Run methods over a benchmark: python -m eval run --benchmark mini --methods all --n 8."""
-    from eval.data.benchmarks import open_benchmark
+    from eval.data.opening import open_benchmark
     from eval.methods.registry import resolve
     from eval.runs.runner import RunConfig, create_run
 

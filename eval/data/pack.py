@@ -22,12 +22,15 @@ from mirnet.files import replacing
 from mirnet.metrics.protocols import get_protocol
 from mirnet.weights.hub import hub_endpoint, hub_name, is_offline
 
-from .benchmarks import Benchmark, open_benchmark, subset
-from .hub import ANSWER_SECONDS, within
+from .benchmarks import Benchmark
+from .hub import ANSWER_SECONDS
+from .opening import open_benchmark
 from .pairs import BenchmarkUnavailable, Item
+from .range_file import call_within
 from .readers.base import Expected, PairReader
 from .readers.files import LocalFiles
 from .readers.parquet import ParquetReader
+from .subsets import subset
 
 DATA_FILE = "data/test-00000-of-00001.parquet"
 """Where the pairs go; `datasets` reads it as the split 'test'."""
@@ -128,7 +131,7 @@ def push(folder: Path, repo: str, private: bool = False) -> str:
         raise BenchmarkUnavailable("HF_HUB_OFFLINE is set, so nothing is uploaded: unset it.")
     api = HfApi(endpoint=hub_endpoint())
     try:
-        within(
+        call_within(
             ANSWER_SECONDS,
             lambda: api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True),
         )
@@ -170,7 +173,7 @@ def _check_repo(repo: str) -> None:
 
 def _check_request(benchmark: Benchmark, target: Path, repo: str, rows_per_group: int) -> None:
     _check_repo(repo)
-    if not benchmark.truth:
+    if not benchmark.ground_truth:
         raise InvalidRequest(
             f"{benchmark.title} keeps its truth hidden: there are no pairs to pack, so choose "
             "another benchmark."

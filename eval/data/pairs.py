@@ -1,6 +1,7 @@
 """What a benchmark is made of: pairs of a degraded picture and its truth, and how they are read."""
 
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,7 +24,9 @@ class Item:
     bytes: int | None = None
     """Bytes to fetch for it; None where the source does not tell."""
     locator: Any = field(default=None, compare=False, repr=False)
-    """Where the reader finds it; nobody else looks inside."""
+    """Place of the pair in its source; only its reader looks inside."""
+    fetched_with: Hashable = field(default=None, compare=False, repr=False)
+    """Pairs with the same value are fetched together, `bytes` in all; None where it is alone."""
 
 
 @dataclass(frozen=True)

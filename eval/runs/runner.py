@@ -7,14 +7,13 @@ tables and plots. Closing the iterator stops the run; nothing that was reported 
 import contextlib
 import datetime
 import hashlib
-import json
 import math
 import os
 import platform
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -24,11 +23,10 @@ from eval.data.benchmarks import (
     Benchmark,
     benchmark_of_record,
     get_benchmark,
-    open_benchmark,
-    size_of,
-    subset,
 )
+from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.subsets import size_of, subset
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.protocols import get_protocol
@@ -125,7 +123,7 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
             n=len(chosen),
             seed=config.seed,
             folder=str(config.folder.resolve()) if config.folder else None,
-            source={} if is_listed(benchmark) else json.loads(json.dumps(asdict(benchmark))),
+            source={} if is_listed(benchmark) else benchmark.model_dump(mode="json"),
         ),
         protocols=[protocol.name for protocol in protocols],
         methods=methods,
@@ -157,8 +155,8 @@ def worker_spec(
         benchmark_of_record(recorded.source) if recorded.source else get_benchmark(recorded.id)
     )
     if benchmark.source.repo and not recorded.folder:  # the branch may have moved since
-        source = replace(benchmark.source, revision=recorded.revision)
-        benchmark = replace(benchmark, source=source)
+        source = benchmark.source.model_copy(update={"revision": recorded.revision})
+        benchmark = benchmark.model_copy(update={"source": source})
     return WorkerSpec(
         benchmark=benchmark,
         folder=Path(recorded.folder) if recorded.folder else None,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.data.benchmarks import Benchmark, open_benchmark
+from eval.data.benchmarks import Benchmark
+from eval.data.opening import open_benchmark
 from eval.data.pairs import Item, Pair, pixels_sha256
 from eval.methods.record import MethodRecord
 from eval.methods.registry import Method, Restorer, get_method

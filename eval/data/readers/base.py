@@ -171,13 +171,3 @@ def safe_id(parts: Iterable[str]) -> str:
     """
     text = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(part for part in parts if part))
     return text.strip("-.")[:120] or "pair"
-
-
-def natural_key(text: str) -> list[tuple[int, str]]:
-    """A key that sorts numbers in names by value.
-
-    >>> sorted(["10", "9", "img_2", "img_10"], key=natural_key)
-    ['9', '10', 'img_2', 'img_10']
-    """
-    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
-    return [(int(piece), "") if piece.isdecimal() else (2**62, piece) for piece in pieces]

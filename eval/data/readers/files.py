@@ -1,12 +1,12 @@
-"""Where a reader's files are: a folder on this machine, or a data set on the Hub (`eval.data.hub`)."""
+"""Where files of a reader are: a folder on this machine, or a data set on the Hub."""
 
 import hashlib
 import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from eval.data.hub import RangeFile
 from eval.data.pairs import BenchmarkUnavailable
+from eval.data.range_file import RangeFile
 
 MAX_PICTURE_BYTES = 512 * 10**6
 """Largest picture file that is read: beyond any benchmark's."""

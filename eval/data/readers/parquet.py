@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from eval.data.hub import RangeFile
 from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.range_file import RangeFile
 
 from .base import Expected, Half, PairReader, safe_id
 from .files import MAX_PICTURE_BYTES, Files
@@ -129,7 +129,8 @@ class ParquetReader(PairReader):
             labels = _labels(parquet, group, naming) if naming else None
             for row in range(count):
                 label = str(labels[row]) if labels else f"{before + len(items) + 1:05d}"
-                items.append(Item(safe_id([label]), end - start, Row(name, group, row)))
+                place = Row(name, group, row)
+                items.append(Item(safe_id([label]), end - start, place, place.unit))
         return items
 
     def _used(self, parquet: Any) -> list[str]:

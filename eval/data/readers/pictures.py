@@ -6,10 +6,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from eval.data.hub import RangeFile
-from eval.data.pairs import BenchmarkUnavailable, Item
+from natsort import natsorted
 
-from .base import Expected, Half, PairReader, natural_key, safe_id
+from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.range_file import RangeFile
+
+from .base import Expected, Half, PairReader, safe_id
 from .files import MAX_PICTURE_BYTES, Files, read_file
 
 METADATA_FILE = "metadata.jsonl"
@@ -65,7 +67,7 @@ def paired(
         (safe_id((*key[:-1], _SUFFIX.sub("", key[-1])) if key else ()), name, high[key])
         for key, name in low.items()
     ]
-    return sorted(pairs, key=lambda pair: (natural_key(pair[0]), pair[1]))
+    return natsorted(pairs, key=lambda pair: pair[:2])
 
 
 def _matches(names: Mapping[str, int], pattern: str) -> dict[tuple[str, ...], str]:

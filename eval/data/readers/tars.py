@@ -9,9 +9,11 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 
+from natsort import natsorted
+
 from eval.data.pairs import BenchmarkUnavailable, Item
 
-from .base import Expected, Half, PairReader, natural_key, safe_id
+from .base import Expected, Half, PairReader, safe_id
 from .files import MAX_PICTURE_BYTES, Files
 from .pictures import paired
 
@@ -159,7 +161,7 @@ class WebDatasetReader(PairReader):
                             f"has {', '.join(sorted(sample))}."
                         )
                 items.append(Item(safe_id([key]), 0, (shard, key)))
-        return sorted(items, key=lambda item: natural_key(item.id))
+        return natsorted(items, key=lambda item: item.id)
 
     def _halves(self, item: Item) -> tuple[Half, Half | None]:
         shard, key = item.locator

@@ -5,14 +5,15 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from eval.data.benchmarks import custom_benchmark, get_benchmark, open_benchmark, size_of, subset
+from eval.data.benchmarks import custom_benchmark, get_benchmark
+from eval.data.opening import open_benchmark
 from eval.data.pack import DATA_FILE, pack, push
 from eval.data.pairs import BenchmarkUnavailable
+from eval.data.subsets import size_of, subset
 from mirnet.errors import InvalidRequest
 from tests.support.pair_files import png, put
 
@@ -62,7 +63,12 @@ def test_packed_files_are_the_originals(own, tmp_path):
 
 
 def test_card_says_what_a_reader_must_know(own, tmp_path):
-    report = pack(replace(own, synthetic=True, licence="CC0"), tmp_path / "p", "org/packed", n=3)
+    report = pack(
+        own.model_copy(update={"synthetic": True, "licence": "CC0"}),
+        tmp_path / "p",
+        "org/packed",
+        n=3,
+    )
     card = (report.folder / "README.md").read_text()
     for words in ("Not official", "Synthetic", "CC0", "`rgb/1`", report.sha256, "3 of 24 pairs"):
         assert words in card

@@ -16,7 +16,7 @@ import pytest
 
 from eval.data.hub import HubFiles
 from eval.data.pairs import BenchmarkUnavailable, Reader, pixels_sha256
-from eval.data.readers.base import Expected, natural_key, safe_id
+from eval.data.readers.base import Expected, safe_id
 from eval.data.readers.dnd import DndReader
 from eval.data.readers.files import LocalFiles
 from eval.data.readers.parquet import ParquetReader
@@ -477,7 +477,12 @@ def test_parquet_columns_are_checked(tmp_path):
 def test_names():
     assert safe_id(["../a b", "c/d"]) == "a-b-c-d"
     assert safe_id(["...", ""]) == "pair"
-    assert sorted(["b", "10", "9", "a2", "a10"], key=natural_key) == ["9", "10", "a2", "a10", "b"]
+
+
+def test_pairs_come_in_natural_order(tmp_path):
+    names = ("9", "10", "a2", "a10", "b")
+    put(tmp_path, {f"{half}/{n}.png": b"" for half in ("input", "target") for n in reversed(names)})
+    assert tuple(item.id for item in pictures(tmp_path).items()) == names
 
 
 # ---------------------------------------------------------------- MATLAB files

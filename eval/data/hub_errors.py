@@ -1,0 +1,115 @@
+"""What can go wrong with a data set on the Hub, as one sentence each with a way out."""
+
+import contextlib
+from collections.abc import Iterator
+
+from mirnet.weights.hub import hub_endpoint, hub_name
+
+from .pairs import BenchmarkUnavailable
+
+
+class HubErrors:
+    """Sentences about one data set.
+
+    Args:
+        repo: 'org/name'.
+        revision: Branch, tag or commit that was asked for.
+    """
+
+    def __init__(self, repo: str, revision: str) -> None:
+        self.repo = repo
+        self.asked = revision
+
+    @contextlib.contextmanager
+    def translated(self, name: str = "", under_way: bool = False) -> Iterator[None]:
+        """Turn errors of the Hub's client into `BenchmarkUnavailable` with a way out.
+
+        Args:
+            name: The file it is about.
+            under_way: Whether the Hub has answered for that file already.
+        """
+        from huggingface_hub import errors
+
+        try:
+            yield
+        except BenchmarkUnavailable:
+            raise
+        except errors.OfflineModeIsEnabled as error:
+            raise self.not_fetched(name or "it") from error
+        except errors.GatedRepoError as error:
+            raise self.gated() from error
+        except errors.RepositoryNotFoundError as error:
+            raise BenchmarkUnavailable(
+                f"The Hub has no data set {self.repo!r} that you may see: check the name, or run "
+                "`hf auth login` if it is private."
+            ) from error
+        except errors.RevisionNotFoundError as error:
+            raise BenchmarkUnavailable(
+                f"{self.repo} has no revision {self.asked!r} (any more): look its branches and "
+                f"commits up at {self.page()}."
+            ) from error
+        except errors.LocalEntryNotFoundError as error:
+            raise self.broke_off(name) from error
+        except errors.EntryNotFoundError as error:
+            raise self.no_file(name) from error
+        except errors.HFValidationError as error:
+            raise BenchmarkUnavailable(
+                f"{self.repo!r} is no name of a data set on the Hub: write org/name, or give a "
+                "folder that exists."
+            ) from error
+        except errors.HfHubHTTPError as error:
+            self.refuse_status(error.response.status_code, name or "the files")
+            raise self.unreachable() from error
+        except Exception as error:
+            # Which HTTP library the others come from differs between releases of the client.
+            if under_way:
+                raise self.broke_off(name) from error
+            raise self.unreachable() from error
+
+    def refuse_status(self, status: int, name: str) -> None:
+        """Raise the sentence of an HTTP status above 399."""
+        if status in (401, 403):
+            raise self.gated()
+        if status >= 400:
+            raise BenchmarkUnavailable(
+                f"{hub_name()} answered with error {status} when asked for {name} of {self.repo}: "
+                "try again later, or use what was fetched before (offline)."
+            )
+
+    def page(self) -> str:
+        """Address of the data set's page."""
+        return f"{hub_endpoint() or 'https://huggingface.co'}/datasets/{self.repo}"
+
+    def gated(self) -> BenchmarkUnavailable:
+        """The data set's terms must be accepted first."""
+        return BenchmarkUnavailable(
+            f"{self.repo} is gated: accept its terms at {self.page()}, run `hf auth login` and "
+            "try again."
+        )
+
+    def no_file(self, name: str) -> BenchmarkUnavailable:
+        """The data set lacks a file."""
+        return BenchmarkUnavailable(
+            f"{self.repo} has no file {name} at revision {self.asked!r}: look at {self.page()}."
+        )
+
+    def unreachable(self) -> BenchmarkUnavailable:
+        """The Hub does not answer."""
+        return BenchmarkUnavailable(
+            f"{hub_name()} cannot be reached for {self.repo}: check the connection and try again, "
+            "use what was fetched before (offline), or choose a benchmark in the repository."
+        )
+
+    def broke_off(self, name: str) -> BenchmarkUnavailable:
+        """A download ended too early."""
+        return BenchmarkUnavailable(
+            f"The download of {name} from {self.repo} broke off: check the connection and try "
+            "again; what arrived whole is kept."
+        )
+
+    def not_fetched(self, what: str) -> BenchmarkUnavailable:
+        """Something is asked for offline that was never fetched."""
+        return BenchmarkUnavailable(
+            f"{self.repo}: {what} was not fetched before and the Hub is not asked (offline): go "
+            "online once (unset HF_HUB_OFFLINE), or choose a benchmark in the repository."
+        )

@@ -1,0 +1,79 @@
+"""From a benchmark's definition to the reader of its pairs; nothing is fetched yet."""
+
+from pathlib import Path
+
+from .benchmarks import BENCHMARKS_FILE, Benchmark, Source
+from .hub import HubFiles
+from .pairs import BenchmarkUnavailable
+from .readers.base import Expected, PairReader
+from .readers.columns import ColumnsReader
+from .readers.dnd import DndReader
+from .readers.files import Files, LocalFiles
+from .readers.parquet import ParquetReader
+from .readers.pictures import METADATA_FILE, PicturesReader, ZipReader
+from .readers.sidd import SiddReader
+from .readers.tars import TwoTarsReader, WebDatasetReader
+
+
+def open_benchmark(
+    benchmark: Benchmark, folder: Path | None = None, offline: bool = False
+) -> PairReader:
+    """Make the reader of a benchmark's pairs.
+
+    Args:
+        benchmark: A row of the table, or made by `custom_benchmark`.
+        folder: A local copy, in place of the benchmark's own source: input/ and target/ with the
+            same file names in both, a set made by `eval.data.pack`, a folder with metadata.jsonl,
+            or the source's own layout. Its pairs are counted like those of the source.
+        offline: Use only what was fetched before.
+
+    Raises:
+        BenchmarkUnavailable: The files must be downloaded by hand, and no folder is given.
+    """
+    source = benchmark.source if folder is None else _source_of_folder(folder, benchmark.source)
+    files = _files_of(source, benchmark.title, offline)
+    expected = Expected(
+        title=benchmark.title,
+        scale=benchmark.scale,
+        same_size=benchmark.same_size,
+        pairs=benchmark.pairs,
+        noise_sigma=source.noise_sigma,
+    )
+    degraded, target = source.degraded, source.target
+    match source.kind:
+        case "pictures":
+            return PicturesReader(files, expected, degraded, target)
+        case "zip":
+            return ZipReader(files, expected, str(source.file), degraded, target)
+        case "parquet":
+            return ParquetReader(files, expected, degraded, target, source.file)
+        case "tars":
+            return TwoTarsReader(files, expected, degraded, target)
+        case "webdataset":
+            return WebDatasetReader(files, expected, degraded, target)
+        case "sidd":
+            return SiddReader(files, expected)
+        case "dnd":
+            return DndReader(files, expected)
+        case "columns":
+            return ColumnsReader(files, expected, degraded, target)
+
+
+def _files_of(source: Source, title: str, offline: bool) -> Files:
+    if source.folder is not None:
+        return LocalFiles(BENCHMARKS_FILE.parent / source.folder)
+    if source.repo is not None:
+        return HubFiles(source.repo, source.revision, offline)
+    raise BenchmarkUnavailable(
+        f"{title} is not on the Hub. To use it, {source.layout}, then name that folder."
+    )
+
+
+def _source_of_folder(folder: Path, source: Source) -> Source:
+    """How to read a local copy: pairs that are already made get no added noise."""
+    folder = folder.expanduser().absolute()
+    if (folder / "input").is_dir() and (folder / "target").is_dir():
+        return Source(kind="pictures", folder=str(folder), degraded="input/*", target="target/*")
+    if (folder / METADATA_FILE).is_file() or any((folder / "data").glob("*.parquet")):
+        return Source(kind="columns", folder=str(folder), degraded="degraded", target="target")
+    return source.model_copy(update={"repo": None, "folder": str(folder), "layout": ""})
