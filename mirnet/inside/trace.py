@@ -308,8 +308,7 @@ class _Recorder:
         self._turns: Counter[tuple[str, int, int]] = Counter()
         self._handles: list[Any] = []
         self._boxes = [
-            _box(height, width, model.margin, model.unshuffle * 2**stream)
-            for stream in range(3)
+            _box(height, width, model.margin, model.unshuffle * 2**stream) for stream in range(3)
         ]
         groups: Any = model.groups
         blocks: list[Any] = [block for group in groups for block in group.blocks]
