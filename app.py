@@ -167,7 +167,6 @@ def on_shared_gpu():
 def look() -> dict:
     """Theme, style sheet and script, as `launch` takes them."""
     import gradio as gr
-
     from mirnet.app.kit.assets import page_head, style_sheets
 
     fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]

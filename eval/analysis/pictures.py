@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from eval.runs.document import SampleResult
-from eval.runs.store import StoredRun, eight_bit
+from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.images.picture import Picture, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, shrink
 
 from .tables import UNTOUCHED, Metric, best, disagreements, worst
@@ -144,7 +145,7 @@ def _tiny(path: Path) -> bytes | None:
     try:
         if path.stat().st_size > MAX_THUMB_BYTES:
             return None
-        pixels = shrink(Picture(eight_bit(read_image(path).pixels)), STRIP_PX).pixels
+        pixels = shrink(Picture(to_eight_bits(read_image(path).pixels)), STRIP_PX).pixels
     except (OSError, MIRNetError):
         return None
     buffer = io.BytesIO()
@@ -212,7 +213,7 @@ def seen_at(pixels: np.ndarray, place: Viewport) -> np.ndarray:
     Returns:
         (h, w, 3) uint8; cuts of pictures of one size at one place are of the same pixels.
     """
-    picture = Picture(eight_bit(pixels))
+    picture = Picture(to_eight_bits(pixels))
     if place.zoom == 0:
         return shrink(picture, WHOLE_PX).pixels
     part = cut_out(
@@ -329,9 +330,9 @@ def untouched(found: dict[str, np.ndarray]) -> str | None:
     """Name of the method that left the input as it is, where its picture is the same."""
     if INPUT not in found:
         return None
-    given = eight_bit(found[INPUT])
+    given = to_eight_bits(found[INPUT])
     known = (name for name in UNTOUCHED if name in found)
-    return next((name for name in known if np.array_equal(eight_bit(found[name]), given)), None)
+    return next((name for name in known if np.array_equal(to_eight_bits(found[name]), given)), None)
 
 
 def shown_names(names: list[str], most: int) -> list[str]:

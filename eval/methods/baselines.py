@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture, quantize, to_unit
+from mirnet.images.picture import Picture, quantize, to_eight_bits, to_unit
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Full-range luma of ITU-R BT.601."""
@@ -288,7 +288,7 @@ def fast_non_local_means(
     """OpenCV's fastNlMeansDenoisingColored: non-local means in CIELAB, on 8 bits."""
     import cv2
 
-    bgr = np.ascontiguousarray(quantize(to_unit(picture.pixels), np.uint8)[..., ::-1])
+    bgr = np.ascontiguousarray(to_eight_bits(picture.pixels)[..., ::-1])
     made = cv2.fastNlMeansDenoisingColored(
         bgr, None, settings.h, settings.h_colour, settings.template_px, settings.search_px
     )
@@ -339,7 +339,7 @@ def clahe(picture: Picture, size: tuple[int, int], settings: Clahe) -> np.ndarra
     """Contrast-limited adaptive histogram equalisation of the luma (Zuiderveld 1994), on 8 bits."""
     import cv2
 
-    ycrcb = cv2.cvtColor(quantize(to_unit(picture.pixels), np.uint8), cv2.COLOR_RGB2YCrCb)
+    ycrcb = cv2.cvtColor(to_eight_bits(picture.pixels), cv2.COLOR_RGB2YCrCb)
     equalise = cv2.createCLAHE(settings.clip_limit, (settings.tiles, settings.tiles))
     ycrcb[..., 0] = equalise.apply(np.ascontiguousarray(ycrcb[..., 0]))
     return cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2RGB)

@@ -26,9 +26,11 @@ import filelock
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from eval.runs.store import StoredRun, eight_bit
+from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.images.picture import Picture, clean_name, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.names import clean_name
+from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, shrink
 
 if TYPE_CHECKING:
@@ -340,7 +342,7 @@ def pictures(stored: StoredRun, question: Question, look: Look) -> dict[str, np.
 @lru_cache(maxsize=4)
 def _decoded(path: Path) -> Picture:
     """Read a stored picture; named by its content, so it never changes."""
-    return Picture(eight_bit(read_image(path).pixels))
+    return Picture(to_eight_bits(read_image(path).pixels))
 
 
 def _same_size(picture: Picture, height: int, width: int) -> Picture:

@@ -20,7 +20,7 @@ from .store import replace_file
 
 CODE = (
     "mirnet/*.py",
-    "mirnet/images/*.py",
+    "mirnet/images/**/*.py",
     "mirnet/models/*.py",
     "mirnet/restoration/**/*.py",
     "mirnet/weights/*.py",

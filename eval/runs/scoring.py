@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 from mirnet.metrics.protocols import Protocol, Score
 
 

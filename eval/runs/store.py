@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 import platformdirs
 from pydantic import ValidationError
 
@@ -292,8 +291,3 @@ class RunStore:
 def finite(value: float) -> float | None:
     """For tables and JSON: infinity and not-a-number as None."""
     return value if math.isfinite(value) else None
-
-
-def eight_bit(pixels: np.ndarray) -> np.ndarray:
-    """Show stored pixels on a screen: (H, W, 3) uint8 of uint8 or uint16."""
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257.0).astype(np.uint8)

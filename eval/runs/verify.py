@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
 from mirnet.errors import MIRNetError
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 
 from .document import Run, SampleResult
 from .runner import unchanged_items, worker_spec

@@ -14,13 +14,14 @@ from eval.data.pairs import Item, Pair, pixels_sha256
 from eval.methods.record import MethodRecord
 from eval.methods.registry import Method, Restorer, get_method
 from mirnet.errors import MIRNetError
-from mirnet.images.picture import Picture, encode_image
+from mirnet.images.encode import encode_image
+from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.memory import is_out_of_memory
 from mirnet.metrics.protocols import Protocol, get_protocol
 
 from .document import SampleResult, SampleScore
 from .output_cache import OutputCache, OutputRecord, key_of
-from .store import THUMB_PX, NotWritten, eight_bit
+from .store import THUMB_PX, NotWritten
 
 WARM_UP_PX = 32
 """Side of the picture that a method is warmed up on."""
@@ -198,7 +199,7 @@ class Worker:
         return pixels, OutputRecord(pixels_sha256(pixels), seconds, _peak_mb(), output.tiles)
 
     def _output(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord, bool]:
-        from mirnet.images.picture import read_image
+        from mirnet.images.decode import read_image
 
         info = self._infos[method_id]
         if self.cache is None or info.kind == "custom":
@@ -241,7 +242,7 @@ def thumbnail(pixels: np.ndarray) -> bytes:
     """Encode a small JPEG of (H, W, 3) uint8 or uint16."""
     from PIL import Image
 
-    image = Image.fromarray(eight_bit(pixels))
+    image = Image.fromarray(to_eight_bits(pixels))
     image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
     return encode_image(Picture(np.asarray(image)), "JPEG", quality=88)
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 from mirnet.images.preview import shrink
 from mirnet.inside import plots
 from mirnet.inside.diagram import introduction

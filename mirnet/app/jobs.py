@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mirnet.errors import Cancelled, InvalidRequest, WeightsUnavailable
-from mirnet.images.picture import SAVE_FORMATS, Picture, size_of
+from mirnet.images.decode import size_of
+from mirnet.images.formats import SAVE_FORMATS
+from mirnet.images.picture import Picture
 from mirnet.memory import give_back_memory
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
@@ -308,7 +310,7 @@ def choose_weights(task_id: str, weights_id: str | None) -> str:
 
 def result_name(picture: Picture, task_id: str, save_format: str) -> str:
     """File name of a result, such as holiday-denoise.png."""
-    return f"{picture.name}-{task_id}{SAVE_FORMATS[save_format].suffix}"
+    return f"{picture.name}-{task_id}{SAVE_FORMATS[save_format].suffixes[0]}"
 
 
 def unused_name(name: str, taken: list[str]) -> str:

@@ -1,7 +1,7 @@
 """The Restore tab: widgets and their events. Nothing here computes.
 
 Every event that runs a network is a generator, so that Stop and a closed browser end it within one
-tile. The photo goes from the uploaded file straight to `mirnet.images.picture`, past Gradio's own decoder,
+tile. The photo goes from the uploaded file straight to `mirnet.images.decode`, past Gradio's own decoder,
 and the download is our own file. Torch is imported when the first photo is added, not before.
 """
 
@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.images.picture import SAVE_FORMATS, clean_name, encode_image, read_image, write_image
+from mirnet.images.decode import read_image
+from mirnet.images.encode import encode_image, write_image
+from mirnet.images.formats import PICTURE_SUFFIXES, SAVE_FORMATS
+from mirnet.images.names import clean_name
 from mirnet.images.preview import PREVIEW_PX, cut_out, shrink
 from mirnet.metrics.likeness import likeness
 from mirnet.tasks import TASKS, get_task
@@ -53,9 +56,7 @@ if TYPE_CHECKING:
 Update = dict[Any, Any]
 """Which widget gets what."""
 
-READABLE = [
-    "image", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".webp", ".png", ".jpg", ".jpeg"
-]  # fmt: skip
+READABLE = ["image", *PICTURE_SUFFIXES]
 """What the file chooser offers; the suffixes are those browsers do not take for pictures."""
 VIEWS = (("Slider", "slider"), ("Side by side", "pair"), ("100 %", "close"))
 """Ways to look at a result."""
@@ -973,7 +974,7 @@ def _download(file: Path) -> Any:
     """The download button for a file."""
     size = file.stat().st_size
     words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(size // 1000, 1)} kB"
-    kinds = {known.suffix: name for name, known in SAVE_FORMATS.items()}
+    kinds = {known.suffixes[0]: name for name, known in SAVE_FORMATS.items()}
     kind = kinds.get(file.suffix, file.suffix.lstrip(".").upper())
     return gr.update(value=str(file), label=f"Download {kind} · {words}", interactive=True)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mirnet.device import SETTING, gpu_or_cpu
 from mirnet.errors import MIRNetError
-from mirnet.images.picture import size_of
+from mirnet.images.decode import size_of
 from mirnet.tasks import TASKS
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights

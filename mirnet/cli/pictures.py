@@ -8,22 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from mirnet.errors import InvalidRequest
-
-PICTURE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".heic", ".heif", ".hif", ".avif"),
-)
-"""What counts as a picture in a folder or glob; a file named on its own may be called anything."""
-SAVE_SUFFIXES = {
-    ".png": "png",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-}
-"""Suffixes that name a format results can be written in."""
+from mirnet.images.formats import PICTURE_SUFFIXES, format_of_suffix, save_format
 
 
 class Format(StrEnum):
@@ -37,7 +22,9 @@ class Format(StrEnum):
     @property
     def suffix(self) -> str:
         """Usual suffix, with its dot."""
-        return {"jpeg": ".jpg", "tiff": ".tif"}.get(self.value, f".{self.value}")
+        known = save_format(self.value)
+        assert known is not None
+        return known.suffixes[0]
 
 
 @dataclass(frozen=True)
@@ -100,15 +87,15 @@ def plan_jobs(
             replace one of the sources.
     """
     if len(sources) == 1 and may_be_file and out.suffix and not os.path.isdir(out):
-        kind = SAVE_SUFFIXES.get(out.suffix.lower())
-        if kind is None or chosen not in (None, kind):
+        kind = save_format(out.suffix)
+        if kind is None or chosen not in (None, kind.name.lower()):
             wanted = chosen.suffix if chosen else ".png, .jpg, .webp or .tif"
             raise InvalidRequest(
                 f"{out.name} does not end like a picture that can be written: use {wanted}."
             )
         jobs = [PictureJob(sources[0], out)]
     else:
-        is_file = os.path.exists(out) or out.suffix.lower() in SAVE_SUFFIXES
+        is_file = os.path.exists(out) or save_format(out.suffix) is not None
         if is_file and not os.path.isdir(out):
             raise InvalidRequest(
                 f"{out} is the name of a file, but several pictures, a folder or a pattern need a "
@@ -134,9 +121,10 @@ def plan_jobs(
 
 
 def _result_name(source: Path, chosen: Format | None) -> str:
-    kind = SAVE_SUFFIXES.get(source.suffix.lower())
-    if kind and chosen in (None, kind):
-        return source.name
+    known = format_of_suffix(source.suffix)
+    if known and known.writable and chosen in (None, known.name.lower()):
+        kept = source.suffix.lower() in known.suffixes
+        return source.name if kept else source.stem + known.suffixes[0]
     return source.stem + (chosen or Format.png).suffix
 
 

@@ -1,168 +1,114 @@
-"""Samples to encoded bytes: PNG, JPEG, WebP and TIFF with their metadata.
+"""Photos out: a `Picture` becomes the bytes of a file, or a file that is written whole.
 
-Pillow writes 8 bits; 16-bit PNG is written here, because Pillow cannot and OpenCV drops the colour
-profile and knows no grey with alpha; TIFF is written by tifffile. `mirnet.images.picture` decides what to
-write; this module only how.
+Decisions:
+
+* PNG and TIFF hold the pixels exactly, float ones with 16 bits; JPEG and WebP get 8 bits.
+* JPEG has no transparency: the picture is laid over white, in the file's own (gamma-coded) values.
+* A grey picture whose channels differ is written as their mean.
 """
 
-import io
-import logging
-import struct
-import zlib
-from typing import NamedTuple
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from . import metadata as exif
-from .decode import BAND_ROWS, to_srgb
+from mirnet.errors import ImageRejected
+from mirnet.files import write_file
 
-logger = logging.getLogger(__name__)
-
-_JPEG_MAX_EXIF = 65_533
-"""Most bytes of EXIF that one APP1 segment of a JPEG file holds."""
-_DEFLATE_LEVEL = 3
-"""16-bit photos are mostly noise in the low byte: a higher level costs time and saves 1 %."""
+from .codecs.raster import Metadata
+from .formats import SAVE_FORMATS, save_format
+from .metadata import with_size
+from .names import clean_name, stem_and_label
+from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
 
 
-class Metadata(NamedTuple):
-    """What goes into a file besides pixels."""
+def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # noqa: A002
+    """Encode a picture as the bytes of a file.
 
-    icc_profile: bytes | None
-    """Colour profile; its colour space fits the samples."""
-    exif: bytes | None
-    """EXIF block with its ``Exif\\0\\0`` prefix."""
+    Args:
+        picture: What to encode.
+        format: A key of `SAVE_FORMATS`, or a usual suffix such as "jpg".
+        quality: 1 to 100, for JPEG (no colour subsampling from 90 on) and WebP (lossless at 100).
 
-
-_TO_EIGHT_BITS = ((np.arange(65536, dtype=np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def to_eight_bits(samples: np.ndarray) -> np.ndarray:
-    """Reduce uint16 to uint8, rounded to the nearest: 65535 / 255 is 257."""
-    return _TO_EIGHT_BITS[samples]
-
-
-def png(samples: np.ndarray, metadata: Metadata) -> bytes:
-    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly."""
-    if samples.dtype == np.uint16:
-        return _png16(samples, metadata)
-    return _save(samples, "PNG", metadata)
-
-
-def jpeg(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
-    """Encode (H, W, 1 | 3) uint8 as JPEG; full colour resolution from quality 90 on."""
-    if metadata.exif and len(metadata.exif) > _JPEG_MAX_EXIF:
-        logger.warning("%d bytes of EXIF do not fit into a JPEG: left out", len(metadata.exif))
-        metadata = metadata._replace(exif=None)
-    return _save(samples, "JPEG", metadata, quality=quality, subsampling=0 if quality >= 90 else 2)
-
-
-def webp(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
-    """Encode (H, W, 1 | 2 | 3 | 4) uint8 as WebP; lossless at quality 100.
-
-    WebP has no grey: a grey picture with a profile is converted to sRGB.
+    Raises:
+        ImageRejected: For an unknown format or quality, or a size the format cannot hold.
     """
-    options = {"quality": quality, "lossless": quality == 100, "exact": True}
-    if samples.shape[2] < 3:
-        image = Image.fromarray(samples[..., 0])
-        if metadata.icc_profile:
-            image, profile = to_srgb(image, metadata.icc_profile)
-            metadata = metadata._replace(icc_profile=profile)
-        samples = np.concatenate([np.asarray(image.convert("RGB")), samples[..., 1:]], axis=2)
-    return _save(samples, "WEBP", metadata, **options)
+    wanted = save_format(str(format))
+    if wanted is None:
+        raise ImageRejected(
+            f"Pictures cannot be saved as {clean_name(str(format))}: choose one of "
+            f"{', '.join(SAVE_FORMATS)}."
+        )
+    if not 1 <= quality <= 100:
+        raise ImageRejected(f"Quality {quality} is outside 1 to 100: choose 95, for example.")
+    if wanted.max_side_px and max(picture.width, picture.height) > wanted.max_side_px:
+        raise ImageRejected(
+            f"{picture.name} ({picture.width} x {picture.height}) is too large for {wanted.name}, "
+            f"which holds {wanted.max_side_px} pixels a side: save it as PNG or TIFF."
+        )
+    samples = _samples(picture)
+    if wanted.bits == 8:
+        samples = to_eight_bits(samples)
+    elif samples.dtype == np.float32:
+        samples = quantize(samples, np.uint16)
+    if not wanted.alpha and picture.alpha is not None:
+        samples = _over_white(samples)
+    exif = with_size(picture.exif, picture.width, picture.height)
+    codec = import_module(f".codecs.{wanted.codec}", __package__)
+    return codec.write(samples, Metadata(picture.icc_profile, exif), quality)
 
 
-def _save(samples: np.ndarray, name: str, metadata: Metadata, **options) -> bytes:
-    """Encode uint8 samples with Pillow."""
-    colours = 3 if samples.shape[2] >= 3 else 1
-    image = Image.fromarray(
-        np.ascontiguousarray(samples[..., 0] if colours == 1 else samples[..., :3])
-    )
-    if samples.shape[2] > colours:
-        image.putalpha(Image.fromarray(np.ascontiguousarray(samples[..., colours])))
-    kept = {key: value for key, value in metadata._asdict().items() if value}
-    target = io.BytesIO()
-    image.save(target, name, **kept, **options)
-    return target.getvalue()
+def write_image(
+    picture: Picture,
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    quality: int = 95,
+) -> Path:
+    """Write a picture to a file, whole or not at all.
 
+    Args:
+        picture: What to write.
+        path: The file to write or replace; its folder must exist.
+        format: As for `encode_image`; None takes it from the suffix.
+        quality: As for `encode_image`.
 
-def _png16(samples: np.ndarray, metadata: Metadata) -> bytes:
-    """Encode 16-bit samples as PNG (W3C PNG, third edition, sections 5, 9 and 11).
+    Returns:
+        The path written.
 
-    Every row uses filter 1 (each byte minus that of the pixel to the left), which on photographs
-    deflates as well as the adaptive choice.
+    Raises:
+        ImageRejected: If the picture cannot be encoded so, or the file cannot be written.
     """
-    height, width, channels = samples.shape
-    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    parts = [b"\x89PNG\r\n\x1a\n"]
-
-    def chunk(name: bytes, body: bytes) -> None:
-        checksum = zlib.crc32(body, zlib.crc32(name))
-        parts.extend((struct.pack(">I", len(body)), name, body, struct.pack(">I", checksum)))
-
-    chunk(b"IHDR", struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, 0))
-    if metadata.icc_profile:
-        chunk(b"iCCP", b"ICC Profile\x00\x00" + zlib.compress(metadata.icc_profile))
-    if metadata.exif:
-        chunk(b"eXIf", metadata.exif.removeprefix(exif.PREFIX))
-    deflate = zlib.compressobj(_DEFLATE_LEVEL)
-    step = 2 * channels
-    for top in range(0, height, BAND_ROWS):
-        band = samples[top : top + BAND_ROWS].astype(">u2").view(np.uint8)
-        band = band.reshape(len(band), width * step)
-        rows = np.empty((len(band), 1 + width * step), np.uint8)
-        rows[:, 0] = 1
-        rows[:, 1 : 1 + step] = band[:, :step]
-        np.subtract(band[:, step:], band[:, :-step], out=rows[:, 1 + step :])
-        if body := deflate.compress(rows.tobytes()):
-            chunk(b"IDAT", body)
-    chunk(b"IDAT", deflate.flush())
-    chunk(b"IEND", b"")
-    return b"".join(parts)
-
-
-def tiff(samples: np.ndarray, metadata: Metadata) -> bytes:
-    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as deflated TIFF, exactly."""
-    import tifffile
-
-    colours = 3 if samples.shape[2] >= 3 else 1
-    tags = _tiff_exif(metadata.exif)
-    bigtiff = samples.nbytes > 4_000_000_000  # classic TIFF counts bytes in 32 bits
-    target = io.BytesIO()
-    tifffile.imwrite(
-        target,
-        samples if samples.shape[2] > 1 else samples[..., 0],
-        byteorder="<",
-        bigtiff=bigtiff,
-        photometric="rgb" if colours == 3 else "minisblack",
-        planarconfig="contig" if samples.shape[2] > 1 else None,
-        extrasamples=["unassalpha"] if samples.shape[2] > colours else None,
-        compression="adobe_deflate",
-        compressionargs={"level": _DEFLATE_LEVEL},
-        predictor=True,
-        iccprofile=metadata.icc_profile,
-        extratags=[(tag, "s", 0, text, True) for tag, text in tags.texts.items()],
-        resolution=tags.resolution,
-        resolutionunit=tags.unit if tags.resolution else None,
-        metadata=None,
-        software=False,
-    )
-    if not tags.directories or bigtiff:
-        return target.getvalue()
+    path = Path(path)
+    data = encode_image(picture, format or path.suffix or "a file without suffix", quality)
     try:
-        return exif.append_directories(target.getvalue(), tags.directories)
-    except Exception:  # Pillow raises nearly every type for damaged values
-        logger.warning("EXIF that cannot be written again left out of a TIFF file", exc_info=True)
-        return target.getvalue()
+        write_file(path, data)
+    except OSError as error:
+        raise ImageRejected(
+            f"{stem_and_label(path)[1]} cannot be written ({error.strerror}): check that its "
+            "folder exists, is writable and has room."
+        ) from error
+    return path
 
 
-def _tiff_exif(block: bytes | None) -> exif.TiffTags:
-    """Split EXIF for a TIFF file; what Pillow cannot take apart is left out."""
-    nothing = exif.TiffTags({}, None, 1, {})
-    if block is None:
-        return nothing
-    try:
-        return exif.tiff_tags(block)
-    except Exception:  # Pillow raises nearly every type for damaged tags
-        logger.warning("damaged EXIF left out of a TIFF file", exc_info=True)
-        return nothing
+def _samples(picture: Picture) -> np.ndarray:
+    """Join colour and alpha to (H, W, 1 | 2 | 3 | 4)."""
+    pixels = picture.pixels
+    if picture.grey and pixels.dtype == np.float32:
+        pixels = pixels.mean(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
+    elif picture.grey:  # a mean of three is never half-way between two integers
+        total = pixels.sum(axis=2, keepdims=True, dtype=np.uint32)
+        pixels = ((total + 1) // 3).astype(pixels.dtype)
+    if picture.alpha is None:
+        return pixels
+    return np.concatenate([pixels, picture.alpha[..., None]], axis=2)
+
+
+def _over_white(samples: np.ndarray) -> np.ndarray:
+    """Lay (H, W, 2 | 4) uint8 samples with alpha over white, rounded."""
+    flat = np.empty((*samples.shape[:2], samples.shape[2] - 1), np.uint8)
+    for top in range(0, len(samples), BAND_ROWS):
+        band = samples[top : top + BAND_ROWS].astype(np.uint32)
+        colours, alpha = band[..., :-1], band[..., -1:]
+        flat[top : top + BAND_ROWS] = (colours * alpha + 255 * (255 - alpha) + 127) // 255
+    return flat

@@ -1,22 +1,81 @@
-"""What a file is, told by its first bytes, and why some are not read.
+"""The table of picture formats, and what a file is by its first bytes.
 
-No decoder is involved: signatures only, so that nothing unknown reaches one.
+Whatever asks which formats, suffixes or media types there are reads `FORMATS`. No imaging library
+is imported here, so that the command line and the page may read the table when they start.
 """
 
+from dataclasses import dataclass
 from typing import BinaryIO
 
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """A file format that photos are read from and, most of them, written to."""
+
+    name: str
+    """Name shown to people, and `Picture.source_format`."""
+    codec: str
+    """Module of `mirnet.images.codecs` with `read` and, where it is written, `write`."""
+    suffixes: tuple[str, ...]
+    """File name suffixes, lower case with their dot; results without one of them get the first."""
+    mime: str
+    """Media type."""
+    other_suffixes: tuple[str, ...] = ()
+    """Suffixes that such files come with and results never get."""
+    writable: bool = False
+    """Whether pictures can be saved in it."""
+    bits: int = 8
+    """Most bits per sample that are written: 8 or 16."""
+    alpha: bool = True
+    """Whether it is written with transparency."""
+    max_side_px: int | None = None
+    """Longest side that can be written; None where nothing real reaches it."""
+    signatures: tuple[tuple[int, bytes], ...] = ()
+    """Offset and bytes that such files carry; one of them is enough."""
+
+
+FORMATS: dict[str, PictureFormat] = {
+    known.name: known
+    for known in (
+        PictureFormat(
+            "PNG", "png", (".png",), "image/png", writable=True, bits=16,
+            signatures=((0, b"\x89PNG\r\n\x1a\n"),),
+        ),
+        PictureFormat(
+            "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"), "image/jpeg", (".jfif", ".mpo"),
+            writable=True, alpha=False, max_side_px=65_500,  # libjpeg's limit
+            signatures=((0, b"\xff\xd8\xff"),),
+        ),
+        PictureFormat(
+            "WebP", "webp", (".webp",), "image/webp", writable=True, max_side_px=16_383,  # RFC 9649
+            signatures=((8, b"WEBP"),),
+        ),
+        PictureFormat(
+            "TIFF", "tiff", (".tif", ".tiff"), "image/tiff", writable=True, bits=16,
+            signatures=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
+        ),
+        PictureFormat("BMP", "bmp", (".bmp",), "image/bmp", signatures=((0, b"BM"),)),
+        PictureFormat("HEIC", "heif", (".heic", ".heif"), "image/heic", (".hif",)),
+        PictureFormat("AVIF", "avif", (".avif",), "image/avif"),
+    )
+}  # fmt: skip
+"""Every format that is read, by name."""
+
+SAVE_FORMATS = {name: known for name, known in FORMATS.items() if known.writable}
+"""The formats pictures can be saved in, by name."""
+
+PICTURE_SUFFIXES = tuple(
+    suffix for known in FORMATS.values() for suffix in (*known.suffixes, *known.other_suffixes)
+)
+"""What counts as a picture in a folder; a file named on its own may be called anything."""
+
 RAW = "a camera raw file"
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"GIF8", "GIF"),
-    (8, b"WEBP", "WebP"),
+_OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (8, b"CR\x02", RAW),
-    (0, b"II*\x00", "TIFF"),
-    (0, b"MM\x00*", "TIFF"),
-    (0, b"II+\x00", "TIFF"),
-    (0, b"MM\x00+", "TIFF"),
-    (0, b"BM", "BMP"),
+    (0, b"FUJIFILMCCD-RAW", RAW),
+    (0, b"IIU\x00", RAW),
+    (0, b"IIRO", RAW),
+    (0, b"GIF8", "GIF"),
     (0, b"%PDF", "a PDF document"),
     (0, b"8BPS", "a Photoshop document"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
@@ -24,28 +83,56 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
     (0, b"v/1\x01", "an OpenEXR picture"),
     (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"FUJIFILMCCD-RAW", RAW),
-    (0, b"IIU\x00", RAW),
-    (0, b"IIRO", RAW),
     (0, b"\x1aE\xdf\xa3", "a video"),
 )
+"""Offset, bytes and name of kinds that are not read."""
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+def format_of_suffix(suffix: str) -> PictureFormat | None:
+    """Find the format that a file name suffix stands for, in any case; None for no picture's.
+
+    >>> format_of_suffix(".JPEG").name
+    'JPEG'
+    """
+    suffix = suffix.lower()
+    return next(
+        (f for f in FORMATS.values() if suffix in f.suffixes or suffix in f.other_suffixes), None
+    )
+
+
+def save_format(name: str) -> PictureFormat | None:
+    """Find a format of `SAVE_FORMATS` by its name or a suffix, with or without the dot.
+
+    >>> save_format("jpg").name, save_format("TIFF").suffixes[0], save_format(".gif")
+    ('JPEG', '.tif', None)
+    """
+    name = name.lower().removeprefix(".")
+    for known in SAVE_FORMATS.values():
+        if name == known.name.lower() or f".{name}" in known.suffixes:
+            return known
+    return None
 
 
 def identify(head: bytes) -> str:
     """Name what a file is from its first bytes (64 are enough).
 
     Returns:
-        A key of `mirnet.images.decode.DECODERS`, "GIF", words for another known kind, or "".
+        A key of `FORMATS`, "GIF", words for another known kind, or "".
     """
-    for offset, magic, kind in _SIGNATURES:
+    for offset, magic, kind in _OTHERS:
         if head[offset : offset + len(magic)] == magic:
             return kind
+    for known in FORMATS.values():
+        for offset, magic in known.signatures:
+            if head[offset : offset + len(magic)] == magic:
+                return known.name
     if head[4:8] == b"ftyp":  # ISO base media file: its brands tell AVIF, HEIC and video apart
         size = min(int.from_bytes(head[:4], "big"), len(head))
         brands = {head[8:12]} | {head[i : i + 4] for i in range(16, size - 3, 4)}
         if brands & {b"avif", b"avis"}:
             return "AVIF"
-        if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+        if brands & _HEIF_BRANDS:
             return "HEIC"
         return RAW if head[8:12] == b"crx " else "a video"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -59,7 +146,13 @@ def identify(head: bytes) -> str:
 
 
 def refusal(stream: BinaryIO, kind: str, label: str) -> str:
-    """Say in one sentence why a file of this kind is not read."""
+    """Say in one sentence why a file of this kind is not read.
+
+    Args:
+        stream: The file, at its start.
+        kind: What `identify` returned.
+        label: The name used in the sentence.
+    """
     if kind == "GIF":
         frames = _count_gif_frames(stream.read())
         if frames > 1:

@@ -8,9 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mirnet.metrics.likeness import eight_bits
-
-from .picture import Picture
+from .picture import Picture, to_eight_bits
 
 PREVIEW_PX = 1600
 """Longest side of a reduced picture."""
@@ -46,10 +44,10 @@ def cut_out(picture: Picture, across: float, down: float, width_px: int, height_
 
     Args:
         picture: Any picture.
-        across: Where to look, 0 for the left edge to 1 for the right one.
-        down: The same from top to bottom.
-        width_px: Wanted width.
-        height_px: Wanted height.
+        across: Horizontal place of the part, 0 at the left edge to 1 at the right one.
+        down: Vertical place of the part, 0 at the top to 1 at the bottom.
+        width_px: Wanted width in pixels.
+        height_px: Wanted height in pixels.
     """
     width, height = min(width_px, picture.width), min(height_px, picture.height)
     left = round((picture.width - width) * min(max(across, 0), 1))
@@ -60,6 +58,6 @@ def cut_out(picture: Picture, across: float, down: float, width_px: int, height_
 
 
 def _for_screen(picture: Picture, pixels: np.ndarray, alpha: np.ndarray | None) -> Picture:
-    alpha = None if alpha is None else np.ascontiguousarray(eight_bits(alpha))
-    pixels = np.ascontiguousarray(eight_bits(pixels))
+    alpha = None if alpha is None else np.ascontiguousarray(to_eight_bits(alpha))
+    pixels = np.ascontiguousarray(to_eight_bits(pixels))
     return replace(picture, pixels=pixels, alpha=alpha, exif=None)

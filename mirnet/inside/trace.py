@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import MAX_PIXELS, Picture, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.limits import MAX_PIXELS
+from mirnet.images.picture import Picture
 from mirnet.images.preview import shrink
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
@@ -148,7 +150,7 @@ def trace(
     are put on a copy, which is thrown away.
 
     Args:
-        image: What `mirnet.images.picture.read_image` takes.
+        image: What `mirnet.images.decode.read_image` takes.
         task: Id of a task (`mirnet.TASKS`).
         weights: What `mirnet.restore` takes; None for the task's own.
         max_px: Longest side of what goes into the network, `MIN_SIDE_PX` to `MAX_SIDE_PX`; None for

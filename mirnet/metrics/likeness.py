@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture, quantize, to_unit
+from mirnet.images.picture import Picture, to_eight_bits
 
 from .similarity import WINDOW_PX, ssim
 
@@ -84,7 +84,7 @@ def likeness(picture: Picture, original: Picture, protocol: Protocol = RGB) -> L
             f"The original has {original.width} x {original.height} pixels and the result "
             f"{picture.width} x {picture.height}: give an original of the result's size."
         )
-    left, right = (_seen(eight_bits(p.pixels), protocol) for p in (picture, original))
+    left, right = (_seen(to_eight_bits(p.pixels), protocol) for p in (picture, original))
     return Likeness(psnr(left, right), ssim(left, right))
 
 
@@ -134,12 +134,3 @@ def psnr(picture: np.ndarray, original: np.ndarray, peak: float = 255) -> float:
     if total == 0:
         return math.inf
     return 10 * math.log10(peak**2 * picture.size / total)
-
-
-def eight_bits(pixels: np.ndarray) -> np.ndarray:
-    """Round pixels of any depth to uint8.
-
-    >>> eight_bits(np.array([[[0, 257, 65535]]], np.uint16)).tolist()
-    [[[0, 1, 255]]]
-    """
-    return pixels if pixels.dtype == np.uint8 else quantize(to_unit(pixels), np.uint8)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import to_unit
+from mirnet.images.picture import to_eight_bits, to_unit
 
 from .likeness import MIN_SIDE_PX, luma, psnr
 from .similarity import ssim, ssim_volume
@@ -79,14 +79,6 @@ def _unit(pixels: np.ndarray) -> np.ndarray:
     return unit if pixels.dtype.kind == "u" else np.clip(unit, 0, 1, out=unit)
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype == np.uint8:
-        return pixels
-    scaled = _unit(pixels)
-    scaled *= 255
-    return np.rint(scaled, out=scaled).astype(np.uint8)
-
-
 def _score(restored: np.ndarray, target: np.ndarray, peak: float) -> Score:
     similarity = ssim(restored, target, peak)
     if similarity is None:
@@ -131,7 +123,7 @@ def match_grey_mean(restored: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _luma_score(restored: np.ndarray, target: np.ndarray, crop: slice) -> Score:
-    y, x = (luma(_eight_bits(picture[crop, crop]))[..., None] for picture in (restored, target))
+    y, x = (luma(to_eight_bits(picture[crop, crop]))[..., None] for picture in (restored, target))
     return _score(y, x, 255)
 
 

@@ -30,7 +30,10 @@ from torch import Tensor, nn
 from mirnet import memory
 from mirnet.device import default_device
 from mirnet.errors import Cancelled, CheckpointRejected, ImageRejected, InvalidRequest
-from mirnet.images.picture import MAX_PIXELS, Picture, quantize, read_image, to_unit, write_image
+from mirnet.images.decode import read_image
+from mirnet.images.encode import write_image
+from mirnet.images.limits import MAX_PIXELS
+from mirnet.images.picture import Picture, quantize, to_unit
 from mirnet.models.base import ForeignNetwork, RestorationNetwork
 from mirnet.models.global_pooling import Pools
 from mirnet.restoration.compute_lock import FairLock, Share
@@ -572,7 +575,7 @@ def restore(
     depth: the networks keep the size, as RealSR's do.
 
     Args:
-        image: What `mirnet.images.picture.read_image` takes: path, bytes, Pillow image, array, `Picture`.
+        image: What `mirnet.images.decode.read_image` takes: path, bytes, Pillow image, array, `Picture`.
         task: Id of a task (`mirnet.TASKS`).
         weights: None for the task's own; an id of the catalogue; a path of a weights file or folder
             (do not let strangers choose a string here: pass what `weights.load` returns); a network

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import quantize, read_image, to_unit
+from mirnet.images.decode import read_image
+from mirnet.images.picture import to_eight_bits
 from mirnet.weights.store import file_sha256
 
 from .config import Pairs
@@ -162,7 +163,7 @@ class RealPairs:
                 f"{pair[1].width} x {pair[1].height}: they must be the same size."
             )
         small = (self.thumbnail_px, self.thumbnail_px)
-        arrays = [quantize(to_unit(picture.pixels), np.dtype(np.uint8)) for picture in pair]
+        arrays = [to_eight_bits(picture.pixels) for picture in pair]
         thumbnail = Image.fromarray(arrays[0]).resize(small, Image.Resampling.BOX)
         return arrays, np.asarray(thumbnail)
 

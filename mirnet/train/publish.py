@@ -19,7 +19,8 @@ from PIL import Image
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing, write_file
-from mirnet.images.picture import quantize, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.picture import to_eight_bits
 from mirnet.metrics.likeness import RGB, likeness, luma_protocol
 from mirnet.restoration.job import restore
 from mirnet.tasks import get_task
@@ -199,7 +200,7 @@ def example(config: Config, path: Path) -> tuple[Image.Image, float]:
     gains = 10 * torch.log10(error(degraded) / error(results))
     index = int(gains.argsort()[len(gains) // 2])
     row = torch.cat([degraded[index], results[index], target[index]], 2)
-    pixels = quantize(row.permute(1, 2, 0).numpy(), np.uint8)
+    pixels = to_eight_bits(row.permute(1, 2, 0).numpy())
     return Image.fromarray(pixels), float(gains[index])
 
 

@@ -23,7 +23,8 @@ from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore, StoredRun
 from eval.runs.worker import storable
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture, write_image
+from mirnet.images.encode import write_image
+from mirnet.images.picture import Picture
 from mirnet.metrics.protocols import PROTOCOLS
 
 SIZE = 400, 600

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from mirnet.app.jobs import RestoreRequest, Run, restore_file
-from mirnet.images.picture import Picture, write_image
+from mirnet.images.encode import write_image
+from mirnet.images.picture import Picture
 from mirnet.restoration.engines import available
 from mirnet.restoration.job import restore
 from mirnet.weights.load import load

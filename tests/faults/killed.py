@@ -29,7 +29,7 @@ from tests.load.visitor import Job, Page, Visitor, connections
 
 def same_as_library(job: Job, photo: bytes) -> None:
     """Check a result of the app against the library's."""
-    from mirnet.images.picture import read_image
+    from mirnet.images.decode import read_image
 
     assert not job.error, job.error
     assert (read_image(job.file).pixels == own_result(photo)).all(), "another result"

@@ -104,7 +104,7 @@ async def _leave_in_the_middle(restoring: Any) -> None:
 
 
 async def _check(job: Job, number: int) -> None:
-    from mirnet.images.picture import read_image
+    from mirnet.images.decode import read_image
 
     if number_in(read_image(job.file).pixels) != number:
         job.error = "somebody else's photo came back"

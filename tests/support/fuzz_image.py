@@ -226,7 +226,8 @@ def look_at(data: bytes, number: int = 0) -> str:
         "read" or "refused".
     """
     from mirnet.errors import ImageRejected
-    from mirnet.images.picture import encode_image, read_image
+    from mirnet.images.decode import read_image
+    from mirnet.images.encode import encode_image
 
     try:
         picture = read_image(data, max_pixels=MAX_PIXELS)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mirnet.images.picture import Picture, encode_image
+from mirnet.images.encode import encode_image
+from mirnet.images.picture import Picture
 
 
 def png(height: int, width: int, seed: int = 0) -> bytes:

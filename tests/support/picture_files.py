@@ -14,12 +14,10 @@ from PIL import Image, ImageCms
 
 from mirnet.errors import ImageRejected
 from mirnet.images import metadata as exif_block
-from mirnet.images.picture import (
-    SAVE_FORMATS,
-    Picture,
-    encode_image,
-    read_image,
-)
+from mirnet.images.decode import read_image
+from mirnet.images.encode import encode_image
+from mirnet.images.formats import SAVE_FORMATS
+from mirnet.images.picture import Picture
 
 HEIGHT, WIDTH = 37, 53
 

@@ -28,6 +28,7 @@ from examples.make_examples import (
     under_exposed,
 )
 from mirnet.errors import InvalidRequest
+from mirnet.images.picture import to_eight_bits
 from mirnet.tasks import TASKS
 from mirnet.weights.store import file_sha256
 
@@ -146,16 +147,12 @@ Made = tuple[np.ndarray, str]
 """The damaged picture, (h, w, 3) uint8, and the damage in words."""
 
 
-def _eight_bits(unit: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
-
-
 def noisy(pixels: np.ndarray, random: np.random.Generator) -> Made:
     """Poisson-Gaussian sensor noise in linear light, of a sensitivity drawn for each picture."""
     shot = float(np.exp(random.uniform(np.log(1e-3), np.log(8e-3))))
     light = high_iso(shot, shot / 15)(to_linear(pixels / 255), random)
     words = f"Poisson-Gaussian sensor noise in linear light (shot {shot:.2g}, read {shot / 15:.2g})"
-    return _eight_bits(to_srgb(light)), words
+    return to_eight_bits(to_srgb(light)), words
 
 
 def dark(pixels: np.ndarray, random: np.random.Generator) -> Made:
@@ -164,7 +161,7 @@ def dark(pixels: np.ndarray, random: np.random.Generator) -> Made:
     red, blue = random.uniform(0.9, 1.0), random.uniform(0.85, 1.05)
     light = under_exposed(stops, (red, 1.0, blue))(to_linear(pixels / 255), random)
     words = f"{stops:.1f} EV less light, a colour cast and Poisson-Gaussian sensor noise"
-    return _eight_bits(to_srgb(light)), words
+    return to_eight_bits(to_srgb(light)), words
 
 
 def unedited(pixels: np.ndarray, random: np.random.Generator) -> Made:
@@ -175,7 +172,7 @@ def unedited(pixels: np.ndarray, random: np.random.Generator) -> Made:
     words = (
         f"exposure off by {stops:+.1f} EV, colour cast, raised blacks, low contrast, dull colours"
     )
-    return _eight_bits(to_srgb(light)), words
+    return to_eight_bits(to_srgb(light)), words
 
 
 def reduced(scale: int) -> Callable[[np.ndarray, np.random.Generator], Made]:
@@ -191,7 +188,7 @@ def reduced(scale: int) -> Callable[[np.ndarray, np.random.Generator], Made]:
             for channel in range(3)
         ]
         unit = np.stack([np.asarray(channel) for channel in channels], 2) / 255
-        return _eight_bits(unit), f"bicubic reduction to 1/{scale}"
+        return to_eight_bits(unit), f"bicubic reduction to 1/{scale}"
 
     return damage
 

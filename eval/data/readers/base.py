@@ -9,7 +9,9 @@ import numpy as np
 
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
 from mirnet.errors import ImageRejected
-from mirnet.images.picture import Picture, encode_image, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.encode import encode_image
+from mirnet.images.picture import Picture
 
 from .files import Files
 from .noise import add_noise

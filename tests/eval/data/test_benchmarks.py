@@ -19,7 +19,8 @@ from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.subsets import size_of, subset
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture, encode_image
+from mirnet.images.encode import encode_image
+from mirnet.images.picture import Picture
 from mirnet.tasks import TASKS
 from tests.support.pair_files import png, put
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eval.data.mini import make_mini
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 from mirnet.tasks import TASKS
 from mirnet.train.manifest import read_manifest
 

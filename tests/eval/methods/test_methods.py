@@ -17,7 +17,8 @@ from eval.methods import baselines
 from eval.methods import registry as methods
 from eval.methods.registry import get_method, list_methods, resolve
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.picture import Picture
 from mirnet.tasks import TASKS
 from mirnet.weights import catalogue
 
@@ -173,7 +174,7 @@ def test_results_are_the_same_in_another_process(task):
 
     code = (
         "import sys, json, hashlib; from eval.methods.registry import get_method;"
-        "from mirnet.images.picture import read_image; task, path, size, ids = json.loads(sys.argv[1]);"
+        "from mirnet.images.decode import read_image; task, path, size, ids = json.loads(sys.argv[1]);"
         "p = read_image(path); size = tuple(size);"
         "print(json.dumps([hashlib.sha256(get_method(i, task).load()(p, size).pixels.tobytes())"
         ".hexdigest() for i in ids]))"

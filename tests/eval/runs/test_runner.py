@@ -21,7 +21,9 @@ from eval.runs.store import RunStore, StoredRun, replace_file
 from eval.runs.verify import verify
 from eval.runs.worker import storable
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture, read_image, write_image
+from mirnet.images.decode import read_image
+from mirnet.images.encode import write_image
+from mirnet.images.picture import Picture
 from tests.support.paths import ROOT
 
 

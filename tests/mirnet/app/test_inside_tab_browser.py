@@ -5,7 +5,7 @@ import pytest
 import requests
 
 from mirnet.app import html as ui_html
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 from mirnet.inside import plots
 from mirnet.inside.trace import trace
 from tests.support.accessibility import faults

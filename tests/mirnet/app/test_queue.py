@@ -10,7 +10,7 @@ from PIL import Image
 from mirnet.app.jobs import QueuePosition, RestoreRequest, Run, Runs, in_turn
 from mirnet.app.queue import FairQueue
 from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
-from mirnet.images.picture import size_of
+from mirnet.images.decode import size_of
 from mirnet.restoration.compute_lock import FairLock, Share
 
 

@@ -34,7 +34,9 @@ from mirnet.app.jobs import (
     unused_name,
 )
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
-from mirnet.images.picture import MAX_PIXELS, Picture, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.limits import MAX_PIXELS
+from mirnet.images.picture import Picture
 from mirnet.train.manifest import read_manifest
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights

@@ -13,7 +13,9 @@ from PIL import Image
 import mirnet
 from mirnet import TASKS
 from mirnet.app import html as ui_html
-from mirnet.images.picture import Picture, read_image, write_image
+from mirnet.images.decode import read_image
+from mirnet.images.encode import write_image
+from mirnet.images.picture import Picture
 from mirnet.images.preview import PREVIEW_PX
 from tests.support.accessibility import faults
 from tests.support.restore_page import (

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from mirnet.cli.main import app
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration.job import restore
 from mirnet.weights.checkpoints import save_weights

@@ -17,7 +17,8 @@ import mirnet
 from mirnet.app import html as ui_html
 from mirnet.app.inside_tab import InsideTab, Kept
 from mirnet.errors import CheckpointRejected, ImageRejected, InvalidRequest, WeightsUnavailable
-from mirnet.images.picture import Picture, read_image, to_unit
+from mirnet.images.decode import read_image
+from mirnet.images.picture import Picture, to_unit
 from mirnet.images.preview import shrink
 from mirnet.inside import diagram, plots
 from mirnet.inside.trace import Feature, mean_energy, summary, trace

@@ -7,9 +7,9 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import Picture
+from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, shrink
-from mirnet.metrics.likeness import eight_bits, likeness, luma_protocol, psnr
+from mirnet.metrics.likeness import likeness, luma_protocol, psnr
 
 
 def noisy_pair(height: int = 40, width: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +37,7 @@ def test_depths_meet_at_eight_bits():
     clean, noisy = noisy_pair()
     deep = Picture(noisy.astype(np.uint16) * 257)
     assert likeness(deep, Picture(clean)) == likeness(Picture(noisy), Picture(clean))
-    assert eight_bits(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[128, 128, 128]]]
+    assert to_eight_bits(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[128, 128, 128]]]
 
 
 def test_luma_and_cropping_follow_the_super_resolution_protocol():

@@ -19,7 +19,8 @@ from torch import nn
 from mirnet.app import restore_tab as ui
 from mirnet.cli import restore as cli
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import read_image, to_unit
+from mirnet.images.decode import read_image
+from mirnet.images.picture import to_unit
 from mirnet.models import global_pooling as pooling
 from mirnet.models.base import pad_to_multiple
 from mirnet.models.global_pooling import WHOLE, Survey, merge_all

@@ -25,7 +25,7 @@ from mirnet.errors import (
     MIRNetError,
     WeightsUnavailable,
 )
-from mirnet.images.picture import read_image
+from mirnet.images.decode import read_image
 from mirnet.models.base import ForeignNetwork, RestorationNetwork
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2

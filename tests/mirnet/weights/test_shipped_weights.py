@@ -9,7 +9,8 @@ from PIL import Image
 
 import mirnet
 from mirnet.app.html import EXAMPLES_FOLDER
-from mirnet.images.picture import Picture, read_image
+from mirnet.images.decode import read_image
+from mirnet.images.picture import Picture
 from mirnet.metrics.likeness import likeness
 from mirnet.tasks import get_task
 from mirnet.weights.catalogue import load_catalogue

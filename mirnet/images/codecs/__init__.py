@@ -1,0 +1,1 @@
+"""One module a file format: `read` gives a `Raster`, `write` takes samples and metadata."""

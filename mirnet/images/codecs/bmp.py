@@ -1,0 +1,15 @@
+"""BMP: read by Pillow."""
+
+from typing import BinaryIO
+
+from PIL import BmpImagePlugin
+
+from ..limits import check_bmp
+from .pillow import still_raster
+from .raster import Raster
+
+
+def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
+    """Decode a BMP file."""
+    check_bmp(stream)
+    return still_raster(BmpImagePlugin.BmpImageFile(stream), label, max_pixels, "BMP")

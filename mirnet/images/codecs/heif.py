@@ -1,0 +1,26 @@
+"""HEIC: read by pillow-heif (libheif) at its full depth."""
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..limits import check_size
+from .raster import Raster
+
+
+def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
+    """Decode the primary picture; 10 and 12 bits become 16. libheif applies the rotation itself."""
+    import pillow_heif  # loads libheif, which few photos need
+
+    container = pillow_heif.open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    picture = container[container.primary_index]
+    info: dict[str, Any] = dict(picture.info)
+    check_size(label, *picture.size, max_pixels)
+    samples = np.array(picture)
+    if samples.dtype == np.uint16:
+        most = (1 << info["bit_depth"]) - 1
+        scale = (np.arange(most + 1, dtype=np.uint32) * 65535 + most // 2) // most
+        samples = scale.astype(np.uint16)[np.minimum(samples, most)]
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    return Raster(samples, info.get("icc_profile"), info.get("exif"), 1, "HEIC")

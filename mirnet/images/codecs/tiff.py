@@ -1,0 +1,184 @@
+"""TIFF: grey and RGB read and written by tifffile, other colours read by Pillow."""
+
+import io
+import logging
+from typing import BinaryIO
+
+import numpy as np
+from PIL import TiffImagePlugin
+
+from mirnet.errors import ImageRejected
+
+from .. import metadata as exif
+from ..formats import RAW, refusal
+from ..limits import check_directories, check_size
+from .pillow import pillow_raster, safe_exif
+from .raster import Metadata, Raster
+
+logger = logging.getLogger(__name__)
+
+_DEFLATE_LEVEL = 3
+"""16-bit photos are mostly noise in the low byte: a higher level costs time and saves 1 %."""
+_MAX_LARGER_TILE = 1 << 22
+"""Pixels that a tile may have beyond four times those of the picture: it is decoded whole."""
+# TIFF 6.0 tag numbers.
+_SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
+_SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _ICC, _DNG = 277, 284, 338, 339, 34675, 50706
+
+
+def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
+    """Decode a TIFF file of one page; further pages that are thumbnails or masks do not count.
+
+    Integer samples of 1 to 16 bits only. Floating-point TIFF is refused: its white point is not
+    recorded, and scaling by a guess would change the exposure without a word.
+    """
+    check_directories(stream)
+    directory, pages = _directory(stream)
+    if _DNG in directory or int(directory.get(_SUBFILE_TYPE, 0)) & 1:
+        raise ImageRejected(refusal(stream, RAW, label))
+    if pages > 1:
+        raise ImageRejected(
+            f"{label} has {pages} pages: save the page you want as its own file and try that."
+        )
+    check_size(label, int(directory[_WIDTH]), int(directory[_LENGTH]), max_pixels)
+    bits = set(directory.get(_BITS, (1,)))
+    sample_format = set(directory.get(_SAMPLE_FORMAT, (1,)))
+    if not all(isinstance(number, int) for number in bits):
+        raise ValueError("a number of bits that is none")  # text of the file would be in our words
+    if not sample_format <= {1, 4} or not bits <= {1, 2, 4, 8, 16}:
+        kind = "floating-point" if 3 in sample_format else "signed" if 2 in sample_format else ""
+        raise ImageRejected(
+            f"{label} holds {max(bits)}-bit {kind or 'unsigned'} samples: export it as a TIFF or "
+            "PNG of 8 or 16 bits and try that."
+        )
+    if bits in ({8}, {16}) and directory.get(_PHOTOMETRIC) in (0, 1, 2):
+        return _read_samples(stream, directory)
+    stream.seek(0)
+    image = TiffImagePlugin.TiffImageFile(stream)
+    check_size(label, *image.size, max_pixels)
+    return pillow_raster(image, label, "TIFF")
+
+
+def _directory(stream: BinaryIO) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, int]:
+    """Read the first directory and count the full-size pages (up to 1000)."""
+    head = stream.read(8)
+    if b"+" in head[:4]:  # BigTIFF: 8-byte offsets
+        head += stream.read(8)
+    ifd = first = TiffImagePlugin.ImageFileDirectory_v2(head)
+    seen: set[int] = set()
+    position, pages = first.next, 0
+    while position and position not in seen and len(seen) < 1000:
+        seen.add(position)
+        ifd = TiffImagePlugin.ImageFileDirectory_v2(head)
+        stream.seek(position)
+        ifd.load(stream)
+        if len(seen) == 1:
+            first = ifd
+        pages += not int(ifd.get(_SUBFILE_TYPE, 0)) & 5
+        position = ifd.next
+    return first, pages
+
+
+def _read_samples(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> Raster:
+    """Decode grey or RGB of 8 or 16 bits, with or without alpha, in any arrangement.
+
+    Three samples and more that are marked as grey and named nothing else are RGB, as GDAL and
+    others write it.
+    """
+    import tifffile
+
+    width, height = int(directory[_WIDTH]), int(directory[_LENGTH])
+    count = int(directory.get(_SAMPLES, 1))
+    is_rgb = directory[_PHOTOMETRIC] == 2 or (count in (3, 4) and _EXTRA_SAMPLES not in directory)
+    colours = 3 if is_rgb else 1
+    extra = directory.get(_EXTRA_SAMPLES, (2,) if count == colours + 1 else (0,))
+    if not colours <= count <= colours + 4:
+        raise ValueError(f"{count} samples a pixel")
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        page = file.pages.first
+        if not page.dataoffsets or not all(page.dataoffsets) or not all(page.databytecounts):
+            raise ValueError("a strip is missing")
+        if page.tilewidth * page.tilelength > 4 * width * height + _MAX_LARGER_TILE:
+            raise ValueError("tiles beyond the picture")
+        samples = page.asarray()
+    if samples.ndim == 3 and int(directory.get(_PLANAR, 1)) == 2:
+        samples = np.moveaxis(samples, 0, 2)
+    samples = samples.reshape(height, width, count)
+    if samples.dtype.kind != "u" or samples.dtype.itemsize > 2:
+        raise ValueError("neither 8 nor 16 bits")
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    if directory[_PHOTOMETRIC] == 0:  # white is zero
+        inverted = np.iinfo(samples.dtype).max - samples[..., :colours]
+        samples = np.concatenate([inverted, samples[..., colours:]], axis=2)
+    has_alpha = count > colours and extra[0] in (1, 2)
+    if has_alpha and extra[0] == 1:
+        samples = _unpremultiplied(samples[..., : colours + 1])
+    icc = directory.get(_ICC)
+    orientation = directory.get(exif.ORIENTATION, 1)
+    return Raster(
+        samples[..., : colours + has_alpha],
+        icc if isinstance(icc, bytes) else None,
+        safe_exif(lambda: exif.descriptive(exif.read_tags(stream))),
+        orientation if orientation in range(1, 9) else 1,
+        "TIFF",
+    )
+
+
+def _unpremultiplied(samples: np.ndarray) -> np.ndarray:
+    """Divide colours by alpha, rounded; (H, W, C) uint8 or uint16 with associated alpha last."""
+    most = np.iinfo(samples.dtype).max
+    alpha = np.maximum(samples[..., -1:], 1).astype(np.uint64)
+    colours = (samples[..., :-1] * np.uint64(most) + alpha // 2) // alpha
+    colours = np.minimum(colours, most).astype(samples.dtype)
+    return np.concatenate([colours, samples[..., -1:]], axis=2)
+
+
+def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
+    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as deflated TIFF, exactly.
+
+    `quality` does not matter.
+    """
+    import tifffile
+
+    colours = 3 if samples.shape[2] >= 3 else 1
+    tags = _exif_tags(metadata.exif)
+    bigtiff = samples.nbytes > 4_000_000_000  # classic TIFF counts bytes in 32 bits
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target,
+        samples if samples.shape[2] > 1 else samples[..., 0],
+        byteorder="<",
+        bigtiff=bigtiff,
+        photometric="rgb" if colours == 3 else "minisblack",
+        planarconfig="contig" if samples.shape[2] > 1 else None,
+        extrasamples=["unassalpha"] if samples.shape[2] > colours else None,
+        compression="adobe_deflate",
+        compressionargs={"level": _DEFLATE_LEVEL},
+        predictor=True,
+        iccprofile=metadata.icc_profile,
+        extratags=[(tag, "s", 0, text, True) for tag, text in tags.texts.items()],
+        resolution=tags.resolution,
+        resolutionunit=tags.unit if tags.resolution else None,
+        metadata=None,
+        software=False,
+    )
+    if not tags.directories or bigtiff:
+        return target.getvalue()
+    try:
+        return exif.append_directories(target.getvalue(), tags.directories)
+    except Exception:  # Pillow raises nearly every type for damaged values
+        logger.warning("EXIF that cannot be written again left out of a TIFF file", exc_info=True)
+        return target.getvalue()
+
+
+def _exif_tags(block: bytes | None) -> exif.TiffTags:
+    """Split EXIF for a TIFF file; what Pillow cannot take apart is left out."""
+    nothing = exif.TiffTags({}, None, 1, {})
+    if block is None:
+        return nothing
+    try:
+        return exif.tiff_tags(block)
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.warning("damaged EXIF left out of a TIFF file", exc_info=True)
+        return nothing

@@ -1,0 +1,36 @@
+"""WebP: read and written by Pillow."""
+
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, WebPImagePlugin
+
+from ..colour import to_srgb
+from ..limits import check_size
+from .pillow import save, still_raster
+from .raster import Metadata, Raster
+
+
+def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
+    """Decode a WebP file; its canvas is checked first, because opening it already allocates it."""
+    head = stream.read(32)
+    if head[12:16] == b"VP8X":  # RFC 9649, section 2.7.1: 24-bit fields, minus one
+        width = int.from_bytes(head[24:27], "little") + 1
+        height = int.from_bytes(head[27:30], "little") + 1
+        check_size(label, width, height, max_pixels)
+    stream.seek(0)
+    return still_raster(WebPImagePlugin.WebPImageFile(stream), label, max_pixels, "WebP")
+
+
+def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
+    """Encode (H, W, 1 | 2 | 3 | 4) uint8 as WebP; lossless at quality 100.
+
+    WebP has no grey: a grey picture with a profile is converted to sRGB.
+    """
+    if samples.shape[2] < 3:
+        image = Image.fromarray(samples[..., 0])
+        if metadata.icc_profile:
+            image, profile = to_srgb(image, metadata.icc_profile)
+            metadata = metadata._replace(icc_profile=profile)
+        samples = np.concatenate([np.asarray(image.convert("RGB")), samples[..., 1:]], axis=2)
+    return save(samples, "WEBP", metadata, quality=quality, lossless=quality == 100, exact=True)
