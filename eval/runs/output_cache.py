@@ -24,7 +24,7 @@ CODE = (
     "mirnet/models/*.py",
     "mirnet/restoration/**/*.py",
     "mirnet/weights/*.py",
-    "eval/methods/*.py",
+    "eval/methods/**/*.py",
 )
 """Files whose change may change an output."""
 EXCLUDED_CODE = {"__main__.py", "preview.py", "download.py"}

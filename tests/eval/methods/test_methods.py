@@ -6,6 +6,7 @@ import math
 import pickle
 import subprocess
 import sys
+from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.methods import baselines
+from eval.methods import baselines, custom, networks
 from eval.methods import registry as methods
 from eval.methods.registry import get_method, list_methods, resolve
 from mirnet.errors import InvalidRequest
@@ -98,7 +99,8 @@ def test_a_missing_extra_is_named(monkeypatch):
 
 def test_listing_imports_nothing_heavy():
     code = (
-        "import sys; from eval.methods.registry import list_methods, resolve; resolve(['all'], 'denoise');"
+        "import sys; from eval.methods.registry import list_methods, resolve;"
+        "resolve(['all'], 'denoise');"
         "print({'torch', 'cv2', 'skimage', 'scipy', 'bm3d', 'pywt', 'ncnn'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -174,7 +176,8 @@ def test_results_are_the_same_in_another_process(task):
 
     code = (
         "import sys, json, hashlib; from eval.methods.registry import get_method;"
-        "from mirnet.images.decode import read_image; task, path, size, ids = json.loads(sys.argv[1]);"
+        "from mirnet.images.decode import read_image;"
+        "task, path, size, ids = json.loads(sys.argv[1]);"
         "p = read_image(path); size = tuple(size);"
         "print(json.dumps([hashlib.sha256(get_method(i, task).load()(p, size).pixels.tobytes())"
         ".hexdigest() for i in ids]))"
@@ -367,9 +370,7 @@ def test_super_resolution_enlarges_at_8_bits_as_mirnet_does():
 
 def test_weights_that_changed_meanwhile_are_refused():
     method = get_method("denoise-compact", "denoise")
-    changed = methods.partial(
-        methods._load_weights, "denoise-compact", "0" * 64, *method.load.args[2:]
-    )
+    changed = partial(networks._load_weights, "denoise-compact", "0" * 64, *method.load.args[2:])
     with pytest.raises(InvalidRequest, match="changed meanwhile"):
         changed()
 
@@ -486,10 +487,10 @@ def test_code_that_is_not_there_is_named(own_code, name, words):
 
 def test_installed_packages_can_offer_methods(own_code, monkeypatch, caplog):
     points = [
-        metadata.EntryPoint("theirs", "own_methods:half", methods.ENTRY_POINTS),
-        metadata.EntryPoint("clahe", "own_methods:half", methods.ENTRY_POINTS),
+        metadata.EntryPoint("theirs", "own_methods:half", custom.ENTRY_POINTS),
+        metadata.EntryPoint("clahe", "own_methods:half", custom.ENTRY_POINTS),
     ]
-    monkeypatch.setattr(methods.metadata, "entry_points", lambda group: points)
+    monkeypatch.setattr(custom.metadata, "entry_points", lambda group: points)
     rows = [row for row in list_methods("lowlight") if row.kind == "custom"]
     assert [(row.id, row.available) for row in rows] == [("theirs", True)]
     assert "clahe" in caplog.text

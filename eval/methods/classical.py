@@ -1,0 +1,38 @@
+"""Baselines as methods."""
+
+from functools import partial
+
+from mirnet.images.picture import Picture
+from mirnet.tasks import Task
+from mirnet.weights.store import file_sha256
+
+from .baselines import BASELINES, Baseline
+from .method import Method, Output, Restorer, checked, checked_settings, versions_of
+from .record import MethodRecord
+from .settings import Settings
+
+
+def baseline_method(baseline: Baseline, task: Task, given: dict) -> Method:
+    """Make a method of a baseline.
+
+    Raises:
+        InvalidRequest: It has no such settings, or its optional package lacks their network.
+    """
+    settings = checked_settings(baseline.settings, given, baseline.id)
+    file = baseline.weights(settings) if baseline.weights else None
+    info = MethodRecord(
+        id=baseline.id,
+        title=baseline.title,
+        kind="baseline",
+        settings=settings.model_dump(),
+        weights_sha256=file_sha256(file) if file else None,
+        packages=versions_of(baseline.packages),
+    )
+    return Method(info, partial(_load_baseline, baseline.id, task, settings))
+
+
+def _load_baseline(baseline_id: str, task: Task, settings: Settings) -> Restorer:
+    def run(picture: Picture, size: tuple[int, int]) -> Output:
+        return Output(BASELINES[baseline_id].run(picture, size, settings))
+
+    return checked(baseline_id, task, run)

@@ -1,0 +1,99 @@
+"""Weights of the catalogue as methods."""
+
+import math
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+
+from mirnet.errors import CheckpointRejected, InvalidRequest, WeightsUnavailable
+from mirnet.images.picture import Picture, to_unit
+from mirnet.tasks import Task
+from mirnet.weights import load as weights
+
+from .method import Method, Output, Restorer, checked, checked_settings, versions_of
+from .record import MethodRecord
+from .settings import Settings
+
+WEIGHTS_PACKAGES = ("torch", "numpy", "pillow")
+"""Packages that do the work of the networks."""
+
+
+class WeightsSettings(Settings):
+    """How a network sees a picture."""
+
+    engine: Literal["torch", "winograd"] = "torch"
+    """Engine that computes; scores are measured with the reference, "torch", by default."""
+    whole_megapixels: float = Field(1.0, ge=0, le=100)
+    """Up to this size a picture is not cut into tiles (MIRNet needs about 6 GB for one megapixel);
+    above it tiles agree with the whole picture: `mirnet.restore` with `tiling="exact"`."""
+    ensemble: bool = False
+    """Average over the 8 flips and rotations, 8 times slower."""
+
+
+def network_method(weights_id: str, task: Task, given: dict) -> Method:
+    """Make a method of weights of the catalogue; they are loaded and hashed at once.
+
+    Raises:
+        InvalidRequest: They are not on this machine, damaged, or have no such settings.
+    """
+    from mirnet.weights.checkpoints import count_parameters
+
+    settings = checked_settings(WeightsSettings, given, weights_id)
+    loaded = _loaded(weights_id)
+    info = MethodRecord(
+        id=weights_id,
+        title=loaded.entry.title if loaded.entry else weights_id,
+        kind="weights",
+        settings=settings.model_dump(),
+        weights_sha256=loaded.sha256,
+        parameters=count_parameters(loaded.model),
+        packages=versions_of(WEIGHTS_PACKAGES),
+    )
+    return Method(info, partial(_load_weights, weights_id, loaded.sha256, task, settings))
+
+
+def _loaded(weights_id: str) -> weights.LoadedWeights:
+    try:
+        return weights.load(weights_id)
+    except (WeightsUnavailable, CheckpointRejected) as error:
+        raise InvalidRequest(str(error)) from error
+
+
+def _load_weights(weights_id: str, sha256: str, task: Task, settings: WeightsSettings) -> Restorer:
+    loaded = _loaded(weights_id)
+    if loaded.sha256 != sha256:
+        raise InvalidRequest(f"The weights {weights_id!r} changed meanwhile: start again.")
+    return checked(weights_id, task, partial(_restore, loaded, task, settings))
+
+
+def _restore(
+    loaded: weights.LoadedWeights,
+    task: Task,
+    settings: WeightsSettings,
+    picture: Picture,
+    size: tuple[int, int],
+) -> Output:
+    """Restore a picture with unrounded results.
+
+    Where it has to be enlarged, that is done first and rounded to its depth, as mirnet does it.
+    """
+    from mirnet.restoration.job import MAX_TILE_PX, MIN_TILE_PX, enlarge, restore
+
+    if size != (picture.height, picture.width):
+        picture = enlarge(picture, task.scale)
+    step = loaded.model.multiple
+    tile_px = max(math.ceil(max(size) / step) * step, MIN_TILE_PX)
+    whole = picture.megapixels <= settings.whole_megapixels and tile_px <= MAX_TILE_PX
+    work = restore(
+        Picture(to_unit(picture.pixels), grey=picture.grey),
+        task.id,
+        weights=loaded,
+        ensemble=settings.ensemble,
+        tile_px=tile_px if whole else None,
+        tiling="auto" if whole else "exact",
+        same_size=True,
+        engine=settings.engine,
+    )
+    result = work.result()
+    return Output(result.picture.pixels, result.tiles)
