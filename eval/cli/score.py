@@ -18,7 +18,7 @@ def score(
     scale: Annotated[int, typer.Option(help="Factor of super-resolution.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Score two pictures, or two folders by file name, and print PSNR in dB and SSIM."""
+    """Score two pictures, or two folders by file name: PSNR in dB, SSIM and the other metrics."""
     from eval.analysis.statistics import summarise
     from eval.runs.scoring import pair_files, score_files
     from mirnet.metrics.protocols import get_protocol
@@ -28,37 +28,41 @@ def score(
         (ours.name, score_files(ours, theirs, chosen, scale))
         for ours, theirs in pair_files(restored, target)
     ]
-    psnr = summarise([result.psnr_db for _, result in rows])
-    ssim = summarise([result.ssim for _, result in rows])
+    means = {
+        metric: summarise([scores[metric.key] for _, scores in rows]) for metric in chosen.metrics
+    }
+    identical = max(summary.infinite for summary in means.values())
     if as_json:
         content: dict[str, Any] = {
-            "psnr": json_number(psnr.mean if psnr.infinite < psnr.count else math.inf),
-            "ssim": ssim.mean,
+            **{
+                metric.stem: json_number(mean.mean if mean.infinite < mean.count else math.inf)
+                for metric, mean in means.items()
+            },
             "protocol": chosen.name,
             "scale": scale,
             "images": len(rows),
-            "identical": psnr.infinite,
+            "identical": identical,
         }
         if restored.is_dir():
             content["scores"] = [
-                {"name": name, "psnr": json_number(result.psnr_db), "ssim": result.ssim}
-                for name, result in rows
+                {"name": name}
+                | {metric.stem: json_number(scores[metric.key]) for metric in chosen.metrics}
+                for name, scores in rows
             ]
         typer.echo(json.dumps(content))
         return
-    table = Table("picture", "PSNR dB", "SSIM", box=None)
-    for name, result in rows:
-        table.add_row(name, f"{result.psnr_db:.4f}", f"{result.ssim:.4f}")
+    heads = (f"{metric.title} {metric.unit}".strip() for metric in chosen.metrics)
+    table = Table("picture", *heads, box=None)
+    for name, scores in rows:
+        table.add_row(name, *(f"{scores[metric.key]:.4f}" for metric in chosen.metrics))
     if len(rows) > 1:
-        table.add_row("mean", f"{psnr.mean:.4f}", f"{ssim.mean:.4f}", style="bold")
+        table.add_row("mean", *(f"{mean.mean:.4f}" for mean in means.values()), style="bold")
     console().print(table)
     print_line(f"{chosen.name}: {chosen.meaning}")
-    if psnr.infinite:
-        print_line(
-            f"{psnr.infinite} identical to the target: counted, and left out of the mean PSNR."
-        )
+    if identical:
+        print_line(f"{identical} identical to the target: counted, and left out of the mean PSNR.")
 
 
-def json_number(psnr_db: float) -> float | str:
-    """JSON has no infinity."""
-    return psnr_db if math.isfinite(psnr_db) else "identical"
+def json_number(value: float) -> float | str:
+    """A score for JSON, which has no infinity."""
+    return value if math.isfinite(value) else "identical"

@@ -263,14 +263,15 @@ def summary(run: Run, method_id: str, rows: list[SampleResult]) -> MethodSummary
     """Average a method's rows under the run's first protocol."""
     mine = [row for row in rows if row.method == method_id]
     scored = [row.scores[run.protocol] for row in mine if run.protocol in row.scores]
-    values = {key: np.array([score[key] for score in scored]) for key in ("psnr_db", "ssim")}
+    keys = dict.fromkeys(key for score in scored for key in score)
+    values = {key: np.array([score[key] for score in scored if key in score]) for key in keys}
     timed = [(row.seconds, row.megapixels) for row in mine if row.seconds and row.megapixels]
     size = sum(megapixels for _, megapixels in timed)
     return MethodSummary(
         method=method_id,
         count=len(scored),
         failed=sum(row.error is not None for row in mine),
-        identical=int(np.isinf(values["psnr_db"]).sum()),
+        identical=sum(any(math.isinf(value) for value in score.values()) for score in scored),
         scores={key: _finite_mean(found) for key, found in values.items()},
         seconds_per_megapixel=sum(seconds for seconds, _ in timed) / size if timed else None,
     )

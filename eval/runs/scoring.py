@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
-from mirnet.metrics.protocols import Protocol, Score
+from mirnet.metrics.protocols import Protocol
 
 
 def pair_files(restored: Path, target: Path) -> list[tuple[Path, Path]]:
@@ -49,8 +49,10 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return found
 
 
-def score_files(restored: Path, target: Path, protocol: Protocol, scale: int = 1) -> Score:
-    """Score one picture file against another.
+def score_files(
+    restored: Path, target: Path, protocol: Protocol, scale: int = 1
+) -> dict[str, float]:
+    """Score one picture file against another: values by key of the metric.
 
     Raises:
         ImageRejected: A file is no picture that can be read.

@@ -13,16 +13,15 @@ import numpy as np
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
 from mirnet.errors import MIRNetError
 from mirnet.images.decode import read_image
+from mirnet.metrics.registry import Metric
 
 from .document import Run, SampleResult
 from .runner import unchanged_items, worker_spec
 from .store import StoredRun
 from .worker import Worker, storable
 
-TOLERANCE_DB = 1e-6
-"""Sums in another order move a PSNR by less."""
-TOLERANCE_SSIM = 1e-9
-"""And an SSIM by less."""
+TOLERANCE = 1e-4
+"""Of one unit in a score's last printed decimal: sums in another order move it by less."""
 
 Outcome = Literal["same", "differs", "cannot be checked"]
 
@@ -149,11 +148,12 @@ def _scores(
             yield Finding(row.pair, row.method, what, "cannot be checked", why)
             continue
         now = worker.score(protocol, pixels, pair)
-        a, b = then["psnr_db"], now["psnr_db"]
-        same = (a == b or abs(a - b) <= TOLERANCE_DB) and (
-            abs(now["ssim"] - then["ssim"]) <= TOLERANCE_SSIM
+        metrics = {metric.key: metric for metric in protocol.metrics if metric.key in then}
+        same = all(
+            key in then and _is_close(metric, then[key], now[key])
+            for key, metric in metrics.items()
         )
-        detail = f"stored {a:.4f} dB / {then['ssim']:.6f}, now {b:.4f} dB / {now['ssim']:.6f}"
+        detail = f"stored {_scores_text(metrics, then)}, now {_scores_text(metrics, now)}"
         yield Finding(row.pair, row.method, what, "same" if same else "differs", detail)
 
 
@@ -192,6 +192,18 @@ def _again(
         return found("differs", f"now {again.shape[1]} x {again.shape[0]} pixels")
     largest = np.abs(_unit(pixels) - _unit(again)).max()
     return found("differs", f"by up to {255 * largest:.3f} of 255")
+
+
+def _is_close(metric: Metric, then: float, now: float) -> bool:
+    return then == now or abs(then - now) <= TOLERANCE * 10**-metric.decimals
+
+
+def _scores_text(metrics: dict[str, Metric], scores: dict[str, float]) -> str:
+    parts = (
+        f"{scores[key]:.{metric.decimals + 2}f} {metric.unit}".strip()
+        for key, metric in metrics.items()
+    )
+    return " / ".join(parts)
 
 
 def _short(sha256: str | None) -> str:

@@ -137,9 +137,9 @@ class Worker:
         try:
             pixels, made, cached = self._output(pair, method_id)
             scores = {
-                protocol.name: self.score(protocol, pixels, pair)
+                protocol.name: found
                 for protocol in self.protocols
-                if pair.target is not None
+                if (found := self.score(protocol, pixels, pair))
             }
         except NotWritten:  # no picture's fault, and the next one would meet it too
             raise
@@ -176,14 +176,13 @@ class Worker:
         )
 
     def score(self, protocol: Protocol, pixels: np.ndarray, pair: Pair) -> SampleScore:
-        """Compare an output with the truth.
+        """Score an output by a protocol; without a target, by metrics that need no reference.
 
         Raises:
             InvalidRequest: See `Protocol.score`.
         """
-        assert pair.target is not None
-        found = protocol.score(pixels, pair.target.pixels, self.spec.benchmark.scale)
-        return {"psnr_db": found.psnr_db, "ssim": found.ssim}
+        target = None if pair.target is None else pair.target.pixels
+        return protocol.score(pixels, target, self.spec.benchmark.scale)
 
     def restore(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord]:
         """Run a method.

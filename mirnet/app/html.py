@@ -14,7 +14,8 @@ from pathlib import Path
 
 from mirnet import __version__
 from mirnet.images.picture import Picture
-from mirnet.metrics.likeness import RGB, Likeness
+from mirnet.metrics.protocols import RGB_8BIT
+from mirnet.metrics.registry import Metric
 from mirnet.tasks import TASKS, Task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
@@ -251,17 +252,24 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {round(whole % 3600 / 60)} min"
 
 
-def scores_table(before: Likeness, after: Likeness) -> str:
-    """PSNR and SSIM of the input and the result, with their protocol."""
+def scores_table(before: dict[str, float], after: dict[str, float]) -> str:
+    """Scores of the input and the result by `RGB_8BIT`, which stands below them."""
+    heads = "".join(f'<th scope="col">{metric.title}</th>' for metric in RGB_8BIT.metrics)
     rows = "".join(
-        f'<tr><th scope="row">{name}</th><td>{value.psnr_text}</td><td>{value.ssim_text}</td></tr>'
-        for name, value in (("Before", before), ("After", after))
+        f'<tr><th scope="row">{name}</th>'
+        + "".join(f"<td>{_score(metric, scores)}</td>" for metric in RGB_8BIT.metrics)
+        + "</tr>"
+        for name, scores in (("Before", before), ("After", after))
     )
     return (
-        '<table class="mir-table mir-numbers"><thead><tr><td></td><th scope="col">PSNR</th>'
-        f'<th scope="col">SSIM</th></tr></thead><tbody>{rows}</tbody></table>'
-        f'<p class="mir-small">{RGB.text}. Higher is better.</p>'
+        f'<table class="mir-table mir-numbers"><thead><tr><td></td>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+        f'<p class="mir-small">{RGB_8BIT.meaning} Higher is better.</p>'
     )
+
+
+def _score(metric: Metric, scores: dict[str, float]) -> str:
+    return metric.text(scores[metric.key]) if metric.key in scores else "too small"
 
 
 # ---------------------------------------------------------------- about

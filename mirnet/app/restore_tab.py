@@ -25,7 +25,7 @@ from mirnet.images.encode import encode_image, write_image
 from mirnet.images.formats import PICTURE_SUFFIXES, SAVE_FORMATS
 from mirnet.images.names import clean_name
 from mirnet.images.preview import PREVIEW_PX, cut_out, shrink
-from mirnet.metrics.likeness import likeness
+from mirnet.metrics.protocols import RGB_8BIT
 from mirnet.tasks import TASKS, get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
@@ -879,9 +879,11 @@ class RestoreTab:
         try:
             result = self.shelf.get(key)
             truth = read_image(original, max_pixels=self.max_pixels)
-            return ui_html.scores_table(
-                likeness(result.before, truth), likeness(result.picture, truth)
+            before, after = (
+                RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True)
+                for picture in (result.before, result.picture)
             )
+            return ui_html.scores_table(before, after)
         except MIRNetError as error:
             return ui_html.state(str(error), "failed")
 

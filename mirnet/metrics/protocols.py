@@ -1,7 +1,8 @@
 """Evaluation protocols: what exactly a PSNR or SSIM means, as named, versioned objects.
 
 The same two pictures differ by more than a decibel from one convention to the next, so a number is
-never stored or shown without its protocol. Each protocol names the script it follows.
+never stored or shown without its protocol. Each protocol names the script it follows, converts a
+pair of pictures (depth, luma, crop) and applies every metric that takes such pictures.
 """
 
 from collections.abc import Callable
@@ -10,28 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.picture import to_eight_bits, to_unit
+from mirnet.images.picture import to_eight_bits
 
-from .likeness import MIN_SIDE_PX, luma, psnr
-from .similarity import ssim, ssim_volume
+from .conversions import clipped_unit, cropped_luma, match_grey_mean
+from .registry import METRICS, SSIM_VOLUME, Metric
 
-LUMA_WEIGHTS = (0.299, 0.587, 0.114)
-"""Full-range luma of ITU-R BT.601, OpenCV's grey."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """What a protocol makes of a pair of pictures."""
-
-    psnr_db: float
-    """Peak signal-to-noise ratio in decibels; infinite for equal pictures."""
-    ssim: float
-    """Structural similarity, 1 for equal pictures."""
+Pictures = tuple[np.ndarray, np.ndarray]
+"""Restored picture and target, (H, W, C) of one shape."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The exact meaning of a number."""
+    """The exact meaning of scores."""
 
     id: str
     """Short name, used on the command line and in stored runs."""
@@ -43,97 +34,135 @@ class Protocol:
     """Colour space, rounding, cropping, kind of SSIM, in a sentence or two."""
     follows: str
     """The script or paper whose convention it is."""
-    measure: Callable[[np.ndarray, np.ndarray, int], Score]
-    """Restored and target, as `score` takes them, and the scale, to a score."""
+    convert: Callable[[np.ndarray, np.ndarray, int], Pictures]
+    """Maps (restored, target, scale) to the pictures that metrics take."""
+    peak: float
+    """Largest possible value of converted pictures: 1 for floats, 255 for 8 bits."""
+    colour: bool = True
+    """Whether converted pictures are RGB; else they are luma."""
     scaled: bool = False
     """Whether the scale of super-resolution matters."""
+    variants: tuple[Metric, ...] = ()
+    """Metrics that stand in for those of the registry with the same key."""
 
     @property
     def name(self) -> str:
         """Id and version, as runs store it."""
         return f"{self.id}/{self.version}"
 
-    def score(self, restored: np.ndarray, target: np.ndarray, scale: int = 1) -> Score:
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that it computes, in the registry's order."""
+        variants = {metric.key: metric for metric in self.variants}
+        chosen = (variants.get(key, metric) for key, metric in METRICS.items())
+        return tuple(metric for metric in chosen if self.colour or not metric.needs_colour)
+
+    def score(
+        self,
+        restored: np.ndarray,
+        target: np.ndarray | None,
+        scale: int = 1,
+        *,
+        skip_small: bool = False,
+    ) -> dict[str, float]:
         """Score one picture.
 
         Args:
             restored: (H, W, 3) uint8, uint16, or float in [0, 1]; floats are clipped.
-            target: The same shape.
+            target: The clean picture, of the same shape; its depth may differ. None computes the
+                metrics that need no reference.
             scale: Factor of super-resolution; 1 for other tasks.
+            skip_small: Leave out metrics whose window does not fit, instead of raising.
+
+        Returns:
+            Values by key of the metric; PSNR is infinite for equal pictures.
 
         Raises:
             InvalidRequest: The shapes differ, the scale is missing, or a picture is too small.
         """
-        if restored.shape != target.shape:
+        reference = restored if target is None else target
+        if restored.shape != reference.shape:
             raise InvalidRequest(
-                f"The restored picture has {restored.shape[1]} x {restored.shape[0]} pixels and "
-                f"the target {target.shape[1]} x {target.shape[0]}: they must be the same size."
+                f"The restored picture has {_size(restored)} pixels and the target "
+                f"{_size(reference)}: they must be the same size."
             )
         if self.scaled and scale not in (2, 3, 4):
             raise InvalidRequest(f"Protocol {self.id} needs the scale: 2, 3 or 4.")
-        return self.measure(restored, target, scale)
+        first, second = self.convert(restored, reference, scale)
+        if first.size == 0:
+            raise InvalidRequest(
+                f"A picture of {_size(restored)} pixels leaves nothing to compare once its edges "
+                "are cropped: give a larger one."
+            )
+        scores: dict[str, float] = {}
+        for metric in self.metrics:
+            if target is None and metric.needs_reference:
+                continue
+            if min(first.shape[:2]) < metric.min_side_px:
+                if skip_small:
+                    continue
+                raise InvalidRequest(
+                    f"{metric.title} needs {metric.min_side_px} x {metric.min_side_px} pixels, "
+                    f"which does not fit into the {_size(first)} that are scored: give larger "
+                    "pictures."
+                )
+            pictures = (first, second) if metric.needs_reference else (first,)
+            scores[metric.key] = metric.function(*pictures, self.peak)
+        return scores
 
 
-def _unit(pixels: np.ndarray) -> np.ndarray:
-    unit = to_unit(pixels)
-    return unit if pixels.dtype.kind == "u" else np.clip(unit, 0, 1, out=unit)
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
 
 
-def _score(restored: np.ndarray, target: np.ndarray, peak: float) -> Score:
-    similarity = ssim(restored, target, peak)
-    if similarity is None:
-        raise InvalidRequest(
-            f"SSIM's window of {MIN_SIDE_PX} x {MIN_SIDE_PX} pixels does not fit into "
-            f"the {restored.shape[1]} x {restored.shape[0]} pixels that are scored: give larger "
-            "pictures."
-        )
-    return Score(psnr(restored, target, peak), similarity)
+def _unit(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    return clipped_unit(restored), clipped_unit(target)
 
 
-def _rgb(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    return _score(_unit(restored), _unit(target), 1)
+def _eight_bits(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    return to_eight_bits(restored), to_eight_bits(target)
 
 
-def _rgb_volume(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    restored, target = _unit(restored), _unit(target)
-    return Score(psnr(restored, target, 1), ssim_volume(restored, target, 1))
+def _grey_mean(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    restored, target = clipped_unit(restored), clipped_unit(target)
+    return match_grey_mean(restored, target), target
 
 
-def _grey_mean(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    restored, target = _unit(restored), _unit(target)
-    return _score(match_grey_mean(restored, target), target, 1)
+def _luma_realsr(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    edge = slice(scale - 1, -scale)
+    return cropped_luma(restored, edge), cropped_luma(target, edge)
 
 
-def match_grey_mean(restored: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Scale a picture so that its mean grey is the target's, clipped to [0, 1] ("GT-mean").
-
-    KinD, LLFlow and diffusion papers score low-light results so; it forgives a wrong brightness.
-
-    Args:
-        restored: (H, W, 3) floats in [0, 1].
-        target: The same shape.
-    """
-    import cv2
-
-    wanted, grey = (
-        float(np.dot(cv2.mean(pixels)[:3], LUMA_WEIGHTS)) for pixels in (target, restored)
-    )
-    scaled = restored * (wanted / max(grey, 1e-6))
-    return np.clip(scaled, 0, 1, out=scaled)
+def _luma_classic(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    edge = slice(scale, -scale)
+    return cropped_luma(restored, edge), cropped_luma(target, edge)
 
 
-def _luma_score(restored: np.ndarray, target: np.ndarray, crop: slice) -> Score:
-    y, x = (luma(to_eight_bits(picture[crop, crop]))[..., None] for picture in (restored, target))
-    return _score(y, x, 255)
+RGB_8BIT = Protocol(
+    "rgb-8bit",
+    1,
+    "RGB, 8 bits",
+    "PSNR over all RGB values, SSIM as the mean over the three channels (11 x 11 Gaussian window, "
+    "sigma 1.5); 8-bit values, no cropping.",
+    "NTIRE challenges and most restoration papers, which score 8-bit files",
+    _eight_bits,
+    255,
+)
+"""How the Restore page and the model cards score denoising and enhancement: what a viewer sees."""
 
-
-def _luma_realsr(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    return _luma_score(restored, target, slice(scale - 1, -scale))
-
-
-def _luma_classic(restored: np.ndarray, target: np.ndarray, scale: int) -> Score:
-    return _luma_score(restored, target, slice(scale, -scale))
-
+LUMA_CLASSIC = Protocol(
+    "y-sr",
+    1,
+    "Luma, classic super-resolution",
+    "Luma Y of BT.601 (limited range) of 8-bit pictures, rounded to 8 bits; scale pixels "
+    "cropped at every edge; SSIM of Wang et al. (valid positions).",
+    "Set5, Set14, BSD100 and Urban100 since SRCNN and VDSR",
+    _luma_classic,
+    255,
+    colour=False,
+    scaled=True,
+)
+"""How super-resolution from bicubic reductions is scored."""
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.id: protocol
@@ -145,8 +174,10 @@ PROTOCOLS: dict[str, Protocol] = {
             "PSNR over all RGB values in [0, 1], clipped, not rounded, nothing cropped; SSIM as "
             "the mean over the channels (11 x 11 Gaussian window, valid positions).",
             "MIRNet test_denoising_sidd.py and test_enhancement.py (PSNR; they compute no SSIM)",
-            _rgb,
+            _unit,
+            1,
         ),
+        RGB_8BIT,
         Protocol(
             "matlab-rgb-3d",
             1,
@@ -154,7 +185,9 @@ PROTOCOLS: dict[str, Protocol] = {
             "PSNR over all RGB values in [0, 1], clipped, not rounded, nothing cropped; SSIM with "
             "an 11 x 11 x 11 Gaussian over rows, columns and channels, edges replicated.",
             "MIRNet-v2 evaluate_sidd.m and evaluate_PSNR_SSIM.m (MATLAB psnr and ssim)",
-            _rgb_volume,
+            _unit,
+            1,
+            variants=(SSIM_VOLUME,),
         ),
         Protocol(
             "y-crop",
@@ -165,18 +198,11 @@ PROTOCOLS: dict[str, Protocol] = {
             "positions).",
             "MIRNet-v2 Super_Resolution/evaluate_PSNR_SSIM.m",
             _luma_realsr,
+            255,
+            colour=False,
             scaled=True,
         ),
-        Protocol(
-            "y-sr",
-            1,
-            "Luma, classic super-resolution",
-            "Luma Y of BT.601 (limited range) of 8-bit pictures, rounded to 8 bits; scale pixels "
-            "cropped at every edge; SSIM of Wang et al. (valid positions).",
-            "Set5, Set14, BSD100 and Urban100 since SRCNN and VDSR",
-            _luma_classic,
-            scaled=True,
-        ),
+        LUMA_CLASSIC,
         Protocol(
             "gt-mean",
             1,
@@ -185,9 +211,11 @@ PROTOCOLS: dict[str, Protocol] = {
             "target's: it forgives a wrong brightness and is not comparable with other protocols.",
             "KinD, LLFlow; --GT_mean of Retinexformer",
             _grey_mean,
+            1,
         ),
     )
 }
+"""Every protocol by id, in the order of lists."""
 
 
 def get_protocol(protocol_id: str) -> Protocol:

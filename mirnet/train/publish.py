@@ -21,7 +21,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.files import replacing, write_file
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
-from mirnet.metrics.likeness import RGB, likeness, luma_protocol
+from mirnet.metrics.protocols import LUMA_CLASSIC, RGB_8BIT
 from mirnet.restoration.job import restore
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
@@ -102,18 +102,19 @@ def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, An
             digest.update(bytes.fromhex(file_sha256(file)))
         degraded, target = read_image(degraded_path), read_image(target_path)
         same_size = (degraded.height, degraded.width) == (target.height, target.width)
-        protocol = RGB if same_size else luma_protocol(scale)
+        protocol = RGB_8BIT if same_size else LUMA_CLASSIC
         side = max(target.height, target.width)
         job = restore(degraded, task, weights=model, same_size=same_size, tile_px=side)
         result = job.result()
-        before = likeness(result.before, target, protocol)
-        after = likeness(result.picture, target, protocol)
-        if after.ssim is None or before.ssim is None:
-            raise InvalidRequest(
-                f"{degraded_path.name} in {folder} is too small for SSIM: leave it out."
+        try:
+            before, after = (
+                protocol.score(picture.pixels, target.pixels, scale)
+                for picture in (result.before, result.picture)
             )
-        rows.append([after.psnr_db, after.ssim, before.psnr_db, before.ssim])
-        protocols.add(protocol.text)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{degraded_path.name} in {folder}: {error}") from error
+        rows.append([after["psnr_db"], after["ssim"], before["psnr_db"], before["ssim"]])
+        protocols.add(protocol.meaning)
     if len(protocols) > 1:
         raise InvalidRequest(f"{folder} mixes inputs of the target's size with smaller ones.")
     means = np.mean(rows, axis=0)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.picture import Picture
-from mirnet.metrics.likeness import likeness, luma_protocol
+from mirnet.metrics.protocols import LUMA_CLASSIC
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.train.config import CONFIGS, Network, Pairs, load_config
 from mirnet.train.manifest import read_manifest
@@ -384,9 +384,9 @@ def test_small_inputs_are_enlarged_and_scored_on_luma(tmp_path):
     path = save_weights(model, tmp_path / "same.safetensors")
     score = measure(path, "sr-x2", "Made up", tmp_path)
     enlarged = Picture(np.asarray(small.resize((64, 48), Image.Resampling.BICUBIC)))
-    expected = likeness(enlarged, Picture(pixels), luma_protocol(2))
-    assert score["psnr_db"] == score["input_psnr_db"] == pytest.approx(expected.psnr_db, abs=0.05)
-    assert "luma" in score["protocol"]
+    expected = LUMA_CLASSIC.score(enlarged.pixels, pixels, 2)["psnr_db"]
+    assert score["psnr_db"] == score["input_psnr_db"] == pytest.approx(expected, abs=0.05)
+    assert "Luma Y" in score["protocol"]
 
 
 def test_verifying_recomputes_the_scores_of_a_card(tmp_path, monkeypatch):

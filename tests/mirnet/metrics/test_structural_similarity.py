@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
-from mirnet.metrics.similarity import SIGMA_PX, WINDOW_PX, ssim, ssim_volume
+from mirnet.metrics.structural_similarity import SIGMA_PX, WINDOW_PX, ssim, ssim_volume
 
 
 def pair(seed, height, width, channels, contrast=1.0, kind=np.uint8):

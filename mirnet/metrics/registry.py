@@ -1,0 +1,174 @@
+"""The scores of restored pictures: each a `Metric` with everything that tables and plots need.
+
+To add a metric, write its function and one entry of `METRICS` below. Every protocol whose pictures
+it takes then computes it, and runs, leaderboards, exports, plots and the page show it.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirnet.errors import InvalidRequest
+
+from .structural_similarity import WINDOW_PX, ssim, ssim_volume
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of one picture, beside its reference or alone."""
+
+    key: str
+    """Name of its values in run documents, tables and CSV files; ends in `_db` for decibels."""
+    title: str
+    """Name for people."""
+    unit: str
+    """Unit, or "" for a pure number."""
+    higher_is_better: bool
+    """Direction: False for errors and distances."""
+    decimals: int
+    """Decimals in tables, as papers of the field print it."""
+    function: Callable[..., float]
+    """Maps (restored, reference, peak) to the value, or (restored, peak) without a reference.
+
+    Pictures are (H, W, C) arrays of one shape and type with values from 0 to `peak`.
+    """
+    source: str
+    """Paper or script that defines it."""
+    reference_value: float
+    """What its reference implementation gives for `reference_pair()` with peak 1."""
+    needs_reference: bool = True
+    """Whether it compares with a clean picture."""
+    needs_colour: bool = False
+    """Whether it takes RGB only, and no luma."""
+    min_side_px: int = 1
+    """Smallest side of a picture that it takes."""
+
+    @property
+    def stem(self) -> str:
+        """Prefix of derived columns such as `psnr_low`: the key without its unit."""
+        return self.key.removesuffix("_db")
+
+    @property
+    def label(self) -> str:
+        """Title with the unit, for an axis or a column: "PSNR (dB)"."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def number(self, value: float, sign: str = "") -> str:
+        """Round a value for a table, without its unit; "–" for none.
+
+        Args:
+            value: A score, or a difference of two.
+            sign: "+" to show the sign of a difference.
+
+        >>> METRICS["psnr_db"].number(31.4159), METRICS["psnr_db"].number(math.nan)
+        ('31.42', '–')
+        """
+        return f"{value:{sign}.{self.decimals}f}" if math.isfinite(value) else _words(value)
+
+    def text(self, value: float, sign: str = "") -> str:
+        """Round a value for a sentence, with its unit; "identical" for an infinite score.
+
+        >>> METRICS["psnr_db"].text(31.4159), METRICS["ssim"].text(0.87654)
+        ('31.42 dB', '0.8765')
+        """
+        if math.isinf(value) and not sign:
+            return "identical"
+        unit = f" {self.unit}" if self.unit and math.isfinite(value) else ""
+        return self.number(value, sign) + unit
+
+    def gain(self, value: float, baseline: float) -> float:
+        """How much better a value is than a baseline's: positive is better in either direction."""
+        return value - baseline if self.higher_is_better else baseline - value
+
+
+def _words(value: float) -> str:
+    return "–" if math.isnan(value) else "∞" if value > 0 else "-∞"
+
+
+def psnr(restored: np.ndarray, reference: np.ndarray, peak: float = 255) -> float:
+    """Peak signal-to-noise ratio, 10 log10(peak² / MSE) over all values, in decibels.
+
+    Args:
+        restored: (H, W, C) uint8, uint16 or floating point.
+        reference: The same shape and type.
+        peak: Largest possible value: 255 for 8 bits, 1 for floats.
+
+    Returns:
+        Decibels; infinite for equal pictures.
+
+    >>> zeros = np.zeros((2, 2, 3), np.uint8)
+    >>> round(psnr(zeros, zeros + 1), 2), psnr(zeros, zeros)
+    (48.13, inf)
+    """
+    import cv2
+
+    squares = cv2.norm(restored, reference, cv2.NORM_L2SQR)
+    if squares == 0:
+        return math.inf
+    return 10 * math.log10(peak**2 * restored.size / squares)
+
+
+def reference_pair() -> tuple[np.ndarray, np.ndarray]:
+    """A small picture with an error, and the clean one: (48, 64, 3) float64 in [0, 1], by a rule.
+
+    `Metric.reference_value` is given for it, so that anybody can check a metric without files.
+    """
+    y, x, channel = np.indices((48, 64, 3))
+    clean = 40 + (3 * x + 2 * y + 30 * channel) % 176
+    restored = np.clip(clean + (7 * x + 11 * y + 5 * channel) % 33 - 16, 0, 255)
+    return restored / 255, clean / 255
+
+
+PSNR = Metric(
+    key="psnr_db",
+    title="PSNR",
+    unit="dB",
+    higher_is_better=True,
+    decimals=2,
+    function=psnr,
+    source="ITU-T J.340; scikit-image peak_signal_noise_ratio",
+    reference_value=28.552088028014126,
+)
+"""Peak signal-to-noise ratio."""
+
+SSIM = Metric(
+    key="ssim",
+    title="SSIM",
+    unit="",
+    higher_is_better=True,
+    decimals=4,
+    function=ssim,
+    source="Wang et al., IEEE TIP 2004, ssim_index.m; scikit-image structural_similarity",
+    reference_value=0.6382380107255011,
+    min_side_px=WINDOW_PX,
+)
+"""Structural similarity, 11 x 11 Gaussian window, mean over channels and valid positions."""
+
+SSIM_VOLUME = Metric(
+    key="ssim",
+    title="SSIM",
+    unit="",
+    higher_is_better=True,
+    decimals=4,
+    function=ssim_volume,
+    source="MATLAB ssim of an H x W x 3 array, as in MIRNet-v2 evaluate_sidd.m",
+    reference_value=0.9519073931184217,
+    needs_colour=True,
+)
+"""Structural similarity with a window over the channels too; a variant, so not in `METRICS`."""
+
+METRICS: dict[str, Metric] = {metric.key: metric for metric in (PSNR, SSIM)}
+"""Every metric by key, in the order of columns; the first is what rankings go by."""
+
+
+def get_metric(key: str) -> Metric:
+    """Look a metric up.
+
+    Raises:
+        InvalidRequest: No metric has this key.
+    """
+    if key not in METRICS:
+        raise InvalidRequest(f"Unknown metric {key[:80]!r}: choose one of {', '.join(METRICS)}.")
+    return METRICS[key]
