@@ -14,7 +14,7 @@ from mirnet.metrics.protocols import PROTOCOLS
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "mirnet" / "docs"
-PAGES = [*DOCS.glob("*.md"), *(ROOT / "eval" / "docs").glob("*.md"), *ROOT.glob(".github/*.md")]
+PAGES = [*DOCS.rglob("*.md"), *(ROOT / "eval" / "docs").glob("*.md"), *ROOT.glob(".github/*.md")]
 PAIR = [
     ROOT / "tests/mirnet/metrics/reference" / f"noise_{role}.png" for role in ("restored", "target")
 ]
