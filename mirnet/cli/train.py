@@ -35,16 +35,24 @@ def train(
         int | None, typer.Option(min=1, help="Stop after this many steps in all.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the run's last state.")] = True,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.05, help="Stretch the schedule to this time.")
+    ] = None,
+    next_cycle: Annotated[
+        bool, typer.Option("--continue", help="Begin the next cycle from the run's weights.")
+    ] = False,
 ) -> None:
     """Train weights as a recipe says; stop at any time, and the same command goes on."""
     from mirnet.train.run import train as start
 
-    for report in start(config, folder, steps, resume):
+    for report in start(config, folder, steps, resume, minutes, next_cycle):
         parts = [
             f"step {report.step}/{report.steps}",
             f"loss {report.loss:.5f}",
             f"rate {report.learning_rate:.2e}",
-            f"{report.seconds_per_step:.2f} s/step",
+            f"{report.seconds_per_step:.3f} s/step",
+            f"{report.samples_per_second:.1f} patches/s",
+            f"{report.data_share:.0%} on data",
         ]
         if report.dev_psnr_db is not None:
             parts.append(f"dev {report.dev_psnr_db:.2f} dB")

@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mirnet.errors import InvalidRequest
+from mirnet.tasks import TASKS
 
 CONFIGS = Path(__file__).parent / "configs"
 """Recipes of the shipped weights, and of the papers' networks on the papers' data."""
@@ -25,8 +26,8 @@ class Network(_Section):
     """Keyword arguments of its class."""
     start: str = ""
     """Weights to start from: a file, or the id of weights in the catalogue. Tensors of the same
-    name and shape are taken, narrower ones are grown (see `mirnet.train.run.grow`), groups that it
-    lacks begin as the identity, the others keep their initial values."""
+    name and shape are taken, narrower ones are grown (see `mirnet.train.start.grow`), groups that
+    it lacks begin as the identity, the others keep their initial values."""
 
 
 class Pairs(_Section):
@@ -48,8 +49,10 @@ class Pairs(_Section):
     same in both pictures: few pairs show few colours."""
     dev_every: int = Field(0, ge=0)
     """Every n-th pair is held out and scored; 0 holds none out."""
+    memory_gib: float = Field(4, gt=0)
+    """Memory for the pictures; where they need more, random tiles stand for each of them."""
     name: str = ""
-    """What the card calls it, with its licence."""
+    """Name on the card, with its licence."""
 
 
 class Stage(_Section):
@@ -73,8 +76,8 @@ class Data(_Section):
     photos: str = "data/photos"
     """Folder that `python -m mirnet prepare` filled."""
     degradation: Literal["noise", "dark", "bicubic", "photographed", "export", "none"]
-    """Which of `mirnet.train.degrade.DEGRADATIONS` makes synthetic pairs of the photographs; 'none' where
-    all pairs are real."""
+    """Which of `mirnet.train.degradations.DEGRADATIONS` makes synthetic pairs of the photographs;
+    'none' where all pairs are real."""
     scale: int = Field(1, ge=1, le=4)
     """Factor of super-resolution."""
     patch_px: int = Field(128, ge=16, multiple_of=2)
@@ -149,6 +152,10 @@ class Optimizer(_Section):
     """Decay of the averaged weights, which are the ones kept."""
     clip_norm: float = Field(1.0, gt=0)
     """Gradient norm is clipped to this."""
+    level_phases: bool = False
+    """Hold the answer of the last convolution to flat features equal for all places of a
+    pixel-shuffle block, by a projection after every step: flat areas then come out flat, without a
+    mesh. For networks with a `stem` whose input does not follow the stem's grid."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions' arithmetic; weights, loss and optimizer stay in float32. Processors with
     AMX or AVX512-BF16, and GPUs, take about half the time with the second."""
@@ -170,6 +177,13 @@ class Config(_Section):
     network: Network = Network()
     data: Data
     optimizer: Optimizer = Optimizer()
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        if task not in TASKS:
+            raise ValueError(f"there is no task {task!r}; the tasks are {', '.join(TASKS)}")
+        return task
 
 
 def load_config(path: Path | str) -> Config:

@@ -30,7 +30,7 @@ from mirnet.weights.checkpoints import load_weights
 from mirnet.weights.store import file_sha256
 
 from .config import Config
-from .run import DEV_PAIRS, Conditioned, dev_pairs, evaluate
+from .score import DEV_PAIRS, Conditioned, dev_pairs, evaluate
 
 TOLERANCE_DB = 0.01
 TOLERANCE_SSIM = 1e-4

@@ -1,294 +1,81 @@
 """The training loop: one command on a CPU, a GPU or many, which resumes where it was killed.
 
 Recipe of the MIRNet paper (section 4.2) as defaults: Charbonnier loss, Adam, cosine schedule, flips
-and quarter turns, MixUp; averaged weights (EMA) are what is scored and kept. Batch number n is a
-function of the seed and n alone, so a resumed run sees what an unbroken one would have seen.
+and quarter turns, MixUp; averaged weights (EMA) are what is scored and kept. A run is one cycle of
+the schedule, as many steps as its recipe says or as many minutes as it is given, and can go on with
+further cycles from where it is (warm restarts).
 """
 
-import csv
+import copy
 import hashlib
-import json
 import math
-import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from mirnet.errors import InvalidRequest
-from mirnet.files import replacing, write_file
-from mirnet.models.base import current_settings
-from mirnet.models.mirnet import MIRNet
-from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.weights import load as weights
-from mirnet.weights.checkpoints import count_parameters, read_checkpoint, save_weights
+from mirnet.weights.checkpoints import count_parameters, save_weights
 from mirnet.weights.store import file_sha256
 
-from . import degrade
-from .config import Config, Optimizer, load_config
-from .manifest import fingerprint
-from .photos import Patches, RealPairs
+from .batches import Batch, Source, generator_for
+from .config import Config, load_config
+from .run_folder import RunFolder, check_same
+from .schedule import Clock, learning_rate
+from .score import Conditioned, dev_pairs, evaluate
+from .start import build, start_file
+from .step import Stepper, mix
 
-DEV_PAIRS = 24
-"""Fixed dev patches that choose the best step."""
+REPORT_SECONDS = 10.0
+"""Between reports of a run that has minutes instead of steps."""
+SCORES = 6
+"""Of a run that has minutes instead of steps, at equal distances; the last is at its end."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop yields after every step it reports."""
+    """State of a run, reported when it is saved or scored."""
 
     step: int
-    """Steps done."""
+    """Steps of this cycle."""
     steps: int
-    """Steps in all."""
+    """Steps of the cycle in all; with minutes, those that are expected."""
     loss: float
     """Mean training loss since the last report."""
     learning_rate: float
-    """Current learning rate."""
+    """Learning rate of the last step."""
     seconds_per_step: float
     """Mean since the last report."""
     dev_psnr_db: float | None
     """PSNR on the dev patches, where this step was scored."""
+    samples_per_second: float = 0.0
+    """Patches, mean since the last report, over all processes."""
+    data_share: float = 0.0
+    """Share of the time that went into making batches since the last report."""
+    cycle: int = 1
+    """Number of the cycle."""
 
 
-def distance(difference: Tensor, recipe: Optimizer) -> Tensor:
-    """Mean of sqrt(d^2 + epsilon^2) (Charbonnier; MIRNet, section 4.2), or of |d| (MIRNet-v2)."""
-    if recipe.loss == "l1":
-        return difference.abs().mean()
-    return torch.sqrt(difference**2 + recipe.charbonnier_epsilon**2).mean()
+@dataclass
+class Counters:
+    """How far a run is; saved with its state."""
 
-
-def learning_rate(config: Config, step: int) -> float:
-    """Warm-up, peak, then a cosine down to the final rate (Loshchilov & Hutter 2017)."""
-    o = config.optimizer
-    if step < o.warmup:
-        return o.learning_rate * (step + 1) / o.warmup
-    before = o.warmup + o.hold
-    part = max(step - before, 0) / max(o.steps - before, 1)
-    wave = (1 + math.cos(math.pi * min(part, 1))) / 2
-    return o.final_learning_rate + (o.learning_rate - o.final_learning_rate) * wave
-
-
-class Source:
-    """Where the batches of a run come from: photographs to degrade, real pairs, or both.
-
-    Args:
-        config: The run's configuration.
-        split: 'train' or 'dev'.
-
-    Raises:
-        InvalidRequest: The photographs are not prepared, or a data set is not there.
-    """
-
-    def __init__(self, config: Config, split: str):
-        self.config = config
-        self.pairs = [
-            (RealPairs(pairs, split), pairs.share)
-            for pairs in config.data.pairs
-            if split == "train" or pairs.dev_every
-        ]
-        synthetic = config.data.degradation != "none"
-        self.patches = Patches(config.data.photos, split) if synthetic else None
-        if not synthetic and not self.pairs:
-            raise InvalidRequest(
-                "The recipe has nothing to score: give one of data.pairs a dev_every."
-            )
-
-    def batch(
-        self, size: int, patch_px: int, seed: tuple[int, ...]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw degraded patches, targets, and degraded thumbnails of the whole photographs.
-
-        Args:
-            size: Pairs to draw.
-            patch_px: Side of a patch.
-            seed: All randomness comes from these numbers.
-
-        Returns:
-            (size, 3, patch_px, patch_px) twice and (size, 3, t, t), all in [0, 1].
-        """
-        sequence = np.random.SeedSequence(seed)
-        rng = np.random.default_rng(sequence)
-        # A share of 0.3 of 8 pairs is 2.4: 2 or 3 pairs, 2.4 on average.
-        counts = [int(share * size + rng.random()) for _, share in self.pairs]
-        if self.patches is None:
-            counts[-1] = size - sum(counts[:-1])
-        parts = [
-            real.batch(count, patch_px, rng)
-            for (real, _), count in zip(self.pairs, counts, strict=True)
-            if count > 0
-        ]
-        rest = size - sum(counts)
-        if self.patches is not None and rest > 0:
-            data = self.config.data
-            clean, thumbnails = self.patches.batch(rest, patch_px, rng, data.detail, data.reduced)
-            state = int(sequence.generate_state(1, np.uint64)[0] >> 1)
-            generator = torch.Generator().manual_seed(state)
-            degradation = degrade.DEGRADATIONS[self.config.data.degradation]
-            scale = self.config.data.scale
-            parts.append(degradation(clean, thumbnails, scale, generator))
-        degraded, target, thumbnail = (torch.cat(part) for part in zip(*parts, strict=True))
-        return degraded, target, thumbnail
-
-    def fingerprint(self) -> str:
-        """One hash over all files."""
-        hashes = [photo.sha256 for photo in self.patches.photos] if self.patches else []
-        return fingerprint(hashes + [h for real, _ in self.pairs for h in real.hashes()])
-
-    def manifest(self) -> list[dict[str, str]]:
-        """Package, file, author, licence and hash of every photograph, for the card."""
-        photos = self.patches.photos if self.patches else []
-        keys = ("package", "file", "author", "licence", "sha256")
-        return [{key: getattr(photo, key) for key in keys} for photo in photos]
-
-    def description(self) -> str:
-        """What the card says the weights were trained on."""
-        parts = [real.description(share) for real, share in self.pairs]
-        if self.patches is not None:
-            photos = self.patches.photos
-            packages = ", ".join(sorted({photo.package for photo in photos}))
-            licences = ", ".join(sorted({photo.licence for photo in photos}))
-            parts.insert(
-                0,
-                f"{len(photos)} photographs of the Debian packages {packages} ({licences}) with "
-                f"synthetic degradation '{self.config.data.degradation}'",
-            )
-        return "; ".join(parts)
-
-
-def mix(
-    degraded: Tensor, target: Tensor, alpha: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """MixUp (Zhang et al., ICLR 2018): blend every pair with another one of the batch."""
-    weight = torch.from_numpy(rng.beta(alpha, alpha, (len(degraded), 1, 1, 1))).to(degraded)
-    order = torch.from_numpy(rng.permutation(len(degraded))).to(degraded.device)
-    return torch.lerp(degraded[order], degraded, weight), torch.lerp(target[order], target, weight)
-
-
-def build(config: Config) -> MIRNet | MIRNetV2:
-    """The network of a configuration with its seeded initial weights.
-
-    Raises:
-        InvalidRequest: The settings do not fit the architecture.
-    """
-    torch.manual_seed(config.seed)
-    architecture: Any = {"MIRNet": MIRNet, "MIRNetV2": MIRNetV2}[config.network.architecture]
-    try:
-        model = architecture(**current_settings(config.network.settings))
-    except TypeError as error:
-        raise InvalidRequest(
-            f"network.settings do not fit {architecture.__name__}: {error}."
-        ) from error
-    # Starting at "no change" leaves the first steps to what matters.
-    nn.init.zeros_(model.conv_out.weight)
-    if config.network.start:
-        _start_from(model, config.network.start)
-    return model
-
-
-def _start_from(model: nn.Module, start: str) -> None:
-    given = read_checkpoint(start_file(start))
-    own = model.state_dict()
-    fitting = {
-        name: grow(own[name], value)
-        for name, value in given.items()
-        if name in own and _can_grow(name, own[name].shape, value.shape)
-    }
-    if not fitting:
-        raise InvalidRequest(f"Nothing in {start} fits the network of network.settings.")
-    model.load_state_dict(fitting, strict=False)
-    _pass_through(model, given)
-
-
-def _pass_through(model: nn.Module, given: dict[str, Tensor]) -> None:
-    """Let groups that the start does not have leave their input as it is, to begin with."""
-    for name, value in model.named_parameters():
-        if re.fullmatch(r"groups\.\d+\.conv_out\.weight", name) and name not in given:
-            nn.init.zeros_(value)
-
-
-def _can_grow(name: str, wider: torch.Size, narrow: torch.Size) -> bool:
-    """Whether a tensor differs in features at most: those of pictures must agree."""
-    if name == "conv_in.weight" and wider[1] != narrow[1]:
-        return False
-    if name == "conv_out.weight" and wider[0] != narrow[0]:
-        return False
-    return len(wider) == len(narrow) and all(
-        more >= less for more, less in zip(wider, narrow, strict=True)
-    )
-
-
-def grow(wider: Tensor, narrow: Tensor) -> Tensor:
-    """Put a narrow layer into a wider one, so that the features it had come out as before.
-
-    The old outputs do not look at new inputs, while the new outputs keep their initial weights:
-    after Net2Net (Chen, Goodfellow, Shlens, ICLR 2016), without its copies of features.
-
-    Args:
-        wider: Initial weights, (out, in, h, w) or (out,).
-        narrow: Trained weights with as many axes, none of them longer.
-
-    Returns:
-        A tensor shaped like `wider`.
-    """
-    grown = wider.clone()
-    grown[: len(narrow)] = 0
-    grown[tuple(slice(length) for length in narrow.shape)] = narrow
-    return grown
-
-
-def start_file(start: str) -> Path:
-    """The file that `network.start` names: a path, or the id of weights in the catalogue.
-
-    Raises:
-        InvalidRequest: There is no such file, and no such weights on this machine.
-    """
-    path = Path(start) if Path(start).is_file() else weights.locate(start)
-    if path is None:
-        raise InvalidRequest(
-            f"network.start names {start!r}, which is neither a file nor weights on this machine."
-        )
-    return path
-
-
-class Conditioned(nn.Module):
-    """The network with the choice of its condition inside, so that wrappers see one forward.
-
-    It returns the restored pictures, and what the exposure curve alone makes of the inputs: the
-    inputs themselves where the network has none.
-    """
-
-    def __init__(self, network: MIRNet | MIRNetV2):
-        super().__init__()
-        self.network = network
-
-    def forward(self, degraded: Tensor, thumbnails: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, 3, H, W) and the thumbnails of their pictures to two of (B, 3, H, W)."""
-        condition = self.network.condition(thumbnails)
-        return self.network(degraded, condition), self.network.exposed(degraded, condition)
-
-
-def dev_pairs(config: Config) -> tuple[Tensor, Tensor, Tensor]:
-    """The fixed patches that choose a run's best step (see `Source.batch`)."""
-    return Source(config, "dev").batch(DEV_PAIRS, config.data.dev_patch_px, (config.seed, 1 << 40))
-
-
-def evaluate(model: nn.Module, pairs: tuple[Tensor, Tensor, Tensor]) -> float:
-    """Mean PSNR in dB over dev patches: RGB, clamped to [0, 1], not rounded."""
-    device = next(model.parameters()).device
-    scores = []
-    with torch.inference_mode():
-        for degraded, target, thumbnail in zip(*(p.split(4) for p in pairs), strict=True):
-            y = model(degraded.to(device), thumbnail.to(device))[0].clamp(0, 1).cpu()
-            mse = F.mse_loss(y, target, reduction="none").mean((1, 2, 3))
-            scores.append(-10 * torch.log10(mse.clamp_min(1e-10)))
-    return float(torch.cat(scores).mean())
+    cycle: int = 1
+    """Number of the cycle."""
+    step: int = 0
+    """Steps of the cycle that are done."""
+    spent: float = 0.0
+    """Seconds that the cycle has trained."""
+    total: int = 0
+    """Steps of all cycles."""
+    seconds: float = 0.0
+    """Seconds of all cycles."""
+    best: float = -math.inf
+    """Best dev score, dB."""
 
 
 def train(
@@ -296,193 +83,334 @@ def train(
     folder: Path | str | None = None,
     steps: int | None = None,
     resume: bool = True,
+    minutes: float | None = None,
+    next_cycle: bool = False,
 ) -> Iterator[Progress]:
     """Train as configured; safe to kill at any time and to start again.
 
-    The folder gets `state.pt` (all that resuming needs), `log.csv`, `best.safetensors`,
-    `last.safetensors` and `card.json`.
+    The folder gets `recipe.json`, `state.pt` (all that resuming needs), `log.csv`,
+    `best.safetensors`, `last.safetensors` and `card.json`.
 
     Args:
         recipe: A configuration, or what `load_config` takes.
         folder: Where the run lives; `runs/train/ID` by default.
-        steps: Stop after this many steps of the schedule in all, to look at a run or to test it.
-        resume: Go on from `state.pt` where there is one.
+        steps: Stop after this many steps of the cycle, to look at a run or to test it.
+        resume: Go on from `state.pt` where there is one; otherwise earlier files are set aside.
+        minutes: Stretch the schedule to this time instead of the recipe's steps, files and scores
+            included.
+        next_cycle: Begin the next cycle from the averaged weights of `state.pt`; everything of the
+            recipe but the network may have changed.
 
     Yields:
         `Progress` after every saved or scored step.
 
     Raises:
         InvalidRequest: A configuration or its photographs are not there or do not fit.
+        FloatingPointError: The loss is not finite any more.
     """
-    from accelerate import Accelerator
-
+    since = time.monotonic()
     config = recipe if isinstance(recipe, Config) else load_config(recipe)
-    o = config.optimizer
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    folder = Path(folder or Path("runs/train") / config.id)
-    folder.mkdir(parents=True, exist_ok=True)
-    source = Source(config, "train")
-    if accelerator.is_main_process:
-        _save_json(folder / "recipe.json", config.model_dump())
-    dev = dev_pairs(config)
+    files = RunFolder(Path(folder or Path("runs/train") / config.id))
+    run = Run(config, files, resume, next_cycle)
+    yield from run.cycle(steps, minutes, since)
+
+
+class Run:
+    """A network in training with its data, its averaged weights and its files.
+
+    Args:
+        config: The recipe.
+        files: Where the run lives; nothing is written before everything is checked.
+        resume: See `train`.
+        next_cycle: See `train`.
+
+    Raises:
+        InvalidRequest: See `train`.
+    """
+
+    def __init__(self, config: Config, files: RunFolder, resume: bool, next_cycle: bool):
+        from accelerate import Accelerator
+
+        accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        device, self.processes = accelerator.device, accelerator.num_processes
+        self.config = config
+        self.files = files
+        self.main = accelerator.is_main_process
+        check_batches(config, self.processes)
+        self.network: Any = build(config).to(device=device, memory_format=torch.channels_last)
+        self.source = Source(config, "train", device)
+        self.dev = dev_pairs(config, device)
+        self.identity = identify(config, self.source)
+        state = files.load_state(device) if resume or next_cycle else None
+        if next_cycle:
+            state = begin_cycle(state, self.identity, self.network, files.path)
+        elif state is not None:
+            check_same(state, self.identity, files.path)
+
+        self.averaged = Conditioned(copy.deepcopy(self.network)).requires_grad_(False)
+        self.model = Conditioned(self.network)
+        self.stepper = Stepper(
+            accelerator.prepare(self.model) if self.processes > 1 else self.model,
+            self.network,
+            self.averaged,
+            config.optimizer,
+            captured=self.processes == 1,
+        )
+        self.feed = Feed(config, self.source, accelerator.process_index, self.processes)
+        self.counters = Counters()
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.stepper.load_optimizer(state["optimizer"])
+            self.counters = Counters(**state["counters"])
+        if self.main:
+            files.path.mkdir(parents=True, exist_ok=True)
+            if state is None:
+                files.set_aside()
+            files.save_json("recipe", config.model_dump())
+
+    def cycle(self, steps: int | None, minutes: float | None, since: float) -> Iterator[Progress]:
+        """Train what is left of a cycle.
+
+        Args:
+            steps: See `train`.
+            minutes: See `train`.
+            since: `time.monotonic()` when the minutes began.
+        """
+        o, counters = self.config.optimizer, self.counters
+        clock = Clock(o.steps, minutes, counters.spent, since)
+        if minutes is not None:
+            began = time.monotonic()
+            evaluate(self.averaged, self.dev)
+            clock.reserve(1.5 * (time.monotonic() - began))
+        until = (
+            math.inf if minutes is not None and steps is None else min(steps or o.steps, o.steps)
+        )
+        earlier, begun = counters.seconds, time.monotonic()
+        reported, patches, mark = counters.step, 0, begun
+        scored, done = int(SCORES * clock.done(counters.step)), clock.done(counters.step)
+        while counters.step < until and done < 1:
+            rate = learning_rate(o, done)
+            batch = self.feed.take(counters.total, counters.step)
+            self.stepper.step(batch, rate)
+            patches += len(batch.target) * self.processes
+            counters.step += 1
+            counters.total += 1
+            done = clock.done(counters.step)
+            last = counters.step >= until or done >= 1
+            if minutes is None:
+                due = counters.step % self.config.save_every == 0
+                score_due = counters.step % self.config.evaluate_every == 0
+                score_due = score_due or counters.step == o.steps
+            else:
+                due = time.monotonic() - mark > REPORT_SECONDS
+                score_due = last or int(SCORES * done) > scored
+            if not (due or score_due or last):
+                continue
+            loss = self.stepper.mean_loss()
+            elapsed = time.monotonic() - mark
+            scored = int(SCORES * done)
+            report = Progress(
+                step=counters.step,
+                steps=o.steps if minutes is None else round(counters.step / max(done, 1e-6)),
+                loss=loss,
+                learning_rate=rate,
+                seconds_per_step=elapsed / (counters.step - reported),
+                dev_psnr_db=evaluate(self.averaged, self.dev) if score_due else None,
+                samples_per_second=patches / elapsed,
+                data_share=self.feed.seconds() / elapsed,
+                cycle=counters.cycle,
+            )
+            counters.spent = clock.seconds()
+            counters.seconds = earlier + time.monotonic() - begun
+            if self.main:
+                self._save(report, last)
+            yield report
+            reported, patches, mark = counters.step, 0, time.monotonic()
+
+    def _save(self, report: Progress, last: bool) -> None:
+        """Write weights, log, card and state after a report."""
+        folder, network = self.files.path, self.averaged.network
+        if report.dev_psnr_db is not None and report.dev_psnr_db > self.counters.best:
+            self.counters.best = report.dev_psnr_db
+            save_weights(network, folder / "best.safetensors")
+        if last:
+            save_weights(network, folder / "last.safetensors")
+        self.files.log(_row(report))
+        self.files.save_json("card", self.card())
+        self.files.save_state(
+            {
+                "identity": self.identity,
+                "counters": asdict(self.counters),
+                "model": self.model.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimizer": self.stepper.optimizer.state_dict(),
+            }
+        )
+
+    def card(self) -> dict[str, Any]:
+        """Facts of the run for the card of its weights."""
+        config, counters = self.config, self.counters
+        start = config.network.start
+        return {
+            "id": config.id,
+            "task": config.task,
+            "architecture": config.network.architecture,
+            "config": config.network.settings,
+            "parameters": count_parameters(self.network),
+            "trained_on": self.source.description(),
+            "started_from": f"{start}, sha256 {file_sha256(start_file(start))}" if start else None,
+            "photos_sha256": self.source.fingerprint(),
+            "steps": counters.total,
+            "cycles": counters.cycle,
+            "patches": config.data.schedule(),
+            "photos": self.source.manifest(),
+            "hours": round(counters.seconds / 3600, 2),
+            "hardware": hardware(),
+            "processes": self.processes,
+            "dev_psnr_db": None if math.isinf(counters.best) else round(counters.best, 3),
+            "licence": "Apache-2.0",
+        }
+
+
+def check_batches(config: Config, processes: int) -> None:
+    """Refuse batches that do not divide among the processes.
+
+    Raises:
+        InvalidRequest: A batch of the recipe does not divide.
+    """
     for size in [config.data.batch, *(stage.batch for stage in config.data.stages)]:
-        if size % accelerator.num_processes:
+        if size % processes:
             raise InvalidRequest(
-                f"A batch of {size} does not divide among {accelerator.num_processes} processes: "
-                "change data.batch or data.stages."
+                f"A batch of {size} does not divide among {processes} processes: change data.batch "
+                "or data.stages."
             )
 
-    network = build(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = Conditioned(network)
-    averaged: Any = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(o.ema)
-    )
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=o.learning_rate, weight_decay=o.weight_decay
-    )
-    # Defaults are left out: a field added to the recipe later does not strand a started run.
+
+def identify(config: Config, source: Source) -> str:
+    """A hash of the recipe and the data, by which a run knows its own state.
+
+    Defaults are left out: a field added to the recipe later does not strand a started run.
+    """
     asked = config.model_dump_json(exclude_defaults=True)
-    identity = hashlib.sha256((asked + source.fingerprint()).encode()).hexdigest()
-    state = _load_state(folder / "state.pt", identity) if resume else None
-    start, best, seconds = 0, -math.inf, 0.0
-    if state:
-        model.load_state_dict(state["model"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-        start, best, seconds = state["step"], state["best"], state["seconds"]
-    averaged.to(accelerator.device)
-    model, optimizer = accelerator.prepare(model, optimizer)
-
-    losses: list[float] = []
-    since, began = start, time.perf_counter()
-    for step in range(start, min(steps or o.steps, o.steps)):
-        rank = accelerator.process_index
-        rate = learning_rate(config, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        seed = (config.seed, step, rank)
-        patch_px, batch = config.data.stage(step)
-        degraded, target, thumbnails = (
-            t.to(accelerator.device)
-            for t in source.batch(batch // accelerator.num_processes, patch_px, seed)
-        )
-        rng = np.random.default_rng((*seed, 1))
-        if o.mixup and rng.random() < o.mixup_share:
-            degraded, target = mix(degraded, target, o.mixup, rng)
-        with torch.autocast(
-            accelerator.device.type, torch.bfloat16, enabled=o.precision == "bfloat16"
-        ):
-            output, exposed = (result.float() for result in model(degraded, thumbnails))
-        loss = distance((output.clamp(0, 1) if o.clamp_output else output) - target, o)
-        if o.curve_weight:
-            loss = loss + o.curve_weight * distance(exposed - target, o)
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), o.clip_norm)
-        optimizer.step()
-        averaged.update_parameters(accelerator.unwrap_model(model))
-        losses.append(loss.item())
-
-        done = step + 1
-        last = done == min(steps or o.steps, o.steps)
-        score = None
-        if done % config.evaluate_every == 0 or done == o.steps:
-            score = evaluate(averaged, dev)
-        if score is None and done % config.save_every and not last:
-            continue
-        elapsed = time.perf_counter() - began
-        report = Progress(
-            done, o.steps, float(np.mean(losses)), rate, elapsed / (done - since), score
-        )
-        seconds += elapsed
-        if accelerator.is_main_process:
-            if score is not None and score > best:
-                best = score
-                save_weights(averaged.module.network, folder / "best.safetensors")
-            _log(folder / "log.csv", report)
-            card = _card(config, network, source, done, seconds, best, accelerator.num_processes)
-            _save_json(folder / "card.json", card)
-            if last:
-                save_weights(averaged.module.network, folder / "last.safetensors")
-            _save_state(
-                folder / "state.pt",
-                {
-                    "identity": identity,
-                    "step": done,
-                    "best": best,
-                    "seconds": seconds,
-                    "model": accelerator.unwrap_model(model).state_dict(),
-                    "averaged": averaged.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                },
-            )
-        yield report
-        losses, since, began = [], done, time.perf_counter()
+    return hashlib.sha256((asked + source.fingerprint()).encode()).hexdigest()
 
 
-def _load_state(path: Path, identity: str) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["identity"] != identity:
-        raise InvalidRequest(
-            f"{path.parent} holds a run of another configuration: name another --folder, or start "
-            "over with --no-resume."
-        )
-    return state
-
-
-def _save_state(path: Path, state: dict[str, Any]) -> None:
-    with replacing(path) as part:
-        torch.save(state, part)
-
-
-def _save_json(path: Path, content: dict[str, Any]) -> None:
-    write_file(path, json.dumps(content, indent=2) + "\n")
-
-
-def _log(path: Path, report: Progress) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "loss", "learning_rate", "seconds_per_step", "dev_psnr_db"])
-        score = "" if report.dev_psnr_db is None else f"{report.dev_psnr_db:.4f}"
-        writer.writerow(
-            [
-                report.step,
-                f"{report.loss:.6f}",
-                f"{report.learning_rate:.3e}",
-                f"{report.seconds_per_step:.3f}",
-                score,
-            ]
-        )
-
-
-def _card(
-    config: Config,
-    network: nn.Module,
-    source: Source,
-    step: int,
-    seconds: float,
-    best: float,
-    processes: int,
+def begin_cycle(
+    state: dict[str, Any] | None, identity: str, network: nn.Module, folder: Path
 ) -> dict[str, Any]:
-    start = config.network.start
-    return {
-        "id": config.id,
-        "task": config.task,
-        "architecture": config.network.architecture,
-        "config": config.network.settings,
-        "parameters": count_parameters(network),
-        "trained_on": source.description(),
-        "started_from": f"{start}, sha256 {file_sha256(start_file(start))}" if start else None,
-        "photos_sha256": source.fingerprint(),
-        "steps": step,
-        "patches": source.config.data.schedule(),
-        "photos": source.manifest(),
-        "hours": round(seconds / 3600, 2),
-        "processes": processes,
-        "dev_psnr_db": None if math.isinf(best) else round(best, 3),
-        "licence": "Apache-2.0",
+    """Turn the state at the end of a cycle into one at the beginning of the next.
+
+    Raises:
+        InvalidRequest: There is no state, or it is one of another network.
+    """
+    if state is None:
+        raise InvalidRequest(
+            f"{folder} holds no state to continue from: train without --continue first."
+        )
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    given = {
+        name.removeprefix("network."): value.shape for name, value in state["averaged"].items()
     }
+    if shapes != given:
+        raise InvalidRequest(
+            f"{folder} holds a run of another network: name its file last.safetensors as "
+            "network.start of a new run instead."
+        )
+    counters = Counters(**state["counters"])
+    best = counters.best if state["identity"] == identity else -math.inf
+    following = replace(counters, cycle=counters.cycle + 1, step=0, spent=0.0, best=best)
+    return {**state, "model": state["averaged"], "counters": asdict(following)}
+
+
+class Feed:
+    """Batches of a run for one of its processes, made ahead on a second stream on GPUs.
+
+    Args:
+        config: The run's configuration.
+        source: Where pairs come from.
+        process: Number of this process.
+        processes: How many share a batch.
+    """
+
+    def __init__(self, config: Config, source: Source, process: int, processes: int):
+        self.config = config
+        self.source = source
+        self.process = process
+        self.processes = processes
+        self._seconds = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._stream = torch.cuda.Stream() if source.device.type == "cuda" else None
+        self._next: tuple[tuple[int, int], Batch] | None = None
+
+    def take(self, total: int, step: int) -> Batch:
+        """The batch of a step.
+
+        Args:
+            total: Steps of all cycles before this one; with the recipe's seed it determines the
+                batch.
+            step: Steps of this cycle before this one; it determines the stage.
+        """
+        if self._stream is None:
+            began = time.monotonic()
+            batch = self._make(total, step)
+            self._seconds += time.monotonic() - began
+            return batch
+        ready = self._next
+        batch = ready[1] if ready and ready[0] == (total, step) else self._ahead(total, step)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        for tensor in batch:
+            tensor.record_stream(torch.cuda.current_stream())
+        self._next = (total + 1, step + 1), self._ahead(total + 1, step + 1)
+        return batch
+
+    def seconds(self) -> float:
+        """Time spent on batches since the last call; on GPUs that of the second stream."""
+        if self._stream is not None:
+            self._stream.synchronize()
+            self._seconds = sum(a.elapsed_time(b) for a, b in self._events) / 1000
+            self._events = []
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+    def _ahead(self, total: int, step: int) -> Batch:
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        with torch.cuda.stream(self._stream):
+            began.record()
+            batch = self._make(total, step)
+            ended.record()
+        self._events.append((began, ended))
+        return batch
+
+    def _make(self, total: int, step: int) -> Batch:
+        config = self.config
+        side, size = config.data.stage(step)
+        seed = config.seed, total, self.process
+        batch = self.source.batch(size // self.processes, side, seed)
+        alpha, share = config.optimizer.mixup, config.optimizer.mixup_share
+        generator = generator_for(self.source.device, *seed, 1)
+        if alpha and generator.initial_seed() % 10_000 < share * 10_000:
+            batch = mix(batch, alpha, generator)
+        return batch
+
+
+def _row(report: Progress) -> dict[str, str]:
+    score = report.dev_psnr_db
+    return {
+        "cycle": str(report.cycle),
+        "step": str(report.step),
+        "loss": f"{report.loss:.6f}",
+        "learning_rate": f"{report.learning_rate:.3e}",
+        "seconds_per_step": f"{report.seconds_per_step:.4f}",
+        "samples_per_second": f"{report.samples_per_second:.1f}",
+        "data_share": f"{report.data_share:.3f}",
+        "dev_psnr_db": "" if score is None else f"{score:.4f}",
+    }
+
+
+def hardware() -> str:
+    """The device of a run in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"

@@ -61,7 +61,7 @@ def test_the_damage_is_what_the_task_undoes(task):
 def test_the_reduction_is_that_of_matlab_which_training_uses(scale):
     import torch
 
-    from mirnet.train.degrade import resize
+    from mirnet.train.degradations.filters import resize
 
     target = read_image(FOLDER / f"sr-x{scale}/target/cat.png").pixels
     unit = torch.from_numpy(target / np.float32(255)).permute(2, 0, 1)[None]

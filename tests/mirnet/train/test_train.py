@@ -18,11 +18,13 @@ from mirnet.errors import InvalidRequest
 from mirnet.images.picture import Picture
 from mirnet.metrics.protocols import LUMA_CLASSIC
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.train.config import CONFIGS, Network, Pairs, load_config
+from mirnet.train.batches import Photographs, RealPairs, Source, generator_for
+from mirnet.train.config import CONFIGS, Data, Network, Pairs, load_config
 from mirnet.train.manifest import read_manifest
-from mirnet.train.photos import Patches, RealPairs
 from mirnet.train.publish import measure, pairs, publish, recompute
-from mirnet.train.run import Source, build, learning_rate, train
+from mirnet.train.run import train
+from mirnet.train.schedule import learning_rate
+from mirnet.train.start import build
 from mirnet.weights.catalogue import EMBEDDED_FOLDER, OwnScore
 from mirnet.weights.checkpoints import load_weights, save_weights
 from tests.support.paths import ROOT
@@ -138,10 +140,10 @@ def test_batches_depend_on_the_seed_alone(prepared, tmp_path):
 
 
 def test_detailed_patches_are_more_detailed(prepared):
-    patches = Patches(prepared, "train")
-
     def detail(share):
-        drawn, _ = patches.batch(64, 16, np.random.default_rng(1), share)
+        data = Data(photos=str(prepared), degradation="noise", detail=share)
+        patches = Photographs(data, "train", "cpu")
+        drawn, _ = patches.batch(64, 16, generator_for("cpu", 1))
         return drawn.diff(dim=2).abs().mean()
 
     assert detail(1.0) > 1.2 * detail(0.0)
@@ -200,8 +202,8 @@ def test_real_pairs_change_colours_together(real_pairs):
     )
     recoloured = recipe.model_copy(update={"colours": 1.0})
     for asked, levels in ((recipe, [10.0]), (recoloured, None)):
-        rng = np.random.default_rng(0)
-        degraded, target, _ = RealPairs(asked, "train").batch(20, 16, rng)
+        seeded = generator_for("cpu", 0)
+        degraded, target, _ = RealPairs(asked, "train", "cpu").batch(20, 16, seeded)
         difference = (target - degraded) * 255
         spread = difference.amax((2, 3)) - difference.amin((2, 3))  # one gain a channel
         assert spread.max() < 1e-3
@@ -314,13 +316,13 @@ def test_full_size_recipes_take_a_step_on_stand_ins(name, tmp_path, monkeypatch)
 def test_schedule_holds_the_peak(prepared, tmp_path):
     recipe = write_recipe(tmp_path / "r.toml", prepared, **{"warmup = 2": "warmup = 2\nhold = 4"})
     config = load_config(recipe)
-    assert [learning_rate(config, step) for step in range(2, 7)] == [1e-3] * 5
-    assert learning_rate(config, 8) == pytest.approx(1e-6)
+    assert [learning_rate(config.optimizer, step / 8) for step in range(2, 7)] == [1e-3] * 5
+    assert learning_rate(config.optimizer, 1.0) == pytest.approx(1e-6)
 
 
 def test_schedule_warms_up_and_ends_low(prepared, tmp_path):
     config = load_config(write_recipe(tmp_path / "r.toml", prepared))
-    rates = [learning_rate(config, step) for step in range(9)]
+    rates = [learning_rate(config.optimizer, step / 8) for step in range(9)]
     assert rates[0] == pytest.approx(5e-4)
     assert max(rates) == pytest.approx(1e-3)
     assert rates[8] == pytest.approx(1e-6)

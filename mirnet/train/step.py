@@ -1,0 +1,195 @@
+"""One optimizer step: forward, loss, backward, Adam, averaged weights; captured as a graph on GPUs.
+
+Nothing here waits for the device: losses add up in a tensor that is read when a step is reported.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from .batches import Batch
+from .config import Optimizer
+
+WARM_STEPS = 3
+"""Steps that are taken before one is captured: libraries choose and allocate during them."""
+
+
+def distance(difference: Tensor, recipe: Optimizer) -> Tensor:
+    """Mean of sqrt(d^2 + epsilon^2) (Charbonnier; MIRNet, section 4.2), or of |d| (MIRNet-v2)."""
+    if recipe.loss == "l1":
+        return difference.abs().mean()
+    return torch.sqrt(difference**2 + recipe.charbonnier_epsilon**2).mean()
+
+
+def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
+    """MixUp (Zhang et al., ICLR 2018): blend every pair with another one of the batch.
+
+    Args:
+        batch: Pairs; thumbnails stay as they are.
+        alpha: Both parameters of the Beta distribution of the weights.
+        generator: Source of randomness.
+    """
+    size, device = len(batch.target), generator.device
+    # A Beta variable is the share of one of two Gamma variables (Johnk's relation).
+    first, second = torch._standard_gamma(
+        torch.full((2, size, 1, 1, 1), alpha, device=device), generator=generator
+    )
+    weight = first / (first + second)
+    order = torch.rand(size, generator=generator, device=device).argsort()
+    degraded, target, thumbnails = batch
+    return Batch(
+        torch.lerp(degraded[order], degraded, weight),
+        torch.lerp(target[order], target, weight),
+        thumbnails,
+    )
+
+
+@torch.no_grad()
+def level_phases(last: nn.Conv2d, colours: int = 3) -> None:
+    """Give all places of a pixel-shuffle block the same answer to flat features.
+
+    The answer to flat features is the sum of a filter over its taps. What one place's sum has more
+    than the mean of all is taken off evenly over its taps: the orthogonal projection onto filters
+    that print no mesh on flat areas.
+
+    Args:
+        last: The convolution ahead of the pixel shuffle; changed in place.
+        colours: Channels after the pixel shuffle.
+    """
+    weight = last.weight
+    sums = weight.sum((2, 3)).view(colours, -1, weight.shape[1])  # (colours, places, features)
+    excess = (sums - sums.mean(1, keepdim=True)).reshape(weight.shape[0], weight.shape[1], 1, 1)
+    weight -= excess / (weight.shape[2] * weight.shape[3])
+
+
+class Stepper:
+    """Takes optimizer steps of a model and keeps the average of its weights.
+
+    Args:
+        model: A `Conditioned` network on its device, possibly wrapped for several processes.
+        network: The network inside.
+        averaged: A copy of `network` whose parameters become the exponential average.
+        recipe: How to train.
+        captured: Capture the step as a CUDA graph once the shapes of its batches are known.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        network: nn.Module,
+        averaged: nn.Module,
+        recipe: Optimizer,
+        captured: bool = False,
+    ):
+        self.model = model
+        self.network = network
+        self.recipe = recipe
+        self.parameters = list(model.parameters())
+        self.averaged = list(averaged.parameters())
+        device = self.parameters[0].device
+        self.device = device
+        self.captured = captured and device.type == "cuda"
+        rate: float | Tensor = recipe.learning_rate
+        if device.type == "cuda":
+            rate = torch.tensor(rate, device=device)  # a captured step reads it from there
+        self.optimizer = torch.optim.Adam(
+            self.parameters,
+            lr=rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+            capturable=device.type == "cuda",
+        )
+        self._loss = torch.zeros((), device=device)
+        self._losses = 0
+        self._graphs: dict[torch.Size, tuple[Callable[[], None], Batch]] = {}
+        self._warm: dict[torch.Size, int] = {}
+
+    def step(self, batch: Batch, learning_rate: float) -> None:
+        """Take one step on a batch of the model's device."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(learning_rate)
+            else:
+                group["lr"] = learning_rate
+        shape = batch.degraded.shape
+        if not self.captured:
+            self._work(batch)
+        elif shape in self._graphs:
+            replay, static = self._graphs[shape]
+            for mine, given in zip(static, batch, strict=True):
+                mine.copy_(given)
+            replay()
+        else:
+            self._warm_up(batch)
+        self._losses += 1
+        self._follow()
+
+    def load_optimizer(self, state: dict[str, Any]) -> None:
+        """Take over the moments of a saved optimizer; how it computes stays as it is here."""
+        groups = [
+            {**saved, **{key: own[key] for key in ("lr", "fused", "capturable", "foreach")}}
+            for saved, own in zip(
+                state["param_groups"], self.optimizer.state_dict()["param_groups"], strict=True
+            )
+        ]
+        self.optimizer.load_state_dict({**state, "param_groups": groups})
+
+    def mean_loss(self) -> float:
+        """Mean loss since the last call; waits for the device.
+
+        Raises:
+            FloatingPointError: The loss is not a finite number: the run has diverged.
+        """
+        mean = float(self._loss) / max(self._losses, 1)
+        self._loss.zero_()
+        self._losses = 0
+        if not mean < float("inf"):
+            raise FloatingPointError(
+                f"The loss is {mean}: the run has diverged. Go on from its last state with a lower "
+                "learning rate."
+            )
+        return mean
+
+    def _work(self, batch: Batch) -> None:
+        recipe = self.recipe
+        degraded, target, thumbnails = batch
+        degraded = degraded.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"
+        ):
+            output, exposed = (result.float() for result in self.model(degraded, thumbnails))
+        loss = distance((output.clamp(0, 1) if recipe.clamp_output else output) - target, recipe)
+        if recipe.curve_weight:
+            loss = loss + recipe.curve_weight * distance(exposed - target, recipe)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, recipe.clip_norm, foreach=True)
+        self.optimizer.step()
+        self._loss += loss.detach()
+
+    def _warm_up(self, batch: Batch) -> None:
+        """Take the first steps of a shape uncaptured on a side stream, then capture."""
+        shape = batch.degraded.shape
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            self._work(batch)
+        torch.cuda.current_stream().wait_stream(side)
+        self._warm[shape] = self._warm.get(shape, 0) + 1
+        if self._warm[shape] < WARM_STEPS:
+            return
+        static = Batch(*(tensor.clone() for tensor in batch))
+        graph = torch.cuda.CUDAGraph()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(graph):
+            self._work(static)
+        self._graphs[shape] = graph.replay, static
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Let the averaged weights follow, and level phases where the recipe says so."""
+        if self.recipe.level_phases:
+            level_phases(self.network.conv_out)  # type: ignore[arg-type]
+        torch._foreach_lerp_(self.averaged, self.parameters, 1 - self.recipe.ema)
