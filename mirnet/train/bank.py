@@ -163,6 +163,6 @@ def thumbnail(picture: Tensor) -> Tensor:
 def reduced(picture: np.ndarray, factor: int) -> np.ndarray:
     """Average squares of `factor` pixels: less noise of its own, and sharper; rounded to 8 bits."""
     height, width = (side // factor * factor for side in picture.shape[:2])
-    squares = torch.from_numpy(np.ascontiguousarray(picture[:height, :width]))
+    squares = torch.from_numpy(np.array(picture[:height, :width]))
     x = F.avg_pool2d(squares.permute(2, 0, 1)[None].float(), factor)
     return x.round().to(torch.uint8)[0].permute(1, 2, 0).numpy()

@@ -279,20 +279,21 @@ def test_train_passes_its_settings_on_and_reports(monkeypatch):
 
     calls = []
 
-    def fake(config, folder, steps, resume):
-        calls.append((config, folder, steps, resume))
-        yield training.Progress(100, 200, 0.0123, 2e-4, 0.5, None)
-        yield training.Progress(200, 200, 0.01, 1e-4, 0.5, 33.333)
+    def fake(*settings):
+        calls.append(settings)
+        yield training.Progress(100, 200, 0.0123, 2e-4, 0.5, None, 32.0, 0.25)
+        yield training.Progress(200, 200, 0.01, 1e-4, 0.5, 33.333, 32.0, 0.25)
 
     monkeypatch.setattr(training, "train", fake)
     outcome = run("train", "x.toml", "--folder", "runs/x", "--steps", "200", "--no-resume")
-    assert calls == [(Path("x.toml"), Path("runs/x"), 200, False)]
+    assert calls == [(Path("x.toml"), Path("runs/x"), 200, False, None, False)]
     assert outcome.out.splitlines() == [
-        "step 100/200 · loss 0.01230 · rate 2.00e-04 · 0.50 s/step",
-        "step 200/200 · loss 0.01000 · rate 1.00e-04 · 0.50 s/step · dev 33.33 dB",
+        "step 100/200 · loss 0.01230 · rate 2.00e-04 · 0.500 s/step · 32.0 patches/s · 25% on data",
+        "step 200/200 · loss 0.01000 · rate 1.00e-04 · 0.500 s/step · 32.0 patches/s · 25% on data"
+        " · dev 33.33 dB",
     ]
-    run("train", "x.toml")
-    assert calls[1] == (Path("x.toml"), None, None, True)
+    run("train", "x.toml", "--minutes", "9", "--continue")
+    assert calls[1] == (Path("x.toml"), None, None, True, 9, True)
 
 
 def test_train_without_a_recipe_is_one_sentence(photos):
