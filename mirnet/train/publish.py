@@ -273,7 +273,7 @@ def card_text(card: dict[str, Any]) -> str:
         for s in card["scores"]
     )
     photos = "\n".join(
-        f"| {p['package']} | {p['file'].rpartition('/')[2]} | {p['author']} | {p['licence']} "
+        f"| {p['origin']} | {p['file'].rpartition('/')[2]} | {p['author']} | {p['licence']} "
         f"| `{p['sha256'][:12]}` |"
         for p in card["photos"]
     )
@@ -317,7 +317,7 @@ PSNR (dB) / SSIM, mean over the pairs.
 
 ## Training photographs
 
-| package | file | author | licence | sha256 |
+| package or repository | file | author | licence | sha256 |
 |---|---|---|---|---|
 {photos}
 """
