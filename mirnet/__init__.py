@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .models.mirnet import MIRNet
     from .models.mirnet_v2 import MIRNetV2
-    from .restoration.job import restore
+    from .restoration.api import restore
     from .tasks import TASKS
     from .weights.checkpoints import load_weights
 
@@ -29,7 +29,7 @@ _HOMES = {
     "MIRNetV2": "models.mirnet_v2",
     "TASKS": "tasks",
     "load_weights": "weights.checkpoints",
-    "restore": "restoration.job",
+    "restore": "restoration.api",
 }
 
 

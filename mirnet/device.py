@@ -1,7 +1,13 @@
-"""Where networks run when nobody says so, and a lock that is free in a forked process."""
+"""Where networks run, and a lock that is free in a forked process."""
 
 import os
 import threading
+from typing import TYPE_CHECKING
+
+from mirnet.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import torch
 
 SETTING = "MIRNET_DEVICE"
 """Environment variable with the default device: "cpu", "cuda", "cuda:1", "mps"."""
@@ -17,6 +23,39 @@ def gpu_or_cpu() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choose_device(name: "str | torch.device | None" = None) -> "torch.device":
+    """Check or choose where to compute.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", "mps" or a `torch.device`; None for `default_device`.
+
+    Returns:
+        A device that this machine has.
+
+    Raises:
+        InvalidRequest: There is no such device here.
+    """
+    import torch
+
+    if name is None:
+        name = default_device()
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidRequest(
+            f"There is no device {str(name)[:40]!r}: choose cpu, cuda or mps."
+        ) from error
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = {"cpu": True, "cuda": gpus > 0, "mps": torch.backends.mps.is_available()}
+    missing = device.type == "cuda" and (device.index or 0) >= gpus
+    if not here.get(device.type, False) or missing:
+        have = ", ".join(kind for kind, is_here in here.items() if is_here)
+        raise InvalidRequest(
+            f"This machine cannot compute on {str(name)[:40]!r}: choose from {have}."
+        )
+    return device
 
 
 class ThreadLock:

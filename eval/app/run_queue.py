@@ -514,7 +514,7 @@ def _too_many(pairs: int, limits: Limits) -> InvalidRequest:
 def warm_up() -> None:
     """Import in the background what a first photo and a first look at a run need: seconds."""
     names = (
-        "mirnet.restoration.job",
+        "mirnet.restoration.api",
         "pandas",
         "pyarrow.parquet",
         "plotly.graph_objects",

@@ -78,7 +78,9 @@ def _restore(
 
     Where it has to be enlarged, that is done first and rounded to its depth, as mirnet does it.
     """
-    from mirnet.restoration.job import MAX_TILE_PX, MIN_TILE_PX, enlarge, restore
+    from mirnet.restoration.api import restore
+    from mirnet.restoration.enlarging import enlarge
+    from mirnet.restoration.plan import MAX_TILE_PX, MIN_TILE_PX
 
     if size != (picture.height, picture.width):
         picture = enlarge(picture, task.scale)

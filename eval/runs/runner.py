@@ -380,7 +380,7 @@ def environment() -> Environment:
     """Say where this process runs."""
     import torch
 
-    from mirnet.restoration.job import choose_device
+    from mirnet.device import choose_device
 
     root = Path(__file__).parents[2]
     commit = _git(root, "rev-parse", "HEAD")

@@ -28,7 +28,8 @@ from mirnet.weights import load as weights
 from .queue import FairQueue, QueueEntry
 
 if TYPE_CHECKING:
-    from mirnet.restoration.job import RestoreJob, RestoreResult, TileProgress
+    from mirnet.restoration.job import RestoreJob, TileProgress
+    from mirnet.restoration.result import RestoreResult
 
 MAX_BYTES = 600 * 2**20
 """How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
@@ -173,7 +174,7 @@ class RestoreRequest:
     max_pixels: int = 0
     """Most pixels accepted."""
     tiling: str = "auto"
-    """How tiles agree: a key of `mirnet.restoration.job.TILINGS`."""
+    """How tiles agree: a key of `mirnet.restoration.choices.TILINGS`."""
     engine: str = "auto"
     """What computes: a key of `mirnet.restoration.engines.ENGINES`, or "auto"."""
 
@@ -262,7 +263,7 @@ def restore_file(
     Raises:
         MIRNetError: The photo, the weights or a setting cannot be used.
     """
-    from mirnet.restoration.job import restore
+    from mirnet.restoration.api import restore
 
     restoration = restore(
         path,

@@ -26,6 +26,7 @@ from mirnet.images.formats import PICTURE_SUFFIXES, SAVE_FORMATS
 from mirnet.images.names import clean_name
 from mirnet.images.preview import PREVIEW_PX, cut_out, shrink
 from mirnet.metrics.protocols import RGB_8BIT
+from mirnet.restoration import choices
 from mirnet.tasks import TASKS, get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
@@ -51,7 +52,8 @@ from .zero_gpu import ZeroGPU, restore_by
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from mirnet.restoration.job import RestoreResult, TileProgress
+    from mirnet.restoration.job import TileProgress
+    from mirnet.restoration.result import RestoreResult
 
 Update = dict[Any, Any]
 """Which widget gets what."""
@@ -62,20 +64,10 @@ VIEWS = (("Slider", "slider"), ("Side by side", "pair"), ("100 %", "close"))
 """Ways to look at a result."""
 TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
 """Tile sizes on offer; 0 lets the library choose."""
-TILINGS = (
-    ("Automatic", "auto"),
-    ("Exactly (slower)", "exact"),
-    ("Very nearly", "fast"),
-    ("Not: each on its own", "naive"),
-)
-"""Ways in which tiles may agree, as `mirnet.restoration.job.TILINGS`."""
-ENGINES = (
-    ("Automatic", "auto"),
-    ("PyTorch, the reference", "torch"),
-    ("Winograd, the same to 1/1000", "winograd"),
-    ("Half precision, not exact", "bf16"),
-)
-"""What may compute, as `mirnet.restoration.engines.ENGINES`; float16 is left to the command line."""
+TILINGS = [(choice.label, choice.id) for choice in choices.TILINGS.values()]
+"""Ways in which tiles may agree."""
+ENGINES = [(choice.label, choice.id) for choice in choices.ENGINES.values() if choice.id != "fp16"]
+"""What may compute; float16 is for a GPU and left to the command line."""
 FORMAT_INFO = "PNG and TIFF keep every bit; JPEG and WebP are smaller, with 8 bits"
 MAX_FILES = 50
 """Most photos of one batch."""
@@ -500,7 +492,7 @@ class RestoreTab:
 
         def work() -> None:
             with self._warming:
-                importlib.import_module("mirnet.restoration.job")
+                importlib.import_module("mirnet.restoration.api")
                 importlib.import_module("mirnet.restoration.engines.winograd").compile_ahead()
 
         threading.Thread(target=work, name="warm-up", daemon=True).start()
@@ -670,7 +662,7 @@ class RestoreTab:
         idle: Update,
     ) -> Iterator[Update]:
         """Restore one photo and show it."""
-        from mirnet.restoration.job import RestoreResult
+        from mirnet.restoration.result import RestoreResult
 
         result: RestoreResult | None = None
         with contextlib.closing(photo) as events:
@@ -713,7 +705,7 @@ class RestoreTab:
         idle: Update,
     ) -> Iterator[Update]:
         """Restore several photos into one zip; those that cannot be read are named, not fatal."""
-        from mirnet.restoration.job import RestoreResult
+        from mirnet.restoration.result import RestoreResult
 
         run.rows = rows = [(clean_name(Path(path).name), "waiting", "waiting") for path in paths]
         folder = Path(tempfile.mkdtemp(prefix="mirnet-"))
@@ -928,7 +920,7 @@ class RestoreTab:
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio wants it
     ) -> Iterator[str | None]:
         """Restore one photo for a program: nothing after each tile, then the file."""
-        from mirnet.restoration.job import RestoreResult
+        from mirnet.restoration.result import RestoreResult
 
         run = Run()
         try:

@@ -25,7 +25,8 @@ from .jobs import RestoreRequest, Run, restore_file
 if TYPE_CHECKING:
     from torch import nn
 
-    from mirnet.restoration.job import RestoreResult, TileProgress
+    from mirnet.restoration.job import TileProgress
+    from mirnet.restoration.result import RestoreResult
 
 ZeroGPU = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult | MIRNetError]"]
 """Restores one file: tile events, then the result, or the error that kept it from one."""

@@ -10,29 +10,14 @@ import typer
 from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.restoration.choices import ENGINES, TILINGS
 from mirnet.tasks import TASKS, get_task
 
 from .pictures import Format, PictureJob, find_pictures, plan_jobs
 from .terminal import print_error, print_line, progress
 
-
-class Tiling(StrEnum):
-    """How tiles of a large photo agree, see `mirnet.restoration`."""
-
-    auto = "auto"
-    exact = "exact"
-    fast = "fast"
-    naive = "naive"
-
-
-class Engine(StrEnum):
-    """What computes: as `mirnet.restoration.engines.ENGINES`, which is not imported here."""
-
-    auto = "auto"
-    torch = "torch"
-    winograd = "winograd"
-    bf16 = "bf16"
-    fp16 = "fp16"
+Tiling = StrEnum("Tiling", {name: name for name in TILINGS})  # type: ignore[misc]
+Engine = StrEnum("Engine", {name: name for name in ENGINES})  # type: ignore[misc]
 
 
 def restore(
@@ -129,7 +114,7 @@ def _restore_all(
     """Restore and write pictures one by one; report failures and return how many there were."""
     import numpy as np
 
-    from mirnet.restoration.job import restore as start
+    from mirnet.restoration.api import restore as start
 
     # A wrong setting should be told once, not once a picture: try them on a single pixel.
     start(np.zeros((1, 1, 3), np.uint8), task, **settings)

@@ -96,7 +96,7 @@ class Trace:
     task: str
     """Id of the task."""
     weights_id: str
-    """As in `mirnet.restoration.job.RestoreResult`."""
+    """As in `mirnet.restoration.result.RestoreResult`."""
     architecture: str
     """"MIRNet" or "MIRNetV2"."""
     source_px: tuple[int, int]
@@ -163,9 +163,10 @@ def trace(
         WeightsUnavailable: The weights are unknown or not on this machine.
         CheckpointRejected: The weights fit no network of ours or make no numbers.
     """
+    from mirnet.device import choose_device
     from mirnet.models.mirnet import MIRNet
     from mirnet.models.mirnet_v2 import MIRNetV2
-    from mirnet.restoration.job import choose_device, restore
+    from mirnet.restoration.api import restore
 
     scale = get_task(task).scale
     if image is None:
@@ -221,7 +222,7 @@ def trace(
 
 def automatic_px(model: "MIRNet | MIRNetV2") -> int:
     """Longest side that a network looks at in seconds: `MAX_PX` or `MAX_PX_PAPER`."""
-    from mirnet.restoration.job import choose_device
+    from mirnet.device import choose_device
 
     return MAX_PX if model.unshuffle > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class Share:
-    """What one restoration has had of the lock."""
+    """Compute time that one restoration or evaluation has used, for fair scheduling."""
 
     end: float = 0.0
-    """Where its next turn stands in virtual time, at the earliest."""
+    """Earliest place of its next turn in virtual time, in seconds of the lock."""
 
 
 class FairLock:
@@ -37,14 +37,18 @@ class FairLock:
             os.register_at_fork(after_in_child=self._open)
 
     def _open(self) -> None:
-        """Be held by nobody, and waited for by nobody."""
+        """Reset the lock: nobody holds it and nobody waits."""
         self._guard = threading.Lock()
         self._held = False
         self._waiting: list[tuple[float, int, threading.Lock]] = []
 
     @contextmanager
     def of(self, share: Share) -> Iterator[None]:
-        """Hold the lock for one turn, and put its time down to a share."""
+        """Hold the lock for one turn and add its duration to a share.
+
+        Args:
+            share: Of whoever wants to compute; the smallest one that waits is next.
+        """
         start = self._acquire(share.end)
         began = time.perf_counter()
         try:
@@ -89,3 +93,7 @@ class FairLock:
             following = min(self._waiting, key=lambda place: place[:2])
             self._waiting.remove(following)
             following[2].release()
+
+
+COMPUTE_LOCK = FairLock()
+"""Held while a network runs, one pass at a time, so that several restorations take turns."""

@@ -1,116 +1,106 @@
-"""How a large picture is cut into overlapping tiles and blended together again.
+"""Tiles restored on their own and blended with their neighbours, and the whole photo as one tile.
 
-Pure arithmetic on sizes: no pixels, no network. Along each axis the tiles are equally long, start
-on the network's grid and overlap their neighbours; in an overlap one tile fades out along a raised
-cosine while the next fades in. MIRNet pools over its whole input, so tiles differ slightly from the
-whole picture everywhere, not only at seams; this plan hides the seams and does not undo that.
+Networks that pool over their whole input make every tile slightly different from the whole picture,
+not only at seams. Blending hides the seams and does not undo that; see `exact_tiles`.
 """
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from mirnet.images.picture import Picture, quantize, to_unit
 
-@dataclass(frozen=True)
-class Span:
-    """One tile's extent along one axis, in pixels."""
-
-    start: int
-    """First pixel; divides by the network's multiple."""
-    stop: int
-    """One past the last pixel."""
-    fade_in_stop: int
-    """Where the previous tile ends: the fade in runs from `start` to here; `start` if first."""
-    fade_out_start: int
-    """Where the next tile begins: the fade out runs from here to `stop`; `stop` if last."""
-
-    @property
-    def length(self) -> int:
-        """Pixels along this axis."""
-        return self.stop - self.start
-
-    @property
-    def pixels(self) -> slice:
-        """For indexing an array along this axis."""
-        return slice(self.start, self.stop)
+from .geometry import BlendSpan, BlendTile
+from .plan import RestorePlan
+from .runner import TileRunner
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One rectangle of a plan."""
+class Step(NamedTuple):
+    """One tile restored, and what is still to be done."""
 
-    row: int
-    """Which row of tiles, from 0."""
-    column: int
-    """Which column of tiles, from 0."""
-    rows: Span
-    """Vertical extent."""
-    columns: Span
-    """Horizontal extent."""
+    area: int
+    """Pixels that the network saw, halo included."""
+    left: list[int]
+    """The same for each step still to come, as far as known; empty after the last one."""
 
 
-def plan(height: int, width: int, tile_px: int, overlap_px: int, multiple: int) -> list[Tile]:
-    """Cover a picture with tiles.
+class TilingReport(NamedTuple):
+    """How a photo was put together from tiles."""
 
-    A side no longer than a tile is not cut. A longer one is cut into the fewest tiles that fit, all
-    of them about equally long, so there is never a tiny one at the end. Tiles start on the
-    network's grid, so that its strided layers see the same phase as in the whole picture, and only
-    the last tile of a row or column may need the network's own padding.
+    tiles: int
+    """Number of tiles; 0 where the network did not run."""
+    tile_px: int
+    """Longest side that a tile could have."""
+    overlap_px: int
+    """Shortest overlap of naive neighbours; width of the halo of exact and fast tiles."""
+    passes: int
+    """Number of times that each tile went through the network, views not counted."""
+    agreement_db: float | None = None
+    """Estimated PSNR between exact tiles and the whole photo in one go; else None."""
+
+
+class BlendedTiles:
+    """Restores every tile of a plan on its own; iterate for one `Step` per tile.
+
+    Only a band of rows is ever held as floats.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
-        tile_px: Longest side of a tile; rounded down to the grid, but to at least two steps of it.
-        overlap_px: Shortest overlap of neighbours; rounded up to the grid, and to at most half a
-            tile.
-        multiple: Step of the grid (`model.multiple`).
-
-    Returns:
-        Tiles in reading order: row by row, left to right.
-
-    Raises:
-        ValueError: A size is below one, or the overlap is negative.
+        before: The photo, at the size of the result.
+        plan: Its tiles overlap; there may be just one.
+        runner: Restores a tile.
     """
-    if min(height, width, tile_px, multiple) < 1 or overlap_px < 0:
-        raise ValueError(
-            f"impossible plan: {height} x {width}, tile {tile_px}, overlap {overlap_px}, "
-            f"multiple {multiple}"
-        )
-    rows = _cut(height, tile_px, overlap_px, multiple)
-    columns = _cut(width, tile_px, overlap_px, multiple)
-    return [
-        Tile(i, j, row, column) for i, row in enumerate(rows) for j, column in enumerate(columns)
-    ]
+
+    def __init__(self, before: Picture, plan: RestorePlan, runner: TileRunner):
+        self._before, self._plan, self._runner = before, plan, runner
+        self.picture: Picture | None = None
+        """The result, from the last step on."""
+        self.report = TilingReport(len(plan.tiles), plan.tile_px, plan.overlap_px, passes=1)
+        """How the photo was cut."""
+
+    def __iter__(self) -> Iterator[Step]:
+        """Restore tile after tile.
+
+        Raises:
+            Cancelled: See `TileRunner.restore`.
+            CheckpointRejected: See `TileRunner.restore`.
+            InvalidRequest: See `TileRunner.restore`.
+        """
+        before, width, left = self._before.pixels, self._before.width, list(self._plan.areas)
+        self._runner.prepare(before, whole=len(self._plan.tiles) == 1)
+        pixels = np.empty_like(before)
+        faded_out = np.empty((0, width, 3), np.float32)  # of the row of tiles above
+        for _, row in itertools.groupby(self._plan.tiles, key=lambda tile: tile.row):
+            tiles = list(row)
+            rows = tiles[0].rows
+            band = np.zeros((rows.length, width, 3), np.float32)
+            band[: len(faded_out)] = faded_out
+            complete = rows.fade_out_start - rows.start
+            for tile in tiles:
+                unit = to_unit(before[tile.rows.pixels, tile.columns.pixels])
+                restored = self._runner.restore(unit, self._plan.views)
+                band[:, tile.columns.pixels] += blend_window(tile)[..., None] * restored
+                if tile is tiles[-1]:
+                    pixels[rows.start : rows.fade_out_start] = to_pixels(
+                        band[:complete], pixels.dtype, self._before.grey
+                    )
+                    faded_out = band[complete:]
+                area = left.pop(0)
+                if not left:
+                    self.picture = self._before.with_pixels(pixels)
+                yield Step(area, list(left))
 
 
-def _cut(length: int, tile_px: int, overlap_px: int, multiple: int) -> list[Span]:
-    """Cut one side; works in steps of the grid until the end."""
-    longest = max(tile_px // multiple, 2)
-    if length <= max(tile_px, longest * multiple):
-        return [Span(0, length, 0, length)]
-    total = -(-length // multiple)
-    overlap = min(-(-overlap_px // multiple), longest // 2)
-    count = -(-(total - overlap) // (longest - overlap))
-    size = -(-(total + (count - 1) * overlap) // count)
-    starts = [i * (total - size) // (count - 1) * multiple for i in range(count)]
-    stops = [min(start + size * multiple, length) for start in starts]
-    return [
-        Span(start, stop, fade_in_stop, fade_out_start)
-        for start, stop, fade_in_stop, fade_out_start in zip(
-            starts, stops, [0, *stops[:-1]], [*starts[1:], length], strict=True
-        )
-    ]
-
-
-def blend_window(tile: Tile) -> np.ndarray:
+def blend_window(tile: BlendTile) -> np.ndarray:
     """Weights with which a tile's pixels enter the result.
 
-    Over all tiles of a plan they sum to one at every pixel. Along an axis a tile's weight is its
+    Over all tiles of a grid they sum to one at every pixel. Along an axis a tile's weight is its
     own fade in minus that of the next tile; those differences telescope, and they are never
     negative because a later fade lies behind an earlier one.
 
     Args:
-        tile: One tile of a plan.
+        tile: One tile of `blend_tiles`.
 
     Returns:
         (tile height, tile width) float32 in [0, 1].
@@ -118,7 +108,7 @@ def blend_window(tile: Tile) -> np.ndarray:
     return np.outer(_fade(tile.rows), _fade(tile.columns)).astype(np.float32)
 
 
-def _fade(span: Span) -> np.ndarray:
+def _fade(span: BlendSpan) -> np.ndarray:
     centres = np.arange(span.start, span.stop) + 0.5
     fade_in = _raised_cosine(centres, span.start, span.fade_in_stop)
     return fade_in - _raised_cosine(centres, span.fade_out_start, span.stop)
@@ -130,3 +120,20 @@ def _raised_cosine(positions: np.ndarray, start: int, stop: int) -> np.ndarray:
         return (positions >= start).astype(np.float64)
     progress = np.clip((positions - start) / (stop - start), 0, 1)
     return 0.5 - 0.5 * np.cos(np.pi * progress)
+
+
+def to_pixels(restored: np.ndarray, dtype: np.dtype, grey: bool) -> np.ndarray:
+    """Clamp and round what a network made.
+
+    Args:
+        restored: (H, W, 3) float32, not clamped.
+        dtype: Type of the result: uint8, uint16 or float32.
+        grey: Replace the three channels by their mean, as for a photo with one channel.
+
+    Returns:
+        (H, W, 3) of that type.
+    """
+    unit = np.clip(restored, 0, 1)
+    if grey:
+        unit[:] = unit.mean(axis=2, keepdims=True)
+    return quantize(unit, dtype)

@@ -22,7 +22,7 @@ from mirnet.files import replacing, write_file
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
 from mirnet.metrics.protocols import LUMA_CLASSIC, RGB_8BIT
-from mirnet.restoration.job import restore
+from mirnet.restoration.api import restore
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights

@@ -91,7 +91,7 @@ def run(weights: Sequence[str], megapixels: Sequence[float], tiling: str) -> Ite
 
 def measure(weights: str, megapixels: float, tiling: str) -> Needed:
     """Restore one photo in this process; call it in a fresh one."""
-    from mirnet.restoration.job import restore
+    from mirnet.restoration.api import restore
     from tests.bench.photos import photo
     from tests.bench.speed import network
 

@@ -12,8 +12,8 @@ import torch
 from mirnet.app.jobs import RestoreRequest, Run, restore_file
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
+from mirnet.restoration.api import restore
 from mirnet.restoration.engines import available
-from mirnet.restoration.job import restore
 from mirnet.weights.load import load
 
 SIDES = (4, 3)

@@ -25,7 +25,7 @@ from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration.engines import ENGINES, available
 from mirnet.restoration.engines.auto import processor
-from mirnet.restoration.job import laid_out
+from mirnet.restoration.runner import laid_out
 from tests.bench.memory import Peak
 
 ARCHITECTURES = ("v1", "v2", "denoise-compact", "lowlight-compact")

@@ -14,7 +14,7 @@ from mirnet import memory as free_memory
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.models import reference as literal
 from mirnet.models.complexity import multiply_adds
-from mirnet.restoration.job import TILE_MEMORY_BYTES, automatic_tile_px
+from mirnet.restoration.plan import TILE_MEMORY_BYTES, automatic_tile_px
 from mirnet.weights.load import load
 from tests.bench import memory, photos, run, speed
 from tests.bench.__main__ import app
@@ -147,10 +147,11 @@ def test_the_app_and_the_library_are_compared():
 
 def test_little_free_memory_makes_smaller_tiles(tmp_path, monkeypatch):
     model = load("denoise-compact").model
-    usual = automatic_tile_px(model)
-    assert automatic_tile_px(model, 100 * TILE_MEMORY_BYTES) == usual
-    little = automatic_tile_px(model, TILE_MEMORY_BYTES // 2)
-    assert 32 < little < usual and automatic_tile_px(model, 0) == 32
+    needed = model.bytes_per_pixel
+    usual = automatic_tile_px(needed)
+    assert automatic_tile_px(needed, 100 * TILE_MEMORY_BYTES) == usual
+    little = automatic_tile_px(needed, TILE_MEMORY_BYTES // 2)
+    assert 32 < little < usual and automatic_tile_px(needed, 0) == 32
     monkeypatch.setattr(free_memory, "CGROUP", tmp_path)
     machine = free_memory.available_bytes(torch.device("cpu"))
     assert machine is not None and machine > 10**8

@@ -164,7 +164,7 @@ def clock_jump_restoring(place: Place) -> str:
 
 _LIMITED = """
 import resource, sys
-import mirnet.restoration.job, mirnet.cli.main, psutil
+import mirnet.restoration.api, mirnet.cli.main, psutil
 import torch
 torch.ones(1000, 1000) @ torch.ones(1000, 1000)
 limit = psutil.Process().memory_info().vms + int(sys.argv[1]) * 2**20

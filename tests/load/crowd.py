@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mirnet.images.decode import read_image
-from mirnet.restoration.job import restore
+from mirnet.restoration.api import restore
 from tests.load.marks import as_file, marked, number_in
 from tests.load.served import Served
 from tests.load.visitor import Job, Page, Visitor, connections

@@ -8,7 +8,7 @@ from torch import nn
 
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.restoration.job import restore
+from mirnet.restoration.api import restore
 
 NETWORKS = {
     "v1": (MIRNet, {"groups": 1, "blocks": 2}),

@@ -237,7 +237,7 @@ def test_lime_divides_a_flat_picture_by_its_largest_channel():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_bicubic_is_mirnets_own_and_sharper_methods_beat_it(scale):
-    from mirnet.restoration.job import enlarge
+    from mirnet.restoration.enlarging import enlarge
 
     task = f"sr-x{scale}"
     small, target = mini(task)
@@ -345,10 +345,10 @@ def test_what_is_recorded_of_a_network():
 
 
 def test_above_the_limit_a_picture_is_cut_into_tiles(monkeypatch):
-    from mirnet.restoration import job as module
+    from mirnet.restoration import plan
 
-    monkeypatch.setattr(module, "automatic_tile_px", lambda model, available: 64)
-    monkeypatch.setattr(module, "fits_whole", lambda *size_and_memory: False)
+    monkeypatch.setattr(plan, "automatic_tile_px", lambda bytes_per_pixel, free_bytes: 64)
+    monkeypatch.setattr(plan, "WHOLE_MEMORY_BYTES", 0)
     picture = crop(mini("denoise")[0], 100)
     whole = run("denoise-compact", "denoise", picture, whole_megapixels=0.01)
     cut = run("denoise-compact", "denoise", picture, whole_megapixels=0.009)

@@ -278,7 +278,7 @@ def test_endpoint_reads_no_file_of_the_server(server, meta):
 
 
 def test_a_cancelled_call_lets_go_of_the_network(server, tmp_path):
-    from mirnet.restoration.job import COMPUTE_LOCK
+    from mirnet.restoration.compute_lock import COMPUTE_LOCK
 
     path = tmp_path / "large.png"
     Image.new("RGB", (2400, 2000), "grey").save(path)

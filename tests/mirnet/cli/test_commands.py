@@ -20,7 +20,7 @@ from mirnet.cli.main import app
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.restoration.job import restore
+from mirnet.restoration.api import restore
 from mirnet.weights.checkpoints import save_weights
 from tests.support.paths import ROOT
 

@@ -15,13 +15,14 @@ from torch.nn.functional import leaky_relu
 from mirnet import memory as free_memory
 from mirnet.app import restore_tab as ui
 from mirnet.cli import restore as cli
-from mirnet.errors import InvalidRequest
+from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.models import blocks as layers
 from mirnet.models.global_pooling import Survey
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.restoration import engines
-from mirnet.restoration.compute_lock import Share
+from mirnet.restoration import choices, engines
+from mirnet.restoration.api import restore
+from mirnet.restoration.compute_lock import COMPUTE_LOCK, Share
 from mirnet.restoration.engines import (
     AUTO,
     ENGINES,
@@ -33,8 +34,7 @@ from mirnet.restoration.engines import (
     transforms,
     winograd,
 )
-from mirnet.restoration.job import COMPUTE_LOCK, Cancelled, restore
-from mirnet.restoration.job import _free_bytes as free_bytes
+from mirnet.restoration.network import NamedNetwork
 from mirnet.weights.load import load
 from tests.support.tiled_networks import photo, psnr_db, whole
 
@@ -354,9 +354,9 @@ def test_tiles_leave_room_for_the_weights_of_an_engine(monkeypatch):
     for name in ("torch", "winograd"):
         free = 10**9 + ENGINES[name].extra_bytes(model)
         monkeypatch.setattr(free_memory, "available_bytes", lambda device, free=free: free)
-        assert free_bytes(name, model, CPU) == 10**9
+        assert NamedNetwork(model, "x", None).free_bytes(name, CPU) == 10**9
         monkeypatch.setattr(free_memory, "available_bytes", lambda device: 5)
-        assert free_bytes(name, model, CPU) == (5 if name == "torch" else 0)
+        assert NamedNetwork(model, "x", None).free_bytes(name, CPU) == (5 if name == "torch" else 0)
 
 
 # ---------------------------------------------------------------- choosing
@@ -428,6 +428,7 @@ def test_exact_tiles_want_an_exact_engine():
 
 def test_the_command_line_and_the_page_offer_the_engines():
     assert [engine.value for engine in cli.Engine] == [AUTO, *ENGINES]
+    assert list(choices.ENGINES) == [AUTO, *ENGINES]
     assert {value for _, value in ui.ENGINES} == {AUTO, *ENGINES} - {"fp16"}
 
 

@@ -5,7 +5,6 @@ import itertools
 import math
 import os
 import re
-import sys
 import threading
 from pathlib import Path
 
@@ -18,15 +17,18 @@ from torch import nn
 
 from mirnet.app import restore_tab as ui
 from mirnet.cli import restore as cli
-from mirnet.errors import InvalidRequest
+from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_unit
 from mirnet.models import global_pooling as pooling
 from mirnet.models.base import pad_to_multiple
 from mirnet.models.global_pooling import WHOLE, Survey, merge_all
-from mirnet.restoration import exact_tiles as seamless
-from mirnet.restoration.exact_tiles import PaddedPicture, cut, spread_windows
-from mirnet.restoration.job import TILINGS, Cancelled, restore
+from mirnet.restoration import padding
+from mirnet.restoration.api import restore
+from mirnet.restoration.choices import TILINGS
+from mirnet.restoration.exact_tiles import AgreeingTiles
+from mirnet.restoration.geometry import halo_spans
+from mirnet.restoration.padding import PaddedPicture, spread_windows
 from mirnet.weights.catalogue import load_catalogue
 from mirnet.weights.load import load
 from tests.support.tiled_networks import NETWORKS, network, photo, psnr_db, result, whole
@@ -87,11 +89,10 @@ def test_tiles_find_the_statistics_of_the_whole_picture(name):
         survey = Survey()
         output = model.restore_padded(picture.tile(*everything), condition, survey)
         answers, found = survey.answers, []
-        for row in cut(picture.height, 160, 56, step):
-            for column in cut(picture.width, 160, 56, step):
-                height = row.seen_stop - row.seen_start
+        for row in halo_spans(picture.height, 160, 56, step):
+            for column in halo_spans(picture.width, 160, 56, step):
                 region = row.inside, column.inside
-                tile = Survey(lambda number, _: answers[number], region, height)
+                tile = Survey(lambda number, _: answers[number], region, row.seen_length)
                 part = model.restore_padded(picture.tile(row.seen, column.seen), condition, tile)
                 found.append(tile.statistics())
                 here = output[..., row.start : row.stop, column.start : column.stop]
@@ -108,25 +109,6 @@ def test_tiles_find_the_statistics_of_the_whole_picture(name):
 # ---------------------------------------------------------------- plans
 
 
-@settings(deadline=None)
-@given(
-    st.integers(1, 300), st.integers(32, 400), st.integers(0, 120), st.sampled_from([4, 8, 12, 16])
-)
-def test_tiles_partition_a_side_on_the_grid(steps, tile_px, halo_px, multiple):
-    length = steps * multiple
-    cuts = cut(length, tile_px, halo_px, multiple)
-    assert [c.start for c in cuts] == [0, *(c.stop for c in cuts[:-1])] and cuts[-1].stop == length
-    for c in cuts:
-        assert c.start % multiple == c.stop % multiple == c.seen_start % multiple == 0
-        assert c.start - c.seen_start >= min(halo_px, c.start)
-        assert c.seen_stop - c.stop >= min(halo_px, length - c.stop)
-        halos = 2 * -(-halo_px // multiple) * multiple
-        longest = halos + max(tile_px - halos, tile_px // 4, multiple)
-        assert c.seen_stop - c.seen_start <= longest
-    if length <= tile_px:
-        assert len(cuts) == 1
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (5, 40), (33, 17), (64, 48)])
 @pytest.mark.parametrize(("multiple", "margin"), [(4, 0), (8, 16), (12, 24)])
 def test_a_padded_picture_is_what_the_network_makes_of_it(size, multiple, margin):
@@ -136,8 +118,8 @@ def test_a_padded_picture_is_what_the_network_makes_of_it(size, multiple, margin
     picture = PaddedPicture(pixels, multiple, margin)
     assert (picture.height, picture.width) == expected.shape[2:]
     assert torch.equal(picture.tile(slice(None), slice(None)), expected)
-    for row in cut(picture.height, 32, 8, multiple):
-        for column in cut(picture.width, 32, 8, multiple):
+    for row in halo_spans(picture.height, 32, 8, multiple):
+        for column in halo_spans(picture.width, 32, 8, multiple):
             tile = picture.tile(row.seen, column.seen)
             assert torch.equal(tile, expected[..., row.seen, column.seen])
             place, inside = picture.on_picture(row, column)
@@ -155,7 +137,7 @@ def test_windows_lie_on_the_grid_of_the_picture(high, wide, multiple, most_pixel
         assert y % multiple == x % multiple == 0
         assert 0 <= y <= height - windows.height and 0 <= x <= width - windows.width
     pixels = len(windows.starts) * windows.height * windows.width
-    assert len(windows.starts) <= seamless.MIN_WINDOWS or pixels <= most_pixels
+    assert len(windows.starts) <= padding.MIN_WINDOWS or pixels <= most_pixels
     for side, region in zip((windows.height, windows.width), windows.region, strict=True):
         assert 0 <= region.start < region.stop <= side
 
@@ -247,7 +229,7 @@ def test_automatic_choice_weighs_what_halos_cost(tile_px, settings, chosen):
 
 @pytest.mark.parametrize(("name", "chosen"), [("v2-unshuffle2", "fast"), ("v2", "exact")])
 def test_a_network_made_for_speed_restores_a_large_photo_once(name, chosen, monkeypatch):
-    monkeypatch.setattr("mirnet.restoration.job.MAX_WAIT_PIXELS", 300 * 400 - 1)
+    monkeypatch.setattr("mirnet.restoration.plan.MAX_EXACT_PIXELS", 300 * 400 - 1)
     made = restore(photo(300, 400), weights=network(name), tile_px=224).result()
     assert made.tiling == chosen
 
@@ -323,9 +305,8 @@ def test_one_network_restores_two_pictures_at_once():
 
 
 def test_the_examples_in_the_documentation_are_true():
-    for module in (pooling, seamless):
-        outcome = doctest.testmod(sys.modules[module.__name__])
-        assert outcome.attempted and not outcome.failed
+    outcome = doctest.testmod(pooling)
+    assert outcome.attempted and not outcome.failed
 
 
 # ---------------------------------------------------------------- the table of docs/speed.md
@@ -337,7 +318,7 @@ def passes_db(pixels, model, tile_px, expected) -> tuple[int, list[float]]:
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     with torch.inference_mode():
         condition = model.condition(image)
-        work = seamless.SeamlessTiles(
+        work = AgreeingTiles(
             lambda tiles, pools: model.restore_padded(tiles, condition, pools),
             PaddedPicture(pixels, step, margin),
             step,

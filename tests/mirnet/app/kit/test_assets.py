@@ -4,6 +4,7 @@ import re
 
 import pytest
 from jinja2 import UndefinedError
+
 from mirnet.app.kit.assets import ASSETS, Templates, page_head, script, style_sheets
 
 

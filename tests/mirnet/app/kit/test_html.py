@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from markupsafe import Markup
+
 from mirnet.app.kit import html
 
 EVIL = '<img src=x onerror=alert(1)>"'

@@ -1,0 +1,115 @@
+"""The public function `mirnet.restore`: checks what is asked, reads the photo, plans the work."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from mirnet.device import choose_device
+from mirnet.errors import InvalidRequest
+from mirnet.images.decode import read_image
+from mirnet.images.limits import MAX_PIXELS
+from mirnet.images.picture import Picture
+from mirnet.tasks import get_task
+from mirnet.weights.load import LoadedWeights
+
+from . import engines
+from .choices import TILINGS
+from .enlarging import enlarge
+from .job import RestoreJob
+from .network import find_network
+from .plan import VIEWS, PlanSettings, make_plan
+from .result import check_strength
+from .runner import TileRunner
+
+
+def restore(
+    image: "str | Path | bytes | Image.Image | np.ndarray | Picture",
+    task: str = "denoise",
+    *,
+    weights: "str | Path | LoadedWeights | nn.Module | None" = None,
+    strength: float = 1.0,
+    ensemble: bool = False,
+    tile_px: int | None = None,
+    overlap_px: int | None = None,
+    same_size: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    device: "str | torch.device | None" = None,
+    tiling: str = "auto",
+    engine: str = "auto",
+) -> RestoreJob:
+    """Start restoring a photo of any size from 1x1 up.
+
+    - Settings are checked, the photo is read and the weights are loaded here; the network runs
+      while the returned `RestoreJob` is iterated.
+    - The network sees sRGB values in [0, 1] as (1, 3, h, w) float32. Each side is padded to the
+      network's multiple by reflection and cropped back; the output is clamped to [0, 1] and rounded
+      to the depth of the source.
+    - The result has the source's size and depth (uint8, uint16, or float32 for arrays of floats).
+      Alpha, colour profile and EXIF pass by the network; a grey photo stays grey (mean of the three
+      channels).
+    - For super-resolution the photo is first enlarged by `enlarge`: the networks keep the size.
+
+    Args:
+        image: What `read_image` takes: path, bytes, Pillow image, array, `Picture`.
+        task: Id of a task (`mirnet.TASKS`).
+        weights: None for the task's own; an id of the catalogue; a path of a weights file or folder
+            (do not let strangers choose a string here: pass what `weights.load` returns); a network
+            as an `nn.Module` that maps (B, 3, H, W) to the same shape.
+        strength: 0 returns the input bit for bit, 1 the network's result, between them a blend.
+        ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
+        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB, or in half
+            of the memory that is free where that is less.
+        overlap_px: Shortest overlap of naive neighbours, which are then chosen unless `tiling` says
+            otherwise; None for an eighth of a tile, at most 32.
+        same_size: The photo already has its target size: do not enlarge it for super-resolution.
+        max_pixels: Most pixels accepted, in the photo and in the result.
+        device: "cpu", "cuda", "cuda:1", "mps"; None for $MIRNET_DEVICE, or else CUDA where there is
+            a GPU, else the CPU.
+        tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
+            that is no `RestorationNetwork` knows only "naive".
+        engine: What computes: a key of `ENGINES` in `mirnet.restoration.choices`, "auto" being the
+            quickest one with float32, timed once on a machine. Where it fails, "torch" takes its
+            place, and `RestoreResult.engine_note` says why.
+
+    Returns:
+        An iterator of `TileProgress` with `.result()` and `.cancel()`.
+
+    Raises:
+        ImageRejected: The photo cannot be read or it, or its result, is too large.
+        InvalidRequest: A setting is outside its range, or the weights are for another task.
+        WeightsUnavailable: The weights are unknown or not on this machine.
+        CheckpointRejected: The weights file fits no network of ours.
+
+    >>> photo = np.full((30, 40, 3), 128, np.uint8)
+    >>> restore(photo).result().picture.pixels.shape
+    (30, 40, 3)
+    """
+    chosen = get_task(task)
+    check_strength(strength)
+    if tiling not in TILINGS:
+        raise InvalidRequest(
+            f"There is no tiling {str(tiling)[:40]!r}: choose from {', '.join(TILINGS)}."
+        )
+    if tiling == "auto" and overlap_px is not None:
+        tiling = "naive"
+    place = choose_device(device)
+    engines.check_choice(engine, place)
+    exact_engine = engines.is_exact(engine)
+    if tiling == "exact" and not exact_engine:
+        raise InvalidRequest(
+            f"Tiles cannot agree exactly with the engine {engine!r}, which rounds more: choose the "
+            'tiling "fast", or the engine "auto".'
+        )
+    network = find_network(weights, chosen)
+    picture = read_image(image, max_pixels=max_pixels)
+    if chosen.scale > 1 and not same_size:
+        picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
+    free = network.free_bytes(engine, place) if tile_px is None else None
+    views = VIEWS if ensemble else 1
+    settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free)
+    plan = make_plan(picture.height, picture.width, network.traits, settings)
+    runner = TileRunner(network.model, engine, place)
+    return RestoreJob(picture, chosen, network, plan, runner, float(strength))

@@ -1,0 +1,70 @@
+"""What a person may choose about a restoration: one list for the library, the page and the CLI.
+
+Importable without torch, so that `--help` and the page start at once.
+"""
+
+from typing import NamedTuple
+
+
+class Choice(NamedTuple):
+    """One option."""
+
+    id: str
+    """Value in Python, in flags and in links."""
+    label: str
+    """Name on the page, short."""
+    help: str
+    """What it does, in a line of documentation."""
+
+
+TILINGS: dict[str, Choice] = {
+    choice.id: choice
+    for choice in (
+        Choice(
+            "auto",
+            "Automatic",
+            "exact where it takes at most 3.5 times as long as naive, for networks behind a "
+            "pixel-unshuffle only up to 2 megapixels; else fast, else naive",
+        ),
+        Choice(
+            "exact",
+            "Exactly (slower)",
+            "as if the whole photo had gone through the network at once, to 80 dB or better",
+        ),
+        Choice(
+            "fast",
+            "Very nearly",
+            "very nearly so, in one pass: the whole photo is judged from a sample",
+        ),
+        Choice(
+            "naive",
+            "Not: each on its own",
+            "every tile on its own, neighbours blended: its colours and strength may vary",
+        ),
+    )
+}
+"""How the tiles of a large photo agree."""
+
+ENGINES: dict[str, Choice] = {
+    choice.id: choice
+    for choice in (
+        Choice("auto", "Automatic", "the quickest exact engine, timed once on each machine"),
+        Choice("torch", "PyTorch, the reference", "PyTorch, float32: the reference"),
+        Choice(
+            "winograd",
+            "Winograd, the same to 1/1000",
+            "PyTorch, float32, channels last; wide 3x3 convolutions by Winograd's method",
+        ),
+        Choice(
+            "bf16",
+            "Half precision, not exact",
+            "PyTorch, bfloat16 inside the network: quicker, not exact",
+        ),
+        Choice(
+            "fp16",
+            "Half precision on a GPU, not exact",
+            "PyTorch, float16 inside the network, on a GPU: quicker, not exact",
+        ),
+    )
+}
+"""What computes the network; `mirnet.restoration.engines` implements all but "auto"."""

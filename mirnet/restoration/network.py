@@ -1,0 +1,77 @@
+"""The network that a caller names, and what a plan has to know of it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from mirnet import memory
+from mirnet.errors import InvalidRequest
+from mirnet.models.base import ForeignNetwork, RestorationNetwork
+from mirnet.tasks import Task
+from mirnet.weights.load import LoadedWeights
+from mirnet.weights.load import load as load_by_name
+
+from . import engines
+from .plan import NetworkTraits
+
+
+class NamedNetwork(NamedTuple):
+    """A network and where it came from."""
+
+    model: RestorationNetwork
+    """The network itself."""
+    id: str
+    """Id in the catalogue, the file's name, or the class of a network given as a module."""
+    sha256: str | None
+    """Hash of the weights file; None for a network given as a module."""
+
+    @property
+    def traits(self) -> NetworkTraits:
+        """What a plan depends on."""
+        model = self.model
+        return NetworkTraits(
+            model.multiple, model.unshuffle, model.bytes_per_pixel, model.pools_from_outside
+        )
+
+    def free_bytes(self, engine: str, device: torch.device) -> int | None:
+        """Memory that is left for tiles where an engine has its weights; None if unknown."""
+        available = memory.available_bytes(device)
+        if available is None:
+            return None
+        return max(available - engines.extra_bytes(engine, self.model, device), 0)
+
+
+def find_network(
+    weights: "str | Path | LoadedWeights | nn.Module | None", task: Task
+) -> NamedNetwork:
+    """Load what a caller named and check that it is for this task.
+
+    Args:
+        weights: See `mirnet.restore`.
+        task: The task.
+
+    Raises:
+        InvalidRequest: The weights are for another task, or of no kind that can be used.
+        WeightsUnavailable: The weights are unknown or not on this machine.
+        CheckpointRejected: The weights file fits no network of ours.
+    """
+    if isinstance(weights, nn.Module):
+        model = weights if isinstance(weights, RestorationNetwork) else ForeignNetwork(weights)
+        return NamedNetwork(model, f"{model.architecture} module", None)
+    if weights is None:
+        weights = load_by_name(task.default_weights)
+    elif isinstance(weights, (str, Path)):
+        weights = load_by_name(weights, allow_paths=True)
+    elif not isinstance(weights, LoadedWeights):
+        raise InvalidRequest(
+            f"Weights cannot be a {type(weights).__name__}: give an id, a path or an nn.Module."
+        )
+    meant = weights.entry.task if weights.entry else ""
+    if meant not in ("", task.id):
+        raise InvalidRequest(
+            f"The weights {weights.id!r} are for the task {meant}, not {task.id}: choose that task "
+            f"or other weights."
+        )
+    return NamedNetwork(weights.model, weights.id, weights.sha256)

@@ -1,0 +1,124 @@
+"""A photo as a network pads it, cut into tiles and sampled, without a padded copy of it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from mirnet.images.picture import to_unit
+from mirnet.models.base import padding_mode
+
+from .geometry import HaloSpan
+from .runner import to_tensor
+
+WINDOW_PX, SURROUND_PX = 64, 16
+"""Sides of a window of the sample: the square that is pooled over, and what is seen around it."""
+MIN_WINDOWS, SAMPLED_SHARE = 12, 0.06
+"""Size of the sample: number of windows, share of the picture."""
+
+
+class PaddedPicture:
+    """A picture as a network pads it, of which only tiles are ever held as floats.
+
+    Args:
+        pixels: (H, W, 3) of any depth.
+        multiple: See `RestorationNetwork.multiple`.
+        margin: See `RestorationNetwork.margin`.
+    """
+
+    def __init__(self, pixels: np.ndarray, multiple: int, margin: int):
+        self._pixels = pixels
+        self._rows, self._columns = (
+            _padded_positions(side, multiple, margin) for side in pixels.shape[:2]
+        )
+        self.margin = margin
+
+    @property
+    def height(self) -> int:
+        """Rows, padding included."""
+        return len(self._rows)
+
+    @property
+    def width(self) -> int:
+        """Columns, padding included."""
+        return len(self._columns)
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """A part of the padded picture as (1, 3, h, w) float32 in [0, 1]."""
+        part = self._pixels[np.ix_(self._rows[rows], self._columns[columns])]
+        return to_tensor(to_unit(part))
+
+    def on_picture(
+        self, rows: HaloSpan, columns: HaloSpan
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Where a tile's own pixels lie on the picture without its padding.
+
+        Returns:
+            Rows and columns of the picture, and of the network's result for the tile.
+        """
+        (a, b), (c, d) = (
+            _overlap(side, self.margin, length)
+            for side, length in zip((rows, columns), self._pixels.shape[:2], strict=True)
+        )
+        return (a, c), (b, d)
+
+
+def _overlap(side: HaloSpan, margin: int, length: int) -> tuple[slice, slice]:
+    start = min(max(side.start - margin, 0), length)
+    stop = min(max(side.stop - margin, start), length)
+    shift = margin - side.seen_start
+    return slice(start, stop), slice(start + shift, stop + shift)
+
+
+def _padded_positions(side: int, multiple: int, margin: int) -> np.ndarray:
+    """Index of the pixel of a side at each place of the padded side: as `pad_to_multiple`."""
+    after = margin + -side % multiple
+    mode = "reflect" if padding_mode(after, side) == "reflect" else "edge"
+    return np.pad(np.arange(side), (margin, after), mode=mode)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Equally large parts of a padded picture, spread evenly over it."""
+
+    starts: list[tuple[int, int]]
+    """First row and column of each."""
+    height: int
+    """Rows of each, surroundings included."""
+    width: int
+    """Columns of each, surroundings included."""
+    region: tuple[slice, slice]
+    """Rows and columns of a window that are pooled over."""
+
+
+def spread_windows(height: int, width: int, multiple: int, max_pixels: int) -> Windows:
+    """Choose the sample.
+
+    Args:
+        height: Of the padded picture.
+        width: Of the padded picture.
+        multiple: Windows lie on the grid of the network.
+        max_pixels: Most pixels in all windows together, if that leaves `MIN_WINDOWS`.
+    """
+    surround = -(-SURROUND_PX // multiple) * multiple
+    side = WINDOW_PX // multiple * multiple + 2 * surround
+    high, wide = min(side, height), min(side, width)
+    wanted = min(round(SAMPLED_SHARE * height * width), max_pixels) // (high * wide)
+    count = max(wanted, MIN_WINDOWS)
+    down = min(max(round(math.sqrt(count * height / width)), 1), count)
+    across = count // down
+    tops, lefts = (
+        sorted({_centred(i, n, length, size, multiple) for i in range(n)})
+        for n, length, size in ((down, height, high), (across, width, wide))
+    )
+    region = tuple(
+        slice(surround, size - surround) if size < length else slice(0, size)
+        for size, length in ((high, height), (wide, width))
+    )
+    return Windows([(y, x) for y in tops for x in lefts], high, wide, (region[0], region[1]))
+
+
+def _centred(index: int, count: int, length: int, size: int, multiple: int) -> int:
+    start = round(((index + 0.5) * length / count - size / 2) / multiple) * multiple
+    return min(max(start, 0), length - size)

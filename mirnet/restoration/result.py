@@ -1,0 +1,165 @@
+"""What a restoration returns: pictures, facts about how they came about, strength, saving."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mirnet.errors import InvalidRequest
+from mirnet.images.encode import write_image
+from mirnet.images.picture import BAND_ROWS, Picture, quantize, to_unit
+
+
+@dataclass(frozen=True)
+class RestoreResult:
+    """A restored photo and how it came about."""
+
+    picture: Picture
+    """The result: depth, alpha, colour profile and EXIF of the source."""
+    before: Picture
+    """The input at the size of the result: enlarged for super-resolution, else as it was read."""
+    full: Picture | None
+    """The result at strength 1; None at strength 0, where the network does not run."""
+    task: str
+    """Id of the task."""
+    weights_id: str
+    """Id in the catalogue, the file's name, or the class of a network given as a module."""
+    weights_sha256: str | None
+    """Hash of the weights file; None for a network given as a module."""
+    architecture: str
+    """"MIRNet" or "MIRNetV2"; the class of any other module."""
+    parameters: int
+    """Numbers the network learned."""
+    seconds: float
+    """Time worked, without reading, enlarging and writing."""
+    tiles: int
+    """Tiles the photo was cut into; 0 at strength 0."""
+    tile_px: int
+    """Longest side a tile could have."""
+    overlap_px: int
+    """Shortest overlap neighbours could have; of `exact` and `fast`, the halo around a tile."""
+    strength: float
+    """Share of the network's result, the rest being `before`."""
+    ensemble: bool
+    """Whether each tile is the mean over 8 flips and rotations."""
+    device: str
+    """Where the network ran: "cpu", "cuda", "mps"."""
+    tiling: str = "whole"
+    """How tiles were made to agree: a key of `TILINGS`, or "whole" where there was but one."""
+    passes: int = 1
+    """How often each tile went through the network, flips and rotations not counted."""
+    agreement_db: float | None = None
+    """Of `exact`: estimated PSNR between the result and the whole photo in one go."""
+    engine: str = "torch"
+    """What computed it: a key of `mirnet.restoration.engines.ENGINES`."""
+    engine_note: str = ""
+    """Why it was not the engine that was asked for; else ""."""
+
+    @property
+    def megapixels(self) -> float:
+        """Million pixels of the result."""
+        return self.picture.megapixels
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Speed of the network, in megapixels of the result."""
+        return self.megapixels / max(self.seconds, 1e-9)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pixels of all pictures take."""
+        arrays = {id(p.pixels): p.pixels for p in (self.picture, self.before, self.full) if p}
+        return sum(array.nbytes for array in arrays.values())
+
+    def with_strength(self, strength: float) -> "RestoreResult":
+        """The same restoration at another strength; the network does not run again.
+
+        Args:
+            strength: 0 is the input, 1 the network's result.
+
+        Raises:
+            InvalidRequest: No number from 0 to 1, or a result that was made at strength 0.
+        """
+        check_strength(strength)
+        if self.full is None and strength > 0:
+            raise InvalidRequest(
+                "This result was made at strength 0, without the network: restore the photo again."
+            )
+        return replace(
+            self, picture=blended(self.before, self.full, strength), strength=float(strength)
+        )
+
+    def facts(self) -> str:
+        """One line for a person: weights, hash, size, time, tiles and how they agree, engine."""
+        parts = [f"weights {self.weights_id}"]
+        if self.weights_sha256:
+            parts.append(f"sha256 {self.weights_sha256[:6]}…")
+        if self.tiles:
+            speed = self.megapixels_per_second
+            parts.append(f"{self.megapixels:.3g} MP in {self.seconds:.1f} s ({speed:.2g} MP/s)")
+            many = f"{self.tiles} tiles up to {self.tile_px} px"
+            parts.append("1 tile" if self.tiles == 1 else many + self._how_tiles_agree())
+            parts.append(f"engine {self.engine}")
+            if self.engine_note:
+                parts.append(self.engine_note)
+        else:
+            parts.append(f"{self.megapixels:.3g} MP unchanged at strength 0")
+        return " · ".join(parts)
+
+    def _how_tiles_agree(self) -> str:
+        if self.tiling == "exact":
+            times = "1 pass" if self.passes == 1 else f"{self.passes} passes"
+            return f" in {times}, as if in one piece ({self.agreement_db or 0:.0f} dB)"
+        return ", matched to a sample of the photo" if self.tiling == "fast" else ""
+
+    def save(self, path: str | Path, format: str | None = None, quality: int = 95) -> Path:  # noqa: A002
+        """Write the result as a file.
+
+        Args:
+            path: The file to write or replace.
+            format: "PNG", "JPEG", "WebP" or "TIFF"; None takes it from the suffix.
+            quality: 1 to 100, for JPEG and WebP.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ImageRejected: The picture cannot be written so.
+        """
+        return write_image(self.picture, path, format=format, quality=quality)
+
+
+def check_strength(strength: object) -> None:
+    """Refuse what is no number from 0 to 1.
+
+    Raises:
+        InvalidRequest: With the value and what to choose.
+    """
+    if not isinstance(strength, (int, float, np.number)) or not 0 <= strength <= 1:
+        raise InvalidRequest(
+            f"Strength {strength!r} is not a number from 0 to 1: choose 1 for all."
+        )
+
+
+def blended(before: Picture, full: Picture | None, strength: float) -> Picture:
+    """Mix input and result, pixel by pixel in sRGB values.
+
+    Args:
+        before: The input at the size of the result.
+        full: The result at strength 1; may be None at strength 0.
+        strength: 0 returns the input's pixels bit for bit, 1 the result's.
+
+    Returns:
+        A picture of the input's depth.
+    """
+    if full is None or strength == 0:
+        return before
+    if strength == 1:
+        return full
+    pixels = np.empty_like(before.pixels)
+    for top in range(0, before.height, BAND_ROWS):
+        rows = slice(top, top + BAND_ROWS)
+        base = to_unit(before.pixels[rows])
+        mixed = base + np.float32(strength) * (to_unit(full.pixels[rows]) - base)
+        pixels[rows] = quantize(mixed, pixels.dtype)
+    return before.with_pixels(pixels)

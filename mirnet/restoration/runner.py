@@ -1,0 +1,222 @@
+"""One tile through the network: its engine, its device, its turn to compute, its output checked.
+
+Knows neither photos nor plans. Whatever computes in this process takes `COMPUTE_LOCK` for one pass
+at a time, so that several restorations and evaluations take turns.
+"""
+
+import copy
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mirnet import memory
+from mirnet.errors import Cancelled, CheckpointRejected, InvalidRequest
+from mirnet.images.picture import to_unit
+from mirnet.models.base import RestorationNetwork
+from mirnet.models.global_pooling import Pools
+
+from . import engines
+from .compute_lock import COMPUTE_LOCK, Share
+
+
+class TileRunner:
+    """Runs a network on tiles of one photo.
+
+    Args:
+        model: The network; never changed, and copied where it has to move to the device.
+        engine: A checked key of `ENGINES`, or "auto".
+        device: Where to compute.
+    """
+
+    def __init__(self, model: RestorationNetwork, engine: str, device: torch.device):
+        self.model = model
+        self.device = device
+        self.prepared = engines.Prepared(model, "torch")
+        """What computes: the engine's network, or the network itself."""
+        self._engine = engine
+        self._condition: Tensor | None = None
+        self._share = Share()
+        self._stop = threading.Event()
+
+    def cancel(self) -> None:
+        """Let the next pass raise `Cancelled`; safe from any thread."""
+        self._stop.set()
+
+    def prepare(self, pixels: np.ndarray, whole: bool) -> None:
+        """Move the network to its device, choose what computes it, and look at the whole photo.
+
+        Args:
+            pixels: (H, W, 3) of any depth: what every tile has to know of it is taken once.
+            whole: Whether the photo is restored in one piece; else a reduced copy is enough.
+
+        Raises:
+            Cancelled: `cancel` was called.
+        """
+        self._raise_if_cancelled()
+        self.model = on_device(self.model, self.device)
+        with COMPUTE_LOCK.of(self._share):
+            self.prepared = engines.prepare(self._engine, self.model, self.device)
+        side = self.model.thumbnail_px
+        if not side:
+            return
+        if whole:
+            seen = to_tensor(to_unit(pixels))
+        else:
+            seen = area_reduced(pixels, min(side, pixels.shape[0]), min(side, pixels.shape[1]))
+        with COMPUTE_LOCK.of(self._share), torch.inference_mode():
+            self._condition = self.model.condition(seen.to(self.device))
+
+    def restore(self, unit: np.ndarray, views: int = 1) -> np.ndarray:
+        """Restore a tile on its own.
+
+        Args:
+            unit: (h, w, 3) float32 in [0, 1].
+            views: Flips and rotations to average over: 1 or 8.
+
+        Returns:
+            (h, w, 3) float32, not clamped.
+
+        Raises:
+            Cancelled: `cancel` was called.
+            CheckpointRejected: The output holds values that are not numbers.
+            InvalidRequest: Too little memory, or an output of another size.
+        """
+        image = to_tensor(unit)
+        total: Tensor | float = 0.0
+        for view in range(views):
+            turned = self._run(
+                lambda network, tile: network(tile, self._condition), turn(image, view)
+            )
+            total = turn_back(turned, view) + total
+        return to_array(total / views)  # type: ignore[arg-type]
+
+    def restore_padded(self, image: Tensor, pools: Pools) -> Tensor:
+        """Restore tiles of a padded photo, with pooled values set from outside.
+
+        Args:
+            image: (B, 3, h, w) in [0, 1]; both sides divide by the network's multiple.
+            pools: Receives every global pool of the pass, and answers it.
+
+        Returns:
+            (B, 3, h, w) on the device, not clamped.
+
+        Raises:
+            Cancelled: See `restore`.
+            CheckpointRejected: See `restore`.
+            InvalidRequest: See `restore`.
+        """
+
+        def run(network: RestorationNetwork, tile: Tensor) -> Tensor:
+            pools.begin()  # again, where an engine failed in the middle
+            return network.restore_padded(tile, self._condition, pools)
+
+        return self._run(run, image)
+
+    def _run(self, run: Callable[[RestorationNetwork, Tensor], Tensor], image: Tensor) -> Tensor:
+        """Run the engine's network, or from its first failure on the network itself."""
+        self._raise_if_cancelled()
+        with COMPUTE_LOCK.of(self._share), torch.inference_mode():
+            if self.prepared.network is not self.model:
+                try:
+                    return self._checked(run, self.prepared.network, image)
+                except InvalidRequest:  # too little memory is not the engine's fault
+                    raise
+                except Exception as error:
+                    self.prepared = engines.without(self.prepared, self.model, error)
+            return self._checked(run, self.model, image)
+
+    def _checked(
+        self,
+        run: Callable[[RestorationNetwork, Tensor], Tensor],
+        network: RestorationNetwork,
+        image: Tensor,
+    ) -> Tensor:
+        """Run a network and refuse what cannot be a picture."""
+        image = laid_out(image, network).to(self.device)
+        try:
+            output = run(network, image)
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            height, width = image.shape[2:]
+            raise InvalidRequest(
+                f"There is not enough memory to restore a tile of {width} x {height} pixels: "
+                "choose a smaller tile size."
+            ) from error
+        if output.shape != image.shape:
+            raise InvalidRequest(
+                f"The network turned {tuple(image.shape)} into {tuple(output.shape)}: give one "
+                "that keeps the size."
+            )
+        if not torch.isfinite(output).all():
+            raise CheckpointRejected(
+                "The network made values that are not numbers from this picture: its weights are "
+                "damaged or their training diverged, so choose others."
+            )
+        return output
+
+    def _raise_if_cancelled(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled("The restoration was stopped: start it again for a result.")
+
+
+def laid_out(image: Tensor, network: RestorationNetwork) -> Tensor:
+    """A picture in the memory layout that a network is fastest with."""
+    if network.channels_last:
+        return image.contiguous(memory_format=torch.channels_last)
+    return image.contiguous()
+
+
+def on_device(model: RestorationNetwork, device: torch.device) -> RestorationNetwork:
+    """The network on a device; a copy where it has to move, because networks are shared."""
+    parameter = next(model.parameters(), None)
+    if parameter is None or parameter.device == device:
+        return model
+    if parameter.device.type == device.type and device.index is None:
+        return model
+    return copy.deepcopy(model).to(device)
+
+
+def to_tensor(unit: np.ndarray) -> Tensor:
+    """(H, W, 3) float32 as (1, 3, H, W), channels last in memory, without a copy."""
+    return torch.from_numpy(unit).permute(2, 0, 1)[None]
+
+
+def to_array(output: Tensor) -> np.ndarray:
+    """(1, 3, H, W) on any device to (H, W, 3) float32, not clamped."""
+    return output[0].permute(1, 2, 0).cpu().numpy()
+
+
+def area_reduced(pixels: np.ndarray, height: int, width: int) -> Tensor:
+    """Reduce by area average, a few rows at a time: `adaptive_avg_pool2d`.
+
+    Args:
+        pixels: (H, W, 3) of any depth.
+        height: Rows of the result, at most H.
+        width: Columns of the result, at most W.
+
+    Returns:
+        (1, 3, height, width) in [0, 1].
+    """
+    rows = []
+    for i in range(height):
+        top, bottom = i * len(pixels) // height, -(-(i + 1) * len(pixels) // height)
+        rows.append(F.adaptive_avg_pool2d(to_tensor(to_unit(pixels[top:bottom])), (1, width)))
+    return torch.cat(rows, 2)
+
+
+def turn(image: Tensor, view: int) -> Tensor:
+    """One of the 8 flips and rotations of (B, C, H, W); view 0 is the image itself."""
+    if view >= 4:
+        image = image.flip(3)
+    return image.rot90(view % 4, (2, 3))
+
+
+def turn_back(image: Tensor, view: int) -> Tensor:
+    """Undo `turn`."""
+    image = image.rot90(-(view % 4), (2, 3))
+    return image.flip(3) if view >= 4 else image

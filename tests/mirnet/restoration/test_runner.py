@@ -1,0 +1,87 @@
+"""One tile through the network: device, lock, what the whole photo tells, what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mirnet.errors import InvalidRequest
+from mirnet.models.base import RestorationNetwork
+from mirnet.restoration.api import restore
+from mirnet.restoration.compute_lock import COMPUTE_LOCK
+from mirnet.restoration.runner import on_device
+from tests.support.small_restorations import Identity, Pointwise, photo, tiny
+
+
+def test_a_network_learns_about_the_whole_picture_once():
+    class Conditioned(RestorationNetwork):
+        pools_from_outside = False
+        thumbnail_px = 140
+
+        def __init__(self):
+            super().__init__(features=1)
+            self.seen: list[torch.Tensor] = []
+            self.tiles = 0
+
+        def condition(self, image):
+            assert COMPUTE_LOCK.locked()
+            self.seen.append(image.clone())
+            return torch.tensor(len(self.seen))
+
+        def forward(self, image, condition):
+            assert condition.item() == 1
+            self.tiles += 1
+            return image.clone()
+
+    model = Conditioned()
+    pixels = photo(300, 1100, np.float32)
+    result = restore(pixels, weights=model, tile_px=256).result()
+    assert result.tiles == model.tiles == 10
+    [thumbnail] = model.seen
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    expected = nn.functional.interpolate(image, (140, 140), mode="area")
+    assert thumbnail.shape == (1, 3, 140, 140)
+    torch.testing.assert_close(thumbnail, expected)
+
+    model = Conditioned()
+    restore(pixels, weights=model, tile_px=1200).result()
+    assert model.seen[0].shape == (1, 3, 300, 1100)
+
+
+def test_a_network_that_changes_the_size_or_finds_no_memory_is_refused():
+    with pytest.raises(InvalidRequest, match="keeps the size"):
+        restore(photo(), weights=nn.Upsample(scale_factor=2)).result()
+
+    def exhausted(image):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9999 bytes")
+
+    with pytest.raises(InvalidRequest, match="tile of 90 x 70 pixels: choose a smaller tile"):
+        restore(photo(), weights=Pointwise(exhausted)).result()
+
+    def wrong(image):
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):  # bugs stay loud
+        restore(photo(), weights=Pointwise(wrong)).result()
+
+
+def test_shared_networks_are_left_as_they_are():
+    model = tiny()
+    layout = [(p.device, p.stride()) for p in model.parameters()]
+    restore(photo(), weights=model).result()
+    assert layout == [(p.device, p.stride()) for p in model.parameters()]
+
+
+def test_networks_are_copied_to_another_device_not_moved():
+    model = tiny()
+    moved = on_device(model, torch.device("meta"))
+    assert {p.device.type for p in moved.parameters()} == {"meta"}
+    assert {p.device.type for p in model.parameters()} == {"cpu"}
+    assert on_device(model, torch.device("cpu")) is model
+
+
+def test_the_lock_is_held_for_each_pass_only():
+    model = Identity()
+    for _ in restore(photo(100, 100), weights=model, tile_px=64):
+        assert not COMPUTE_LOCK.locked()
+    assert model.locked == [True] * 4
