@@ -175,7 +175,7 @@ def show(
 def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     """Print the leaderboard of a run with its protocol, data and weights hashes."""
     from eval.analysis.tables import caution, default_baseline, leaderboard
-    from eval.reports.export import board_cells
+    from eval.reports.board_text import board_cells
 
     header = stored.header()
     board = leaderboard(stored, baseline or default_baseline(header))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.analysis import plots
@@ -19,11 +20,14 @@ from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
 
-from .export import board_cells, provenance
+from .board_text import board_cells
+from .provenance import provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ASSETS = Path(__file__).parent / "assets"
+"""Template, style and script of the page."""
 PICTURE_ROWS = 3
 """Pairs shown from each end of the ranking."""
 PICTURE_METHODS = 6
@@ -54,18 +58,18 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
     board = compare.leaderboard(stored, against, scores=scores)
     beside = published_beside(run)
     figures = _figures(scores, board, beside, baseline)
-    library = get_plotlyjs()
+    library, draw = get_plotlyjs(), _asset("report.js")
     policy = (
         "default-src 'none'; "
-        f"script-src '{_csp_hash(library)}' '{_csp_hash(_DRAW)}'; "
+        f"script-src '{_csp_hash(library)}' '{_csp_hash(_asset('report.js'))}'; "
         "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     return _template().render(
         run=run,
         policy=policy,
-        style=_STYLE,
+        style=_asset("report.css"),
         library=library,
-        draw=_DRAW,
+        draw=draw,
         meaning=_meaning(run.protocol),
         facts=provenance(run, run.protocol),
         rows=list(zip(board_cells(board), board.to_dict("records"), strict=True)),
@@ -208,7 +212,9 @@ def _thumb(stored: StoredRun, sha256: Any) -> str | None:
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
-# ---------------------------------------------------------------- the page
+@cache
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -216,255 +222,10 @@ def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(_PAGE)
-
-
-_DRAW = """
-const figures = JSON.parse(document.getElementById('figures').textContent);
-const options = {responsive: true, displaylogo: false};
-figures.forEach((figure, number) => {
-  const place = document.getElementById('figure-' + number);
-  Plotly.newPlot(place, figure.data, figure.layout, options);
-});
-addEventListener('beforeprint', () => {
-  document.querySelectorAll('.js-plotly-plot').forEach((plot) => Plotly.Plots.resize(plot));
-});
-"""
-
-_STYLE = """
-:root {
-  color-scheme: light dark;
-  --ground: #ffffff; --panel: #f6f7f8; --ink: #1b1f24; --soft: #5a6270; --line: #dfe3e8;
-  --accent: #0064a0; --warn: #8a4b00;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --ground: #14171b; --panel: #1c2026; --ink: #e8eaed; --soft: #a2abb8; --line: #333a44;
-    --accent: #6cb8ea; --warn: #f0b36b;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; max-width: 1180px; padding: 32px 24px 64px; background: var(--ground);
-  color: var(--ink); font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
-  font-variant-numeric: tabular-nums;
-}
-header { border-bottom: 1px solid var(--line); padding-bottom: 16px; }
-h1 { font-size: 26px; line-height: 1.25; letter-spacing: -0.01em; margin: 0 0 4px;
-  overflow-wrap: anywhere; }
-h2 { font-size: 18px; margin: 40px 0 8px; }
-h3 { font-size: 15px; margin: 24px 0 8px; }
-p { margin: 4px 0 12px; max-width: 76ch; }
-.soft { color: var(--soft); }
-.small { font-size: 13px; }
-.badge { display: inline-block; border: 1px solid currentColor; border-radius: 99px;
-  padding: 0 9px; font-size: 12.5px; margin-right: 4px; color: var(--soft); }
-.badge.warn { color: var(--warn); }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
-table { border-collapse: collapse; width: 100%; font-size: 14px; }
-th, td { padding: 7px 9px; text-align: right; white-space: nowrap; vertical-align: top; }
-th { color: var(--soft); font-weight: 600; font-size: 13px; background: var(--panel); }
-tbody tr + tr td, tbody tr + tr th { border-top: 1px solid var(--line); }
-th:first-child, td:first-child, .words th, .words td { text-align: left; }
-td:first-child { position: sticky; left: 0; background: var(--ground); font-weight: 600;
-  min-width: 120px; max-width: 38vw; overflow-wrap: anywhere; white-space: normal; }
-.words td { white-space: normal; overflow-wrap: anywhere; }
-.words td.number, .words th.number { text-align: right; white-space: nowrap; }
-.words td { min-width: 130px; }
-.words td.number { min-width: 0; }
-.words td.long { min-width: 220px; }
-.unverified td { color: var(--soft); font-style: italic; font-weight: 400; }
-code { font: 12.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
-  overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; margin: 12px 0; }
-dt { color: var(--soft); }
-dd { margin: 0; overflow-wrap: anywhere; }
-.figures { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
-.figure { border: 1px solid var(--line); border-radius: 8px; padding: 12px 8px 4px; min-width: 0; }
-.figure:last-child:nth-child(odd) { grid-column: 1 / -1; }
-.figure .main-svg text { fill: var(--ink) !important; }
-.pair { margin: 0 0 20px; }
-.pair h4 { margin: 0 0 6px; font-size: 13px; font-weight: 600; overflow-wrap: anywhere; }
-.cells { display: grid; grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); gap: 8px; }
-figure { margin: 0; }
-figure img, .absent { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: contain;
-  background: var(--panel); border-radius: 4px; }
-.absent { display: grid; place-items: center; color: var(--soft); font-size: 13px; }
-figcaption { font-size: 12.5px; color: var(--soft); overflow-wrap: anywhere; }
-figcaption b { color: var(--ink); font-weight: 600; }
-@media (max-width: 760px) {
-  body { padding: 20px 14px 40px; }
-  .figures { grid-template-columns: minmax(0, 1fr); }
-  .cells { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  dl { grid-template-columns: 1fr; gap: 0; }
-  dd { margin-bottom: 8px; }
-}
-@media print {
-  :root { --ground: #fff; --panel: #f3f3f3; --ink: #000; --soft: #444; --line: #bbb; }
-  body { max-width: none; padding: 0; font-size: 11px; }
-  .wide { overflow: visible; border: 0; }
-  th, td { padding: 3px 5px; font-size: 9.5px; white-space: normal; }
-  .modebar { display: none !important; }
-  .figure, .pair, tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
-}
-"""
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>{{ run.name }}</title>
-<style>{{ style | safe }}</style>
-</head>
-<body>
-<header>
-<h1>{{ run.name }}</h1>
-<p class="soft">Restored pictures scored against their targets ·
-{{ run.benchmark.n }} of {{ run.benchmark.of }} pairs · {{ run.methods | length }} methods ·
-{{ run.created.strftime("%Y-%m-%d %H:%M") }} UTC</p>
-<span class="badge">{{ run.task }}</span>
-<span class="badge">{{ run.protocol }}</span>
-{% if run.status != "done" %}
-<span class="badge warn">{{ run.status }}: not all pairs</span>
-{% endif %}
-{% if run.benchmark.synthetic %}<span class="badge warn">synthetic degradation</span>{% endif %}
-{% if not run.benchmark.official %}
-<span class="badge warn">not the pictures that papers report on</span>
-{% endif %}
-{% if run.environment.dirty %}<span class="badge warn">uncommitted changes</span>{% endif %}
-{% if run.error %}<p class="small">{{ run.error }}</p>{% endif %}
-</header>
-<main>
-
-<section>
-<h2>Leaderboard</h2>
-<p class="soft small"><b>{{ run.protocol }}</b>: {{ meaning }}</p>
-<div class="wide" tabindex="0" role="region" aria-label="Leaderboard">
-<table>
-<thead><tr><th scope="col">Method</th><th scope="col">PSNR (dB)</th>
-<th scope="col">95 % interval</th><th scope="col">SSIM</th>
-{% if baseline %}<th scope="col">Difference to {{ baseline }} (dB)</th><th scope="col">p</th>
-<th scope="col">Wins</th>{% endif %}
-<th scope="col">s/MP</th><th scope="col">Parameters</th><th scope="col">Scored</th>
-<th scope="col">Failed</th><th scope="col">Identical</th></tr></thead>
-<tbody>
-{% for cells, row in rows %}
-<tr><td>{{ cells["Method"] }}</td>
-<td>{% if row.psnr_db == best.psnr_db %}<b>{{ cells["PSNR (dB)"] }}</b>
-{% else %}{{ cells["PSNR (dB)"] }}{% endif %}</td>
-<td>{{ cells["95 % interval"] }}</td>
-<td>{% if row.ssim == best.ssim %}<b>{{ cells["SSIM"] }}</b>
-{% else %}{{ cells["SSIM"] }}{% endif %}</td>
-{% if baseline %}<td>{{ cells["Difference (dB)"] }}</td><td>{{ cells["p"] }}</td>
-<td>{{ cells["Wins"] }}</td>{% endif %}
-<td>{{ cells["s/MP"] }}</td><td>{{ cells["Parameters"] }}</td><td>{{ cells["Scored"] }}</td>
-<td>{{ cells["Failed"] }}</td><td>{{ cells["Identical"] }}</td></tr>
-{% endfor %}
-</tbody></table></div>
-<p class="soft small">Means over pictures with their 95 % bootstrap interval; s/MP: seconds per
-megapixel on the machine below.
-{% if baseline %}Difference, p (Wilcoxon signed-rank, two-sided) and wins are paired by picture with
-{{ baseline }}; "tied" where the interval of the difference includes zero.{% endif %}
-{% if caution %} {{ caution }}{% endif %}
-{% if left_out %}Pictures identical to their target have an infinite PSNR: they are counted and left
-out of its mean.{% endif %}</p>
-{% if errors %}
-<h3>Failures</h3>
-<ul class="small">{% for error in errors %}
-<li>{{ error.method }}, {{ error.pictures }} pictures: {{ error.error }}</li>
-{% endfor %}</ul>
-{% endif %}
-</section>
-
-<section>
-<h2>Figures</h2>
-<div class="figures">
-{% for figure in figures %}<div class="figure"><div id="figure-{{ loop.index0 }}"
-style="height: {{ figure.layout.height }}px"></div></div>
-{% endfor %}
-</div>
-<noscript><p>The figures need JavaScript; all else is here without it.</p></noscript>
-</section>
-
-{% for end in ends %}
-<section>
-<h2>{{ end.title }}</h2>
-{% for pair in end.pairs %}
-<div class="pair"><h4>{{ pair.id }}</h4><div class="cells">
-{% for cell in pair.cells %}
-<figure>{% if cell.image %}<img src="{{ cell.image }}" alt="{{ pair.id }}, {{ cell.name }}">
-{% else %}<div class="absent">no thumbnail</div>{% endif %}
-<figcaption><b>{{ cell.name }}</b> {{ cell.score }}</figcaption></figure>
-{% endfor %}
-</div></div>
-{% endfor %}
-<p class="soft small">Thumbnails: small, lossy copies. PSNR and SSIM are of the full pictures.</p>
-</section>
-{% endfor %}
-
-{% if beside %}
-<section>
-<h2>Published numbers, not measured here</h2>
-<p>As papers and repositories give them for this data set, each under its own protocol. Those
-measured above follow {{ run.protocol }} on {{ run.benchmark.n }} of {{ run.benchmark.of }} pairs:
-where protocols differ, so do the numbers, by more than a decibel. Grey and slanted: nobody has
-read the number in text.</p>
-<div class="wide" tabindex="0" role="region" aria-label="Published numbers">
-<table class="words"><thead><tr><th scope="col">Method</th><th scope="col" class="number">Year</th>
-<th scope="col" class="number">PSNR (dB)</th><th scope="col" class="number">SSIM</th>
-<th scope="col">Published under</th><th scope="col">Source</th><th scope="col">Evidence</th></tr>
-</thead><tbody>
-{% for row in beside %}
-<tr{% if not row.verified %} class="unverified"{% endif %}><td>{{ row.method }}</td>
-<td class="number">{{ row.year }}</td><td class="number">{{ row.psnr }}</td>
-<td class="number">{{ row.ssim }}</td><td class="long">{{ row.protocol }}</td>
-<td class="long">{{ row.source }}</td><td>{{ row.evidence }}</td></tr>
-{% endfor %}
-</tbody></table></div>
-</section>
-{% endif %}
-
-<section>
-<h2>How it was made</h2>
-<dl>{% for what, value in facts.items() %}<dt>{{ what }}</dt><dd><code>{{ value }}</code></dd>
-{% endfor %}
-<dt>Other protocols in the run</dt><dd>{{ run.protocols[1:] | join(", ") or "none" }}</dd></dl>
-
-<h3>Methods</h3>
-<div class="wide" tabindex="0" role="region" aria-label="Methods">
-<table class="words"><thead><tr><th scope="col">Method</th><th scope="col">Title</th>
-<th scope="col">Kind</th><th scope="col">Weights SHA-256</th><th scope="col">Settings</th>
-<th scope="col">Packages</th></tr></thead><tbody>
-{% for method in run.methods %}
-<tr><td>{{ method.id }}</td><td>{{ method.title }}</td><td>{{ method.kind }}</td>
-<td class="long"><code>{{ method.weights_sha256 or "no weights" }}</code></td>
-<td class="long"><code>{{ settings[method.id] }}</code></td>
-<td>{% for name, version in method.packages.items() %}{{ name }} {{ version }} {% else %}–
-{% endfor %}</td></tr>
-{% endfor %}
-</tbody></table></div>
-
-<h3>Environment</h3>
-<dl>
-<dt>Machine</dt><dd>{{ run.environment.machine }}, {{ run.environment.device }},
-{{ run.environment.threads }} threads</dd>
-<dt>Commit</dt><dd><code>{{ run.environment.commit or "not from a checkout" }}</code>
-{% if run.environment.dirty %}with uncommitted changes{% endif %}</dd>
-<dt>Python</dt><dd>{{ run.environment.python }}</dd>
-<dt>Packages</dt><dd>{% for name, version in run.environment.packages.items() %}
-{{ name }} {{ version }}{{ "" if loop.last else "," }} {% endfor %}</dd>
-</dl>
-</section>
-</main>
-<script type="application/json" id="figures">{{ figures | tojson }}</script>
-<script>{{ library | safe }}</script>
-<script>{{ draw | safe }}</script>
-</body>
-</html>
-"""
+    return environment.get_template("report.html.j2")

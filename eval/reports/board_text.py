@@ -1,0 +1,103 @@
+"""The leaderboard in words: rounded, with units, for terminals, reports and files."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from eval.analysis.tables import caution
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADS = (
+    "Method",
+    "PSNR (dB)",
+    "95 % interval",
+    "SSIM",
+    "Difference (dB)",
+    "p",
+    "Wins",
+    "s/MP",
+    "Parameters",
+    "Scored",
+    "Failed",
+    "Identical",
+    "Weights SHA-256",
+)
+"""Headings of the table."""
+
+
+def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
+    """Round and word the rows of `compare.leaderboard` for people.
+
+    Returns:
+        For each row the text under each heading; "–" where there is nothing to say. A difference
+        whose interval includes zero ends in "tied".
+    """
+    return [
+        dict(
+            zip(
+                HEADS,
+                (
+                    str(row["method"]),
+                    _number(row["psnr_db"], 2),
+                    _interval(row["psnr_low"], row["psnr_high"], 2),
+                    _number(row["ssim"], 4),
+                    _difference(row),
+                    _p_value(row["p_value"]),
+                    _percent(row["win_rate"]),
+                    _number(row["s_per_mp"], 2),
+                    _count(row["parameters"]),
+                    str(row["count"]),
+                    str(row["failed"]),
+                    str(row["identical"]),
+                    row["weights_sha256"] if row["kind"] == "weights" else "no weights",
+                ),
+                strict=True,
+            )
+        )
+        for row in board.to_dict("records")
+    ]
+
+
+def _number(value: float, digits: int, sign: str = "") -> str:
+    return f"{value:{sign}.{digits}f}" if math.isfinite(value) else "–"
+
+
+def _interval(low: float, high: float, digits: int, sign: str = "") -> str:
+    if not math.isfinite(low):
+        return "–"
+    return f"{_number(low, digits, sign)} to {_number(high, digits, sign)}"
+
+
+def _difference(row: dict[str, Any]) -> str:
+    if not math.isfinite(row["difference_db"]):
+        return "–"
+    span = _interval(row["difference_low"], row["difference_high"], 2, "+")
+    return f"{row['difference_db']:+.2f} ({span})" + (", tied" if row["tied"] else "")
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else _number(value, 3)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %" if math.isfinite(value) else "–"
+
+
+def _count(value: Any) -> str:
+    import pandas as pd
+
+    return "–" if pd.isna(value) else f"{int(value):,}"
+
+
+def how_to_read(board: "pd.DataFrame") -> str:
+    """Say what the paired columns mean, and warn of few pictures."""
+    baseline = board.baseline.iloc[0] if len(board) else None
+    if baseline is None:
+        words = "No baseline was chosen."
+    else:
+        words = (
+            f"Difference, p (Wilcoxon signed-rank, two-sided) and wins are against {baseline}, "
+            "paired by picture; tied: the interval of the difference includes zero."
+        )
+    return f"{words} {caution(board)}".rstrip()
