@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .models.mirnet_v2 import MIRNetV2
     from .restoration.api import restore
     from .tasks import TASKS
-    from .weights.checkpoints import load_weights
+    from .weights.networks import load_weights
 
 __all__ = ["TASKS", "MIRNet", "MIRNetV2", "load_weights", "restore"]
 __version__ = "0.1.0"
@@ -28,7 +28,7 @@ _HOMES = {
     "MIRNet": "models.mirnet",
     "MIRNetV2": "models.mirnet_v2",
     "TASKS": "tasks",
-    "load_weights": "weights.checkpoints",
+    "load_weights": "weights.networks",
     "restore": "restoration.api",
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mirnet.files import write_file
-from mirnet.weights.hub import hub_endpoint, hub_name, is_offline
+from mirnet.weights.hub_settings import hub_endpoint, hub_name, is_offline
 from mirnet.weights.store import cache_folder
 
 from .hub_errors import HubErrors

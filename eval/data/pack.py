@@ -20,7 +20,7 @@ from typing import Any
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing
 from mirnet.metrics.protocols import get_protocol
-from mirnet.weights.hub import hub_endpoint, hub_name, is_offline
+from mirnet.weights.hub_settings import hub_endpoint, hub_name, is_offline
 
 from .benchmarks import Benchmark
 from .hub import ANSWER_SECONDS

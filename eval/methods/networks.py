@@ -37,7 +37,7 @@ def network_method(weights_id: str, task: Task, given: dict) -> Method:
     Raises:
         InvalidRequest: They are not on this machine, damaged, or have no such settings.
     """
-    from mirnet.weights.checkpoints import count_parameters
+    from mirnet.weights.networks import count_parameters
 
     settings = checked_settings(WeightsSettings, given, weights_id)
     loaded = _loaded(weights_id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest
-from mirnet.weights.hub import hub_endpoint
+from mirnet.weights.hub_settings import hub_endpoint
 
 from .store import RunStore, StoredRun
 

@@ -11,8 +11,8 @@ import numpy as np
 from eval.data.benchmarks import Benchmark
 from eval.data.opening import open_benchmark
 from eval.data.pairs import Item, Pair, pixels_sha256
-from eval.methods.record import MethodRecord
 from eval.methods.method import Method, Restorer
+from eval.methods.record import MethodRecord
 from eval.methods.registry import get_method
 from mirnet.errors import MIRNetError
 from mirnet.images.encode import encode_image

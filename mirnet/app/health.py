@@ -11,9 +11,9 @@ from typing import Any
 
 from mirnet import __version__
 from mirnet.weights import catalogue
-from mirnet.weights.hub import hub_endpoint, is_offline
-from mirnet.weights.load import cache_folder, locate
-from mirnet.weights.store import file_sha256
+from mirnet.weights.hub_settings import hub_endpoint, is_offline
+from mirnet.weights.load import locate
+from mirnet.weights.store import cache_folder, file_sha256
 
 MIN_DISK_BYTES = 500 * 10**6
 """Free space below which uploads and results soon find no room."""

@@ -30,6 +30,7 @@ from mirnet.restoration import choices
 from mirnet.tasks import TASKS, get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
+from mirnet.weights.fetch import FetchProgress, fetch
 
 from . import html as ui_html
 from .auth import Access, allows
@@ -575,7 +576,7 @@ class RestoreTab:
                 raise InvalidRequest("Choose weights first.")
             if not self._may_download(request):
                 raise InvalidRequest("Only the operator of this page downloads weights.")
-            for event in weights.fetch(str(weights_id)):
+            for event in fetch(str(weights_id)):
                 words, share = _fetch_words(event)
                 yield busy | {self.bar: ui_html.progress(words, share)}
             yield idle | {
@@ -991,7 +992,7 @@ def _event_words(
     return words, done / tiles
 
 
-def _fetch_words(event: weights.FetchProgress) -> tuple[str, float | None]:
+def _fetch_words(event: FetchProgress) -> tuple[str, float | None]:
     """Progress of a download in words, and as a share where it is known."""
     done, total = event.done_bytes / 1e6, (event.total_bytes or 0) / 1e6
     if event.state == "downloading" and event.done_bytes:

@@ -17,7 +17,8 @@ def info() -> None:
     from mirnet import __version__
     from mirnet.restoration.engines import available
     from mirnet.weights.catalogue import load_catalogue
-    from mirnet.weights.load import cache_folder, locate
+    from mirnet.weights.load import locate
+    from mirnet.weights.store import cache_folder
 
     best = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     devices = ["cpu"]

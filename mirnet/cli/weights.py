@@ -23,8 +23,8 @@ def list_weights(
 ) -> None:
     """Show all weights, those on this machine marked."""
     from mirnet.weights.catalogue import entries_for
-    from mirnet.weights.download import megabytes
     from mirnet.weights.load import locate
+    from mirnet.weights.transfer import megabytes
 
     table = Table(box=None, pad_edge=False)
     for column in ("id", "task", "network", "kind", "size", "here", "licence"):
@@ -50,7 +50,7 @@ def fetch_weights(
     task: Annotated[str, typer.Option(help="For hub weights: the task they are for.")] = "",
 ) -> None:
     """Download weights into the cache."""
-    from mirnet.weights.load import fetch
+    from mirnet.weights.fetch import fetch
 
     with progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
         shown = bar.add_task(weights_id, total=None)
@@ -73,7 +73,7 @@ def import_weights(
     task: Annotated[str | None, typer.Option(help=f"One of {', '.join(TASKS)}.")] = None,
 ) -> None:
     """Check a weights file you have, convert it, and keep it in the cache."""
-    from mirnet.weights.load import import_file
+    from mirnet.weights.importing import import_file
 
     entry = import_file(file, id=weights_id, task=task)
     print_line(f"{entry.id} is ready: {entry.architecture} for the task {entry.task}.")
@@ -91,7 +91,8 @@ def verify_weights(
 ) -> None:
     """Hash weights anew, compare, and load them once; with --pairs, measure their scores anew."""
     from mirnet.weights.catalogue import load_catalogue
-    from mirnet.weights.load import locate, verify
+    from mirnet.weights.load import locate
+    from mirnet.weights.verify import verify
 
     folders = named_folders(pairs or [])
     if folders and not weights_id:
@@ -119,7 +120,7 @@ def verify_weights(
 @app.command("forget")
 def forget_weights(weights_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Delete downloaded or imported weights from the cache."""
-    from mirnet.weights.load import forget
+    from mirnet.weights.importing import forget
 
     deleted = forget(weights_id)
     print_line(f"{weights_id} was deleted." if deleted else f"{weights_id} was not in the cache.")

@@ -9,7 +9,7 @@ from mirnet import memory
 from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.images.picture import Picture
 from mirnet.tasks import Task
-from mirnet.weights.checkpoints import count_parameters
+from mirnet.weights.networks import count_parameters
 
 from .exact_tiles import ExactTiles
 from .network import NamedNetwork

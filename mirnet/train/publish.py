@@ -26,7 +26,7 @@ from mirnet.restoration.api import restore
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
-from mirnet.weights.checkpoints import load_weights
+from mirnet.weights.networks import load_weights
 from mirnet.weights.store import file_sha256
 
 from .config import Config

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from mirnet.errors import InvalidRequest
-from mirnet.weights.checkpoints import count_parameters, save_weights
+from mirnet.weights.networks import count_parameters, save_weights
 from mirnet.weights.store import file_sha256
 
 from .batches import Batch, Source, generator_for

@@ -1,60 +1,87 @@
-"""What weights exist: the table in catalogue.toml, the cards beside our own files, the cache.
+"""What weights exist: the table in catalogue.toml and the cache.
 
 Weights are *embedded* (ours, inside the package), *official* (the authors', downloaded on request),
 *hub* (a repository of the Hugging Face Hub) or *imported* (a person's own file). This module only
-describes them; mirnet/weights/load.py finds, downloads and loads them. It imports no torch.
+describes them and imports no torch; `mirnet.weights.load` finds and loads them.
 """
 
-import json
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from mirnet.errors import WeightsUnavailable
 from mirnet.tasks import TASKS
 
-from . import store as cache
+from . import store
 
 CATALOGUE_FILE = Path(__file__).parent / "catalogue.toml"
 """The table of all weights the product knows."""
 EMBEDDED_FOLDER = Path(__file__).parent / "files"
 """Where our own safetensors and their cards are."""
-ARCHITECTURES = ("MIRNet", "MIRNetV2")
+Architecture = Literal["MIRNet", "MIRNetV2"]
 """The two networks, by class name."""
-KINDS = ("embedded", "official", "hub", "imported")
+Kind = Literal["embedded", "official", "hub", "imported"]
 """Where weights can come from, in the order lists show them."""
-EVIDENCE = ("read-primary", "read-secondary", "memory-unverified")
-"""How far a published score was traced."""
 DEFAULT_HUB_FILE = "model.safetensors"
 """The file PyTorchModelHubMixin writes."""
 HUB_PREFIX = "hub:"
 """What ids of weights on the Hugging Face Hub begin with."""
 
+_KIND_ORDER = ("embedded", "official", "hub", "imported")
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HUB_ID = re.compile(r"hub:([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class PublishedScore:
+def _plain_name(name: str) -> str:
+    if Path(name).name != name:
+        raise ValueError("must be a plain file name")
+    return name
+
+
+def _safe_address(value: str) -> str:
+    """Let https through, and http to this very machine (as in tests)."""
+    parts = urlsplit(value)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
+    if not (parts.scheme == "https" and parts.hostname) and not local:
+        raise ValueError("must be an https address")
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+FileName = Annotated[Text, AfterValidator(_plain_name)]
+Address = Annotated[str, AfterValidator(_safe_address)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""64 lower-case hexadecimal digits."""
+
+
+class PublishedScore(BaseModel):
     """A number somebody published for these weights."""
 
-    benchmark: str
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    benchmark: Text
     """Name of the set of pictures, as in the paper."""
-    psnr_db: float | None
+    psnr_db: Annotated[float, Field(gt=0, le=100)] | None = None
     """PSNR in decibels; None where only SSIM is given."""
-    ssim: float | None
+    ssim: Annotated[float, Field(gt=0, le=1)] | None = None
     """SSIM; None where only PSNR is given."""
-    source: str
+    source: Text
     """Where the number was read."""
-    evidence: str
-    """One of `EVIDENCE`."""
-    method: str
+    evidence: Literal["read-primary", "read-secondary", "memory-unverified"]
+    """How far it was traced: to its own source, to a text that repeats it, or not."""
+    method: Text
     """Which variant or re-run the number belongs to."""
 
     @property
@@ -62,17 +89,82 @@ class PublishedScore:
         """Whether the number was read in a text, its own or another's that repeats it."""
         return self.evidence.startswith("read-")
 
+    @model_validator(mode="after")
+    def _has_a_number(self) -> Self:
+        if self.psnr_db is None and self.ssim is None:
+            raise ValueError("psnr_db or ssim must be given")
+        return self
 
-@dataclass(frozen=True)
-class OwnScore:
+
+class WeightsEntry(BaseModel):
+    """One row of the catalogue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: Text
+    """Short name used on the command line, in the page and in results."""
+    title: Text
+    """Name shown in lists."""
+    task: str
+    """Id of the task; empty for hub weights nobody gave a task."""
+    architecture: Architecture | Literal[""]
+    """Network; empty for weights that nobody has opened yet."""
+    kind: Kind
+    """Where they come from."""
+    licence: Text
+    """Licence of the weights."""
+    source: Text
+    """Who made them."""
+    trained_on: Text = "unknown"
+    """The training data."""
+    licence_url: Address | None = None
+    """Where the licence can be read."""
+    source_url: Address | None = None
+    """Home page of whoever made them."""
+    page_url: Address | None = None
+    """Page where a person can download the file with a browser."""
+    file: FileName | None = None
+    """Embedded weights: file name inside `EMBEDDED_FOLDER`."""
+    url: Address | None = None
+    """Direct address of the file."""
+    drive_id: Text | None = None
+    """Google Drive id of the file."""
+    repo: Text | None = None
+    """Hub weights: 'org/name'."""
+    revision: Text | None = None
+    """Hub weights: branch, tag or commit."""
+    filename: FileName | None = None
+    """Name of the file at its source."""
+    size_bytes: Annotated[int, Field(gt=0)] | None = None
+    """Size of the file at its source in bytes."""
+    size_is_expected: bool = False
+    """Whether the size is computed from the number of parameters rather than read at the source."""
+    sha256: Sha256 | None = None
+    """Hash of the file at its source, where its makers or we know it."""
+    published: Annotated[tuple[PublishedScore, ...], Field(strict=False)] = ()
+    """Scores others published."""
+    protocol: str = ""
+    """How those scores are computed."""
+    limits: str = ""
+    """What these weights cannot do."""
+
+    @property
+    def downloadable(self) -> bool:
+        """Whether `mirnet.weights.fetch` can get the file; otherwise a person brings it."""
+        return bool(self.url or self.drive_id or self.repo)
+
+
+class OwnScore(BaseModel):
     """A number we measured for our own weights, from their card."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     benchmark: str
     """Name and split of the set of pictures."""
     protocol: str
     """How PSNR and SSIM were computed."""
     pairs: int
-    """How many pictures."""
+    """Number of pictures."""
     psnr_db: float
     """Mean PSNR of the results in decibels."""
     ssim: float | None
@@ -85,17 +177,18 @@ class OwnScore:
     """Hash of the list of pictures measured on."""
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(BaseModel):
     """What the card beside our own weights says: how they were made and what they reach."""
+
+    model_config = ConfigDict(frozen=True, strict=True)  # fields of later versions pass
 
     id: str
     """Name of the weights file without its suffix."""
     task: str
     """Id of the task, or of one of them."""
-    architecture: str
-    """One of `ARCHITECTURES`."""
-    config: Mapping[str, Any]
+    architecture: Architecture
+    """The network."""
+    config: dict[str, Any]
     """Keyword arguments that build the network."""
     trained_on: str
     """The training pictures in a sentence."""
@@ -105,69 +198,12 @@ class Card:
     """Wall-clock hours of training."""
     licence: str
     """Licence of the weights."""
-    sha256: str
+    sha256: Sha256
     """Hash of the safetensors file."""
     scores: tuple[OwnScore, ...]
     """What we measured."""
     notes: str = ""
     """Anything a reader should know."""
-
-
-@dataclass(frozen=True)
-class WeightsEntry:
-    """One row of the catalogue."""
-
-    id: str
-    """Short name used on the command line, in the page and in results."""
-    title: str
-    """Name shown in lists."""
-    task: str
-    """Id of the task; empty for hub weights nobody gave a task."""
-    architecture: str
-    """One of `ARCHITECTURES`."""
-    kind: str
-    """One of `KINDS`."""
-    licence: str
-    """Licence of the weights."""
-    source: str
-    """Who made them."""
-    trained_on: str = "unknown"
-    """The training data."""
-    licence_url: str | None = None
-    """Where the licence can be read."""
-    source_url: str | None = None
-    """Home page of whoever made them."""
-    page_url: str | None = None
-    """Page where a person can download the file with a browser."""
-    file: str | None = None
-    """Embedded weights: file name inside `EMBEDDED_FOLDER`."""
-    url: str | None = None
-    """Direct address of the file."""
-    drive_id: str | None = None
-    """Google Drive id of the file."""
-    repo: str | None = None
-    """Hub weights: 'org/name'."""
-    revision: str | None = None
-    """Hub weights: branch, tag or commit."""
-    filename: str | None = None
-    """Name of the file at its source."""
-    size_bytes: int | None = None
-    """Size of the file at its source in bytes."""
-    size_is_expected: bool = False
-    """Whether the size is computed from the number of parameters rather than read at the source."""
-    sha256: str | None = None
-    """Hash of the file at its source, where its makers or we know it."""
-    published: tuple[PublishedScore, ...] = field(default=())
-    """Scores others published."""
-    protocol: str = ""
-    """How those scores are computed."""
-    limits: str = ""
-    """What these weights cannot do."""
-
-    @property
-    def downloadable(self) -> bool:
-        """Whether `weights.fetch` can get the file; otherwise a person brings it."""
-        return bool(self.url or self.drive_id or self.repo)
 
 
 def load_catalogue() -> dict[str, WeightsEntry]:
@@ -185,7 +221,7 @@ def load_catalogue() -> dict[str, WeightsEntry]:
         for key, entry in known.items()
         if entry.kind != "embedded" or (EMBEDDED_FOLDER / str(entry.file)).is_file()
     }
-    for record in cache.read_records():
+    for record in store.read_records():
         if record.id not in known:
             entries[record.id] = entry_of_record(record)
     return entries
@@ -194,7 +230,7 @@ def load_catalogue() -> dict[str, WeightsEntry]:
 def entries_for(task_id: str) -> list[WeightsEntry]:
     """Weights for one task: embedded first, then official, hub and imported ones."""
     entries = [entry for entry in load_catalogue().values() if entry.task == task_id]
-    return sorted(entries, key=lambda entry: KINDS.index(entry.kind))
+    return sorted(entries, key=lambda entry: _KIND_ORDER.index(entry.kind))
 
 
 def get_entry(weights_id: str) -> WeightsEntry:
@@ -252,7 +288,7 @@ def hub_entry(weights_id: str, task: str = "") -> WeightsEntry | None:
     )
 
 
-def entry_of_record(record: cache.Record) -> WeightsEntry:
+def entry_of_record(record: store.Record) -> WeightsEntry:
     """Describe weights that only the cache knows."""
     hub = hub_entry(record.id)
     return WeightsEntry(
@@ -284,15 +320,11 @@ def read_card(entry: WeightsEntry) -> Card | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        names = {item.name for item in fields(Card)}
-        values = {key: value for key, value in content.items() if key in names}
-        values["scores"] = tuple(OwnScore(**score) for score in content["scores"])
-        card = Card(**values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"The card {path.name} is wrong: {error}") from error
-    if card.id != path.stem or not _SHA256.fullmatch(card.sha256):
-        raise ValueError(f"The card {path.name} has another id, or no sha256 of 64 hex digits")
+        card = Card.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"The card {path.name} is wrong: {_first(error)}") from error
+    if card.id != path.stem:
+        raise ValueError(f"The card {path.name} has another id: {card.id}")
     return card
 
 
@@ -304,6 +336,15 @@ def scores(entry: WeightsEntry) -> list[OwnScore]:
     """
     card = read_card(entry)
     return list(card.scores) if card else []
+
+
+class _Table(BaseModel):
+    """A catalogue file before families are applied."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    families: dict[str, dict[str, Any]] = {}
+    weights: list[dict[str, Any]] = []
 
 
 @lru_cache(maxsize=4)
@@ -320,114 +361,55 @@ def read_catalogue(path: Path) -> dict[str, WeightsEntry]:
         ValueError: A field is unknown, missing, of the wrong type or out of range.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = _Table.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name}: {error}") from error
-    _refuse_unknown(content, {"families", "weights"}, path.name)
-    families, tables = content.get("families", {}), content.get("weights", [])
-    if not isinstance(families, dict) or not isinstance(tables, list):
-        raise ValueError(f"{path.name}: write [families.NAME] and [[weights]] tables")
+    except ValidationError as error:
+        raise ValueError(f"{path.name}: {_first(error)}") from error
     entries: dict[str, WeightsEntry] = {}
-    for number, table in enumerate(tables, 1):
-        where = f"{path.name}, weights number {number}"
-        if not isinstance(table, dict):
-            raise ValueError(f"{where}: a table belongs here, not {table!r}")
-        where = f"{path.name}, weights {table.get('id', number)!r}"
-        family = table.pop("family", None)
-        if family is not None and family not in families:
+    for number, row in enumerate(table.weights, 1):
+        where = f"{path.name}, weights {row.get('id', number)!r}"
+        family = row.pop("family", None)
+        if family is not None and family not in table.families:
             raise ValueError(f"{where}: there is no family {family!r}")
-        entry = _checked_entry({**families.get(family, {}), **table}, where)
+        try:
+            entry = WeightsEntry.model_validate({**table.families.get(family, {}), **row})
+        except ValidationError as error:
+            raise ValueError(f"{where}: {_first(error)}") from error
         if entry.id in entries:
             raise ValueError(f"{where}: the id is used twice")
+        if problem := _problem(entry):
+            raise ValueError(f"{where}: {problem}")
         entries[entry.id] = entry
     return entries
 
 
-def _checked_entry(table: dict[str, Any], where: str) -> WeightsEntry:
-    _refuse_unknown(table, {item.name for item in fields(WeightsEntry)}, where)
-    published = tuple(
-        _checked_score(score, f"{where}, published score {number}")
-        for number, score in enumerate(table.pop("published", []), 1)
-    )
-    for name, value in table.items():
-        wanted = {"size_bytes": int, "size_is_expected": bool}.get(name, str)
-        if type(value) is not wanted or value == "":
-            raise ValueError(f"{where}: {name} must be a {wanted.__name__}, not {value!r}")
-    missing = {"id", "title", "task", "architecture", "kind", "licence", "source", "trained_on"}
-    if missing := missing - table.keys():
-        raise ValueError(f"{where}: {', '.join(sorted(missing))} missing")
-    entry = WeightsEntry(**table, published=published)
-    _check_values(entry, where)
-    return entry
-
-
-def _check_values(entry: WeightsEntry, where: str) -> None:
-    choices = {
-        "task": tuple(TASKS),
-        "architecture": ARCHITECTURES,
-        "kind": ("embedded", "official", "hub"),
-    }
-    for name, allowed in choices.items():
-        if getattr(entry, name) not in allowed:
-            raise ValueError(f"{where}: {name} must be one of {', '.join(allowed)}")
+def _problem(entry: WeightsEntry) -> str | None:
+    """What a row of the table lacks that weights of other origins need not have."""
     if not is_valid_id(entry.id):
-        raise ValueError(f"{where}: an id is 1 to 64 of a-z, 0-9, '.', '_' and '-'")
-    if entry.sha256 is not None and not _SHA256.fullmatch(entry.sha256):
-        raise ValueError(f"{where}: sha256 must be 64 lower-case hexadecimal digits")
-    if entry.size_bytes is not None and entry.size_bytes <= 0:
-        raise ValueError(f"{where}: size_bytes must be positive")
-    for name in ("file", "filename"):
-        value = getattr(entry, name)
-        if value is not None and Path(value).name != value:
-            raise ValueError(f"{where}: {name} must be a plain file name")
-    for name in ("url", "page_url", "licence_url", "source_url"):
-        value = getattr(entry, name)
-        if value is not None and not _is_safe_address(value):
-            raise ValueError(f"{where}: {name} must be an https address")
-    origins = {
-        "embedded": [entry.file],
-        "official": [entry.url or entry.drive_id or (entry.filename and entry.page_url)],
-        "hub": [entry.repo, entry.revision, entry.filename],
+        return "an id is 1 to 64 of a-z, 0-9, '.', '_' and '-'"
+    if entry.task not in TASKS:
+        return f"task must be one of {', '.join(TASKS)}"
+    if not entry.architecture or entry.trained_on == "unknown":
+        return "architecture and trained_on must be given"
+    needed = {
+        "embedded": (entry.file, "a file"),
+        "official": (
+            entry.url or entry.drive_id or (entry.filename and entry.page_url),
+            "a url, a drive_id, or a filename and a page_url to get it from",
+        ),
+        "hub": (entry.repo and entry.revision and entry.filename, "repo, revision and filename"),
+        "imported": (None, "another kind: imported ones are never in the table"),
     }
-    if not all(origins[entry.kind]):
-        raise ValueError(
-            f"{where}: {entry.kind} weights need "
-            + {
-                "embedded": "a file",
-                "official": "a url, a drive_id, or a filename and a page_url to get it from",
-                "hub": "repo, revision and filename",
-            }[entry.kind]
-        )
+    given, words = needed[entry.kind]
+    if not given:
+        return f"{entry.kind} weights need {words}"
     if sum(value is not None for value in (entry.file, entry.url, entry.drive_id, entry.repo)) > 1:
-        raise ValueError(f"{where}: only one of file, url, drive_id and repo may be given")
+        return "only one of file, url, drive_id and repo may be given"
+    return None
 
 
-def _checked_score(table: dict[str, Any], where: str) -> PublishedScore:
-    if not isinstance(table, dict):
-        raise ValueError(f"{where}: a table belongs here, not {table!r}")
-    _refuse_unknown(table, {item.name for item in fields(PublishedScore)}, where)
-    for name in ("benchmark", "source", "method", "evidence"):
-        if not isinstance(table.get(name), str) or not table[name]:
-            raise ValueError(f"{where}: {name} must be a text")
-    if table["evidence"] not in EVIDENCE:
-        raise ValueError(f"{where}: evidence must be one of {', '.join(EVIDENCE)}")
-    score = PublishedScore(**{"psnr_db": None, "ssim": None, **table})
-    numbers = {"psnr_db": (score.psnr_db, 100), "ssim": (score.ssim, 1)}
-    for name, (value, highest) in numbers.items():
-        if value is not None and (type(value) is not float or not 0 < value <= highest):
-            raise ValueError(f"{where}: {name} must be a decimal number up to {highest}")
-    if score.psnr_db is None and score.ssim is None:
-        raise ValueError(f"{where}: psnr_db or ssim must be given")
-    return score
-
-
-def _is_safe_address(value: str) -> bool:
-    """Encrypted, or on this very machine (as in tests)."""
-    parts = urlsplit(value)
-    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
-    return (parts.scheme == "https" and bool(parts.hostname)) or local
-
-
-def _refuse_unknown(table: dict[str, Any], known: set[str], where: str) -> None:
-    if unknown := sorted(table.keys() - known):
-        raise ValueError(f"{where}: unknown field {unknown[0]!r}")
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, as 'field: reason'."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -1,17 +1,11 @@
 """Bring one file over the network: HTTP through pooch, Google Drive through gdown, the Hub.
 
 Each function writes into a folder of its caller's and reports through a `Transfer`, which can also
-stop it. Nothing here judges or keeps what arrived; mirnet/weights/load.py does. Every failure becomes
-one sentence that ends with a way out.
+stop it. Nothing here judges or keeps what arrived; `mirnet.weights.fetch` does. Every failure
+becomes one sentence that ends with a way out.
 """
 
-import contextlib
 import re
-import shutil
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -19,7 +13,8 @@ from urllib.parse import urlsplit
 from mirnet.errors import WeightsUnavailable
 
 from .catalogue import WeightsEntry
-from .hub import hub_endpoint, hub_name
+from .hub_settings import hub_endpoint, hub_name
+from .transfer import Arrived, Stopped, Transfer, megabytes
 
 CHUNK_BYTES = 64 * 2**10
 """Bytes between two looks at whether the person wants to stop."""
@@ -35,93 +30,6 @@ RETRIES = 3
 """How often a connection that broke is taken up again without a new byte in between."""
 RETRY_PAUSE_SECONDS = 0.5
 """Pause before a broken connection is taken up again."""
-SPARE_DISK_BYTES = 64 * 10**6
-"""Space left free on the disk after a download and its conversion."""
-
-
-class Cancelled(Exception):
-    """The caller stopped the transfer; never shown to a person."""
-
-
-@dataclass
-class Transfer:
-    """What a running download and its observer share."""
-
-    max_bytes: int
-    """Larger files are refused."""
-    folder: Path
-    """Where the file is written: the disk whose free space counts."""
-    done_bytes: int = 0
-    """Bytes on disk so far."""
-    total_bytes: int | None = None
-    """Size of the file, once the server has said it."""
-    began: float | None = None
-    """time.monotonic() when the first connection was tried."""
-    contacted: threading.Event = field(default_factory=threading.Event)
-    """Set by the server's first answer."""
-    cancel: threading.Event = field(default_factory=threading.Event)
-    """Set to stop the transfer at its next chunk."""
-    interrupt: Callable[[], None] = lambda: None
-    """Wakes a read that waits for a silent server."""
-
-    def begin(self) -> None:
-        """Start the clock, after slow imports."""
-        self.began = time.monotonic()
-
-    def stop(self) -> None:
-        """Ask the transfer to end; it does so within a chunk or a timeout."""
-        self.cancel.set()
-        with contextlib.suppress(Exception):
-            self.interrupt()
-
-    def check(self) -> None:
-        """Raise `Cancelled` where the caller has asked to stop."""
-        if self.cancel.is_set():
-            raise Cancelled
-
-    def expect(self, total: int | None) -> None:
-        """Take note of the file's size.
-
-        Raises:
-            WeightsUnavailable: It is over the limit, or the disk has no room.
-        """
-        self.total_bytes = total
-        if total is None:
-            return
-        if total > self.max_bytes:
-            raise WeightsUnavailable(
-                f"The file has {megabytes(total)}, more than the limit of "
-                f"{megabytes(self.max_bytes)}: it is not downloaded, because no weights of MIRNet "
-                "or MIRNet-v2 are that large."
-            )
-        require_disk_space(self.folder, total)
-
-    def advance(self, count: int) -> None:
-        """Count bytes that arrived.
-
-        Raises:
-            WeightsUnavailable: More than the limit have arrived.
-            Cancelled: The caller has asked to stop.
-        """
-        self.check()
-        self.done_bytes += count
-        if self.done_bytes > self.max_bytes:
-            raise WeightsUnavailable(
-                f"The server sends more than the limit of {megabytes(self.max_bytes)}: the "
-                "download was stopped, because no weights of MIRNet or MIRNet-v2 are that large."
-            )
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A file that was downloaded whole."""
-
-    path: Path
-    """The file."""
-    origin: str
-    """Address it came from, for the record."""
-    sha256: str | None
-    """Hash its server promised, where it promised one."""
 
 
 def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
@@ -133,7 +41,7 @@ def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
 
     Raises:
         WeightsUnavailable: In one sentence, why it did not work and what to do.
-        Cancelled: The caller has asked to stop.
+        Stopped: The caller has asked to stop.
     """
     try:
         if entry.repo:
@@ -142,7 +50,7 @@ def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
             arrived = _download_from_drive(entry, transfer)
         else:
             arrived = _download_from_url(entry, transfer)
-    except Cancelled:
+    except Stopped:
         raise
     except Exception:
         transfer.check()  # a connection torn down by `stop` fails in many ways
@@ -179,26 +87,6 @@ def by_hand(entry: WeightsEntry) -> str:
         f"download it in a browser{page} and run "
         f"`python -m mirnet weights import {name} --as {entry.id}`"
     )
-
-
-def megabytes(count: int) -> str:
-    """A size in words: 23,434,240 bytes are '23.4 MB'."""
-    return f"{count / 1e6:.1f} MB"
-
-
-def require_disk_space(folder: Path, file_bytes: int) -> None:
-    """Check that a file and its converted copy fit on the disk.
-
-    Raises:
-        WeightsUnavailable: They do not.
-    """
-    free = shutil.disk_usage(folder).free
-    needed = 2 * file_bytes + SPARE_DISK_BYTES
-    if free < needed:
-        raise WeightsUnavailable(
-            f"The disk of the cache folder has {megabytes(free)} free and {megabytes(needed)} are "
-            "needed: make room, or point MIRNET_CACHE at a folder on another disk."
-        )
 
 
 def _way_out(entry: WeightsEntry) -> str:
@@ -350,10 +238,10 @@ def _download_from_drive(entry: WeightsEntry, transfer: Transfer) -> Arrived:
             retries=RETRIES,
             cancel=transfer.cancel,
         )
-    except (Cancelled, WeightsUnavailable):
+    except (Stopped, WeightsUnavailable):
         raise
     except DownloadCancelled as error:
-        raise Cancelled from error
+        raise Stopped from error
     except FileURLRetrievalError as error:
         raise WeightsUnavailable(
             f"Google Drive did not hand over the file of {entry.id!r}, because too many people "

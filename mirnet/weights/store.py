@@ -10,37 +10,43 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mirnet.device import ThreadLock
 from mirnet.files import write_file
 
 _HEADER_LIMIT = 16 * 2**20
 """Longest safetensors header that is parsed, in bytes."""
+Text = Annotated[str, Field(min_length=1)]
+Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+"""SHA-256 as 64 hexadecimal digits; empty where it is not known."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(BaseModel):
     """What is remembered about weights that were downloaded or imported."""
 
-    id: str
+    model_config = ConfigDict(frozen=True, strict=True)  # fields of later versions pass
+
+    id: Text
     """Id in the catalogue, of the person's choosing, or 'hub:org/name@revision'."""
-    kind: str
-    """"official", "hub" or "imported"."""
+    kind: Literal["official", "hub", "imported"]
+    """Where they came from."""
     task: str
     """Id of the task; empty where nobody said."""
-    title: str
+    title: Text
     """Name shown in lists."""
-    architecture: str
-    """"MIRNet" or "MIRNetV2"."""
-    origin: str
+    architecture: Literal["MIRNet", "MIRNetV2"]
+    """The network."""
+    origin: Text
     """URL, Drive id or file name it came from."""
-    original_sha256: str
+    original_sha256: Hash
     """Hash of the file as its source serves it: the first one seen, compared from then on."""
-    sha256: str
+    sha256: Hash
     """Hash of the converted safetensors in the cache; empty while only the original is known."""
-    licence: str = "unknown"
+    licence: Text = "unknown"
     """What the source says about use."""
 
 
@@ -85,7 +91,7 @@ def write_record(record: Record) -> None:
     """Store a record, replacing an older one in one step."""
     path = record_file(record.id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps(asdict(record), indent=1))
+    write_file(path, record.model_dump_json(indent=1))
 
 
 def read_record(weights_id: str) -> Record | None:
@@ -123,23 +129,18 @@ def read_records() -> list[Record]:
 
 def _parse_record(path: Path) -> Record | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        names = {field.name for field in fields(Record)}
-        values = {key: value for key, value in content.items() if key in names}
-        if not all(isinstance(value, str) for value in values.values()):
-            return None
-        return Record(**values)
-    except (OSError, ValueError, TypeError, AttributeError):
+        return Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
         return None
 
 
 def _rebuilt_record(path: Path) -> Record | None:
     """Read a record off the header of a converted file; its own hash is taken as it is now."""
     notes = read_notes(path)
-    names = [field.name for field in fields(Record) if field.name != "sha256"]
-    if not all(notes.get(name) for name in names if name != "task"):
+    try:
+        return Record.model_validate({**notes, "sha256": file_sha256(path)}) if notes else None
+    except ValidationError:
         return None
-    return Record(sha256=file_sha256(path), **{name: notes.get(name, "") for name in names})
 
 
 def read_notes(path: Path) -> dict[str, str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.weights import checkpoints
+from mirnet.weights.checkpoints import read_checkpoint
+from mirnet.weights.networks import save_weights
 from tests.faults.killed import same_as_library
 from tests.faults.tools import (
     ORDER,
@@ -36,7 +37,7 @@ def model_file(folder: Path) -> bytes:
     """A small untrained network, as a file of the Hub."""
     torch.manual_seed(0)
     model = MIRNetV2(features=16, blocks=1, conv_groups=(1, 1)).eval()
-    path = checkpoints.save_weights(model, folder / "hub.safetensors", {"task": "denoise"})
+    path = save_weights(model, folder / "hub.safetensors", {"task": "denoise"})
     return path.read_bytes()
 
 
@@ -71,7 +72,7 @@ def _hub_fails(place: Place, broken: HubFault, works: str = "") -> str:
         restored_with(place, WEIGHTS)
         (path,) = (place.folder / "cache" / "weights").glob("*.safetensors")
         wanted = place.folder / "hub.safetensors"
-        state = [checkpoints.read_checkpoint(file) for file in (path, wanted)]
+        state = [read_checkpoint(file) for file in (path, wanted)]
         assert all(torch.equal(state[0][name], state[1][name]) for name in state[1])
     return f"{said}; the next try works"
 

@@ -333,8 +333,8 @@ def test_a_network_sees_the_whole_picture_and_is_not_rounded():
 
 
 def test_what_is_recorded_of_a_network():
-    from mirnet.weights.checkpoints import count_parameters
     from mirnet.weights.load import load
+    from mirnet.weights.networks import count_parameters
 
     info = get_method("denoise-compact", "denoise").info
     loaded = load("denoise-compact")

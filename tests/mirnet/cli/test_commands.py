@@ -21,7 +21,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration.api import restore
-from mirnet.weights.checkpoints import save_weights
+from mirnet.weights.networks import save_weights
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("own_cache")

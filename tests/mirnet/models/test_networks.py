@@ -7,7 +7,8 @@ import torch
 from mirnet.models.blocks import ExposureCurve
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.weights.checkpoints import build_model, count_parameters, load_weights, read_checkpoint
+from mirnet.weights.checkpoints import read_checkpoint
+from mirnet.weights.networks import build_model, count_parameters, load_weights
 from tests.support.reference_networks import GOLDEN, PARITY, seeded_checkpoint
 
 

@@ -23,8 +23,8 @@ from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration import api, job
 from mirnet.restoration.api import restore
-from mirnet.weights.checkpoints import save_weights
 from mirnet.weights.load import load
+from mirnet.weights.networks import save_weights
 from tests.support.small_restorations import Identity, Pointwise, photo, tiny
 
 

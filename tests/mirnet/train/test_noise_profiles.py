@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
+from mirnet.train.degrade import mosaic_and_demosaic
 
 from mirnet.errors import InvalidRequest
 from mirnet.train import fetch
-from mirnet.train.degrade import mosaic_and_demosaic
 from mirnet.train.manifest import NOISE_PROFILES_FILE, NOISE_PROFILES_NAME
 from mirnet.train.noise_profiles import MIN_READ_VARIANCE, VARIANCE_FACTOR, NoiseProfiles, held_out
 from tests.support.debian import build_package

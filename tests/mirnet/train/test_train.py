@@ -26,7 +26,7 @@ from mirnet.train.run import train
 from mirnet.train.schedule import learning_rate
 from mirnet.train.start import build
 from mirnet.weights.catalogue import EMBEDDED_FOLDER, OwnScore
-from mirnet.weights.checkpoints import load_weights, save_weights
+from mirnet.weights.networks import load_weights, save_weights
 from tests.support.paths import ROOT
 
 RECIPE = """

@@ -12,7 +12,8 @@ import torch
 from mirnet.errors import CheckpointRejected
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import checkpoints
-from mirnet.weights.checkpoints import build_model, load_weights, read_checkpoint
+from mirnet.weights.checkpoints import read_checkpoint
+from mirnet.weights.networks import build_model, load_weights, save_weights
 from mirnet.weights.store import read_notes
 from tests.support.reference_networks import seeded_checkpoint
 
@@ -42,7 +43,7 @@ def test_safetensors_round_trip_keeps_metadata(tmp_path):
     model = MIRNetV2(
         features=8, blocks=1, conv_groups=(1, 2), unshuffle=2, exposure=True, colour=True
     )
-    path = checkpoints.save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
+    path = save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
     assert read_notes(path)["origin"] == "a test"
     assert read_notes(path)["architecture"] == "MIRNetV2"
     again = load_weights(path)
@@ -54,8 +55,7 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
     """The library writes the header's notes in an order of chance."""
     model, notes = MIRNetV2(features=8, blocks=1, conv_groups=(1,)), {"b": "ä", "a": '"', "c": ""}
     files = {
-        checkpoints.save_weights(model, tmp_path / "again.safetensors", notes).read_bytes()
-        for _ in range(20)
+        save_weights(model, tmp_path / "again.safetensors", notes).read_bytes() for _ in range(20)
     }
     assert len(files) == 1
     path = tmp_path / "again.safetensors"

@@ -20,11 +20,15 @@ import torch
 from mirnet.errors import CheckpointRejected, InvalidRequest, WeightsUnavailable
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.weights import catalogue, checkpoints
+from mirnet.weights import catalogue, networks
 from mirnet.weights import download as downloads
 from mirnet.weights import load as weights
 from mirnet.weights import store as cache
 from mirnet.weights.catalogue import WeightsEntry
+from mirnet.weights.fetch import fetch
+from mirnet.weights.importing import forget, import_file
+from mirnet.weights.networks import save_weights
+from mirnet.weights.verify import verify
 from tests.support.hub import Fault
 from tests.support.paths import ROOT
 from tests.support.reference_networks import seeded_checkpoint
@@ -74,12 +78,12 @@ def offer(monkeypatch):
 @pytest.fixture(autouse=True)
 def fast_and_clean(monkeypatch, weights_cache):
     monkeypatch.setattr(downloads, "RETRY_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(weights, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("mirnet.weights.fetch.HEARTBEAT_SECONDS", 0.02)
     weights._models.clear()
 
 
 def fetched(weights_id: str, **options) -> Path:
-    events = list(weights.fetch(weights_id, **options))
+    events = list(fetch(weights_id, **options))
     assert events[-1].state == "ready"
     return events[-1].path
 
@@ -97,7 +101,7 @@ def test_fetch_downloads_converts_and_records(hub, offer, v2_file, weights_cache
     assert weights.locate(entry.id) is None
     assert hub.requests == []
 
-    events = list(weights.fetch(entry.id))
+    events = list(fetch(entry.id))
 
     states = [event.state for event in events]
     assert states[0] == "downloading"
@@ -116,14 +120,14 @@ def test_fetch_downloads_converts_and_records(hub, offer, v2_file, weights_cache
     x = torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
         assert torch.equal(loaded.model(x), tiny_v2()(x))
-    assert weights.verify(entry.id).ok
+    assert verify(entry.id).ok
 
 
 def test_fetch_of_what_is_here_opens_no_connection(hub, offer, v2_file):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     fetched(entry.id)
     hub.requests.clear()
-    assert [event.state for event in weights.fetch(entry.id)] == ["ready"]
+    assert [event.state for event in fetch(entry.id)] == ["ready"]
     assert hub.requests == []
 
 
@@ -131,7 +135,7 @@ def test_progress_counts_bytes(hub, offer, v2_file, monkeypatch):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     monkeypatch.setattr(downloads, "CHUNK_BYTES", 8192)
     hub.fail("/files/", Fault(seconds_per_chunk=0.03))
-    events = list(weights.fetch(entry.id))
+    events = list(fetch(entry.id))
     done = [event.done_bytes for event in events if event.state == "downloading"]
     assert len(set(done)) > 3
     assert done == sorted(done)
@@ -163,7 +167,7 @@ def test_a_file_that_changes_between_two_tries_is_not_spliced(
     other = file_of({"params": tiny_v2(1).state_dict()}, tmp_path / "other.pth")
     monkeypatch.setattr(downloads, "RETRY_PAUSE_SECONDS", 0.5)
     hub.fail("/files/", Fault(cut_after=downloads.CHUNK_BYTES, times=1))
-    for _ in weights.fetch(entry.id):
+    for _ in fetch(entry.id):
         if hub.seen():
             hub.add_file("theirs.pth", other)
     assert [request.status for request in hub.seen()] == [200, 200]
@@ -176,7 +180,7 @@ def test_a_file_that_changes_between_two_tries_is_not_spliced(
 def refused(entry: WeightsEntry, folder: Path, **options) -> str:
     """Fetch, expect one sentence, and nothing left behind."""
     with pytest.raises((WeightsUnavailable, CheckpointRejected)) as caught:
-        list(weights.fetch(entry.id, **options))
+        list(fetch(entry.id, **options))
     assert weights.locate(entry.id) is None
     assert [name for name in left_in(folder) if not name.endswith(".json")] == []
     text = str(caught.value)
@@ -223,7 +227,7 @@ def test_a_silent_server(hub, offer, v2_file, weights_cache, monkeypatch):
     hub.fail("/files/", Fault(silent=True))
     began = time.monotonic()
     with pytest.raises(WeightsUnavailable, match="cannot be reached"):
-        list(weights.fetch(entry.id))
+        list(fetch(entry.id))
     assert time.monotonic() - began < 3
     hub.close()  # the thread that hung wakes, and cleans up
     wait_until(lambda: left_in(weights_cache) == [])
@@ -251,7 +255,7 @@ def test_a_file_of_unknown_size_is_stopped_at_the_limit(hub, offer, weights_cach
 def test_a_full_disk(hub, offer, v2_file, weights_cache, monkeypatch):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     full = shutil._ntuple_diskusage(10**9, 10**9, 1000)
-    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _folder: full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: full)
     assert "make room, or point MIRNET_CACHE at" in refused(entry, weights_cache)
     assert hub.bytes_sent() == 0
 
@@ -261,7 +265,7 @@ def test_a_cache_folder_that_cannot_be_written(offer, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MIRNET_CACHE", str(tmp_path / "file"))
     with pytest.raises(WeightsUnavailable, match="cannot be written.*MIRNET_CACHE"):
-        list(weights.fetch(entry.id))
+        list(fetch(entry.id))
 
 
 def test_a_changed_file_is_refused_until_the_first_one_is_forgotten(
@@ -273,10 +277,10 @@ def test_a_changed_file_is_refused_until_the_first_one_is_forgotten(
     text = refused(entry, weights_cache)
     assert "the first one seen had" in text
     assert "`python -m mirnet weights forget test-v2`" in text
-    assert weights.forget(entry.id)
-    assert not weights.forget(entry.id)
+    assert forget(entry.id)
+    assert not forget(entry.id)
     fetched(entry.id)
-    assert weights.verify(entry.id).ok
+    assert verify(entry.id).ok
 
 
 def test_a_file_of_another_network(hub, offer, tmp_path, weights_cache):
@@ -290,7 +294,7 @@ def test_a_file_of_another_network(hub, offer, tmp_path, weights_cache):
 def test_weights_a_person_must_bring(offer):
     entry = offer(url=None, filename="model_SR_x3.pth")
     with pytest.raises(WeightsUnavailable) as caught:
-        list(weights.fetch(entry.id))
+        list(fetch(entry.id))
     assert "cannot be downloaded by program" in str(caught.value)
     assert "weights import model_SR_x3.pth --as test-v2`" in str(caught.value)
 
@@ -308,7 +312,7 @@ def wait_until(condition, seconds: float = 5.0) -> None:
 def test_closing_the_iterator_stops_the_download_at_once(hub, offer, v2_file, weights_cache):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     hub.fail("/files/", Fault(seconds_per_chunk=0.1))
-    progress = weights.fetch(entry.id)
+    progress = fetch(entry.id)
     for event in progress:
         if event.total_bytes:
             break
@@ -324,7 +328,7 @@ def test_closing_the_iterator_stops_the_download_at_once(hub, offer, v2_file, we
 def test_a_silent_download_stops_too(hub, offer, v2_file, weights_cache):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     hub.fail("/files/", Fault(seconds_per_chunk=30))
-    progress = weights.fetch(entry.id)
+    progress = fetch(entry.id)
     next(event for event in progress if event.total_bytes)
     began = time.monotonic()
     progress.close()
@@ -336,7 +340,7 @@ def test_a_silent_download_stops_too(hub, offer, v2_file, weights_cache):
 def test_an_iterator_may_be_closed_in_another_thread(hub, offer, v2_file):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     hub.fail("/files/", Fault(seconds_per_chunk=0.1))
-    progress = weights.fetch(entry.id)
+    progress = fetch(entry.id)
     thread = threading.Thread(target=lambda: next(progress))
     thread.start()
     thread.join()
@@ -348,7 +352,7 @@ def test_an_iterator_may_be_closed_in_another_thread(hub, offer, v2_file):
 def test_a_second_download_waits_for_the_first(hub, offer, v2_file):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     hub.fail("/files/", Fault(seconds_per_chunk=0.02))
-    first, second = weights.fetch(entry.id), weights.fetch(entry.id)
+    first, second = fetch(entry.id), fetch(entry.id)
     next(first)
     assert next(second).state == "waiting"
     assert list(first)[-1].state == "ready"
@@ -360,9 +364,10 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from mirnet.weights import catalogue, load as weights
+from mirnet.weights import catalogue
+from mirnet.weights.fetch import fetch
 catalogue.CATALOGUE_FILE = Path(sys.argv[1])
-for event in weights.fetch("test-v2"):
+for event in fetch("test-v2"):
     print(event.state, flush=True)
 """
 TABLE = """
@@ -485,7 +490,7 @@ def test_drive_stops_when_asked(drive, offer, v2_file, weights_cache):
     entry = offer(drive_id="DRIVE123")
     drive.add_drive_file("DRIVE123", "model.pth", v2_file, "none")
     drive.fail("/uc", Fault(seconds_per_chunk=30))
-    progress = weights.fetch(entry.id)
+    progress = fetch(entry.id)
     next(progress)
     wait_until(lambda: list(weights_cache.glob("*/*.partial/*")))
     began = time.monotonic()
@@ -499,7 +504,7 @@ def test_drive_stops_when_asked(drive, offer, v2_file, weights_cache):
 
 @pytest.fixture
 def saved_model(tmp_path) -> bytes:
-    path = checkpoints.save_weights(tiny_v2(), tmp_path / "m.safetensors", {"task": "denoise"})
+    path = save_weights(tiny_v2(), tmp_path / "m.safetensors", {"task": "denoise"})
     return path.read_bytes()
 
 
@@ -523,10 +528,10 @@ def test_hub(hub, saved_model, cdn, monkeypatch):
 
 
 def test_hub_weights_get_the_task_a_person_names(hub, tmp_path):
-    plain = checkpoints.save_weights(tiny_v2(), tmp_path / "m.safetensors").read_bytes()
+    plain = save_weights(tiny_v2(), tmp_path / "m.safetensors").read_bytes()
     hub.add_repo("org/name", {"model.safetensors": plain})
     with pytest.raises(InvalidRequest, match="no task 'fly'"):
-        list(weights.fetch("hub:org/name", task="fly"))
+        list(fetch("hub:org/name", task="fly"))
     fetched("hub:org/name", task="retouch")
     assert catalogue.get_entry("hub:org/name").task == "retouch"
 
@@ -576,11 +581,11 @@ def test_import_in_every_wrapper(tmp_path, wrapper, prefix):
     state = {prefix + name: value for name, value in tiny_v2().state_dict().items()}
     path = tmp_path / "Mine v1.pth"
     original = file_of(state if wrapper == "plain" else {wrapper: state, "epoch": 3}, path)
-    entry = weights.import_file(path, task="denoise")
+    entry = import_file(path, task="denoise")
     assert (entry.id, entry.kind, entry.architecture) == ("mine-v1", "imported", "MIRNetV2")
     assert path.read_bytes() == original
     assert weights.load("mine-v1").entry == entry
-    assert weights.verify("mine-v1").ok
+    assert verify("mine-v1").ok
 
 
 @pytest.mark.parametrize(
@@ -590,32 +595,32 @@ def test_import_as_official_weights(tmp_path, variant, weights_id):
     path = tmp_path / "authors.pth"
     state = {f"module.{name}": value for name, value in seeded_checkpoint(variant).items()}
     torch.save({"epoch": 1, "state_dict": state, "optimizer": {"lr": 0.1}}, path)
-    entry = weights.import_file(path, id=weights_id)
+    entry = import_file(path, id=weights_id)
     assert (entry.id, entry.kind) == (weights_id, "official")
     assert weights.load(weights_id).path == weights.locate(weights_id)
-    assert [event.state for event in weights.fetch(weights_id)] == ["ready"]
+    assert [event.state for event in fetch(weights_id)] == ["ready"]
     other = tmp_path / "other.pth"
     torch.save({"state_dict": state}, other)
     with pytest.raises(WeightsUnavailable, match="the first one seen had"):
-        weights.import_file(other, id=weights_id)
+        import_file(other, id=weights_id)
 
 
 def test_imported_weights_may_be_replaced_and_reload(tmp_path):
     path = tmp_path / "mine.pth"
     for seed in (0, 1):
         torch.save(tiny_v2(seed).state_dict(), path)
-        weights.import_file(path, id="mine", task="denoise", title="Mine")
+        import_file(path, id="mine", task="denoise", title="Mine")
         model = weights.load("mine").model
         assert torch.equal(model.conv_in.weight, tiny_v2(seed).conv_in.weight)
     assert catalogue.get_entry("mine").title == "Mine"
-    assert weights.forget("mine")
+    assert forget("mine")
     with pytest.raises(WeightsUnavailable, match="There are no weights 'mine'"):
         weights.load("mine")
 
 
 def test_an_exported_file_says_its_own_task(tmp_path):
-    checkpoints.save_weights(tiny_v2(), tmp_path / "m.safetensors", {"task": "lowlight"})
-    assert weights.import_file(tmp_path / "m.safetensors").task == "lowlight"
+    save_weights(tiny_v2(), tmp_path / "m.safetensors", {"task": "lowlight"})
+    assert import_file(tmp_path / "m.safetensors").task == "lowlight"
 
 
 class Bomb:
@@ -636,7 +641,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, weights_c
     else:
         torch.save({"params": {"a": Bomb(target)}} if how == "inside" else Bomb(target), path)
     with pytest.raises(CheckpointRejected, match="evil.pth"):
-        weights.import_file(path, task="denoise")
+        import_file(path, task="denoise")
     assert not target.exists()
     assert left_in(weights_cache) == []
 
@@ -662,10 +667,10 @@ def test_wrong_names_shapes_and_files(tmp_path, weights_cache):
     for message, state in cases.items():
         torch.save({"params": state}, path)
         with pytest.raises(CheckpointRejected, match=message):
-            weights.import_file(path, task="denoise")
+            import_file(path, task="denoise")
     path.write_bytes(b"not weights at all")
     with pytest.raises(CheckpointRejected, match="bad.pth"):
-        weights.import_file(path, task="denoise")
+        import_file(path, task="denoise")
     assert left_in(weights_cache) == []
 
 
@@ -679,13 +684,11 @@ def test_impossible_imports(tmp_path, v2_file):
         "are weights for denoise, not retouch": {"id": "denoise-v2", "task": "retouch"},
     }.items():
         with pytest.raises(InvalidRequest, match=message):
-            weights.import_file(path, **options)
+            import_file(path, **options)
     with pytest.raises(CheckpointRejected, match="no weights file 'absent.pth'"):
-        weights.import_file(tmp_path / "absent.pth", task="denoise")
+        import_file(tmp_path / "absent.pth", task="denoise")
     shutil.copy(path, tmp_path / "denoise-v2.pth")
-    assert weights.import_file(tmp_path / "denoise-v2.pth", task="denoise").id == (
-        "denoise-v2-imported"
-    )
+    assert import_file(tmp_path / "denoise-v2.pth", task="denoise").id == ("denoise-v2-imported")
 
 
 # ------------------------------------------------------------------ the cache
@@ -694,7 +697,7 @@ def test_impossible_imports(tmp_path, v2_file):
 @pytest.fixture
 def imported(tmp_path) -> str:
     torch.save(tiny_v2().state_dict(), tmp_path / "mine.pth")
-    return weights.import_file(tmp_path / "mine.pth", task="denoise").id
+    return import_file(tmp_path / "mine.pth", task="denoise").id
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"id": 3}', '{"id": "other"}', None])
@@ -718,30 +721,30 @@ def test_foreign_files_in_the_cache_are_ignored(imported, weights_cache):
 
 def test_a_file_changed_on_disk_is_not_used(imported):
     path = weights.locate(imported)
-    checkpoints.save_weights(tiny_v2(5), path, cache.read_notes(path))
+    save_weights(tiny_v2(5), path, cache.read_notes(path))
     with pytest.raises(WeightsUnavailable, match="changed on disk.*weights forget mine"):
         weights.load(imported)
-    report = weights.verify(imported)
+    report = verify(imported)
     assert not report.ok
     assert report.sha256 != report.expected
     path.write_bytes(b"short")
-    assert not weights.verify(imported).ok
+    assert not verify(imported).ok
 
 
 def test_verify_says_when_the_catalogue_learned_another_hash(hub, offer, v2_file):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     fetched(entry.id)
     offer(**{**vars(entry), "sha256": "b" * 64})
-    report = weights.verify(entry.id)
+    report = verify(entry.id)
     assert not report.ok
     assert "the catalogue names bbbbbbbbbbbb" in report.message
 
 
 def test_verify_of_what_is_not_here():
     with pytest.raises(WeightsUnavailable, match="not downloaded yet .about 23.4 MB."):
-        weights.verify("denoise-v2")
+        verify("denoise-v2")
     with pytest.raises(WeightsUnavailable, match="There are no weights 'x'"):
-        weights.verify("x")
+        verify("x")
 
 
 @pytest.fixture
@@ -749,7 +752,7 @@ def embedded(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "embedded"
     folder.mkdir()
     monkeypatch.setattr(catalogue, "EMBEDDED_FOLDER", folder)
-    path = checkpoints.save_weights(tiny_v2(), folder / "denoise-compact.safetensors")
+    path = save_weights(tiny_v2(), folder / "denoise-compact.safetensors")
     card = {
         "id": "denoise-compact",
         "task": "denoise",
@@ -767,14 +770,14 @@ def embedded(tmp_path, monkeypatch) -> Path:
 
 
 def test_embedded_weights_are_checked_against_their_card(embedded):
-    report = weights.verify("denoise-compact")
+    report = verify("denoise-compact")
     assert report.ok
     assert report.sha256 == report.expected == weights.load("denoise-compact").sha256
-    assert [event.state for event in weights.fetch("denoise-compact")] == ["ready"]
+    assert [event.state for event in fetch("denoise-compact")] == ["ready"]
     with pytest.raises(WeightsUnavailable, match="part of the program"):
-        weights.forget("denoise-compact")
-    checkpoints.save_weights(tiny_v2(1), embedded)
-    assert not weights.verify("denoise-compact").ok
+        forget("denoise-compact")
+    save_weights(tiny_v2(1), embedded)
+    assert not verify("denoise-compact").ok
     with pytest.raises(WeightsUnavailable, match="hash on its card"):
         weights.load("denoise-compact")
 
@@ -798,7 +801,7 @@ def test_a_folder_written_by_save_pretrained(tmp_path):
     folder.mkdir()
     with pytest.raises(CheckpointRejected, match="no model.safetensors"):
         weights.load(folder, allow_paths=True)
-    checkpoints.save_weights(tiny_v2(), folder / "model.safetensors")
+    save_weights(tiny_v2(), folder / "model.safetensors")
     (folder / "config.json").write_text('{"features": 8}')
     assert weights.load(folder, allow_paths=True).path == folder / "model.safetensors"
 
@@ -806,7 +809,7 @@ def test_a_folder_written_by_save_pretrained(tmp_path):
 def test_two_models_stay_in_memory(tmp_path):
     paths = []
     for seed in range(3):
-        paths.append(checkpoints.save_weights(tiny_v2(seed), tmp_path / f"{seed}.safetensors"))
+        paths.append(save_weights(tiny_v2(seed), tmp_path / f"{seed}.safetensors"))
     first = weights.load(paths[0], allow_paths=True)
     weights.load(paths[1], allow_paths=True)
     assert weights.load(paths[0], allow_paths=True).model is first.model
@@ -817,8 +820,8 @@ def test_two_models_stay_in_memory(tmp_path):
 
 def test_threads_share_one_model(imported, monkeypatch):
     reads = []
-    read = checkpoints.load_weights
-    monkeypatch.setattr(checkpoints, "load_weights", lambda path: reads.append(path) or read(path))
+    read = networks.load_weights
+    monkeypatch.setattr(networks, "load_weights", lambda path: reads.append(path) or read(path))
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(weights.load(imported))) for _ in range(8)
@@ -841,9 +844,9 @@ def test_load_and_locate_open_no_connection(hub, imported):
 
 def test_the_cache_folder_can_be_moved(monkeypatch, tmp_path):
     monkeypatch.setenv("MIRNET_CACHE", str(tmp_path / "elsewhere"))
-    assert weights.cache_folder() == tmp_path / "elsewhere"
+    assert cache.cache_folder() == tmp_path / "elsewhere"
     monkeypatch.delenv("MIRNET_CACHE")
-    assert weights.cache_folder().name == "mirnet-studio"
+    assert cache.cache_folder().name == "mirnet-studio"
 
 
 def test_ids_become_file_names_that_cannot_leave_the_folder():

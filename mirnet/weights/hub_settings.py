@@ -1,4 +1,4 @@
-"""Which Hugging Face Hub is meant, and whether it may be asked."""
+"""Settings of the Hugging Face Hub: its address, and whether it may be asked."""
 
 import os
 from urllib.parse import urlsplit

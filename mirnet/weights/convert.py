@@ -1,0 +1,139 @@
+"""Take a foreign weights file into the cache: checked, converted, under a lock of its id."""
+
+import errno
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from mirnet.errors import CheckpointRejected, InvalidRequest, MIRNetError, WeightsUnavailable
+from mirnet.tasks import get_task
+
+from . import store
+from .catalogue import WeightsEntry
+from .download import by_hand
+from .transfer import Transfer
+
+
+class IdLock:
+    """One worker per id, across threads and processes."""
+
+    def __init__(self, weights_id: str) -> None:
+        from filelock import FileLock
+
+        # A web server may run each step of a generator in another thread.
+        path = store.weights_folder() / f"{store.file_stem(weights_id)}.lock"
+        self._lock = FileLock(path, thread_local=False)
+
+    def __enter__(self) -> "IdLock":
+        return self
+
+    def acquired(self, seconds: float) -> bool:
+        """Try for so long."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=seconds)
+        except Timeout:
+            return False
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def convert(
+    path: Path, entry: WeightsEntry, origin: str, original_sha256: str, transfer: Transfer
+) -> Path:
+    """Open a foreign file safely, check every tensor, and put it into the cache in one step."""
+    from .checkpoints import read_checkpoint
+    from .networks import build_model, save_weights
+
+    notes = store.read_notes(path)
+    model = build_model(read_checkpoint(path), path.name)
+    architecture = model.architecture
+    if entry.architecture not in ("", architecture):
+        raise CheckpointRejected(
+            f"{path.name} holds a {architecture}, but {entry.id!r} are weights of "
+            f"{entry.architecture}: import it under another id."
+        )
+    notes = {
+        "id": entry.id,
+        "kind": entry.kind,
+        "task": entry.task or _task_of(notes),
+        "title": entry.title,
+        "architecture": architecture,
+        "origin": origin,
+        "original_sha256": original_sha256,
+        "licence": entry.licence,
+    }
+    converted = save_weights(model, transfer.folder / "converted.safetensors", notes)
+    record = store.Record.model_validate({**notes, "sha256": store.file_sha256(converted)})
+    transfer.check()
+    target = store.cached_file(entry.id)
+    converted.replace(target)
+    store.write_record(record)
+    return target
+
+
+def _task_of(notes: dict[str, str]) -> str:
+    try:
+        return get_task(notes.get("task", "")).id
+    except InvalidRequest:
+        return ""
+
+
+def check_original(entry: WeightsEntry, original: str, promised: str | None) -> None:
+    """Compare a file's hash with all that is known about it.
+
+    Raises:
+        WeightsUnavailable: It is another file.
+    """
+    if promised is not None and original != promised:
+        raise WeightsUnavailable(
+            f"The file of {entry.id!r} arrived with sha256 {original[:12]} where its server "
+            f"promised {promised[:12]}: it was damaged on the way, try again."
+        )
+    if entry.kind == "official" and entry.sha256 not in (None, original):
+        raise WeightsUnavailable(
+            f"The file of {entry.id!r} has sha256 {original[:12]}, the catalogue expects "
+            f"{str(entry.sha256)[:12]}: it is damaged or another file, so it is not used; "
+            f"{by_hand(entry)}."
+        )
+    record = store.read_record(entry.id)
+    if record is not None and record.original_sha256 not in ("", original):
+        raise WeightsUnavailable(
+            f"The file of {entry.id!r} has sha256 {original[:12]}, but the first one seen had "
+            f"{record.original_sha256[:12]}: its source has changed it; if you trust the new one, "
+            f"run `python -m mirnet weights forget {entry.id}` and try again."
+        )
+
+
+def make_folder() -> Path:
+    folder = store.weights_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise disk_trouble(error) from error
+    return folder
+
+
+def disk_trouble(error: OSError) -> MIRNetError:
+    if error.errno == errno.ENOSPC:
+        return WeightsUnavailable(
+            f"The disk of the cache folder {store.cache_folder()} is full: make room, or point "
+            "MIRNET_CACHE at a folder on another disk."
+        )
+    return WeightsUnavailable(
+        f"The cache folder {store.cache_folder()} cannot be written ({error.strerror or error}): "
+        "point MIRNET_CACHE at a folder of yours."
+    )
+
+
+def sweep(weights_id: str) -> None:
+    """Remove what killed processes left; the id's lock is held, so nobody is using it."""
+    pattern = re.compile(re.escape(store.file_stem(weights_id)) + r"\.\w+\.partial")
+    for leftover in store.weights_folder().iterdir():
+        if pattern.fullmatch(leftover.name):
+            shutil.rmtree(leftover, ignore_errors=True)
