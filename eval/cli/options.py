@@ -51,7 +51,13 @@ def choose_executor(name: str, workers: int, address: str | None) -> "Engine":
 
 
 def choose_benchmarks(
-    name: str, task: str | None, degraded: str, target: str, revision: str | None
+    name: str,
+    task: str | None,
+    degraded: str,
+    target: str,
+    revision: str | None,
+    config: str | None = None,
+    split: str | None = None,
 ) -> list[Any]:
     """One benchmark, or those of a family ('mini' is all of mini-denoise, mini-sr-x2, ...)."""
     from eval.data.benchmarks import custom_benchmark, get_benchmark, load_benchmarks
@@ -61,7 +67,17 @@ def choose_benchmarks(
     if name not in known and family:
         return [row for row in family if task in (None, row.task)]
     if name not in known and task:
-        return [custom_benchmark(name, task, degraded=degraded, target=target, revision=revision)]
+        return [
+            custom_benchmark(
+                name,
+                task,
+                degraded=degraded,
+                target=target,
+                revision=revision,
+                config=config,
+                split=split,
+            )
+        ]
     return [get_benchmark(name)]
 
 

@@ -51,6 +51,10 @@ def run(
     degraded: Annotated[str, typer.Option(help="Column or pattern of your inputs.")] = "degraded",
     target: Annotated[str, typer.Option(help="Column or pattern of your targets.")] = "target",
     revision: Annotated[str | None, typer.Option(help="Of your own Hub data set.")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Configuration of your own Hub data set.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Split of your own Hub data set.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
     offline: Offline = False,
     allow_code: AllowCode = False,
@@ -66,9 +70,9 @@ def run(
 
     chosen = choose_executor(engine, workers, address)
     store = open_store(out)
-    for one in choose_benchmarks(benchmark, task, degraded, target, revision):
+    for one in choose_benchmarks(benchmark, task, degraded, target, revision, config, split):
         names = resolve([name.strip() for name in methods.split(",") if name.strip()], one.task)
-        config = RunConfig(
+        wanted = RunConfig(
             benchmark=one,
             methods=tuple(names),
             protocols=tuple(protocol or ()),
@@ -85,7 +89,7 @@ def run(
             print_line(
                 f"{one.title}: {before / 1e6:.1f} MB have to be fetched to list it.", stderr=True
             )
-        stored = create_run(store, config)
+        stored = create_run(store, wanted)
         execute(stored, chosen, offline, fresh, allow_code)
 
 

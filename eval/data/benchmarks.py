@@ -71,6 +71,10 @@ class Source(_Table):
     downloaded by hand."""
     file: Text | None = None
     """The zip archive, or a regular expression of the Parquet files to read."""
+    config: Text | None = None
+    """Configuration of a data set whose card has several; None takes the card's default."""
+    split: Text | None = None
+    """Split of the data set; None takes 'test', or what there is."""
     degraded: str = ""
     """Pattern, column, suffix or archive of the degraded pictures."""
     target: str = ""
@@ -171,6 +175,8 @@ def custom_benchmark(
     scale: int | None = None,
     same_size: bool = False,
     revision: str | None = None,
+    config: str | None = None,
+    split: str | None = None,
     protocol: str | None = None,
 ) -> Benchmark:
     """Describe a data set that the table does not have.
@@ -184,6 +190,8 @@ def custom_benchmark(
         scale: Factor of super-resolution; None takes the task's.
         same_size: Whether degraded and target have one size in spite of the scale.
         revision: Branch, tag or commit on the Hub; None is 'main'.
+        config: Configuration of the data set's card; None takes its default.
+        split: Split of the data set; None takes 'test', or what there is.
         protocol: Id of the protocol to score with; None takes y-sr (y-crop for one size) for
             super-resolution and rgb for other tasks.
 
@@ -212,6 +220,8 @@ def custom_benchmark(
             repo=None if local else source,
             revision=revision or "main",
             folder=str(path.resolve()) if local else None,
+            config=config,
+            split=split,
             degraded=degraded,
             target=target,
         )

@@ -46,7 +46,9 @@ def open_benchmark(
         case "zip":
             return ZipReader(files, expected, str(source.file), degraded, target)
         case "parquet":
-            return ParquetReader(files, expected, degraded, target, source.file)
+            return ParquetReader(
+                files, expected, degraded, target, source.file, source.config, source.split
+            )
         case "tars":
             return TwoTarsReader(files, expected, degraded, target)
         case "webdataset":
@@ -56,7 +58,7 @@ def open_benchmark(
         case "dnd":
             return DndReader(files, expected)
         case "columns":
-            return ColumnsReader(files, expected, degraded, target)
+            return ColumnsReader(files, expected, degraded, target, source.config, source.split)
 
 
 def _files_of(source: Source, title: str, offline: bool) -> Files:

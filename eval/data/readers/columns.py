@@ -20,10 +20,22 @@ class ColumnsReader(PairReader):
         expected: What is checked of every pair.
         degraded: Column of the degraded pictures.
         target: Column of the targets.
+        config: Configuration of a Parquet set's card; None takes its default.
+        split: Split of a Parquet set; None takes 'test'.
     """
 
-    def __init__(self, files: Files, expected: Expected, degraded: str, target: str) -> None:
+    def __init__(
+        self,
+        files: Files,
+        expected: Expected,
+        degraded: str,
+        target: str,
+        config: str | None = None,
+        split: str | None = None,
+    ) -> None:
         super().__init__(files, expected)
+        self.config = config
+        self.split = split
         self.degraded = degraded
         self.target = target
         self._chosen: PairReader | None = None
@@ -42,12 +54,11 @@ class ColumnsReader(PairReader):
         if self._chosen is None:
             names = self.files.names()
             has_metadata = any(name.split("/")[-1] == METADATA_FILE for name in names)
-            kind: type[ParquetReader] | type[PicturesReader] | type[WebDatasetReader]
+            given = (self.files, self.expected, self.degraded, self.target)
             if any(name.endswith(".parquet") for name in names):
-                kind = ParquetReader
+                self._chosen = ParquetReader(*given, config=self.config, split=self.split)
             elif not has_metadata and any(re.search(r"\.tar(\.gz)?$", name) for name in names):
-                kind = WebDatasetReader
+                self._chosen = WebDatasetReader(*given)
             else:
-                kind = PicturesReader
-            self._chosen = kind(self.files, self.expected, self.degraded, self.target)
+                self._chosen = PicturesReader(*given)
         return self._chosen

@@ -15,7 +15,8 @@ from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
 from .base import Expected, Half, PairReader, safe_id
-from .files import MAX_PICTURE_BYTES, Files
+from .dataset_card import CARD_FILE, files_of_split
+from .files import MAX_PICTURE_BYTES, Files, read_file
 
 FOOTER_BYTES = 64 * 2**10
 """Fetched from the end of a file at first: its index, unless that is longer (then all of it)."""
@@ -50,8 +51,11 @@ class ParquetReader(PairReader):
         expected: What is checked of every pair.
         degraded: Column of degraded images: {bytes, path} as `datasets` stores them, or bytes.
         target: Column of targets.
-        chosen: Regular expression of the Parquet files' paths to read. None: those named after the
-            test split, or all where none is.
+        chosen: Regular expression of the Parquet files' paths to read. None: those of the
+            configuration and split; where the data set's card names none, those named after the
+            split, or all where none is.
+        config: Configuration of the data set's card; None takes its default.
+        split: Split to read; None takes 'test'.
     """
 
     def __init__(
@@ -61,8 +65,12 @@ class ParquetReader(PairReader):
         degraded: str,
         target: str,
         chosen: str | None = None,
+        config: str | None = None,
+        split: str | None = None,
     ) -> None:
         super().__init__(files, expected)
+        self.config = config
+        self.split = split
         self.degraded = degraded
         self.target = target
         self.chosen = chosen
@@ -89,14 +97,29 @@ class ParquetReader(PairReader):
         names = [name for name in self.files.names() if name.endswith(".parquet")]
         if self.chosen is not None:
             names = [name for name in names if re.fullmatch(self.chosen, name)]
+        elif (of_card := self._of_card(names)) is not None:
+            names = of_card
         else:
-            names = [name for name in names if re.search(r"(^|[/_-])test([/_.-])", name)] or names
+            split = re.compile(rf"(^|[/_-]){re.escape(self.split or 'test')}([/_.-])")
+            fitting = [name for name in names if split.search(name)]
+            names = fitting if self.split else fitting or names
         if not names:
             raise BenchmarkUnavailable(
                 f"{self.files.label} has no Parquet file{f' {self.chosen}' if self.chosen else ''}"
                 ": look at its files, or pack it with `python -m eval pack`."
             )
         return names
+
+    def _of_card(self, names: list[str]) -> list[str] | None:
+        """The files that the data set's card gives, where it has one with configurations."""
+        if CARD_FILE not in self.files.names():
+            if self.config is None:
+                return None
+            raise BenchmarkUnavailable(
+                f"{self.files.label} has no card with configurations: leave --config out."
+            )
+        card = read_file(self.files, CARD_FILE).decode("utf-8", "replace")
+        return files_of_split(names, card, self.config, self.split, self.files.label)
 
     def _open(self, name: str) -> tuple[Any, Any]:
         """The Parquet file and what it is read through."""

@@ -461,6 +461,53 @@ def test_links_in_a_tar_are_left_out(tmp_path):
     assert [item.id for item in items] == ["a"]
 
 
+CARD = """---
+configs:
+- config_name: sigma15
+  data_files:
+  - split: test
+    path: sigma15/test-*
+  - split: train
+    path: sigma15/train-*
+- config_name: sigma50
+  data_files: "sigma50/*.parquet"
+---
+# Noise
+"""
+"""A card with two configurations, of which none is the default."""
+
+
+def test_configurations_of_a_card_are_kept_apart(tmp_path):
+    files = {
+        "README.md": CARD.encode(),
+        "sigma15/test-0.parquet": parqueted(ROWS[:1]),
+        "sigma15/train-0.parquet": parqueted(ROWS[:2]),
+        "sigma50/a.parquet": parqueted(ROWS),
+    }
+    put(tmp_path, files)
+
+    def pairs(config: str | None, split: str | None = None) -> int:
+        reader = ParquetReader(LocalFiles(tmp_path), ANY, "low", "high", None, config, split)
+        return len(reader.items())
+
+    assert (pairs("sigma15"), pairs("sigma15", "train"), pairs("sigma50")) == (1, 2, 3)
+    with pytest.raises(BenchmarkUnavailable, match="configurations sigma15, sigma50: name one"):
+        pairs(None)
+    with pytest.raises(BenchmarkUnavailable, match="splits test, train: name one"):
+        pairs("sigma15", "dev")
+    default = CARD.replace('.parquet"', '.parquet"\n  default: true')
+    put(tmp_path, {"README.md": default.encode()})
+    assert pairs(None) == 3
+
+
+def test_a_card_without_configurations_leaves_the_files_as_they_are(tmp_path):
+    put(tmp_path, {"README.md": b"# No front matter", "data/test-0.parquet": parqueted(ROWS)})
+    assert len(ParquetReader(LocalFiles(tmp_path), ANY, "low", "high").items()) == len(ROWS)
+    put(tmp_path, {"README.md": b"---\nconfigs: 3\n---\n"})
+    with pytest.raises(BenchmarkUnavailable, match="does not say which files"):
+        ParquetReader(LocalFiles(tmp_path), ANY, "low", "high").items()
+
+
 def test_parquet_columns_are_checked(tmp_path):
     rows = [{"low": {"bytes": None, "path": "a.png"}, "high": {"bytes": png(8, 8), "path": "a"}}]
     put(tmp_path, {"a.parquet": parqueted(rows), "sub/junk.parquet": b"PAR1 junk PAR1"})
