@@ -278,7 +278,7 @@ def exposure_curve(slopes: np.ndarray) -> "go.Figure":
     """The tone curve of each colour, and the diagonal that changes nothing.
 
     Args:
-        slopes: (steps, 3), see `mirnet.models.blocks.ExposureCurve`.
+        slopes: (steps, 3), see `mirnet.models.exposure.ExposureCurve`.
     """
     import plotly.graph_objects as go
 

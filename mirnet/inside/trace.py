@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from mirnet.models.blocks import (
         DualAttention,
-        ExposureCurve,
-        ResidualContext,
+        ResidualContextualBlock,
         SelectiveKernelFusion,
     )
+    from mirnet.models.exposure import ExposureCurve
     from mirnet.models.mirnet import MIRNet
     from mirnet.models.mirnet_v2 import MIRNetV2
 
@@ -104,7 +104,7 @@ class Trace:
     seen: Picture
     """What went into the network: the reduced copy, for super-resolution enlarged again."""
     restored: Picture
-    """What came out, exactly as `mirnet.restore` returns it with the engine "torch"."""
+    """What came out, exactly as `mirnet.restore` returns it with the engine "plain"."""
     seconds: float
     """Time the pass took, recording included."""
     unshuffle: int
@@ -195,8 +195,8 @@ def trace(
     recorder = _Recorder(model, small.height * scale, small.width * scale)
     own = replace(loaded, model=model) if isinstance(loaded, LoadedWeights) else model
     try:
-        # One engine, named: choosing among them sends other pictures through the network.
-        done = restore(small, task, weights=own, tile_px=max_px, engine="torch").result()
+        # The engine that runs the network itself, hooks and all.
+        done = restore(small, task, weights=own, tile_px=max_px, engine="plain").result()
     finally:
         recorder.remove()
     slopes = colours = None
@@ -340,12 +340,12 @@ class _Recorder:
 
     def _watch_attention(self, unit: "DualAttention", block: int, stream: int) -> None:
         """Dual attention unit: both weights are sigmoids of a convolution's output."""
-        self._watch(unit.where, "spatial attention", block, stream, lambda x: x.sigmoid()[0, 0])
+        self._watch(unit.spatial_conv, "spatial attention", block, stream, lambda x: x.sigmoid()[0, 0])
         self._watch(
             unit.excite, "channel attention", block, stream, lambda x: x.sigmoid()[0, :, 0, 0]
         )
 
-    def _watch_context(self, unit: "ResidualContext", block: int, stream: int) -> None:
+    def _watch_context(self, unit: "ResidualContextualBlock", block: int, stream: int) -> None:
         """Residual contextual block: a softmax over places, and the vector that is added."""
         self._watch(
             unit.attend,

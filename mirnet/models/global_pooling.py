@@ -1,8 +1,8 @@
 """What the global operations of both networks pool over: a whole picture, or tiles of one.
 
-Channel attention and selective-kernel fusion take a mean over the picture, MIRNet-v2's context a
-mean whose weights are a softmax over the picture. Both are weighted means, so what tiles found
-merges exactly: values by their weights, weights by the sum of their exponentials (the running
+Channel attention and selective-kernel fusion take a mean over the picture; MIRNet-v2's context is a
+mean whose weights are a softmax over the picture. Both are weighted means, so results of tiles
+merge exactly: values by their weights, weights by the sum of their exponentials (the running
 softmax of Milakov and Gimelshein, arXiv 1805.02867). A network hands every pool of a pass to the
 `Pools` it was called with, always in the same order. Feature maps are (B, n, H, W).
 """
@@ -15,25 +15,25 @@ import torch
 from torch import Tensor
 
 
-def _mean(one: Tensor) -> Tensor:
-    """Mean over the picture: (B, n, 1, 1)."""
-    if not one.is_contiguous(memory_format=torch.channels_last):
-        return one.mean((2, 3), keepdim=True)
-    # Down the columns first: as exact, and half again as fast for such a layout.
-    pictures, channels, height, width = one.shape
-    rows = one.permute(0, 2, 3, 1).reshape(pictures, height, width * channels).mean(1)
+def spatial_mean(x: Tensor) -> Tensor:
+    """Mean over the picture: (B, n, H, W) to (B, n, 1, 1)."""
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        return x.mean((2, 3), keepdim=True)
+    # Rows first: as exact, and half again as fast where channels are adjacent in memory.
+    pictures, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(pictures, height, width * channels).mean(1)
     return rows.view(pictures, width, channels).mean(1)[..., None, None]
 
 
 class Pools:
-    """Pool over all of the feature map that is there: one pass of a whole picture."""
+    """Pools over the whole of the feature maps that a network is run on."""
 
-    def begin(self) -> None:
-        """A pass begins: forget one that did not come to its end."""
+    def reset(self) -> None:
+        """Forget a pass that was not finished; called ahead of each pass."""
 
     def mean(self, *maps: Tensor) -> Tensor:
         """Sum of the means over the picture of maps of any resolutions: (B, n, 1, 1)."""
-        means = [_mean(one) for one in maps]
+        means = [spatial_mean(x) for x in maps]
         return sum(means[1:], means[0])
 
     def attend(self, values: Tensor, scores: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Pools:
 
 
 WHOLE = Pools()
-"""The picture is all there, as in training."""
+"""Pools over whole pictures, as in training."""
 
 
 class Statistic(NamedTuple):
@@ -78,61 +78,62 @@ def merge(one: Statistic, other: Statistic) -> Statistic:
     return Statistic(largest + math.log(total), value)
 
 
-def merge_all(found: Sequence[list[Statistic]]) -> list[Statistic]:
-    """Merge what several regions have at each pool."""
-    merged = found[0]
-    for other in found[1:]:
+def merge_all(regions: Sequence[list[Statistic]]) -> list[Statistic]:
+    """Merge the statistics of several regions, pool by pool."""
+    merged = regions[0]
+    for other in regions[1:]:
         merged = [merge(*pair) for pair in zip(merged, other, strict=True)]
     return merged
 
 
-class Survey(Pools):
-    """One pass that notes what it pools over a region and goes on with what it is told.
+class PoolRecorder(Pools):
+    """Records each global pool over a region, and optionally substitutes a given value.
 
-    A batch is pooled over as if its pictures were parts of one.
+    The pictures of a batch are pooled over as if they were parts of one picture.
 
     Args:
-        answer: Called with the number of a pool, from 0, and what the region has there, (1, n, 1,
-            1); returns what the network goes on with. The default is the region's own.
+        substitute: Called with the number of a pool, from 0, and the region's own value, (1, n, 1,
+            1); returns the value that the network goes on with. None goes on with the region's own.
         region: Rows and columns to pool over, in pixels of the tile; None for all of it.
-        height: Rows of the tile in pixels; a stream's resolution is told from it.
+        height: Rows of the tile in pixels, from which the resolution of a stream is derived; needed
+            with a region.
     """
 
     def __init__(
         self,
-        answer: Callable[[int, Tensor], Tensor] | None = None,
+        substitute: Callable[[int, Tensor], Tensor] | None = None,
         region: tuple[slice, slice] | None = None,
         height: int = 0,
     ):
-        self._answer = answer
+        self._substitute = substitute
         self._region = region
         self._height = height
         self._log_weights: list[Tensor | float] = []
         self._values: list[Tensor] = []
-        self.answers: list[Tensor] = []
-        """What the network went on with at each pool."""
+        self.used: list[Tensor] = []
+        """The value that the network went on with at each pool."""
 
-    def begin(self) -> None:
-        """See `Pools.begin`."""
-        self._log_weights, self._values, self.answers = [], [], []
+    def reset(self) -> None:
+        """See `Pools.reset`."""
+        self._log_weights, self._values, self.used = [], [], []
 
     def mean(self, *maps: Tensor) -> Tensor:
         """See `Pools.mean`."""
-        inside = [one[(..., *self._at(one))] for one in maps]
+        inside = [x[(..., *self._region_of(x))] for x in maps]
         pixels = inside[0].shape[0] * inside[0].shape[2] * inside[0].shape[3]
-        return self._note(math.log(pixels), super().mean(*inside).mean(0, keepdim=True))
+        return self._record(math.log(pixels), super().mean(*inside).mean(0, keepdim=True))
 
     def attend(self, values: Tensor, scores: Tensor) -> Tensor:
         """See `Pools.attend`."""
-        rows, columns = self._at(values)
+        rows, columns = self._region_of(values)
         inside = torch.full_like(scores, -math.inf)
         inside[..., rows, columns] = scores[..., rows, columns]
         weights = inside.flatten().softmax(0).view(len(scores), -1, 1)  # (B, H*W, 1)
         value = torch.matmul(values.flatten(2), weights).sum(0)[None, ..., None]  # (1, n, 1, 1)
-        return self._note(inside.flatten().logsumexp(0), value)
+        return self._record(inside.flatten().logsumexp(0), value)
 
     def statistics(self) -> list[Statistic]:
-        """What the region has at each pool."""
+        """The statistics of the region, pool by pool."""
         # One copy from the device for all of them.
         lengths = [value.shape[1] for value in self._values]
         values = torch.cat([value.flatten() for value in self._values]).cpu().double()
@@ -141,18 +142,18 @@ class Survey(Pools):
             for weight, value in zip(self._log_weights, values.split(lengths), strict=True)
         ]
 
-    def _at(self, one: Tensor) -> tuple[slice, slice]:
-        """The region at the resolution of a stream."""
+    def _region_of(self, x: Tensor) -> tuple[slice, slice]:
+        """The region at the resolution of a stream's feature map."""
         if self._region is None:
             return slice(None), slice(None)
-        step = self._height // one.shape[2]
+        step = self._height // x.shape[2]
         rows, columns = (slice(side.start // step, side.stop // step) for side in self._region)
         return rows, columns
 
-    def _note(self, log_weight: Tensor | float, value: Tensor) -> Tensor:
+    def _record(self, log_weight: Tensor | float, value: Tensor) -> Tensor:
         number = len(self._values)
         self._log_weights.append(log_weight)
         self._values.append(value)
-        answer = value if self._answer is None else self._answer(number, value)
-        self.answers.append(answer)
-        return answer
+        used = value if self._substitute is None else self._substitute(number, value)
+        self.used.append(used)
+        return used

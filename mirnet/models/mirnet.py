@@ -1,7 +1,7 @@
 """MIRNet: "Learning Enriched Features for Real Image Restoration and Enhancement" (ECCV 2020).
 
 Zamir et al., arXiv 2003.06792. A full-resolution stream lives beside half- and quarter-resolution
-streams; they exchange what they know after every column (section 3). Written from the paper; the
+streams; they exchange features after every column (section 3). Written from the paper; the
 authors' file format is handled in `checkpoints.py`.
 """
 
@@ -15,14 +15,13 @@ from .blocks import (
     ResidualDown,
     ResidualUp,
     SelectiveKernelFusion,
-    add,
     conv,
 )
 from .global_pooling import WHOLE, Pools
 
 
-class MultiScaleBlock(nn.Module):
-    """Multi-scale residual block: three streams, two columns (section 3, figure 1).
+class MultiScaleResidualBlock(nn.Module):
+    """Multi-scale residual block (MRB): three streams, two columns (section 3, figure 1).
 
     Both columns use one attention unit per stream, and both fusions at full resolution are one
     module, as in the released weights.
@@ -47,31 +46,31 @@ class MultiScaleBlock(nn.Module):
         attend, fuse = self.attend, self.fuse
         # First column: each stream starts from the one above it.
         a0 = attend[0](x, slope, pools)  # (B, n, H, W)
-        a0_halved = self.down_0to1.halve(a0)
+        a0_halved = self.down_0to1.halve(a0)  # two paths down begin with it
         a0_at1 = self.down_0to1(a0, a0_halved)
         a1 = attend[1](a0_at1, slope, pools)  # (B, 2n, H/2, W/2)
         a1_at2 = self.down_1to2(a1)
         a2 = attend[2](a1_at2, slope, pools)  # (B, 4n, H/4, W/4)
         first, second = self.down_0to2
         a0_at2 = second(first(a0, a0_halved))
-        # Every stream hears every other one.
+        # Every stream is fused with all others.
         t0 = fuse[0](a0, self.up_1to0(a1), self.up_2to0(a2), pools=pools)
         t1 = fuse[1](a0_at1, a1, self.up_2to1(a2), pools=pools)
         t2 = fuse[2](a0_at2, a1_at2, a2, pools=pools)
-        # Second column, then home to full resolution.
+        # Second column, then all streams at full resolution.
         b0 = attend[0](t0, slope, pools)
         b1 = attend[1](t1, slope, pools)
         b2 = attend[2](t2, slope, pools)
         merged = fuse[0](b0, self.last_up_1to0(b1), self.last_up_2to0(b2), pools=pools)
-        return add(self.conv_out(merged), x)
+        return self.conv_out(merged) + x
 
 
-class RecursiveGroup(nn.Module):
-    """Recursive residual group: blocks, a 3x3 convolution, and the group's input (section 3)."""
+class RecursiveResidualGroup(nn.Module):
+    """Recursive residual group (RRG): blocks, a 3x3 convolution, the input added (section 3)."""
 
     def __init__(self, n: int, blocks: int):
         super().__init__()
-        self.blocks = nn.ModuleList(MultiScaleBlock(n) for _ in range(blocks))
+        self.blocks = nn.ModuleList(MultiScaleResidualBlock(n) for _ in range(blocks))
         self.conv_out = conv(n, n, 3)
 
     def forward(self, x: Tensor, slope: Tensor, pools: Pools = WHOLE) -> Tensor:
@@ -79,7 +78,7 @@ class RecursiveGroup(nn.Module):
         y = x
         for block in self.blocks:
             y = block(y, slope, pools)
-        return add(self.conv_out(y), x)
+        return self.conv_out(y) + x
 
 
 class MIRNet(
@@ -102,12 +101,12 @@ class MIRNet(
     def __init__(self, features: int = 64, groups: int = 3, blocks: int = 2, unshuffle: int = 1):
         super().__init__(features, unshuffle)
         self.conv_in = conv(3 * unshuffle**2, features, 3)
-        self.groups = nn.ModuleList(RecursiveGroup(features, blocks) for _ in range(groups))
+        self.groups = nn.ModuleList(RecursiveResidualGroup(features, blocks) for _ in range(groups))
         self.conv_out = conv(features, 3 * unshuffle**2, 3)
         self.attention_slope = nn.Parameter(torch.full((1,), 0.25))
 
     def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """All that is computed with feature maps: what to add to (B, 3, H, W)."""
+        """See `RestorationNetwork.residual`; `seen` is the picture, (B, 3, H, W)."""
         y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.unshuffle))
         for group in self.groups:
             y = group(y, self.attention_slope, pools)

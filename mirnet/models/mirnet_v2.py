@@ -14,19 +14,13 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, cat, nn
 
 from .base import RestorationNetwork
-from .blocks import (
-    CoarserFusion,
-    ExposureCurve,
-    Projection,
-    ResidualContext,
-    add,
-    conv,
-)
+from .blocks import CoarserFusion, Projection, ResidualContextualBlock, conv
+from .exposure import ExposureCurve
 from .global_pooling import WHOLE, Pools
 
 
-class MultiScaleBlockV2(nn.Module):
-    """Multi-scale residual block of MIRNet-v2 (section 3, figure 2).
+class MultiScaleResidualBlockV2(nn.Module):
+    """Multi-scale residual block (MRB) of MIRNet-v2 (section 3, figure 2).
 
     Three streams of n, f*n, f*f*n channels. Each contextual block and each fusion is used twice
     with one set of weights; the upsamplers of the two rounds are their own.
@@ -36,9 +30,9 @@ class MultiScaleBlockV2(nn.Module):
         super().__init__()
         n1 = int(n * channel_factor)
         n2 = int(n1 * channel_factor)
-        self.context_top = ResidualContext(n, groups)
-        self.context_mid = ResidualContext(n1, groups)
-        self.context_bot = ResidualContext(n2, groups)
+        self.context_top = ResidualContextualBlock(n, groups)
+        self.context_mid = ResidualContextualBlock(n1, groups)
+        self.context_bot = ResidualContextualBlock(n2, groups)
         self.down_mid = Projection(n, n1)
         self.down_bot = nn.Sequential(Projection(n, n1), Projection(n1, n2))
         self.up_bot1, self.up_bot2 = Projection(n2, n1), Projection(n2, n1)
@@ -56,7 +50,7 @@ class MultiScaleBlockV2(nn.Module):
             bot = self.context_bot(bot, pools)  # (B, f*f*n, H/4, W/4)
             mid = self.fuse_mid(mid, up_bot(bot), pools=pools)
             top = self.fuse_top(top, up_mid(mid), pools=pools)
-        return add(self.conv_out(top), x)
+        return self.conv_out(top) + x
 
     def _downs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`down_mid` and `down_bot`: (B, f*n, H/2, W/2) and (B, f*f*n, H/4, W/4).
@@ -71,13 +65,13 @@ class MultiScaleBlockV2(nn.Module):
         return self.down_mid(halved), F.conv2d(quartered, weight[..., None, None])
 
 
-class RecursiveGroupV2(nn.Module):
-    """Recursive residual group: blocks, a 3x3 convolution, and the group's input."""
+class RecursiveResidualGroupV2(nn.Module):
+    """Recursive residual group (RRG): blocks, a 3x3 convolution, the input added."""
 
     def __init__(self, n: int, blocks: int, channel_factor: float, groups: int):
         super().__init__()
         self.blocks = nn.ModuleList(
-            MultiScaleBlockV2(n, channel_factor, groups) for _ in range(blocks)
+            MultiScaleResidualBlockV2(n, channel_factor, groups) for _ in range(blocks)
         )
         self.conv_out = conv(n, n, 3)
 
@@ -86,7 +80,7 @@ class RecursiveGroupV2(nn.Module):
         y = x
         for block in self.blocks:
             y = block(y, pools)
-        return add(self.conv_out(y), x)
+        return self.conv_out(y) + x
 
 
 class MIRNetV2(
@@ -127,7 +121,8 @@ class MIRNetV2(
         self.exposure = ExposureCurve(colour=colour) if exposure else None
         self.conv_in = conv(3 * unshuffle**2 * (2 if exposure else 1), features, 3)
         self.groups = nn.ModuleList(
-            RecursiveGroupV2(features, blocks, channel_factor, groups) for groups in conv_groups
+            RecursiveResidualGroupV2(features, blocks, channel_factor, groups)
+            for groups in conv_groups
         )
         self.conv_out = conv(features, 3 * unshuffle**2, 3)
 

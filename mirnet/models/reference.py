@@ -68,7 +68,7 @@ def dual_attention(unit: Unit, x: Tensor, slope: Tensor) -> Tensor:
     """Dual attention unit, figure 3."""
     r = unit.conv2(F.prelu(unit.conv1(x), slope))
     places = torch.cat([r.max(1, keepdim=True).values, r.mean(1, keepdim=True)], 1)
-    spatial = torch.sigmoid(unit.where(places))
+    spatial = torch.sigmoid(unit.spatial_conv(places))
     channel = torch.sigmoid(unit.excite(F.relu(unit.squeeze(pool(r)))))
     return unit.merge(torch.cat([r * spatial, r * channel], 1)) + x
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from mirnet.images.picture import Picture
-from mirnet.models.global_pooling import Pools, Statistic, Survey, merge_all
+from mirnet.models.global_pooling import PoolRecorder, Pools, Statistic, merge_all
 
 from .geometry import HaloSpan, halo_spans
 from .padding import PaddedPicture, Windows, spread_windows
@@ -59,16 +59,16 @@ class PoolEstimator:
     def __init__(self, run: Run, sample: Tensor, windows: Windows, multiple: int):
         self._run, self._sample, self._multiple = run, sample, multiple
         self._windows = windows
-        survey = Survey(None, windows.region, windows.height)
+        survey = PoolRecorder(None, windows.region, windows.height)
         self._output = run(sample, survey)
-        self._answers = survey.answers
+        self._answers = survey.used
         self._own = [found.value for found in survey.statistics()]
 
-    def survey(self, rows: HaloSpan, columns: HaloSpan) -> Survey:
+    def survey(self, rows: HaloSpan, columns: HaloSpan) -> PoolRecorder:
         """The pools to run a tile of the next pass with."""
         answers = self._answers
         region = rows.inside, columns.inside
-        return Survey(lambda number, _: answers[number], region, rows.seen_length)
+        return PoolRecorder(lambda number, _: answers[number], region, rows.seen_length)
 
     def correct(self, found: Sequence[Statistic]) -> float:
         """Improve the estimate by what a pass found.
@@ -84,12 +84,12 @@ class PoolEstimator:
             (new.value - own).to(self._sample.device, torch.float32)
             for new, own in zip(found, self._own, strict=True)
         ]
-        survey = Survey(
+        survey = PoolRecorder(
             lambda number, own: own + defects[number], self._windows.region, self._windows.height
         )
         output = self._run(self._sample, survey)
         error = _psnr_db(output, self._output)
-        self._output, self._answers = output, survey.answers
+        self._output, self._answers = output, survey.used
         self._own = [statistic.value for statistic in survey.statistics()]
         return error
 
@@ -108,7 +108,7 @@ class PoolEstimator:
         left = self._windows.width // 4 // self._multiple * self._multiple
         some = slice(None, None, max(len(self._sample) // HALO_WINDOWS, 1))
         answers = self._answers
-        rest = self._run(self._sample[some, :, :, left:], Survey(lambda number, _: answers[number]))
+        rest = self._run(self._sample[some, :, :, left:], PoolRecorder(lambda number, _: answers[number]))
         errors = (self._output[some, :, :, left:] - rest).square().mean((0, 1, 2)).cpu().double()
         worst_beyond = errors.flip(0).cummax(0).values.flip(0)[:: self._multiple]
         in_db = [-10 * math.log10(max(error, 1e-20)) for error in worst_beyond.tolist()]

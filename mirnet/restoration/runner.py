@@ -111,7 +111,7 @@ class TileRunner:
         """
 
         def run(network: RestorationNetwork, tile: Tensor) -> Tensor:
-            pools.begin()  # again, where an engine failed in the middle
+            pools.reset()  # again, where an engine failed in the middle
             return network.restore_padded(tile, self._condition, pools)
 
         return self._run(run, image)
@@ -120,7 +120,7 @@ class TileRunner:
         """Run the engine's network, or from its first failure on the network itself."""
         self._raise_if_cancelled()
         with COMPUTE_LOCK.of(self._share), torch.inference_mode():
-            if self.prepared.network is not self.model:
+            while self.prepared.network is not self.model:
                 try:
                     return self._checked(run, self.prepared.network, image)
                 except InvalidRequest:  # too little memory is not the engine's fault

@@ -1,6 +1,6 @@
 """The names of the authors' released checkpoints (Zamir et al.), and ours for the same tensors.
 
-This is the one place where their names are known.
+This is the one place where their names, and older ones of ours, are known.
 """
 
 import re
@@ -12,6 +12,8 @@ from mirnet.errors import CheckpointRejected
 
 _BLOCK = r"body\.(\d+)\.body\.(\d+)\."
 _GROUP_END = (r"body\.(\d+)\.body\.\d+\.weight", r"groups.\1.conv_out.weight")
+_OLDER = re.compile(r"(attend\.\d)\.where\.")
+"""A tensor of `DualAttention` in older files of our own."""
 _RESIZE = {
     "down": {
         "top.0": "conv1",
@@ -33,7 +35,7 @@ _RESIZE = {
 
 
 def to_our_names(tensors: dict[str, Tensor], filename: str) -> dict[str, Tensor]:
-    """Translate the authors' names; tensors with ours are returned as they are.
+    """Translate the authors' names, and what older files of our own name otherwise.
 
     Tied copies in their files are checked and merged, their constant filters checked and dropped.
 
@@ -45,7 +47,7 @@ def to_our_names(tensors: dict[str, Tensor], filename: str) -> dict[str, Tensor]
         CheckpointRejected: The file is of neither network, or of another variant.
     """
     if not any(name.startswith("body.") for name in tensors):
-        return tensors
+        return {_OLDER.sub(r"\1.spatial_conv.", name): value for name, value in tensors.items()}
     if "conv_in.weight" not in tensors:
         raise CheckpointRejected(
             f"{filename} has no tensor 'conv_in.weight': it is neither MIRNet nor MIRNet-v2."
@@ -88,7 +90,7 @@ def _authors_v1(features: int) -> list[tuple[str, str]]:
     for theirs, ours in {
         r"body\.0": "conv1",
         r"body\.2": "conv2",
-        r"SA\.spatial\.conv": "where",
+        r"SA\.spatial\.conv": "spatial_conv",
         r"CA\.conv_du\.0": "squeeze",
         r"CA\.conv_du\.2": "excite",
         r"conv1x1": "merge",

@@ -8,6 +8,7 @@ convenience: where it cannot be read or written, times are taken again.
 import contextlib
 import hashlib
 import json
+import math
 import platform
 import time
 from functools import cache
@@ -20,7 +21,8 @@ from mirnet.files import write_file
 from mirnet.models.base import RestorationNetwork
 from mirnet.weights.store import cache_folder
 
-from . import prepare, probe, rivals
+from .prepared import prepare_with, probe
+from .registry import rivals
 from .transforms import transforms
 
 TILE_STEPS = 24
@@ -47,7 +49,8 @@ def quickest(model: RestorationNetwork, device: torch.device) -> str:
         return remembered["engine"]
     seconds = _times(model, device, names)
     best = min(seconds, key=lambda name: seconds[name])
-    chosen = best if seconds[best] < CLEARLY * seconds["torch"] else "torch"
+    reference = seconds.get("torch", math.inf)
+    chosen = best if seconds[best] < CLEARLY * reference else "torch"
     _remember(key, {"engine": chosen, "seconds": seconds})
     return chosen
 
@@ -55,7 +58,7 @@ def quickest(model: RestorationNetwork, device: torch.device) -> str:
 def _times(model: RestorationNetwork, device: torch.device, names: list[str]) -> dict[str, float]:
     """Time one tile with each engine; those that fail are left out."""
     image = probe(model, TILE_STEPS)
-    ready = [prepare(name, model, device) for name in names]
+    ready = [prepare_with(name, model) for name in names]
     seconds: dict[str, float] = {}
     for turn in range(ROUNDS + 1):
         for one in {one.engine: one for one in ready}.values():

@@ -4,15 +4,12 @@ Only what is computed with feature maps is reduced, by PyTorch's autocast; the e
 the sum of picture and residual stay in float32. Feature maps are channels last in memory.
 """
 
-from typing import Any, cast
-
 import torch
-from torch import Tensor
 
 from mirnet.models.base import RestorationNetwork
-from mirnet.models.global_pooling import WHOLE, Pools
 
-from .layout import channels_last, copied_bytes, sharing
+from .fused import fuse
+from .sharing import channels_last, copied_bytes
 
 
 def missing_bf16(device: torch.device) -> str:
@@ -38,15 +35,9 @@ def with_precision(model: RestorationNetwork, dtype: torch.dtype) -> Restoration
         model: `MIRNet` or `MIRNetV2`.
         dtype: `torch.bfloat16` or `torch.float16`.
     """
-    reduced = cast(Any, channels_last(sharing(model)))
-    full = type(model).residual
+    reduced = channels_last(fuse(model))
     device = next(model.parameters()).device.type
-
-    def residual(seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        with torch.autocast(device, dtype):
-            return full(reduced, seen, pools).float()
-
-    reduced.residual = residual
+    reduced.residual = torch.autocast(device, dtype)(reduced.residual)  # type: ignore[method-assign]
     return reduced
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mirnet.models import blocks as layers
+from mirnet.models.blocks import BlurPool
 
+from .fused import Join
 from .native import Function, Native, check, native
 
 
@@ -85,7 +86,7 @@ class _Resizing(Function):
 
 
 class Halving(_Resizing):
-    """`layers.BinomialDown`: [1 2 1] x [1 2 1] / 16 at every other pixel, borders reflected."""
+    """`BlurPool`: [1 2 1] x [1 2 1] / 16 at every other pixel, borders reflected."""
 
     name = "halving"
 
@@ -113,13 +114,13 @@ class Halving(_Resizing):
 
 
 class Doubling(_Resizing):
-    """`layers.join`: `fine * own + upsample(coarse) * others`, written over `fine`."""
+    """`Join`: `fine * fine_weight + upsample(coarse) * coarse_weight`, written over `fine`."""
 
     name = "doubling"
     integers = (
         *_Resizing.integers,
-        "own",  # a factor for each channel
-        "others",  # the same
+        "fine_weight",  # a factor for each channel
+        "coarse_weight",  # the same
     )
 
     def near(self, at: Any, side: str, step: str) -> list[Any]:
@@ -133,7 +134,9 @@ class Doubling(_Resizing):
     def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
         """See `_Resizing.pixel`."""
         b = self.b
-        factor, other = (self.load(self.address(name), channel) for name in ("own", "others"))
+        factor, other = (
+            self.load(self.address(name), channel) for name in ("fine_weight", "coarse_weight")
+        )
         seen = [[self.load(self.coarse, b.add(place, channel)) for place in row] for row in places]
         for down in (0, 1):
             # A quarter is the neighbour's: the upper one's, the lower one's; then left and right.
@@ -169,33 +172,46 @@ def _run(
     compiled(kind, *values, len(fine), *(factor.data_ptr() for factor in more))
 
 
-def join(fine: Tensor, own: Tensor | None, coarse: Tensor, others: Tensor | None) -> Tensor:
-    """See `layers.join`, which does it where this cannot."""
-    compiled, last = resizing(), torch.channels_last
-    if compiled is None or not fine.is_contiguous(memory_format=last):
-        return layers.join(fine, own, coarse, others)
-    pictures, channels, height, width = coarse.shape
-    if fine.shape != (pictures, channels, 2 * height, 2 * width):
-        raise ValueError(f"{tuple(coarse.shape)} doubled is not {tuple(fine.shape)}")
-    coarse = coarse.contiguous(memory_format=last)
-    check(fine, coarse)
-    factors = [
-        (fine.new_ones(1, fine.shape[1]) if factor is None else factor.flatten(1).contiguous())
-        for factor in (own, others)
-    ]
-    for number, (one, other) in enumerate(zip(fine, coarse, strict=True)):
-        _run(compiled, Doubling, one, other, *(f[number % len(f)] for f in factors))
-    return fine
+class CompiledJoin(Join):
+    """`Join` in one loop over pixels; `Join` itself where nothing can be compiled."""
+
+    def forward(
+        self,
+        fine: Tensor,
+        fine_weight: Tensor | None,
+        coarse: Tensor,
+        coarse_weight: Tensor | None,
+    ) -> Tensor:
+        """See `Join.forward`.
+
+        Raises:
+            ValueError: Shapes, types or layouts do not fit.
+        """
+        compiled, last = resizing(), torch.channels_last
+        if compiled is None or not fine.is_contiguous(memory_format=last):
+            return super().forward(fine, fine_weight, coarse, coarse_weight)
+        pictures, channels, height, width = coarse.shape
+        if fine.shape != (pictures, channels, 2 * height, 2 * width):
+            raise ValueError(f"{tuple(coarse.shape)} doubled is not {tuple(fine.shape)}")
+        coarse = coarse.contiguous(memory_format=last)
+        check(fine, coarse)
+        factors = [
+            (fine.new_ones(1, fine.shape[1]) if factor is None else factor.flatten(1).contiguous())
+            for factor in (fine_weight, coarse_weight)
+        ]
+        for number, (one, other) in enumerate(zip(fine, coarse, strict=True)):
+            _run(compiled, Doubling, one, other, *(f[number % len(f)] for f in factors))
+        return fine
 
 
-class CompiledDown(nn.Module):
-    """`layers.BinomialDown`, which does it where this cannot; for inference.
+class CompiledBlurPool(nn.Module):
+    """`BlurPool` in one loop over pixels, for inference.
 
     Args:
-        module: That.
+        module: What computes it where nothing can be compiled.
     """
 
-    def __init__(self, module: layers.BinomialDown):
+    def __init__(self, module: BlurPool):
         super().__init__()
         self.module = module
 

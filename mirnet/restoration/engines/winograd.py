@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from mirnet.memory import give_back_memory
 from mirnet.models.base import RestorationNetwork
-from mirnet.models.blocks import BinomialDown, CoarserFusion, ResidualUp
+from mirnet.models.blocks import BlurPool
 
 from . import resizing
-from .layout import channels_last, copied_bytes, sharing
+from .fused import Join, LeakyConv2d, fuse
 from .native import check
+from .sharing import channels_last, copied_bytes
 from .transforms import Transforms, transforms
 
 MIN_CHANNELS = 64
@@ -114,12 +115,12 @@ class WinogradConv2d(nn.Module):
             self.register_buffer(name, value.to(conv.weight.device), persistent=False)
         self.groups = conv.groups
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, O, H, W); the result is channels last in memory."""
-        return self.leaky(x, 1.0)
+    def forward(self, x: Tensor, slope: float | Tensor = 1.0) -> Tensor:
+        """Map (B, C, H, W) to (B, O, H, W), and values below zero to `slope` times as much.
 
-    def leaky(self, x: Tensor, slope: float) -> Tensor:
-        """`forward`, and a leaky ReLU in the same go."""
+        The result is channels last in memory.
+        """
+        slope = float(slope)
         compiled = transforms()
         if compiled is not None and min(self.weight.shape[1:]) >= compiled.lanes:
             return self._compiled(x, slope, compiled)
@@ -241,19 +242,20 @@ def gains(model: RestorationNetwork) -> bool:
 
 
 def with_winograd(model: RestorationNetwork) -> RestorationNetwork:
-    """A network whose wide 3x3 convolutions are `WinogradConv2d`, all channels last.
+    """The fused network, its wide 3x3 convolutions by `WinogradConv2d`, all channels last.
 
-    Where that can be compiled, maps change their resolution by `resizing.py` besides.
+    Resolutions change by the modules of `resizing.py`.
     """
-    prepared = sharing(model)
+    prepared = fuse(model)
     for parent in list(prepared.modules()):
-        if isinstance(parent, CoarserFusion | ResidualUp):
-            parent.join = resizing.join
         for name, child in parent.named_children():
-            if fits(child):
-                setattr(parent, name, WinogradConv2d(child))  # type: ignore[arg-type]
-            elif isinstance(child, BinomialDown):
-                setattr(parent, name, resizing.CompiledDown(child))
+            conv = child.conv if isinstance(child, LeakyConv2d) else child
+            if fits(conv):
+                setattr(parent, name, WinogradConv2d(cast(nn.Conv2d, conv)))
+            elif isinstance(child, BlurPool):
+                setattr(parent, name, resizing.CompiledBlurPool(child))
+            elif isinstance(child, Join):
+                setattr(parent, name, resizing.CompiledJoin())
     give_back_memory()  # of weights on their way to the domain
     return channels_last(prepared)
 

@@ -122,7 +122,7 @@ class Replay:
         r = conv(unit.conv1, x)
         r = conv(unit.conv2, torch.where(r > 0, r, slope * r))
         both = torch.stack([r[0].max(0).values, r[0].mean(0)])[None]
-        place = 1 / (1 + torch.exp(-conv(unit.where, both)))
+        place = 1 / (1 + torch.exp(-conv(unit.spatial_conv, both)))
         hidden = conv(unit.squeeze, r.mean((2, 3))[..., None, None]).clamp(min=0)
         channel = 1 / (1 + torch.exp(-conv(unit.excite, hidden)))
         out = conv(unit.merge, torch.cat([r * place, r * channel], 1)) + x
@@ -235,7 +235,7 @@ def with_alpha():
     ids=["colour", "grey", "alpha", "16-bit"],
 )  # fmt: skip
 def test_the_pass_is_an_ordinary_restoration(model, make):
-    expected = mirnet.restore(make(), weights=model, engine="torch").result()
+    expected = mirnet.restore(make(), weights=model, engine="plain").result()
     found = trace(make(), weights=model)
     assert np.array_equal(found.restored.pixels, expected.picture.pixels)
     assert found.restored.pixels.dtype == expected.picture.pixels.dtype
@@ -258,7 +258,7 @@ def test_enlarging_sees_what_restore_would_show_it(task):
     net = small_v2(2)
     small = shrink(read_image(photo(50, 90)), 64 // scale)
     found = trace(photo(50, 90), task, net, max_px=64)
-    expected = mirnet.restore(small, task, weights=net, engine="torch").result()
+    expected = mirnet.restore(small, task, weights=net, engine="plain").result()
     assert max(found.seen.width, found.seen.height) in range(64 - scale + 1, 65)
     assert np.array_equal(found.seen.pixels, expected.before.pixels)
     assert np.array_equal(found.restored.pixels, expected.picture.pixels)
@@ -356,7 +356,7 @@ def test_looks_and_restorations_at_once_do_not_mix():
 
     def work(i):
         together[i] = trace(pictures[i], weights=net)
-        mirnet.restore(pictures[i], weights=net, engine="torch").result()
+        mirnet.restore(pictures[i], weights=net, engine="plain").result()
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
     for thread in threads:
@@ -579,7 +579,7 @@ def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
     cv2.imwrite(str(path), photo(dtype=np.uint16)[..., ::-1])
     shown = list(tab.look(str(path), "lowlight", None))[-1]
     assert shown[tab.seen].dtype == shown[tab.restored].dtype == np.uint8
-    expected = mirnet.restore(path, "lowlight", engine="torch").result().picture
+    expected = mirnet.restore(path, "lowlight", engine="plain").result().picture
     assert np.array_equal(shown[tab.restored], shrink(expected).pixels)
     assert shown[tab.exposure]["visible"] and shown[tab.parts]["visible"]
     key = shown[tab.key]

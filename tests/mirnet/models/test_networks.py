@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mirnet.models.blocks import ExposureCurve
+from mirnet.models.exposure import ExposureCurve
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights.checkpoints import read_checkpoint

@@ -16,8 +16,8 @@ from mirnet import memory as free_memory
 from mirnet.app import restore_tab as ui
 from mirnet.cli import restore as cli
 from mirnet.errors import Cancelled, InvalidRequest
-from mirnet.models import blocks as layers
-from mirnet.models.global_pooling import Survey
+from mirnet.models import blocks
+from mirnet.models.global_pooling import PoolRecorder
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration import choices, engines
@@ -27,6 +27,7 @@ from mirnet.restoration.engines import (
     AUTO,
     ENGINES,
     auto,
+    fused,
     native,
     prepare,
     reduced,
@@ -92,7 +93,7 @@ def test_winograd_is_the_convolution(height, width, way):
     layer = winograd.WinogradConv2d(conv)
     with torch.inference_mode():
         expected, made = conv(x), layer(x)
-        torch.testing.assert_close(layer.leaky(x, 0.2), leaky_relu(made, 0.2), rtol=0, atol=1e-6)
+        torch.testing.assert_close(layer(x, 0.2), leaky_relu(made, 0.2), rtol=0, atol=1e-6)
     assert made.shape == expected.shape
     assert made.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(made, expected, rtol=0, atol=3e-5)
@@ -121,7 +122,7 @@ def test_values_that_are_not_numbers_stay_so(way):
     x = torch.zeros(1, 64, 9, 9)
     x[..., 4, 4] = torch.nan
     with torch.inference_mode():
-        made = winograd.WinogradConv2d(conv).leaky(x, 0.2)
+        made = winograd.WinogradConv2d(conv)(x, 0.2)
     assert made[..., 4, 4].isnan().all() and made[..., 8, 8].isfinite().all()
 
 
@@ -194,12 +195,12 @@ def test_streams_are_joined_as_by_the_reference(channels, height, width, monkeyp
     fine = torch.randn(2, channels, 2 * height, 2 * width).contiguous(memory_format=last)
     coarse = torch.randn(2, channels, height, width)
     factors = torch.rand(2, channels, 1, 1), torch.rand(1, channels, 1, 1)
-    monkeypatch.setattr(layers, "add_doubled", lambda *_: pytest.fail("not compiled"))
+    monkeypatch.setattr(fused, "add_doubled_", lambda *_: pytest.fail("not compiled"))
     for own, others in (factors, factors[::-1], (None, None)):
         with torch.inference_mode():
             expected = fine * (1 if own is None else own)
-            expected += layers.upsample(coarse * (1 if others is None else others))
-            made = resizing.join(fine.clone(memory_format=last), own, coarse, others)
+            expected += blocks.upsample(coarse * (1 if others is None else others))
+            made = resizing.CompiledJoin()(fine.clone(memory_format=last), own, coarse, others)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 
 
@@ -208,15 +209,15 @@ def test_maps_that_compiled_functions_would_misread_are_refused():
     layer = winograd.WinogradConv2d(nn.Conv2d(64, 64, 3, padding=1, bias=False))
     fine, coarse = torch.rand(1, 8, 6, 4), torch.rand(1, 8, 3, 2)
     fine = fine.contiguous(memory_format=torch.channels_last)
-    down = resizing.CompiledDown(layers.BinomialDown())
+    down = resizing.CompiledBlurPool(blocks.BlurPool())
     with torch.inference_mode():
         for call, args in (
             (layer, (torch.rand(1, 63, 9, 9),)),
             (layer, (torch.rand(1, 64, 9, 9, dtype=torch.float64),)),
             (down, (fine.double(),)),
-            (resizing.join, (fine, None, coarse[:, :, :2], None)),
-            (resizing.join, (fine, None, coarse[:, :7], None)),
-            (resizing.join, (fine, None, coarse.half(), None)),
+            (resizing.CompiledJoin(), (fine, None, coarse[:, :, :2], None)),
+            (resizing.CompiledJoin(), (fine, None, coarse[:, :7], None)),
+            (resizing.CompiledJoin(), (fine, None, coarse.half(), None)),
         ):
             with pytest.raises(ValueError, match="channels instead of|a map is|doubled is not"):
                 call(*args)
@@ -228,13 +229,13 @@ def test_maps_that_compiled_functions_would_misread_are_refused():
 @pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 8), (9, 14), (16, 5)])
 def test_maps_are_halved_as_by_the_reference(channels, height, width, monkeypatch):
     torch.manual_seed(0)
-    x, down = torch.randn(2, channels, height, width), layers.BinomialDown()
+    x, down = torch.randn(2, channels, height, width), blocks.BlurPool()
     with torch.inference_mode():
-        expected, made = down(x), resizing.CompiledDown(down)(x)
+        expected, made = down(x), resizing.CompiledBlurPool(down)(x)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
         assert made.is_contiguous(memory_format=torch.channels_last)
         monkeypatch.setattr(resizing, "resizing", lambda: None)
-        assert torch.equal(resizing.CompiledDown(down)(x), expected)
+        assert torch.equal(resizing.CompiledBlurPool(down)(x), expected)
 
 
 def test_streams_are_joined_by_the_reference_where_nothing_is_compiled(monkeypatch):
@@ -245,8 +246,8 @@ def test_streams_are_joined_by_the_reference_where_nothing_is_compiled(monkeypat
         if last:
             fine = fine.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
-            made = resizing.join(fine.clone(), own, coarse, others)
-            expected = fine * own + layers.upsample(coarse * others)
+            made = resizing.CompiledJoin()(fine.clone(), own, coarse, others)
+            expected = fine * own + blocks.upsample(coarse * others)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 
 
@@ -294,7 +295,7 @@ def test_engines_find_what_the_reference_pools(kind):
     model, image = network(kind), torch.rand(1, 3, 48, 64)
     found = []
     for name in ("torch", "winograd"):
-        survey = Survey()
+        survey = PoolRecorder()
         with torch.inference_mode():
             ready = prepare(name, model, CPU).network
             ready.restore_padded(image, model.condition(image), survey)
@@ -343,7 +344,10 @@ def test_the_memory_of_an_engine_is_known_before_it_takes_it(kind, way):
     told = engines.extra_bytes("winograd", model, CPU)
     ready = prepare("winograd", model, CPU).network
     own = {value.data_ptr() for value in model.parameters()}
-    taken = [*ready.parameters(), *(m.weight for m in ready.modules() if hasattr(m, "leaky"))]
+    taken = [
+        *ready.parameters(),
+        *(m.weight for m in ready.modules() if isinstance(m, winograd.WinogradConv2d)),
+    ]
     assert told == sum(x.nbytes for x in taken if x.data_ptr() not in own) > 0
     assert engines.extra_bytes("winograd", model, CPU) == 0  # it has it now
     assert engines.extra_bytes("torch", model, CPU) == 0

@@ -22,7 +22,7 @@ from mirnet.images.decode import read_image
 from mirnet.images.picture import to_unit
 from mirnet.models import global_pooling as pooling
 from mirnet.models.base import pad_to_multiple
-from mirnet.models.global_pooling import WHOLE, Survey, merge_all
+from mirnet.models.global_pooling import WHOLE, PoolRecorder, merge_all
 from mirnet.restoration import padding
 from mirnet.restoration.api import restore
 from mirnet.restoration.choices import TILINGS
@@ -49,7 +49,7 @@ def test_statistics_of_parts_merge_to_those_of_the_whole():
     scores[..., 20:, :] += 100
     found = []
     for region in parts(40, 32):
-        survey = Survey(None, region, height=40)
+        survey = PoolRecorder(None, region, height=40)
         survey.mean(one, two)
         survey.attend(one, scores)
         found.append(survey.statistics())
@@ -66,7 +66,7 @@ def test_statistics_of_parts_merge_to_those_of_the_whole():
 def test_a_batch_is_pooled_over_as_parts_of_one_picture():
     torch.manual_seed(0)
     values, scores = torch.randn(3, 4, 8, 8), 5 * torch.randn(3, 1, 8, 8)
-    batch, line = Survey(), Survey()
+    batch, line = PoolRecorder(), PoolRecorder()
     for survey, join in ((batch, False), (line, True)):
         v, s = (torch.cat(list(x[:, None]), 3) if join else x for x in (values, scores))
         survey.mean(v), survey.attend(v, s)
@@ -86,13 +86,13 @@ def test_tiles_find_the_statistics_of_the_whole_picture(name):
     everything = slice(None), slice(None)
     with torch.inference_mode():
         condition = model.condition(image)
-        survey = Survey()
+        survey = PoolRecorder()
         output = model.restore_padded(picture.tile(*everything), condition, survey)
-        answers, found = survey.answers, []
+        answers, found = survey.used, []
         for row in halo_spans(picture.height, 160, 56, step):
             for column in halo_spans(picture.width, 160, 56, step):
                 region = row.inside, column.inside
-                tile = Survey(lambda number, _: answers[number], region, row.seen_length)
+                tile = PoolRecorder(lambda number, _: answers[number], region, row.seen_length)
                 part = model.restore_padded(picture.tile(row.seen, column.seen), condition, tile)
                 found.append(tile.statistics())
                 here = output[..., row.start : row.stop, column.start : column.stop]

@@ -1,4 +1,4 @@
-"""Networks that share the numbers of another, with channels last in memory."""
+"""Networks that share the parameters of another one, and their layout in memory."""
 
 import copy
 import itertools
@@ -10,9 +10,9 @@ from mirnet.models.base import RestorationNetwork
 
 
 def sharing(model: RestorationNetwork) -> RestorationNetwork:
-    """A network of its own modules, and the parameters and buffers of another."""
-    numbers = itertools.chain(model.parameters(), model.buffers())
-    made: RestorationNetwork = copy.deepcopy(model, {id(value): value for value in numbers})
+    """A network with modules of its own, and the parameters and buffers of another one."""
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    made: RestorationNetwork = copy.deepcopy(model, {id(value): value for value in tensors})
     return made
 
 
@@ -20,7 +20,7 @@ def channels_last(model: RestorationNetwork) -> RestorationNetwork:
     """The same network; weights whose order in memory has to change become copies, for inference.
 
     Args:
-        model: What `sharing` made.
+        model: What `sharing` made; changed in place.
     """
     for module in _reordered(model):
         weight = module.weight.detach().contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,86 @@
+"""A global tone curve ahead of a network; a part of ours that neither paper has."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ExposureCurve(nn.Module):
+    """A tone curve per colour channel, chosen from the whole picture's statistics.
+
+    Dark pictures differ by far more than a residual network should have to add, so the compact
+    low-light and retouch presets first bring the picture to a normal exposure. The curve is that of
+    Zero-DCE (Guo et al., CVPR 2020, equation 2), y <- y + a * y * (1 - y), repeated `steps` times
+    with another `a` each time; here `a` is global and predicted from quantiles of the picture, so
+    that the curve is monotone, keeps [0, 1], and is the same for every tile of a photo. What the
+    three channels would get for a grey copy of the picture is evened out: a grey picture stays grey
+    by construction, and only a cast is treated as one.
+
+    Args:
+        steps: How often the curve is applied.
+        hidden: Width of the two hidden layers.
+        colour: Predict a 3x3 colour matrix too, applied after the curve. Its rows add up to 1: it
+            makes colours livelier or duller and leaves greys grey.
+    """
+
+    quantiles: Tensor
+    thumbnail_px = 64
+    """Side of the averaged copy that the statistics are taken from."""
+
+    def __init__(self, steps: int = 8, hidden: int = 64, colour: bool = False):
+        super().__init__()
+        levels = torch.tensor([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+        self.register_buffer("quantiles", levels, persistent=False)
+        self.steps = steps
+        self.hidden = nn.Linear((4 if colour else 3) * len(levels), hidden)
+        self.hidden2 = nn.Linear(hidden, hidden)
+        self.slopes = nn.Linear(hidden, 3 * steps)
+        self.colours = nn.Linear(hidden, 9) if colour else None
+        for last in (self.slopes, self.colours):
+            if last is not None:
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
+
+    def predict(self, image: Tensor) -> Tensor:
+        """Choose curve and colours for a whole picture (or a thumbnail of it).
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            (B, steps, 3) slopes in (-1, 1); with `colour` (B, steps + 3, 3), the colour matrix
+            below the slopes.
+        """
+        side = self.thumbnail_px
+        small = F.adaptive_avg_pool2d(image, (min(side, image.shape[2]), min(side, image.shape[3])))
+        small = small.float().clamp(0, 1)
+        hidden = self._hidden(small)
+        grey = self._slopes(self._hidden(small.mean(1, keepdim=True).expand_as(small)))
+        slopes = torch.tanh(self._slopes(hidden) - (grey - grey.mean(2, keepdim=True)))
+        if self.colours is None:
+            return slopes
+        change = torch.tanh(self.colours(hidden)).unflatten(1, (3, 3))
+        matrix = torch.eye(3, device=change.device) + change - change.mean(2, keepdim=True)
+        return torch.cat([slopes, matrix], 1)
+
+    def _hidden(self, small: Tensor) -> Tensor:
+        """Read a (B, 3, h, w) thumbnail: (B, hidden)."""
+        if self.colours is not None:  # how colourful the picture is
+            spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
+            small = torch.cat([small, spread], 1)
+        levels = torch.quantile(small.flatten(2), self.quantiles, dim=2)
+        features = torch.log2(levels.permute(1, 2, 0).flatten(1) + 2**-10) / 10 + 0.5
+        return F.leaky_relu(self.hidden2(F.leaky_relu(self.hidden(features), 0.2)), 0.2)
+
+    def _slopes(self, hidden: Tensor) -> Tensor:
+        """Slopes ahead of their tanh: (B, hidden) to (B, steps, 3)."""
+        return self.slopes(hidden).unflatten(1, (self.steps, 3))
+
+    def forward(self, image: Tensor, prediction: Tensor) -> Tensor:
+        """Apply what `predict` returned to a picture (B, 3, H, W); the result stays in [0, 1]."""
+        y = image.clamp(0, 1)
+        for a in prediction[:, : self.steps].unbind(1):
+            y = y + a[:, :, None, None] * y * (1 - y)
+        if self.colours is None:
+            return y
+        return torch.einsum("bij,bjhw->bihw", prediction[:, self.steps :], y).clamp(0, 1)

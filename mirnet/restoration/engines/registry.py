@@ -1,0 +1,113 @@
+"""The engines: which there are, where they run, and what each makes of a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from mirnet.errors import InvalidRequest
+from mirnet.models.base import RestorationNetwork
+
+from . import reduced, winograd
+from .fused import fuse
+
+AUTO = "auto"
+"""The quickest engine that computes with float32, timed once on each machine."""
+PLAIN = "plain"
+"""The network as it was trained, module by module; not offered, because "torch" is quicker."""
+
+
+def _everywhere(device: torch.device) -> str:
+    return ""
+
+
+def _only_cpu(device: torch.device) -> str:
+    return "" if device.type == "cpu" else "it is for the CPU"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to run a network."""
+
+    id: str
+    """What `--engine` takes."""
+    exact: bool
+    """Whether it computes with float32 throughout."""
+    prepare: Callable[[RestorationNetwork], RestorationNetwork]
+    """Makes the network that is used in the place of one; parameters may be shared."""
+    missing: Callable[[torch.device], str] = _everywhere
+    """What a device lacks for this engine, or "" where the engine runs."""
+    gains: Callable[[RestorationNetwork], bool] = lambda model: True
+    """Whether it can be the quickest for a network."""
+    extra_bytes: Callable[[RestorationNetwork], int] = lambda model: 0
+    """Memory that it takes for weights, besides those of a network."""
+
+
+ENGINES: dict[str, Engine] = {
+    engine.id: engine
+    for engine in (
+        Engine(PLAIN, True, lambda model: model, gains=lambda model: False),
+        Engine("torch", True, fuse),
+        Engine(
+            "winograd",
+            True,
+            winograd.with_winograd,
+            _only_cpu,
+            winograd.gains,
+            winograd.extra_bytes,
+        ),
+        Engine(
+            "bf16",
+            False,
+            lambda model: reduced.with_precision(model, torch.bfloat16),
+            reduced.missing_bf16,
+            extra_bytes=reduced.extra_bytes,
+        ),
+        Engine(
+            "fp16",
+            False,
+            lambda model: reduced.with_precision(model, torch.float16),
+            reduced.missing_fp16,
+            extra_bytes=reduced.extra_bytes,
+        ),
+    )
+}
+"""All engines by id. Titles are in `mirnet.restoration.choices`, which imports no torch."""
+
+
+def check_choice(name: object, device: torch.device) -> None:
+    """Refuse an engine that does not exist or does not run on a device.
+
+    Raises:
+        InvalidRequest: With what to choose instead.
+    """
+    if name == AUTO:
+        return
+    if not isinstance(name, str) or name not in ENGINES:
+        offered = ", ".join([AUTO, *(engine for engine in ENGINES if engine != PLAIN)])
+        raise InvalidRequest(f"There is no engine {str(name)[:40]!r}: choose from {offered}.")
+    missing = ENGINES[name].missing(device)
+    if missing:
+        raise InvalidRequest(
+            f"The engine {name!r} does not run here, because {missing}: choose from "
+            f"{', '.join([AUTO, *available(device)])}."
+        )
+
+
+def available(device: torch.device) -> list[str]:
+    """Ids of the engines that are offered and run on a device."""
+    return [e.id for e in ENGINES.values() if e.id != PLAIN and not e.missing(device)]
+
+
+def is_exact(name: str) -> bool:
+    """Whether results are within 1/1000 of full scale of the network's own."""
+    return name == AUTO or ENGINES[name].exact
+
+
+def rivals(model: RestorationNetwork, device: torch.device) -> list[Engine]:
+    """Engines among which "auto" chooses: exact ones that run on a device and may gain."""
+    return [
+        engine
+        for engine in ENGINES.values()
+        if engine.exact and not engine.missing(device) and engine.gains(model)
+    ]
