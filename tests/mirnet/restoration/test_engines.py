@@ -431,9 +431,10 @@ def test_exact_tiles_want_an_exact_engine():
 
 
 def test_the_command_line_and_the_page_offer_the_engines():
-    assert [engine.value for engine in cli.Engine] == [AUTO, *ENGINES]
-    assert list(choices.ENGINES) == [AUTO, *ENGINES]
-    assert {value for _, value in ui.ENGINES} == {AUTO, *ENGINES} - {"fp16"}
+    offered = [AUTO, *(name for name in ENGINES if name != engines.PLAIN)]
+    assert list(choices.ENGINES) == offered
+    assert [engine.value for engine in cli.Engine] == offered
+    assert {value for _, value in ui.ENGINES} == {*offered} - {"fp16"}
 
 
 # ---------------------------------------------------------------- what fails
