@@ -1,109 +1,204 @@
-"""The figures of a stored run by name: which table each is drawn from.
+"""The figures of a stored run by name: title, how to read it, its table and its drawing.
 
-Tables come from `tables.py`, drawings from `plots.py`.
+To add one, write its drawing (`picture_plots.py`, `method_plots.py`) and an entry of `FIGURES`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import get_metric
 
-from . import plots
-from . import tables as compare
+from . import method_plots, picture_plots
 from .frames import Frames
 from .published import published_beside, with_measured
-from .tables import Metric
+from .score_tables import (
+    RANKING,
+    cumulative,
+    default_baseline,
+    input_quality,
+    leader,
+    paired_scores,
+    quartiles,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-FIGURES = {
-    "distribution": "Every picture",
-    "differences": "Differences",
-    "scatter": "Two methods",
-    "speed": "Quality and time",
-    "cumulative": "Share that reaches",
-    "input": "Against the input",
-    "published": "Published",
-}
-"""Titles by name."""
-READING = {
-    "distribution": "A point is a picture. The box holds the middle half of them: its line is the "
-    "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further.",
-    "differences": "A bar is a picture. Above zero, the method is better than the one it is set "
-    "against.",
-    "scatter": "A point is a picture. Above the dashed line, the method is better than the one it "
-    "is set against.",
-    "speed": "Further up is better, further left is faster. What lies on the dotted line is beaten "
-    "by no method in both (Pareto front).",
-    "cumulative": "How many of the pictures reach a score: a curve further right is better.",
-    "input": "A point is a picture. How much was gained depends on how good the input was; on the "
-    "dashed line, nothing was.",
-    "published": "Points in grey: unverified. Each published number has its own protocol.",
-}
-"""How to read each, in a sentence or two."""
-OF_TWO = ("scatter", "differences")
-"""Figures that set two methods against each other."""
-
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, and the table that it is drawn from."""
+    """A figure and the table that it is drawn from."""
 
     figure: "go.Figure"
-    """Of Plotly."""
+    """Plotly's figure."""
     table: "pd.DataFrame"
-    """What it was drawn from."""
+    """What it shows, for a person's own plots."""
+
+
+@dataclass(frozen=True)
+class FigureRequest:
+    """What a figure is drawn of."""
+
+    frames: Frames
+    """Keeps the run's tables."""
+    stored: StoredRun
+    """The run."""
+    metric: str
+    """Key of the metric to show."""
+    protocol: str | None
+    """Name with version; the run's first by default."""
+    baseline: str | None
+    """Id of the method that the leaderboard pairs with."""
+    a: str | None
+    """Of two methods, the one that the other is measured against; the input by default."""
+    b: str | None
+    """The other; the leader by default."""
+
+    def scores(self) -> "pd.DataFrame":
+        """See `score_tables.scores_frame`."""
+        return self.frames.scores(self.stored, self.protocol)
+
+    def board(self) -> "pd.DataFrame":
+        """See `leaderboards.leaderboard`."""
+        return self.frames.board(self.stored, self.baseline, self.protocol)
+
+    def two_methods(self) -> "pd.DataFrame":
+        """See `score_tables.paired_scores`."""
+        run = self.stored.header()
+        best = leader(run)
+        a = self.a or default_baseline(run) or best
+        return paired_scores(self.scores(), a, self.b or best, self.metric)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An entry of `FIGURES`."""
+
+    title: str
+    """Name in a list."""
+    reading: str
+    """How to read it, in a sentence or two."""
+    draw: Callable[[FigureRequest], Drawn]
+    """Makes the table and draws it."""
+    of_two: bool = False
+    """Whether it sets two methods against each other."""
+    of_any_metric: bool = True
+    """Whether the metric can be chosen."""
+
+
+def _distribution(request: FigureRequest) -> Drawn:
+    scores, metric = request.scores(), request.metric
+    return Drawn(picture_plots.distribution(scores, quartiles(scores, metric), metric), scores)
+
+
+def _differences(request: FigureRequest) -> Drawn:
+    table = request.two_methods()
+    return Drawn(picture_plots.differences(table, request.metric), table)
+
+
+def _scatter(request: FigureRequest) -> Drawn:
+    table = request.two_methods()
+    return Drawn(picture_plots.scatter(table, request.metric), table)
+
+
+def _speed(request: FigureRequest) -> Drawn:
+    board = request.board()
+    return Drawn(method_plots.quality_speed(board, request.metric), board)
+
+
+def _cumulative(request: FigureRequest) -> Drawn:
+    table = cumulative(request.scores(), request.metric)
+    return Drawn(picture_plots.cumulative(table, request.metric), table)
+
+
+def _against_input(request: FigureRequest) -> Drawn:
+    table = input_quality(request.scores(), metric=request.metric)
+    return Drawn(picture_plots.against_input(table, request.metric), table)
+
+
+def _published(request: FigureRequest) -> Drawn:
+    board = request.board()
+    beside = published_beside(request.stored.header())
+    return Drawn(method_plots.published(beside, board), with_measured(beside, board))
+
+
+FIGURES: dict[str, Figure] = {
+    "distribution": Figure(
+        "Every picture",
+        "A point is a picture. The box holds the middle half of them: its line is the "
+        "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further.",
+        _distribution,
+    ),
+    "differences": Figure(
+        "Differences",
+        "A bar is a picture: the score of one method minus that of the other.",
+        _differences,
+        of_two=True,
+    ),
+    "scatter": Figure(
+        "Two methods",
+        "A point is a picture. On the dashed line, both methods have the same score.",
+        _scatter,
+        of_two=True,
+    ),
+    "speed": Figure(
+        "Quality and time",
+        "Further left is faster. No method on the dotted line is beaten in both quality and time "
+        "(Pareto front).",
+        _speed,
+    ),
+    "cumulative": Figure(
+        "Share that reaches",
+        "How many of the pictures reach a score or a better one.",
+        _cumulative,
+    ),
+    "input": Figure(
+        "Against the input",
+        "A point is a picture. How much was gained depends on how good the input was; on the "
+        "dashed line, nothing was.",
+        _against_input,
+    ),
+    "published": Figure(
+        "Published",
+        "Points in grey: unverified. Each published number has its own protocol.",
+        _published,
+        of_any_metric=False,
+    ),
+}
+"""Every figure by name, in the order of lists."""
 
 
 def draw(
     frames: Frames,
     stored: StoredRun,
     name: str,
-    metric: Metric = "psnr_db",
+    metric: str = RANKING.key,
     protocol: str | None = None,
     baseline: str | None = None,
     a: str | None = None,
     b: str | None = None,
 ) -> Drawn:
-    """Draw one figure of a run.
+    """Draw one figure of a run; the arguments are those of `FigureRequest`.
 
     Args:
         frames: Keeps the tables.
         stored: The run.
-        name: One of `FIGURES`.
-        metric: Score to show; the published numbers are always PSNR.
+        name: Key of `FIGURES`.
+        metric: Key of the metric to show; published numbers are always PSNR.
         protocol: Name with version; the run's first by default.
-        baseline: Id of the method that the board pairs with.
+        baseline: Id of the method that the leaderboard pairs with.
         a: Of two methods, the one that the other is measured against; the input by default.
-        b: The other; the best by default.
+        b: The other; the leader by default.
 
     Raises:
-        InvalidRequest: There is no such figure, method or protocol, or the run is damaged.
+        InvalidRequest: There is no such figure, metric, method or protocol, or the run is damaged.
     """
     if name not in FIGURES:
         raise InvalidRequest(f"There is no figure {name!r}: choose one of {', '.join(FIGURES)}.")
-    run = stored.header()
-    if name in ("speed", "published"):
-        board = frames.board(stored, baseline, protocol)
-        if name == "speed":
-            return Drawn(plots.quality_speed(board, metric), board)
-        beside = published_beside(run)
-        return Drawn(plots.published(beside, board), with_measured(beside, board))
-    scores = frames.scores(stored, protocol)
-    if name in OF_TWO:
-        best = compare.leader(run)
-        table = compare.paired_scores(
-            scores, a or compare.default_baseline(run) or best, b or best, metric
-        )
-        make = plots.scatter if name == "scatter" else plots.differences
-        return Drawn(make(table, metric), table)
-    if name == "cumulative":
-        table = compare.cumulative(scores, metric)
-        return Drawn(plots.cumulative(table, metric), table)
-    if name == "input":
-        table = compare.input_quality(scores, metric=metric)
-        return Drawn(plots.against_input(table, metric), table)
-    return Drawn(plots.distribution(scores, compare.quartiles(scores, metric), metric), scores)
+    key = get_metric(metric).key
+    request = FigureRequest(frames, stored, key, protocol, baseline, a, b)
+    return FIGURES[name].draw(request)

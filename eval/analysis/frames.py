@@ -6,18 +6,22 @@ files have changed, and may be deleted at any time.
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.runs.store import StoredRun, replace_file
 from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import METRICS
 
-from . import tables as compare
+from .leaderboards import leaderboard
+from .score_tables import chosen_protocol, scores_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +32,17 @@ WORTH_KEEPING = 2000
 """Rows from which the tables of an ended run are kept on disk too."""
 FOLDER = ".views"
 """Beside the runs."""
+TABLE_CODE = (
+    "eval/analysis/*.py",
+    "eval/runs/document.py",
+    "eval/runs/store.py",
+    "mirnet/metrics/*.py",
+)
+"""Files whose change may change a table."""
 
 
 class Frames:
-    """`compare.scores_frame` and `compare.leaderboard`, each made once for the same files.
+    """`scores_frame` and `leaderboard`, each made once for the same files.
 
     Safe to use from several threads.
     """
@@ -42,27 +53,27 @@ class Frames:
         self._making: dict[tuple, threading.Lock] = {}
 
     def scores(self, stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
-        """See `compare.scores_frame`; the table is shared, so it must not be changed.
+        """See `scores_frame`; the table is shared, so it must not be changed.
 
         Raises:
             InvalidRequest: See there.
         """
-        name = compare.chosen_protocol(stored.header(), protocol)
-        return self._table(stored, ("scores", name), lambda: compare.scores_frame(stored, name))
+        name = chosen_protocol(stored.header(), protocol)
+        return self._table(stored, ("scores", name), lambda: scores_frame(stored, name))
 
     def board(
         self, stored: StoredRun, baseline: str | None, protocol: str | None = None
     ) -> "pd.DataFrame":
-        """See `compare.leaderboard`; the table is shared, so it must not be changed.
+        """See `leaderboard`; the table is shared, so it must not be changed.
 
         Raises:
             InvalidRequest: See there.
         """
-        name = compare.chosen_protocol(stored.header(), protocol)
+        name = chosen_protocol(stored.header(), protocol)
         return self._table(
             stored,
             ("board", name, baseline or ""),
-            lambda: compare.leaderboard(stored, baseline, name, self.scores(stored, name)),
+            lambda: leaderboard(stored, baseline, name, self.scores(stored, name)),
         )
 
     def forget(self, run_id: str) -> None:
@@ -74,7 +85,8 @@ class Frames:
     def _table(
         self, stored: StoredRun, what: tuple[str, ...], make: "Callable[[], pd.DataFrame]"
     ) -> "pd.DataFrame":
-        key = (stored.id, str(stored.folder), *what, _stamp(stored))
+        made_by = (code_fingerprint(), *METRICS)
+        key = (stored.id, str(stored.folder), *what, made_by, _stamp(stored))
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
         with making:  # two visitors of one run make its tables once
@@ -92,6 +104,26 @@ class Frames:
                     self._tables.popitem(last=False)
                 self._making.pop(key, None)
         return table
+
+
+@functools.cache
+def code_fingerprint() -> str:
+    """Hash over the code that makes tables and the versions of the packages that compute them.
+
+    A table kept on disk by another version of this program is not read.
+    """
+    import numpy
+    import pandas
+    import scipy
+
+    digest = hashlib.sha256(
+        f"{numpy.__version__} {pandas.__version__} {scipy.__version__}".encode()
+    )
+    root = Path(__file__).parents[2]
+    for pattern in TABLE_CODE:
+        for path in sorted(root.glob(pattern)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _stamp(stored: StoredRun) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 They are for looking only: what was scored are the stored files.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, shrink
+from mirnet.metrics.registry import METRICS, get_metric
 
-from .tables import UNTOUCHED, Metric, best, disagreements, worst
+from .score_tables import UNTOUCHED, best, disagreements, worst
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,18 +73,18 @@ class Thumbnail(NamedTuple):
 
 
 def choose_pairs(
-    scores: "pd.DataFrame", which: Which, method: str, other: str, k: int, metric: Metric
+    scores: "pd.DataFrame", which: Which, method: str, other: str, k: int, metric: str
 ) -> list[str]:
     """Ids of the pairs that are worth a look, in the order to look at them.
 
     Args:
-        scores: From `compare.scores_frame`.
+        scores: From `score_tables.scores_frame`.
         which: "worst" and "best" by the score of `method`, "disagree" by the difference between
             it and `other`, "all" in the run's order.
         method: Id of a method.
         other: Id of another one, for "disagree".
         k: How many at most; "all" gives up to `MAX_PAIRS`.
-        metric: Score to go by.
+        metric: Key of the metric to go by.
 
     Raises:
         InvalidRequest: The run has no such method.
@@ -101,18 +103,18 @@ def strip_of(
     pairs: list[str],
     current: str,
     method: str,
-    metric: Metric,
+    metric: str,
     against: str | None = None,
 ) -> list[Thumbnail]:
     """Small pictures of the pairs around one of them, to choose the next by eye.
 
     Args:
         stored: The run.
-        scores: From `compare.scores_frame`.
+        scores: From `score_tables.scores_frame`.
         pairs: Ids, in the order to look at them.
         current: The one that is open.
         method: Whose results are shown.
-        metric: Which of its scores.
+        metric: Key of the metric.
         against: Id of another method: how much better than its scores, in place of the scores.
 
     Returns:
@@ -130,7 +132,9 @@ def strip_of(
         row = of_pair.get(pair, {})
         sha256 = row.get("output_sha256")
         path = stored.thumb(sha256) if isinstance(sha256, str) else None
-        score = row.get(metric, float("nan")) - (base.get(pair, float("nan")) if against else 0)
+        score = row.get(metric, math.nan)
+        if against:
+            score = get_metric(metric).gain(score, base.get(pair, math.nan))
         strip.append(Thumbnail(pair, _tiny(path) if path is not None else None, score))
     return strip
 
@@ -307,9 +311,8 @@ def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResu
         known["method"] = str(known["method"])
         for name in ("tiles", "width", "height"):
             known[name] = None if known[name] is None else int(known[name])
-        score = {"psnr_db": record["psnr_db"], "ssim": record["ssim"]}
-        scored = record["psnr_db"] == record["psnr_db"]
-        rows.append(SampleResult(**known, scores={protocol: score} if scored else {}))
+        score = {key: record[key] for key in METRICS if record[key] == record[key]}
+        rows.append(SampleResult(**known, scores={protocol: score} if score else {}))
     return rows
 
 

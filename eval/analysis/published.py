@@ -115,7 +115,7 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
 
     Args:
         beside: From `published_beside`.
-        board: From `compare.leaderboard`, of the same run.
+        board: From `leaderboards.leaderboard`, of the same run.
 
     Returns:
         Columns `kind` ("published" or "measured here"), `method`, `year`, `psnr_db`, `ssim`,

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from eval.analysis.tables import default_baseline
+from eval.analysis.score_tables import default_baseline
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
 from eval.runs.document import public_header

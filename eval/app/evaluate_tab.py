@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, get_args
 import gradio as gr
 
 from eval.analysis.csv_tables import csv_text
-from eval.analysis.figures import FIGURES, OF_TWO, READING, Drawn, draw
+from eval.analysis.figures import FIGURES, Drawn, draw
 from eval.analysis.pictures import INPUT, TARGET
 from eval.analysis.published import published_beside
-from eval.analysis.tables import Metric, compare_runs, default_baseline, leader
+from eval.analysis.run_comparison import compare_runs
+from eval.analysis.score_tables import default_baseline, leader
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.app.auth import Access, Role, allows
 from mirnet.errors import MIRNetError
+from mirnet.metrics.registry import METRICS
 from mirnet.tasks import TASKS
 
 from . import html as ui_html
@@ -152,7 +154,7 @@ class EvaluateTab:
     def _build_plots(self) -> None:
         with gr.Row():
             self.plot_name = gr.Dropdown(
-                [(title, name) for name, title in FIGURES.items()],
+                [(figure.title, name) for name, figure in FIGURES.items()],
                 value="distribution",
                 label="Figure",
                 filterable=False,
@@ -160,7 +162,7 @@ class EvaluateTab:
                 elem_id="ev-figure",
             )
             self.metric = gr.Dropdown(
-                [("PSNR (dB)", "psnr_db"), ("SSIM", "ssim")],
+                [(metric.label, key) for key, metric in METRICS.items()],
                 value="psnr_db",
                 label="Score",
                 filterable=False,
@@ -451,7 +453,7 @@ class EvaluateTab:
             ("other", self.pictures.other, ids),
             ("which", self.pictures.which, WHICH),
             ("plot", self.plot_name, FIGURES),
-            ("score", self.metric, get_args(Metric)),
+            ("score", self.metric, METRICS),
             ("a", self.plot_a, ids),
             ("b", self.plot_b, ids),
             ("look", self.pictures.look, LOOKS),
@@ -586,13 +588,13 @@ class EvaluateTab:
             if ask.view == "board":
                 yield self._board(stored, found.run, ask)
             elif ask.view == "plots":
-                two = gr.update(visible=ask.plot in OF_TWO)
+                two = gr.update(visible=FIGURES[ask.plot].of_two)
                 yield {
                     self.plot: self._draw(stored, ask).figure,
                     self.reading: self._reading(found.run, ask.plot),
                     self.plot_a: two,
                     self.plot_b: two,
-                    self.metric: gr.update(visible=ask.plot != "published"),
+                    self.metric: gr.update(visible=FIGURES[ask.plot].of_any_metric),
                 }
             elif ask.view == "pictures":
                 yield self.pictures.show(stored, found.run, ask)
@@ -626,10 +628,11 @@ class EvaluateTab:
     def _reading(self, run: Run, plot: str) -> str:
         """How to read a figure, and what can be done with it."""
         if plot == "published":
-            return ui_html.note(READING[plot]) + ui_html.published_table(published_beside(run))
+            beside = ui_html.published_table(published_beside(run))
+            return ui_html.note(FIGURES[plot].reading) + beside
         one = "A click opens the method's worst pictures."
         return ui_html.note(
-            f"{READING[plot]} {one if plot == 'speed' else 'A click opens the picture.'}"
+            f"{FIGURES[plot].reading} {one if plot == 'speed' else 'A click opens the picture.'}"
         )
 
     def _draw(self, stored: StoredRun, ask: ViewState) -> Drawn:

@@ -5,7 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from eval.analysis import statistics as stats
-from eval.analysis import tables as compare
+from eval.analysis.leaderboards import caution
 from eval.analysis.pictures import MAX_THUMB_BYTES, Thumbnail
 from eval.data.benchmarks import Benchmark
 from eval.methods.record import MethodRecord
@@ -15,13 +15,14 @@ from eval.runs.store import StoredRun
 from mirnet.app.html import duration, facts, progress, state
 from mirnet.errors import MIRNetError
 from mirnet.metrics.protocols import PROTOCOLS, get_protocol
+from mirnet.metrics.registry import METRICS
 
 from .run_queue import Estimate, Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eval.analysis.tables import Metric, RunComparison
+    from eval.analysis.run_comparison import RunComparison
     from eval.runs.verify import Finding
 
 DASH = "–"
@@ -277,7 +278,7 @@ def best_words(board: "pd.DataFrame", baseline: str | None) -> str:
         words += f" {failed} results failed and are left out."
     if same:
         words += f" {same} results equal their target: counted, and left out of the mean PSNR."
-    warning = compare.caution(board)
+    warning = caution(board)
     return (note(warning, warn=True) if warning else "") + note(words)
 
 
@@ -367,7 +368,7 @@ def picture_numbers(rows: list[SampleResult], protocol: str, baseline: str | Non
 
 
 def strip(
-    tiny: list[Thumbnail], current: str, method: str, metric: "Metric", against: str | None = None
+    tiny: list[Thumbnail], current: str, method: str, metric: str, against: str | None = None
 ) -> str:
     """Small pictures to choose from; nothing where none of them is stored.
 
@@ -380,14 +381,13 @@ def strip(
     """
     if not any(one.image for one in tiny):
         return ""
-    digits, unit = (2, " dB") if metric == "psnr_db" else (4, "")
     sign = "+" if against else ""
     parts = []
     for one in tiny:
         data = base64.b64encode(one.image or b"").decode()
         shown = f'<img src="data:image/jpeg;base64,{data}" alt="">' if data else "<i></i>"
         here = ' aria-current="true"' if one.pair == current else ""
-        name, score = escape(one.pair), f"{number(one.score, digits, sign)}{unit}"
+        name, score = escape(one.pair), METRICS[metric].text(one.score, sign)
         parts.append(
             f'<button type="button" data-pair="{name}" title="{name}"{here} '
             f'aria-label="{name}, {score}">{shown}<span>{score}</span></button>'

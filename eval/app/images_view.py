@@ -28,7 +28,7 @@ from eval.analysis.pictures import (
     strip_of,
     untouched,
 )
-from eval.analysis.tables import leader
+from eval.analysis.score_tables import leader
 from eval.runs.document import Run, SampleResult
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError

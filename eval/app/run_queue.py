@@ -352,7 +352,7 @@ class RunQueue:
                 finish(stored, "failed", "The program has a fault; its log says more.")
         finally:
             with contextlib.suppress(MIRNetError):  # so that the first look at it is quick
-                from eval.analysis.tables import default_baseline
+                from eval.analysis.score_tables import default_baseline
 
                 self.frames.board(stored, default_baseline(stored.header()))
 

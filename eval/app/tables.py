@@ -3,8 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis.tables import Metric
 from eval.runs.document import Run
+from mirnet.metrics.registry import METRICS
 from mirnet.tasks import TASKS, get_task
 
 from . import html as ui_html
@@ -50,7 +50,7 @@ def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, i
 
 
 def board_value(board: "pd.DataFrame") -> dict[str, Any]:
-    """One row for each method, from `compare.leaderboard`; the best means are bold."""
+    """One row for each method, from `leaderboard`; the best means are bold."""
     data: list[list[Any]] = []
     shown: list[list[str]] = []
     for row in board.to_dict("records"):
@@ -104,9 +104,9 @@ def _plain(value: Any) -> float | None:
     return number if abs(number) != float("inf") else None
 
 
-def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: Metric) -> dict[str, Any]:
+def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[str, Any]:
     """One row for each picture, a column for each method."""
-    digits = 2 if metric == "psnr_db" else 4
+    digits = METRICS[metric].decimals
     names = list(scores.method.cat.categories)
     part = scores[scores.pair.isin(set(pairs))]
     wide = part.pivot_table(

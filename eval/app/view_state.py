@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from eval.analysis.pictures import Viewport, Which
-from eval.analysis.tables import Metric
 
 VIEWS = {
     "run": "Run",
@@ -38,7 +37,7 @@ class ViewState:
     """Name with version."""
     baseline: str | None
     """Id of a method."""
-    metric: Metric
+    metric: str
     """Score of plots and choices."""
     plot: str
     """One of `FIGURES`."""

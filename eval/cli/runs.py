@@ -178,7 +178,8 @@ def show(
 
 def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     """Print the leaderboard of a run with its protocol, data and weights hashes."""
-    from eval.analysis.tables import caution, default_baseline, leaderboard
+    from eval.analysis.leaderboards import caution, leaderboard
+    from eval.analysis.score_tables import default_baseline
     from eval.reports.board_text import board_cells
 
     header = stored.header()
@@ -212,7 +213,7 @@ def compare(
     out: Out = None,
 ) -> None:
     """Say what differs between two runs, and what it did to each picture."""
-    from eval.analysis.tables import compare_runs
+    from eval.analysis.run_comparison import compare_runs
 
     store = open_store(out)
     found = compare_runs(store.run(first), store.run(second))

@@ -3,31 +3,36 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis.tables import caution
+from eval.analysis.leaderboards import caution
+from eval.analysis.score_tables import RANKING
+from mirnet.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADS = (
-    "Method",
-    "PSNR (dB)",
-    "95 % interval",
-    "SSIM",
-    "Difference (dB)",
-    "p",
-    "Wins",
-    "s/MP",
-    "Parameters",
-    "Scored",
-    "Failed",
-    "Identical",
-    "Weights SHA-256",
-)
-"""Headings of the table."""
+INTERVAL = "95 % interval"
+"""Heading of the interval of the ranking metric's mean."""
+
+
+def score_heads() -> dict[str, str | None]:
+    """Headings of the scores, and the column of the leaderboard whose best is to stand out."""
+    heads: dict[str, str | None] = {}
+    for metric in METRICS.values():
+        heads[metric.label] = metric.key
+        if metric.key == RANKING.key:
+            heads[INTERVAL] = None
+    return heads
+
+
+def board_heads() -> list[str]:
+    """Headings of the table, in order."""
+    paired = ["Difference (dB)", "p", "Wins"]
+    counts = ["s/MP", "Parameters", "Scored", "Failed", "Identical", "Weights SHA-256"]
+    return ["Method", *score_heads(), *paired, *counts]
 
 
 def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
-    """Round and word the rows of `compare.leaderboard` for people.
+    """Round and word the rows of `leaderboard` for people.
 
     Returns:
         For each row the text under each heading; "–" where there is nothing to say. A difference
@@ -36,12 +41,10 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
     return [
         dict(
             zip(
-                HEADS,
+                board_heads(),
                 (
                     str(row["method"]),
-                    _number(row["psnr_db"], 2),
-                    _interval(row["psnr_low"], row["psnr_high"], 2),
-                    _number(row["ssim"], 4),
+                    *_scores(row),
                     _difference(row),
                     _p_value(row["p_value"]),
                     _percent(row["win_rate"]),
@@ -57,6 +60,17 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
         )
         for row in board.to_dict("records")
     ]
+
+
+def _scores(row: dict[str, Any]) -> list[str]:
+    """Texts under `score_heads`."""
+    texts = []
+    for metric in METRICS.values():
+        texts.append(_number(row[metric.key], metric.decimals))
+        if metric.key == RANKING.key:
+            low, high = row[f"{metric.stem}_low"], row[f"{metric.stem}_high"]
+            texts.append(_interval(low, high, metric.decimals))
+    return texts
 
 
 def _number(value: float, digits: int, sign: str = "") -> str:

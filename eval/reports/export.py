@@ -9,17 +9,14 @@ import io
 from typing import TYPE_CHECKING
 
 from eval.analysis.csv_tables import csv_text
-from eval.analysis.tables import (
-    chosen_protocol,
-    default_baseline,
-    leaderboard,
-    scores_frame,
-)
+from eval.analysis.leaderboards import leaderboard
+from eval.analysis.score_tables import chosen_protocol, default_baseline, scores_frame
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import METRICS
 
-from .board_text import HEADS, board_cells, how_to_read
+from .board_text import board_cells, board_heads, how_to_read
 from .model_index import model_index
 from .provenance import provenance, require_provenance
 
@@ -34,8 +31,6 @@ SUFFIXES = {
     "model-index": ".yaml",
 }
 """What `export` writes, and the file name suffix of each format."""
-LATEX_COLUMNS = ("Method", "PSNR (dB)", "SSIM", "s/MP")
-"""Columns of the table for a paper; all else stands in comments above it."""
 
 
 def export(
@@ -49,9 +44,10 @@ def export(
     Args:
         stored: The run.
         format: "csv" and "parquet" hold one row for each picture, method and protocol; "markdown"
-            the leaderboard, "latex" (booktabs) four columns of it to paste into a paper;
+            the leaderboard, "latex" (booktabs) its means and times to paste into a paper, with all
+            else in comments above;
             "model-index" one YAML document with an entry for each method that has weights.
-        baseline: Method that the leaderboard pairs others with; `compare.default_baseline` where
+        baseline: Method that the leaderboard pairs others with; `default_baseline` where
             none is given.
         protocol: Of leaderboard and model-index; the run's first by default.
 
@@ -120,12 +116,12 @@ def _parquet(table: "pd.DataFrame") -> bytes:
 def _markdown(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     import pandas as pd
 
-    cells = pd.DataFrame(board_cells(board), columns=list(HEADS)).map(_markdown_text)
+    cells = pd.DataFrame(board_cells(board), columns=board_heads()).map(_markdown_text)
     table = cells.to_markdown(
         index=False,
         tablefmt="github",
         disable_numparse=True,
-        colalign=("left", *("right" for _ in HEADS[1:])),
+        colalign=("left", *("right" for _ in cells.columns[1:])),
     )
     facts = (
         f"- {what}: {_markdown_text(value)}" for what, value in provenance(run, protocol).items()
@@ -142,14 +138,15 @@ def _markdown_text(text: str) -> str:
 def _latex(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     import pandas as pd
 
-    cells = pd.DataFrame(board_cells(board), columns=list(HEADS))
+    columns = ["Method", *(metric.label for metric in METRICS.values()), "s/MP"]
+    cells = pd.DataFrame(board_cells(board), columns=board_heads())
     facts = {run.name: how_to_read(board), **provenance(run, protocol)}
     facts |= {f"Weights of {row.method}": row.weights_sha256 for row in board.itertuples()}
     comments = (f"% {what}: {value or 'none'}" for what, value in facts.items())
     table = (
-        cells[list(LATEX_COLUMNS)]
+        cells[columns]
         .replace("–", "--")
-        .to_latex(index=False, escape=True, column_format="l" + "r" * (len(LATEX_COLUMNS) - 1))
+        .to_latex(index=False, escape=True, column_format="l" + "r" * (len(columns) - 1))
     )
     flat = (" ".join(line.split()) for line in comments)
     return "\n".join(["% needs \\usepackage{booktabs}", *flat]) + f"\n{table}"

@@ -13,14 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis import plots
-from eval.analysis import tables as compare
+from eval.analysis import leaderboards, method_plots, picture_plots, score_tables
 from eval.analysis.published import published_beside
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
+from mirnet.metrics.registry import METRICS
 
-from .board_text import board_cells
+from .board_text import board_cells, score_heads
 from .provenance import provenance
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
     Args:
         stored: The run; one under way is shown as far as it is.
         baseline: Method that the others are paired with. Where none is given, the table takes
-            `compare.default_baseline` and the paired figures the two methods that rank first.
+            `score_tables.default_baseline` and the paired figures the two methods that rank first.
 
     Returns:
         HTML of about 5 MB, nearly all of it plotly.js; the same for the same run.
@@ -53,9 +53,9 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
     from plotly.offline import get_plotlyjs
 
     run = stored.header()
-    against = baseline or compare.default_baseline(run)
-    scores = compare.scores_frame(stored)
-    board = compare.leaderboard(stored, against, scores=scores)
+    against = baseline or score_tables.default_baseline(run)
+    scores = score_tables.scores_frame(stored)
+    board = leaderboards.leaderboard(stored, against, scores=scores)
     beside = published_beside(run)
     figures = _figures(scores, board, beside, baseline)
     library, draw = get_plotlyjs(), _asset("report.js")
@@ -74,8 +74,9 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         facts=provenance(run, run.protocol),
         rows=list(zip(board_cells(board), board.to_dict("records"), strict=True)),
         best=_best(board),
+        scores=score_heads(),
         baseline=against,
-        caution=compare.caution(board),
+        caution=leaderboards.caution(board),
         left_out=int(board.identical.sum()),
         errors=_errors(scores),
         figures=[json.loads(figure.to_json()) for figure in figures],
@@ -104,25 +105,28 @@ def _figures(
     baseline: str | None,
 ) -> list[Any]:
     figures = [
-        plots.distribution(scores, compare.quartiles(scores)),
-        plots.quality_speed(board),
-        plots.cumulative(compare.cumulative(scores)),
+        picture_plots.distribution(scores, score_tables.quartiles(scores)),
+        method_plots.quality_speed(board),
+        picture_plots.cumulative(score_tables.cumulative(scores)),
     ]
     ranked = [str(name) for name in board.method]
     if len(ranked) > 1:
         leader = next(name for name in ranked if name != baseline)
         rival = baseline or ranked[1]
-        paired = compare.paired_scores(scores, rival, leader)
-        figures += [plots.scatter(paired), plots.differences(paired)]
-        figures.append(plots.against_input(compare.input_quality(scores)))
+        paired = score_tables.paired_scores(scores, rival, leader)
+        figures += [picture_plots.scatter(paired), picture_plots.differences(paired)]
+        figures.append(picture_plots.against_input(score_tables.input_quality(scores)))
     if len(beside):
-        figures.append(plots.published(beside, board))
+        figures.append(method_plots.published(beside, board))
     return figures
 
 
 def _best(board: "pd.DataFrame") -> dict[str, float]:
-    """The highest mean of each column, to be set in bold."""
-    return {metric: board[metric].max() for metric in ("psnr_db", "ssim")}
+    """The best mean of each metric, to be set in bold."""
+    return {
+        metric.key: board[metric.key].max() if metric.higher_is_better else board[metric.key].min()
+        for metric in METRICS.values()
+    }
 
 
 def _errors(scores: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -158,8 +162,8 @@ def _ends(
     if leader is None:
         return []
     shown = [method.id for method in run.methods][:PICTURE_METHODS]
-    worst = compare.worst(scores, leader, PICTURE_ROWS)
-    best = compare.best(scores, leader, PICTURE_ROWS)
+    worst = score_tables.worst(scores, leader, PICTURE_ROWS)
+    best = score_tables.best(scores, leader, PICTURE_ROWS)
     best = best[~best.pair.isin(worst.pair)]
     wanted = scores[scores.pair.isin([*worst.pair, *best.pair])]
     of_pair = dict(list(wanted.groupby("pair")))
@@ -182,18 +186,16 @@ def _pictures(
     for name in shown:
         row = by_method.get(name)
         if row is not None:
-            score = _score(row["psnr_db"], row["ssim"]) if row["error"] is None else "failed"
+            score = _score(row) if row["error"] is None else "failed"
             image = _thumb(stored, row["output_sha256"])
             cells.append({"name": name, "score": score, "image": image})
     cells.append({"name": "target", "score": "", "image": _thumb(stored, first["target_sha256"])})
     return {"id": pair, "cells": cells}
 
 
-def _score(psnr_db: float, ssim: float) -> str:
-    if math.isnan(psnr_db):
-        return "not scored"
-    psnr = "identical" if math.isinf(psnr_db) else f"{psnr_db:.2f} dB"
-    return f"{psnr} · {ssim:.4f}"
+def _score(row: dict[str, Any]) -> str:
+    known = [metric for metric in METRICS.values() if not math.isnan(row[metric.key])]
+    return " · ".join(metric.text(row[metric.key]) for metric in known) or "not scored"
 
 
 def _thumb(stored: StoredRun, sha256: Any) -> str | None:

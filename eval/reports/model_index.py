@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import METRICS, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,16 +54,13 @@ def model_index(run: Run, board: "pd.DataFrame", protocol: str) -> str:
                     "seed": bench.seed,
                     "synthetic": bench.synthetic,
                 },
-                metric_type=metric,
-                metric_name=f"{name}, protocol {protocol}",
-                metric_value=round(row[column], digits),
+                metric_type=metric.stem,
+                metric_name=f"{_in_words(metric)}, protocol {protocol}",
+                metric_value=round(row[metric.key], metric.decimals + 2),
                 metric_args=args,
             )
-            for metric, name, column, digits in (
-                ("psnr", "PSNR in dB", "psnr_db", 4),
-                ("ssim", "SSIM", "ssim", 6),
-            )
-            if math.isfinite(row[column])
+            for metric in METRICS.values()
+            if math.isfinite(row[metric.key])
         ]
         if results:
             entries += eval_results_to_model_index(str(row["method"]), results)
@@ -73,3 +71,7 @@ def model_index(run: Run, board: "pd.DataFrame", protocol: str) -> str:
         )
     # Values of numpy and of pydantic become plain ones on the way through JSON.
     return yaml_dump({"model-index": json.loads(json.dumps(entries))})
+
+
+def _in_words(metric: Metric) -> str:
+    return f"{metric.title} in {metric.unit}" if metric.unit else metric.title

@@ -55,6 +55,11 @@ class Metric:
         """Title with the unit, for an axis or a column: "PSNR (dB)"."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
+    @property
+    def axis_label(self) -> str:
+        """Label for an axis, which says the direction where lower is better."""
+        return self.label if self.higher_is_better else f"{self.label}, lower is better"
+
     def number(self, value: float, sign: str = "") -> str:
         """Round a value for a table, without its unit; "–" for none.
 

@@ -121,7 +121,8 @@ def opening(stored: StoredRun) -> Iterator[Timing]:
     import plotly.graph_objects  # noqa: F401 - the page imports both when it starts
     import scipy.stats  # noqa: F401
 
-    from eval.analysis.tables import default_baseline, leaderboard, scores_frame
+    from eval.analysis.leaderboards import leaderboard
+    from eval.analysis.score_tables import default_baseline, scores_frame
 
     baseline = default_baseline(stored.header())
     Frames().board(stored, baseline)  # keeps the tables of a large run

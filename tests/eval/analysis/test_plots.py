@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eval.analysis import plots
-from eval.analysis import tables as compare
+from eval.analysis import leaderboards, method_plots, picture_plots, plot_style, score_tables
 from eval.analysis.figures import draw
 from eval.analysis.frames import Frames
 from eval.analysis.published import published_beside
@@ -21,21 +20,21 @@ def stored(tmp_path):
 
 @pytest.fixture
 def scores(stored):
-    return compare.scores_frame(stored)
+    return score_tables.scores_frame(stored)
 
 
 def every_figure(stored):
-    scores = compare.scores_frame(stored)
-    board = compare.leaderboard(stored, "identity", scores=scores)
-    paired = compare.paired_scores(scores, "clahe", "ours")
+    scores = score_tables.scores_frame(stored)
+    board = leaderboards.leaderboard(stored, "identity", scores=scores)
+    paired = score_tables.paired_scores(scores, "clahe", "ours")
     return {
-        "distribution": plots.distribution(scores, compare.quartiles(scores)),
-        "scatter": plots.scatter(paired),
-        "speed": plots.quality_speed(board),
-        "cumulative": plots.cumulative(compare.cumulative(scores)),
-        "input": plots.against_input(compare.input_quality(scores)),
-        "differences": plots.differences(paired),
-        "published": plots.published(published_beside(stored.header()), board),
+        "distribution": picture_plots.distribution(scores, score_tables.quartiles(scores)),
+        "scatter": picture_plots.scatter(paired),
+        "speed": method_plots.quality_speed(board),
+        "cumulative": picture_plots.cumulative(score_tables.cumulative(scores)),
+        "input": picture_plots.against_input(score_tables.input_quality(scores)),
+        "differences": picture_plots.differences(paired),
+        "published": method_plots.published(published_beside(stored.header()), board),
     }
 
 
@@ -58,7 +57,7 @@ def test_looks_that_work_on_light_dark_and_phones(stored):
     for name, figure in every_figure(stored).items():
         layout = figure.layout
         assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
-        assert layout.font.color == plots.TEXT
+        assert layout.font.color == plot_style.TEXT
         assert (layout.legend.orientation, layout.legend.yanchor) == ("h", "bottom")
         titles = [axis.title.text for axis in (layout.xaxis, layout.yaxis) if axis.title.text]
         assert any("dB" in title for title in titles), name
@@ -66,8 +65,8 @@ def test_looks_that_work_on_light_dark_and_phones(stored):
 
 
 def test_boxes_are_the_tables_quartiles(stored, scores):
-    boxes = compare.quartiles(scores)
-    figure = plots.distribution(scores, boxes)
+    boxes = score_tables.quartiles(scores)
+    figure = picture_plots.distribution(scores, boxes)
     drawn = [line for line in figure.data if line.type == "box"]
     assert [line.q3[0] for line in drawn] == boxes.q3.tolist()
     assert list(figure.layout.xaxis.ticktext) == ["identity", "clahe", "ours", "official"]
@@ -76,8 +75,8 @@ def test_boxes_are_the_tables_quartiles(stored, scores):
 
 
 def test_the_scatter_has_both_methods_and_a_diagonal(scores):
-    paired = compare.paired_scores(scores, "clahe", "ours")
-    figure = plots.scatter(paired)
+    paired = score_tables.paired_scores(scores, "clahe", "ours")
+    figure = picture_plots.scatter(paired)
     points, diagonal = trace(figure, "a picture"), trace(figure, "equal")
     assert list(points.x) == paired.a.tolist() and list(points.y) == paired.b.tolist()
     assert list(points.customdata[3]) == [paired.pair[3], "ours"]
@@ -86,9 +85,9 @@ def test_the_scatter_has_both_methods_and_a_diagonal(scores):
 
 
 def test_the_pareto_front_leaves_dominated_methods_out(stored, scores):
-    board = compare.leaderboard(stored, None, scores=scores)
+    board = leaderboards.leaderboard(stored, None, scores=scores)
     board.loc[board.method == "clahe", "pareto"] = False
-    figure = plots.quality_speed(board)
+    figure = method_plots.quality_speed(board)
     front = trace(figure, "Pareto front")
     assert "clahe" not in [name for _, name in front.customdata]
     assert list(front.x) == sorted(front.x) and len(front.x) == 3
@@ -100,17 +99,17 @@ def test_the_pareto_front_leaves_dominated_methods_out(stored, scores):
 
 
 def test_ssim_has_its_own_axis_and_interval(stored, scores):
-    board = compare.leaderboard(stored, None, scores=scores)
-    figure = plots.quality_speed(board, "ssim")
+    board = leaderboards.leaderboard(stored, None, scores=scores)
+    figure = method_plots.quality_speed(board, "ssim")
     assert "SSIM" in figure.layout.yaxis.title.text
     assert trace(figure, "ours").y[0] == board.set_index("method").ssim["ours"]
-    drawn = plots.distribution(scores, compare.quartiles(scores, "ssim"), "ssim")
+    drawn = picture_plots.distribution(scores, score_tables.quartiles(scores, "ssim"), "ssim")
     assert drawn.layout.yaxis.title.text == "SSIM"
 
 
 def test_differences_are_sorted_and_coloured_by_sign(scores):
-    paired = compare.paired_scores(scores, "ours", "official")
-    figure = plots.differences(paired)
+    paired = score_tables.paired_scores(scores, "ours", "official")
+    figure = picture_plots.differences(paired)
     worse, better = figure.data
     assert [*worse.y, *better.y] == sorted(paired.difference)
     assert max(worse.y) <= 0 < min(better.y)
@@ -123,13 +122,13 @@ def test_a_method_keeps_its_colour(stored):
     colours = {name: {trace(figures[name], "ours").marker.color} for name in ("speed", "input")} | {
         "cumulative": {trace(figures["cumulative"], "ours").line.color}
     }
-    assert set.union(*colours.values()) == {plots.COLOURS[2]}
+    assert set.union(*colours.values()) == {plot_style.COLOURS[2]}
 
 
 def test_more_methods_than_colours_differ_by_symbol(tmp_path):
     methods = tuple(method(f"m{number}") for number in range(9))
-    scores = compare.scores_frame(write_run(tmp_path, pairs=2, methods=methods))
-    figure = plots.distribution(scores, compare.quartiles(scores))
+    scores = score_tables.scores_frame(write_run(tmp_path, pairs=2, methods=methods))
+    figure = picture_plots.distribution(scores, score_tables.quartiles(scores))
     looks = {
         (line.marker.color, line.marker.symbol) for line in figure.data if line.type == "scatter"
     }
@@ -140,7 +139,7 @@ def test_published_numbers_stay_apart_and_unverified_ones_are_grey(stored):
     figure = every_figure(stored)["published"]
     beside = published_beside(stored.header())
     grey = trace(figure, "published, own protocol, unverified")
-    assert grey.marker.color == plots.GREY
+    assert grey.marker.color == plot_style.GREY
     assert {name for _, name in grey.customdata} == set(
         beside.method[~beside.verified & beside.psnr_db.notna()]
     )
@@ -169,13 +168,13 @@ def test_the_data_of_published_numbers_hold_what_the_figure_shows(stored):
 
 def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):
     stored = write_run(tmp_path, pairs=1000, methods=(method("identity"), method("ours")))
-    scores = compare.scores_frame(stored)
-    figure = plots.distribution(scores, compare.quartiles(scores))
+    scores = score_tables.scores_frame(stored)
+    figure = picture_plots.distribution(scores, score_tables.quartiles(scores))
     points = figure.data[3]
     own = scores[scores.method == "ours"].psnr_db
-    assert len(points.y) == plots.MAX_POINTS
+    assert len(points.y) == plot_style.MAX_POINTS
     assert (max(points.y), min(points.y)) == (own.max(), own.min())
-    assert str(plots.MAX_POINTS) in figure.layout.title.subtitle.text
+    assert str(plot_style.MAX_POINTS) in figure.layout.title.subtitle.text
 
 
 def test_identical_pictures_are_no_points(tmp_path):
@@ -198,14 +197,14 @@ def test_identical_pictures_are_no_points(tmp_path):
 
 
 def every_figure_of(stored, rival="ours"):
-    scores = compare.scores_frame(stored)
-    paired = compare.paired_scores(scores, "identity", rival)
+    scores = score_tables.scores_frame(stored)
+    paired = score_tables.paired_scores(scores, "identity", rival)
     return {
-        "distribution": plots.distribution(scores, compare.quartiles(scores)),
-        "scatter": plots.scatter(paired),
-        "cumulative": plots.cumulative(compare.cumulative(scores)),
-        "input": plots.against_input(compare.input_quality(scores)),
-        "differences": plots.differences(paired),
+        "distribution": picture_plots.distribution(scores, score_tables.quartiles(scores)),
+        "scatter": picture_plots.scatter(paired),
+        "cumulative": picture_plots.cumulative(score_tables.cumulative(scores)),
+        "input": picture_plots.against_input(score_tables.input_quality(scores)),
+        "differences": picture_plots.differences(paired),
     }
 
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from eval.analysis import leaderboards, run_comparison, score_tables
 from eval.analysis import statistics as stats
-from eval.analysis import tables as compare
 from eval.analysis.published import (
     DATASETS,
     EVIDENCE,
@@ -48,7 +48,7 @@ def small(tmp_path):
 
 
 def test_scores_stand_in_the_runs_order_whatever_order_they_were_made_in(small):
-    frame = compare.scores_frame(small)
+    frame = score_tables.scores_frame(small)
     assert frame.pair.tolist() == [f"p000{n}" for n in range(4) for _ in range(2)]
     assert frame.method.tolist() == ["identity", "ours"] * 4
     assert frame.s_per_mp[1] == 6.0
@@ -57,7 +57,7 @@ def test_scores_stand_in_the_runs_order_whatever_order_they_were_made_in(small):
 
 
 def test_the_leaderboard_counts_what_it_cannot_average(small):
-    board = compare.leaderboard(small, "identity")
+    board = leaderboards.leaderboard(small, "identity")
     assert board.method.tolist() == ["ours", "identity"]
     ours, identity = by_method(board, "ours"), by_method(board, "identity")
     assert (ours["count"], ours["failed"], ours["psnr_db"]) == (3, 1, 34.0)
@@ -73,8 +73,8 @@ def test_the_leaderboard_counts_what_it_cannot_average(small):
 
 def test_paired_numbers_are_those_of_eval_stats(tmp_path):
     stored = write_run(tmp_path, pairs=30)
-    scores = compare.scores_frame(stored)
-    board = compare.leaderboard(stored, "ours", scores=scores)
+    scores = score_tables.scores_frame(stored)
+    board = leaderboards.leaderboard(stored, "ours", scores=scores)
     a, b = (scores[scores.method == name].psnr_db for name in ("official", "ours"))
     paired, found = stats.compare(a, b), by_method(board, "official")
     assert (found["difference_db"], found["p_value"]) == (paired.difference, paired.p_value)
@@ -88,55 +88,55 @@ def test_a_dominated_method_is_off_the_front(tmp_path):
     ]
     methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
     stored = write_run(tmp_path, pairs=1, methods=methods, rows=rows)
-    front = compare.leaderboard(stored, None).set_index("method").pareto
+    front = leaderboards.leaderboard(stored, None).set_index("method").pareto
     assert front.to_dict() == {"ours": True, "identity": True, "clahe": False}
 
 
 def test_a_run_without_scores_gives_empty_tables(tmp_path):
     stored = write_run(tmp_path, pairs=2, rows=[])
-    scores = compare.scores_frame(stored)
+    scores = score_tables.scores_frame(stored)
     assert scores.empty and "psnr_db" in scores
-    board = compare.leaderboard(stored, "identity")
+    board = leaderboards.leaderboard(stored, "identity")
     assert len(board) == 4 and board["count"].sum() == 0 and not board.pareto.any()
-    assert compare.quartiles(scores).empty and compare.cumulative(scores).empty
-    assert compare.worst(scores, "ours").empty and compare.input_quality(scores).empty
+    assert score_tables.quartiles(scores).empty and score_tables.cumulative(scores).empty
+    assert score_tables.worst(scores, "ours").empty and score_tables.input_quality(scores).empty
 
 
 def test_protocols_are_found_with_and_without_version(tmp_path):
     stored = write_run(tmp_path)
     run = stored.header()
-    assert compare.chosen_protocol(run) == "rgb/1"
-    assert compare.chosen_protocol(run, "gt-mean") == "gt-mean/1"
+    assert score_tables.chosen_protocol(run) == "rgb/1"
+    assert score_tables.chosen_protocol(run, "gt-mean") == "gt-mean/1"
     with pytest.raises(InvalidRequest, match="not scored under protocol 'y-sr'.*rgb/1, gt-mean/1"):
-        compare.scores_frame(stored, "y-sr")
+        score_tables.scores_frame(stored, "y-sr")
     with pytest.raises(InvalidRequest, match="no method 'nobody': choose one of identity"):
-        compare.leaderboard(stored, "nobody")
+        leaderboards.leaderboard(stored, "nobody")
 
 
 def test_worst_best_and_disagreements(small):
-    assert compare.worst(small, "identity", 2).pair.tolist() == ["p0003", "p0000"]
-    assert compare.best(small, "identity", 1).pair.tolist() == ["p0002"]
-    assert compare.worst(small, "ours").pair.tolist() == ["p0000", "p0001", "p0002"]
-    found = compare.disagreements(small, "identity", "ours", 5)
+    assert score_tables.worst(small, "identity", 2).pair.tolist() == ["p0003", "p0000"]
+    assert score_tables.best(small, "identity", 1).pair.tolist() == ["p0002"]
+    assert score_tables.worst(small, "ours").pair.tolist() == ["p0000", "p0001", "p0002"]
+    found = score_tables.disagreements(small, "identity", "ours", 5)
     assert found.pair.tolist() == ["p0001", "p0000"]
     assert found.difference.tolist() == [6.0, 5.0]
     with pytest.raises(InvalidRequest, match="no method 'clahe'"):
-        compare.worst(small, "clahe")
+        score_tables.worst(small, "clahe")
 
 
 def test_quartiles_and_shares_by_hand(tmp_path):
     rows = [row(f"p000{n}", "ours", psnr) for n, psnr in enumerate([20.0, 21.0, 21.0, 23.0, 60.0])]
     stored = write_run(tmp_path, pairs=5, methods=(method("ours"),), rows=rows)
-    scores = compare.scores_frame(stored)
-    box = compare.quartiles(scores).iloc[0]
+    scores = score_tables.scores_frame(stored)
+    box = score_tables.quartiles(scores).iloc[0]
     assert (box.q1, box["median"], box.q3, box.low, box.high) == (21, 21, 23, 20, 23)
-    assert compare.cumulative(scores).share.tolist() == pytest.approx([100, 80, 80, 40, 20])
+    assert score_tables.cumulative(scores).share.tolist() == pytest.approx([100, 80, 80, 40, 20])
 
 
 def test_input_quality_takes_the_untouched_input(tmp_path):
     stored = write_run(tmp_path, pairs=3)
-    scores = compare.scores_frame(stored)
-    joined = compare.input_quality(scores)
+    scores = score_tables.scores_frame(stored)
+    joined = score_tables.input_quality(scores)
     assert set(joined.reference) == {"identity"} and len(joined) == 9
     first = joined.iloc[0]
     inputs = scores[(scores.method == "identity") & (scores.pair == first.pair)]
@@ -145,10 +145,13 @@ def test_input_quality_takes_the_untouched_input(tmp_path):
 
 def test_default_baseline(tmp_path):
     header = write_run(tmp_path).header()
-    assert compare.default_baseline(header) == "identity"
+    assert score_tables.default_baseline(header) == "identity"
     learned = header.model_copy(update={"methods": [method("ours"), method("clahe")]})
-    assert compare.default_baseline(learned) == "clahe"
-    assert compare.default_baseline(header.model_copy(update={"methods": [method("ours")]})) is None
+    assert score_tables.default_baseline(learned) == "clahe"
+    assert (
+        score_tables.default_baseline(header.model_copy(update={"methods": [method("ours")]}))
+        is None
+    )
 
 
 # ---------------------------------------------------------------- two runs
@@ -158,7 +161,7 @@ def test_what_differs_and_what_changed(tmp_path):
     a = write_run(tmp_path / "a", pairs=6)
     changed = (method("identity"), method("ours", weights_sha256=sha("new"), settings={"tile": 64}))
     b = write_run(tmp_path / "b", pairs=6, seed=1, methods=changed, id="20260102-120000-abcdef")
-    found = compare.compare_runs(a, b)
+    found = run_comparison.compare_runs(a, b)
     what = found.differences.set_index("what")
     assert what.loc["ours: weights", "b"] == sha("new")
     assert what.loc["ours: settings"].tolist() == ['{"tile": 0}', '{"tile": 64}']
@@ -176,7 +179,7 @@ def test_what_differs_and_what_changed(tmp_path):
 
 def test_equal_runs_do_not_differ(tmp_path):
     a, b = (write_run(tmp_path / name) for name in "ab")
-    found = compare.compare_runs(a, b)
+    found = run_comparison.compare_runs(a, b)
     assert found.differences.empty
     assert (found.changes.psnr_change == 0).all() and found.summary.tied.all()
     assert "Only 8 pictures" in comparison(found)
@@ -190,7 +193,7 @@ def test_identical_pictures_in_both_runs_have_not_changed(tmp_path):
         write_run(tmp_path / name, pairs=2, methods=(method("ours"),), rows=made)
         for name, made in (("a", rows), ("b", later))
     )
-    changes = compare.compare_runs(a, b).changes.set_index("pair").psnr_change
+    changes = run_comparison.compare_runs(a, b).changes.set_index("pair").psnr_change
     assert changes["p0000"] == 0 and changes["p0001"] == -math.inf
 
 
@@ -201,20 +204,20 @@ def test_pictures_of_one_id_and_other_content_are_not_compared(tmp_path):
         write_run(tmp_path / name, pairs=2, methods=(method("ours"),), rows=rows)
         for name, rows in (("a", same), ("b", other))
     )
-    found = compare.compare_runs(a, b)
+    found = run_comparison.compare_runs(a, b)
     assert found.changes.pair.tolist() == ["p0000"] and found.left_out == 1
 
 
 def test_other_tasks_and_protocols_are_refused(tmp_path):
     a = write_run(tmp_path / "a")
     with pytest.raises(InvalidRequest, match="different tasks cannot be compared"):
-        compare.compare_runs(a, write_run(tmp_path / "b", task="denoise"))
+        run_comparison.compare_runs(a, write_run(tmp_path / "b", task="denoise"))
     other = write_run(tmp_path / "c", protocols=["matlab-rgb-3d/1"])
     with pytest.raises(InvalidRequest, match="not under rgb/1.*different protocols"):
-        compare.compare_runs(a, other)
+        run_comparison.compare_runs(a, other)
     newer = write_run(tmp_path / "d", protocols=["rgb/2"])
     with pytest.raises(InvalidRequest, match="not under rgb/1"):
-        compare.compare_runs(a, newer)
+        run_comparison.compare_runs(a, newer)
 
 
 # ---------------------------------------------------------------- published numbers
@@ -272,6 +275,6 @@ def test_a_wrong_line_of_the_table_is_named(tmp_path, line, message):
 
 
 def test_a_large_leaderboard_has_no_missing_numbers(tmp_path):
-    board = compare.leaderboard(write_run(tmp_path, pairs=200), "identity")
+    board = leaderboards.leaderboard(write_run(tmp_path, pairs=200), "identity")
     numbers = board[board.method != "identity"][["psnr_low", "difference_low", "p_value"]]
     assert np.isfinite(numbers).all(axis=None)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.analysis import tables as compare
-from eval.analysis.frames import Frames
+from eval.analysis import score_tables
 from eval.analysis.pictures import (
     Viewport,
     error_of,
@@ -182,34 +181,6 @@ def test_the_estimate_takes_what_this_machine_measured_and_marks_guesses(store):
     assert after.guessed == ("clahe",) and after.seconds < before.seconds
 
 
-def test_tables_are_made_once_until_the_run_changes(tmp_path, monkeypatch):
-    stored = write_run(tmp_path, pairs=4)
-    made = []
-    real = compare.scores_frame
-    monkeypatch.setattr(compare, "scores_frame", lambda *given: made.append(given) or real(*given))
-    frames = Frames()
-    first = frames.scores(stored)
-    assert frames.scores(stored) is first
-    frames.board(stored, "identity")
-    assert len(made) == 1
-    stored.append(stored.rows()[0].model_copy(update={"seconds": 9.0}))
-    assert frames.scores(stored) is not first
-
-
-def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):
-    from eval.analysis import frames as module
-
-    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
-    stored = write_run(tmp_path, pairs=6)
-    before, board = Frames().scores(stored), Frames().board(stored, "identity")
-    monkeypatch.setattr(compare, "scores_frame", lambda *_: pytest.fail("made anew"))
-    monkeypatch.setattr(compare, "leaderboard", lambda *_: pytest.fail("made anew"))
-    again = Frames().scores(stored)
-    assert list(again.method.cat.categories) == list(before.method.cat.categories)
-    assert again.psnr_db.tolist() == before.psnr_db.tolist()
-    assert Frames().board(stored, "identity").psnr_db.tolist() == board.psnr_db.tolist()
-
-
 def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(store):
     found = RunQueue(store)
     run_id = found.start(order(n=1))
@@ -237,7 +208,7 @@ def test_the_picture_of_the_method_that_changes_nothing_is_the_input(store):
 
 def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
     stored = write_run(tmp_path, pairs=60, thumbs=True)
-    scores = compare.scores_frame(stored)
+    scores = score_tables.scores_frame(stored)
     pairs = list(dict.fromkeys(scores.pair))
     strip = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim")
     assert [tiny.pair for tiny in strip] == pairs[18:42]

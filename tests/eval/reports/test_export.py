@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from eval.analysis import tables as compare
+from eval.analysis import leaderboards, score_tables
 from eval.reports.export import SUFFIXES, export, picture_table
 from eval.runs.document import SampleResult, SampleScore
 from mirnet.errors import InvalidRequest
@@ -48,7 +48,7 @@ def to_frame(content: bytes) -> pd.DataFrame:
 
 def test_tables_of_pictures_agree_with_the_run(tmp_path):
     stored = write_run(tmp_path, pairs=3)
-    scores = compare.scores_frame(stored)
+    scores = score_tables.scores_frame(stored)
     from_csv = pd.read_csv(io.BytesIO(export(stored, "csv")))
     from_parquet = to_frame(export(stored, "parquet"))
     for frame in (from_csv, from_parquet):
@@ -123,7 +123,7 @@ def test_latex_is_booktabs_with_special_characters_escaped(tmp_path):
 
 def test_the_leaderboard_in_words(tmp_path):
     stored = write_run(tmp_path, pairs=20)
-    board = compare.leaderboard(stored, "ours").set_index("method")
+    board = leaderboards.leaderboard(stored, "ours").set_index("method")
     text = export(stored, "markdown", baseline="ours").decode()
     assert f"{board.psnr_db['clahe']:.2f}" in text and f"{board.ssim['clahe']:.4f}" in text
     assert "against ours, paired" in text and "no weights" in text
@@ -140,7 +140,7 @@ def test_the_model_index_is_what_a_card_takes(tmp_path):
     found = yaml.safe_load(export(stored, "model-index"))
     assert [entry["name"] for entry in found["model-index"]] == sorted(
         ["ours", "official"],
-        key=compare.leaderboard(stored, None).method.tolist().index,
+        key=leaderboards.leaderboard(stored, None).method.tolist().index,
     )
     _, results = model_index_to_eval_results(found["model-index"])
     assert {result.dataset_revision for result in results} == {"a" * 40}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.analysis.tables import leaderboard
+from eval.analysis.leaderboards import leaderboard
 from eval.reports.export import export
 from eval.runs.document import VERSION, Run, public_header
 from eval.runs.runner import execute_run

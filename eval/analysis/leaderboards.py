@@ -1,0 +1,150 @@
+"""The leaderboard of a stored run: means of each method, intervals and a paired comparison."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.methods.record import MethodRecord
+from eval.runs.store import StoredRun
+from mirnet.metrics.registry import METRICS, Metric
+
+from . import statistics
+from .score_tables import RANKING, chosen_protocol, require_method, scores_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def leaderboard(
+    stored: StoredRun,
+    baseline: str | None,
+    protocol: str | None = None,
+    scores: "pd.DataFrame | None" = None,
+) -> "pd.DataFrame":
+    """One row for each method of a run, the best mean by `RANKING` (PSNR) first.
+
+    Args:
+        stored: The run.
+        baseline: Id of the method that the others are paired with; None for no comparison.
+        protocol: See `chosen_protocol`.
+        scores: What `scores_frame` gave for this protocol, so that it is not read twice.
+
+    Returns:
+        Columns:
+
+        * `method` (categorical, in the run's order), `title`, `kind`, `protocol`
+        * `count` scored, `failed` without a result, `identical` to the target (counted, and left
+          out of the PSNR)
+        * for each metric its key (`psnr_db`) with the mean, and `psnr_low`, `psnr_high`,
+          `psnr_median`: 95 % bootstrap interval of the mean, median
+        * `baseline`, `difference_db`, `difference_low`, `difference_high`, `p_value`, `effect`,
+          `win_rate` (share of pictures with a higher PSNR than the baseline's), `tied` (the
+          interval of the difference includes zero): see `statistics.Paired`; empty without a
+          baseline, for itself, and where no picture has a finite PSNR of both
+        * `s_per_mp`: total seconds over total megapixels of the rows that were timed
+        * `pareto`: no other method is both quicker and better (or one of the two and equal in the
+          other)
+        * `parameters`, `weights_sha256`
+
+    Raises:
+        InvalidRequest: The run has no such baseline or protocol, or is damaged.
+    """
+    import pandas as pd
+
+    run = stored.header()
+    name = chosen_protocol(run, protocol)
+    ids = [method.id for method in run.methods]
+    if baseline is not None:
+        require_method(run.id, ids, baseline)
+    table = scores if scores is not None else scores_frame(stored, name)
+    by_method = {method: table[table.method == method] for method in ids}
+    rows = [
+        _row(method, by_method[method.id], name)
+        | _comparison(baseline, method.id, by_method)
+        | {"parameters": method.parameters, "weights_sha256": method.weights_sha256}
+        for method in run.methods
+    ]
+    board = pd.DataFrame(rows)
+    board["method"] = pd.Categorical(board.method, ids, ordered=True)
+    board["parameters"] = board.parameters.astype("Int64")
+    board["pareto"] = _pareto(board.s_per_mp.to_numpy(), board[RANKING.key].to_numpy())
+    return board.sort_values(RANKING.key, ascending=False, kind="stable", ignore_index=True)
+
+
+def _row(method: MethodRecord, own: "pd.DataFrame", protocol: str) -> dict[str, Any]:
+    """What a method is, its counts, the summary of each metric, and its time."""
+    scored = own[own[list(METRICS)].notna().any(axis=1)]
+    timed = own[own.seconds.notna() & (own.megapixels > 0)]
+    row = {
+        "method": method.id,
+        "title": method.title,
+        "kind": method.kind,
+        "protocol": protocol,
+        "count": len(scored),
+        "failed": int(own.error.notna().sum()),
+        "identical": int(np.isinf(scored[list(METRICS)]).any(axis=1).sum()),
+        "s_per_mp": timed.seconds.sum() / timed.megapixels.sum() if len(timed) else math.nan,
+    }
+    for metric in METRICS.values():
+        row |= _summary(metric, scored)
+    return row
+
+
+def _summary(metric: Metric, scored: "pd.DataFrame") -> dict[str, float]:
+    values = scored[metric.key]
+    found = statistics.summarise(values[values.notna()])
+    return {
+        metric.key: found.mean,
+        f"{metric.stem}_low": found.low,
+        f"{metric.stem}_high": found.high,
+        f"{metric.stem}_median": found.median,
+    }
+
+
+def _comparison(
+    baseline: str | None, method: str, by_method: dict[str, "pd.DataFrame"]
+) -> dict[str, Any]:
+    """The columns that pair a method with the baseline."""
+    paired = None
+    if baseline is not None and method != baseline:
+        paired = _paired(by_method[method], by_method[baseline])
+    return {
+        "baseline": baseline,
+        "difference_db": paired.difference if paired else math.nan,
+        "difference_low": paired.low if paired else math.nan,
+        "difference_high": paired.high if paired else math.nan,
+        "p_value": paired.p_value if paired else math.nan,
+        "effect": paired.effect if paired else math.nan,
+        "win_rate": paired.wins / paired.pairs if paired else math.nan,
+        "tied": paired is not None and paired.tied,
+    }
+
+
+def _paired(method: "pd.DataFrame", baseline: "pd.DataFrame") -> statistics.Paired | None:
+    both = method.merge(baseline, on="pair", suffixes=("", "_baseline"))
+    ours, theirs = both[RANKING.key], both[f"{RANKING.key}_baseline"]
+    if not (np.isfinite(ours) & np.isfinite(theirs)).any():
+        return None
+    return statistics.compare(ours, theirs)
+
+
+def _pareto(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
+    known = np.isfinite(cost) & np.isfinite(gain)
+    return [
+        bool(
+            known[i]
+            and not np.any(
+                known
+                & (cost <= cost[i])
+                & (gain >= gain[i])
+                & ((cost < cost[i]) | (gain > gain[i]))
+            )
+        )
+        for i in range(len(cost))
+    ]
+
+
+def caution(board: "pd.DataFrame") -> str:
+    """What to say beside a leaderboard of few pictures: see `statistics.caution`."""
+    return statistics.caution(int(board["count"].max())) if len(board) else ""

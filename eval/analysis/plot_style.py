@@ -1,0 +1,192 @@
+"""The common look of all figures: colours, texts and the parts they are put together from.
+
+Colours are those of Okabe and Ito (2008), which colour-blind people can tell apart, with a darker
+yellow that reads on white; a method keeps its colour and symbol in every figure of a run.
+Backgrounds are transparent and text is of a grey that reads on white and on black. Every point
+carries `customdata` of (pair id, method id); the pair is empty where a point stands for all.
+"""
+
+import re
+import textwrap
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mirnet.metrics.registry import get_metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#A89F00")
+"""Of the methods, in the run's order; the eighth takes the first again with another symbol."""
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
+"""One step further each time the colours begin anew."""
+TEXT = "#767676"
+"""Of axes and titles."""
+FACE = "Inter, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+"""Of all words: the page's."""
+GREY = "#9A9A9A"
+"""Of what is unverified, and of guides such as diagonals."""
+MAX_POINTS = 800
+"""Points drawn for one method; a page with more is slow to draw and no easier to read."""
+
+GRID = "rgba(128, 128, 128, 0.25)"
+"""Of grid lines and axes."""
+MAX_NAME = 36
+"""Characters of a name in a legend or label."""
+MAX_TICK = 20
+"""Characters of a name at an axis or in a title."""
+MAX_LINE = 9
+"""Characters after which a name under an axis is broken."""
+
+
+def blank_figure(title: str) -> "go.Figure":
+    """A figure without traces in the common look: transparent, legend below, grey grid."""
+    import plotly.graph_objects as go
+
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"standoff": 8, "font": {"size": 13}},
+    }
+    return go.Figure(
+        layout={
+            "template": "none",
+            "title": {"text": title, "x": 0.02, "xref": "container", "font": {"size": 15}},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"color": TEXT, "size": 13, "family": FACE},
+            "hoverlabel": {"align": "left"},
+            "hovermode": "closest",
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": TEXT},
+            "margin": {"l": 48, "r": 12, "t": 48, "b": 40},
+            "height": 420,
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 0,
+                "yref": "container",
+                "xanchor": "left",
+                "yanchor": "bottom",
+            },
+            "xaxis": axis,
+            "yaxis": axis,
+        }
+    )
+
+
+def empty_figure(words: str) -> "go.Figure":
+    """A low figure that says in words why there is nothing to draw."""
+    figure = blank_figure("")
+    figure.add_annotation(text=words, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.update_layout(height=160)
+    return figure
+
+
+def note_thinning(figure: "go.Figure", cut: bool) -> "go.Figure":
+    """Say in the subtitle that points were left out, where `cut`; returns the figure."""
+    if cut:
+        words = f"{MAX_POINTS} pictures of each method, evenly by rank"
+        figure.update_layout(title={"subtitle": {"text": words, "font": {"size": 12}}}, margin_t=64)
+    return figure
+
+
+def point_trace(
+    rows: "pd.DataFrame",
+    x: Any,
+    y: Any,
+    method: str,
+    code: int,
+    metric: str,
+    size: int,
+) -> "go.Scatter":
+    """Markers of pictures of one method, smaller and paler where there are many."""
+    import plotly.graph_objects as go
+
+    dense = len(rows) > MAX_POINTS // 4
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        name=plain_text(method),
+        marker=marker(code, size - 2 if dense else size) | {"opacity": 0.5 if dense else 0.85},
+        customdata=custom_data(rows.pair, method),
+        hovertemplate=f"%{{customdata[0]}}<br>{plain_text(method)}<br>{hover_text(metric)}<extra></extra>",
+    )
+
+
+def by_method(frame: "pd.DataFrame") -> list[tuple[str, int, "pd.DataFrame"]]:
+    """Each method with its place in the run and its rows."""
+    codes = frame.method.cat.codes
+    names = frame.method.cat.categories
+    return [(names[code], code, frame[codes == code]) for code in sorted(codes.unique())]
+
+
+def thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
+    """At most `MAX_POINTS` rows, evenly spaced in the order of a column, both ends among them."""
+    if len(rows) <= MAX_POINTS:
+        return rows
+    order = np.argsort(rows[by].to_numpy(), kind="stable")
+    return rows.iloc[order[np.linspace(0, len(rows) - 1, MAX_POINTS).round().astype(int)]]
+
+
+def custom_data(pairs: Sequence[str], method: str) -> np.ndarray:
+    """(n, 2) ids of pair and method, which every point carries."""
+    return np.array([[pair, method] for pair in pairs], dtype=object).reshape(-1, 2)
+
+
+def colour(code: int) -> str:
+    """Colour of the method at a place in the run."""
+    return COLOURS[code % len(COLOURS)]
+
+
+def marker(code: int, size: int) -> dict[str, Any]:
+    """Plotly's marker of the method at a place in the run."""
+    return {
+        "color": colour(code),
+        "symbol": SYMBOLS[code // len(COLOURS) % len(SYMBOLS)],
+        "size": size,
+        "line": {"color": GREY, "width": 0.5},
+    }
+
+
+def hover_text(metric: str, axis: str = "y", label: str = "", signed: bool = False) -> str:
+    """Plotly's template of one score for a label that follows the pointer.
+
+    Args:
+        metric: Key of the metric.
+        axis: "x" or "y", which holds the score.
+        label: Name in front of it, from outside.
+        signed: Whether it is a difference.
+    """
+    shown = get_metric(metric)
+    form = f"%{{{axis}:{'+' if signed else ''}.{shown.decimals}f}}"
+    return f"{plain_text(label) + ': ' if label else ''}{form} {shown.unit or shown.title}<br>"
+
+
+def plain_text(name: object, most: int = MAX_NAME) -> str:
+    """A name from outside, for plotly: it draws a part of HTML and fills in %{...}."""
+    words = str(name).replace("%{", "% {")
+    return escape(words if len(words) <= most else words[: most - 1] + "…")
+
+
+def broken_text(name: object) -> str:
+    """A name under an axis, in short lines: broken after hyphens."""
+    lines = [""]
+    for part in re.split(r"(?<=-)", str(name)):
+        if lines[-1] and len(lines[-1] + part) > MAX_LINE:
+            lines.append("")
+        lines[-1] += part
+    return "<br>".join(plain_text(line, MAX_TICK) for line in lines)
+
+
+def wrapped_text(words: str) -> str:
+    """Words from outside for a label, escaped, in lines of 60 characters."""
+    return "<br>".join(escape(line) for line in textwrap.wrap(words, 60))

@@ -1,0 +1,165 @@
+"""Two stored runs side by side: what differs in how they were made, and on each picture."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
+from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import METRICS
+
+from . import statistics
+from .score_tables import RANKING, chosen_protocol, scores_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Two runs of one task under one protocol, side by side."""
+
+    a: Run
+    """Header of the first run."""
+    b: Run
+    """Header of the second run."""
+    protocol: str
+    """Protocol that the changes are measured by."""
+    differences: "pd.DataFrame"
+    """What differs in how they were made: columns `what`, `a`, `b`, all text."""
+    summary: "pd.DataFrame"
+    """A row for each method in both: `method`, `pairs` with a finite PSNR in both, the mean
+    `change_db` from a to b with its interval `low` and `high`, `p_value`, `tied`, and
+    `same_outputs`, the number of bit-identical pictures."""
+    changes: "pd.DataFrame"
+    """A row for each method and picture in both: `pair`, `method`, for each metric `psnr_a`,
+    `psnr_b` and `psnr_change` (b minus a), and `same_output`; largest change of PSNR first."""
+    left_out: int
+    """Pairs whose id is in both runs while their files differ; they are not compared."""
+
+
+def compare_runs(a: StoredRun, b: StoredRun, protocol: str | None = None) -> RunComparison:
+    """Compare how two runs were made, and their scores on each picture.
+
+    Pairs are matched by id and must have the same files, by hash; methods are matched by id.
+
+    Args:
+        a: The earlier run.
+        b: The later run.
+        protocol: Protocol to compare under; the first of `a` by default.
+
+    Raises:
+        InvalidRequest: The runs are of different tasks, have no scores under one protocol, or one
+            of them is damaged.
+    """
+    one, two = a.header(), b.header()
+    if one.task != two.task:
+        raise InvalidRequest(
+            f"Run {one.id} is of task {one.task} and run {two.id} of task {two.task}: scores of "
+            "different tasks cannot be compared, choose two runs of one task."
+        )
+    name = chosen_protocol(one, protocol)
+    if name not in two.protocols:
+        raise InvalidRequest(
+            f"Run {two.id} was scored under {', '.join(two.protocols)} and not under {name}: "
+            "numbers of different protocols cannot be compared, run it again under "
+            f"{name.partition('/')[0]}."
+        )
+    changes, left_out = _changes(scores_frame(a, name), scores_frame(b, name))
+    return RunComparison(
+        one, two, name, _differences(one, two), _change_summary(changes), changes, left_out
+    )
+
+
+def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]:
+    hashes = ["degraded_sha256", "target_sha256"]
+    columns = ["pair", "method", *METRICS, "output_sha256", *hashes]
+    a, b = (table.astype({"method": str})[columns] for table in (a, b))
+    both = a.merge(b, on=["pair", "method"], suffixes=("_a", "_b"))
+    same = np.logical_and.reduce([_equal(both[f"{h}_a"], both[f"{h}_b"]) for h in hashes])
+    left_out = both.loc[~same, "pair"].nunique()
+    scored = both[f"{RANKING.key}_a"].notna() & both[f"{RANKING.key}_b"].notna()
+    both = both[same & scored]
+    frame = both[["pair", "method"]].copy()
+    for metric in METRICS.values():
+        before, after = both[f"{metric.key}_a"], both[f"{metric.key}_b"]
+        frame[f"{metric.stem}_a"], frame[f"{metric.stem}_b"] = before, after
+        with np.errstate(invalid="ignore"):
+            frame[f"{metric.stem}_change"] = (after - before).where(before != after, 0.0)
+    made = both.output_sha256_a.notna() & (both.output_sha256_a == both.output_sha256_b)
+    frame["same_output"] = made
+    change = frame[f"{RANKING.stem}_change"].abs()
+    order = change.sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].reset_index(drop=True), left_out
+
+
+def _equal(a: "pd.Series", b: "pd.Series") -> "pd.Series":
+    """Equal hashes, or none in both: a benchmark that keeps its ground truth has no target."""
+    return (a == b) | (a.isna() & b.isna())
+
+
+def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for method, group in changes.groupby("method", sort=False):
+        before, after = group[f"{RANKING.stem}_a"], group[f"{RANKING.stem}_b"]
+        finite = np.isfinite(before) & np.isfinite(after)
+        paired = statistics.compare(after, before) if finite.any() else None
+        rows.append(
+            {
+                "method": method,
+                "pairs": paired.pairs if paired else 0,
+                "change_db": paired.difference if paired else math.nan,
+                "low": paired.low if paired else math.nan,
+                "high": paired.high if paired else math.nan,
+                "p_value": paired.p_value if paired else math.nan,
+                "tied": paired is not None and paired.tied,
+                "same_outputs": int(group.same_output.sum()),
+            }
+        )
+    columns = ["method", "pairs", "change_db", "low", "high", "p_value", "tied", "same_outputs"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _differences(a: Run, b: Run) -> "pd.DataFrame":
+    import pandas as pd
+
+    shared = {method.id for method in a.methods} & {method.id for method in b.methods}
+    one, two = _facts(a, shared), _facts(b, shared)
+    rows = [
+        (what, one.get(what, "not there"), two.get(what, "not there"))
+        for what in dict.fromkeys([*one, *two])
+        if one.get(what) != two.get(what)
+    ]
+    return pd.DataFrame(rows, columns=["what", "a", "b"])
+
+
+def _facts(run: Run, shared: set[str]) -> dict[str, str]:
+    """Everything that a number of a run depends on, as text; of methods, those of both runs."""
+    bench, where = run.benchmark, run.environment
+    facts = {
+        "benchmark": bench.id,
+        "benchmark revision": bench.revision,
+        "pairs": f"{bench.n} of {bench.of}, seed {bench.seed}",
+        "data fingerprint": run.data_sha256 or "none yet",
+        "protocols": ", ".join(run.protocols),
+        "status": run.status,
+    }
+    for method in run.methods:
+        if method.id not in shared:
+            facts[f"method {method.id}"] = "there"
+            continue
+        facts[f"{method.id}: weights"] = method.weights_sha256 or "no weights"
+        facts[f"{method.id}: settings"] = json.dumps(method.settings, sort_keys=True)
+        for package, version in method.packages.items():
+            facts[f"{method.id}: package {package}"] = version
+    facts["commit"] = (where.commit or "unknown") + (" with changes" if where.dirty else "")
+    facts["python"] = where.python
+    facts |= {f"package {package}": version for package, version in where.packages.items()}
+    facts |= {"machine": where.machine, "device": where.device, "threads": str(where.threads)}
+    return facts

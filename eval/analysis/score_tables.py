@@ -1,0 +1,287 @@
+"""Scores of one stored run as tables: of every picture, of two methods, for boxes and curves.
+
+Nothing is restored or scored anew: every number is one that the run stored, or computed from such
+numbers. Tables are pandas frames; `plots` and `eval.reports` show them without computing on.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
+from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import METRICS, PSNR, get_metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNTOUCHED = ("identity", "bicubic")
+"""Ids of methods whose result is the input itself; bicubic where the input must first grow."""
+RANKING = PSNR
+"""The metric that methods are ranked by and compared on."""
+
+_ROW_FIELDS = (
+    "pair",
+    "method",
+    "seconds",
+    "megapixels",
+    "peak_mb",
+    "tiles",
+    "width",
+    "height",
+    "output_sha256",
+    "degraded_sha256",
+    "target_sha256",
+    "cached",
+    "error",
+)
+
+
+def chosen_protocol(run: Run, protocol: str | None = None) -> str:
+    """Name with version of a protocol that the run was scored under.
+
+    Args:
+        run: Header of the run.
+        protocol: Name with or without its version; the run's first by default.
+
+    Raises:
+        InvalidRequest: The run has no scores under it.
+    """
+    if protocol is None:
+        return run.protocol
+    for name in run.protocols:
+        if protocol in (name, name.partition("/")[0]):
+            return name
+    raise InvalidRequest(
+        f"Run {run.id} was not scored under protocol {protocol[:80]!r}: choose one of "
+        f"{', '.join(run.protocols)}."
+    )
+
+
+def default_baseline(run: Run) -> str | None:
+    """Id of the method that others are measured against where nobody chose one.
+
+    The input itself, then the first classical method, then none.
+    """
+    ids = [method.id for method in run.methods]
+    classical = [method.id for method in run.methods if method.kind == "baseline"]
+    return next((name for name in (*UNTOUCHED, *classical) if name in ids), None)
+
+
+def leader(run: Run) -> str:
+    """Id of the method with the best mean by `RANKING`, of those that change the input."""
+    base = default_baseline(run)
+    means = {line.method: line.scores.get(RANKING.key, math.nan) for line in run.summary}
+    known = [(mean, method) for method, mean in means.items() if mean == mean and method != base]
+    return max(known)[1] if known else run.methods[-1].id
+
+
+def require_method(run_id: str, known: list[str], method: str) -> None:
+    """Check that a run has a method.
+
+    Args:
+        run_id: Id of the run for the message, or "".
+        known: Ids of the run's methods.
+        method: Id asked for.
+
+    Raises:
+        InvalidRequest: It has none of that id.
+    """
+    if method not in known:
+        run = f"Run {run_id}" if run_id else "The run"
+        raise InvalidRequest(
+            f"{run} has no method {method[:80]!r}: choose one of {', '.join(known)}."
+        )
+
+
+def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
+    """One row for each pair and method, in the run's order of pairs and methods.
+
+    Args:
+        stored: The run; it may still be under way.
+        protocol: See `chosen_protocol`.
+
+    Returns:
+        Columns `pair`, `method` (categorical, in the run's order), one column for each key of
+        `METRICS` (PSNR is infinite for an identical picture), `seconds`, `megapixels`, `s_per_mp`,
+        and the other fields of `SampleResult`. Scores are not a number where there is no result, no
+        target, or the run did not compute the metric.
+
+    Raises:
+        InvalidRequest: The run is damaged, or was not scored under the protocol.
+    """
+    import pandas as pd
+
+    run = stored.header()
+    name = chosen_protocol(run, protocol)
+    rows = stored.rows()
+    frame = pd.DataFrame(
+        {field: [getattr(row, field) for row in rows] for field in _ROW_FIELDS},
+        columns=list(_ROW_FIELDS),
+    )
+    for place, key in enumerate(METRICS, 2):
+        values = [row.scores.get(name, {}).get(key, math.nan) for row in rows]
+        frame.insert(place, key, np.array(values, float))
+    numbers = ["seconds", "megapixels", "peak_mb"]
+    frame[numbers] = frame[numbers].astype(float)
+    per_megapixel = frame.seconds / frame.megapixels.where(frame.megapixels > 0)
+    frame.insert(4 + len(METRICS), "s_per_mp", per_megapixel)
+    frame["cached"] = frame.cached.astype(bool)
+    ids = [method.id for method in run.methods]
+    frame["method"] = pd.Categorical(frame.method, ids, ordered=True)
+    place_of = {pair: number for number, pair in enumerate(stored.pairs())}
+    frame = frame[frame.method.notna()]
+    order = np.lexsort((frame.method.cat.codes, frame.pair.map(place_of).fillna(len(place_of))))
+    return frame.iloc[order].reset_index(drop=True)
+
+
+# ---------------------------------------------------------------- pictures worth a look
+
+
+def worst(
+    stored: "StoredRun | pd.DataFrame", method: str, k: int = 5, metric: str = RANKING.key
+) -> "pd.DataFrame":
+    """Rows of `scores_frame` of the k pictures with the worst score of a method, worst first.
+
+    Args:
+        stored: A run, read under its first protocol, or what `scores_frame` gave.
+        method: Id of the method.
+        k: How many at most.
+        metric: Key of the metric to go by.
+
+    Raises:
+        InvalidRequest: The run has no such method.
+    """
+    return _ranked(stored, method, k, metric, get_metric(metric).higher_is_better)
+
+
+def best(
+    stored: "StoredRun | pd.DataFrame", method: str, k: int = 5, metric: str = RANKING.key
+) -> "pd.DataFrame":
+    """Rows of the k pictures with the best score of a method, best first; see `worst`."""
+    return _ranked(stored, method, k, metric, not get_metric(metric).higher_is_better)
+
+
+def _ranked(
+    stored: "StoredRun | pd.DataFrame", method: str, k: int, metric: str, ascending: bool
+) -> "pd.DataFrame":
+    own = _scored(stored, method, metric)
+    ranked = own.sort_values(metric, ascending=ascending, kind="stable")
+    return ranked.head(k).reset_index(drop=True)
+
+
+def disagreements(
+    stored: "StoredRun | pd.DataFrame", a: str, b: str, k: int = 5, metric: str = RANKING.key
+) -> "pd.DataFrame":
+    """Rows of `paired_scores` of the k pictures on which two methods differ most."""
+    both = paired_scores(stored, a, b, metric)
+    finite = both[np.isfinite(both.difference)]
+    order = finite.difference.abs().sort_values(ascending=False, kind="stable").index
+    return finite.loc[order].head(k).reset_index(drop=True)
+
+
+# ---------------------------------------------------------------- for figures
+
+
+def paired_scores(
+    stored: "StoredRun | pd.DataFrame", a: str, b: str, metric: str = RANKING.key
+) -> "pd.DataFrame":
+    """Scores of two methods on the pictures that both have.
+
+    Returns:
+        Columns `pair`, `method_a`, `method_b`, `a`, `b`, `difference` (b minus a); in the run's
+        order of pairs.
+
+    Raises:
+        InvalidRequest: The run has no such method.
+    """
+    table = _table(stored)
+    one, two = (_scored(table, method, metric)[["pair", metric]] for method in (a, b))
+    both = one.rename(columns={metric: "a"}).merge(two.rename(columns={metric: "b"}), on="pair")
+    with np.errstate(invalid="ignore"):
+        both["difference"] = both.b - both.a
+    both.insert(1, "method_a", a)
+    both.insert(2, "method_b", b)
+    return both
+
+
+def quartiles(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFrame":
+    """What a box plot draws for each method, of the finite scores.
+
+    Returns:
+        Columns `method`, `count`, `q1`, `median`, `q3`, `mean`, and the fences `low` and `high`:
+        the outermost scores within 1.5 interquartile ranges of the box (Tukey 1977).
+    """
+    import pandas as pd
+
+    rows = []
+    for method, values in _finite(scores, metric).groupby("method", observed=True)[metric]:
+        q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
+        reach = 1.5 * (q3 - q1)
+        inside = values[(values >= q1 - reach) & (values <= q3 + reach)]
+        rows.append(
+            (method, len(values), q1, median, q3, values.mean(), inside.min(), inside.max())
+        )
+    columns = ["method", "count", "q1", "median", "q3", "mean", "low", "high"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["method"] = pd.Categorical(frame.method, scores.method.cat.categories, ordered=True)
+    return frame
+
+
+def cumulative(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFrame":
+    """For each method and score the share of pictures that reach it.
+
+    Returns:
+        Columns `pair`, `method`, the metric (ascending) and `share` in percent: pictures with this
+        score or a better one, of those with a finite one.
+    """
+    frame = _finite(scores, metric)[["pair", "method", metric]]
+    frame = frame.sort_values(["method", metric], kind="stable", ignore_index=True)
+    groups = frame.groupby("method", observed=True)[metric]
+    count = groups.transform("size")
+    # Equal scores share one rank, so that all of them have the share of those that reach it.
+    if get_metric(metric).higher_is_better:
+        frame["share"] = 100 * (1 - (groups.rank(method="min") - 1) / count)
+    else:
+        frame["share"] = 100 * groups.rank(method="max") / count
+    return frame
+
+
+def input_quality(
+    scores: "pd.DataFrame", reference: str | None = None, metric: str = RANKING.key
+) -> "pd.DataFrame":
+    """Scores of each method beside the score of the input itself.
+
+    Args:
+        scores: What `scores_frame` gave.
+        reference: Id of the method that leaves the input as it is; by default one of `UNTOUCHED`.
+        metric: Key of the metric to go by.
+
+    Returns:
+        Columns `pair`, `method`, the metric, `input` (the reference's score) and `reference`; empty
+        where the run has no such method.
+    """
+    known = list(scores.method.cat.categories)
+    name = reference or next((method for method in UNTOUCHED if method in known), None)
+    finite = _finite(scores, metric)[["pair", "method", metric]]
+    inputs = finite.loc[finite.method == name, ["pair", metric]]
+    others = finite[finite.method != name]
+    joined = others.merge(inputs.rename(columns={metric: "input"}), on="pair")
+    joined["reference"] = name
+    return joined
+
+
+def _finite(scores: "pd.DataFrame", metric: str) -> "pd.DataFrame":
+    return scores[np.isfinite(scores[metric])]
+
+
+def _table(stored: "StoredRun | pd.DataFrame") -> "pd.DataFrame":
+    return scores_frame(stored) if isinstance(stored, StoredRun) else stored
+
+
+def _scored(stored: "StoredRun | pd.DataFrame", method: str, metric: str) -> "pd.DataFrame":
+    table = _table(stored)
+    require_method("", list(table.method.cat.categories), method)
+    return table[(table.method == method) & table[metric].notna()]

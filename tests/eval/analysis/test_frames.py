@@ -1,0 +1,65 @@
+"""Tables that are kept: made once for the same files, code and metrics."""
+
+import dataclasses
+
+import pytest
+
+from eval.analysis import frames as module
+from eval.analysis.frames import Frames
+from mirnet.metrics.registry import METRICS
+from tests.support.runs_factory import write_run
+
+
+def never(*_):
+    pytest.fail("made anew")
+
+
+def test_tables_are_made_once_until_the_run_changes(tmp_path, monkeypatch):
+    stored = write_run(tmp_path, pairs=4)
+    made = []
+    real = module.scores_frame
+    monkeypatch.setattr(module, "scores_frame", lambda *given: made.append(given) or real(*given))
+    frames = Frames()
+    first = frames.scores(stored)
+    assert frames.scores(stored) is first
+    frames.board(stored, "identity")
+    assert len(made) == 1
+    stored.append(stored.rows()[0].model_copy(update={"seconds": 9.0}))
+    assert frames.scores(stored) is not first
+
+
+def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    stored = write_run(tmp_path, pairs=6)
+    before, board = Frames().scores(stored), Frames().board(stored, "identity")
+    monkeypatch.setattr(module, "scores_frame", never)
+    monkeypatch.setattr(module, "leaderboard", never)
+    again = Frames().scores(stored)
+    assert list(again.method.cat.categories) == list(before.method.cat.categories)
+    assert again.psnr_db.tolist() == before.psnr_db.tolist()
+    assert Frames().board(stored, "identity").psnr_db.tolist() == board.psnr_db.tolist()
+
+
+def test_kept_tables_do_not_survive_a_change_of_the_code_that_made_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    stored = write_run(tmp_path, pairs=6)
+    Frames().board(stored, "identity")
+    changed = lambda *given: real(*given).assign(psnr_db=99.0)  # noqa: E731
+    real = module.leaderboard
+    monkeypatch.setattr(module, "leaderboard", changed)
+    monkeypatch.setattr(module, "code_fingerprint", lambda: "another version")
+    assert set(Frames().board(stored, "identity").psnr_db) == {99.0}
+
+
+def test_a_new_metric_makes_kept_tables_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    stored = write_run(tmp_path, pairs=6)
+    Frames().scores(stored)
+    monkeypatch.setitem(METRICS, "mae", dataclasses.replace(METRICS["ssim"], key="mae"))
+    assert "mae" in Frames().scores(stored)
+
+
+def test_the_fingerprint_is_of_the_code_that_makes_tables():
+    root = module.Path(module.__file__).parents[2]
+    named = {path.name for pattern in module.TABLE_CODE for path in root.glob(pattern)}
+    assert {"score_tables.py", "leaderboards.py", "statistics.py", "registry.py"} <= named

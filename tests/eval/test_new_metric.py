@@ -1,0 +1,84 @@
+"""A metric is added in one place: what `METRICS` holds goes through a run to tables and plots."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from eval.analysis import figures, score_tables
+from eval.analysis.frames import Frames
+from eval.analysis.leaderboards import leaderboard
+from eval.data.benchmarks import get_benchmark
+from eval.reports.export import export
+from eval.reports.html import html_report
+from eval.runs.runner import RunConfig, create_run, execute_run
+from eval.runs.store import RunStore
+from eval.runs.verify import verify
+from mirnet.metrics.registry import METRICS, Metric
+
+
+def mean_error(restored: np.ndarray, reference: np.ndarray, peak: float) -> float:
+    return float(np.abs(restored.astype(float) - reference).mean()) / peak
+
+
+MEAN_ERROR = Metric(
+    key="mae",
+    title="Mean error",
+    unit="%",
+    higher_is_better=False,
+    decimals=3,
+    function=mean_error,
+    source="a test",
+    reference_value=0.0,
+)
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """A run of two shipped pairs, made while the metric was registered."""
+    monkeypatch.setitem(METRICS, "mae", MEAN_ERROR)
+    config = RunConfig(get_benchmark("mini-lowlight"), ("identity", "clahe"), n=2)
+    stored = create_run(RunStore(tmp_path), config)
+    list(execute_run(stored))
+    return stored
+
+
+def test_a_run_stores_and_verifies_it(stored):
+    scores = [row.scores["rgb/1"]["mae"] for row in stored.rows() if row.method == "clahe"]
+    summary = {line.method: line.scores["mae"] for line in stored.header().summary}
+    assert summary["clahe"] == pytest.approx(np.mean(scores))
+    outcomes = {finding.outcome for finding in verify(stored, sample=None)}
+    assert outcomes == {"same"}
+
+
+def test_the_board_and_files_show_it(stored):
+    board = leaderboard(stored, "identity").set_index("method")
+    assert board.mae_low["clahe"] <= board.mae["clahe"] <= board.mae_high["clahe"]
+    lines = list(csv.DictReader(io.StringIO(export(stored, "csv").decode())))
+    assert float(lines[0]["mae"]) > 0
+    for text in (export(stored, "markdown").decode(), html_report(stored)):
+        assert "Mean error (%)" in text and f"{board.mae['clahe']:.3f}" in text
+
+
+def test_plots_show_it_with_its_unit_and_direction(stored):
+    for name, figure in figures.FIGURES.items():
+        if figure.of_any_metric:
+            drawn = figures.draw(Frames(), stored, name, "mae").figure
+            titles = [drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text]
+            assert any("Mean error (%), lower is better" in str(title) for title in titles), name
+
+
+def test_its_worst_picture_is_the_one_with_the_largest_error(stored):
+    scores = score_tables.scores_frame(stored)
+    own = scores[scores.method == "clahe"]
+    worst = score_tables.worst(stored, "clahe", 1, "mae")
+    assert worst.pair.item() == own.pair[own.mae.idxmax()]
+    shares = score_tables.cumulative(scores, "mae")
+    assert shares[shares.method == "clahe"].share.tolist() == [50, 100]
+
+
+def test_runs_of_before_open_without_it(stored, monkeypatch):
+    monkeypatch.delitem(METRICS, "mae")
+    assert "mae" not in score_tables.scores_frame(stored)
+    assert {finding.outcome for finding in verify(stored, sample=None)} == {"same"}
