@@ -108,8 +108,9 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
     from eval.app.review_tab import build as build_review
     from eval.app.run_queue import RunQueue
     from mirnet.app import health
-    from mirnet.app import html as ui_html
-    from mirnet.app.inside_tab import build as build_inside
+    from mirnet.app.about import about as about_text
+    from mirnet.app.about import self_check
+    from mirnet.app.inside_tab import InsideTab
     from mirnet.app.restore_tab import RestoreTab
 
     service = service or RunQueue(local=False)
@@ -134,12 +135,12 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
             with gr.Tab("Blind review", id="review"):
                 build_review(page, lambda: service.store, read_only=service.read_only)
             with gr.Tab("Look inside", id="inside") as inside:
-                build_inside(inside, max_pixels)
+                InsideTab(inside, max_pixels)
             with gr.Tab("About", id="about") as about:
-                gr.HTML(ui_html.about(max_pixels, keep_hours))
+                gr.HTML(about_text(max_pixels, keep_hours))
                 found = gr.HTML(elem_id="self-check")
                 about.select(
-                    lambda: ui_html.self_check(health.check()),
+                    lambda: self_check(health.check()),
                     None,
                     found,
                     api_visibility="private",
@@ -167,6 +168,7 @@ def on_shared_gpu():
 def look() -> dict:
     """Theme, style sheet and script, as `launch` takes them."""
     import gradio as gr
+
     from mirnet.app.kit.assets import page_head, style_sheets
 
     fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
@@ -214,7 +216,7 @@ def launch_options(access=None, alone: bool = True, closed: bool = False) -> dic
     """
     from starlette.middleware import Middleware
 
-    from mirnet.app.html import EXAMPLES_FOLDER
+    from mirnet.app.examples import EXAMPLES_FOLDER
     from mirnet.app.security import Guard
 
     guard = Middleware(Guard, alone=alone, closed=closed, space="SPACE_ID" in os.environ)

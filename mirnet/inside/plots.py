@@ -13,7 +13,7 @@ import numpy as np
 
 from mirnet.tasks import get_task
 
-from .trace import Feature, Name, Trace
+from .trace import Feature, FeatureName, Trace
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,7 +51,7 @@ class Words:
     """What its values are: an axis title, or a word about a map's scale."""
 
 
-WORDS: dict[Name, Words] = {
+WORDS: dict[FeatureName, Words] = {
     "energy": Words(
         "What each stream responds to",
         "Full keeps the exact place of every edge; Half and Quarter see fewer, larger pieces and "
@@ -141,29 +141,10 @@ def map_picture(feature: Feature) -> MapPicture:
     steps = np.rint(255 * share.clip(0, 1)).astype(np.uint8)
     times = max(round(MAP_PX / max(values.shape)), 1)
     large = steps.repeat(times, axis=0).repeat(times, axis=1)
-    return MapPicture(_viridis()[large], float(low), float(high))
+    return MapPicture(viridis()[large], float(low), float(high))
 
 
-def scale_html(drawn: MapPicture) -> str:
-    """The scale of a map: its colours from left to right between the values at both ends."""
-    stops = ", ".join("#{:02x}{:02x}{:02x}".format(*row) for row in _viridis()[::51])
-    return (
-        f'<div class="mir-scale"><span>{drawn.low:.3g}</span><i aria-hidden="true" '
-        f'style="background: linear-gradient(90deg, {stops})"></i>'
-        f"<span>{drawn.high:.3g}</span></div>"
-    )
-
-
-def map_title(feature: Feature) -> str:
-    """Which stream a map is of, and how many values it has."""
-    height, width = feature.on_picture.shape
-    return (
-        f'<p class="mir-stream"><b style="border-color: {COLOURS[feature.stream]}">'
-        f"{STREAMS[feature.stream]}</b> <span>{width} × {height}</span></p>"
-    )
-
-
-def maps_sentence(name: Name) -> str:
+def maps_sentence(name: FeatureName) -> str:
     """What three maps beside each other show, and how to read their scales."""
     words = WORDS[name]
     return (
@@ -366,8 +347,8 @@ def facts(found: Trace) -> str:
     return " · ".join([*parts, f"one pass in {found.seconds:.1f} s"])
 
 
-def _viridis() -> np.ndarray:
-    """(256, 3) uint8, RGB."""
+def viridis() -> np.ndarray:
+    """The colours of the maps from low to high: (256, 3) uint8, RGB."""
     import cv2
 
     ramp = np.arange(256, dtype=np.uint8)[None]

@@ -45,7 +45,7 @@ MAX_PX_PAPER = 256
 MIN_SIDE_PX, MAX_SIDE_PX = 32, 2048
 """What `max_px` may be; the records of a pass need about 10 bytes a pixel and block."""
 
-Name = Literal[
+FeatureName = Literal[
     "energy",
     "spatial attention",
     "channel attention",
@@ -60,7 +60,7 @@ Name = Literal[
 class Feature:
     """One record: what one module of one block had to say in one of its two turns."""
 
-    name: Name
+    name: FeatureName
     """What it is."""
     block: int
     """Multi-scale residual block, counted from 1 through all groups."""
@@ -126,13 +126,21 @@ class Trace:
         pictures = self.seen.pixels.nbytes + self.restored.pixels.nbytes
         return pictures + sum(feature.values.nbytes for feature in self.features)
 
-    def find(self, name: Name, block: int, stream: int, turn: int) -> Feature | None:
+    def find(self, name: FeatureName, block: int, stream: int, turn: int) -> Feature | None:
         """One record; None where the network has no such part."""
         wanted = name, block, stream, turn
         for feature in self.features:
             if (feature.name, feature.block, feature.stream, feature.turn) == wanted:
                 return feature
         return None
+
+    def first(self, names: tuple[FeatureName, ...], block: int, stream: int, turn: int) -> Feature:
+        """The record of whichever part of some the network has.
+
+        Raises:
+            StopIteration: It has none of them.
+        """
+        return next(f for name in names if (f := self.find(name, block, stream, turn)))
 
 
 def trace(
@@ -340,7 +348,9 @@ class _Recorder:
 
     def _watch_attention(self, unit: "DualAttention", block: int, stream: int) -> None:
         """Dual attention unit: both weights are sigmoids of a convolution's output."""
-        self._watch(unit.spatial_conv, "spatial attention", block, stream, lambda x: x.sigmoid()[0, 0])
+        self._watch(
+            unit.spatial_conv, "spatial attention", block, stream, lambda x: x.sigmoid()[0, 0]
+        )
         self._watch(
             unit.excite, "channel attention", block, stream, lambda x: x.sigmoid()[0, :, 0, 0]
         )
@@ -376,7 +386,7 @@ class _Recorder:
     def _watch(
         self,
         module: "nn.Module",
-        name: Name,
+        name: FeatureName,
         block: int,
         stream: int,
         read: "Callable[[Tensor], Tensor]",
@@ -386,7 +396,7 @@ class _Recorder:
 
     def _keep(
         self,
-        name: Name,
+        name: FeatureName,
         block: int,
         stream: int,
         read: "Callable[[Tensor], Tensor]",

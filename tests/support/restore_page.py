@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from mirnet import TASKS
-from mirnet.app import html as ui_html
+from mirnet.app.examples import examples_for
 from mirnet.weights import load as weights
 
 SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
@@ -19,14 +19,14 @@ TOAST = "[data-testid=toast-body]"
 
 def small_photo(path: Path, task: str = "denoise") -> Path:
     """A part of a real photo, quick to restore."""
-    with Image.open(ui_html.examples_for(task)[0].path) as photo:
+    with Image.open(examples_for(task)[0].path) as photo:
         photo.convert("RGB").crop((200, 100, 440, 290)).save(path, quality=95)
     return path
 
 
 def choose_task(page, task: str) -> None:
     press_radio(page, "#task", task)
-    title = ui_html.examples_for(task)[0].title
+    title = examples_for(task)[0].title
     page.wait_for_selector(f"#samples >> text={title}")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import requests
 
-from mirnet.app import html as ui_html
+from mirnet.app.examples import examples_for
 from mirnet.images.decode import read_image
 from mirnet.inside import plots
 from mirnet.inside.trace import trace
@@ -52,7 +52,7 @@ def test_an_example_is_looked_into_from_its_link(visit):
     page.click(SAMPLE)
     page.wait_for_selector("#inside-seen img")
     look(page)
-    found = trace(ui_html.examples_for("denoise")[0].path, "denoise")
+    found = trace(examples_for("denoise")[0].path, "denoise")
     assert plots.facts(found).split(" · one pass")[0] in page.inner_text("#inside-facts")
     assert np.array_equal(pixels(page, "restored"), found.restored.pixels)
     for stream in range(3):
@@ -78,7 +78,7 @@ def test_an_example_is_looked_into_from_its_link(visit):
 def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(visit, tmp_path):
     page = visit()
     bad = tmp_path / "broken.jpg"
-    bad.write_bytes(ui_html.examples_for("denoise")[0].path.read_bytes()[:300])
+    bad.write_bytes(examples_for("denoise")[0].path.read_bytes()[:300])
     page.set_input_files(FILES, str(bad))
     page.wait_for_selector(TOAST)
     words = page.inner_text(TOAST)
@@ -96,7 +96,7 @@ def test_another_task_on_a_phone_in_the_dark(visit):
     assert_fits(page)
     page.click("#inside-task input")
     page.click("ul[role=listbox] >> text=Retouch")
-    page.wait_for_selector(f"#inside-samples >> text={ui_html.examples_for('retouch')[0].title}")
+    page.wait_for_selector(f"#inside-samples >> text={examples_for('retouch')[0].title}")
     page.click(SAMPLE)
     page.wait_for_selector("#inside-seen img")
     look(page)

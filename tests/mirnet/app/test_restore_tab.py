@@ -1,6 +1,5 @@
 """The app below the browser: flags, the page's events, the public endpoint, words, examples."""
 
-import json
 import pickle
 import re
 import shutil
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from html import escape
 from pathlib import Path
 
 import cv2
@@ -23,7 +21,8 @@ import app
 import mirnet
 from mirnet import TASKS
 from mirnet.app import health
-from mirnet.app import html as ui_html
+from mirnet.app.about import self_check
+from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import (
     RestoreRequest,
     ResultCache,
@@ -33,16 +32,17 @@ from mirnet.app.jobs import (
     restore_file,
     unused_name,
 )
+from mirnet.app.restore_tab import words
+from mirnet.app.restore_tab.batch import BatchRow, batch_table, stopped_words
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.images.decode import read_image
 from mirnet.images.limits import MAX_PIXELS
 from mirnet.images.picture import Picture
-from mirnet.train.manifest import read_manifest
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 from tests.support.paths import ROOT
 
-PHOTO = ui_html.EXAMPLES_FOLDER / "lowlight" / "window.jpg"
+PHOTO = EXAMPLES_FOLDER / "lowlight" / "window.jpg"
 SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
 
 
@@ -166,7 +166,7 @@ def test_monitors_are_told_how_the_app_is(server, monkeypatch):
     }
     monkeypatch.setattr(health, "_disk", lambda: health.Finding("disk", False, "Full."))
     assert requests.get(f"{server}healthz", timeout=60).status_code == 503
-    assert "disk</b> — wrong: Full." in ui_html.self_check(health.check(hub=False))
+    assert "disk</b> — wrong: Full." in self_check(health.check(hub=False))
 
 
 PUBLIC = {
@@ -187,7 +187,7 @@ def test_nothing_else_is_public(server):
 def test_the_documented_curl_commands_work(server, tmp_path):
     page = (ROOT / "mirnet" / "docs" / "using.md").read_text()
     commands = next(b for b in re.findall(r"```sh\n(.*?)```", page, re.S) if "curl" in b)
-    photo = ui_html.EXAMPLES_FOLDER / "denoise" / "dogs.jpg"
+    photo = EXAMPLES_FOLDER / "denoise" / "dogs.jpg"
     shutil.copyfile(photo, tmp_path / "holiday.jpg")
     commands = commands.replace("http://127.0.0.1:7860", server.rstrip("/"))
     subprocess.run(["bash", "-euc", commands], cwd=tmp_path, check=True, timeout=120)
@@ -351,7 +351,7 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
     with gradio.Blocks() as page:
         tab = RestoreTab(page, 10**6, far_away)
     order = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
-    *tiles, result = tab.work(str(PHOTO), order, Run(), "me")
+    *tiles, result = tab.restorer.restore(str(PHOTO), order, Run(), "me")
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"
     with pytest.raises(ImageRejected, match="notes"):
@@ -391,92 +391,26 @@ def test_names_in_a_zip_differ():
     assert unused_name("b-denoise.png", taken) == "b-denoise.png"
 
 
-def test_words_are_escaped():
+def test_names_of_photos_are_escaped():
     evil = "<img src=x onerror=alert(1)>"
-    for html in (
-        ui_html.facts(evil),
-        ui_html.state(evil),
-        ui_html.progress(evil, 0.5),
-        ui_html.batch_table([(evil, "failed", evil)]),
-    ):
+    picture = Picture(np.zeros((2, 3, 3), np.uint8), name=evil)
+    for html in (batch_table([BatchRow(evil, "failed", evil)]), words.photo_facts(picture)):
         assert "<img" not in html
         assert "&lt;img" in html
 
 
 def test_notes_say_what_is_missing():
     entry = catalogue.get_entry("sr-x4-v2")
-    note = ui_html.weights_note(TASKS["sr-x4"], entry)
-    for words in ("23 MB", "non-commercial", "until you press Download"):
-        assert words in note
-    by_hand = ui_html.weights_note(TASKS["sr-x4"], catalogue.get_entry("sr-x4-v1"))
+    note = words.weights_note(TASKS["sr-x4"], entry)
+    for said in ("23 MB", "non-commercial", "until you press Download"):
+        assert said in note
+    by_hand = words.weights_note(TASKS["sr-x4"], catalogue.get_entry("sr-x4-v1"))
     assert "weights import FILE --as sr-x4-v1" in by_hand
-    assert "No weights" in ui_html.weights_note(TASKS["denoise"], None)
-    label = ui_html.weights_label(entry)
+    assert "No weights" in words.weights_note(TASKS["denoise"], None)
+    label = words.weights_label(entry)
     assert "23 MB" in label and "download first" in label and "non-commercial" in label
 
 
-def test_about_tells_every_weight_and_licence():
-    about = ui_html.about(50_000_000, 2)
-    for entry in catalogue.load_catalogue().values():
-        assert entry.licence_url in about
-    assert "50 megapixels" in " ".join(about.split())
-
-
-def test_about_shows_no_number_without_where_it_is_from():
-    about = ui_html.about(50_000_000, 2)
-    for entry in catalogue.load_catalogue().values():
-        for score in entry.published:
-            assert score.psnr_db is None or escape(score.source) in about
-        card = catalogue.read_card(entry)
-        for own in card.scores if card else ():
-            row = next(row for row in about.split("<br>") if f"data {own.data_sha256[:8]}" in row)
-            assert f"{own.psnr_db:.2f} dB" in row
-            assert f"weights {card.sha256[:8]}" in row
-            assert escape(own.protocol) in row
-
-
-# ---------------------------------------------------------------- examples
-
-
-@pytest.mark.parametrize("task", list(TASKS))
-def test_examples_fit_their_task(task):
-    found = ui_html.examples_for(task)
-    assert len(found) >= 2
-    for example in found:
-        with Image.open(example.path) as damaged, Image.open(example.original) as original:
-            scale = TASKS[task].scale
-            assert original.size == (damaged.width * scale, damaged.height * scale)
-            assert max(original.size) <= 640
-        assert example.path.stat().st_size < 250_000
-        assert "synthetic" in example.alt
-
-
-def test_examples_are_credited_and_small():
-    folder = ui_html.EXAMPLES_FOLDER
-    files = [path for path in folder.glob("*/*") if path.suffix in (".jpg", ".png")]
-    assert sum(path.stat().st_size for path in files) < 4_000_000
-    credits_page = (folder / "CREDITS.md").read_text(encoding="utf-8")
-    rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
-    known = {row["file"] for row in rows} | {row["original"] for row in rows}
-    assert {path.relative_to(folder).as_posix() for path in files} == known
-    for row in rows:
-        assert f"| {row['file']} | {row['source']} | {row['author']} |" in credits_page
-        assert row["licence"] in FREE_LICENCES
-
-
-FREE_LICENCES = ("BSD-2-Clause", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "public-domain")
-
-
-def test_examples_are_of_photographs_held_out_of_training():
-    held_out = {
-        f"{photo.package}: {Path(photo.file).name}"
-        for photo in read_manifest()[1]
-        if photo.split == "dev"
-    }
-    rows = json.loads((ui_html.EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))
-    assert {row["source"] for row in rows} <= held_out
-
-
 def test_a_stopped_batch_counts_in_english():
-    assert ui_html.stopped_batch(1) == "Stopped. The zip holds the photo that was finished."
-    assert ui_html.stopped_batch(2) == "Stopped. The zip holds the 2 photos that were finished."
+    assert stopped_words(1) == "Stopped. The zip holds the photo that was finished."
+    assert stopped_words(2) == "Stopped. The zip holds the 2 photos that were finished."

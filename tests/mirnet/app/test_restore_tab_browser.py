@@ -12,7 +12,7 @@ from PIL import Image
 
 import mirnet
 from mirnet import TASKS
-from mirnet.app import html as ui_html
+from mirnet.app.examples import examples_for
 from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
@@ -134,7 +134,7 @@ def test_stop_ends_a_run_within_a_tile(page, tmp_path):
 
 def test_a_bad_file_is_one_sentence_and_the_page_goes_on(page, tmp_path):
     bad = tmp_path / "broken.jpg"
-    bad.write_bytes(ui_html.examples_for("denoise")[0].path.read_bytes()[:300])
+    bad.write_bytes(examples_for("denoise")[0].path.read_bytes()[:300])
     page.set_input_files(FILES, [str(bad)])
     page.wait_for_selector(TOAST)
     words = page.inner_text(TOAST)
@@ -227,7 +227,7 @@ def test_official_weights_are_offered_not_fetched(page):
     note = page.inner_text("#weights-note")
     assert "non-commercial" in note
     assert "Nothing is fetched until you press Download" in note
-    add(page, ui_html.examples_for("denoise")[0].path)
+    add(page, examples_for("denoise")[0].path)
     page.click("#go")
     page.wait_for_selector(f"{TOAST} >> text=press Download")
 
@@ -306,7 +306,7 @@ def test_keyboard_and_screen_reader(page):
         "#task label.selected", "label => getComputedStyle(label).outlineStyle"
     )
     assert outline == "solid"
-    example = ui_html.examples_for("lowlight")[0].title
+    example = examples_for("lowlight")[0].title
     page.wait_for_selector(f"#samples .thumbnail-item[aria-label='{example}']")
     page.focus("#samples .thumbnail-item >> nth=0")
     page.keyboard.press("Enter")

@@ -22,9 +22,10 @@ from PIL import Image
 import app
 from eval.app.run_queue import PUBLIC, RunQueue
 from eval.runs.store import RunStore
-from mirnet.app import html as ui_html
 from mirnet.app import space
+from mirnet.app.about import about
 from mirnet.app.auth import COOKIE, Access
+from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.errors import InvalidRequest
 from mirnet.weights import load as weights
 from tests.support.paths import ROOT
@@ -35,7 +36,7 @@ RUN = "20260101-120000-abcdef"
 GONE = "20260102-120000-abcdef"
 DELETED = "20260103-120000-abcdef"
 LOGIN = ("anna", "correct horse battery")
-PHOTO = ui_html.EXAMPLES_FOLDER / "lowlight" / "window.jpg"
+PHOTO = EXAMPLES_FOLDER / "lowlight" / "window.jpg"
 METHODS = tuple(method(name) for name in ("identity", "clahe"))
 
 
@@ -152,7 +153,7 @@ RESERVED = {
     "EvaluateTab.verify": [RUN],
     "EvaluateTab.remove": [GONE, True],
     "Endpoints.start": ["mini-retouch", ["identity"], 1, 0, ["rgb"], "By a stranger"],
-    "RestoreTab.fetch_weights": ["denoise", "denoise-v2"],
+    "WeightsView.download": ["denoise", "denoise-v2"],
 }
 """Events of the operator; pages hide their buttons, and anybody can call them by number."""
 REFUSALS = ("operator", "nothing can be stopped", "Deleting is off")
@@ -338,7 +339,7 @@ SECRET_PLACES = [
     "/etc/passwd", "/proc/self/environ", str(ROOT / "app.py"), str(ROOT / "mirnet" / "ui.py"),
     "../../../../etc/passwd", "..%2f..%2f..%2f..%2fetc%2fpasswd", "/tmp/../etc/passwd",
     "%2Fetc%2Fpasswd", "//etc/passwd", "\\etc\\passwd", "file:///etc/passwd",
-    f"{ui_html.EXAMPLES_FOLDER}/../app.py", "http://127.0.0.1:1/", "https://example.com/x.png",
+    f"{EXAMPLES_FOLDER}/../app.py", "http://127.0.0.1:1/", "https://example.com/x.png",
     "/etc/passwd%00.png", "~/.ssh/id_rsa", "C:\\Windows\\win.ini",
 ]  # fmt: skip
 
@@ -403,7 +404,7 @@ def test_other_ids_lead_nowhere_else(client, wrong):
     ["/etc/passwd", str(ROOT / "examples" / "lowlight" / "window.jpg"), "http://127.0.0.1:9/a"],
 )
 def test_a_photo_is_what_was_uploaded_and_nothing_else(place, path):
-    number = events(place.page)["RestoreTab.restore"][0]
+    number = events(place.page)["RestoreEndpoint.restore"][0]
     for data in (
         {"path": path, "meta": {"_type": "gradio.FileData"}},
         path,
@@ -429,7 +430,7 @@ NAMES = ["../../../../tmp/evil.png", "..\\..\\evil.png", "a\nSet-Cookie: x=1.png
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_a_name_of_an_upload_is_only_a_name(place, name):
-    photo = (ui_html.EXAMPLES_FOLDER / "denoise" / "dogs.jpg").read_bytes()
+    photo = (EXAMPLES_FOLDER / "denoise" / "dogs.jpg").read_bytes()
     sent = requests.post(
         f"{place.url}gradio_api/upload", files={"files": (name, photo)}, timeout=60
     )
@@ -440,7 +441,7 @@ def test_a_name_of_an_upload_is_only_a_name(place, name):
     real = Path(path).resolve()
     assert any(real.is_relative_to(folder) for folder in cache_folders(place)), path
     assert not Path("/tmp/evil.png").exists()
-    number = events(place.page)["RestoreTab.restore"][0]
+    number = events(place.page)["RestoreEndpoint.restore"][0]
     data = {"path": path, "meta": {"_type": "gradio.FileData"}, "orig_name": name}
     answer = call(place, number, [data, "denoise", "", 1, False, "PNG"])
     made = answer["output"]["data"][0]
@@ -648,13 +649,13 @@ def break_off_an_upload(url: str) -> None:
 
 
 def test_the_page_says_how_long_and_that_nothing_is_sent():
-    about = " ".join(re.sub(r"<[^>]+>", "", ui_html.about(10**8, app.KEEP_HOURS)).split())
-    assert "deleted after 2 hours" in about and "no statistics are sent" in about
-    assert "keeps a history" in about
+    text = " ".join(re.sub(r"<[^>]+>", "", about(10**8, app.KEEP_HOURS)).split())
+    assert "deleted after 2 hours" in text and "no statistics are sent" in text
+    assert "keeps a history" in text
 
 
 def test_weights_are_fetched_by_no_visitor(place, hub, weights_cache):
     assert weights.locate("denoise-v2") is None
-    for number in events(place.page)["RestoreTab.fetch_weights"]:
+    for number in events(place.page)["WeightsView.download"]:
         call(place, number, ["denoise", "denoise-v2"])
     assert hub.requests == [] and not weights_cache.exists()

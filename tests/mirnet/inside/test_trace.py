@@ -1,55 +1,29 @@
-"""Look inside: what is recorded is what the network used; maps, figures, the tab, the endpoint."""
+"""Look inside: what is recorded is what the network used."""
 
 import copy
 import math
-import re
 import threading
 
-import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 
 import mirnet
-from mirnet.app import html as ui_html
-from mirnet.app.inside_tab import InsideTab, Kept
+from mirnet.app.examples import examples_for
 from mirnet.errors import CheckpointRejected, ImageRejected, InvalidRequest, WeightsUnavailable
 from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture, to_unit
 from mirnet.images.preview import shrink
-from mirnet.inside import diagram, plots
-from mirnet.inside.trace import Feature, mean_energy, summary, trace
+from mirnet.inside import plots
+from mirnet.inside.trace import mean_energy, summary, trace
 from mirnet.models.base import pad_to_multiple
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import load as weights
+from tests.support.small_networks import photo, small_v1, small_v2
 
-PHOTO = ui_html.examples_for("denoise")[0].path
-
-
-def network(make=MIRNetV2, **shape):
-    """A small network of random weights, of which none is left at zero."""
-    torch.manual_seed(7)
-    model = make(**shape).eval()
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model
-
-
-def small_v1(unshuffle=1, **shape):
-    return network(
-        MIRNet, **{"features": 8, "groups": 2, "blocks": 1, "unshuffle": unshuffle} | shape
-    )
-
-
-def small_v2(unshuffle=1, **shape):
-    return network(
-        **{"features": 8, "blocks": 2, "conv_groups": (1, 2), "unshuffle": unshuffle} | shape
-    )
+PHOTO = examples_for("denoise")[0].path
 
 
 NETWORKS = {
@@ -66,11 +40,6 @@ NETWORKS = {
 @pytest.fixture(scope="module", params=NETWORKS)
 def model(request):
     return NETWORKS[request.param]()
-
-
-def photo(height=21, width=30, dtype=np.uint8):
-    values = np.random.default_rng(3).random((height, width, 3))
-    return (values * np.iinfo(dtype).max).astype(dtype)
 
 
 # ---------------------------------------------------------------- the networks once more, by hand
@@ -430,110 +399,9 @@ def test_mean_energy_leaves_the_padding_out():
     assert found.find("fusion", 1, 2, 1) is None
 
 
-def a_map(values, name="energy", box=None):
-    box = box or (slice(0, values.shape[0]), slice(0, values.shape[1]))
-    return Feature(name, 1, 1, 1, values.astype(np.float32), box)
-
-
-def test_a_map_is_drawn_square_by_square():
-    values = np.arange(12.0).reshape(3, 4)
-    drawn = plots.map_picture(a_map(values, box=(slice(1, 3), slice(0, 4))))
-    times = plots.MAP_PX // 4
-    assert drawn.pixels.shape == (2 * times, 4 * times, 3)
-    assert drawn.pixels.dtype == np.uint8
-    blocks = drawn.pixels.reshape(2, times, 4, times, 3)
-    assert (blocks == blocks[:, :1, :, :1]).all()
-    luma = blocks[:, 0, :, 0].astype(float) @ (0.299, 0.587, 0.114)
-    assert (np.diff(luma.ravel()) > 0).all()  # larger is brighter
-    assert 4 <= drawn.low < 4.1 and 10.9 < drawn.high <= 11  # the first row is padding
-    assert drawn.pixels[0, 0].tolist() == [68, 1, 84]  # viridis begins in violet: RGB, not BGR
-    scale = plots.scale_html(drawn)
-    assert ">4.04<" in scale and ">11<" in scale and "#440154" in scale
-
-
-def test_a_flat_map_and_a_single_value_are_drawn():
-    flat = plots.map_picture(a_map(np.full((2, 2), 0.3)))
-    assert (flat.pixels == flat.pixels[0, 0]).all()
-    assert plots.map_picture(a_map(np.ones((1, 1)))).pixels.shape == (640, 640, 3)
-
-
-def test_context_is_drawn_in_even_shares():
-    values = np.full((2, 4), 1 / 8)
-    drawn = plots.map_picture(a_map(values, "context attention", (slice(0, 1), slice(0, 2))))
-    assert drawn.low == drawn.high == pytest.approx(1)
-    title = plots.map_title(a_map(values, "energy", (slice(0, 1), slice(0, 2))))
-    assert "Half" in title and "2 × 1" in title
-
-
 @pytest.fixture(scope="module")
 def looks():
     return [trace(photo(), weights=net) for net in (small_v1(), small_v2(2))]
-
-
-def figures(found):
-    for feature in found.features:
-        if feature.name == "fusion":
-            yield plots.fusion_bars(feature)
-        elif feature.name in ("channel attention", "context channels"):
-            yield plots.channel_bars(feature)
-    yield plots.energies(mean_energy(found), 1, 2)
-    yield plots.exposure_curve(np.zeros((8, 3)))
-    yield plots.colour_matrix(np.eye(3))
-
-
-def test_figures_say_what_they_show(looks):
-    for found in looks:
-        for figure in figures(found):
-            assert figure.layout.title.text
-            assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
-            assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"  # light and dark alike
-
-
-def test_bars_hold_the_weights(looks):
-    v1, v2 = looks
-    for feature in (v1.find("channel attention", 1, 2, 1), v2.find("context channels", 2, 1, 2)):
-        bars = plots.channel_bars(feature).data[0]
-        assert list(bars.y) == sorted(feature.values, reverse=True)
-        assert np.array_equal(feature.values[np.asarray(bars.customdata)], bars.y)
-    for feature, names in (
-        (v1.find("fusion", 1, 1, 1), ["Half", "Full", "Quarter"]),
-        (v1.find("fusion", 2, 0, 2), ["Full", "Half", "Quarter"]),
-        (v2.find("fusion", 1, 0, 1), ["Full", "Half"]),
-        (v2.find("fusion", 4, 1, 2), ["Half", "Quarter"]),
-    ):
-        bars = plots.fusion_bars(feature).data
-        assert [bar.name.split()[0] for bar in bars] == names  # its own share lies at the bottom
-        assert [bar.marker.color for bar in bars] == [
-            plots.COLOURS[plots.STREAMS.index(name)] for name in names
-        ]
-        np.testing.assert_allclose(sum(np.asarray(bar.y) for bar in bars), 1, rtol=1e-5)
-        own = feature.values[feature.sources.index(feature.stream)]
-        assert list(bars[0].y) == sorted(own, reverse=True)
-        assert bars[0].name.endswith(f"{100 * own.mean():.0f} %")
-
-
-def test_the_energy_figure_holds_the_table(looks):
-    table = mean_energy(looks[0])
-    lines = plots.energies(table, 2, 1).data
-    assert [line.name for line in lines] == list(plots.STREAMS)
-    assert len({line.marker.symbol for line in lines}) == 3  # colour is not the only difference
-    for line, rows in zip(lines, table, strict=True):
-        assert list(line.y) == [*rows[0], *rows[1]]
-        assert np.argmax(line.marker.size) == 2  # block 2, turn 1
-        assert [list(way) for way in line.x] == [
-            ["Block 1", "Block 1", "Block 2", "Block 2"],
-            ["1st", "2nd", "1st", "2nd"],
-        ]
-
-
-def test_words_name_their_source():
-    for words in plots.WORDS.values():
-        assert words.title and words.unit
-        assert re.search(r"MIRNet(-v2)?, section \d", words.sentence) or "MIRNet" in words.sentence
-        assert words.sentence.endswith(".") and "“" in words.sentence  # the paper's term
-    drawn = diagram.introduction()
-    assert 'role="img"' in drawn and diagram.DESCRIPTION in drawn
-    assert all(f"<b>{name}</b>" in drawn for name in plots.STREAMS)
 
 
 def test_summary_is_plain_and_complete(looks):
@@ -547,133 +415,3 @@ def test_summary_is_plain_and_complete(looks):
                 assert row["min"] <= row["mean"] <= row["max"]
             else:
                 assert row["weights"] == feature.values.tolist()
-
-
-# ---------------------------------------------------------------- the tab
-
-
-@pytest.fixture(scope="module")
-def page():
-    import gradio as gr
-
-    with gr.Blocks() as blocks, gr.Tabs(), gr.Tab("Look inside", id="inside") as tab:
-        inside = InsideTab(tab, 1_000_000)
-    return blocks, inside
-
-
-@pytest.fixture(scope="module")
-def tab(page):
-    return page[1]
-
-
-@pytest.fixture(scope="module")
-def client(page):
-    blocks, _ = page
-    blocks.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
-    yield Client(blocks.local_url, verbose=False)
-    blocks.close()
-
-
-def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
-    path = tmp_path / "deep.png"
-    cv2.imwrite(str(path), photo(dtype=np.uint16)[..., ::-1])
-    shown = list(tab.look(str(path), "lowlight", None))[-1]
-    assert shown[tab.seen].dtype == shown[tab.restored].dtype == np.uint8
-    expected = mirnet.restore(path, "lowlight", engine="plain").result().picture
-    assert np.array_equal(shown[tab.restored], shrink(expected).pixels)
-    assert shown[tab.exposure]["visible"] and shown[tab.parts]["visible"]
-    key = shown[tab.key]
-    found = tab.kept.get(key)
-    moved = tab.move(key, 2, 1, 2)
-    for stream in range(3):  # maps are of all streams, whichever is chosen for the plots
-        for trios, name in zip(tab.maps, ("energy", "context attention"), strict=True):
-            wanted = plots.map_picture(found.find(name, 2, stream, 2)).pixels
-            image = trios[stream][1]
-            assert np.array_equal(moved[image], wanted)
-            assert not np.array_equal(moved[image], shown[image])
-    assert moved[tab.fusion]["visible"]
-    moved = tab.move(key, 2, 2, 2)
-    assert not moved[tab.fusion]["visible"]
-    assert "Quarter listens to nobody" in moved[tab.fusion_words]
-
-
-def test_a_network_of_the_first_paper_is_drawn_too(tab, tmp_path, monkeypatch):
-    cv2.imwrite(str(tmp_path / "small.png"), photo())
-    found = trace(photo(), weights=small_v1())
-    monkeypatch.setattr(tab, "_run", lambda *_: found)
-    shown = list(tab.look(str(tmp_path / "small.png"), "denoise", None))[-1]
-    assert not shown[tab.exposure]["visible"]
-    assert "Where each stream pays attention" in shown[tab.map_words[1]]
-    attention = found.find("spatial attention", 1, 2, 1)
-    assert np.array_equal(shown[tab.maps[1][2][1]], plots.map_picture(attention).pixels)
-    moved = tab.move(shown[tab.key], 1, 1, 2)
-    assert "only Full listens" in moved[tab.fusion_words]
-
-
-def test_mistakes_are_one_sentence(tab, tmp_path):
-    import gradio as gr
-
-    bad = tmp_path / "broken.jpg"
-    bad.write_bytes(PHOTO.read_bytes()[:300])
-    with pytest.raises(gr.Error, match=r"broken") as told:
-        list(tab.take(str(bad)))
-    assert str(tmp_path) not in str(told.value)
-    with pytest.raises(gr.Error, match="There is no photo yet"):
-        list(tab.look(None, "denoise", None))
-    with pytest.raises(gr.Error, match="cannot use the weights"):
-        list(tab.look(str(PHOTO), "denoise", "retouch-compact"))
-    with pytest.raises(gr.Error, match="press Look inside again"):
-        tab.move("gone", 1, 0, 1)
-
-
-def test_only_weights_on_this_machine_are_offered(tab, monkeypatch):
-    update = tab.change_task("sr-x2")
-    offered = [value for _, value in update[tab.weights]["choices"]]
-    assert update[tab.weights]["value"] == offered[0] == "sr-x2-compact"
-    assert "sr-x2-v2" not in offered
-    assert len(update[tab.samples]["value"]) == len(ui_html.examples_for("sr-x2"))
-    assert ".heic" in tab.photo.file_types  # as Restore takes them
-    assert "value" not in tab.refresh("sr-x2")[tab.weights]  # a choice survives
-    monkeypatch.setattr(weights, "locate", lambda _: None)
-    for update in (tab.change_task("denoise"), tab.refresh("denoise")):
-        assert update[tab.go]["interactive"] is False
-        assert "download some in Restore" in update[tab.note]
-
-
-def test_old_looks_make_room():
-    found = trace(photo(), weights=small_v2(2))
-    kept = Kept(max_bytes=int(2.5 * found.nbytes))
-    first, second = kept.put(found), kept.put(found)
-    kept.get(first)
-    third = kept.put(found)
-    assert kept.get(first) and kept.get(third)
-    with pytest.raises(InvalidRequest, match="no longer kept"):
-        kept.get(second)
-    assert Kept(max_bytes=1).put(found)  # the newest always stays
-
-
-def test_endpoint_tells_what_the_library_found(client):
-    told = client.predict(
-        image=handle_file(str(PHOTO)), task="retouch", weights="", api_name="/look_inside"
-    )
-    expected = summary(trace(PHOTO, "retouch", max_px=512))
-    assert told["weights"] == "retouch-compact"
-    assert told["colour_matrix"] == expected["colour_matrix"]
-    assert told["features"] == expected["features"]
-    shares = next(row["weights"] for row in told["features"] if row["name"] == "fusion")
-    np.testing.assert_allclose(np.sum(shares, 0), 1, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "image, settings, words",
-    [
-        (None, {"task": "denoise", "weights": ""}, "There is no photo yet"),
-        (PHOTO, {"task": "denoise", "weights": "sr-x2-compact"}, "cannot use the weights"),
-        (PHOTO, {"task": "denoise", "weights": "/etc/passwd"}, "cannot use the weights"),
-        (__file__, {"task": "denoise", "weights": ""}, "test_trace"),
-    ],
-)
-def test_endpoint_refuses_in_words(client, image, settings, words):
-    with pytest.raises(AppError, match=words) as told:
-        client.predict(image=image and handle_file(str(image)), **settings, api_name="/look_inside")
-    assert "Traceback" not in str(told.value)

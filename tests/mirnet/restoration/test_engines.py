@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import leaky_relu
 
 from mirnet import memory as free_memory
-from mirnet.app import restore_tab as ui
+from mirnet.app.restore_tab import settings_view as ui
 from mirnet.cli import restore as cli
 from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.models import blocks

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mirnet.app import restore_tab as ui
+from mirnet.app.restore_tab import settings_view as ui
 from mirnet.cli import restore as cli
 from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.images.decode import read_image

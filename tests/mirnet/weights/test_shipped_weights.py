@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import mirnet
-from mirnet.app.html import EXAMPLES_FOLDER
+from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture
 from mirnet.metrics.protocols import RGB_8BIT

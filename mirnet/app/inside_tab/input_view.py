@@ -1,0 +1,163 @@
+"""What goes in: task, photo or example, weights; and the button that sends it through."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.tasks import TASKS, get_task
+from mirnet.weights import catalogue
+from mirnet.weights import load as weights
+
+from ..examples import examples_for
+from ..jobs import choose_weights
+from ..kit import html
+from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..photo_inputs import examples_gallery, examples_of, photo_file
+from .passes import PassCache
+
+
+class InputView:
+    """The left column.
+
+    Args:
+        passes: Runs and keeps passes.
+        key: State that takes the key of the newest pass.
+    """
+
+    def __init__(self, passes: PassCache, key: gr.State) -> None:
+        self.passes, self.key = passes, key
+        first = next(iter(TASKS))
+        self.chosen = gr.State(None)  # path of the photo
+        self.task = gr.Dropdown(
+            [(task.title, task.id) for task in TASKS.values()],
+            value=first,
+            label="Network for",
+            filterable=False,
+            elem_id="inside-task",
+        )
+        self.photo = photo_file("Photo", "inside-photo")
+        self.samples = examples_gallery(first, "Or an example", "inside-samples", height=150)
+        self.weights = gr.Dropdown(
+            **self._offers(first), label="Weights", filterable=False, elem_id="inside-weights"
+        )
+        self.note = gr.HTML(self._note(first))
+        self.go = gr.Button("Look inside", variant="primary", elem_id="inside-go")
+        self.bar = gr.HTML("", elem_id="inside-bar")
+        self.offers = [self.weights, self.note, self.go]
+
+    def connect(self, tab: gr.Tab) -> None:
+        """Connect the events of the view itself.
+
+        Args:
+            tab: Opening it looks which weights are on this machine by now.
+        """
+        # The chosen weights are no input of these: Gradio refuses a value that another of them has
+        # just taken from the list.
+        self.task.input(
+            self.change_task,
+            self.task,
+            [*self.offers, self.samples],
+            trigger_mode="always_last",
+            **PRIVATE,
+        )
+        tab.select(self.refresh, self.task, self.offers, **PRIVATE)
+
+    def photo_events(self) -> list[gr.events.Dependency]:
+        """Connect the inputs; returns the events after which `chosen` holds another photo."""
+        outputs = [self.chosen, self.key, self.bar, self.photo]
+        come = [self.photo.upload, self.photo.clear]
+        return [
+            gr.on(come, self.take, self.photo, outputs, **PRIVATE),
+            self.samples.select(self.take_example, self.task, outputs, **PRIVATE),
+        ]
+
+    def start_after(self, event: Any) -> gr.events.Dependency:
+        """Look inside after an event; returns the event that brings the key of the pass.
+
+        Args:
+            event: How Gradio calls the next event: `button.click`, or `dependency.success`.
+        """
+        pressed = event(self.queue_up, None, [self.bar, self.go], queue=False, **PRIVATE)
+        return pressed.then(
+            self.look,
+            [self.chosen, self.task, self.weights],
+            [self.key, self.bar, self.go],
+            concurrency_id="model",
+            concurrency_limit=2,
+            **PRIVATE,
+        )
+
+    def take(self, path: str | None) -> Update:
+        """A photo was added or removed."""
+        return {self.chosen: path, self.key: None, self.bar: ""}
+
+    def take_example(self, task_id: str, event: gr.SelectData) -> Update:
+        """An example was clicked."""
+        example = examples_for(task_id)[int(event.index)]
+        return self.take(str(example.path)) | {self.photo: None}
+
+    def change_task(self, task_id: str) -> Update:
+        """Another task: its weights and examples."""
+        offers = self._offers(task_id)
+        return {
+            self.weights: gr.update(**offers),
+            self.note: self._note(task_id),
+            self.go: gr.update(interactive=bool(offers["choices"])),
+            self.samples: gr.update(**examples_of(task_id)),
+        }
+
+    def refresh(self, task_id: str) -> Update:
+        """The tab was opened: weights may have been downloaded meanwhile."""
+        choices = self._offers(task_id)["choices"]
+        return {
+            self.weights: gr.update(choices=choices),
+            self.note: self._note(task_id),
+            self.go: gr.update(interactive=bool(choices)),
+        }
+
+    def queue_up(self) -> Update:
+        """Look inside was pressed: the words for the time until it is this visitor's turn."""
+        return {
+            self.bar: html.progress("Waiting for a turn …"),
+            self.go: gr.update(interactive=False),
+        }
+
+    def look(self, path: str | None, task_id: str, weights_id: str | None) -> Iterator[Update]:
+        """Send the photo through the network and keep what was recorded.
+
+        Raises:
+            gr.Error: No photo, or one that cannot be looked at so.
+        """
+        idle = {self.go: gr.update(interactive=True)}
+        try:
+            if path is None:
+                raise InvalidRequest("There is no photo yet: add one, or click an example.")
+            chosen = choose_weights(task_id, weights_id)
+            yield {self.bar: html.progress("One pass through the network …")}
+            found = self.passes.run(path, task_id, chosen)
+        except MIRNetError as error:
+            yield idle | {self.bar: html.state("Nothing was looked at.", "failed")}
+            raise gradio_error(error) from error
+        except Exception:
+            yield idle | {self.bar: html.state("This failed, and the fault is ours.", "failed")}
+            raise
+        yield idle | {self.key: self.passes.put(found), self.bar: html.state("Done.", "done")}
+
+    @staticmethod
+    def _offers(task_id: str) -> dict[str, Any]:
+        """Weights that are on this machine; the first is chosen."""
+        here = [e for e in catalogue.entries_for(task_id) if weights.locate(e.id) is not None]
+        return {
+            "choices": [(entry.title, entry.id) for entry in here],
+            "value": here[0].id if here else None,
+        }
+
+    def _note(self, task_id: str) -> str:
+        if self._offers(task_id)["choices"]:
+            words = "The authors' networks can be chosen once Restore has downloaded them."
+        else:
+            title = get_task(task_id).title
+            words = f"No weights for “{title}” are on this machine: download some in Restore."
+        return html.small(words)

@@ -1,0 +1,44 @@
+"""Passes through a network that visitors look at, kept in memory until their share is used up."""
+
+from mirnet.inside.trace import Trace, trace
+from mirnet.weights import load as weights
+
+from ..jobs import LRUCache
+from ..kit.widgets import translate_errors
+
+MAX_BYTES = 256 * 2**20
+"""Memory that kept passes may take: about thirty of the authors' networks."""
+
+
+class PassCache(LRUCache[Trace]):
+    """Runs passes and keeps the newest.
+
+    Args:
+        max_pixels: Most pixels accepted in a photo.
+        max_bytes: Memory that kept passes may take; the newest stays in any case.
+    """
+
+    def __init__(self, max_pixels: int, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__(
+            max_bytes,
+            lambda found: found.nbytes,
+            "This look is no longer kept: press Look inside again.",
+        )
+        self.max_pixels = max_pixels
+
+    def run(self, path: str | None, task_id: str, weights_id: str) -> Trace:
+        """Send a photo through a network; it is kept only if `put` is called.
+
+        Raises:
+            MIRNetError: See `mirnet.inside.trace.trace`.
+        """
+        return trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
+
+    def shown(self, key: str | None) -> Trace:
+        """Look a pass up for an event of the page.
+
+        Raises:
+            gr.Error: It had to make room for newer ones.
+        """
+        with translate_errors():
+            return self.get(key)

@@ -1,0 +1,98 @@
+"""What went into the network and what came out."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from mirnet.errors import MIRNetError
+from mirnet.images.decode import read_image
+from mirnet.images.preview import shrink
+from mirnet.inside import plots
+from mirnet.inside.trace import MAX_PX
+
+from ..kit import html
+from ..kit.widgets import Update, gradio_error
+from ..restore_tab.words import photo_facts
+from . import words
+from .passes import PassCache
+
+
+def picture(alt: str, elem_id: str) -> gr.Image:
+    """A picture of the tab, with words for those who cannot see it."""
+    return gr.Image(
+        format="png",
+        interactive=False,
+        show_label=False,
+        buttons=["fullscreen"],
+        alt_text=alt,
+        elem_id=elem_id,
+    )
+
+
+class PicturesView:
+    """The photo, and after a pass what the network saw and what it made of it.
+
+    Args:
+        passes: Keeps the passes.
+        chosen: State that holds the path of the photo.
+    """
+
+    def __init__(self, passes: PassCache, chosen: gr.State) -> None:
+        self.passes, self.chosen = passes, chosen
+        self.board = gr.HTML(words.welcome())
+        self.facts = gr.HTML("", elem_id="inside-facts")
+        with gr.Row(equal_height=False):
+            with gr.Column(min_width=260, visible=False) as self.seen_side:
+                self.seen_words = gr.HTML()
+                self.seen = picture("The photo as the network sees it", "inside-seen")
+            with gr.Column(min_width=260, visible=False) as self.restored_side:
+                gr.HTML(html.heading("What came out"))
+                self.restored = picture("What the network made of it", "inside-restored")
+        self.outputs = [
+            self.chosen, self.board, self.facts, self.seen_side, self.seen_words, self.seen,
+            self.restored_side, self.restored,
+        ]  # fmt: skip
+
+    def show_photo(self, path: str | None) -> Iterator[Update]:
+        """Another photo was added, or it was removed.
+
+        Raises:
+            gr.Error: The photo cannot be read.
+        """
+        hidden = gr.update(visible=False)
+        empty = {
+            self.board: gr.update(value=words.welcome(), visible=True),
+            self.facts: "",
+            self.seen_side: hidden,
+            self.restored_side: hidden,
+        }
+        if path is None:
+            yield empty
+            return
+        try:
+            photo = read_image(path, max_pixels=self.passes.max_pixels)
+        except MIRNetError as error:
+            yield empty | {self.chosen: None}
+            raise gradio_error(error) from error
+        yield {
+            self.board: hidden,
+            self.facts: photo_facts(photo),
+            self.seen_side: gr.update(visible=True),
+            self.seen_words: html.heading("Your photo"),
+            self.seen: shrink(photo, 2 * MAX_PX).pixels,
+            self.restored_side: hidden,
+        }
+
+    def show_pass(self, key: str | None) -> Update:
+        """A pass was made."""
+        found = self.passes.shown(key)
+        shown = gr.update(visible=True)
+        return {
+            self.board: gr.update(visible=False),
+            self.facts: html.facts(plots.facts(found)),
+            self.seen_side: shown,
+            self.seen_words: html.heading("What went in"),
+            self.seen: shrink(found.seen).pixels,  # 8 bits
+            self.restored_side: shown,
+            self.restored: shrink(found.restored).pixels,
+        }

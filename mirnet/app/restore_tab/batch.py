@@ -1,0 +1,129 @@
+"""Several photos restored into one zip."""
+
+import contextlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from mirnet.errors import MIRNetError
+from mirnet.images.encode import encode_image
+from mirnet.images.names import clean_name
+
+from ..jobs import RestoreRequest, Run, result_name, unused_name
+from ..templates import render
+from .restorer import Restorer
+from .words import event_words
+
+
+class BatchRow(NamedTuple):
+    """One photo of a batch."""
+
+    name: str
+    """File name."""
+    state: str = "waiting"
+    """"waiting", "working", "done" or "failed"."""
+    words: str = "waiting"
+    """What happened to it."""
+
+
+class BatchStep(NamedTuple):
+    """Something happened in a batch."""
+
+    words: str
+    """Which photo it is, and how far that one is; empty where only the list changed."""
+    share: float
+    """0 to 1 of the whole batch."""
+
+
+def restore_batch(
+    restorer: Restorer,
+    paths: tuple[str, ...],
+    wanted: RestoreRequest,
+    run: Run,
+    visitor: str,
+    save_format: str,
+) -> Iterator[BatchStep]:
+    """Restore several photos into `run.archive`; those that cannot be read are named, not fatal.
+
+    The zip is deleted when the iterator is closed, unless Stop was pressed: then it belongs to that
+    click.
+
+    Args:
+        restorer: Restores each of them.
+        paths: Files on this machine.
+        wanted: What to do with each.
+        run: Its `rows`, `archive` and `finished` tell how far the batch is.
+        visitor: Who asks.
+        save_format: Format of the files in the zip.
+
+    Yields:
+        After every event of a photo, and whenever a row has changed.
+
+    Raises:
+        Cancelled: Stop was pressed.
+    """
+    from mirnet.restoration.result import RestoreResult
+
+    rows = run.rows = [BatchRow(clean_name(Path(path).name)) for path in paths]
+    folder = Path(tempfile.mkdtemp(prefix="mirnet-"))
+    run.archive = folder / f"mirnet-{wanted.task}.zip"
+    try:
+        with zipfile.ZipFile(run.archive, "w", zipfile.ZIP_STORED) as archive:
+            for index, path in enumerate(paths):
+                rows[index] = rows[index]._replace(state="working", words="restoring …")
+                yield BatchStep("", index / len(paths))
+                try:
+                    photo = restorer.restore(path, wanted, run, visitor)
+                    with contextlib.closing(photo) as events:
+                        for event in events:
+                            if isinstance(event, RestoreResult):
+                                name = result_name(event.picture, wanted.task, save_format)
+                                name = unused_name(name, archive.namelist())
+                                archive.writestr(name, encode_image(event.picture, save_format))
+                                words = f"{name} · {event.facts()}"
+                                run.finished += 1
+                                rows[index] = rows[index]._replace(state="done", words=words)
+                            else:
+                                words, share = event_words(event, alone=False)
+                                yield BatchStep(
+                                    f"Photo {index + 1} of {len(paths)} · {words}",
+                                    (index + (share or 0.0)) / len(paths),
+                                )
+                except MIRNetError as error:
+                    if run.stopped:
+                        raise
+                    rows[index] = rows[index]._replace(state="failed", words=str(error))
+        yield BatchStep("", 1.0)
+    finally:
+        if not run.stopped:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def batch_table(rows: list[BatchRow]) -> Markup:
+    """One row per photo of a batch."""
+    return render("batch", rows=rows)
+
+
+def stopped_rows(rows: list[BatchRow]) -> list[BatchRow]:
+    """The rows of a batch that was stopped: what was not finished says so.
+
+    >>> [row.words for row in stopped_rows([BatchRow("a.png", "done", "0.5 s"), BatchRow("b.png")])]
+    ['0.5 s', 'stopped, not restored']
+    """
+    return [
+        row
+        if row.state in ("done", "failed")
+        else BatchRow(row.name, words="stopped, not restored")
+        for row in rows
+    ]
+
+
+def stopped_words(finished: int) -> str:
+    """What a stopped batch hands over, `finished` photos of it, in one sentence."""
+    photos = "photo that was" if finished == 1 else f"{finished} photos that were"
+    return f"Stopped. The zip holds the {photos} finished."

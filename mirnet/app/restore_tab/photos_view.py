@@ -1,0 +1,95 @@
+"""Photos in: files, camera or clipboard, and examples."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ..examples import examples_for
+from ..kit.widgets import PRIVATE, Update
+from ..photo_inputs import examples_gallery, examples_of, photo_file
+
+EXAMPLES_LABEL = "Or try an example (free photo, synthetic damage)"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The photos that are to be restored."""
+
+    paths: tuple[str, ...] = ()
+    """Files on this machine."""
+    original: str | None = None
+    """The clean original of a single photo, where it came along."""
+
+
+class PhotosView:
+    """Takes photos and remembers which are selected.
+
+    Args:
+        task: The choice of tasks, whose examples are offered.
+    """
+
+    def __init__(self, task: gr.Radio) -> None:
+        self.task = task
+        self.selection = gr.State(Selection())
+        self.files = photo_file("Photos", "photos", multiple=True)
+        self.samples = examples_gallery(str(task.value), EXAMPLES_LABEL, "samples")
+        self.camera = gr.Image(
+            label="Take or paste a picture",
+            sources=["webcam", "clipboard"],
+            type="filepath",
+            image_mode=None,
+            format="png",
+            elem_id="camera",
+            height=260,
+            render=False,
+        )
+        self.outputs = [self.selection, self.files, self.camera]
+
+    def render_camera(self) -> None:
+        """Draw the camera inside the current layout."""
+        with gr.Accordion("Camera or clipboard", open=False, elem_id="camera-panel"):
+            self.camera.render()
+
+    def connect(self) -> tuple[list[gr.events.Dependency], list[gr.events.Dependency]]:
+        """Connect the inputs.
+
+        Returns:
+            The events after which `selection` holds new photos: of a person's own, of examples.
+        """
+        come = [self.files.upload, self.files.clear, self.files.delete]
+        own = [
+            gr.on(come, self.take_files, self.files, self.outputs, **PRIVATE),
+            self.camera.input(self.take_camera, self.camera, self.outputs, **PRIVATE),
+        ]
+        example = self.samples.select(self.take_example, self.task, self.outputs, **PRIVATE)
+        return own, [example]
+
+    @property
+    def triggers(self) -> list:
+        """What a person does to add a photo."""
+        return [
+            self.files.upload, self.files.clear, self.files.delete, self.camera.input,
+            self.samples.select,
+        ]  # fmt: skip
+
+    def take_files(self, paths: list[str] | None) -> Update:
+        """Files were dropped, chosen, pasted or removed."""
+        return {self.selection: Selection(tuple(paths or ())), self.camera: None}
+
+    def take_camera(self, path: str | None) -> Update:
+        """A picture came from the camera or the clipboard."""
+        return {self.selection: Selection((path,) if path else ()), self.files: None}
+
+    def take_example(self, task_id: str, event: gr.SelectData) -> Update:
+        """An example was clicked; its clean original comes with it."""
+        example = examples_for(task_id)[int(event.index)]
+        chosen = Selection((str(example.path),), str(example.original))
+        return {self.selection: chosen, self.files: None, self.camera: None}
+
+    def forget(self) -> Update:
+        """The photo cannot be read: empty the inputs."""
+        return {self.selection: Selection(), self.files: None, self.camera: None}
+
+    def change_task(self, task_id: str) -> Update:
+        """Another task: its examples."""
+        return {self.samples: gr.update(**examples_of(task_id))}

@@ -1,0 +1,101 @@
+"""What the views of the Restore tab share without widgets: limits, the queue, results, runs."""
+
+import functools
+import importlib
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirnet.images.decode import read_image
+from mirnet.images.picture import Picture
+
+from ..jobs import QueuePosition, RestoreRequest, ResultCache, Run, Runs, in_turn, restore_file
+from ..kit.widgets import translate_errors
+from ..queue import FairQueue
+from ..zero_gpu import ZeroGPU, restore_by
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mirnet.restoration.job import TileProgress
+    from mirnet.restoration.result import RestoreResult
+
+
+class Restorer:
+    """Reads and restores photos for the tab, and keeps the newest results.
+
+    Args:
+        max_pixels: Most pixels accepted, in a photo and in its result.
+        zero_gpu: Restores in another process, as a Space with a shared GPU wants it; None restores
+            here.
+    """
+
+    def __init__(self, max_pixels: int, zero_gpu: ZeroGPU | None = None) -> None:
+        self.max_pixels = max_pixels
+        self.results = ResultCache()
+        self.runs = Runs()
+        self.queue = FairQueue()
+        self._zero_gpu = zero_gpu
+        self._warming = threading.Lock()
+
+    def read(self, path: str) -> Picture:
+        """Read a photo within the limits.
+
+        Raises:
+            ImageRejected: It cannot be read or is too large.
+        """
+        return read_image(path, max_pixels=self.max_pixels)
+
+    def restore(
+        self, path: str, wanted: RestoreRequest, run: Run, visitor: str
+    ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
+        """Restore one file when it is its turn, here or where the accelerator is.
+
+        Args:
+            path: A file on this machine.
+            wanted: What to do with it.
+            run: Learns what is under way, so that Stop can end it.
+            visitor: Who asks; visitors take turns.
+
+        Yields:
+            Places in the queue, tiles, then the result.
+
+        Raises:
+            MIRNetError: See `mirnet.app.jobs.in_turn`.
+        """
+        if self._zero_gpu:
+            work = functools.partial(restore_by, self._zero_gpu)
+        else:
+            work = functools.partial(restore_file, run=run)
+        return in_turn(self.queue, visitor, path, wanted, run, work)
+
+    def result(self, key: str | None) -> "RestoreResult":
+        """Look a result up for an event of the page.
+
+        Raises:
+            gr.Error: It had to make room for newer ones.
+        """
+        with translate_errors():
+            return self.results.get(key)
+
+    def warm_up(self) -> None:
+        """Import torch, and compile what an engine needs, while the person looks at the photo."""
+
+        def work() -> None:
+            with self._warming:
+                importlib.import_module("mirnet.restoration.api")
+                importlib.import_module("mirnet.restoration.engines.winograd").compile_ahead()
+
+        threading.Thread(target=work, name="warm-up", daemon=True).start()
+
+
+class ScratchFolder:
+    """A folder that lasts until Gradio has taken the files of one `yield` into its own cache."""
+
+    def __enter__(self) -> Path:
+        self._folder = tempfile.TemporaryDirectory(prefix="mirnet-", ignore_cleanup_errors=True)
+        return Path(self._folder.name)
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()

@@ -1,0 +1,212 @@
+"""Restore and Stop: from a click to the key of a result, or to a zip."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from mirnet.errors import InvalidRequest, MIRNetError
+
+from ..jobs import RestoreRequest, Run
+from ..kit import html
+from ..kit.assets import ASSETS, script
+from ..kit.widgets import PRIVATE, Update, gradio_error
+from . import words
+from .batch import batch_table, restore_batch, stopped_rows, stopped_words
+from .download_bar import DownloadBar
+from .photos_view import Selection
+from .restorer import Restorer
+from .settings_view import SettingsView
+from .stage_view import StageView
+from .status_bar import StatusBar
+
+STOP_WAIT_SECONDS = 120.0
+"""How long the Stop button waits for the tile under way."""
+OLDER_RESULT = "What you see was made before: press Restore for this task."
+
+
+class RunView:
+    """Runs restorations; `result_key` is the key of the newest result of a single photo.
+
+    Args:
+        restorer: Restores.
+        status: Where runs report.
+        result_key: State that takes the key.
+        stage: Shows the list of a batch.
+        downloads: Offers the zip of a batch.
+    """
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        status: StatusBar,
+        result_key: gr.State,
+        stage: StageView,
+        downloads: DownloadBar,
+    ) -> None:
+        self.restorer, self.status, self.result_key = restorer, status, result_key
+        self.stage, self.downloads = stage, downloads
+        self.inputs: list[gr.components.Component] = []
+
+    def use(
+        self, selection: gr.State, task: gr.Radio, weights: gr.Dropdown, settings: SettingsView
+    ) -> None:
+        """Name the widgets that say what is to be done."""
+        self.inputs = [
+            selection, self.downloads.save_format, task, weights, *settings.inputs
+        ]  # fmt: skip
+
+    def start_after(self, event: Any) -> gr.events.Dependency:
+        """Restore after an event, such as a click on Restore; returns the event that restores.
+
+        Args:
+            event: How Gradio calls the next event: `button.click`, or `dependency.success`.
+        """
+        pressed = event(self.queue_up, None, self.status.outputs, queue=False, **PRIVATE)
+        pressed.then(None, js=script(ASSETS / "focus_stop.js"), api_visibility="private")
+        return pressed.then(
+            self.run,
+            self.inputs,
+            [*self.status.outputs, self.result_key, self.stage.board, *self.downloads.outputs],
+            concurrency_limit=None,  # the queue of photos decides
+            **PRIVATE,
+        )
+
+    def connect_stop(self, cancels: list[gr.events.Dependency]) -> None:
+        """Let Stop end these events."""
+        self.status.stop.click(
+            self.halt,
+            None,
+            [*self.status.outputs, self.stage.board, *self.downloads.outputs],
+            cancels=cancels,
+            concurrency_limit=None,
+            **PRIVATE,
+        )
+
+    def warn(self, key: str | None) -> Update:
+        """Another task was chosen: say that the result shown is of the task before."""
+        return self.status.say(OLDER_RESULT) if key else {self.status.line: gr.skip()}
+
+    def queue_up(self) -> Update:
+        """Restore was pressed: the words for the time until it is this visitor's turn."""
+        return self.status.busy() | self.status.progress("Waiting for a turn …")
+
+    def run(
+        self,
+        selection: Selection,
+        save_format: str,
+        task_id: str,
+        weights_id: str | None,
+        request: gr.Request,
+        *settings: Any,
+    ) -> Iterator[Update]:
+        """Restore the selected photo or photos.
+
+        Args:
+            selection: The photos.
+            save_format: Format of the files.
+            task_id: The chosen task.
+            weights_id: The chosen weights.
+            request: Says which visitor asks.
+            settings: Values of `SettingsView.inputs`.
+
+        Raises:
+            gr.Error: No photo, or none that can be restored so.
+        """
+        visitor = str(request.session_hash)
+        run = self.restorer.runs.begin(visitor)
+        status = self.status
+        try:
+            if not selection.paths:
+                raise InvalidRequest("There is no photo yet: drop one, or click an example.")
+            wanted = SettingsView.request(task_id, weights_id, self.restorer.max_pixels, *settings)
+            yield status.progress("Reading the photo, loading the network …")
+            if len(selection.paths) == 1:
+                yield from self._run_one(selection.paths[0], wanted, run, visitor, save_format)
+            else:
+                yield from self._run_many(selection.paths, wanted, run, visitor, save_format)
+        except MIRNetError as error:
+            if run.stopped:
+                return
+            yield status.idle() | status.say("Nothing was restored.", "failed")
+            raise gradio_error(error) from error
+        except Exception:
+            yield status.idle() | status.say("This failed, and the fault is ours.", "failed")
+            raise
+        finally:
+            self.restorer.runs.end(visitor, run)
+
+    def halt(self, request: gr.Request) -> Iterator[Update]:
+        """Stop was pressed: the run ends before its next tile."""
+        status = self.status
+        run = self.restorer.runs.stop(str(request.session_hash))
+        if run is None:  # it was still waiting, or has just ended
+            yield status.idle() | status.say("Stopped. Nothing was changed.")
+            return
+        yield status.progress("Stopping after the tile under way …") | {
+            status.stop: gr.update(interactive=False)
+        }
+        run.ended.wait(STOP_WAIT_SECONDS)
+        said = "Stopped. Nothing was changed."
+        update: Update = {}
+        if run.rows:
+            update[self.stage.board] = batch_table(stopped_rows(run.rows))
+        if run.archive is not None and run.finished:
+            said = stopped_words(run.finished)
+            update |= self.downloads.offer(run.archive)
+        yield status.idle() | update | status.say(said)
+        if run.archive is not None:
+            shutil.rmtree(run.archive.parent, ignore_errors=True)
+
+    def _run_one(
+        self, path: str, wanted: RestoreRequest, run: Run, visitor: str, save_format: str
+    ) -> Iterator[Update]:
+        from mirnet.restoration.result import RestoreResult
+
+        result: RestoreResult | None = None
+        with contextlib.closing(self.restorer.restore(path, wanted, run, visitor)) as events:
+            for event in events:
+                if isinstance(event, RestoreResult):
+                    result = event
+                else:
+                    yield self.status.progress(*words.event_words(event))
+        assert result is not None
+        done = f"Done in {html.duration(result.seconds)}."
+        yield (
+            self.status.idle()
+            | self.status.say(done, "done")
+            | self.downloads.writing(save_format)
+            | {self.result_key: self.restorer.results.put(result)}
+        )
+
+    def _run_many(
+        self,
+        paths: tuple[str, ...],
+        wanted: RestoreRequest,
+        run: Run,
+        visitor: str,
+        save_format: str,
+    ) -> Iterator[Update]:
+        steps = restore_batch(self.restorer, paths, wanted, run, visitor, save_format)
+        with contextlib.closing(steps):
+            for step in steps:
+                update: Update = {self.stage.board: batch_table(run.rows)}
+                if step.words:
+                    update = self.status.progress(step.words, step.share)
+                if step.share == 1.0:
+                    update |= self._finished(run)
+                yield update
+
+    def _finished(self, run: Run) -> Update:
+        """What a batch hands over at its end."""
+        failed = len(run.rows) - run.finished
+        said = f"{run.finished} of {len(run.rows)} photos restored."
+        if failed:
+            said += f" {failed} could not be: the list says why."
+        kind = "done" if run.finished else "failed"
+        update = self.status.idle() | self.status.say(said, kind)
+        if run.finished and run.archive is not None:
+            update |= self.downloads.offer(run.archive)
+        return update

@@ -1,0 +1,76 @@
+"""PSNR and SSIM of a result, for those who have the clean original."""
+
+import gradio as gr
+
+from mirnet.errors import MIRNetError
+from mirnet.metrics.protocols import RGB_8BIT
+
+from ..kit import html
+from ..kit.widgets import PRIVATE, Update
+from ..photo_inputs import photo_file
+from . import words
+from .photos_view import Selection
+from .restorer import Restorer
+
+
+class ScoreView:
+    """Takes the clean original and measures input and result against it.
+
+    Args:
+        restorer: Keeps the results and reads the original.
+        result_key: State that holds the key of the result shown.
+    """
+
+    def __init__(self, restorer: Restorer, result_key: gr.State) -> None:
+        self.restorer, self.result_key = restorer, result_key
+        with gr.Accordion(
+            "Have the clean original? Measure PSNR and SSIM",
+            open=False,
+            visible=False,
+            elem_id="measure",
+        ) as self.panel:
+            self.original = photo_file("Clean original, of the result's size", "original")
+            self.scores = gr.HTML("", elem_id="scores")
+        self.outputs = [self.panel, self.original, self.scores]
+
+    def connect(self) -> None:
+        """Connect the events of the view itself."""
+        come = [self.original.upload, self.original.clear]
+        gr.on(come, self.measure, [self.result_key, self.original], self.scores, **PRIVATE)
+
+    def measure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
+        """Measure once an event has brought the result; returns the event that measures."""
+        inputs = [self.result_key, self.original]
+        return event.success(self.show_result, inputs, [self.panel, self.scores], **PRIVATE)
+
+    def show_photos(self, selection: Selection) -> Update:
+        """Photos were added: their clean original is taken along where there is one."""
+        return {
+            self.panel: gr.update(visible=False),
+            self.original: selection.original,
+            self.scores: "",
+        }
+
+    def show_result(self, key: str | None, original: str | None) -> Update:
+        """A photo was restored: measure it where its original is there."""
+        if key is None:  # a batch
+            return {self.panel: gr.update(visible=False)}
+        return {
+            self.panel: gr.update(visible=True, open=bool(original)),
+            self.scores: self.measure(key, original),
+        }
+
+    def measure(self, key: str | None, original: str | None) -> str:
+        """Scores of input and result against the clean original, or why there are none."""
+        if not original or key is None:
+            return ""
+        try:
+            result = self.restorer.results.get(key)
+            truth = self.restorer.read(original)
+            before, after = (
+                RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True)
+                for picture in (result.before, result.picture)
+            )
+            return words.scores_table(before, after)
+        except MIRNetError as error:
+            return html.state(str(error), "failed")

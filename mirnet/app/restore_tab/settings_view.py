@@ -1,0 +1,100 @@
+"""The settings of a restoration, folded away: most people need none."""
+
+import gradio as gr
+
+from mirnet.restoration import choices
+from mirnet.tasks import get_task
+
+from ..jobs import RestoreRequest, choose_weights
+from ..kit.widgets import Update
+
+TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
+"""Tile sizes on offer; 0 lets the library choose."""
+TILINGS = [(choice.label, choice.id) for choice in choices.TILINGS.values()]
+"""Ways in which tiles may agree."""
+ENGINES = [(choice.label, choice.id) for choice in choices.ENGINES.values() if choice.id != "fp16"]
+"""What may compute; float16 is for a GPU and left to the command line."""
+
+
+class SettingsView:
+    """The panel "Advanced"; `inputs` are the widgets whose values `request` takes."""
+
+    def __init__(self) -> None:
+        with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+            self.strength = gr.Slider(
+                0, 1, 1, step=0.05, label="Strength", info="0 keeps the photo, 1 is the full result"
+            )
+            self.ensemble = gr.Checkbox(
+                False, label="Average 8 views", info="A little better, 8 times slower"
+            )
+            self.tile_px = gr.Dropdown(
+                list(TILES_PX), value=0, label="Tile size", info="Smaller tiles need less memory"
+            )
+            self.tiling = gr.Dropdown(
+                TILINGS,
+                value="auto",
+                label="Tiles match the whole photo",
+                info="A large photo is restored in tiles",
+            )
+            self.engine = gr.Dropdown(
+                ENGINES,
+                value="auto",
+                label="Engine",
+                info="Automatic is the quickest one here that is exact",
+                elem_id="engine",
+            )
+            self.same_size = gr.Checkbox(
+                False,
+                label="My photo already has its final size",
+                info="Sharpen only, without enlarging first",
+                visible=False,
+                elem_id="same-size",
+            )
+        self.inputs: list[gr.components.Component] = [
+            self.strength, self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size,
+        ]  # fmt: skip
+
+    def change_task(self, task_id: str) -> Update:
+        """Another task: only those that enlarge can be asked not to."""
+        return {self.same_size: gr.update(visible=get_task(task_id).scale > 1, value=False)}
+
+    @staticmethod
+    def request(
+        task_id: str,
+        weights_id: str | None,
+        max_pixels: int,
+        strength: float,
+        ensemble: bool,
+        tile_px: int,
+        tiling: str,
+        engine: str,
+        same_size: bool,
+    ) -> RestoreRequest:
+        """What is asked for, from the values of `inputs`.
+
+        Args:
+            task_id: The chosen task.
+            weights_id: The chosen weights; None for the task's own.
+            max_pixels: Most pixels accepted.
+            strength: See `RestoreRequest`, as all others.
+            ensemble: See `RestoreRequest`.
+            tile_px: 0 lets the library choose.
+            tiling: See `RestoreRequest`.
+            engine: See `RestoreRequest`.
+            same_size: Left out of account where the task does not enlarge.
+
+        Raises:
+            InvalidRequest: Unknown task, or weights of another task.
+            WeightsUnavailable: The weights are not on this machine.
+        """
+        return RestoreRequest(
+            task_id,
+            choose_weights(task_id, weights_id),
+            float(strength),
+            bool(ensemble),
+            int(tile_px) or None,
+            bool(same_size) and get_task(task_id).scale > 1,
+            max_pixels,
+            tiling,
+            engine,
+        )

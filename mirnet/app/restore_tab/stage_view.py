@@ -1,0 +1,103 @@
+"""The stage before a result is there: the added photo, or the list of a batch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+
+from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.images.encode import write_image
+from mirnet.images.preview import shrink
+
+from ..kit import html
+from ..kit.widgets import Update, gradio_error
+from . import words
+from .batch import BatchRow, batch_table
+from .photos_view import Selection
+from .restorer import Restorer, ScratchFolder
+from .status_bar import StatusBar
+
+MAX_FILES = 50
+"""Most photos of one batch."""
+
+
+class StageView:
+    """Shows what was added, and the facts of the photo or the result.
+
+    Args:
+        restorer: Reads photos.
+        status: Where the view reports.
+        selection: State that holds a `Selection`.
+    """
+
+    def __init__(self, restorer: Restorer, status: StatusBar, selection: gr.State) -> None:
+        self.restorer, self.status, self.selection = restorer, status, selection
+        self.board = gr.HTML(words.welcome(), elem_id="board")
+        self.photo = gr.Image(
+            label="Your photo",
+            alt_text="Your photo before restoration",
+            elem_id="photo",
+            buttons=["fullscreen"],
+            format="png",
+            interactive=False,
+            visible=False,
+        )
+        self.facts = gr.HTML("", elem_id="facts", render=False)
+        self.outputs = [self.selection, self.status.line, self.board, self.photo, self.facts]
+
+    def show_photos(self, selection: Selection) -> Iterator[Update]:
+        """Show what was added; what cannot be read is no longer selected.
+
+        Raises:
+            gr.Error: Too many photos, or one that cannot be read.
+        """
+        paths = selection.paths
+        cleared = self.status.clear() | {
+            self.photo: gr.update(value=None, visible=False),
+            self.facts: "",
+        }
+        welcome = {self.board: gr.update(value=words.welcome(), visible=True)}
+        try:
+            if len(paths) > MAX_FILES:
+                raise InvalidRequest(
+                    f"{len(paths)} photos are too many at once: choose at most {MAX_FILES}."
+                )
+            if len(paths) > 1:
+                shown = self._list_of(paths)
+            elif paths:
+                shown = self._one(paths[0])
+            else:
+                shown = iter([welcome])
+            for update in shown:
+                yield cleared | update | {self.selection: selection}
+        except MIRNetError as error:
+            failed = self.status.say(str(error), "failed")
+            yield cleared | welcome | failed | {self.selection: Selection()}
+            raise gradio_error(error) from error
+        if paths:
+            self.restorer.warm_up()
+
+    def show_result(self, key: str | None) -> Update:
+        """A photo was restored: its facts; `CompareView` shows the pictures."""
+        if key is None:  # a batch: the list says it
+            return {self.facts: gr.skip()}
+        return {
+            self.photo: gr.update(visible=False),
+            self.facts: html.facts(self.restorer.result(key).facts()),
+        }
+
+    def _list_of(self, paths: tuple[str, ...]) -> Iterator[Update]:
+        rows = [BatchRow(Path(path).name) for path in paths]
+        yield self.status.say(f"{len(paths)} photos are ready: press Restore for one zip.") | {
+            self.board: gr.update(value=batch_table(rows), visible=True)
+        }
+
+    def _one(self, path: str) -> Iterator[Update]:
+        picture = self.restorer.read(path)
+        with ScratchFolder() as folder:
+            shown = write_image(shrink(picture), folder / "photo.png")
+            yield {
+                self.board: gr.update(visible=False),
+                self.photo: gr.update(value=str(shown), visible=True),
+                self.facts: words.photo_facts(picture),
+            }

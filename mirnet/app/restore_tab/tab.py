@@ -1,0 +1,128 @@
+"""Composes the Restore tab of its views and says which event of one leads to which of another."""
+
+import gradio as gr
+
+from mirnet.tasks import TASKS
+
+from ..auth import Access
+from ..kit import html
+from ..kit.assets import ASSETS, script
+from ..kit.widgets import PRIVATE
+from ..zero_gpu import ZeroGPU
+from .compare_view import CompareView
+from .download_bar import DownloadBar
+from .endpoint import RestoreEndpoint
+from .photos_view import PhotosView
+from .restorer import Restorer
+from .run_view import RunView
+from .score_view import ScoreView
+from .settings_view import SettingsView
+from .stage_view import StageView
+from .status_bar import StatusBar
+from .weights_view import WeightsView
+from .words import task_label
+
+
+class RestoreTab:
+    """Builds the tab inside the current `gr.Blocks`.
+
+    Args:
+        page: The page that is being built.
+        max_pixels: Most pixels accepted, in a photo and in its result.
+        zero_gpu: Restores in another process, as a Space with a shared GPU wants it; None restores
+            here.
+        access: Who may download weights; everybody, by default.
+    """
+
+    def __init__(
+        self,
+        page: gr.Blocks,
+        max_pixels: int,
+        zero_gpu: ZeroGPU | None = None,
+        access: Access | None = None,
+    ) -> None:
+        self.restorer = Restorer(max_pixels, zero_gpu)
+        self.status = StatusBar()
+        self.result_key = gr.State(None)
+        self.task = gr.Radio(
+            [(task_label(task), task.id) for task in TASKS.values()],
+            value=next(iter(TASKS)),
+            label="What should happen to the photo?",
+            elem_id="task",
+        )
+        with gr.Row(elem_id="desk"):
+            with gr.Column(scale=3, min_width=300, elem_id="controls"):
+                self.photos = PhotosView(self.task)
+                self.weights = WeightsView(
+                    self.task, self.status, self.restorer.runs, access or Access("admin")
+                )
+                self.status.render()
+                self.photos.render_camera()
+                self.settings = SettingsView()
+            with gr.Column(scale=7, min_width=320, elem_id="stage"):
+                self.stage = StageView(self.restorer, self.status, self.photos.selection)
+                self.compare = CompareView(self.restorer, self.result_key)
+                self.stage.facts.render()
+                self.downloads = DownloadBar(self.restorer, self.result_key)
+                self.scores = ScoreView(self.restorer, self.result_key)
+        self.run = RunView(self.restorer, self.status, self.result_key, self.stage, self.downloads)
+        self.run.use(self.photos.selection, self.task, self.weights.choice, self.settings)
+        self._connect_photos()
+        self._connect_task(page)
+        self._connect_run()
+        for view in (self.compare, self.downloads, self.scores):
+            view.connect()
+        RestoreEndpoint(self.restorer)
+
+    def _connect_photos(self) -> None:
+        """Photos come: every view takes note; Restore waits until the photo is read."""
+        reading = script(ASSETS / "reading.js", progress=html.progress("Reading the photo …"))
+        read = script(ASSETS / "photo_read.js")
+        status, selection = self.status, self.photos.selection
+        gr.on(
+            self.photos.triggers,
+            None,
+            outputs=[status.line, status.go],
+            js=reading,
+            api_visibility="private",
+        )
+        own, examples = self.photos.connect()
+        for taken in (*own, *examples):
+            taken.then(lambda: None, None, self.result_key, **PRIVATE)
+            taken.then(self.compare.clear, None, self.compare.outputs, **PRIVATE)
+            for view in (self.downloads, self.scores):
+                taken.then(view.show_photos, selection, view.outputs, **PRIVATE)
+            shown = taken.then(self.stage.show_photos, selection, self.stage.outputs, **PRIVATE)
+            shown.failure(self.photos.forget, None, self.photos.outputs, **PRIVATE)
+            for ended in (shown.success, shown.failure):
+                ended(None, outputs=[status.go], js=read, api_visibility="private")
+
+    def _connect_task(self, page: gr.Blocks) -> None:
+        """Another task: its weights, examples and settings, and a word about an older result."""
+        task, weights, photos, settings = self.task, self.weights, self.photos, self.settings
+        chosen = [task, weights.kind]
+        changed = task.input(
+            weights.change_task,
+            chosen,
+            weights.outputs,
+            trigger_mode="always_last",  # who tries one after the other gets the last one's
+            **PRIVATE,
+        )
+        changed.then(self.run.warn, self.result_key, self.status.line, **PRIVATE)
+        # Weights may have come or gone since the page was built.
+        loaded = page.load(weights.change_task, chosen, weights.outputs, **PRIVATE)
+        for event in (changed, loaded):
+            event.then(settings.change_task, task, settings.same_size, **PRIVATE)
+            shown = event.then(photos.change_task, task, photos.samples, **PRIVATE)
+            shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
+
+    def _connect_run(self) -> None:
+        """Restore: the result is shown before its file is written."""
+        running = self.run.start_after(self.status.go.click)
+        self.run.connect_stop([running, self.weights.connect()])
+        running.success(self.stage.show_result, self.result_key, self.stage.outputs, **PRIVATE)
+        shown = self.compare.show_after(running)
+        shown.success(None, js=script(ASSETS / "show_stage.js"), api_visibility="private")
+        self.scores.measure_after(shown)
+        written = self.downloads.write_after(shown)
+        written.success(None, js=script(ASSETS / "focus_download.js"), api_visibility="private")

@@ -1,0 +1,128 @@
+"""Which weights restore, what they are, and their download."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.tasks import get_task
+from mirnet.weights import catalogue
+from mirnet.weights import load as weights
+from mirnet.weights.fetch import fetch
+
+from ..auth import Access, allows
+from ..jobs import Runs
+from ..kit.widgets import PRIVATE, Update, gradio_error
+from . import words
+from .status_bar import StatusBar
+
+
+class WeightsView:
+    """The list of weights, a note about the chosen ones, and Download where they are not here.
+
+    Args:
+        task: The choice of tasks.
+        status: Where downloads report.
+        runs: Where downloads are registered, so that Stop ends them.
+        access: Who may download.
+    """
+
+    def __init__(self, task: gr.Radio, status: StatusBar, runs: Runs, access: Access) -> None:
+        self.task, self.status, self.runs, self.access = task, status, runs, access
+        first = str(task.value)
+        self.kind = gr.State("")  # title of the weights chosen last
+        self.choice = gr.Dropdown(
+            **self._choices(first), label="Weights", elem_id="weights", filterable=False
+        )
+        note = self._note(first, str(self.choice.value))
+        self.note = gr.HTML(note, elem_id="weights-note")
+        self.fetch = gr.Button("Download", visible=False, elem_id="fetch", size="md")
+        self.outputs = [self.choice, self.note, self.fetch]
+
+    def connect(self) -> gr.events.Dependency:
+        """Connect the events of the view itself; returns the download, which Stop ends."""
+        self.choice.input(
+            self.choose,
+            [self.task, self.choice],
+            [self.note, self.fetch, self.kind],
+            trigger_mode="always_last",
+            **PRIVATE,
+        )
+        return self.fetch.click(
+            self.download,
+            [self.task, self.choice],
+            [*self.status.outputs, *self.outputs],
+            concurrency_id="downloads",
+            concurrency_limit=1,
+            **PRIVATE,
+        )
+
+    def change_task(
+        self, task_id: str, kind: str = "", request: gr.Request | None = None
+    ) -> Update:
+        """Another task: its weights, of the kind that was chosen last where it has such."""
+        alike = (entry.id for entry in catalogue.entries_for(task_id) if entry.title == kind)
+        choices = self._choices(task_id, next(alike, None))
+        offer = self._offer(task_id, choices["value"], request)
+        return {self.choice: gr.update(**choices)} | offer
+
+    def choose(
+        self, task_id: str, weights_id: str | None, request: gr.Request | None = None
+    ) -> Update:
+        """Other weights were chosen: another task is to have those of their kind."""
+        entry = catalogue.load_catalogue().get(weights_id or "")
+        kind = entry.title if entry else ""
+        return self._offer(task_id, weights_id, request) | {self.kind: kind}
+
+    def download(
+        self, task_id: str, weights_id: str | None, request: gr.Request
+    ) -> Iterator[Update]:
+        """Download the chosen weights; Stop ends it."""
+        visitor = str(request.session_hash)
+        run = self.runs.begin(visitor)
+        status = self.status
+        try:
+            ids = [entry.id for entry in catalogue.entries_for(get_task(task_id).id)]
+            if weights_id not in ids:
+                raise InvalidRequest("Choose weights first.")
+            if not self._may_download(request):
+                raise InvalidRequest("Only the operator of this page downloads weights.")
+            for event in fetch(str(weights_id)):
+                yield status.busy() | status.progress(*words.fetch_words(event))
+            yield (
+                status.idle()
+                | status.say("The weights are here: press Restore.", "done")
+                | {self.choice: gr.update(**self._choices(task_id, weights_id))}
+                | self._offer(task_id, weights_id, request)
+            )
+        except MIRNetError as error:
+            yield status.idle() | status.say("Nothing was downloaded.", "failed")
+            raise gradio_error(error) from error
+        finally:
+            self.runs.end(visitor, run)
+
+    def _choices(self, task_id: str, wanted: str | None = None) -> dict[str, Any]:
+        entries = catalogue.entries_for(task_id)
+        ids = [entry.id for entry in entries]
+        return {
+            "choices": [(words.weights_label(entry), entry.id) for entry in entries],
+            "value": wanted if wanted in ids else (ids[0] if ids else None),
+        }
+
+    def _offer(self, task_id: str, weights_id: str | None, request: gr.Request | None) -> Update:
+        """What the chosen weights are, and a Download button where they are not here."""
+        entry = catalogue.load_catalogue().get(weights_id or "")
+        absent = entry is not None and entry.downloadable and not weights.locate(entry.id)
+        label = f"Download · {words.size_text(entry)}" if entry is not None else "Download"
+        return {
+            self.note: self._note(task_id, weights_id, request),
+            self.fetch: gr.update(visible=absent and self._may_download(request), value=label),
+        }
+
+    def _note(self, task_id: str, weights_id: str | None, request: gr.Request | None = None) -> str:
+        entry = catalogue.load_catalogue().get(weights_id or "")
+        return words.weights_note(get_task(task_id), entry, self._may_download(request))
+
+    def _may_download(self, request: gr.Request | None) -> bool:
+        return allows(self.access.role(request), "admin")

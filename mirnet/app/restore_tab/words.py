@@ -1,0 +1,144 @@
+"""Sentences and pieces of HTML of the Restore tab; no widgets, no network, no torch."""
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from mirnet.images.picture import Picture
+from mirnet.metrics.protocols import RGB_8BIT
+from mirnet.tasks import Task
+from mirnet.weights import catalogue
+from mirnet.weights import load as weights
+from mirnet.weights.catalogue import WeightsEntry
+from mirnet.weights.fetch import FetchProgress
+
+from ..about import short_licence
+from ..jobs import QueuePosition
+from ..kit import html
+from ..templates import render
+
+if TYPE_CHECKING:
+    from mirnet.restoration.job import TileProgress
+
+
+# ---------------------------------------------------------------- tasks and weights
+
+
+def task_label(task: Task) -> str:
+    """Two lines of a task's card; the style sheet makes the first one bold."""
+    return f"{task.title}\n{task.explanation}"
+
+
+def weights_label(entry: WeightsEntry) -> str:
+    """One line in the list of weights: name, then what a person must know to choose."""
+    if entry.kind == "embedded":
+        return f"{entry.title} · included · {entry.licence}"
+    if weights.locate(entry.id):
+        return f"{entry.title} · on this machine · {short_licence(entry)}"
+    if not entry.downloadable:
+        return f"{entry.title} · bring the file · {short_licence(entry)}"
+    return f"{entry.title} · {size_text(entry)} · {short_licence(entry)} · download first"
+
+
+def size_text(entry: WeightsEntry) -> str:
+    """Size of the weights file at its source."""
+    if entry.size_bytes is None:
+        return "size unknown"
+    about = "~" if entry.size_is_expected else ""
+    return f"{about}{entry.size_bytes / 1e6:.0f} MB"
+
+
+def weights_note(task: Task, entry: WeightsEntry | None, may_download: bool = True) -> Markup:
+    """What the chosen weights are, and what is missing where they cannot run yet.
+
+    Args:
+        task: The chosen task.
+        entry: The chosen weights; None where the task has none.
+        may_download: Whether the visitor may download weights.
+    """
+    present = entry is not None and weights.locate(entry.id) is not None
+    known = catalogue.entries_for(task.id)
+    text = render(
+        "weights_note",
+        task=task,
+        entry=entry,
+        present=present,
+        has_ours=any(other.kind == "embedded" for other in known),
+        may_download=may_download,
+        size=entry and size_text(entry),
+        source=entry and html.link(entry.source, entry.source_url),
+        page=entry and html.link("its page", entry.page_url),
+        licence=entry and html.link(entry.licence, entry.licence_url),
+    )
+    return html.note(text, warn=not present)
+
+
+# ---------------------------------------------------------------- photos and results
+
+
+def photo_facts(picture: Picture) -> Markup:
+    """Name, size and kind of a photo that was just read."""
+    parts = [
+        picture.name,
+        f"{picture.width} × {picture.height}",
+        f"{picture.megapixels:.3g} MP",
+        f"{picture.bits} bits",
+    ]
+    parts += [picture.source_format] if picture.source_format else []
+    parts += ["grey"] if picture.grey else []
+    if picture.alpha is not None and (picture.alpha != picture.alpha.max()).any():
+        parts.append("transparent")
+    return html.facts(" · ".join(parts))
+
+
+def welcome() -> Markup:
+    """The stage without a photo."""
+    return render("welcome")
+
+
+def scores_table(before: dict[str, float], after: dict[str, float]) -> Markup:
+    """Scores of the input and the result by `RGB_8BIT`, whose meaning stands below them."""
+    metrics = RGB_8BIT.metrics
+    rows = [
+        (name, [m.text(scores[m.key]) if m.key in scores else "too small" for m in metrics])
+        for name, scores in (("Before", before), ("After", after))
+    ]
+    heads = [metric.title for metric in metrics]
+    return render("scores", heads=heads, rows=rows, meaning=RGB_8BIT.meaning)
+
+
+# ---------------------------------------------------------------- progress
+
+
+def event_words(
+    event: "QueuePosition | TileProgress", alone: bool = True
+) -> tuple[str, float | None]:
+    """Progress of a restoration in words, and as a share where it is known.
+
+    Args:
+        event: What happened.
+        alone: Whether the photo is the only one, so that its time left is everybody's.
+    """
+    if isinstance(event, QueuePosition):
+        return event.words(), None
+    done, tiles, left = event.tile, event.tiles, event.seconds_left
+    words = f"Tile {done} of {tiles}"
+    if alone and left is not None and done < tiles:
+        words += f" · {html.duration(left)} left"
+    return words, done / tiles
+
+
+def fetch_words(event: FetchProgress) -> tuple[str, float | None]:
+    """Progress of a download in words, and as a share where it is known."""
+    done, total = event.done_bytes / 1e6, (event.total_bytes or 0) / 1e6
+    if event.state == "downloading" and event.done_bytes:
+        of = f" of {total:.1f}" if total else ""
+        return f"Downloading · {done:.1f}{of} MB", min(done / total, 1) if total else None
+    words = {
+        "waiting": "Another window downloads the same weights …",
+        "downloading": "Asking for the file …",
+        "checking": "Checking the file …",
+        "converting": "Converting to safetensors …",
+        "ready": "Ready",
+    }
+    return words[event.state], None
