@@ -274,3 +274,22 @@ def test_prepare_refuses_a_changed_file_of_a_package(tmp_path, theme, monkeypatc
     with pytest.raises(InvalidRequest, match="not the file the manifest names"):
         list(fetch.prepare(tmp_path / "to", [tmp_path / "debs"]))
     assert left_over(tmp_path / "to") == []
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_apt_may_bring_a_package_of_another_architecture(tmp_path, theme, monkeypatch, works):
+    (packages, photos), have = fetch.read_manifest(), tmp_path / "debs/theme.deb"
+    other = replace(packages[0], sha256="0" * 64)
+    monkeypatch.setattr(fetch, "read_manifest", lambda: ([other], photos))
+    bring = f'cp "{have}" theme_1_arm64.deb' if works else "echo no such package >&2; exit 100"
+    command = tmp_path / "bin/apt-get"
+    command.parent.mkdir()
+    command.write_text(f"#!/bin/sh\n{bring}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=":")
+    if works:
+        list(fetch.prepare(tmp_path / "to"))
+        assert (tmp_path / "to" / theme.key).exists()
+    else:
+        with pytest.raises(InvalidRequest, match=r"could not be fetched \(no such package\)"):
+            list(fetch.prepare(tmp_path / "to"))
