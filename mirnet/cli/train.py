@@ -18,12 +18,21 @@ def prepare(
             help="Folder searched for the files, by hash, before the network is asked; repeatable.",
         ),
     ] = None,
+    pack: Annotated[
+        Path | None,
+        typer.Option(help="Also write all photographs into this zip file of at most 30 MB."),
+    ] = None,
 ) -> None:
     """Fetch the freely licensed photographs that training uses."""
     from mirnet.train.fetch import prepare as start
 
     for line in start(folder, local or ()):
         print_line(line)
+    if pack is not None:
+        from mirnet.train.pack import write_pack
+
+        for line in write_pack(folder, pack):
+            print_line(line)
 
 
 def train(

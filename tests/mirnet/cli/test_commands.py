@@ -316,6 +316,15 @@ def test_prepare_reports_and_refuses_in_words(monkeypatch):
     assert (outcome.code, outcome.err) == (2, "The package cannot be fetched: try again.\n")
 
 
+def test_prepare_packs_what_it_prepared(monkeypatch):
+    from mirnet.train import fetch, pack
+
+    monkeypatch.setattr(fetch, "prepare", lambda folder, local: iter(["prepared"]))
+    monkeypatch.setattr(pack, "write_pack", lambda folder, path: iter([f"{path} of {folder}"]))
+    assert run("prepare", "--folder", "a").out == "prepared\n"
+    assert run("prepare", "--folder", "a", "--pack", "b.zip").out == "prepared\nb.zip of a\n"
+
+
 def test_interrupting_is_exit_code_130_and_one_line(monkeypatch):
     from mirnet.train import fetch as module
 
