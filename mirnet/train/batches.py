@@ -26,6 +26,7 @@ from .degradations import DEGRADATIONS
 from .degradations.draws import shift, uniform
 from .degradations.tasks import WITH_MOSAIC
 from .manifest import Photo, fingerprint, read_manifest
+from .noise_profiles import NoiseProfiles
 
 REDUCTIONS = (2, 3, 4)
 """Factors of the reduced copies of the photographs."""
@@ -282,6 +283,10 @@ class Source:
         ]
         synthetic = config.data.degradation != "none"
         self.photographs = Photographs(config.data, split, device) if synthetic else None
+        self.profiles = None
+        if config.data.noise == "profiles":
+            cameras = "train" if split == "train" else "held_out"
+            self.profiles = NoiseProfiles.load(config.data.photos, cameras)
         if not synthetic and not self.pairs:
             raise InvalidRequest(
                 "The recipe has nothing to score: give one of data.pairs a dev_every."
@@ -325,18 +330,14 @@ class Source:
         cut = side + 2 * shifted
         cut += -cut % scale
         clean, thumbnails = self.photographs.batch(size, cut, generator)
-        profiles = self._profiles()
         degraded, target, thumbnails = DEGRADATIONS[data.degradation](
-            clean, thumbnails, scale, generator, profiles
+            clean, thumbnails, scale, generator, self.profiles
         )
         if shifted:
             degraded, target = shift([degraded, target], side, generator)
         else:
             degraded, target = degraded[..., :side, :side], target[..., :side, :side]
         return Batch(degraded, target, thumbnails)
-
-    def _profiles(self) -> None:
-        return None
 
     def fingerprint(self) -> str:
         """One hash over all files."""
@@ -362,7 +363,8 @@ class Source:
             parts.insert(
                 0,
                 f"{len(photos)} photographs {' and '.join(origins)} ({licences}) with synthetic "
-                f"degradation '{self.config.data.degradation}'",
+                f"degradation '{self.config.data.degradation}'"
+                + (" and darktable's noise profiles" if self.profiles else ""),
             )
         return "; ".join(parts)
 

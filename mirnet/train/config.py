@@ -78,6 +78,9 @@ class Data(_Section):
     degradation: Literal["noise", "dark", "bicubic", "photographed", "export", "none"]
     """Which of `mirnet.train.degradations.DEGRADATIONS` makes synthetic pairs of the photographs;
     'none' where all pairs are real."""
+    noise: Literal["fitted", "profiles"] = "fitted"
+    """Sensor noise of the degradations 'noise' and 'dark': a line fitted to cameras (Brooks et al.
+    2019), or the measured profiles of hundreds of cameras that `prepare` fetched."""
     scale: int = Field(1, ge=1, le=4)
     """Factor of super-resolution."""
     patch_px: int = Field(128, ge=16, multiple_of=2)
@@ -190,7 +193,8 @@ def load_config(path: Path | str) -> Config:
     """Read and check a configuration.
 
     Args:
-        path: A TOML file; `configs/NAME.toml` also finds the recipes inside the package.
+        path: A TOML file, or the `recipe.json` of a run; `configs/NAME.toml` also finds the
+            recipes inside the package.
 
     Returns:
         The configuration.
@@ -203,6 +207,8 @@ def load_config(path: Path | str) -> Config:
         path = CONFIGS / path.name
     try:
         with path.open("rb") as file:
+            if path.suffix == ".json":
+                return Config.model_validate_json(file.read())
             return Config.model_validate(tomllib.load(file))
     except OSError as error:
         have = ", ".join(sorted(f"configs/{p.name}" for p in CONFIGS.glob("*.toml")))

@@ -163,6 +163,7 @@ class Run:
             self.averaged.load_state_dict(state["averaged"])
             self.stepper.load_optimizer(state["optimizer"])
             self.counters = Counters(**state["counters"])
+        self.stepper.level()
         if self.main:
             files.path.mkdir(parents=True, exist_ok=True)
             if state is None:
@@ -183,12 +184,12 @@ class Run:
             began = time.monotonic()
             evaluate(self.averaged, self.dev)
             clock.reserve(1.5 * (time.monotonic() - began))
-        until = (
-            math.inf if minutes is not None and steps is None else min(steps or o.steps, o.steps)
-        )
+        until = steps or (o.steps if minutes is None else math.inf)
         earlier, begun = counters.seconds, time.monotonic()
         reported, patches, mark = counters.step, 0, begun
-        scored, done = int(SCORES * clock.done(counters.step)), clock.done(counters.step)
+        done = clock.done(counters.step)
+        scored = int(SCORES * done)
+        done = done if counters.step else 0.0  # at least one step is taken
         while counters.step < until and done < 1:
             rate = learning_rate(o, done)
             batch = self.feed.take(counters.total, counters.step)

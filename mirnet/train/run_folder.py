@@ -73,11 +73,15 @@ class RunFolder:
 
 
 def check_same(state: dict[str, Any], identity: str, folder: Path) -> None:
-    """Refuse to resume a run of another configuration or of other data.
+    """Refuse to resume a run of another configuration or of other data, or half a state.
 
     Raises:
-        InvalidRequest: The state belongs to another run.
+        InvalidRequest: The state belongs to another run, or holds the averaged weights alone.
     """
+    if not state["model"]:
+        raise InvalidRequest(
+            f"{folder} holds the end of a cycle: begin the next one with --continue."
+        )
     if state["identity"] != identity:
         raise InvalidRequest(
             f"{folder} holds a run of another configuration: name another --folder, start over "

@@ -9,8 +9,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from mirnet.models.mirnet import MIRNet
+from mirnet.models.mirnet_v2 import MIRNetV2
+
 from .batches import Batch
 from .config import Optimizer
+from .score import Conditioned
 
 WARM_STEPS = 3
 """Steps that are taken before one is captured: libraries choose and allocate during them."""
@@ -70,7 +74,7 @@ class Stepper:
     Args:
         model: A `Conditioned` network on its device, possibly wrapped for several processes.
         network: The network inside.
-        averaged: A copy of `network` whose parameters become the exponential average.
+        averaged: A `Conditioned` copy of `network`; its parameters become the running average.
         recipe: How to train.
         captured: Capture the step as a CUDA graph once the shapes of its batches are known.
     """
@@ -78,8 +82,8 @@ class Stepper:
     def __init__(
         self,
         model: nn.Module,
-        network: nn.Module,
-        averaged: nn.Module,
+        network: MIRNet | MIRNetV2,
+        averaged: Conditioned,
         recipe: Optimizer,
         captured: bool = False,
     ):
@@ -87,6 +91,7 @@ class Stepper:
         self.network = network
         self.recipe = recipe
         self.parameters = list(model.parameters())
+        self.averaged_network = averaged.network
         self.averaged = list(averaged.parameters())
         device = self.parameters[0].device
         self.device = device
@@ -105,6 +110,12 @@ class Stepper:
         self._losses = 0
         self._graphs: dict[torch.Size, tuple[Callable[[], None], Batch]] = {}
         self._warm: dict[torch.Size, int] = {}
+
+    def level(self) -> None:
+        """Level the phases of the network and of its average, where the recipe says so."""
+        if self.recipe.level_phases:
+            for network in (self.network, self.averaged_network):
+                level_phases(network.conv_out)
 
     def step(self, batch: Batch, learning_rate: float) -> None:
         """Take one step on a batch of the model's device."""
@@ -126,8 +137,10 @@ class Stepper:
         self._losses += 1
         self._follow()
 
-    def load_optimizer(self, state: dict[str, Any]) -> None:
-        """Take over the moments of a saved optimizer; how it computes stays as it is here."""
+    def load_optimizer(self, state: dict[str, Any] | None) -> None:
+        """Take over the moments of a saved optimizer, or none of an empty state."""
+        if not state:
+            return
         groups = [
             {**saved, **{key: own[key] for key in ("lr", "fused", "capturable", "foreach")}}
             for saved, own in zip(
@@ -191,5 +204,5 @@ class Stepper:
     def _follow(self) -> None:
         """Let the averaged weights follow, and level phases where the recipe says so."""
         if self.recipe.level_phases:
-            level_phases(self.network.conv_out)  # type: ignore[arg-type]
+            level_phases(self.network.conv_out)
         torch._foreach_lerp_(self.averaged, self.parameters, 1 - self.recipe.ema)

@@ -7,24 +7,15 @@ the spatial correlation of real noise.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
 
+from ..noise_profiles import NoiseProfiles
 from .draws import chosen, normal, uniform
 from .filters import smooth
 from .light import inverse_tone_curve, linear_to_srgb, saturate, srgb_to_linear, tone_curve
 from .mosaic import draw_phases, mosaic_and_demosaic
-
-
-class Profiles(Protocol):
-    """Measured noise of cameras."""
-
-    def sample(
-        self, batch: int, generator: Generator, iso_range: tuple[float, float]
-    ) -> tuple[Tensor, Tensor]:
-        """Draw variances per unit of signal and in the dark, (batch, 1 or 3, 1, 1) each."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +43,8 @@ class Camera:
         batch: int,
         shot_range: tuple[float, float],
         generator: Generator,
-        profiles: Profiles | None = None,
-        iso_range: tuple[float, float] = (100, 25600),
+        profiles: NoiseProfiles | None = None,
+        iso_range: tuple[float, float] = (400, 51200),
     ) -> "Camera":
         """Draw cameras and their noise.
 

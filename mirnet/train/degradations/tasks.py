@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .camera import Camera, Profiles, in_camera
+from ..noise_profiles import NoiseProfiles
+from .camera import Camera, in_camera
 from .draws import chosen, normal, swap_colours, uniform
 from .filters import eight_bits, resize, smooth
 from .jpeg import jpeg
@@ -20,7 +21,7 @@ WELL_EXPOSED = (0.5, 0.6)
 Fusion", 2007), 0.6 that of Zero-DCE's exposure loss (Guo et al., CVPR 2020)."""
 Pair = tuple[Tensor, Tensor, Tensor]
 """Degraded patches, targets, and thumbnails of the degraded photographs."""
-Degradation = Callable[[Tensor, Tensor, int, Generator, Profiles | None], Pair]
+Degradation = Callable[[Tensor, Tensor, int, Generator, NoiseProfiles | None], Pair]
 """Clean patches (B, 3, H, W), thumbnails (B, 3, h, w) of their whole photographs, scale of
 super-resolution, source of randomness, measured noise: to degraded patches and targets of the same
 shape, the first at 8 bits, both in [0, 1], and degraded thumbnails."""
@@ -31,7 +32,7 @@ def noisy_pair(
     thumbnail: Tensor,
     scale: int,
     generator: Generator,
-    profiles: Profiles | None = None,
+    profiles: NoiseProfiles | None = None,
 ) -> Pair:
     """A noisy photograph and the mean of many such (task 'denoise').
 
@@ -101,7 +102,7 @@ def dark_pair(
     thumbnail: Tensor,
     scale: int,
     generator: Generator,
-    profiles: Profiles | None = None,
+    profiles: NoiseProfiles | None = None,
 ) -> Pair:
     """An under-exposed, noisy photograph and the well-exposed one (task 'lowlight').
 
@@ -120,7 +121,7 @@ def dark_pair(
     clean, thumbnail = swap_colours(clean, thumbnail, 0.5, generator)
     mean = thumbnail.mean((1, 2, 3), keepdim=True)
     target, small = expose_well(clean, mean), expose_well(thumbnail, mean)
-    camera = Camera.draw(batch, (3e-5, 3e-3), generator, profiles, (400, 12800))
+    camera = Camera.draw(batch, (3e-5, 3e-3), generator, profiles, (800, 102400))
     cast = 2 ** uniform(batch, -0.2, 0.2, generator, 3)
     gain = 2 ** -uniform(batch, 1, 6, generator) * cast  # stops of light lost
     glare = 40 * uniform(batch, 0, 1, generator) ** 2 * chosen(batch, 0.4, generator)
@@ -158,7 +159,7 @@ def reduced_pair(
     thumbnail: Tensor,
     scale: int,
     generator: Generator,
-    profiles: Profiles | None = None,
+    profiles: NoiseProfiles | None = None,
 ) -> Pair:
     """A photograph reduced and enlarged again, both bicubic and at 8 bits (tasks 'sr-x2' to x4).
 
@@ -179,7 +180,7 @@ def photographed_pair(
     thumbnail: Tensor,
     scale: int,
     generator: Generator,
-    profiles: Profiles | None = None,
+    profiles: NoiseProfiles | None = None,
 ) -> Pair:
     """A small photograph as phones and the web hold it, enlarged, and the large sharp one.
 
@@ -209,7 +210,7 @@ def exported_pair(
     thumbnail: Tensor,
     scale: int,
     generator: Generator,
-    profiles: Profiles | None = None,
+    profiles: NoiseProfiles | None = None,
 ) -> Pair:
     """A photograph badly exported, and the photographer's own version (task 'retouch').
 

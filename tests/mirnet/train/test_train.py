@@ -20,7 +20,6 @@ from mirnet.metrics.protocols import LUMA_CLASSIC
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.train.batches import Photographs, RealPairs, Source, generator_for
 from mirnet.train.config import CONFIGS, Data, Network, Pairs, load_config
-from mirnet.train.manifest import read_manifest
 from mirnet.train.publish import measure, pairs, publish, recompute
 from mirnet.train.run import train
 from mirnet.train.schedule import learning_rate
@@ -28,59 +27,7 @@ from mirnet.train.start import build
 from mirnet.weights.catalogue import EMBEDDED_FOLDER, OwnScore
 from mirnet.weights.networks import load_weights, save_weights
 from tests.support.paths import ROOT
-
-RECIPE = """
-id = "tiny"
-task = "denoise"
-save_every = 2
-evaluate_every = 4
-
-[network]
-settings = {{ features = 8, blocks = 1, conv_groups = [1], unshuffle = 2, exposure = {exposure} }}
-
-[data]
-photos = "{folder}"
-degradation = "{degradation}"
-patch_px = 16
-batch = 2
-
-[optimizer]
-steps = 8
-learning_rate = 1e-3
-warmup = 2
-"""
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A folder that looks as `prepare` leaves it, with noise for photographs.
-
-    Only some of the manifest are used, except by processes of their own.
-    """
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    packages, photos = read_manifest()
-    for photo in photos:
-        pixels = rng.integers(0, 256, (6, 7, 3), dtype=np.uint8).repeat(40, 0).repeat(40, 1)
-        np.save(folder / photo.key, pixels)
-    some = [photo for photo in photos if photo.split == "dev"][:2] + photos[:6]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mirnet.train.batches.read_manifest", lambda: (packages, some))
-        yield folder
-
-
-def write_recipe(path, prepared, degradation="noise", **changes):
-    text = RECIPE.format(
-        folder=prepared, degradation=degradation, exposure=str(degradation == "dark").lower()
-    )
-    for old, new in changes.items():
-        text = text.replace(old, new)
-    path.write_text(text)
-    return path
-
-
-def run(recipe, folder, **options):
-    return list(train(recipe, folder, **options))
+from tests.support.training import run, write_recipe
 
 
 @pytest.mark.parametrize("degradation", ["noise", "dark"])
