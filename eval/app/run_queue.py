@@ -19,10 +19,11 @@ from typing import Any, Literal
 from eval.analysis.frames import Frames
 from eval.data.benchmarks import Benchmark, load_benchmarks
 from eval.methods.registry import list_methods
-from eval.runs import runner
 from eval.runs.document import Run, SampleResult
+from eval.runs.environment import machine_name
 from eval.runs.runner import ImageScored, RunConfig, create_run, execute_run, finish
 from eval.runs.store import RunStore, StoredRun
+from eval.runs.summaries import summarise_method
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest, MIRNetError
@@ -451,7 +452,7 @@ class RunQueue:
         """
         stored = self.stored(run_id)
         run, rows = stored.header(), stored.rows()
-        return [runner.summary(run, method.id, rows) for method in run.methods]
+        return [summarise_method(run, method.id, rows) for method in run.methods]
 
     # ------------------------------------------------------------ how long it takes
 
@@ -477,7 +478,7 @@ class RunQueue:
 
     def _timed(self) -> dict[str, float]:
         """Seconds per megapixel of each method, in the newest run of this machine that has it."""
-        here = runner._machine()
+        here = machine_name()
         found: dict[str, float] = {}
         for run in self.store.headers():
             if run.environment.machine != here:

@@ -9,7 +9,7 @@ from rich.table import Table
 from mirnet.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from eval.runs.executors import Engine
+    from eval.runs.executors import Executor
     from eval.runs.store import RunStore
 
 Out = Annotated[
@@ -33,20 +33,22 @@ def open_store(out: Path | None) -> "RunStore":
     return RunStore(out)
 
 
-def choose_executor(name: str, workers: int, address: str | None) -> "Engine":
+def choose_executor(name: str, workers: int, address: str | None) -> "Executor":
     """Find the executor of a name.
 
     Raises:
         InvalidRequest: There is none of that name.
     """
-    from eval.runs import executors as engines
+    from eval.runs import executors
 
     if name == "here":
-        return engines.serial
+        return executors.serial
     if name == "processes":
-        return engines.processes(workers)
+        return executors.processes(workers)
     if name == "ray":
-        return engines.ray(workers, address)
+        from eval.runs.ray_cluster import ray_executor
+
+        return ray_executor(workers, address)
     raise InvalidRequest(f"There is no engine {name!r}: choose here, processes or ray.")
 
 

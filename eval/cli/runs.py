@@ -25,7 +25,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from eval.runs.executors import Engine
+    from eval.runs.executors import Executor
     from eval.runs.runner import ImageScored
     from eval.runs.store import StoredRun
 
@@ -94,18 +94,21 @@ def run(
 
 
 def execute(
-    stored: "StoredRun", engine: "Engine", offline: bool, fresh: bool, allow_code: bool
+    stored: "StoredRun", executor: "Executor", offline: bool, fresh: bool, allow_code: bool
 ) -> None:
     """Execute what is left of a run with a progress bar, then show its board."""
-    from eval.runs.runner import execute_run, to_fetch
+    from eval.runs.reopening import bytes_to_fetch
+    from eval.runs.runner import execute_run
 
     header = stored.header()
-    size = to_fetch(stored, offline=offline)
+    size = bytes_to_fetch(stored, offline=offline)
     fetched = "" if not size else f", up to {size / 1e6:.1f} MB to fetch"
     print_line(
         f"run {stored.id}: {header.name}, {len(header.methods)} methods{fetched}", stderr=True
     )
-    events = execute_run(stored, offline=offline, fresh=fresh, allow_code=allow_code, engine=engine)
+    events = execute_run(
+        stored, offline=offline, fresh=fresh, allow_code=allow_code, executor=executor
+    )
     show_progress(events)
     show_board(stored)
 

@@ -16,7 +16,7 @@ from mirnet.images.decode import read_image
 from mirnet.metrics.registry import Metric
 
 from .document import Run, SampleResult
-from .runner import unchanged_items, worker_spec
+from .reopening import unchanged_items, worker_spec
 from .store import StoredRun
 from .worker import Worker, storable
 

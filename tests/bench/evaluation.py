@@ -18,7 +18,8 @@ from eval.analysis.figures import FIGURES, draw
 from eval.analysis.frames import Frames
 from eval.data.benchmarks import custom_benchmark
 from eval.methods.registry import get_method
-from eval.runs.executors import Engine, processes, ray, serial
+from eval.runs.executors import Executor, processes, serial
+from eval.runs.ray_cluster import ray_executor
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore, StoredRun
 from eval.runs.worker import storable
@@ -81,14 +82,14 @@ def growth(pairs: int = 16, method: str = "nlm") -> Iterator[Timing]:
         pairs: Pairs of a run.
         method: A classical denoiser, which uses one core.
     """
-    engines: list[tuple[str, int, Engine]] = [
+    engines: list[tuple[str, int, Executor]] = [
         (f"{pairs // 2} pairs, this process", pairs // 2, serial),
         (f"{pairs} pairs, this process", pairs, serial),
         (f"{pairs} pairs, 1 process", pairs, processes(1)),
         (f"{pairs} pairs, 2 processes", pairs, processes(2)),
     ]
     with contextlib.suppress(InvalidRequest):  # Ray is not installed
-        engines.append((f"{pairs} pairs, 2 Ray actors", pairs, ray(2)))
+        engines.append((f"{pairs} pairs, 2 Ray actors", pairs, ray_executor(2)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         rng = np.random.default_rng(0)
@@ -105,7 +106,7 @@ def growth(pairs: int = 16, method: str = "nlm") -> Iterator[Timing]:
             order = RunConfig(benchmark=benchmark, methods=(method,), n=n)
             stored = create_run(RunStore(folder / "runs"), order)
             began = time.perf_counter()
-            for _ in execute_run(stored, fresh=True, engine=engine):
+            for _ in execute_run(stored, fresh=True, executor=engine):
                 pass
             seconds = time.perf_counter() - began
             first = first or seconds

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from eval.runs.runner import _machine
+from eval.runs.environment import machine_name
 from tests.faults import disks, killed, network  # noqa: F401  # they register their faults
 from tests.faults.tools import FAULTS, Place, Unable
 
@@ -23,7 +23,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     lines = list(table(flags.names or list(FAULTS), flags.times))
-    print(f"\nOn {_machine()}, {time.strftime('%d %B %Y')}:\n")
+    print(f"\nOn {machine_name()}, {time.strftime('%d %B %Y')}:\n")
     print("\n".join(["| Fault | Injected | Times | What happened |", "|---|---|---|---|", *lines]))
     return 1 if any("BROKEN" in line for line in lines) else 0
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eval.runs.runner import _machine
+from eval.runs.environment import machine_name
 from tests.load.crowd import Crowd, Plan, broken_promises, empty_folder, facts
 from tests.load.served import served
 from tests.load.soak import EVERY_SECONDS, KEEP_HOURS, soak, verdict
@@ -32,7 +32,7 @@ def main() -> int:
     flags = parser.parse_args()
     folder = empty_folder(flags.folder or Path(tempfile.mkdtemp(prefix="mirnet-load-")))
     found = _soak(flags, folder) if flags.what == "soak" else _crowd(flags, folder)
-    found["machine"] = f"{_machine()}, Python {platform.python_version()}"
+    found["machine"] = f"{machine_name()}, Python {platform.python_version()}"
     path = flags.json or folder / f"{flags.what}.json"
     path.write_text(json.dumps(found, indent=1))
     print(soak_table(found) if flags.what == "soak" else table(found))

@@ -13,11 +13,12 @@ import pytest
 
 from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
-from eval.runs import executors as engines
-from eval.runs import runner
 from eval.runs.document import Run, SampleResult
+from eval.runs.environment import environment
+from eval.runs.executors import processes
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore, StoredRun, replace_file
+from eval.runs.summaries import data_sha256
 from eval.runs.verify import verify
 from eval.runs.worker import storable
 from mirnet.errors import InvalidRequest
@@ -202,7 +203,7 @@ def test_a_damaged_cache_is_not_believed(folder, store):
 
 def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, store):
     stored = create_run(store, ordered(folder))
-    events = execute_run(stored, fresh=True, engine=engines.processes(1))
+    events = execute_run(stored, fresh=True, executor=processes(1))
     next(events)
     for child in psutil.Process().children(recursive=True):
         if "spawn_main" in " ".join(child.cmdline()):
@@ -220,10 +221,12 @@ def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, st
 @pytest.mark.slow
 def test_processes_and_ray_give_the_same_rows(folder, store):
     alone, _ = finished(store, ordered(folder), fresh=True)
-    several, _ = finished(store, ordered(folder), fresh=True, engine=engines.processes(2))
+    several, _ = finished(store, ordered(folder), fresh=True, executor=processes(2))
     assert facts(several.rows()) == facts(alone.rows())
     pytest.importorskip("ray")
-    cluster, _ = finished(store, ordered(folder), fresh=True, engine=engines.ray(2))
+    from eval.runs.ray_cluster import ray_executor
+
+    cluster, _ = finished(store, ordered(folder), fresh=True, executor=ray_executor(2))
     assert facts(cluster.rows()) == facts(alone.rows())
 
 
@@ -390,10 +393,10 @@ def test_rows_and_headers_survive_a_round_trip(store, folder):
     row, header = stored.rows()[0], stored.header()
     assert SampleResult.model_validate_json(row.model_dump_json()) == row
     assert Run.model_validate_json(header.model_dump_json()) == header
-    assert runner.data_sha256([row]) == header.data_sha256
+    assert data_sha256([row]) == header.data_sha256
 
 
 def test_the_environment_says_what_ran(monkeypatch):
-    found = runner.environment()
+    found = environment()
     assert found.packages["torch"] and found.threads >= 1
     assert str(os.cpu_count()) in found.machine

@@ -1,0 +1,61 @@
+"""Where a run is made: code, packages, processor and device, as its document records them."""
+
+import contextlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from .document import Environment
+from .output_cache import code_sha256
+
+PACKAGES = ("torch", "numpy", "scikit-image", "scipy", "opencv-python-headless", "pillow")
+"""Packages whose version may move a number."""
+
+
+def environment() -> Environment:
+    """Describe the environment of this process."""
+    import torch
+
+    from mirnet.device import choose_device
+
+    root = Path(__file__).parents[2]
+    commit = _git(root, "rev-parse", "HEAD")
+    return Environment(
+        commit=commit,
+        dirty=bool(commit and _git(root, "status", "--porcelain", "--untracked-files=no")),
+        code_sha256=code_sha256(),
+        python=platform.python_version(),
+        packages={name: metadata.version(name) for name in PACKAGES},
+        machine=machine_name(),
+        threads=torch.get_num_threads(),
+        device=choose_device().type,
+    )
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def machine_name() -> str:
+    """Processor, cores and memory in words."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    parts = [name, f"{os.cpu_count()} cores"]
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        parts.append(f"{memory / 2**30:.0f} GiB")
+    return ", ".join(parts)

@@ -1,0 +1,102 @@
+"""Find again what a stored run was begun with: its benchmark, pairs, methods and protocols."""
+
+from pathlib import Path
+
+from eval.data.benchmarks import benchmark_of_record, get_benchmark
+from eval.data.opening import open_benchmark
+from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.subsets import size_of
+from eval.methods.registry import get_method
+from mirnet.errors import InvalidRequest
+from mirnet.metrics.protocols import get_protocol
+
+from .document import Run
+from .store import StoredRun
+from .worker import WorkerSpec
+
+
+def worker_spec(
+    stored: StoredRun, *, offline: bool = False, cache: Path | None = None, allow_code: bool = False
+) -> WorkerSpec:
+    """Build the specification of a run's workers from its stored header.
+
+    Raises:
+        BenchmarkUnavailable: Its benchmark is not in the catalogue any more.
+        InvalidRequest: Its files are damaged.
+    """
+    run = stored.header()
+    recorded = run.benchmark
+    benchmark = (
+        benchmark_of_record(recorded.source) if recorded.source else get_benchmark(recorded.id)
+    )
+    if benchmark.source.repo and not recorded.folder:  # the branch may have moved since
+        source = benchmark.source.model_copy(update={"revision": recorded.revision})
+        benchmark = benchmark.model_copy(update={"source": source})
+    return WorkerSpec(
+        benchmark=benchmark,
+        folder=Path(recorded.folder) if recorded.folder else None,
+        offline=offline,
+        task=run.task,
+        methods=tuple(run.methods),
+        protocols=tuple(name.partition("/")[0] for name in run.protocols),
+        cache=cache,
+        allow_code=allow_code,
+    )
+
+
+def unchanged_items(stored: StoredRun, run: Run, spec: WorkerSpec) -> list[Item]:
+    """Find a run's pairs again.
+
+    Raises:
+        BenchmarkUnavailable: The benchmark cannot be had, or is another one by now.
+        InvalidRequest: Files of the run are damaged.
+    """
+    reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
+    by_id = {item.id: item for item in reader.items()}
+    ids = stored.pairs()
+    missing = [pair for pair in ids if pair not in by_id]
+    if missing or reader.revision != run.benchmark.revision:
+        what = f"pair {missing[0]} is gone" if missing else f"it is now {reader.revision[:12]}"
+        raise BenchmarkUnavailable(
+            f"{run.benchmark.title} is not what run {run.id} began with ({what}, it was "
+            f"{run.benchmark.revision[:12]}): start a new run."
+        )
+    return [by_id[pair] for pair in ids]
+
+
+def bytes_to_fetch(stored: StoredRun, *, offline: bool = False) -> int | None:
+    """Bytes that reading a run's pairs downloads, where nothing of them was fetched before.
+
+    Returns:
+        0 for local files, None where the source does not tell.
+
+    Raises:
+        BenchmarkUnavailable: See `unchanged_items`.
+    """
+    spec = worker_spec(stored, offline=offline)
+    if spec.folder or not spec.benchmark.source.repo:
+        return 0
+    return size_of(unchanged_items(stored, stored.header(), spec))
+
+
+def check_unchanged_methods(run: Run, allow_code: bool) -> None:
+    """Check that weights and protocols are those that a run began with.
+
+    Raises:
+        InvalidRequest: One is another one by now, or a method cannot be had.
+    """
+    for info in run.methods:
+        now = get_method(info.id, run.task, settings=info.settings, allow_code=allow_code).info
+        if now.weights_sha256 != info.weights_sha256:
+            raise InvalidRequest(
+                f"The weights {info.id} are not those that run {run.id} began with (now "
+                f"{str(now.weights_sha256)[:12]}, then {str(info.weights_sha256)[:12]}): start a "
+                "new run."
+            )
+    for name in run.protocols:
+        protocol = get_protocol(name.partition("/")[0])
+        if protocol.name != name:
+            raise InvalidRequest(
+                f"Run {run.id} uses {name}, and this version computes {protocol.name}: start a new "
+                "run."
+            )
