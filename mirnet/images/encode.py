@@ -15,11 +15,11 @@ import numpy as np
 from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
-from .codecs.raster import Metadata
 from .formats import SAVE_FORMATS, save_format
 from .metadata import with_size
 from .names import clean_name, stem_and_label
 from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
+from .raster import Metadata
 
 
 def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # noqa: A002

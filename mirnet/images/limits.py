@@ -1,7 +1,7 @@
 """Files that are small to send and dear to read: found before a decoder meets them.
 
-`check_size` compares the number of pixels. The others look at what comes in front of, between and
-behind them: a directory whose thousand tags each claim the whole
+The number of pixels is compared by `mirnet.images.raster.check_size`. Here it is about what comes
+in front of, between and behind them: a directory whose thousand tags each claim the whole
 file (Pillow would copy it a thousand times), a JPEG that is drawn over and over in thousands of
 passes, a file of nothing but markers or chunks. Real photos are far below every limit.
 """
@@ -10,10 +10,6 @@ import io
 import struct
 from typing import IO, NamedTuple
 
-from mirnet.errors import ImageRejected
-
-MAX_PIXELS = 100_000_000
-"""Most pixels that are read unless told otherwise: 100 megapixels."""
 MAX_MARKERS = 5_000
 """Segments of a JPEG file in front of its pixels; EXIF, profiles and previews need some hundred."""
 MAX_PASSES = 200
@@ -35,33 +31,6 @@ _KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _LINKS = (0x8769, 0x8825, 0xA005)
 """Tags that lead to EXIF, GPS and interoperability directories."""
 _EXIF = b"Exif\x00\x00"
-
-
-class TooLarge(ImageRejected):
-    """A picture has more pixels than accepted; found before any is decoded."""
-
-    def __init__(self, words: str, width: int, height: int):
-        super().__init__(words)
-        self.width, self.height = width, height
-
-
-def check_size(label: str, width: int, height: int, max_pixels: int) -> None:
-    """Refuse a picture without pixels or with more than ``max_pixels``.
-
-    Raises:
-        ImageRejected: With the size, the limit and the way out; `TooLarge` for too many pixels.
-    """
-    if width < 1 or height < 1:
-        raise ImageRejected(
-            f"{label} has no pixels ({width} x {height}): choose a picture of at least 1 x 1 pixel."
-        )
-    if width * height > max_pixels:
-        raise TooLarge(
-            f"{label} has {width * height / 1e6:.4g} megapixels ({width} x {height}), more than "
-            f"the limit of {max_pixels / 1e6:.4g}: crop or downscale it, or raise max_pixels.",
-            width,
-            height,
-        )
 
 
 class _Layout(NamedTuple):

@@ -6,12 +6,15 @@ overwritten here: the orientation, once it is applied, the pixel size, and the l
 thumbnail, which would still show the picture before restoring.
 """
 
+import logging
 import struct
 from typing import IO, NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
 from .limits import is_modest
+
+logger = logging.getLogger(__name__)
 
 PREFIX = b"Exif\x00\x00"
 """Marks an EXIF block in JPEG; `Picture.exif` carries it, every writer of Pillow takes it."""
@@ -96,6 +99,39 @@ def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:
     return PREFIX + bytes(block)
 
 
+def exif_of(image: Image.Image) -> bytes | None:
+    """Find the EXIF of a loaded Pillow image: a block, tags of TIFF, text of PNG, or made of XMP.
+
+    Damaged EXIF counts as none; a photo is not refused for it.
+    """
+    block = image.info.get("exif")
+    if image.format != "TIFF" and isinstance(block, bytes):
+        return block
+    try:
+        text = image.info.get("Raw profile type exif")
+        if isinstance(text, str):
+            raw = bytes.fromhex("".join(text.split("\n")[3:]))
+            if not is_modest(raw.removeprefix(PREFIX)):
+                return None
+        tags = image.getexif()
+        return descriptive(tags) if image.format == "TIFF" else tags.tobytes() if tags else None
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.debug("damaged EXIF dropped", exc_info=True)
+        return None
+
+
+def exif_of_tiff(stream: IO[bytes]) -> bytes | None:
+    """Read the EXIF of a classic TIFF file's first directory; damaged EXIF counts as none."""
+    try:
+        stream.seek(0)
+        tags = Image.Exif()
+        tags.load_from_fp(stream)
+        return descriptive(tags)
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.debug("damaged EXIF dropped", exc_info=True)
+        return None
+
+
 def descriptive(tags: Image.Exif) -> bytes | None:
     """Build an EXIF block from the directory of a TIFF picture, without what describes its strips.
 
@@ -176,11 +212,3 @@ def append_directories(tiff: bytes, directories: dict[int, dict]) -> bytes:
     struct.pack_into("<I", block, 4, len(block))
     entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
     return bytes(block + struct.pack("<H", len(entries)) + b"".join(entries) + b"\x00" * 4)
-
-
-def read_tags(stream: IO[bytes]) -> Image.Exif:
-    """Read the tags of a classic TIFF file's first directory."""
-    stream.seek(0)
-    tags = Image.Exif()
-    tags.load_from_fp(stream)
-    return tags

@@ -42,3 +42,13 @@ def stem_and_label(path: str | os.PathLike | None) -> tuple[str, str]:
         return "image", "The picture"
     suffix = re.sub(r"[^.\w]", "", suffix)[:10]
     return clean_name(stem), clean_name(stem) + suffix
+
+
+def name_of(source: object) -> tuple[str, str]:
+    """Clean stem and label, as `stem_and_label`, of a path, or of what says its path itself.
+
+    Streams say it as `name`, Pillow images as `filename`; others are "image" and "The picture".
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        source = getattr(source, "filename", None) or getattr(source, "name", None)
+    return stem_and_label(source if isinstance(source, (str, os.PathLike)) else None)

@@ -1,7 +1,7 @@
 """`Picture`: one decoded photo with its alpha, colour profile and metadata, and its sample depths.
 
-`mirnet.images.decode` makes pictures of files, `mirnet.images.encode` files of pictures. Samples are
-uint8, uint16 or float32 in [0, 1]; `to_unit`, `quantize` and `to_eight_bits` are the only
+`mirnet.images.decode` makes pictures of files, `mirnet.images.encode` files of pictures. Samples
+are uint8, uint16 or float32 in [0, 1]; `to_unit`, `quantize` and `to_eight_bits` are the only
 conversions between them.
 """
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from mirnet.errors import ImageRejected
-from mirnet.images.limits import MAX_PIXELS
+from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.picture import Picture, quantize, to_unit
 
 

@@ -5,8 +5,8 @@ from typing import BinaryIO
 from PIL import BmpImagePlugin
 
 from ..limits import check_bmp
+from ..raster import Raster
 from .pillow import still_raster
-from .raster import Raster
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:

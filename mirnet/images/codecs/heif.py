@@ -4,8 +4,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..limits import check_size
-from .raster import Raster
+from ..raster import Raster, check_size
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import JpegImagePlugin
 
 from ..limits import check_jpeg
+from ..raster import Metadata, Raster
 from .pillow import save, still_raster
-from .raster import Metadata, Raster
 
 logger = logging.getLogger(__name__)
 

@@ -1,22 +1,20 @@
 """Pillow images to rasters, and 8-bit samples to bytes by Pillow's writers."""
 
 import io
-import logging
-from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 
 from mirnet.errors import ImageRejected
 
-from .. import metadata as exif
 from ..colour import to_srgb
 from ..formats import animation
-from ..limits import check_size, is_modest
+from ..metadata import exif_of
 from ..picture import BAND_ROWS
-from .raster import Metadata, Raster, array_samples
+from ..raster import Metadata, Raster, array_samples, check_size
 
-logger = logging.getLogger(__name__)
+_NAMES = {"MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC"}
+"""Pillow's names of formats that have another one here."""
 
 
 def still_raster(image: Image.Image, label: str, max_pixels: int, name: str) -> Raster:
@@ -32,6 +30,22 @@ def still_raster(image: Image.Image, label: str, max_pixels: int, name: str) -> 
     return pillow_raster(image, label, name)
 
 
+def given_raster(image: Image.Image, label: str) -> Raster:
+    """Take a raster out of a Pillow image that a program gives, loaded or not.
+
+    Raises:
+        ImageRejected: If it cannot be loaded, or is no photo.
+    """
+    try:
+        image.load()
+    except Exception as error:  # decoders of foreign bytes raise nearly every type
+        raise ImageRejected(
+            f"{label} is damaged, cut off or closed: open it again or choose another file."
+        ) from error
+    source_format = _NAMES.get(image.format or "", image.format)
+    return pillow_raster(image, label, source_format)
+
+
 def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> Raster:
     """Take samples and metadata out of any Pillow image (its current frame).
 
@@ -40,11 +54,8 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
     """
     image.load()
     icc = image.info.get("icc_profile")
-    block, orientation = image.info.get("exif"), None
-    if image.format == "TIFF":  # load() has applied the orientation
-        block, orientation = safe_exif(lambda: exif.descriptive(image.getexif())), 1
-    elif not isinstance(block, bytes):
-        block = safe_exif(lambda: _exif_elsewhere(image))
+    block = exif_of(image)
+    orientation = 1 if image.format == "TIFF" else None  # load() has applied that of TIFF
     mode = image.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
         samples = np.asarray(image)
@@ -58,38 +69,13 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
         target = base + "A" if image.has_transparency_data else base
         if mode != target:
             image = image.convert(target)
-    return Raster(_pixels(image), icc, block, orientation, source_format)
-
-
-def _exif_elsewhere(image: Image.Image) -> bytes | None:
-    """EXIF that stands as text in a PNG file, or is made of its XMP."""
-    text = image.info.get("Raw profile type exif")
-    if isinstance(text, str):
-        raw = bytes.fromhex("".join(text.split("\n")[3:]))
-        if not is_modest(raw.removeprefix(exif.PREFIX)):
-            return None
-    tags = image.getexif()
-    return tags.tobytes() if tags else None
-
-
-def safe_exif(read: Callable[[], bytes | None]) -> bytes | None:
-    """Read EXIF that may be damaged; a photo is not refused for it."""
-    try:
-        return read()
-    except Exception:  # Pillow raises nearly every type for damaged tags
-        logger.debug("damaged EXIF dropped", exc_info=True)
-        return None
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    """Copy a loaded image into (H, W, C) uint8, in bands: Pillow's own export needs two copies."""
     width, height = image.size
     samples = np.empty((height, width, len(image.getbands())), np.uint8)
-    for top in range(0, height, BAND_ROWS):
+    for top in range(0, height, BAND_ROWS):  # Pillow's own export needs two copies
         bottom = min(top + BAND_ROWS, height)
         band = np.asarray(image.crop((0, top, width, bottom)))
         samples[top:bottom] = band.reshape(bottom - top, width, -1)
-    return samples
+    return Raster(samples, icc, block, orientation, source_format)
 
 
 def save(samples: np.ndarray, name: str, metadata: Metadata, **options) -> bytes:

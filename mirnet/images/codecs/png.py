@@ -11,9 +11,9 @@ from mirnet.errors import ImageRejected
 
 from .. import metadata as exif
 from ..formats import animation
-from ..limits import check_png, check_size
+from ..limits import check_png
+from ..raster import Metadata, Raster, check_size
 from .pillow import save, still_raster
-from .raster import Metadata, Raster
 
 _DEFLATE_LEVEL = 3
 """16-bit photos are mostly noise in the low byte: a higher level costs time and saves 1 %."""

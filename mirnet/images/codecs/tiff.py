@@ -11,9 +11,9 @@ from mirnet.errors import ImageRejected
 
 from .. import metadata as exif
 from ..formats import RAW, refusal
-from ..limits import check_directories, check_size
-from .pillow import pillow_raster, safe_exif
-from .raster import Metadata, Raster
+from ..limits import check_directories
+from ..raster import Metadata, Raster, check_size
+from .pillow import pillow_raster
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _read_samples(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirector
     return Raster(
         samples[..., : colours + has_alpha],
         icc if isinstance(icc, bytes) else None,
-        safe_exif(lambda: exif.descriptive(exif.read_tags(stream))),
+        exif.exif_of_tiff(stream),
         orientation if orientation in range(1, 9) else 1,
         "TIFF",
     )

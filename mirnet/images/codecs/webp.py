@@ -6,9 +6,8 @@ import numpy as np
 from PIL import Image, WebPImagePlugin
 
 from ..colour import to_srgb
-from ..limits import check_size
+from ..raster import Metadata, Raster, check_size
 from .pillow import save, still_raster
-from .raster import Metadata, Raster
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:

@@ -36,7 +36,7 @@ from mirnet.app.restore_tab import words
 from mirnet.app.restore_tab.batch import BatchRow, batch_table, stopped_words
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.images.decode import read_image
-from mirnet.images.limits import MAX_PIXELS
+from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.picture import Picture
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights

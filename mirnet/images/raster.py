@@ -1,4 +1,4 @@
-"""What codecs hand over: `Raster` when reading, samples with `Metadata` when writing."""
+"""`Raster`: samples and metadata as codecs hand them over, and the limit on their number."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,16 @@ import numpy as np
 
 from mirnet.errors import ImageRejected
 
-from ..limits import check_size
+MAX_PIXELS = 100_000_000
+"""Most pixels that are read unless told otherwise: 100 megapixels."""
+
+
+class TooLarge(ImageRejected):
+    """A picture has more pixels than accepted; found before any is decoded."""
+
+    def __init__(self, words: str, width: int, height: int):
+        super().__init__(words)
+        self.width, self.height = width, height
 
 
 class Raster(NamedTuple):
@@ -31,6 +40,36 @@ class Metadata(NamedTuple):
     """Colour profile; its colour space fits the samples."""
     exif: bytes | None
     """EXIF block with its ``Exif\\0\\0`` prefix."""
+
+
+def check_size(label: str, width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture without pixels or with more than ``max_pixels``.
+
+    Raises:
+        ImageRejected: With the size, the limit and the way out; `TooLarge` for too many pixels.
+    """
+    if width < 1 or height < 1:
+        raise ImageRejected(
+            f"{label} has no pixels ({width} x {height}): choose a picture of at least 1 x 1 pixel."
+        )
+    if width * height > max_pixels:
+        raise TooLarge(
+            f"{label} has {width * height / 1e6:.4g} megapixels ({width} x {height}), more than "
+            f"the limit of {max_pixels / 1e6:.4g}: crop or downscale it, or raise max_pixels.",
+            width,
+            height,
+        )
+
+
+def array_raster(array: np.ndarray, max_pixels: int) -> Raster:
+    """Make a raster of an array that a program gives; see `array_samples` for what it may be.
+
+    Raises:
+        ImageRejected: For other shapes, types, values, or more than `max_pixels`.
+    """
+    if array.ndim >= 2:
+        check_size("The array", array.shape[1], array.shape[0], max_pixels)
+    return Raster(array_samples(array, "The array"), None, None, 1, None)
 
 
 def array_samples(array: np.ndarray, label: str) -> np.ndarray:
