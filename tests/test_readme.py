@@ -12,7 +12,7 @@ from mirnet.weights.catalogue import load_catalogue
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-CARDS = sorted((ROOT / "mirnet" / "weights").glob("*.json"))
+CARDS = sorted((ROOT / "mirnet" / "weights" / "files").glob("*.json"))
 
 
 def test_front_matter_fits_what_is_installed():
@@ -61,7 +61,7 @@ def test_every_requirement_has_a_lower_bound_and_a_reason(name):
 
 
 def test_shipped_weights_are_small_and_have_their_card():
-    files = sorted((ROOT / "mirnet" / "weights").glob("*.safetensors"))
+    files = sorted((ROOT / "mirnet" / "weights" / "files").glob("*.safetensors"))
     assert [f.stem for f in files] == [c.stem for c in CARDS]
     for file, card in zip(files, CARDS, strict=True):
         content = json.loads(card.read_text())

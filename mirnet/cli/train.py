@@ -82,6 +82,7 @@ def publish(
     ] = False,
 ) -> None:
     """Measure a run's weights on pairs it never saw, and ship them with their card."""
+    from mirnet.train.card import readme_rows
     from mirnet.train.publish import publish as start
     from mirnet.weights.catalogue import EMBEDDED_FOLDER
 
@@ -91,3 +92,5 @@ def publish(
             f"{score['benchmark']}: {score['input_psnr_db']:.2f} dB / {score['input_ssim']:.4f} -> "
             f"{score['psnr_db']:.2f} dB / {score['ssim']:.4f} over {score['pairs']} pairs"
         )
+    for row in readme_rows(card):
+        print_line(row)

@@ -27,6 +27,7 @@ from .degradations.draws import shift, uniform
 from .degradations.tasks import WITH_MOSAIC
 from .manifest import Photo, fingerprint, read_manifest
 from .noise_profiles import NoiseProfiles
+from .pack import read_pack
 
 REDUCTIONS = (2, 3, 4)
 """Factors of the reduced copies of the photographs."""
@@ -54,11 +55,17 @@ def generator_for(device: torch.device | str, *numbers: int) -> Generator:
 
 
 def load_photos(folder: Path | str, split: str) -> list[tuple[Photo, np.ndarray]]:
-    """Read prepared photographs of one split as (H, W, 3) uint8 arrays.
+    """Read photographs of one split as (H, W, 3) uint8 arrays.
+
+    Args:
+        folder: What `prepare` filled, or a pack (see `mirnet.train.pack`).
+        split: 'train' or 'dev'.
 
     Raises:
-        InvalidRequest: Photographs of the manifest are not in the folder.
+        InvalidRequest: Photographs of the manifest are not in the folder, or the file is no pack.
     """
+    if Path(folder).is_file():
+        return read_pack(folder, split)
     photos = [photo for photo in read_manifest()[1] if photo.split == split]
     if not all((Path(folder) / photo.key).exists() for photo in photos):
         raise InvalidRequest(

@@ -74,7 +74,7 @@ class Data(_Section):
     """What it is trained on."""
 
     photos: str = "data/photos"
-    """Folder that `python -m mirnet prepare` filled."""
+    """Folder that `python -m mirnet prepare` filled, or a pack that it wrote."""
     degradation: Literal["noise", "dark", "bicubic", "photographed", "export", "none"]
     """Which of `mirnet.train.degradations.DEGRADATIONS` makes synthetic pairs of the photographs;
     'none' where all pairs are real."""

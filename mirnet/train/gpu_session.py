@@ -30,6 +30,7 @@ import torch
 from mirnet.errors import InvalidRequest
 
 from .config import Config, load_config
+from .pack import read_pack
 from .publish import measure
 
 DEFAULT_RECIPES = ("sr-x4-compact", "sr-x3-compact", "denoise-compact", "lowlight-compact")
@@ -66,8 +67,6 @@ def unpack(pack: Path, folder: Path) -> None:
     Raises:
         InvalidRequest: The file is no pack.
     """
-    from .pack import read_pack
-
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "dev"):
         for photo, pixels in read_pack(pack, split):

@@ -6,7 +6,6 @@ card with the hash of the weights it belongs to.
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing, write_file
 from mirnet.images.decode import read_image
-from mirnet.images.picture import to_eight_bits
 from mirnet.metrics.protocols import LUMA_CLASSIC, RGB_8BIT
 from mirnet.restoration.api import restore
 from mirnet.tasks import get_task
@@ -29,18 +25,13 @@ from mirnet.weights import load as weights
 from mirnet.weights.networks import load_weights
 from mirnet.weights.store import file_sha256
 
+from .card import card_text, example
 from .config import Config
-from .score import DEV_PAIRS, Conditioned, dev_pairs, evaluate
+from .score import Conditioned, dev_pairs, evaluate
 
 TOLERANCE_DB = 0.01
 TOLERANCE_SSIM = 1e-4
 """How far a score may move between machines and versions of torch, and still be the same."""
-LIMITS = (
-    "Made for two CPU cores, not for the last decibel. Most of the degradations are synthetic;\n"
-    "pictures that went through a phone's own heavy denoising, scans, and strong JPEG blocks are\n"
-    "outside of what it saw."
-)
-"""Said on every card."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +156,9 @@ def publish(
     card["scores"] = [
         measure(chosen, card["task"], name, path) for name, path in benchmarks.items()
     ]
-    picture, gain = example(config, chosen)
+    picture, gains = example(config, chosen)
     card["example"] = f"{card['id']}.jpg"
-    card["example_gain_db"] = round(gain, 2)
+    card["example_gains_db"] = [round(gain, 2) for gain in gains]
     folder.mkdir(parents=True, exist_ok=True)
     picture.save(folder / card["example"], quality=92, subsampling=0)
     with replacing(folder / f"{card['id']}.safetensors") as part:
@@ -175,34 +166,6 @@ def publish(
     write_file(folder / f"{card['id']}.json", json.dumps(card, indent=2) + "\n")
     write_file(folder / f"{card['id']}.md", card_text(card))
     return card
-
-
-def example(config: Config, path: Path) -> tuple[Image.Image, float]:
-    """Input, result and target of a dev patch side by side: the one whose gain is the median.
-
-    Args:
-        config: Recipe of the run.
-        path: Weights file.
-
-    Returns:
-        The picture, three patches wide, and its gain in PSNR (dB).
-    """
-    model: Any = load_weights(path)
-    degraded, target, thumbnails = dev_pairs(config)
-    restored = []
-    with torch.inference_mode():
-        for one, whole in zip(degraded.split(1), thumbnails.split(1), strict=True):
-            restored.append(model(one, model.condition(whole)).clamp(0, 1))
-
-    def error(pictures: torch.Tensor) -> torch.Tensor:
-        return (pictures - target).square().mean((1, 2, 3)).clamp_min(1e-9)
-
-    results = torch.cat(restored)
-    gains = 10 * torch.log10(error(degraded) / error(results))
-    index = int(gains.argsort()[len(gains) // 2])
-    row = torch.cat([degraded[index], results[index], target[index]], 2)
-    pixels = to_eight_bits(row.permute(1, 2, 0).numpy())
-    return Image.fromarray(pixels), float(gains[index])
 
 
 def recompute(weights_id: str, benchmark: str, folder: Path) -> Recomputed:
@@ -239,85 +202,3 @@ def recompute(weights_id: str, benchmark: str, folder: Path) -> Recomputed:
         and abs(now["ssim"] - (old.ssim or 0)) <= TOLERANCE_SSIM
     )
     return Recomputed(agree, f"{numbers}: {'the same.' if agree else 'they differ.'}")
-
-
-def card_text(card: dict[str, Any]) -> str:
-    """The model card in Markdown with the Hub's `model-index`, from the card's numbers alone."""
-    from huggingface_hub import EvalResult, ModelCardData
-
-    results = [
-        EvalResult(
-            task_type="image-to-image",
-            task_name=card["task"],
-            dataset_type=re.sub(r"[^a-z0-9]+", "-", score["benchmark"].lower()).strip("-"),
-            dataset_name=score["benchmark"],
-            metric_type=metric,
-            metric_name=name,
-            metric_value=score[key],
-        )
-        for score in card["scores"]
-        for metric, name, key in (("psnr", "PSNR (dB)", "psnr_db"), ("ssim", "SSIM", "ssim"))
-    ]
-    metadata = ModelCardData(
-        license="apache-2.0",
-        library_name="mirnet-studio",
-        pipeline_tag="image-to-image",
-        tags=["image-restoration", "mirnet", card["task"]],
-        model_name=card["id"],
-        eval_results=results or None,
-    )
-    scores = "\n".join(
-        f"| {s['benchmark']} | {s['pairs']} | {s['input_psnr_db']:.2f} / {s['input_ssim']:.4f} "
-        f"| **{s['psnr_db']:.2f} / {s['ssim']:.4f}** "
-        f"| {s['protocol']} | `{s['data_sha256'][:12]}` |"
-        for s in card["scores"]
-    )
-    photos = "\n".join(
-        f"| {p['origin']} | {p['file'].rpartition('/')[2]} | {p['author']} | {p['licence']} "
-        f"| `{p['sha256'][:12]}` |"
-        for p in card["photos"]
-    )
-    start = f"\n- Started from: {card['started_from']}" if card["started_from"] else ""
-    return f"""---
-{metadata.to_yaml()}
----
-# {card["id"]}
-
-Compact weights of MIRNet Studio for the task `{card["task"]}`, trained by this project's own
-recipe (`python -m mirnet train configs/{card["id"]}.toml`). They are not the MIRNet authors'
-weights and do not reproduce the paper's numbers.
-
-![Input, result and target]({card["example"]})
-
-Input, result and target of a patch that was held out of training and degraded by the recipe; of
-{DEV_PAIRS} such patches it is the one with the median gain ({card["example_gain_db"]:+.2f} dB).
-
-- Network: {card["architecture"]}, {card["parameters"]:,} parameters, settings
-  `{json.dumps(card["config"])}`
-- Trained on: {card["trained_on"]}. No benchmark picture was used.{start}
-- Training: {card["steps"]:,} steps, {card["patches"]},
-  {card["hours"]} hours on {card["processes"]} process(es); dev PSNR {card["dev_psnr_db"]} dB on
-  pairs held out of training
-- File: {card["bytes"] / 1e6:.1f} MB, sha256 `{card["sha256"]}`
-- Licence: Apache-2.0
-
-## Measured
-
-PSNR (dB) / SSIM, mean over the pairs.
-
-| set | pairs | input | output | protocol | data sha256 |
-|---|---|---|---|---|---|
-{scores}
-
-`python -m mirnet weights verify {card["id"]} --pairs "SET=FOLDER"` measures them again.
-
-## Limits
-
-{LIMITS}
-
-## Training photographs
-
-| package or repository | file | author | licence | sha256 |
-|---|---|---|---|---|
-{photos}
-"""
