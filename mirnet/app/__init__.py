@@ -1,1 +1,1 @@
-"""The Restore and Look-inside tabs, and web serving. Imports gradio only in files that build the page."""
+"""The Restore and Look-inside tabs, and web serving; shared with `eval.app`."""

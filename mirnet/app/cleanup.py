@@ -1,9 +1,9 @@
-"""The folder for uploads and results of one program, and what was left in it and beside it.
+"""The folder for uploads and results of one program, and the removal of old files from it.
 
-Gradio deletes the files that it knows when it ends. It does not know of uploads that broke off, and
-a program that is killed leaves all of its own. So each program gets a folder of its own, which
-nobody else on the machine may read; the next one to start removes the folders of those that are no
-more, and `sweep` what broke off or is too old.
+Gradio deletes the files that it knows when it ends. It does not know of interrupted uploads, and a
+program that is killed leaves all of its own. So each program gets a folder of its own, which nobody
+else on the machine may read; the next one to start removes the folders of programs that have ended,
+and `sweep` removes interrupted uploads and old files.
 """
 
 import getpass
@@ -36,21 +36,21 @@ def own_folder(parent: Path | None = None) -> Path:
 
 
 def sweep(
-    folder: Path, broken_off_seconds: float, keep_seconds: float, kept: Collection[str] = ()
+    folder: Path, interrupted_seconds: float, keep_seconds: float, kept: Collection[str] = ()
 ) -> int:
-    """Remove uploads that broke off, and whatever else lies there for longer than it may.
+    """Remove interrupted uploads, and all other files that are too old.
 
     Gradio's own task for the latter ends for good where an upload comes while it looks through its
     names ("Set changed size during iteration"), so nothing is left to it alone.
 
     Args:
         folder: Where uploads go: temporary files until they are finished, then in folders below it.
-        broken_off_seconds: How long ago the last byte of a temporary file came.
-        keep_seconds: How long ago another file was written.
+        interrupted_seconds: Age, since its last byte, at which a temporary file is removed.
+        keep_seconds: Age at which any other file is removed.
         kept: Paths of files that belong to the page.
 
     Returns:
-        How many were removed.
+        Number of files removed.
     """
     removed = 0
     for path in folder.rglob("*"):
@@ -59,7 +59,7 @@ def sweep(
             if stat.S_ISDIR(found.st_mode) or str(path) in kept:
                 continue
             if path.parent == folder and path.name.startswith("tmp"):
-                due = found.st_mtime + broken_off_seconds
+                due = found.st_mtime + interrupted_seconds
             else:
                 due = found.st_ctime + keep_seconds
             if time.time() > due:
@@ -71,7 +71,7 @@ def sweep(
 
 
 def _home() -> Path:
-    """One user's folder; another one where somebody else has taken its name."""
+    """One user's folder for all programs; a new one where somebody else has taken its name."""
     home = Path(tempfile.gettempdir()) / f"mirnet-studio-{_user()}"
     home.mkdir(mode=0o700, exist_ok=True)
     found = home.lstat()
@@ -88,7 +88,7 @@ def _user() -> str:
 
 
 def _name(process: int) -> str:
-    """A process and when it began, so that a number used again is not taken for it."""
+    """Name of a process's folder: id and start time, because ids are used again."""
     import psutil
 
     return f"{process}-{int(psutil.Process(process).create_time())}"

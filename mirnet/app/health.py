@@ -20,25 +20,25 @@ MIN_DISK_BYTES = 500 * 10**6
 MIN_MEMORY_BYTES = 1_500 * 10**6
 """Available memory below which a large photo may not fit."""
 HUB_SECONDS = 3.0
-"""How long the Hub may take to answer."""
+"""Time that the Hub may take to answer."""
 PACKAGES = ("torch", "gradio", "datasets", "numpy", "pillow")
-"""Whose versions are told."""
+"""Packages whose versions are listed."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     what: str
     """One of "weights", "disk", "memory", "hub", "versions"."""
     ok: bool
     """Whether the app can work with it."""
     words: str
-    """One sentence or list; no path of this machine in it."""
+    """One sentence or list, without paths of this machine."""
 
 
 def check(hub: bool = True) -> list[Finding]:
-    """Look at everything the app stands on.
+    """Check everything the app depends on.
 
     Args:
         hub: Whether to ask the Hub, which may take `HUB_SECONDS`.

@@ -1,20 +1,13 @@
-"""What the page does for a visitor, without widgets: one restoration, results kept, runs to stop.
-
-Finished results stay in memory, the newest ones, so that another file format or a closer look needs
-no new run. Photos wait for their turn at a desk (`turns.py`). `LRUCache` and `Runs` are safe to call
-from several threads.
-"""
+"""One visitor's restoration: waiting in the queue, running, being stopped; no widgets here."""
 
 import contextlib
-import secrets
 import shutil
 import tempfile
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from mirnet.errors import Cancelled, InvalidRequest, WeightsUnavailable
 from mirnet.images.decode import size_of
@@ -31,77 +24,20 @@ if TYPE_CHECKING:
     from mirnet.restoration.job import RestoreJob, TileProgress
     from mirnet.restoration.result import RestoreResult
 
-MAX_BYTES = 600 * 2**20
-"""How much memory kept results may take: two photos of 24 megapixels with 16 bits."""
-
-ROOM_BYTES = 12
-"""Of disk that each pixel of a result may need: a file of 16 bits, twice for a moment."""
-WORDS_SECONDS = 2.0
-"""Between two looks at how many photos are before one that waits."""
-
-_T = TypeVar("_T")
-
-
-class LRUCache(Generic[_T]):
-    """The newest of what was made, until its share of memory is used up.
-
-    Args:
-        max_bytes: How much memory it may take; the newest stays in any case.
-        size: Bytes that one takes.
-        gone: Sentence for who asks for one that had to make room.
-    """
-
-    def __init__(self, max_bytes: int, size: Callable[[_T], int], gone: str) -> None:
-        self._max_bytes, self._size, self._gone = max_bytes, size, gone
-        self._kept: OrderedDict[str, _T] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, made: _T) -> str:
-        """Keep one and return its key; the oldest ones make room for it."""
-        key = secrets.token_urlsafe(12)
-        with self._lock:
-            self._kept[key] = made
-            while (
-                len(self._kept) > 1 and sum(map(self._size, self._kept.values())) > self._max_bytes
-            ):
-                self._kept.popitem(last=False)
-        return key
-
-    def get(self, key: str | None) -> _T:
-        """Look one up.
-
-        Raises:
-            InvalidRequest: It had to make room for newer ones.
-        """
-        with self._lock:
-            if key is not None and key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        raise InvalidRequest(self._gone)
-
-    def _bytes(self) -> int:
-        return sum(map(self._size, self._kept.values()))
-
-
-class ResultCache(LRUCache["RestoreResult"]):
-    """The newest results."""
-
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        super().__init__(
-            max_bytes,
-            lambda result: result.picture.pixels.nbytes + result.before.pixels.nbytes,
-            "This result is no longer kept: press Restore again.",
-        )
+MIN_DISK_BYTES_PER_PIXEL = 12
+"""Disk space that each pixel of a result may need: a file of 16 bits, twice for a moment."""
+POSITION_SECONDS = 2.0
+"""Time between two looks at how many photos are ahead of one that waits."""
 
 
 @dataclass
 class Run:
     """One visitor's run, seen by its own event and by the Stop button."""
 
-    restoration: "RestoreJob | None" = None
+    job: "RestoreJob | None" = None
     """The photo being restored now."""
-    ticket: QueueEntry | None = None
-    """The photo that waits or is being restored, at the desk."""
+    entry: QueueEntry | None = None
+    """Its place in the queue, until the photo is restored."""
     archive: Path | None = None
     """The zip that is being filled, for several photos."""
     finished: int = 0
@@ -115,10 +51,10 @@ class Run:
 
     def cancel(self) -> None:
         """End it before its next tile, or while it waits."""
-        if self.ticket is not None:
-            self.ticket.cancel()
-        if self.restoration is not None:
-            self.restoration.cancel()
+        if self.entry is not None:
+            self.entry.cancel()
+        if self.job is not None:
+            self.job.cancel()
 
 
 class Runs:
@@ -157,7 +93,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class RestoreRequest:
-    """What a person asked for."""
+    """What a visitor asked for."""
 
     task: str
     """Id of the task."""
@@ -181,10 +117,10 @@ class RestoreRequest:
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """An event while it is not this photo's turn."""
+    """An event while a photo waits."""
 
     before: int
-    """Photos that wait ahead of it."""
+    """Number of photos that wait ahead of it."""
 
     def words(self) -> str:
         """Say it in a sentence.
@@ -202,16 +138,16 @@ Work = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult]"
 
 
 def in_turn(
-    desk: FairQueue, visitor: str, path: str, order: RestoreRequest, run: Run, work: Work
+    queue: FairQueue, visitor: str, path: str, request: RestoreRequest, run: Run, work: Work
 ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
     """Restore one file when its turn has come; closing the iterator gives its place back.
 
     Args:
-        desk: Decides whose turn it is.
+        queue: Decides whose turn it is.
         visitor: Who asks.
         path: A file on this machine.
-        order: What to do.
-        run: Learns of the ticket, so that another thread can cancel it.
+        request: What to do.
+        run: Learns of the place in the queue, so that another thread can cancel it.
         work: Restores the file.
 
     Yields:
@@ -221,29 +157,29 @@ def in_turn(
         MIRNetError: Too many photos wait, it was cancelled, or see `restore_file`.
     """
     width, height = size_of(path)
-    enlarged = 1 if order.same_size else get_task(order.task).scale ** 2
+    enlarged = 1 if request.same_size else get_task(request.task).scale ** 2
     pixels = width * height * enlarged
-    if shutil.disk_usage(tempfile.gettempdir()).free < ROOM_BYTES * pixels:
+    if shutil.disk_usage(tempfile.gettempdir()).free < MIN_DISK_BYTES_PER_PIXEL * pixels:
         raise InvalidRequest(
             "The disk of the machine that runs this page is full: its owner has to make room."
         )
-    views = 8 if order.ensemble else 1
+    views = 8 if request.ensemble else 1
     if run.stopped:
         raise Cancelled("Stopped: press Restore again.")
-    with desk.ticket(visitor, pixels / 1e6, views) as ticket:
-        run.ticket = ticket
-        told = None
-        while not ticket.wait(WORDS_SECONDS if told is not None else 0.0):
-            if (before := ticket.before()) != told:
-                told = before
+    with queue.enter(visitor, pixels / 1e6, views) as entry:
+        run.entry = entry
+        shown = None
+        while not entry.wait(POSITION_SECONDS if shown is not None else 0.0):
+            if (before := entry.before()) != shown:
+                shown = before
                 yield QueuePosition(before)
-        with contextlib.closing(work(path, order)) as events:
+        with contextlib.closing(work(path, request)) as events:
             yield from events
 
 
 def restore_file(
     path: str,
-    order: RestoreRequest,
+    request: RestoreRequest,
     run: Run,
     loaded: "weights.LoadedWeights | None" = None,
     device: str | None = None,
@@ -252,9 +188,9 @@ def restore_file(
 
     Args:
         path: A file on this machine.
-        order: What to do.
+        request: What to do.
         run: Learns which restoration is under way, so that another thread can cancel it.
-        loaded: The weights of the order, where they are already in memory.
+        loaded: The weights of the request, where they are already in memory.
         device: Where to compute, as `mirnet.restore` takes it.
 
     Yields:
@@ -267,23 +203,23 @@ def restore_file(
 
     restoration = restore(
         path,
-        order.task,
-        weights=loaded or weights.load(order.weights),
-        strength=order.strength,
-        ensemble=order.ensemble,
-        tile_px=order.tile_px,
-        same_size=order.same_size,
-        max_pixels=order.max_pixels,
-        tiling=order.tiling,
+        request.task,
+        weights=loaded or weights.load(request.weights),
+        strength=request.strength,
+        ensemble=request.ensemble,
+        tile_px=request.tile_px,
+        same_size=request.same_size,
+        max_pixels=request.max_pixels,
+        tiling=request.tiling,
         device=device,
-        engine=order.engine,
+        engine=request.engine,
     )
-    run.restoration = restoration
+    run.job = restoration
     try:
         yield from restoration
         yield restoration.result()
     finally:  # `yield from` has closed the restoration
-        run.restoration = None
+        run.job = None
         give_back_memory()
 
 

@@ -1,9 +1,9 @@
-"""The queue of photos that many visitors wait in.
+"""The queue in which photos of many visitors wait.
 
-`FairQueue` decides whose photo is begun next, so that a visitor with many photos or large ones does not keep the others
-waiting, and so that only so many lie in memory. It orders by start-time fair queueing (Goyal, Vin
-and Cheng, SIGCOMM 1996): whoever has had least of the machine is next, and whoever comes anew
-neither pays for the past of others nor gains from being away.
+`FairQueue` decides whose photo is next, so that a visitor with many photos or large ones does not
+keep the others waiting, and so that only so many lie in memory. It orders by start-time fair
+queueing (Goyal, Vin and Cheng, SIGCOMM 1996): the visitor who has had least of the machine is next,
+and a newcomer neither pays for the past of others nor gains from absence.
 """
 
 import itertools
@@ -30,24 +30,24 @@ SETUP_MEGAPIXELS = 0.25
 
 @dataclass(eq=False)
 class QueueEntry:
-    """One photo's place at the desk; leave it when done, by `with` or by `leave`."""
+    """One photo's place in the queue; leave it when done, by `with` or by `leave`."""
 
-    desk: "FairQueue"
+    queue: "FairQueue"
     """Where it waits."""
     visitor: str
     """Whose photo it is."""
     megapixels: float
-    """Of its result."""
+    """Million pixels of its result."""
     cost: float
-    """Megapixels that the network sees, and some for the rest."""
+    """Megapixels that the network sees, and `SETUP_MEGAPIXELS` for the rest."""
     order: tuple[float, int] = (0.0, 0)
-    """Who has the smallest is next."""
+    """Place in virtual time and number of arrival; the smallest is next."""
     state: str = "waiting"
     """"waiting", "begun" or "left"."""
     cancelled: bool = False
     """Whether the visitor no longer wants it."""
     changed: threading.Condition = field(default_factory=threading.Condition)
-    """Of the desk."""
+    """Notified whenever the queue changes; shared by all its entries."""
 
     def wait(self, seconds: float) -> bool:
         """Wait for the turn, up to some seconds; True when it has come.
@@ -68,7 +68,7 @@ class QueueEntry:
 
     def before(self) -> int:
         """How many photos wait ahead of it."""
-        return self.desk.waiting_before(self)
+        return self.queue.waiting_before(self)
 
     def cancel(self) -> None:
         """Wake up whoever waits with it."""
@@ -78,7 +78,7 @@ class QueueEntry:
 
     def leave(self) -> None:
         """Make room for the next; without effect the second time."""
-        self.desk.leave(self)
+        self.queue.leave(self)
 
     def __enter__(self) -> "QueueEntry":
         return self
@@ -105,35 +105,35 @@ class _Lane:
 
     def passed(self, megapixels: float) -> None:
         """Let the virtual time go on by a photo's share."""
-        visitors = {ticket.visitor for ticket in (*self.waiting, *self.begun)}
+        visitors = {entry.visitor for entry in (*self.waiting, *self.begun)}
         self.now += megapixels / (len(visitors) or 1)
         self.ends = {name: end for name, end in self.ends.items() if end > self.now}
 
 
 class FairQueue:
-    """Gives photos their turn.
+    """Decides whose photo is next; safe between threads.
 
     Args:
         small_at_once: Small photos under way.
         large_megapixels: Megapixels of large ones under way.
-        most: Photos waiting in all.
-        most_each: Photos waiting of one visitor.
+        max_waiting: Photos that may wait in all.
+        max_waiting_each: Photos that may wait of one visitor.
     """
 
     def __init__(
         self,
         small_at_once: int = SMALL_AT_ONCE,
         large_megapixels: float = LARGE_MEGAPIXELS_AT_ONCE,
-        most: int = MAX_WAITING,
-        most_each: int = MAX_WAITING_EACH,
+        max_waiting: int = MAX_WAITING,
+        max_waiting_each: int = MAX_WAITING_EACH,
     ) -> None:
         self._small, self._large = _Lane(small_at_once), _Lane(large_megapixels)
-        self._most, self._most_each = most, most_each
+        self._max_waiting, self._max_waiting_each = max_waiting, max_waiting_each
         self._changed = threading.Condition()
         self._arrivals = itertools.count()
 
-    def ticket(self, visitor: str, megapixels: float, times: float = 1.0) -> QueueEntry:
-        """Ask for a turn.
+    def enter(self, visitor: str, megapixels: float, times: float = 1.0) -> QueueEntry:
+        """Add a photo to the queue.
 
         Args:
             visitor: Who asks; fairness is between these.
@@ -145,43 +145,43 @@ class FairQueue:
         """
         with self._changed:
             waiting = [*self._small.waiting, *self._large.waiting]
-            if len(waiting) >= self._most:
+            if len(waiting) >= self._max_waiting:
                 raise InvalidRequest(
                     f"{len(waiting)} photos are waiting, which is as many as may: try again in a "
                     "few minutes."
                 )
-            if sum(ticket.visitor == visitor for ticket in waiting) >= self._most_each:
+            if sum(entry.visitor == visitor for entry in waiting) >= self._max_waiting_each:
                 raise InvalidRequest(
-                    f"{self._most_each} photos of yours are waiting, which is as many as may: wait "
-                    "for some of them."
+                    f"{self._max_waiting_each} photos of yours are waiting, which is as many as "
+                    "may: wait for some of them."
                 )
             lane = self._lane(megapixels)
             start = max(lane.now, lane.ends.get(visitor, 0.0))
             cost = (megapixels + SETUP_MEGAPIXELS) * times
             lane.ends[visitor] = start + cost
             order = start, next(self._arrivals)
-            ticket = QueueEntry(self, visitor, megapixels, cost, order, changed=self._changed)
-            lane.waiting.append(ticket)
+            entry = QueueEntry(self, visitor, megapixels, cost, order, changed=self._changed)
+            lane.waiting.append(entry)
             lane.waiting.sort(key=lambda other: other.order)
             self._begin(lane)
-            return ticket
+            return entry
 
-    def waiting_before(self, ticket: QueueEntry) -> int:
+    def waiting_before(self, entry: QueueEntry) -> int:
         """How many photos wait ahead of one."""
         with self._changed:
-            waiting = self._lane(ticket.megapixels).waiting
-            return waiting.index(ticket) if ticket in waiting else 0
+            waiting = self._lane(entry.megapixels).waiting
+            return waiting.index(entry) if entry in waiting else 0
 
-    def leave(self, ticket: QueueEntry) -> None:
+    def leave(self, entry: QueueEntry) -> None:
         """Take a photo away, begun or not."""
         with self._changed:
-            lane = self._lane(ticket.megapixels)
-            if ticket in lane.waiting:
-                lane.waiting.remove(ticket)
-            elif ticket in lane.begun:
-                lane.passed(ticket.cost)
-                lane.begun.remove(ticket)
-            ticket.state = "left"
+            lane = self._lane(entry.megapixels)
+            if entry in lane.waiting:
+                lane.waiting.remove(entry)
+            elif entry in lane.begun:
+                lane.passed(entry.cost)
+                lane.begun.remove(entry)
+            entry.state = "left"
             self._begin(lane)
 
     def _lane(self, megapixels: float) -> _Lane:
@@ -191,7 +191,7 @@ class FairQueue:
         """Begin as many of a lane as there is room for; `_changed` is held."""
         while lane.waiting:
             following = lane.waiting[0]
-            room = lane.room - sum(self._size(ticket) for ticket in lane.begun)
+            room = lane.room - sum(self._size(entry) for entry in lane.begun)
             if lane.begun and self._size(following) > room:
                 break
             lane.waiting.pop(0)
@@ -200,5 +200,5 @@ class FairQueue:
         self._changed.notify_all()
 
     @staticmethod
-    def _size(ticket: QueueEntry) -> float:
-        return 1.0 if ticket.megapixels <= SMALL_MEGAPIXELS else ticket.megapixels
+    def _size(entry: QueueEntry) -> float:
+        return 1.0 if entry.megapixels <= SMALL_MEGAPIXELS else entry.megapixels

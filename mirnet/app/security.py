@@ -1,100 +1,40 @@
-"""What stands between the network and the page: hosts, origins, sizes, rates and headers.
+"""Checks of every request before Gradio sees it: hosts, origins, sizes, rates; headers of answers.
 
-An ASGI middleware without Gradio in it. Everything it refuses it refuses in one sentence. What one
+One ASGI middleware without Gradio in it. Everything it refuses it refuses in one sentence. What one
 visitor may do is counted by address, which a visitor behind a proxy can make up: these limits keep
 honest visitors fair to each other, and the limits for all together keep the machine up.
+
+Starlette's TrustedHostMiddleware is not used: it cuts `[::1]:7860` at the first colon and answers
+without a way out. Its sessions cannot be taken back by the server; see `auth.Access`.
 """
 
 import logging
 import shutil
 import tempfile
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from .rate_limit import Limits, RateLimiter
+from .settings import LOOPBACK
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-"""Names of this machine, from itself."""
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
     "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-"""Of the page. Gradio's own frontend needs inline scripts and `eval`; what is kept out is every
-other machine, so that nothing could be loaded from or sent to one."""
+"""Content security policy of the page. Gradio's own frontend needs inline scripts and `eval`; what
+is kept out is every other machine, so that nothing could be loaded from or sent to one."""
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'"
-"""Of files that visitors brought or got: opened alone, they can run and load nothing."""
+"""Content security policy of uploads and results: opened alone, they can run and load nothing."""
 SPACE_SOURCES = "https://huggingface.co https://*.huggingface.co"
 """Where the frame of a Space comes from; its header asks for likes there."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much may come in."""
-
-    body_bytes: int = 2_000_000
-    """Largest request that is no upload."""
-    upload_bytes: int = 2_000_000_000
-    """Of one visitor in `window_seconds`: ten photos of the largest size."""
-    requests: int = 900
-    """Of one visitor in `window_seconds`, those that make the program work: three a second."""
-    all_requests: int = 20_000
-    """Of all visitors together in `window_seconds`."""
-    sign_ins: int = 30
-    """Tries to sign in, of all visitors together, in `window_seconds`."""
-    window_seconds: float = 300.0
-    """How far back is counted."""
-    least_free_bytes: int = 500_000_000
-    """Disk space that uploads of strangers leave free; who is alone is told by the disk itself."""
-    visitors: int = 5_000
-    """Whose numbers are remembered, the newest."""
-
-    def words(self) -> str:
-        """Say them in a sentence."""
-        minutes = self.window_seconds / 60
-        return (
-            f"Every {minutes:.0f} minutes, a visitor may send {self.upload_bytes / 1e9:g} GB of "
-            f"photos and {self.requests} requests."
-        )
-
-
-class Counter:
-    """Adds up what came within the last seconds, for some thousand keys; safe between threads.
-
-    Time is cut into windows, and what came in the window before counts by the part of it that is
-    still within reach, so that two numbers are kept for each key however much comes.
-    """
-
-    def __init__(self, seconds: float, keys: int, now: Callable[[], float] = time.monotonic):
-        self._seconds, self._most, self._now = seconds, keys, now
-        self._kept: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def add(self, key: str, amount: float, most: float) -> bool:
-        """Count it where it stays within `most`; say whether it does."""
-        moment = self._now() / self._seconds
-        window = int(moment)
-        with self._lock:
-            last, count, before = self._kept.pop(key, (window, 0.0, 0.0))
-            if last != window:
-                count, before = 0.0, count if last == window - 1 else 0.0
-            fits = count + before * (1 - (moment - window)) + amount <= most
-            self._kept[key] = (window, count + amount if fits else count, before)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return fits
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
 
 class Refused(Exception):
@@ -129,8 +69,7 @@ class Guard:
     ):
         self.app = app
         self.alone, self.closed, self.space, self.limits = alone, closed, space, limits
-        self._requests = Counter(limits.window_seconds, limits.visitors)
-        self._uploads = Counter(limits.window_seconds, limits.visitors)
+        self._rates = RateLimiter(limits.window_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -148,7 +87,7 @@ class Guard:
         waits = scope["method"] == "GET" and path.startswith(_CALLS[0])
         held: list[Message] = []
 
-        async def told(message: Message) -> None:
+        async def checked_send(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *self._headers(policy, message)]
@@ -160,35 +99,35 @@ class Guard:
                 await send(held.pop(0))
 
         received = 0
-        most = self._most_bytes(path)
+        max_bytes = self._max_bytes(path)
 
-        async def measured() -> Message:
+        async def checked_receive() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > most:
-                raise _too_large(most)
+            if received > max_bytes:
+                raise _too_large(max_bytes)
             return message
 
         try:
             self._check(scope["method"], path, headers, scope.get("client"))
-            await self.app(scope, measured, told)
+            await self.app(scope, checked_receive, checked_send)
         except Refused as refused:
             if started:
                 raise
             held.clear()
-            await _answer(told, refused)
+            await _answer(checked_send, refused)
         except Exception as error:
             # What does not fit an endpoint, Gradio does not always answer; work is done elsewhere.
             ours = isinstance(error, OSError) or not path.startswith(_CALLS)
             if held and not started and getattr(error.__cause__, "status_code", 0) == 404:
                 held.clear()
-                await _answer(told, Refused(404, _NO_SUCH_EVENT))
+                await _answer(checked_send, Refused(404, _NO_SUCH_EVENT))
                 return
             if started or ours or scope["method"] != "POST":
                 raise
             log.warning("%s was called with what does not fit it: %r", path[:80], error)
-            await _answer(told, Refused(422, _DOES_NOT_FIT))
+            await _answer(checked_send, Refused(422, _DOES_NOT_FIT))
 
     # ------------------------------------------------------------ what is let in
 
@@ -209,8 +148,8 @@ class Guard:
             raise Refused(403, "Only files of this page can be had from it.")
         length = headers.get("content-length", "0")
         size = int(length) if length.isascii() and length.isdigit() else 0
-        if size > self._most_bytes(path):
-            raise _too_large(self._most_bytes(path))
+        if size > self._max_bytes(path):
+            raise _too_large(self._max_bytes(path))
         if not self.alone:
             if method == "POST" and _is_upload(path):
                 self._check_room(size)
@@ -218,7 +157,7 @@ class Guard:
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(tempfile.gettempdir()).free
-        if free - size < self.limits.least_free_bytes:
+        if free - size < self.limits.min_free_bytes:
             raise Refused(
                 507, "There is no room for more photos here now: try again in an hour or two."
             )
@@ -227,28 +166,29 @@ class Guard:
         limits = self.limits
         minutes = round(limits.window_seconds / 60)
         if method == "POST" and path.rstrip("/") in ("/login", "/operator"):
-            if not self._requests.add("sign in", 1, limits.sign_ins):
+            if not self._rates.add("sign-ins", limits.sign_ins):
                 raise Refused(429, f"Too many tries to sign in: wait {minutes} minutes.")
             return
         if method != "POST" and not path.startswith(("/healthz", "/gradio_api/file=")):
             return
         if visitor is None:
             return
-        if not self._requests.add("all", 1, limits.all_requests):
+        if not self._rates.add("requests", limits.all_requests):
             raise Refused(429, "Too many visitors are here now: try again in some minutes.")
-        if not self._requests.add(f"of {visitor}", 1, limits.requests):
+        if not self._rates.add(f"requests of {visitor}", limits.requests):
             raise Refused(
                 429, f"That is more than one visitor may ask for: wait {minutes} minutes."
             )
-        if _is_upload(path) and not self._uploads.add(visitor, size, limits.upload_bytes):
+        uploads = f"uploads of {visitor}"
+        if _is_upload(path) and not self._rates.add(uploads, limits.upload_bytes, size):
             raise Refused(
                 429,
                 f"One visitor may send {limits.upload_bytes / 1e9:g} GB of photos in {minutes} "
                 "minutes: wait a little.",
             )
 
-    def _most_bytes(self, path: str) -> float:
-        """Of one request; files of an upload have Gradio's own limit, each."""
+    def _max_bytes(self, path: str) -> float:
+        """Largest request; each file of an upload has Gradio's own limit besides."""
         return self.limits.upload_bytes if _is_upload(path) else self.limits.body_bytes
 
     # ------------------------------------------------------------ what is sent back
@@ -321,8 +261,8 @@ def _visitor(headers: dict[str, str], client: Iterable[Any] | None) -> str | Non
     return None if address in LOOPBACK else address
 
 
-def _too_large(most: float) -> Refused:
-    return Refused(413, f"This is too large: at most {most / 1e6:g} MB can be sent at once.")
+def _too_large(max_bytes: float) -> Refused:
+    return Refused(413, f"This is too large: at most {max_bytes / 1e6:g} MB can be sent at once.")
 
 
 async def _answer(send: Send, refused: Refused) -> None:

@@ -41,6 +41,20 @@ MAX_SECONDS = 120
 UNKNOWN_PIXELS = 12_000_000
 """Taken for a photo that cannot be read."""
 
+
+def on_shared_gpu() -> "ZeroGPU | None":
+    """On a Space with a shared GPU (ZeroGPU), the function that borrows it; None elsewhere."""
+    try:
+        import spaces
+        from spaces.config import Config
+    except ImportError:
+        return None
+    if not Config.zero_gpu:
+        return None
+    place_weights("cuda")
+    return spaces.GPU(restore_apart, duration=gpu_seconds)
+
+
 _placed: dict[str, weights.LoadedWeights] = {}
 
 
@@ -70,20 +84,20 @@ def place_weights(device: str) -> list[str]:
 
 
 def restore_apart(
-    path: str, order: RestoreRequest
+    path: str, request: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
     """Restore one file, with nothing but plain values in and out.
 
     Args:
         path: A file on this machine.
-        order: What to do.
+        request: What to do.
 
     Yields:
         One event a tile, then the result. An error of ours comes last instead of being raised:
         of an exception nothing but its class would arrive on the other side.
     """
     device = gpu_or_cpu()
-    work = restore_file(path, order, Run(), _placed.get(order.weights), device)
+    work = restore_file(path, request, Run(), _placed.get(request.weights), device)
     with contextlib.closing(work):
         try:
             yield from work
@@ -92,26 +106,26 @@ def restore_apart(
 
 
 def restore_by(
-    apart: ZeroGPU, path: str, order: RestoreRequest
+    apart: ZeroGPU, path: str, request: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult]":
     """Restore one file through a wrapped `restore_apart`; closing the iterator stops it there.
 
     Raises:
         MIRNetError: As `mirnet.app.jobs.restore_file`.
     """
-    with contextlib.closing(apart(path, order)) as events:
+    with contextlib.closing(apart(path, request)) as events:
         for event in events:
             if isinstance(event, MIRNetError):
                 raise event
             yield event
 
 
-def gpu_seconds(path: str, order: RestoreRequest) -> int:
+def gpu_seconds(path: str, request: RestoreRequest) -> int:
     """For how long to borrow the GPU: enough for the photo, little enough to be let in soon.
 
     Args:
         path: A file on this machine.
-        order: What to do.
+        request: What to do.
 
     Returns:
         Whole seconds up to `MAX_SECONDS`.
@@ -121,11 +135,11 @@ def gpu_seconds(path: str, order: RestoreRequest) -> int:
         pixels = width * height
     except MIRNetError:  # the decoder will say so in words
         pixels = UNKNOWN_PIXELS
-    task = TASKS.get(order.task)
-    if task is not None and not order.same_size:
+    task = TASKS.get(request.task)
+    if task is not None and not request.same_size:
         pixels *= task.scale**2
-    entry = catalogue.load_catalogue().get(order.weights)
+    entry = catalogue.load_catalogue().get(request.weights)
     compact = entry is not None and entry.kind == "embedded"
-    views = 8 if order.ensemble else 1
+    views = 8 if request.ensemble else 1
     seconds = START_SECONDS + SECONDS_A_MEGAPIXEL[compact] * views * pixels / 1e6
     return min(round(seconds), MAX_SECONDS)

@@ -3,8 +3,8 @@
 from mirnet.inside.trace import Trace, trace
 from mirnet.weights import load as weights
 
-from ..jobs import LRUCache
 from ..kit.widgets import translate_errors
+from ..results import LRUCache
 
 MAX_BYTES = 256 * 2**20
 """Memory that kept passes may take: about thirty of the authors' networks."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture
 
-from ..jobs import QueuePosition, RestoreRequest, ResultCache, Run, Runs, in_turn, restore_file
+from ..jobs import QueuePosition, RestoreRequest, Run, Runs, in_turn, restore_file
 from ..kit.widgets import translate_errors
 from ..queue import FairQueue
+from ..results import ResultCache
 from ..zero_gpu import ZeroGPU, restore_by
 
 if TYPE_CHECKING:

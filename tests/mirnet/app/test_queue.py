@@ -12,12 +12,12 @@ from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
 from mirnet.images.decode import size_of
 
 
-def served(desk, tickets, at_most=1000):
+def served(queue, entries, at_most=1000):
     """Finish photos one by one and say whose turn came when."""
     order = []
-    left = list(tickets)
+    left = list(entries)
     for _ in range(at_most):
-        begun = [ticket for ticket in left if ticket.wait(0)]
+        begun = [entry for entry in left if entry.wait(0)]
         if not begun:
             break
         order.append(begun[0].visitor)
@@ -28,49 +28,49 @@ def served(desk, tickets, at_most=1000):
 
 
 def test_one_photo_does_not_wait_for_many_of_another_visitor():
-    desk = FairQueue(small_at_once=1)
-    tickets = [desk.ticket("many", 0.5) for _ in range(20)]
-    tickets += [desk.ticket(f"one-{number}", 0.5) for number in range(5)]
-    order = served(desk, tickets)
+    queue = FairQueue(small_at_once=1)
+    entries = [queue.enter("many", 0.5) for _ in range(20)]
+    entries += [queue.enter(f"one-{number}", 0.5) for number in range(5)]
+    order = served(queue, entries)
     assert order[0] == "many"
     assert order[1:7].count("many") <= 1
     assert order.count("many") == 20
 
 
 def test_a_visitor_with_many_is_served_although_new_ones_keep_coming():
-    desk = FairQueue(small_at_once=1)
-    mine = [desk.ticket("many", 0.5) for _ in range(4)]
-    others = [desk.ticket("first", 0.5), desk.ticket("second", 0.5)]
+    queue = FairQueue(small_at_once=1)
+    mine = [queue.enter("many", 0.5) for _ in range(4)]
+    others = [queue.enter("first", 0.5), queue.enter("second", 0.5)]
     for number in range(60):
-        if all(ticket.state == "left" for ticket in mine):
+        if all(entry.state == "left" for entry in mine):
             return
-        begun = next(ticket for ticket in [*mine, *others] if ticket.state == "begun")
+        begun = next(entry for entry in [*mine, *others] if entry.state == "begun")
         begun.leave()
-        others.append(desk.ticket(f"new-{number}", 0.5))
+        others.append(queue.enter(f"new-{number}", 0.5))
     pytest.fail("the visitor with many starved")
 
 
 def test_small_photos_do_not_wait_for_large_ones_and_memory_is_bounded():
-    desk = FairQueue(small_at_once=2, large_megapixels=25)
-    large = [desk.ticket(f"large-{number}", 12) for number in range(5)]
-    huge = desk.ticket("huge", 90)
-    small = [desk.ticket(f"small-{number}", 1) for number in range(3)]
-    assert [ticket.state for ticket in large] == ["begun"] * 2 + ["waiting"] * 3
-    assert [ticket.state for ticket in small] == ["begun", "begun", "waiting"]
+    queue = FairQueue(small_at_once=2, large_megapixels=25)
+    large = [queue.enter(f"large-{number}", 12) for number in range(5)]
+    huge = queue.enter("huge", 90)
+    small = [queue.enter(f"small-{number}", 1) for number in range(3)]
+    assert [entry.state for entry in large] == ["begun"] * 2 + ["waiting"] * 3
+    assert [entry.state for entry in small] == ["begun", "begun", "waiting"]
     assert small[2].before() == 0 and large[4].before() == 2 and huge.before() == 3
-    for ticket in large[:4]:
-        ticket.leave()
+    for entry in large[:4]:
+        entry.leave()
     assert huge.state == "waiting"  # one large photo is still under way
     large[4].leave()
     assert huge.wait(0)
-    assert not desk.ticket("large-9", 12).wait(0)  # not beside one that is larger than all room
+    assert not queue.enter("large-9", 12).wait(0)  # not beside one that is larger than all room
 
 
 def test_places_are_given_back_whatever_happens():
-    desk = FairQueue(small_at_once=1)
-    with pytest.raises(ZeroDivisionError), desk.ticket("a", 1):
+    queue = FairQueue(small_at_once=1)
+    with pytest.raises(ZeroDivisionError), queue.enter("a", 1):
         raise ZeroDivisionError
-    first, second, third = (desk.ticket(name, 1) for name in "abc")
+    first, second, third = (queue.enter(name, 1) for name in "abc")
     second.cancel()
     with pytest.raises(Cancelled, match="press Restore"):
         second.wait(1)
@@ -82,8 +82,8 @@ def test_places_are_given_back_whatever_happens():
 
 
 def test_a_waiting_photo_hears_of_its_turn_at_once():
-    desk = FairQueue(small_at_once=1)
-    first, second = desk.ticket("a", 1), desk.ticket("b", 1)
+    queue = FairQueue(small_at_once=1)
+    first, second = queue.enter("a", 1), queue.enter("b", 1)
     heard = []
     thread = threading.Thread(target=lambda: heard.append(second.wait(60)))
     thread.start()
@@ -93,15 +93,15 @@ def test_a_waiting_photo_hears_of_its_turn_at_once():
 
 
 def test_too_many_are_refused_in_a_sentence():
-    desk = FairQueue(small_at_once=1, most=4, most_each=2)
-    tickets = [desk.ticket("a", 1) for _ in range(3)]  # one begun, two waiting
+    queue = FairQueue(small_at_once=1, max_waiting=4, max_waiting_each=2)
+    entries = [queue.enter("a", 1) for _ in range(3)]  # one begun, two waiting
     with pytest.raises(InvalidRequest, match="2 photos of yours are waiting"):
-        desk.ticket("a", 1)
-    tickets += [desk.ticket(name, 1) for name in "bc"]
+        queue.enter("a", 1)
+    entries += [queue.enter(name, 1) for name in "bc"]
     with pytest.raises(InvalidRequest, match="4 photos are waiting"):
-        desk.ticket("d", 1)
-    tickets[0].leave()
-    assert desk.ticket("d", 1)
+        queue.enter("d", 1)
+    entries[0].leave()
+    assert queue.enter("d", 1)
 
 
 def photo(folder, width, height):
@@ -111,17 +111,17 @@ def photo(folder, width, height):
 
 
 def test_a_photo_tells_how_many_are_before_it_and_then_its_result(tmp_path):
-    desk = FairQueue(small_at_once=1)
-    others = [desk.ticket("a", 1), desk.ticket("b", 1)]
-    order = RestoreRequest("denoise", "denoise-compact")
+    queue = FairQueue(small_at_once=1)
+    others = [queue.enter("a", 1), queue.enter("b", 1)]
+    request = RestoreRequest("denoise", "denoise-compact")
     run = Run()
-    events = in_turn(desk, "c", photo(tmp_path, 40, 30), order, run, lambda *_: iter_of("made"))
+    events = in_turn(queue, "c", photo(tmp_path, 40, 30), request, run, lambda *_: iter_of("made"))
     assert next(events) == QueuePosition(1)
     others[0].leave()
     others[1].leave()
     assert list(events) == ["made"]
-    assert run.ticket.state == "left"
-    assert desk.ticket("d", 1).wait(0)
+    assert run.entry.state == "left"
+    assert queue.enter("d", 1).wait(0)
 
 
 def iter_of(*events):
@@ -129,30 +129,30 @@ def iter_of(*events):
 
 
 def test_stop_reaches_a_photo_that_waits(tmp_path):
-    desk = FairQueue(small_at_once=1)
-    first = desk.ticket("a", 1)
+    queue = FairQueue(small_at_once=1)
+    first = queue.enter("a", 1)
     runs = Runs()
     run = runs.begin("me")
-    order = RestoreRequest("denoise", "denoise-compact")
+    request = RestoreRequest("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
-    events = in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun"))
+    events = in_turn(queue, "me", path, request, run, lambda *_: pytest.fail("it was begun"))
     assert next(events) == QueuePosition(0)
     threading.Timer(0.05, runs.stop, ["me"]).start()
     with pytest.raises(Cancelled):
         next(events)
     with pytest.raises(Cancelled):
-        next(in_turn(desk, "me", path, order, run, lambda *_: pytest.fail("it was begun")))
+        next(in_turn(queue, "me", path, request, run, lambda *_: pytest.fail("it was begun")))
     first.leave()
-    assert desk.ticket("b", 1).wait(0)
+    assert queue.enter("b", 1).wait(0)
 
 
 def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
-    desk = FairQueue(small_at_once=1)
-    first, order = desk.ticket("a", 1), RestoreRequest("denoise", "denoise-compact")
+    queue = FairQueue(small_at_once=1)
+    first, request = queue.enter("a", 1), RestoreRequest("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
-    events = in_turn(desk, "gone", path, order, Run(), lambda *_: iter_of("made"))
+    events = in_turn(queue, "gone", path, request, Run(), lambda *_: iter_of("made"))
     next(events)
-    last = desk.ticket("b", 1)
+    last = queue.enter("b", 1)
     assert last.before() == 1
     events.close()
     assert last.before() == 0
@@ -170,11 +170,11 @@ def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
     ],
 )
 def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, large):
-    desk = FairQueue(small_at_once=1)
-    assert desk.ticket("a", 1).wait(0)  # small ones have to wait now
-    order = RestoreRequest(**{"task": "denoise", "weights": "denoise-compact"} | more)
+    queue = FairQueue(small_at_once=1)
+    assert queue.enter("a", 1).wait(0)  # small ones have to wait now
+    request = RestoreRequest(**{"task": "denoise", "weights": "denoise-compact"} | more)
     path = photo(tmp_path, *size)
-    events = in_turn(desk, "b", path, order, Run(), lambda *_: iter_of("made"))
+    events = in_turn(queue, "b", path, request, Run(), lambda *_: iter_of("made"))
     assert next(events) == ("made" if large else QueuePosition(0))
 
 
@@ -195,6 +195,6 @@ def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
 def test_a_full_disk_is_told_before_the_photo_waits(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 10_000))
-    order, path = RestoreRequest("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
+    request, path = RestoreRequest("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
     with pytest.raises(InvalidRequest, match="its owner has to make room"):
-        next(in_turn(FairQueue(), "a", path, order, Run(), lambda *_: iter_of("made")))
+        next(in_turn(FairQueue(), "a", path, request, Run(), lambda *_: iter_of("made")))

@@ -4,15 +4,18 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
+from cachetools import TTLCache
 
 from mirnet.app import auth as access
 from mirnet.app import security as guard
 from mirnet.app.auth import COOKIE, Access
 from mirnet.app.cleanup import own_folder
-from mirnet.app.security import Counter, Guard, Limits
+from mirnet.app.rate_limit import Limits, RateLimiter
+from mirnet.app.security import Guard
 from mirnet.errors import InvalidRequest
 
 PASSWORD = "correct horse battery"
@@ -177,17 +180,16 @@ def test_passwords_are_not_tried_without_end_whatever_the_address():
     assert ask(guarded, "/operator").status == 200
 
 
-def test_the_counter_forgets_and_stays_small():
-    now = [0.0]
-    counter = Counter(10, 100, now=lambda: now[0])
-    assert [counter.add("a", 1, 2) for _ in range(3)] == [True, True, False]
-    now[0] = 15  # half of the window before still counts
-    assert [counter.add("a", 1, 2) for _ in range(2)] == [True, False]
-    now[0] = 40
-    assert counter.add("a", 2, 2)
-    for number in range(1000):
-        counter.add(str(number), 1, 2)
-    assert len(counter) == 100
+def test_what_came_long_ago_is_forgotten(monkeypatch):
+    now = [1_000_000.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    rates = RateLimiter(10)
+    assert [rates.add("a", 2) for _ in range(3)] == [True, True, False]
+    now[0] += 15  # half of the window before still counts
+    assert [rates.add("a", 2) for _ in range(2)] == [True, False]
+    now[0] += 25
+    assert rates.add("a", 2, amount=2)
+    assert not rates.add("b", 2, amount=3) and rates.add("b", 2, amount=2)
 
 
 @pytest.mark.parametrize("name", ["http://10.0.0.1/a", "https:/x", "file:///etc/passwd", "ftp://a"])
@@ -245,16 +247,28 @@ def test_only_a_right_sign_in_makes_an_operator():
 
 
 def test_a_sign_in_ends_by_itself(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(
+        access, "TTLCache", lambda size, ttl: TTLCache(size, ttl, timer=lambda: now[0])
+    )
     found = Access("viewer", ("anna", PASSWORD))
     token = found.sign_in("anna", PASSWORD)
-    later = access.time.monotonic() + access.SIGNED_IN_SECONDS
-    monkeypatch.setattr(access.time, "monotonic", lambda: later)
+    now[0] = access.SIGNED_IN_SECONDS - 1
+    assert found.role(request(**{COOKIE: str(token)})) == "admin"
+    now[0] = access.SIGNED_IN_SECONDS + 1
     assert found.role(request(**{COOKIE: str(token)})) == "viewer"
+
+
+def test_the_newest_sign_ins_are_remembered():
+    found = Access("viewer", ("anna", PASSWORD))
+    tokens = [found.sign_in("anna", PASSWORD) for _ in range(access.MAX_SIGNED_IN + 1)]
+    roles = [found.role(request(**{COOKIE: str(token)})) for token in tokens]
+    assert roles == ["viewer"] + ["admin"] * access.MAX_SIGNED_IN
 
 
 def test_without_an_operator_nobody_signs_in():
     assert Access("viewer").sign_in("", "") is None
-    assert "Nobody can sign in" in Access("viewer")._form(False)
+    assert "Nobody can sign in" in Access("viewer").form(False)
 
 
 @pytest.mark.parametrize("text", ["anna", "anna:", ":" + PASSWORD, "anna:short"])

@@ -25,7 +25,6 @@ from mirnet.app.about import self_check
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import (
     RestoreRequest,
-    ResultCache,
     Run,
     Runs,
     choose_weights,
@@ -34,6 +33,7 @@ from mirnet.app.jobs import (
 )
 from mirnet.app.restore_tab import words
 from mirnet.app.restore_tab.batch import BatchRow, batch_table, stopped_words
+from mirnet.app.settings import read_settings
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.images.decode import read_image
 from mirnet.images.raster import MAX_PIXELS
@@ -78,8 +78,11 @@ def test_help_loads_nothing():
     )  # fmt: skip
     for flag in ("--host", "--port", "--share", "--auth", "--max-pixels"):
         assert flag in done.stdout
-    assert app.read_flags([]).max_pixels == MAX_PIXELS
-    done = python("import sys, app; app.read_flags([]); sys.exit('gradio' in sys.modules)")
+    assert read_settings([]).max_pixels == MAX_PIXELS
+    done = python(
+        "import sys, app, mirnet.app.settings as one; one.read_settings([]);"
+        "sys.exit(bool({'gradio', 'torch', 'numpy'} & {*sys.modules}))"
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -87,7 +90,7 @@ def test_the_state_of_the_last_pages_only_is_kept(monkeypatch):
     """It was what grew in an hour's soak: 0.65 MB for each page that anybody had opened."""
     import gradio as gr
 
-    monkeypatch.setattr(app, "MAX_SESSIONS", 3)
+    monkeypatch.setattr("mirnet.app.serving.MAX_SESSIONS", 3)
     with gr.Blocks() as page:
         gr.Textbox()
     page.launch(
@@ -99,14 +102,6 @@ def test_the_state_of_the_last_pages_only_is_kept(monkeypatch):
         assert list(page.state_holder.session_data) == ["page-3", "page-4", "page-5"]
     finally:
         page.close()
-
-
-@pytest.mark.parametrize("auth", ["anna", "anna:", ":secret"])
-def test_bad_auth_is_refused(auth, capsys):
-    with pytest.raises(SystemExit) as stop:
-        app.read_flags(["--auth", auth])
-    assert stop.value.code == 2
-    assert "USER:PASSWORD" in capsys.readouterr().err
 
 
 def test_the_page_is_built_without_torch_or_network():
@@ -328,10 +323,10 @@ def test_closing_a_run_stops_it():
     order = RestoreRequest("denoise", "denoise-compact", tile_px=64, max_pixels=10**6)
     events = restore_file(str(PHOTO), order, run)
     next(events)
-    restoration = run.restoration
+    restoration = run.job
     assert restoration is not None
     events.close()
-    assert run.restoration is None
+    assert run.job is None
     with pytest.raises(MIRNetError, match="stopped"):
         restoration.result()
 
@@ -356,23 +351,6 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
     assert result.picture.name == "window"
     with pytest.raises(ImageRejected, match="notes"):
         list(restore_by(far_away, str(tmp_path / "notes.png"), order))
-
-
-def test_the_shelf_keeps_the_newest_within_its_memory():
-    class Result:
-        def __init__(self):
-            self.picture = self.before = Picture(np.zeros((100, 100, 3), np.uint8))
-
-    shelf = ResultCache(max_bytes=130_000)  # two results of 60 kB
-    results = [Result() for _ in range(3)]
-    keys = [shelf.put(result) for result in results]
-    assert shelf.get(keys[1]) is results[1]
-    assert shelf.get(keys[2]) is results[2]
-    for gone in (keys[0], None, "guess"):
-        with pytest.raises(InvalidRequest, match="press Restore again"):
-            shelf.get(gone)
-    huge = ResultCache(max_bytes=1)
-    assert huge.get(huge.put(results[0])) is results[0]
 
 
 def test_stop_reaches_only_ones_own_run():

@@ -609,8 +609,8 @@ def test_uploads_and_results_are_deleted_after_the_stated_time(
                 raise RuntimeError("Set changed size during iteration")
 
         monkeypatch.setattr("gradio.route_utils.delete_files_created_by_app", ended)
-    monkeypatch.setattr(app, "SWEEP_SECONDS", 1)
-    monkeypatch.setattr(app, "BROKEN_OFF_SECONDS", 2)
+    monkeypatch.setattr("mirnet.app.page.SWEEP_SECONDS", 1)
+    monkeypatch.setattr("mirnet.app.serving.INTERRUPTED_SECONDS", 2)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     page, service = launched(tmp_path, "viewer", keep_hours=2 / 3600)
     try:

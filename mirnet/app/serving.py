@@ -1,0 +1,115 @@
+"""How the page is served: limits, routes, errors of the disk, removal of old files."""
+
+import asyncio
+import contextlib
+import errno
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from . import health
+from .auth import Access
+from .cleanup import sweep
+from .examples import EXAMPLES_FOLDER
+from .page import SWEEP_SECONDS, appearance
+from .security import Guard
+
+INTERRUPTED_SECONDS = 600
+"""Age in seconds at which an interrupted upload is deleted."""
+INTERRUPTED_SECONDS_FULL = 10
+"""The same age where the disk is full: an upload under way is written more often."""
+MAX_UPLOAD = "200mb"
+"""Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
+MAX_THREADS = 250
+"""Threads for events: each photo that waits has one; few of them do anything."""
+MAX_SESSIONS = 300
+"""Pages whose state is kept, the last used; 0.65 MB each, of which Gradio would keep 10,000."""
+
+
+def launch_options(
+    access: Access | None = None,
+    alone: bool = True,
+    closed: bool = False,
+    more_sheets: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Arguments of `gradio.Blocks.launch` that every start has in common, the tests' too.
+
+    Args:
+        access: Roles of visitors; brings the page to sign in.
+        alone: Whether only this machine reaches the page.
+        closed: Whether other web pages may not use this one.
+        more_sheets: Style sheets besides those of this room.
+    """
+    guard = Middleware(Guard, alone=alone, closed=closed, space="SPACE_ID" in os.environ)
+    routes = [Route("/healthz", healthz), *(access or Access()).routes()]
+    return appearance(more_sheets) | {
+        "max_file_size": MAX_UPLOAD,
+        "max_threads": MAX_THREADS,
+        "state_session_capacity": MAX_SESSIONS,
+        "run_history": False,
+        "ssr_mode": False,
+        # Gradio else asks for its own page, and ends the start where that takes over 3 seconds.
+        "_frontend": False,
+        "footer_links": ["api", "settings"],
+        "allowed_paths": [str(EXAMPLES_FOLDER)],
+        "app_kwargs": {
+            "routes": routes,
+            "middleware": [guard],
+            "lifespan": sweeping,
+            "exception_handlers": {OSError: disk_trouble},
+        },
+    }
+
+
+def healthz(request: Request) -> JSONResponse:
+    """The self-check for monitors: 200 where all is well and 503 where not."""
+    found = health.document(health.check(hub="hub" in request.query_params))
+    return JSONResponse(found, 200 if found["ok"] else 503)
+
+
+@contextlib.asynccontextmanager
+async def sweeping(server: Any) -> AsyncIterator[None]:
+    """While the page is up, remove interrupted uploads and all that lay there long enough."""
+    from gradio.utils import get_upload_folder
+
+    page = server.get_blocks()
+    every, keep_seconds = page.delete_cache or (SWEEP_SECONDS, float("inf"))
+    full = server.state.disk_full = asyncio.Event()
+
+    async def work() -> None:
+        while True:
+            interrupted_seconds = INTERRUPTED_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(full.wait(), every)
+                full.clear()
+                await asyncio.sleep(INTERRUPTED_SECONDS_FULL + 1)
+                interrupted_seconds = INTERRUPTED_SECONDS_FULL
+            folder, parts = Path(get_upload_folder()), list(page.blocks.values())
+            # Pictures of the page itself lie there too.
+            kept = set().union(*(getattr(part, "keep_in_cache", ()) for part in parts))
+            await asyncio.to_thread(sweep, folder, interrupted_seconds, keep_seconds, kept)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def disk_trouble(request: Request, error: OSError) -> PlainTextResponse:
+    """Say what is wrong where an upload finds no room, and let go of what came of it.
+
+    Raises:
+        OSError: Any other error; it stays loud.
+    """
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+    request.app.state.disk_full.set()
+    words = "The disk of the machine that runs this page is full: its owner has to make room."
+    return PlainTextResponse(words, 507)

@@ -1,0 +1,153 @@
+"""What the program was started with: flags of `python app.py` and environment variables, read once.
+
+Every flag has an environment variable, MIRNET_ and its name; a flag that is given wins.
+"""
+
+import math
+import os
+import sys
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
+
+from mirnet.errors import InvalidRequest
+
+from .auth import Role, parse_login, parse_operator
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine, from itself."""
+
+
+KEEP_HOURS = 2.0
+"""How long uploads and results lie on the server by default."""
+
+
+class Settings(BaseSettings):
+    """Restore photos in the browser with MIRNet."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MIRNET_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        cli_prog_name="python app.py",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str | None = Field(None, description="address to listen on; this machine only by default")
+    port: int | None = Field(
+        None, ge=0, le=65535, description="port to listen on; 7860 or the next free one by default"
+    )
+    share: bool = Field(False, description="ask for a public link")
+    auth: SecretStr | None = Field(
+        None, description="USER:PASSWORD; let in only visitors who know both"
+    )
+    max_pixels: int = Field(100_000_000, gt=0, description="largest photo, in pixels")
+    keep_hours: float = Field(
+        KEEP_HOURS, gt=0, description="delete uploads and results after so many hours"
+    )
+    read_only: bool = Field(False, description="show stored evaluations, start none")
+    operator: SecretStr | None = Field(
+        None,
+        description="USER:PASSWORD; who signs in at /operator to run, delete and download where "
+        "others reach the page; better given in $MIRNET_OPERATOR, which other users of this "
+        "machine do not see",
+    )
+    allow_runs: bool = Field(
+        False,
+        description="let visitors start small evaluations where others reach the page",
+    )
+
+    @field_validator("auth")
+    @classmethod
+    def _is_login(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_login(value.get_secret_value())
+        return value
+
+    @field_validator("operator")
+    @classmethod
+    def _is_operator(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_operator(value.get_secret_value())
+        return value
+
+    @field_validator("keep_hours")
+    @classmethod
+    def _is_finite(cls, value: float) -> float:
+        if not math.isfinite(value):
+            raise InvalidRequest("--keep-hours wants a number of hours")
+        return value
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """Name and password of `--auth`."""
+        return parse_login(self.auth.get_secret_value()) if self.auth else None
+
+    @property
+    def operator_login(self) -> tuple[str, str] | None:
+        """Name and password of `--operator`."""
+        return parse_operator(self.operator.get_secret_value()) if self.operator else None
+
+    @property
+    def on_space(self) -> bool:
+        """Whether the program runs as a Hugging Face Space."""
+        return "SPACE_ID" in os.environ
+
+    @property
+    def public_link(self) -> bool:
+        """Whether to ask for a public link; a Space has one already."""
+        return self.share and not self.on_space
+
+    @property
+    def address(self) -> str | None:
+        """Where to listen: `--host`, else Gradio's own variable; None for this machine only."""
+        return self.host or os.environ.get("GRADIO_SERVER_NAME") or None
+
+    @property
+    def alone(self) -> bool:
+        """Whether only this machine reaches the page."""
+        return self.address in (None, *LOOPBACK) and not self.public_link and not self.on_space
+
+    @property
+    def everyone(self) -> Role:
+        """Role of visitors who have not signed in."""
+        if self.alone:
+            return "admin"
+        return "runner" if self.allow_runs else "viewer"
+
+    def permissions(self) -> str:
+        """What others may do where they reach the page, in a sentence for the terminal."""
+        runs = "not start evaluations (--allow-runs)"
+        if self.allow_runs:
+            runs = "start small evaluations"
+        signs = "signs in at /operator" if self.operator else "is nobody (--operator USER:PASSWORD)"
+        return (
+            f"Visitors may restore photos, look at results, vote and {runs}; the operator {signs}."
+        )
+
+
+def read_settings(arguments: list[str] | None = None) -> Settings:
+    """Read flags and environment variables; a wrong one ends the program with exit code 2.
+
+    Args:
+        arguments: Flags; None for those of this program.
+    """
+    try:
+        return CliApp.run(Settings, cli_args=sys.argv[1:] if arguments is None else arguments)
+    except InvalidRequest as error:
+        message = str(error)
+    except ValidationError as error:
+        message = "; ".join(_sentence(one) for one in error.errors())
+    sys.stderr.write(f"python app.py: error: {message}\n")
+    raise SystemExit(2)
+
+
+def _sentence(error: Any) -> str:
+    name = str(error["loc"][0])
+    return f"--{name.replace('_', '-')} (or MIRNET_{name.upper()}): {error['msg']}"
