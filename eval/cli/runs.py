@@ -106,6 +106,9 @@ def execute(
     print_line(
         f"run {stored.id}: {header.name}, {len(header.methods)} methods{fetched}", stderr=True
     )
+    if header.benchmark.left_out:
+        left_out = f"{header.benchmark.left_out} files that are no pictures were left out"
+        print_line(f"{header.benchmark.title}: {left_out}.", stderr=True)
     events = execute_run(
         stored, offline=offline, fresh=fresh, allow_code=allow_code, executor=executor
     )

@@ -3,6 +3,8 @@
 Nothing is fetched here; `eval.data.opening.open_benchmark` makes the reader of a benchmark's pairs.
 """
 
+import hashlib
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +25,7 @@ from mirnet.metrics.protocols import PROTOCOLS, get_protocol
 from mirnet.tasks import TASKS, get_task
 
 from .pairs import BenchmarkUnavailable
-from .readers.base import safe_id
-from .readers.pictures import is_pattern
+from .readers.pairing import is_pattern, safe_id
 
 BENCHMARKS_FILE = Path(__file__).parent / "benchmarks.toml"
 """The table of all benchmarks the product knows."""
@@ -231,7 +232,7 @@ def custom_benchmark(
             "(org/name): check it."
         ) from error
     return Benchmark(
-        id=f"{OWN_DATA}{safe_id([name]).lower().replace('_', '-')[:50]}",
+        id=_own_id(name),
         task=task,
         title=name,
         size="unknown",
@@ -245,6 +246,12 @@ def custom_benchmark(
         scale=scale,
         same_size=same_size,
     )
+
+
+def _own_id(name: str) -> str:
+    """An id of a-z, 0-9, '.' and '-'; names without such letters are told apart by a hash."""
+    plain = re.sub(r"[^a-z0-9.-]+", "-", safe_id([name]).lower()).strip("-.")[:50]
+    return OWN_DATA + (plain or hashlib.sha256(name.encode()).hexdigest()[:12])
 
 
 def benchmark_of_record(record: dict[str, Any]) -> Benchmark:

@@ -9,8 +9,9 @@ from .readers.base import Expected, PairReader
 from .readers.columns import ColumnsReader
 from .readers.dnd import DndReader
 from .readers.files import Files, LocalFiles
+from .readers.metadata_files import METADATA_FILES
 from .readers.parquet import ParquetReader
-from .readers.pictures import METADATA_FILE, PicturesReader, ZipReader
+from .readers.pictures import PicturesReader, ZipReader
 from .readers.sidd import SiddReader
 from .readers.tars import TwoTarsReader, WebDatasetReader
 
@@ -76,6 +77,7 @@ def _source_of_folder(folder: Path, source: Source) -> Source:
     folder = folder.expanduser().absolute()
     if (folder / "input").is_dir() and (folder / "target").is_dir():
         return Source(kind="pictures", folder=str(folder), degraded="input/*", target="target/*")
-    if (folder / METADATA_FILE).is_file() or any((folder / "data").glob("*.parquet")):
+    has_table = any((folder / name).is_file() for name in METADATA_FILES)
+    if has_table or any((folder / "data").glob("*.parquet")):
         return Source(kind="columns", folder=str(folder), degraded="degraded", target="target")
     return source.model_copy(update={"repo": None, "folder": str(folder), "layout": ""})

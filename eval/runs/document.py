@@ -45,6 +45,8 @@ class RunBenchmark(_Part):
     """Pairs in the whole benchmark."""
     n: int
     """Pairs in this subset."""
+    left_out: int = 0
+    """Files among the pictures that are none, such as Thumbs.db."""
     seed: int
     """Which chose the subset."""
     folder: str | None = None

@@ -113,6 +113,7 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
             official=benchmark.official,
             of=len(items),
             n=len(chosen),
+            left_out=len(reader.left_out),
             seed=config.seed,
             folder=str(config.folder.resolve()) if config.folder else None,
             source={} if _is_listed(benchmark) else benchmark.model_dump(mode="json"),

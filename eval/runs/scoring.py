@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from eval.data.readers.pairing import is_picture
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.metrics.protocols import Protocol
 
 
 def pair_files(restored: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Pair two files, or two folders by file stem.
+    """Pair two files, or two folders by file stem; files that are no pictures are left out.
 
     Returns:
         Restored and target files, in order of names.
@@ -39,7 +40,7 @@ def pair_files(restored: Path, target: Path) -> list[tuple[Path, Path]]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith("."):
+        if not path.is_file() or not is_picture(path.name):
             continue
         if path.stem in found:
             raise InvalidRequest(

@@ -1,5 +1,7 @@
 """What the command lines share: plain words, colours, progress, errors as one sentence."""
 
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,9 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # names that the console cannot show
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except MIRNetError as error:

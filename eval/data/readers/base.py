@@ -1,8 +1,6 @@
 """What all readers share: ids, counts, partners, sizes and hashes are checked in one place."""
 
 import hashlib
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,6 +47,8 @@ class PairReader:
         self.expected = expected
         self.revision = ""
         self._items: list[Item] | None = None
+        self.left_out: list[str] = []
+        """Files among the pictures that are none, known once `items` was called."""
 
     def items(self) -> list[Item]:
         """Every pair in a fixed order; afterwards `revision` says what they are pairs of.
@@ -163,13 +163,3 @@ def _read(half: Half, pair_id: str, what: str) -> tuple[Picture, str]:
             f"Pair {pair_id}: the {what} cannot be read, {error.args[0][:1].lower()}"
             f"{error.args[0][1:]}"
         ) from error
-
-
-def safe_id(parts: Iterable[str]) -> str:
-    """Make an id for a pair, safe as a file name, out of what names its files.
-
-    >>> safe_id(["Canon", "004 (1)"])
-    'Canon-004-1'
-    """
-    text = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(part for part in parts if part))
-    return text.strip("-.")[:120] or "pair"

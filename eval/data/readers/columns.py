@@ -7,8 +7,9 @@ from eval.data.pairs import Item
 
 from .base import Expected, PairReader
 from .files import Files
+from .metadata_files import is_metadata
 from .parquet import ParquetReader
-from .pictures import METADATA_FILE, PicturesReader
+from .pictures import PicturesReader
 from .tars import WebDatasetReader
 
 
@@ -45,7 +46,10 @@ class ColumnsReader(PairReader):
         return self._reader().upfront_bytes()
 
     def _list(self) -> list[Item]:
-        return self._reader()._list()
+        reader = self._reader()
+        items = reader._list()
+        self.left_out = reader.left_out
+        return items
 
     def _halves(self, item: Item) -> Any:
         return self._reader()._halves(item)
@@ -53,7 +57,7 @@ class ColumnsReader(PairReader):
     def _reader(self) -> PairReader:
         if self._chosen is None:
             names = self.files.names()
-            has_metadata = any(name.split("/")[-1] == METADATA_FILE for name in names)
+            has_metadata = any(map(is_metadata, names))
             given = (self.files, self.expected, self.degraded, self.target)
             if any(name.endswith(".parquet") for name in names):
                 self._chosen = ParquetReader(*given, config=self.config, split=self.split)

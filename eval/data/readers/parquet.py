@@ -14,9 +14,10 @@ from typing import Any
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
-from .base import Expected, Half, PairReader, safe_id
+from .base import Expected, Half, PairReader
 from .dataset_card import CARD_FILE, files_of_split
 from .files import MAX_PICTURE_BYTES, Files, read_file
+from .pairing import safe_id
 
 FOOTER_BYTES = 64 * 2**10
 """Fetched from the end of a file at first: its index, unless that is longer (then all of it)."""

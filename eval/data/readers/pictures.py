@@ -1,92 +1,31 @@
 """Picture files that lie beside each other, in a folder or in a zip archive."""
 
-import json
-import re
 import zipfile
 import zlib
-from collections.abc import Mapping
-
-from natsort import natsorted
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
-from .base import Expected, Half, PairReader, safe_id
+from .base import Expected, Half, PairReader
 from .files import MAX_PICTURE_BYTES, Files, read_file
+from .metadata_files import pairs_of_metadata
+from .pairing import is_pattern, paired
 
-METADATA_FILE = "metadata.jsonl"
-"""Names the pictures of each pair, as the `datasets` library reads it."""
 ZIP_TAIL_BYTES = 64 * 2**10
 """Fetched from the end of a zip at first: its list of members, unless that is longer."""
-_SUFFIX = re.compile(r"\.(png|jpe?g|bmp|tiff?|webp)$", re.IGNORECASE)
 _LOCAL_HEADER_BYTES = 30 + 2 * 65_535
 """Most bytes between a member's header and its data: .ZIP specification, section 4.3.7."""
 
 
-def is_pattern(text: str) -> bool:
-    """Whether a text names files by a pattern rather than by a column."""
-    return "*" in text or "/" in text
-
-
-def paired(
-    names: Mapping[str, int], degraded: str, target: str, label: str
-) -> list[tuple[str, str, str]]:
-    """Pair file names by what their patterns' wildcards stand for.
-
-    Args:
-        names: File names and sizes.
-        degraded: Pattern in which '*' stands for any text within a folder and '**/' for folders.
-        target: Pattern with as many wildcards; may be the same.
-        label: What to call the source in a message.
-
-    Returns:
-        (id, degraded name, target name), numbers in the ids sorted by value.
-
-    Raises:
-        BenchmarkUnavailable: Nothing fits, a picture has no partner, or the patterns do not go
-            together.
-    """
-    low, high = _matches(names, degraded), _matches(names, target)
-    if degraded.count("*") != target.count("*"):
-        raise BenchmarkUnavailable(
-            f"The patterns {degraded!r} and {target!r} have different numbers of '*': what each "
-            "stands for must be the same in both pictures of a pair."
-        )
-    for found, pattern in ((low, degraded), (high, target)):
-        if not found:
-            raise BenchmarkUnavailable(
-                f"{label} has no file that fits {pattern!r}: compare it with the layout of the "
-                "benchmark."
-            )
-    for one, other, what in ((low, high, "target"), (high, low, "degraded picture")):
-        if lonely := sorted(one.keys() - other.keys()):
-            raise BenchmarkUnavailable(
-                f"{one[lonely[0]]} in {label} has no {what}: add it, or take the picture out."
-            )
-    pairs = [
-        (safe_id((*key[:-1], _SUFFIX.sub("", key[-1])) if key else ()), name, high[key])
-        for key, name in low.items()
-    ]
-    return natsorted(pairs, key=lambda pair: pair[:2])
-
-
-def _matches(names: Mapping[str, int], pattern: str) -> dict[tuple[str, ...], str]:
-    kinds = {"**/": "((?:[^/]+/)*)", "*": "([^/]*)"}
-    pieces = re.split(r"(\*\*/|\*)", pattern)
-    regex = re.compile("".join(kinds.get(piece, re.escape(piece)) for piece in pieces))
-    found = ((regex.fullmatch(name), name) for name in names)
-    return {match.groups(): name for match, name in found if match}
-
-
 class PicturesReader(PairReader):
-    """Picture files paired by patterns, or by the columns of metadata.jsonl.
+    """Picture files paired by patterns, or by the columns of a metadata table.
 
     Args:
         files: A folder or a data set on the Hub, of which only the chosen pictures are fetched.
         expected: What is checked of every pair.
-        degraded: Pattern of the degraded pictures (see `paired`), or a column: metadata.jsonl then
-            names them in 'COLUMN_file_name' (or 'file_name', or 'COLUMN' itself).
-        target: The same for the targets.
+        degraded: Pattern of the degraded pictures (see `paired`), or a column of metadata.jsonl or
+            metadata.csv (see `pairs_of_metadata`).
+        target: Pattern or column of the targets.
     """
 
     def __init__(self, files: Files, expected: Expected, degraded: str, target: str) -> None:
@@ -97,9 +36,10 @@ class PicturesReader(PairReader):
     def _list(self) -> list[Item]:
         names = self.files.names()
         if is_pattern(self.degraded) or is_pattern(self.target):
-            pairs = paired(names, self.degraded, self.target, self.files.label)
+            found = paired(names, self.degraded, self.target, self.files.label)
+            pairs, self.left_out = found.pairs, found.left_out
         else:
-            pairs = self._of_metadata(names)
+            pairs = pairs_of_metadata(self.files, self.degraded, self.target)
         return [
             Item(pair_id, sum(names[name] for name in {low, high}), (low, high))
             for pair_id, low, high in pairs
@@ -109,47 +49,6 @@ class PicturesReader(PairReader):
         low, high = item.locator
         target = read_file(self.files, high)
         return (target if low == high else read_file(self.files, low)), target
-
-    def _of_metadata(self, names: Mapping[str, int]) -> list[tuple[str, str, str]]:
-        found = [name for name in names if name.split("/")[-1] == METADATA_FILE]
-        if len(found) != 1:
-            raise BenchmarkUnavailable(
-                f"{self.files.label} has {len(found)} files called {METADATA_FILE} where one names "
-                f"the pictures of {self.degraded!r} and {self.target!r}: give patterns such as "
-                "'input/*.png' and 'target/*.png' instead."
-            )
-        folder = found[0].removesuffix(METADATA_FILE)
-        pairs = []
-        for number, line in enumerate(read_file(self.files, found[0]).splitlines(), 1):
-            if not line.strip():
-                continue
-            where = f"Line {number} of {found[0]} in {self.files.label}"
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise BenchmarkUnavailable(f"{where} is no JSON: correct it.") from error
-            low, high = (
-                self._named(row, column, folder, names, where)
-                for column in (self.degraded, self.target)
-            )
-            stem = low.removeprefix(folder).rsplit(".", 1)[0]
-            pairs.append((safe_id([str(row.get("id") or stem)]), low, high))
-        return pairs
-
-    def _named(
-        self, row: object, column: str, folder: str, names: Mapping[str, int], where: str
-    ) -> str:
-        """The picture that a row names in a column."""
-        if not isinstance(row, dict):
-            raise BenchmarkUnavailable(f"{where} is no JSON object: correct it.")
-        name = row.get(f"{column}_file_name", row.get(column))
-        if not isinstance(name, str):
-            raise BenchmarkUnavailable(
-                f"{where} has no {column}_file_name: its columns are {', '.join(map(str, row))}."
-            )
-        if folder + name not in names:
-            raise BenchmarkUnavailable(f"{where} names {name}, which is not there: add it.")
-        return folder + name
 
 
 class ZipReader(PairReader):
@@ -163,7 +62,7 @@ class ZipReader(PairReader):
         expected: What is checked of every pair.
         archive: Path of the zip.
         degraded: Pattern of the degraded members; see `paired`.
-        target: The same for the targets.
+        target: Pattern of the targets.
     """
 
     def __init__(
@@ -182,9 +81,11 @@ class ZipReader(PairReader):
             if not member.is_dir()
         }
         label = f"{self.archive} in {self.files.label}"
+        found = paired(members, self.degraded, self.target, label)
+        self.left_out = found.left_out
         return [
             Item(pair_id, sum(members[name] for name in {low, high}), (low, high))
-            for pair_id, low, high in paired(members, self.degraded, self.target, label)
+            for pair_id, low, high in found.pairs
         ]
 
     def _halves(self, item: Item) -> tuple[Half, Half | None]:

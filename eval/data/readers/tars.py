@@ -8,20 +8,20 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from natsort import natsorted
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 
-from .base import Expected, Half, PairReader, safe_id
+from .base import Expected, Half, PairReader
 from .files import MAX_PICTURE_BYTES, Files
-from .pictures import paired
+from .pairing import is_picture, paired, safe_id
 
 MAX_ARCHIVE_BYTES = 2 * 10**9
 """Largest archive that is fetched, and most that is unpacked of one."""
 MAX_MEMBERS = 100_000
 """Most members looked at in one archive."""
-_PICTURE = re.compile(r".*\.(png|jpe?g|bmp|tiff?|webp)", re.IGNORECASE)
 
 
 def _members(files: Files, archive: str) -> Iterator[tuple[str, bytes]]:
@@ -88,11 +88,11 @@ class TwoTarsReader(PairReader):
 
     def _list(self) -> list[Item]:
         low, high = self._read()
-        names = {f"degraded/{stem}": 0 for stem in low} | {f"target/{stem}": 0 for stem in high}
-        pairs = paired(names, "degraded/*", "target/*", self.files.label)
+        names = {f"degraded/{stem}.png": 0 for stem in low}
+        names |= {f"target/{stem}.png": 0 for stem in high}
+        pairs = paired(names, "degraded/*.png", "target/*.png", self.files.label).pairs
         return [
-            Item(pair_id, 0, (one.removeprefix("degraded/"), other.removeprefix("target/")))
-            for pair_id, one, other in pairs
+            Item(pair.id, 0, (Path(pair.degraded).stem, Path(pair.target).stem)) for pair in pairs
         ]
 
     def _halves(self, item: Item) -> tuple[Half, Half | None]:
@@ -107,7 +107,7 @@ class TwoTarsReader(PairReader):
     def _by_stem(self, archive: str) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for name, content in _members(self.files, archive):
-            if not _PICTURE.fullmatch(name):
+            if not is_picture(name):
                 continue
             stem = name.split("/")[-1].rsplit(".", 1)[0]
             stem = re.sub(rf"[_-]?x{self.expected.scale}$", "", stem)

@@ -71,6 +71,9 @@ def test_wrong_input_ends_with_one_sentence(folders, tmp_path):
         assert done.exit_code == 2
         assert message in done.stderr
         assert "Traceback" not in done.output
+    for folder, junk in zip(folders, ("Thumbs.db", "notes.txt"), strict=True):
+        (folder / junk).write_bytes(b"no picture")
+    assert invoke("score", *folders).exit_code == 0
     (folders[0] / "noise.png").unlink()
     assert "noise is only in" in invoke("score", *folders).stderr
 

@@ -16,9 +16,10 @@ import pytest
 
 from eval.data.hub import HubFiles
 from eval.data.pairs import BenchmarkUnavailable, Reader, pixels_sha256
-from eval.data.readers.base import Expected, safe_id
+from eval.data.readers.base import Expected
 from eval.data.readers.dnd import DndReader
 from eval.data.readers.files import LocalFiles
+from eval.data.readers.pairing import safe_id
 from eval.data.readers.parquet import ParquetReader
 from eval.data.readers.pictures import PicturesReader, ZipReader
 from eval.data.readers.sidd import NOISY, TRUTH, SiddReader
@@ -359,7 +360,7 @@ def pictures(folder: Path, expected: Expected = ANY) -> PicturesReader:
         ({"input/a.png": b"", "target/b.png": b""}, "input/a.png .* has no target"),
         ({"input/a.png": b"", "target/a.png": b"", "target/b.png": b""}, "b.png .* no degraded"),
         ({"input/a.png": b""}, "no file that fits 'target/"),
-        ({f"{h}/{n}.png": b"" for h in ("input", "target") for n in ("a b", "a-b")}, "two pairs"),
+        ({"input/a.png": b"", "input/a.PNG": b"", "target/a.png": b""}, "same picture: take one"),
     ],
 )
 def test_partners_are_checked(files, told, tmp_path):
@@ -524,6 +525,69 @@ def test_parquet_columns_are_checked(tmp_path):
 def test_names():
     assert safe_id(["../a b", "c/d"]) == "a-b-c-d"
     assert safe_id(["...", ""]) == "pair"
+
+
+@pytest.mark.parametrize(
+    ("degraded", "target", "files", "wanted"),
+    [
+        ("noisy/*.png", "clean/*.png", ("noisy/1.PNG", "clean/1.PNG"), ["1"]),
+        ("./noisy/*.png", "./clean/*.png", ("noisy/1.png", "clean/1.png"), ["1"]),
+        (r"noisy\*.png", r"clean\*.png", ("noisy/1.png", "clean/1.png"), ["1"]),
+        ("n/p?.png", "c/p?.png", ("n/p1.png", "n/p2.png", "c/p1.png", "c/p2.png"), ["1", "2"]),
+        ("n/*.[pP][nN]g", "c/*.png", ("n/a.Png", "c/a.png"), ["a"]),
+        ("n/[ab]/*.png", "c/*.png", ("n/a/1.png", "n/b/2.png", "c/1.png", "c/2.png"), ["1", "2"]),
+        ("n/*", "c/*", ("n/1.png", "c/1.jpg"), ["1"]),
+        ("n/*.*", "c/*.*", ("n/1.jfif", "c/1.jfif"), ["1-jfif"]),
+    ],
+)
+def test_patterns_as_people_write_them(degraded, target, files, wanted, tmp_path):
+    put(tmp_path, dict.fromkeys(files, b""))
+    reader = PicturesReader(LocalFiles(tmp_path), ANY, degraded, target)
+    assert [item.id for item in reader.items()] == wanted
+
+
+@pytest.mark.parametrize(
+    "names", [("照片", "图片", "風景"), ("é", "e\u0301x"), ("☺", "☹"), ("a b", "a-b")]
+)
+def test_names_of_any_script_are_told_apart(names, tmp_path):
+    put(tmp_path, {f"{half}/{name}.png": b"" for half in ("input", "target") for name in names})
+    ids = [item.id for item in pictures(tmp_path).items()]
+    assert len(set(ids)) == len(names) and not any("/" in one or not one for one in ids)
+
+
+def test_what_is_no_picture_is_left_out_and_counted(tmp_path):
+    junk = ("input/Thumbs.db", "target/desktop.ini", "input/notes.txt")
+    put(tmp_path, dict.fromkeys(("input/a.png", "target/a.png", "input/._a.png", *junk), b""))
+    reader = PicturesReader(LocalFiles(tmp_path), ANY, "input/*", "target/*")
+    assert [item.id for item in reader.items()] == ["a"]
+    assert reader.left_out == sorted(junk)  # hidden files are not listed at all
+
+
+def test_several_degraded_pictures_share_a_target(tmp_path):
+    put(tmp_path, dict.fromkeys(("low/1_a.png", "low/1_b.png", "low/2_a.png"), b""))
+    put(tmp_path, dict.fromkeys(("high/1.png", "high/2.png"), b""))
+    items = PicturesReader(LocalFiles(tmp_path), ANY, "low/*_*.png", "high/*.png").items()
+    assert [(item.id, item.locator[1]) for item in items] == [
+        ("1-a", "high/1.png"), ("1-b", "high/1.png"), ("2-a", "high/2.png")
+    ]  # fmt: skip
+    put(tmp_path, dict.fromkeys(("both/1_2.png", "both/2_1.png"), b""))
+    with pytest.raises(BenchmarkUnavailable, match="do not say which pictures"):
+        PicturesReader(LocalFiles(tmp_path), ANY, "both/*_*.png", "high/*.png").items()
+
+
+def test_a_table_in_csv_names_pairs(tmp_path):
+    put(tmp_path, {f"{half}{i}.png": png(8, 8, i) for i in (1, 2) for half in "nt"})
+    lines = (
+        "\ufeffdegraded_file_name,target_file_name,camera",
+        "n1.png,./t1.png,X",
+        "n2.png,t2.png,",
+    )
+    put(tmp_path, {"metadata.csv": "\r\n".join(lines).encode()})
+    reader = PicturesReader(LocalFiles(tmp_path), ANY, "degraded", "target")
+    assert [reader.load(item).id for item in reader.items()] == ["n1", "n2"]
+    put(tmp_path, {"metadata.csv": b'degraded_file_name,target_file_name\nn1.png,"t1'})
+    with pytest.raises(BenchmarkUnavailable, match="is no CSV in UTF-8"):
+        PicturesReader(LocalFiles(tmp_path), ANY, "degraded", "target").items()
 
 
 def test_pairs_come_in_natural_order(tmp_path):

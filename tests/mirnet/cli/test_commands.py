@@ -373,3 +373,22 @@ def test_a_wrong_file_has_no_traceback(photos):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
     assert err.startswith("notes.txt is a text file") and len(err.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_the_console_cannot_show_stop_nothing(photos, network):
+    folder = photos / "sub"
+    names = (b"caf\xe9.png", "照片.png".encode(), b"ok.png")
+    for name in names:
+        shutil.copy(photos / "a.png", os.path.join(os.fsencode(folder), name))
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mirnet", "restore", str(folder), "-o", str(photos / "out")]
+        + ["--task", "denoise", "--weights", str(network)],
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | settings | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(os.listdir(os.fsencode(photos / "out"))) == sorted(names)
+    assert b"3 restored, 0 skipped, 0 failed." in done.stdout

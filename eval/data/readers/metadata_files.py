@@ -1,0 +1,96 @@
+"""metadata.jsonl and metadata.csv: tables that name the pictures of each pair."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from eval.data.pairs import BenchmarkUnavailable
+
+from .files import Files, read_file
+from .pairing import FilePair, unique_ids
+
+METADATA_FILES = ("metadata.jsonl", "metadata.csv")
+"""Names of such tables, as the `datasets` library reads them; the first that is there is taken."""
+
+
+def is_metadata(name: str) -> bool:
+    """Whether a path is that of a table of pairs."""
+    return name.split("/")[-1] in METADATA_FILES
+
+
+def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair]:
+    """Read the pairs that a table names.
+
+    Args:
+        files: Where table and pictures are; paths in the table are relative to its folder.
+        degraded: Column of the degraded pictures: 'COLUMN_file_name', 'COLUMN' or 'file_name'.
+        target: Column of the targets.
+
+    Raises:
+        BenchmarkUnavailable: There is no table or more than one, a row is damaged or lacks a
+            column, or a picture is not there.
+    """
+    names = files.names()
+    tables = [[name for name in names if name.split("/")[-1] == kind] for kind in METADATA_FILES]
+    found = next(filter(None, tables), [])
+    if len(found) != 1:
+        raise BenchmarkUnavailable(
+            f"{files.label} has {len(found)} files called {' or '.join(METADATA_FILES)} where one "
+            f"names the pictures of {degraded!r} and {target!r}: give patterns such as "
+            "'input/*.png' and 'target/*.png' instead."
+        )
+    table = found[0]
+    folder = table.rpartition("/")[0]
+    folder = f"{folder}/" if folder else ""
+    rows, named = [], []
+    for number, row in _rows(read_file(files, table), table, files.label):
+        where = f"Line {number} of {table} in {files.label}"
+        low, high = (_named(row, column, folder, names, where) for column in (degraded, target))
+        rows.append((low, high))
+        named.append([str(row.get("id") or low.removeprefix(folder).rsplit(".", 1)[0])])
+    return [
+        FilePair(pair_id, low, high)
+        for pair_id, (low, high) in zip(unique_ids(named), rows, strict=True)
+    ]
+
+
+def _rows(content: bytes, table: str, label: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of a table with the numbers of their lines."""
+    if table.endswith(".csv"):
+        try:
+            reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+            for row in reader:
+                yield reader.line_num, {key: value for key, value in row.items() if key}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise BenchmarkUnavailable(
+                f"{table} in {label} is no CSV in UTF-8 ({error}): correct it."
+            ) from error
+        return
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"Line {number} of {table} in {label}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise BenchmarkUnavailable(f"{where} is no JSON: correct it.") from error
+        if not isinstance(row, dict):
+            raise BenchmarkUnavailable(f"{where} is no JSON object: correct it.")
+        yield number, row
+
+
+def _named(
+    row: Mapping[str, Any], column: str, folder: str, names: Mapping[str, int], where: str
+) -> str:
+    """The picture that a row names in a column."""
+    name = row.get(f"{column}_file_name", row.get(column))
+    if not isinstance(name, str):
+        raise BenchmarkUnavailable(
+            f"{where} has no {column}_file_name: its columns are {', '.join(map(str, row))}."
+        )
+    path = folder + name.replace("\\", "/").removeprefix("./")
+    if path not in names:
+        raise BenchmarkUnavailable(f"{where} names {name}, which is not there: add it.")
+    return path

@@ -1,0 +1,194 @@
+"""Pairing picture files by name patterns, and ids for pairs.
+
+Files that systems leave behind (Thumbs.db, .DS_Store, __MACOSX) and other files that are no
+pictures are left out of what a wildcard stands for.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from natsort import natsorted
+
+from eval.data.pairs import BenchmarkUnavailable
+from mirnet.images.formats import PICTURE_SUFFIXES
+
+MAX_ID_LENGTH = 120
+"""Longest id of a pair, in characters."""
+
+_SUFFIX = re.compile(
+    rf"({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})$", re.IGNORECASE
+)
+_WILDCARDS = re.compile(r"(\*\*/|\*|\?|\[[^\]/]+\])")
+
+
+class FilePair(NamedTuple):
+    """The two files of a pair."""
+
+    id: str
+    """Unique among the pairs."""
+    degraded: str
+    """Path of the degraded picture."""
+    target: str
+    """Path of its target; several pairs may share one."""
+
+
+class Paired(NamedTuple):
+    """What patterns found."""
+
+    pairs: list[FilePair]
+    """In natural order."""
+    left_out: list[str]
+    """Files in the same folders that are no pictures, sorted."""
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text names files by a pattern rather than by a column."""
+    return any(mark in text for mark in "*/\\?[")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a path ends like a picture and is not what a system left behind.
+
+    >>> [is_picture(name) for name in ("a.PNG", "Thumbs.db", "._a.png", "__MACOSX/a.png", "a")]
+    [True, False, False, False, False]
+    """
+    parts = name.split("/")
+    return bool(_SUFFIX.search(name)) and not parts[-1].startswith(".") and "__MACOSX" not in parts
+
+
+def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> Paired:
+    """Pair file names by what their patterns' wildcards stand for.
+
+    `*` stands for any text within a folder, `**/` for folders, `?` for one character, `[ab]` for
+    one of several. A picture's suffix may have any case, and is no part of a wildcard's text. The
+    target's pattern may have fewer wildcards: several degraded pictures then share a target, where
+    only one choice among the degraded picture's wildcards names a target for all of them.
+
+    Args:
+        names: File names with '/' and sizes.
+        degraded: Pattern of the degraded pictures.
+        target: Pattern of the targets; may be the same.
+        label: What to call the source in a message.
+
+    Raises:
+        BenchmarkUnavailable: Nothing fits, a picture has no partner or more than one, or the
+            patterns do not go together.
+    """
+    low, high = _matches(names, degraded, label), _matches(names, target, label)
+    if not low or not high:
+        raise BenchmarkUnavailable(
+            f"{label} has no file that fits {target if low else degraded!r}: compare it with the "
+            "layout of the benchmark."
+        )
+    pick = _shared_wildcards(low, high, degraded, target, label)
+    partners = {key: high.get(tuple(key[at] for at in pick)) for key in low}
+    if lonely := sorted(key for key, partner in partners.items() if partner is None):
+        raise BenchmarkUnavailable(
+            f"{low[lonely[0]]} in {label} has no target: add it, or take the picture out."
+        )
+    if unused := sorted(set(high.values()) - set(partners.values())):
+        raise BenchmarkUnavailable(
+            f"{unused[0]} in {label} has no degraded picture: add it, or take the picture out."
+        )
+    ids = unique_ids(list(low))
+    pairs = [
+        FilePair(pair_id, name, str(partners[key]))
+        for pair_id, (key, name) in zip(ids, low.items(), strict=True)
+    ]
+    used = {name for pair in pairs for name in pair[1:]}
+    folders = {name.rpartition("/")[0] for name in used}
+    left_out = sorted(
+        name for name in names if name.rpartition("/")[0] in folders and not is_picture(name)
+    )
+    return Paired(natsorted(pairs, key=lambda pair: pair[:2]), left_out)
+
+
+def _shared_wildcards(
+    low: Mapping[tuple[str, ...], str],
+    high: Mapping[tuple[str, ...], str],
+    degraded: str,
+    target: str,
+    label: str,
+) -> tuple[int, ...]:
+    """Which wildcards of the degraded pattern the target's stand for."""
+    count, wanted = len(next(iter(low))), len(next(iter(high)))
+    if count == wanted:
+        return tuple(range(count))
+    fitting = [
+        pick
+        for pick in combinations(range(count), wanted)
+        if all(tuple(key[at] for at in pick) in high for key in low)
+    ]
+    if len(fitting) != 1:
+        raise BenchmarkUnavailable(
+            f"The patterns {degraded!r} and {target!r} do not say which pictures of {label} belong "
+            "together: what their wildcards stand for must be the same in both pictures of a pair."
+        )
+    return fitting[0]
+
+
+def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[str, ...], str]:
+    """File names by what the wildcards of a pattern stand for in them."""
+    pattern = pattern.replace("\\", "/").removeprefix("./")
+    expression = "".join(_translated(piece) for piece in _WILDCARDS.split(pattern))
+    named = _SUFFIX.search(pattern)
+    if named:  # any case of the suffix
+        tail = re.escape(named[0])
+        expression = f"{expression.removesuffix(tail)}(?i:{tail})"
+    regex = re.compile(expression)
+    found: dict[tuple[str, ...], str] = {}
+    for name in names:
+        match = regex.fullmatch(name)
+        if match is None or not is_picture(name):
+            continue
+        key = match.groups()
+        if key:  # a wildcard that stands for the suffix too: pictures pair by their stems
+            key = (*key[:-1], _SUFFIX.sub("", key[-1]))
+        other = found.setdefault(key, name)
+        if other != name:
+            raise BenchmarkUnavailable(
+                f"{other} and {name} in {label} stand for the same picture: take one out."
+            )
+    return found
+
+
+def _translated(piece: str) -> str:
+    """A piece of a pattern as a regular expression; wildcards that tell pictures apart capture."""
+    if piece in (fixed := {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}):
+        return fixed[piece]
+    if _WILDCARDS.fullmatch(piece):
+        inside = piece[1:-1]
+        negated = "^" if inside.startswith(("!", "^")) else ""
+        return f"[{negated}{re.escape(inside[len(negated) :]).replace(re.escape('-'), '-')}]"
+    return re.escape(piece)
+
+
+def safe_id(parts: Iterable[str]) -> str:
+    """Make an id, safe as a file name, out of what names a pair; letters of any script stay.
+
+    >>> safe_id(["Canon", "004 (1)"]), safe_id(["照片"]), safe_id(["../..", "☺"])
+    ('Canon-004-1', '照片', 'pair')
+    """
+    text = unicodedata.normalize("NFC", "-".join(part for part in parts if part))
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:MAX_ID_LENGTH] or "pair"
+
+
+def unique_ids(named: Sequence[Sequence[str]]) -> list[str]:
+    """One id for each pair; where two would be alike, a hash of the full name is added.
+
+    >>> unique_ids([["a b"], ["a-b"], ["c"]])
+    ['a-b-c8687a', 'a-b-d44362', 'c']
+    """
+    ids = [safe_id(parts) for parts in named]
+    counts = Counter(ids)
+    return [
+        pair_id
+        if counts[pair_id] == 1
+        else f"{pair_id}-{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:6]}"
+        for pair_id, parts in zip(ids, named, strict=True)
+    ]
