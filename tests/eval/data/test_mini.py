@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.data.mini import make_mini
+from examples import make_mini
 from mirnet.images.decode import read_image
 from mirnet.tasks import TASKS
 from mirnet.train.manifest import read_manifest
 
-FOLDER = Path(make_mini.__file__).parent
+FOLDER = make_mini.FOLDER
 FREE = {"CC0-1.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "BSD-2-Clause", "public-domain"}
 
 

@@ -1,12 +1,12 @@
 """Make the mini benchmark: eight free photographs, damaged on purpose and with a seed, six tasks.
 
     python -m mirnet prepare
-    python -m eval.data.mini.make_mini
+    python -m examples.make_mini
 
 Five photographs are among those that training holds out (mirnet/train/photos.toml, split "dev"),
 three come with scikit-image. Each is reduced to 264 x 204 pixels, which is the truth of every task;
 TASK/metadata.jsonl pairs it with its damaged picture, all paths relative to that file. The script
-writes everything in this folder but itself; running it again gives the same bytes.
+writes everything in `FOLDER`; running it again gives the same bytes.
 """
 
 import argparse
@@ -32,8 +32,10 @@ from mirnet.images.picture import to_eight_bits
 from mirnet.tasks import TASKS
 from mirnet.weights.store import file_sha256
 
-HERE = Path(__file__).parent
-PHOTOS = HERE.parents[2] / "data/photos"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "eval/data/mini"
+"""The mini benchmark."""
+PHOTOS = ROOT / "data/photos"
 """Where `python -m mirnet prepare` puts them."""
 SIZE = 264, 204
 """Width and height of every truth; both divide by 2, 3 and 4 for the enlarging tasks."""
@@ -143,11 +145,11 @@ def scene(name: str) -> Scene:
     return Scene(name, np.asarray(small), author, licence, source)
 
 
-Made = tuple[np.ndarray, str]
+Damaged = tuple[np.ndarray, str]
 """The damaged picture, (h, w, 3) uint8, and the damage in words."""
 
 
-def noisy(pixels: np.ndarray, random: np.random.Generator) -> Made:
+def noisy(pixels: np.ndarray, random: np.random.Generator) -> Damaged:
     """Poisson-Gaussian sensor noise in linear light, of a sensitivity drawn for each picture."""
     shot = float(np.exp(random.uniform(np.log(1e-3), np.log(8e-3))))
     light = high_iso(shot, shot / 15)(to_linear(pixels / 255), random)
@@ -155,7 +157,7 @@ def noisy(pixels: np.ndarray, random: np.random.Generator) -> Made:
     return to_eight_bits(to_srgb(light)), words
 
 
-def dark(pixels: np.ndarray, random: np.random.Generator) -> Made:
+def dark(pixels: np.ndarray, random: np.random.Generator) -> Damaged:
     """Two to four stops less light, with the cast and the sensor noise that come with it."""
     stops = random.uniform(2, 4)
     red, blue = random.uniform(0.9, 1.0), random.uniform(0.85, 1.05)
@@ -164,7 +166,7 @@ def dark(pixels: np.ndarray, random: np.random.Generator) -> Made:
     return to_eight_bits(to_srgb(light)), words
 
 
-def unedited(pixels: np.ndarray, random: np.random.Generator) -> Made:
+def unedited(pixels: np.ndarray, random: np.random.Generator) -> Damaged:
     """Wrong exposure, a colour cast, raised blacks, lower contrast and saturation."""
     stops, contrast = random.uniform(-1.2, 0.6), random.uniform(0.7, 0.85)
     red, blue = 2 ** random.uniform(-0.25, 0.25, 2)
@@ -175,10 +177,10 @@ def unedited(pixels: np.ndarray, random: np.random.Generator) -> Made:
     return to_eight_bits(to_srgb(light)), words
 
 
-def reduced(scale: int) -> Callable[[np.ndarray, np.random.Generator], Made]:
+def reduced(scale: int) -> Callable[[np.ndarray, np.random.Generator], Damaged]:
     """Bicubic reduction with antialiasing, rounded to 8 bits, as MATLAB's imresize does it."""
 
-    def damage(pixels: np.ndarray, random: np.random.Generator) -> Made:
+    def damage(pixels: np.ndarray, random: np.random.Generator) -> Damaged:
         del random
         size = SIZE[0] // scale, SIZE[1] // scale
         channels = [
@@ -193,7 +195,7 @@ def reduced(scale: int) -> Callable[[np.ndarray, np.random.Generator], Made]:
     return damage
 
 
-DAMAGES: dict[str, Callable[[np.ndarray, np.random.Generator], Made]] = {
+DAMAGES: dict[str, Callable[[np.ndarray, np.random.Generator], Damaged]] = {
     "denoise": noisy,
     "sr-x2": reduced(2),
     "sr-x3": reduced(3),
@@ -204,7 +206,7 @@ DAMAGES: dict[str, Callable[[np.ndarray, np.random.Generator], Made]] = {
 """By id of the task."""
 
 
-def make(folder: Path = HERE) -> None:
+def make(folder: Path = FOLDER) -> None:
     """Write the whole benchmark.
 
     Args:
@@ -245,7 +247,7 @@ def credits_page(scenes: list[Scene]) -> str:
         "",
         "Eight pairs for each of the six tasks, so that every method can be tried without a",
         "network. **It is synthetic and small**: the damage is made by program",
-        "(`eval/data/mini/make_mini.py`, seeded), the pictures have 264 x 204 pixels, and the",
+        "(`examples/make_mini.py`, seeded), the pictures have 264 x 204 pixels, and the",
         "photographs from Debian packages chose the best step of each training of our own weights",
         "(none was trained on). It shows whether something works; it is no substitute for the real",
         "benchmarks, and its numbers compare with no paper's.",
@@ -270,5 +272,5 @@ def credits_page(scenes: list[Scene]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make the mini benchmark again.")
-    parser.add_argument("--folder", type=Path, default=HERE, help="where to write it")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write it")
     make(parser.parse_args().folder)
