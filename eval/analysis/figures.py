@@ -122,7 +122,7 @@ def _against_input(request: FigureRequest) -> Drawn:
 
 def _published(request: FigureRequest) -> Drawn:
     board = request.board()
-    beside = published_beside(request.stored.header())
+    beside = published_beside(request.stored.header(), request.protocol)
     return Drawn(method_plots.published(beside, board), with_measured(beside, board))
 
 

@@ -120,7 +120,7 @@ def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
                 hovertemplate="%{x:.2f} dB, published<br>%{text}<extra></extra>",
             )
         )
-    protocol, pictures = rows.measured_protocol.iloc[0], rows.measured_pictures.iloc[0]
+    protocol, pictures = board.protocol.iloc[0], rows.measured_pictures.iloc[0]
     figure.add_trace(
         go.Scatter(
             x=measured.psnr_db,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
 
+from .score_tables import chosen_protocol
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -92,20 +94,28 @@ def published_for(name: str) -> "pd.DataFrame":
     return frame[frame.dataset.isin(wanted)].reset_index(drop=True)
 
 
-def published_beside(run: Run) -> "pd.DataFrame":
+def published_beside(run: Run, protocol: str | None = None) -> "pd.DataFrame":
     """Published numbers of the data set that a run was made on, to be shown beside its own.
 
+    Args:
+        run: Header of the run.
+        protocol: Of the numbers that they stand beside, with or without version; the run's first
+            by default.
+
     Returns:
-        Rows of `published_for` that have a number, with the columns `measured_protocol`, the one
-        that the run's numbers follow, and `measured_pictures`, as in "7 of 15", before they are
-        compared by eye. None for a person's own data, whatever its name.
+        Rows of `published_for` that have a number, with the columns `measured_protocol`, the name
+        with version that the run's numbers follow, and `measured_pictures`, as in "7 of 15", before
+        they are compared by eye. None for a person's own data, whatever its name.
+
+    Raises:
+        InvalidRequest: The run was not scored under the protocol.
     """
     frame = published_for(run.benchmark.id)
     frame = frame[frame.psnr_db.notna() | frame.ssim.notna()]
     if run.benchmark.source:
         frame = frame.iloc[:0]
     return frame.assign(
-        measured_protocol=run.protocol,
+        measured_protocol=chosen_protocol(run, protocol),
         measured_pictures=f"{run.benchmark.n} of {run.benchmark.of}",
     ).reset_index(drop=True)
 
@@ -125,10 +135,9 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
 
     columns = ["kind", "method", "year", "psnr_db", "ssim", "protocol", "source", "evidence"]
     columns.append("verified")
-    protocol = beside.measured_protocol.iloc[0] if len(beside) else None
     pictures = beside.measured_pictures.iloc[0] if len(beside) else None
     measured = board.astype({"method": str}).assign(
-        kind="measured here", protocol=protocol, source=f"this run, {pictures} pictures"
+        kind="measured here", source=f"this run, {pictures} pictures"
     )
     both = [beside.assign(kind="published"), measured]
     return pd.concat([part.reindex(columns=columns).astype(object) for part in both])

@@ -591,7 +591,7 @@ class EvaluateTab:
                 two = gr.update(visible=FIGURES[ask.plot].of_two)
                 yield {
                     self.plot: self._draw(stored, ask).figure,
-                    self.reading: self._reading(found.run, ask.plot),
+                    self.reading: self._reading(found.run, ask.plot, ask.protocol or None),
                     self.plot_a: two,
                     self.plot_b: two,
                     self.metric: gr.update(visible=FIGURES[ask.plot].of_any_metric),
@@ -621,14 +621,16 @@ class EvaluateTab:
         return {
             self.board: gr.update(value=board_value(board)),
             self.board_words: ui_html.best_words(board, baseline),
-            self.published: ui_html.published_table(published_beside(run)),
+            self.published: ui_html.published_table(
+                published_beside(run, ask.protocol or None)
+            ),
             self.made: ui_html.methods_table(run),
         }
 
-    def _reading(self, run: Run, plot: str) -> str:
+    def _reading(self, run: Run, plot: str, protocol: str | None) -> str:
         """How to read a figure, and what can be done with it."""
         if plot == "published":
-            beside = ui_html.published_table(published_beside(run))
+            beside = ui_html.published_table(published_beside(run, protocol))
             return ui_html.note(FIGURES[plot].reading) + beside
         one = "A click opens the method's worst pictures."
         return ui_html.note(

@@ -23,6 +23,18 @@ def scores(stored):
     return score_tables.scores_frame(stored)
 
 
+def test_published_numbers_stand_beside_the_protocol_of_the_board(tmp_path):
+    """The numbers of a chosen protocol are not labelled with the run's first one."""
+    stored = write_run(tmp_path, pairs=3)
+    drawn = draw(Frames(), stored, "published", protocol="gt-mean")
+    names = [line.name for line in drawn.figure.data]
+    assert any("measured here, gt-mean/1" in name for name in names)
+    assert not any("rgb/1" in name for name in names)
+    measured = drawn.table[drawn.table.kind == "measured here"]
+    assert set(measured.protocol) == {"gt-mean/1"}
+    assert set(published_beside(stored.header(), "gt-mean").measured_protocol) == {"gt-mean/1"}
+
+
 def every_figure(stored):
     scores = score_tables.scores_frame(stored)
     board = leaderboards.leaderboard(stored, "identity", scores=scores)
