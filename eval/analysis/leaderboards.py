@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.methods.record import MethodRecord
+from eval.runs.common_pictures import CommonPictures, common_pictures
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import METRICS, Metric
 
@@ -24,6 +25,9 @@ def leaderboard(
 ) -> "pd.DataFrame":
     """One row for each method of a run, the best mean by `RANKING` (PSNR) first.
 
+    Means, medians and intervals of all methods are over the same pictures, those of
+    `CommonPictures`, so that a method gains nothing from failing on a hard one.
+
     Args:
         stored: The run.
         baseline: Id of the method that the others are paired with; None for no comparison.
@@ -34,14 +38,15 @@ def leaderboard(
         Columns:
 
         * `method` (categorical, in the run's order), `title`, `kind`, `protocol`
-        * `count` scored, `failed` without a result, `identical` to the target (counted, and left
-          out of the PSNR)
+        * `count` scored, `failed` without a result, `identical` to the target
+        * `ranked`: whether it has results on enough pictures to be compared; `pictures`: how many
+          the means of the ranked methods by `RANKING` are over
         * for each metric its key (`psnr_db`) with the mean, and `psnr_low`, `psnr_high`,
           `psnr_median`: 95 % bootstrap interval of the mean, median
         * `baseline`, `difference_db`, `difference_low`, `difference_high`, `p_value`, `effect`,
-          `win_rate` (share of pictures with a higher PSNR than the baseline's), `tied` (the
-          interval of the difference includes zero): see `statistics.Paired`; empty without a
-          baseline, for itself, and where no picture has a finite PSNR of both
+          `win_rate`, `verdict` ("better", "worse", "tied", "too few" or "") and `tied`: see
+          `statistics.Paired`; empty without a baseline, for itself, and where no picture has a
+          finite PSNR of both
         * `s_per_mp`: total seconds over total megapixels of the rows that were timed
         * `pareto`: no other method is both quicker and better (or one of the two and equal in the
           other)
@@ -59,8 +64,13 @@ def leaderboard(
         require_method(run.id, ids, baseline)
     table = scores if scores is not None else scores_frame(stored, name)
     by_method = {method: table[table.method == method] for method in ids}
+    common = common_pictures(_by_method_and_pair(table, RANKING))
+    averaged = {
+        metric.key: common.averaged(_by_method_and_pair(table, metric))
+        for metric in METRICS.values()
+    }
     rows = [
-        _row(method, by_method[method.id], name)
+        _row(method, by_method[method.id], name, common, averaged)
         | _comparison(baseline, method.id, by_method)
         | {"parameters": method.parameters, "weights_sha256": method.weights_sha256}
         for method in run.methods
@@ -69,10 +79,17 @@ def leaderboard(
     board["method"] = pd.Categorical(board.method, ids, ordered=True)
     board["parameters"] = board.parameters.astype("Int64")
     board["pareto"] = _pareto(board.s_per_mp.to_numpy(), board[RANKING.key].to_numpy())
-    return board.sort_values(RANKING.key, ascending=False, kind="stable", ignore_index=True)
+    order = [RANKING.key, "identical"]
+    return board.sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
 
-def _row(method: MethodRecord, own: "pd.DataFrame", protocol: str) -> dict[str, Any]:
+def _row(
+    method: MethodRecord,
+    own: "pd.DataFrame",
+    protocol: str,
+    common: CommonPictures,
+    averaged: dict[str, frozenset[str]],
+) -> dict[str, Any]:
     """What a method is, its counts, the summary of each metric, and its time."""
     scored = own[own[list(METRICS)].notna().any(axis=1)]
     timed = own[own.seconds.notna() & (own.megapixels > 0)]
@@ -84,16 +101,25 @@ def _row(method: MethodRecord, own: "pd.DataFrame", protocol: str) -> dict[str, 
         "count": len(scored),
         "failed": int(own.error.notna().sum()),
         "identical": int(np.isinf(scored[list(METRICS)]).any(axis=1).sum()),
+        "ranked": method.id in common.methods,
+        "pictures": len(averaged[RANKING.key]),
         "s_per_mp": timed.seconds.sum() / timed.megapixels.sum() if len(timed) else math.nan,
     }
     for metric in METRICS.values():
-        row |= _summary(metric, scored)
+        shared = scored.pair.isin(averaged[metric.key]) & row["ranked"]
+        row |= _summary(metric, scored.loc[shared, metric.key])
     return row
 
 
-def _summary(metric: Metric, scored: "pd.DataFrame") -> dict[str, float]:
-    values = scored[metric.key]
-    found = statistics.summarise(values[values.notna()])
+def _by_method_and_pair(table: "pd.DataFrame", metric: Metric) -> dict[str, dict[str, float]]:
+    return {
+        str(method): dict(zip(own.pair, own[metric.key], strict=True))
+        for method, own in table.groupby("method", observed=False)
+    }
+
+
+def _summary(metric: Metric, values: "pd.Series") -> dict[str, float]:
+    found = statistics.summarise(values)
     return {
         metric.key: found.mean,
         f"{metric.stem}_low": found.low,
@@ -116,8 +142,9 @@ def _comparison(
         "difference_high": paired.high if paired else math.nan,
         "p_value": paired.p_value if paired else math.nan,
         "effect": paired.effect if paired else math.nan,
-        "win_rate": paired.wins / paired.pairs if paired else math.nan,
-        "tied": paired is not None and paired.tied,
+        "win_rate": paired.win_rate if paired else math.nan,
+        "verdict": paired.verdict if paired else "",
+        "tied": paired is not None and paired.verdict == "tied",
     }
 
 
@@ -146,5 +173,18 @@ def _pareto(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
 
 
 def caution(board: "pd.DataFrame") -> str:
-    """What to say beside a leaderboard of few pictures: see `statistics.caution`."""
-    return statistics.caution(int(board["count"].max())) if len(board) else ""
+    """What to say beside a leaderboard: of few pictures, of failures, of what is not ranked."""
+    if not len(board):
+        return ""
+    words = [statistics.caution(int(board["count"].max()))]
+    most, shared = int(board["count"].max()), int(board.pictures.iloc[0])
+    if 0 < shared < most:
+        words.append(
+            f"Means are over the {shared} of {most} pictures on which every ranked method has a "
+            "result that is not identical to its target."
+        )
+    for row in board[~board.ranked & (board["count"] + board.failed > 0)].itertuples():
+        words.append(f"{row.method} has results on {row.count} pictures and is not ranked.")
+    for row in board[board.ranked & (board.failed > 0)].itertuples():
+        words.append(f"{row.method} failed on {row.failed}.")
+    return " ".join(word for word in words if word)

@@ -33,8 +33,8 @@ class RunComparison:
     """What differs in how they were made: columns `what`, `a`, `b`, all text."""
     summary: "pd.DataFrame"
     """A row for each method in both: `method`, `pairs` with a finite PSNR in both, the mean
-    `change_db` from a to b with its interval `low` and `high`, `p_value`, `tied`, and
-    `same_outputs`, the number of bit-identical pictures."""
+    `change_db` from a to b with its interval `low` and `high`, `p_value`, `verdict` (see
+    `statistics.Paired`), `tied`, and `same_outputs`, the number of bit-identical pictures."""
     changes: "pd.DataFrame"
     """A row for each method and picture in both: `pair`, `method`, for each metric `psnr_a`,
     `psnr_b` and `psnr_change` (b minus a), and `same_output`; largest change of PSNR first."""
@@ -118,11 +118,13 @@ def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
                 "low": paired.low if paired else math.nan,
                 "high": paired.high if paired else math.nan,
                 "p_value": paired.p_value if paired else math.nan,
-                "tied": paired is not None and paired.tied,
+                "verdict": paired.verdict if paired else "",
+                "tied": paired is not None and paired.verdict == "tied",
                 "same_outputs": int(group.same_output.sum()),
             }
         )
-    columns = ["method", "pairs", "change_db", "low", "high", "p_value", "tied", "same_outputs"]
+    columns = ["method", "pairs", "change_db", "low", "high", "p_value", "verdict"]
+    columns += ["tied", "same_outputs"]
     return pd.DataFrame(rows, columns=columns)
 
 

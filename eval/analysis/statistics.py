@@ -1,14 +1,15 @@
 """Statistics of scores: intervals of a mean, and paired comparisons of two methods.
 
 scipy computes them; only the resampling of the bootstrap is shared between scores of the same
-pictures, which scipy would draw anew for each. Equal pictures have an infinite PSNR: those are
-counted and left out of means.
+pictures, which scipy would draw anew for each. Pictures equal to their target have an infinite
+PSNR: means leave them out, comparisons count them as wins, losses or ties.
 """
 
 import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -20,8 +21,14 @@ FEW = 10
 """Fewer scores than this come with a word of caution."""
 SIGNIFICANT = 0.05
 """The usual level that a p-value is held against."""
+MIN_FOR_VERDICT = 5
+"""Pictures below which no method is called better than another."""
 MAX_SHARED = 20_000
 """Scores up to which resamples are kept to be shared: 40 MB."""
+
+
+Verdict = Literal["better", "worse", "tied", "too few"]
+"""What a paired comparison allows to say."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,9 @@ class Paired:
     """A method against a baseline on the same pictures."""
 
     pairs: int
-    """Pictures with a finite score of both."""
+    """Pictures with a score of both, infinite ones included."""
     difference: float
-    """Mean of method minus baseline."""
+    """Mean of method minus baseline, over the pictures with a finite score of both."""
     low: float
     """Lower end of the interval of that mean."""
     high: float
@@ -59,14 +66,29 @@ class Paired:
     effect: float
     """Matched-pairs rank-biserial correlation (Kerby 2014), -1 to 1."""
     wins: int
-    """Pictures on which the method is better."""
+    """Pictures on which the method has the higher score."""
     ties: int
     """Pictures on which both are equal."""
 
     @property
-    def tied(self) -> bool:
-        """Whether the interval of the difference includes zero."""
-        return not (self.low > 0 or self.high < 0)
+    def win_rate(self) -> float:
+        """Share of pictures on which the method has the higher score, half of each tie included."""
+        return (self.wins + self.ties / 2) / self.pairs
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the method is better than the baseline.
+
+        "better" and "worse" need `MIN_FOR_VERDICT` pictures, an interval without zero and a p-value
+        below `SIGNIFICANT`: one picture, or a constant difference on a few, decides nothing.
+        """
+        if self.pairs < MIN_FOR_VERDICT:
+            return "too few"
+        if self.p_value < SIGNIFICANT and self.low > 0:
+            return "better"
+        if self.p_value < SIGNIFICANT and self.high < 0:
+            return "worse"
+        return "tied"
 
 
 def summarise(scores: Sequence[float], seed: int = 0) -> Summary:
@@ -129,17 +151,21 @@ def compare(method: Sequence[float], baseline: Sequence[float], seed: int = 0) -
     a, b = np.asarray(method, float), np.asarray(baseline, float)
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} scores cannot be paired with {len(b)}")
-    both = np.isfinite(a) & np.isfinite(b)
-    if not both.any():
+    both_finite = np.isfinite(a) & np.isfinite(b)
+    if not both_finite.any():
         raise ValueError("no picture has a finite score of both methods")
-    difference = (a - b)[both]
-    low, high = _interval(difference, seed)
-    moved = difference[difference != 0]
+    with np.errstate(invalid="ignore"):
+        difference = np.where(a == b, 0.0, a - b)
+    finite = difference[both_finite]
+    difference = difference[~np.isnan(difference)]
+    low, high = _interval(finite, seed)
+    beyond = np.abs(finite).max() + 1  # an infinite difference ranks above every finite one
+    moved = np.clip(difference[difference != 0], -beyond, beyond)
     ranks = _ranks(np.abs(moved))
     positive, negative = ranks[moved > 0].sum(), ranks[moved < 0].sum()
     return Paired(
         pairs=len(difference),
-        difference=float(difference.mean()),
+        difference=float(finite.mean()),
         low=low,
         high=high,
         p_value=float(wilcoxon(moved).pvalue) if moved.size else 1.0,

@@ -271,13 +271,14 @@ def best_words(board: "pd.DataFrame", baseline: str | None) -> str:
     if baseline:
         words += (
             f" Difference, p (Wilcoxon signed-rank, two-sided) and wins: paired with {baseline}, "
-            "picture by picture; tied means that the interval of the difference includes zero."
+            "picture by picture, ties half a win; tied: the interval of the difference includes "
+            "zero or p is at least 0.05; too few: fewer than 5 pictures."
         )
     failed, same = int(board.failed.sum()), int(board.identical.sum())
     if failed:
         words += f" {failed} results failed and are left out."
     if same:
-        words += f" {same} results equal their target: counted, and left out of the mean PSNR."
+        words += f" {same} results equal their target: their pictures leave every mean PSNR."
     warning = caution(board)
     return (note(warning, warn=True) if warning else "") + note(words)
 
@@ -450,7 +451,7 @@ def _verdict(row: dict[str, Any]) -> str:
     """Whether a method does better in the second run."""
     if row["pairs"] and row["same_outputs"] >= row["pairs"]:
         return "same"
-    return "tied" if row["tied"] else "better" if row["change_db"] > 0 else "worse"
+    return str(row["verdict"]) or DASH
 
 
 def findings(rows: "list[Finding]", *, complete: bool) -> str:

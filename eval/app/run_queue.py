@@ -23,7 +23,7 @@ from eval.runs.document import Run, SampleResult
 from eval.runs.environment import machine_name
 from eval.runs.runner import ImageScored, RunConfig, create_run, execute_run, finish
 from eval.runs.store import RunStore, StoredRun
-from eval.runs.summaries import summarise_method
+from eval.runs.summaries import summarise_methods
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest, MIRNetError
@@ -452,7 +452,7 @@ class RunQueue:
         """
         stored = self.stored(run_id)
         run, rows = stored.header(), stored.rows()
-        return [summarise_method(run, method.id, rows) for method in run.methods]
+        return summarise_methods(run, rows)
 
     # ------------------------------------------------------------ how long it takes
 

@@ -88,8 +88,8 @@ def _board_cell(
     text = ui_html.number(plain, digits, sign)
     if column == "p_value" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
         text = "< 0.001"
-    if column == "difference_db" and row["tied"]:
-        text = f"tied {text}"
+    if column == "difference_db" and row["verdict"] in ("tied", "too few"):
+        text = f"{row['verdict']} {text}"
     if column == "count" and row["failed"]:
         text = f"{text}, {row['failed']} failed"
     return plain, text

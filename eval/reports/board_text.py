@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.analysis.leaderboards import caution
 from eval.analysis.score_tables import RANKING
+from eval.analysis.statistics import MIN_FOR_VERDICT, SIGNIFICANT
 from mirnet.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
 
     Returns:
         For each row the text under each heading; "–" where there is nothing to say. A difference
-        whose interval includes zero ends in "tied".
+        that decides nothing ends in "tied" or "too few".
     """
     return [
         dict(
@@ -87,7 +88,8 @@ def _difference(row: dict[str, Any]) -> str:
     if not math.isfinite(row["difference_db"]):
         return "–"
     span = _interval(row["difference_low"], row["difference_high"], 2, "+")
-    return f"{row['difference_db']:+.2f} ({span})" + (", tied" if row["tied"] else "")
+    undecided = row["verdict"] in ("tied", "too few")
+    return f"{row['difference_db']:+.2f} ({span})" + (f", {row['verdict']}" if undecided else "")
 
 
 def _p_value(value: float) -> str:
@@ -112,6 +114,7 @@ def how_to_read(board: "pd.DataFrame") -> str:
     else:
         words = (
             f"Difference, p (Wilcoxon signed-rank, two-sided) and wins are against {baseline}, "
-            "paired by picture; tied: the interval of the difference includes zero."
+            "paired by picture, ties half a win; tied: the interval of the difference includes "
+            f"zero or p is at least {SIGNIFICANT:g}; too few: below {MIN_FOR_VERDICT} pictures."
         )
     return f"{words} {caution(board)}".rstrip()

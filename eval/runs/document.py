@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eval.methods.record import MethodRecord
 
 VERSION = 2
-"""Format of new run documents. Version 1 had the fields psnr_db and ssim in each summary line."""
+"""Format of new run documents. Version 1 had psnr_db and ssim in each summary line, as means over
+that method's own pictures."""
 
 Status = Literal["running", "done", "stopped", "failed"]
 """State of a run. "running" while nobody holds the run's lock means that it was interrupted."""
@@ -121,7 +122,8 @@ class MethodSummary(_Part):
     identical: int
     """Pictures equal to their target: counted, and left out of the mean."""
     scores: dict[str, float] = {}
-    """Mean of the finite scores by key of the metric; not a number where no score is finite."""
+    """Mean by key of the metric over the pictures that all ranked methods have (`CommonPictures`);
+    not a number where there is none."""
     seconds_per_megapixel: float | None
     """Total time over total size, of the rows that were timed."""
 
@@ -187,15 +189,23 @@ def migrated(document: dict[str, Any]) -> dict[str, Any]:
     if isinstance(version, int) and version > VERSION:
         raise ValueError(f"version {version} is newer than this program, which reads {VERSION}")
     if version == 1:
-        summary = [_with_mapped_scores(line) for line in document.get("summary", [])]
+        lines = document.get("summary", [])
+        most = max((line["count"] - line["identical"] for line in lines), default=0)
+        summary = [_with_mapped_scores(line, most) for line in lines]
         document = document | {"version": 2, "summary": summary}
     return document
 
 
-def _with_mapped_scores(line: dict[str, Any]) -> dict[str, Any]:
+def _with_mapped_scores(line: dict[str, Any], most: int) -> dict[str, Any]:
+    """Move the means of version 1 into a mapping.
+
+    Each was over the method's own pictures: where those are fewer than another method's, the mean
+    cannot be compared, and none is given.
+    """
     keys = ("psnr_db", "ssim")
     rest = {name: value for name, value in line.items() if name not in keys}
-    return rest | {"scores": {key: line[key] for key in keys if key in line}}
+    complete = line["count"] - line["identical"] == most
+    return rest | {"scores": {key: line[key] if complete else "NaN" for key in keys}}
 
 
 def public_header(run: Run) -> dict[str, Any]:

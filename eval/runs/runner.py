@@ -30,7 +30,7 @@ from .executors import Executor, serial
 from .output_cache import OutputCache, link_or_copy
 from .reopening import check_unchanged_methods, unchanged_items, worker_spec
 from .store import RunStore, StoredRun, disk_trouble, new_id, replace_file
-from .summaries import data_sha256, summarise_method
+from .summaries import data_sha256, summarise_methods
 from .worker import Work
 
 
@@ -212,7 +212,7 @@ def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
         "error": trouble,
         "ended": datetime.datetime.now(datetime.UTC),
         "data_sha256": data_sha256(rows),
-        "summary": [summarise_method(run, method.id, rows) for method in run.methods],
+        "summary": summarise_methods(run, rows),
     }
     stored.write_header(run.model_copy(update=update))
 

@@ -43,20 +43,49 @@ def test_a_clear_difference_and_none():
     better = compare(baseline + 0.5 + rng.normal(0, 0.1, 30), baseline)
     assert better.difference == pytest.approx(0.5, abs=0.1)
     assert better.p_value < 1e-4
-    assert (better.effect, better.wins, better.tied) == (1.0, 30, False)
+    assert (better.effect, better.wins, better.verdict) == (1.0, 30, "better")
     noise = compare(baseline + rng.normal(0, 1, 30), baseline)
-    assert noise.tied
+    assert noise.verdict == "tied"
     assert noise.p_value > 0.05
 
 
 def test_equal_methods_are_tied():
-    same = compare([30.0, 31.0], [30.0, 31.0])
-    assert (same.difference, same.p_value, same.effect, same.ties, same.tied) == (0, 1, 0, 2, True)
+    same = compare([30.0] * 5, [30.0] * 5)
+    assert (same.difference, same.p_value, same.effect, same.ties) == (0, 1, 0, 5)
+    assert (same.verdict, same.win_rate) == ("tied", 0.5)
 
 
-def test_pairs_need_finite_scores_of_both():
-    paired = compare([30.0, math.inf, 35.0], [29.0, 30.0, 33.0])
-    assert (paired.pairs, paired.difference) == (2, 1.5)
+@pytest.mark.parametrize("pairs", [1, 2, 4])
+def test_a_few_pictures_decide_nothing(pairs):
+    found = compare([31.0 + place for place in range(pairs)], [30.0] * pairs)
+    assert found.wins == pairs and found.low > 0
+    assert found.verdict == "too few"
+
+
+def test_a_constant_difference_needs_pictures_enough_for_its_p():
+    """Its bootstrap interval has no width, so that only the test can say that it may be chance."""
+    five, six = (compare([30.5] * pairs, [30.0] * pairs) for pairs in (5, 6))
+    assert five.low == five.high == 0.5
+    assert (five.p_value, five.verdict) == (0.0625, "tied")
+    assert (six.p_value, six.verdict) == (0.03125, "better")
+    assert compare([30.0] * 6, [30.5] * 6).verdict == "worse"
+
+
+def test_a_tie_is_half_a_win():
+    found = compare([31.0, 30.0, 29.0, 30.0], [30.0] * 4)
+    assert (found.wins, found.ties, found.win_rate) == (1, 2, 0.5)
+
+
+def test_an_exact_result_is_a_win_and_leaves_the_mean():
+    paired = compare([30.0, math.inf, 35.0, math.inf], [29.0, 30.0, 33.0, math.inf])
+    assert (paired.pairs, paired.difference) == (4, 1.5)
+    assert (paired.wins, paired.ties, paired.effect) == (3, 1, 1.0)
+    one_lost = compare([math.inf, 20.0, 31.0], [20.0, math.inf, 30.0])
+    assert (one_lost.wins, one_lost.difference) == (2, 1.0)
+    assert one_lost.effect == pytest.approx((2.5 + 1 - 2.5) / 6)  # the infinite ones rank highest
+
+
+def test_comparing_needs_a_picture_with_finite_scores_of_both():
     with pytest.raises(ValueError, match="no picture"):
         compare([math.inf], [30.0])
     with pytest.raises(ValueError, match="cannot be paired"):

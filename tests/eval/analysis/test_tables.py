@@ -16,6 +16,7 @@ from eval.analysis.published import (
 )
 from eval.app.html import comparison
 from eval.runs.document import SampleResult, SampleScore
+from eval.runs.summaries import summarise_methods
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
 
@@ -60,12 +61,12 @@ def test_the_leaderboard_counts_what_it_cannot_average(small):
     board = leaderboards.leaderboard(small, "identity")
     assert board.method.tolist() == ["ours", "identity"]
     ours, identity = by_method(board, "ours"), by_method(board, "identity")
-    assert (ours["count"], ours["failed"], ours["psnr_db"]) == (3, 1, 34.0)
-    assert (identity["count"], identity["identical"]) == (4, 1)
-    assert identity["psnr_db"] == pytest.approx((25 + 26 + 20) / 3)
-    assert ours["psnr_low"] <= 34 <= ours["psnr_high"] and ours["psnr_median"] == 32
-    # Only the first two pictures have a finite PSNR of both.
-    assert (ours["difference_db"], ours["win_rate"], ours["tied"]) == (5.5, 1.0, False)
+    assert (ours["count"], ours["failed"], identity["count"], identity["identical"]) == (3, 1, 4, 1)
+    # Only the first two pictures have a finite PSNR of both: every mean is over those.
+    assert (ours["psnr_db"], identity["psnr_db"], ours["pictures"]) == (31.0, 25.5, 2)
+    assert ours["psnr_low"] <= 31 <= ours["psnr_high"] and ours["psnr_median"] == 31
+    assert (ours["difference_db"], ours["verdict"], ours["tied"]) == (5.5, "too few", False)
+    assert ours["win_rate"] == pytest.approx(2 / 3)  # the input was exact on the third
     assert ours["s_per_mp"] == 4.0 and ours["parameters"] == 5_858_560
     assert math.isnan(identity["difference_db"]) and identity["protocol"] == "rgb/1"
     assert ours["pareto"] and identity["pareto"]
@@ -78,7 +79,42 @@ def test_paired_numbers_are_those_of_eval_stats(tmp_path):
     a, b = (scores[scores.method == name].psnr_db for name in ("official", "ours"))
     paired, found = stats.compare(a, b), by_method(board, "official")
     assert (found["difference_db"], found["p_value"]) == (paired.difference, paired.p_value)
-    assert (found["effect"], found["tied"]) == (paired.effect, paired.tied)
+    assert (found["effect"], found["verdict"]) == (paired.effect, paired.verdict)
+
+
+def test_a_method_that_fails_on_hard_pictures_does_not_win(tmp_path):
+    """On every picture that both have, "ours" is better; the other has only the easy ones."""
+    rows = [row(f"p000{n}", "ours", psnr) for n, psnr in enumerate([20.0, 21.0, 35.0, 36.0])]
+    rows += [row(f"p000{n}", "official", None, error="no memory") for n in (0,)]
+    rows += [row(f"p000{n}", "official", psnr) for n, psnr in ((1, 20.0), (2, 34.5), (3, 35.5))]
+    rows += [row(f"p000{n}", "clahe", 99.0 if n else None) for n in range(2)]
+    rows += [row(f"p000{n}", "identity", 10.0) for n in range(4)]
+    methods = tuple(method(name) for name in ("identity", "ours", "official", "clahe"))
+    stored = write_run(tmp_path, pairs=4, methods=methods, rows=rows, protocols=["rgb/1"])
+    board = leaderboards.leaderboard(stored, "identity")
+    assert board.method.tolist() == ["ours", "official", "identity", "clahe"]
+    assert board.psnr_db.tolist()[:3] == [pytest.approx(92 / 3), 30.0, 10.0]
+    assert board.ranked.tolist() == [True, True, True, False] and set(board.pictures) == {3}
+    assert board["count"].tolist() == [4, 3, 4, 1] and math.isnan(board.psnr_db[3])
+    words = leaderboards.caution(board)
+    assert "over the 3 of 4 pictures" in words and "official failed on 1." in words
+    assert "clahe has results on 1 pictures and is not ranked" in words
+    summary = summarise_methods(stored.header(), rows)
+    assert [line.scores["psnr_db"] for line in summary[:3]] == [10.0, pytest.approx(92 / 3), 30.0]
+    header = stored.header().model_copy(update={"summary": summary})
+    assert score_tables.leader(header) == "ours"
+
+
+def test_an_exact_result_leaves_the_means_of_all_methods(tmp_path):
+    """Else the method that was exact on a hard picture would lose that picture from its mean."""
+    rows = [row(f"p000{n}", "ours", psnr) for n, psnr in enumerate([40.0, 30.0, math.inf])]
+    rows += [row(f"p000{n}", "clahe", psnr) for n, psnr in enumerate([41.0, 31.0, 10.0])]
+    methods = (method("ours"), method("clahe"))
+    stored = write_run(tmp_path, pairs=3, methods=methods, rows=rows, protocols=["rgb/1"])
+    board = leaderboards.leaderboard(stored, None)
+    assert board.psnr_db.tolist() == [36.0, 35.0] and board.method.tolist() == ["clahe", "ours"]
+    assert board.identical.tolist() == [0, 1] and set(board.pictures) == {2}
+    assert board.ssim.tolist() == [0.5, 0.5]  # over all three
 
 
 def test_a_dominated_method_is_off_the_front(tmp_path):
@@ -181,7 +217,7 @@ def test_equal_runs_do_not_differ(tmp_path):
     a, b = (write_run(tmp_path / name) for name in "ab")
     found = run_comparison.compare_runs(a, b)
     assert found.differences.empty
-    assert (found.changes.psnr_change == 0).all() and found.summary.tied.all()
+    assert (found.changes.psnr_change == 0).all() and set(found.summary.verdict) == {"tied"}
     assert "Only 8 pictures" in comparison(found)
     assert ">same<" in comparison(found) and ">tied<" not in comparison(found)
 
