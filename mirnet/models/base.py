@@ -50,7 +50,8 @@ class RestorationNetwork(nn.Module):
 
     @classmethod
     def _from_pretrained(cls, *, config: Mapping[str, Any] | None = None, **given: Any) -> Any:
-        """Hook of `PyTorchModelHubMixin`: accept the argument names of older `config.json`."""
+        """Hook of `PyTorchModelHubMixin`: accept older argument names, but no missing tensor."""
+        given["strict"] = True
         known = current_settings(config or {})
         given |= {name: known[name] for name in EARLIER_NAMES.values() if name in known}
         return super()._from_pretrained(**given)  # type: ignore[misc]

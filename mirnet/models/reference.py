@@ -1,7 +1,8 @@
-"""Both networks as their papers state them, formula by formula, with no thought of speed.
+"""Both networks as their papers state them, step by step, with no thought of speed.
 
-Functions take a network of ours for its weights only. What this project computes faster is compared
-with these, in value, gradient and multiply-adds. (B, C, H, W) throughout.
+An independent check: functions take a network for its weights only, so `blocks.py`, which uses
+three algebraic identities (halvings shared, projections ahead of doubling, averages ahead of
+projections), is compared with these in value, gradient and multiply-adds. (B, C, H, W) throughout.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""Which engine is quickest: each is timed on one tile, once for a machine and a kind of network.
+"""The quickest engine: each is timed on one tile, once for a machine and a kind of network.
 
-What was found is kept in `engines.json` in the cache folder, keyed on everything that may change
-it: processor, threads, versions and the sizes of the network, not its values. The file is a
-convenience: where it cannot be read or written, times are taken again.
+The answer is kept in `engines.json` in the cache folder, keyed on everything that may change it:
+processor, threads, versions and the sizes of the network, not its values. Where the file cannot be
+read or written, times are taken again.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ from .transforms import transforms
 TILE_STEPS = 24
 """Side of the tile, in steps of the network's grid: 96 pixels for the papers' networks."""
 ROUNDS = 3
-"""Every engine runs this often, in turns; its quickest run counts."""
-CLEARLY = 0.95
-"""An engine has to need less than this share of the reference's time."""
+"""Timed runs of each engine, in turns; the quickest run counts."""
+MAX_TIME_SHARE = 0.95
+"""An engine is chosen if it needs less than this share of the time of "torch"."""
 
 
 def quickest(model: RestorationNetwork, device: torch.device) -> str:
-    """The engine for `auto`: remembered, or timed now.
+    """Id of the engine for "auto": remembered, or timed now.
 
-    On a GPU it is the reference: the others there are not exact.
+    On a GPU it is "torch", because the others there are not exact.
     """
     if device.type != "cpu":
         return "torch"
@@ -50,7 +50,7 @@ def quickest(model: RestorationNetwork, device: torch.device) -> str:
     seconds = _times(model, device, names)
     best = min(seconds, key=lambda name: seconds[name])
     reference = seconds.get("torch", math.inf)
-    chosen = best if seconds[best] < CLEARLY * reference else "torch"
+    chosen = best if seconds[best] < MAX_TIME_SHARE * reference else "torch"
     _remember(key, {"engine": chosen, "seconds": seconds})
     return chosen
 
@@ -86,9 +86,9 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    told = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
-    numbers = [told[name] for name in ("cpu family", "model", "stepping") if name in told]
-    return f"{told.get('model name', platform.machine())} ({'/'.join(numbers)})"
+    fields = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    numbers = [fields[name] for name in ("cpu family", "model", "stepping") if name in fields]
+    return f"{fields.get('model name', platform.machine())} ({'/'.join(numbers)})"
 
 
 def _file() -> Path:

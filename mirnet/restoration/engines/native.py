@@ -1,9 +1,9 @@
 """Functions written in LLVM's instructions and compiled for the processor at hand.
 
-PyTorch on a CPU makes a new map of every step, and what a network waits for is memory. Where that
+PyTorch on a CPU writes a new map at every step, and a network's time is spent on memory. Where that
 costs most, a few steps are one loop here, with values in vector registers between them: written
 with `llvmlite` (the compiler inside Numba), run by the threads that PyTorch has already (GNU's
-OpenMP). Where any of that is missing, `native` says so by None, and PyTorch does it alone.
+OpenMP). Where any of that is missing, `native` returns None and PyTorch computes alone.
 """
 
 import contextlib
@@ -18,21 +18,21 @@ import torch
 
 
 class Function:
-    """Writes one function; subclasses say what it is told and does.
+    """Writes one compiled function; subclasses state its arguments and its body.
 
-    It runs on all threads at once. Each takes its share: see `share`.
+    It runs on all threads at once, and each takes its share of the work: see `share`.
 
     Args:
         module: LLVM's module to write into.
-        lanes: Floats in a vector of this processor.
+        lanes: Floats in a vector register of this processor.
     """
 
     name = ""
-    """Of the function."""
+    """Name of the compiled function."""
     integers: tuple[str, ...] = ()
-    """What it is told: addresses, and distances in floats."""
+    """Names of its integer arguments: addresses, and distances in floats."""
     floats: tuple[str, ...] = ()
-    """What else."""
+    """Names of its float32 arguments."""
 
     def __init__(self, module: Any, lanes: int):
         from llvmlite import ir
@@ -43,7 +43,7 @@ class Function:
         kind = ir.FunctionType(ir.VoidType(), [ir.LiteralStructType(types).as_pointer()])
         function = ir.Function(module, kind, self.name)
         self.b = ir.IRBuilder(function.append_basic_block())
-        self.told = {
+        self.arguments = {
             name: self.b.load(
                 self.b.gep(function.args[0], [self.integer(0), ir.Constant(self.int32, number)])
             )
@@ -54,7 +54,7 @@ class Function:
 
     @classmethod
     def task(cls) -> type[ctypes.Structure]:
-        """The structure that it is told things in."""
+        """The C structure that carries the arguments."""
         fields = [
             *((name, ctypes.c_int64) for name in cls.integers),
             *((name, ctypes.c_float) for name in cls.floats),
@@ -62,49 +62,49 @@ class Function:
         return type("Task", (ctypes.Structure,), {"_fields_": fields})
 
     def write(self) -> None:
-        """Write what the function does."""
+        """Write the body of the function."""
         raise NotImplementedError
 
-    # Numbers and places.
+    # Constants and addresses.
 
     def integer(self, value: int) -> Any:
-        """A constant."""
+        """An int64 constant."""
         return self.ir.Constant(self.int64, value)
 
     def number(self, value: float) -> Any:
-        """A constant in every lane."""
+        """A vector with a constant in every lane."""
         return self.ir.Constant(self.vector, [self.ir.Constant(self.float32, value)] * self.lanes)
 
     @property
     def vector(self) -> Any:
-        """The type of a vector."""
+        """The type of a vector of floats."""
         return self.ir.VectorType(self.float32, self.lanes)
 
-    def everywhere(self, value: Any) -> Any:
-        """A float in every lane."""
+    def broadcast(self, value: Any) -> Any:
+        """A vector with one float value in every lane."""
         none = self.ir.Constant(self.vector, self.ir.Undefined)
         one = self.b.insert_element(none, value, self.ir.Constant(self.int32, 0))
         order = self.ir.Constant(self.ir.VectorType(self.int32, self.lanes), [0] * self.lanes)
         return self.b.shuffle_vector(one, none, order)
 
     def address(self, name: str) -> Any:
-        """What it is told, as the place of floats."""
-        return self.b.inttoptr(self.told[name], self.float32.as_pointer())
+        """An argument as a pointer to floats."""
+        return self.b.inttoptr(self.arguments[name], self.float32.as_pointer())
 
     def load(self, start: Any, offset: Any) -> Any:
-        """A vector `offset` floats after a place."""
+        """Load the vector `offset` floats after a pointer."""
         loaded = self.b.load(self._vector_at(start, offset))
         loaded.align = 4
         return loaded
 
     def store(self, value: Any, start: Any, offset: Any) -> None:
-        """Write a vector."""
+        """Store a vector `offset` floats after a pointer."""
         self.b.store(value, self._vector_at(start, offset)).align = 4
 
     def _vector_at(self, start: Any, offset: Any) -> Any:
         return self.b.bitcast(self.b.gep(start, [offset]), self.vector.as_pointer())
 
-    # Arithmetic and order.
+    # Arithmetic and control flow.
 
     def plus(self, factor: Any, value: Any, other: Any) -> Any:
         """`factor * value + other`, rounded once where the processor can."""
@@ -147,10 +147,10 @@ class Function:
 
 
 class Native:
-    """Compiled functions.
+    """Functions compiled for this machine.
 
     Args:
-        kinds: What to compile.
+        kinds: The functions to compile.
         openmp: The copy of GNU's OpenMP that PyTorch uses.
         lanes: Floats in a vector; None for as many as this processor has.
     """
@@ -170,7 +170,7 @@ class Native:
         features = llvm.get_host_cpu_features()
         longest = 16 if features.get("avx512f") else 8 if features.get("avx2") else 4
         self.lanes = longest if lanes is None else lanes
-        """Floats in a vector."""
+        """Floats in a vector register."""
         machine = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(),
             features=f"{features.flatten()},-prefer-256-bit",
@@ -193,15 +193,15 @@ class Native:
         """Run a function on as many threads as PyTorch uses, and wait for it.
 
         Args:
-            kind: Which.
-            values: Its integers and floats. Addresses have to be right: nothing checks them.
+            kind: The function.
+            values: Its integers, then its floats. Addresses are not checked.
         """
         address, task = self._made[kind]
         self._parallel(address, ctypes.byref(task(*values)), torch.get_num_threads(), 0)
 
 
 def check(*maps: torch.Tensor) -> None:
-    """Refuse what compiled functions would read wrongly: they are only told where a map begins.
+    """Refuse maps that compiled functions would misread, because they see addresses only.
 
     Raises:
         ValueError: A map is not float32 on the CPU, or its channels are not adjacent in memory.
@@ -218,7 +218,7 @@ def openmp() -> Path | None:
 
 @functools.cache
 def native(*kinds: type[Function]) -> Native | None:
-    """Compile functions, once; None where that cannot be.
+    """Compile functions, once per process; None where that is impossible.
 
     It needs Linux, `llvmlite`, and the right to make memory executable.
     """

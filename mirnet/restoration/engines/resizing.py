@@ -1,7 +1,7 @@
-"""Between resolutions, each way in one loop over pixels (see `native.py`).
+"""Halving and doubling of feature maps, each in one loop over pixels (see `native.py`).
 
-Half of what resizing costs PyTorch on a CPU is maps that are written to be read once: padded ones,
-doubled ones, weighted ones.
+PyTorch on a CPU spends half of that time on padded, doubled and weighted maps that are written only
+to be read once.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from .native import Function, Native, check, native
 
 
 class _Resizing(Function):
-    """What both ways have in common."""
+    """The loop over pixels and channels that halving and doubling share."""
 
     integers: tuple[str, ...] = (
         "fine",  # the larger map, (H, W, C), channels adjacent
@@ -39,28 +39,28 @@ class _Resizing(Function):
 
         def row(y: Any) -> None:
             rows = self.near(y, "height", "row")
-            fine = self.b.mul(self.doubled(y), self.told["fine_row"])
-            coarse = self.b.mul(y, self.told["coarse_row"])
+            fine = self.b.mul(self.doubled(y), self.arguments["fine_row"])
+            coarse = self.b.mul(y, self.arguments["coarse_row"])
 
             def pixel(x: Any) -> None:
                 columns = self.near(x, "width", "pixel")
                 places = [[self.b.add(one, other) for other in columns] for one in rows]
-                fine_pixel = self.b.mul(self.doubled(x), self.told["fine_pixel"])
-                own = self.b.add(coarse, self.b.mul(x, self.told["coarse_pixel"]))
+                fine_pixel = self.b.mul(self.doubled(x), self.arguments["fine_pixel"])
+                own = self.b.add(coarse, self.b.mul(x, self.arguments["coarse_pixel"]))
                 corner = self.b.add(fine, fine_pixel)
                 self._channels(lambda channel: self.pixel(places, corner, own, channel))
 
-            self.loop(self.integer(0), self.told["coarse_width"], 1, pixel)
+            self.loop(self.integer(0), self.arguments["coarse_width"], 1, pixel)
 
-        self.loop(*self.share(self.told["coarse_height"]), 1, row)
+        self.loop(*self.share(self.arguments["coarse_height"]), 1, row)
 
     def _channels(self, body: Callable[[Any], None]) -> None:
-        """Write `body` for all channels; what fills no vector is done in shorter ones."""
+        """Write `body` for all channels; a rest that fills no vector takes shorter ones."""
         start, longest = self.integer(0), self.lanes
         for lanes in sorted({longest, min(longest, 4), 1}, reverse=True):
             self.lanes = lanes
             whole = self.integer(lanes)
-            stop = self.b.mul(self.b.sdiv(self.told["channels"], whole), whole)
+            stop = self.b.mul(self.b.sdiv(self.arguments["channels"], whole), whole)
             self.loop(start, stop, lanes, body)
             start = stop
         self.lanes = longest
@@ -70,17 +70,17 @@ class _Resizing(Function):
         return self.b.mul(value, self.integer(2))
 
     def near(self, at: Any, side: str, step: str) -> list[Any]:
-        """How far the three rows or columns are that a coarse pixel is made from, or gives to."""
+        """Distances of the three rows or columns that belong to a coarse pixel, in floats."""
         raise NotImplementedError
 
     def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
-        """All for one coarse pixel.
+        """Write the body for one coarse pixel; distances are in floats.
 
         Args:
-            places: How far the 3x3 pixels near it are.
-            corner: How far the first of its four fine pixels is.
-            own: How far it is itself.
-            channel: The first of those to do.
+            places: Distances of the 3x3 pixels around it.
+            corner: Distance of the first of its four fine pixels.
+            own: Distance of the coarse pixel.
+            channel: First channel of the vector.
         """
         raise NotImplementedError
 
@@ -93,12 +93,12 @@ class Halving(_Resizing):
     def near(self, at: Any, side: str, step: str) -> list[Any]:
         """See `_Resizing.near`."""
         b, one = self.b, self.integer(1)
-        middle, end = self.doubled(at), self.told[f"fine_{side}"]
+        middle, end = self.doubled(at), self.arguments[f"fine_{side}"]
         inside = b.icmp_signed(">", middle, self.integer(0))
         before = b.select(inside, b.sub(middle, one), one)
         after = b.add(middle, one)
         after = b.select(b.icmp_signed("<", after, end), after, b.sub(end, self.integer(2)))
-        return [b.mul(place, self.told[f"fine_{step}"]) for place in (before, middle, after)]
+        return [b.mul(place, self.arguments[f"fine_{step}"]) for place in (before, middle, after)]
 
     def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
         """See `_Resizing.pixel`."""
@@ -126,10 +126,10 @@ class Doubling(_Resizing):
     def near(self, at: Any, side: str, step: str) -> list[Any]:
         """See `_Resizing.near`: the last row is repeated beyond the border."""
         b, none = self.b, self.integer(0)
-        last = b.sub(self.told[f"coarse_{side}"], self.integer(1))
+        last = b.sub(self.arguments[f"coarse_{side}"], self.integer(1))
         before = b.select(b.icmp_signed(">", at, none), b.sub(at, self.integer(1)), none)
         after = b.select(b.icmp_signed("<", at, last), b.add(at, self.integer(1)), last)
-        return [b.mul(place, self.told[f"coarse_{step}"]) for place in (before, at, after)]
+        return [b.mul(place, self.arguments[f"coarse_{step}"]) for place in (before, at, after)]
 
     def pixel(self, places: list[list[Any]], corner: Any, own: Any, channel: Any) -> None:
         """See `_Resizing.pixel`."""
@@ -139,13 +139,13 @@ class Doubling(_Resizing):
         )
         seen = [[self.load(self.coarse, b.add(place, channel)) for place in row] for row in places]
         for down in (0, 1):
-            # A quarter is the neighbour's: the upper one's, the lower one's; then left and right.
+            # A quarter comes from the neighbour: upper or lower, then left or right.
             near = [self._quarter(*pair) for pair in zip(seen[1], seen[2 * down], strict=True)]
             for right in (0, 1):
                 doubled = self._quarter(near[1], near[2 * right])
                 steps = b.add(
-                    b.mul(self.told["fine_row"], self.integer(down)),
-                    b.mul(self.told["fine_pixel"], self.integer(right)),
+                    b.mul(self.arguments["fine_row"], self.integer(down)),
+                    b.mul(self.arguments["fine_pixel"], self.integer(right)),
                 )
                 place = b.add(b.add(corner, channel), steps)
                 fine = self.load(self.fine, place)
@@ -156,7 +156,7 @@ class Doubling(_Resizing):
 
 
 def resizing() -> Native | None:
-    """Both functions, compiled for this machine; None where that cannot be."""
+    """Both functions, compiled for this machine; None where that is impossible."""
     return native(Halving, Doubling)
 
 

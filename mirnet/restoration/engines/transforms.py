@@ -15,10 +15,10 @@ from .native import Function, Native, native
 
 
 class _Transform(Function):
-    """What both have in common: which patch, where its pixels are, which channels."""
+    """The loop over patches and channels that both transforms share."""
 
     side = 0
-    """Of a patch on the picture's side of the transform, in pixels; patches are 4 apart."""
+    """Side of a patch of the picture, in pixels; patches are 4 apart."""
     integers = (
         "picture",  # a (H, W, G * C) map, channels adjacent
         "row",  # from a row to the next
@@ -37,48 +37,48 @@ class _Transform(Function):
 
     def write(self) -> None:
         """See `Function.write`."""
-        b, told = self.b, self.told
+        b, arguments = self.b, self.arguments
         self.picture, self.domain = self.address("picture"), self.address("domain")
-        # Stands in for pixels beyond the picture: zeros to read, nothing anybody reads to write.
-        channels = b.mul(told["groups"], told["channels"])
+        # Takes the place of pixels beyond the picture: reads give zeros, writes are never read.
+        channels = b.mul(arguments["groups"], arguments["channels"])
         self.beyond = b.alloca(self.float32, size=channels)
         self.pixels = b.alloca(self.float32.as_pointer(), size=self.integer(self.side * self.side))
         zero = self.ir.Constant(self.float32, 0.0)
         self.loop(self.integer(0), channels, 1, lambda k: b.store(zero, b.gep(self.beyond, [k])))
-        self.loop(*self.share(told["count"]), 1, self._patch)
+        self.loop(*self.share(arguments["count"]), 1, self._patch)
 
     def _patch(self, patch: Any) -> None:
-        """One patch, all channels."""
-        b, told = self.b, self.told
-        self._find_pixels(b.add(patch, told["first"]))
-        start = b.mul(patch, told["channels"])
-        last = b.sub(told["channels"], self.integer(self.lanes))
+        """Write the body for one patch, all channels."""
+        b, arguments = self.b, self.arguments
+        self._find_pixels(b.add(patch, arguments["first"]))
+        start = b.mul(patch, arguments["channels"])
+        last = b.sub(arguments["channels"], self.integer(self.lanes))
 
         def group(number: Any) -> None:
-            domain = b.gep(self.domain, [b.add(start, b.mul(number, told["group"]))])
-            before = b.mul(number, told["channels"])
+            domain = b.gep(self.domain, [b.add(start, b.mul(number, arguments["group"]))])
+            before = b.mul(number, arguments["channels"])
 
             def channels(wanted: Any) -> None:
                 # The last vector reaches back over the one before it rather than too far.
                 own = b.select(b.icmp_signed("<", wanted, last), wanted, last)
                 self.transform(b.gep(domain, [own]), b.add(before, own))
 
-            self.loop(self.integer(0), told["channels"], self.lanes, channels)
+            self.loop(self.integer(0), arguments["channels"], self.lanes, channels)
 
-        self.loop(self.integer(0), told["groups"], 1, group)
+        self.loop(self.integer(0), arguments["groups"], 1, group)
 
     def _find_pixels(self, patch: Any) -> None:
-        """Note where the pixels of a patch are, row by row."""
-        b, told = self.b, self.told
+        """Store the addresses of a patch's pixels, row by row."""
+        b, arguments = self.b, self.arguments
         border = (self.side - 4) // 2
         # Unsigned: what lies before the first row or column counts as far beyond the last.
         corner = [
             b.sub(b.mul(fours, self.integer(4)), self.integer(border))
-            for fours in (b.sdiv(patch, told["across"]), b.srem(patch, told["across"]))
+            for fours in (b.sdiv(patch, arguments["across"]), b.srem(patch, arguments["across"]))
         ]
         rows, columns = (
             [
-                (b.mul(at, told[step]), b.icmp_unsigned("<", at, told[limit]))
+                (b.mul(at, arguments[step]), b.icmp_unsigned("<", at, arguments[limit]))
                 for at in (b.add(first, self.integer(n)) for n in range(self.side))
             ]
             for first, step, limit in zip(
@@ -91,12 +91,12 @@ class _Transform(Function):
             b.store(own, b.gep(self.pixels, [self.integer(number)]))
 
     def pixel(self, number: int) -> Any:
-        """Where a pixel of the patch is."""
+        """Address of a pixel of the patch."""
         return self.b.load(self.b.gep(self.pixels, [self.integer(number)]))
 
     def place(self, number: int) -> Any:
-        """How far away a place of the domain is."""
-        return self.b.mul(self.told["place"], self.integer(number))
+        """Distance of a place of the domain from its first, in floats."""
+        return self.b.mul(self.arguments["place"], self.integer(number))
 
     def transform(self, domain: Any, channel: Any) -> None:
         """Transform as many channels of a patch as a vector has lanes."""
@@ -104,7 +104,7 @@ class _Transform(Function):
 
 
 class ToDomain(_Transform):
-    """Patches of 6x6 pixels, 4 apart, to the domain. Zeros lie around the picture."""
+    """Transforms patches of 6x6 pixels, 4 apart, to the domain; zeros surround the picture."""
 
     name = "to_domain"
     side = 6
@@ -120,7 +120,7 @@ class ToDomain(_Transform):
                 self.store(value, domain, self.place(6 * row + n))
 
     def _one(self, d: Sequence[Any]) -> list[Any]:
-        """One dimension: 6 values to 6, as the matrix `winograd._INPUT`."""
+        """Transform one dimension, 6 values to 6, by the matrix `winograd._INPUT`."""
         b = self.b
         even, odd = self.plus(-4, d[2], d[4]), self.plus(-4, d[1], d[3])
         wide, slant = b.fsub(d[4], d[2]), b.fmul(self.number(2), b.fsub(d[3], d[1]))
@@ -135,7 +135,7 @@ class ToDomain(_Transform):
 
 
 class FromDomain(_Transform):
-    """Places of the domain to 4x4 pixels, as far as they are inside; a leaky ReLU follows."""
+    """Transforms the domain to patches of 4x4 pixels inside the picture, then a leaky ReLU."""
 
     name = "from_domain"
     side = 4
@@ -143,7 +143,7 @@ class FromDomain(_Transform):
 
     def write(self) -> None:
         """See `Function.write`."""
-        self.slope = self.everywhere(self.told["slope"])
+        self.slope = self.broadcast(self.arguments["slope"])
         super().write()
 
     def transform(self, domain: Any, channel: Any) -> None:
@@ -160,7 +160,7 @@ class FromDomain(_Transform):
                 self.store(leaked, self.pixel(4 * row + n), channel)
 
     def _one(self, m: Sequence[Any]) -> list[Any]:
-        """One dimension: 6 values to 4, as the matrix `winograd._OUTPUT`."""
+        """Transform one dimension, 6 values to 4, by the matrix `winograd._OUTPUT`."""
         b = self.b
         sums, slant = b.fadd(m[1], m[2]), b.fsub(m[1], m[2])
         wide, steep = b.fadd(m[3], m[4]), b.fsub(m[3], m[4])
@@ -173,7 +173,7 @@ class FromDomain(_Transform):
 
 
 class Transforms:
-    """Both transforms, compiled.
+    """Both transforms, compiled, as functions of tensors.
 
     Args:
         compiled: `ToDomain` and `FromDomain`.
@@ -185,20 +185,20 @@ class Transforms:
         """The fewest channels that a group may have."""
 
     def to_domain(self, picture: Tensor, domain: Tensor, first: int, count: int) -> None:
-        """Bring patches of a picture to the domain.
+        """Transform patches of a picture to the domain.
 
         Args:
             picture: (H, W, G * C) float32, channels adjacent in memory.
             domain: (G, 36, at least `count`, C) float32, contiguous; written.
             first: Number of the first patch, in rows from the top left; a row has ceil(W / 4).
-            count: How many.
+            count: Number of patches.
         """
         self._run(ToDomain, picture, domain, first, count)
 
     def from_domain(
         self, domain: Tensor, picture: Tensor, first: int, count: int, slope: float
     ) -> None:
-        """Bring patches back; what is below zero is multiplied by `slope` on the way.
+        """Transform patches back to pixels, and multiply values below zero by `slope`.
 
         Args:
             domain: See `to_domain`.
@@ -230,6 +230,6 @@ class Transforms:
 
 
 def transforms() -> Transforms | None:
-    """Both transforms, compiled for this machine; None where that cannot be."""
+    """Both transforms, compiled for this machine; None where that is impossible."""
     compiled = native(ToDomain, FromDomain)
     return None if compiled is None else Transforms(compiled)

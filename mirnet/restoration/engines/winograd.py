@@ -3,12 +3,12 @@
 After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016, arXiv
 1509.09308, section 4.3). An output of 4x4 pixels is made from 6x6 of the input: patch and kernel
 are brought into a domain where a convolution is a product at each of 36 places, so 36 matrix
-products take the place of 144. What bringing them there and back costs does not depend on the
-number of output channels, so wide layers gain and narrow ones lose.
+products take the place of 144. The transforms cost the same for any number of output channels, so
+wide layers gain and narrow ones lose.
 
-The products are PyTorch's. The way there and back is compiled (`transforms.py`), or made of
-PyTorch's operations where it cannot be. A map is worked on in bands, so that everything between
-input and output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
+The products are PyTorch's. The transforms are compiled (`transforms.py`), or made of PyTorch's
+operations where they cannot be. A map is worked on in bands, so that everything between input and
+output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
 """
 
 import contextlib
@@ -30,9 +30,9 @@ from .sharing import channels_last, copied_bytes
 from .transforms import Transforms, transforms
 
 MIN_CHANNELS = 64
-"""Narrower layers stay as they are, where the transforms are not compiled."""
+"""Channels of the narrowest layer that is replaced where the transforms are not compiled."""
 MIN_COMPILED, MIN_GROUPED = 24, 40
-"""The same where they are; and in each group of a convolution that has several."""
+"""The same where they are compiled, and for each group of a convolution that has several."""
 BAND_VALUES = 32768
 """Patches times channels in one band: about 4.7 MB for each of its three buffers."""
 
@@ -67,15 +67,15 @@ def _both_dimensions(matrix: Sequence[Sequence[float]]) -> Tensor:
 
 
 _FREE: list[Tensor] = []
-"""What `_scratch` lent last."""
+"""Memory that `_scratch` lends next; at most one buffer."""
 
 
 @contextlib.contextmanager
 def _scratch(values: int) -> Iterator[Tensor]:
-    """Lend memory for one layer: (values,) float32, of any content.
+    """Lend memory for one layer: (values,) float32, uninitialised.
 
-    It is the same for each layer and each pass, as long as only one runs at a time: memory that is
-    new from the system costs as much as a transform.
+    Layers and passes reuse one buffer, because memory that is new from the system costs as much as
+    a transform; layers that run at the same time get buffers of their own.
     """
     try:
         buffer = _FREE.pop()
@@ -139,7 +139,7 @@ class WinogradConv2d(nn.Module):
         most = max(BAND_VALUES // (self.groups * max(c, o)), 1)
         count = -(-total // -(-total // most))  # bands of about equal size
         out = x.new_empty(pictures, height, width, self.groups * o)
-        # One patch more than there are, which nobody looks at: see `_plain`.
+        # One patch more than there are, never read: see `_plain`.
         places = self.groups * 36 * (count + 1)
         with _scratch(places * (c + o)) as buffer:
             domain, products = (
@@ -172,8 +172,8 @@ class WinogradConv2d(nn.Module):
         overlapping = rows.as_strided(
             (6, 6, high, across, c), (down_step, across_step, 4 * down_step, 4 * across_step, 1)
         )
-        # One patch more than there are, which nobody looks at: were rows of these matrices a large
-        # power of two apart, they would take each other's lines of the cache.
+        # One patch more than there are, never read: were rows of these matrices a large power of
+        # two apart, they would evict each other from the cache.
         patches = x.new_empty(36, count + 1, c)
         patches[:, count].zero_()
         own = patches[:, :count].view(6, 6, high, across, c)
@@ -208,13 +208,13 @@ class WinogradConv2d(nn.Module):
 
 
 def compile_ahead() -> None:
-    """Compile all that can be compiled, which takes a fifth of a second, before it is needed."""
+    """Compile ahead of the first photo what can be compiled, which takes a fifth of a second."""
     transforms()
     resizing.resizing()
 
 
 def fits(module: nn.Module) -> bool:
-    """Whether a module is a convolution that `WinogradConv2d` can take the place of, with gain."""
+    """Whether a module is a convolution that `WinogradConv2d` can replace with gain."""
     if not (
         isinstance(module, nn.Conv2d)
         and module.kernel_size == (3, 3)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mirnet.errors import CheckpointRejected
+from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import checkpoints
 from mirnet.weights.checkpoints import read_checkpoint
@@ -49,6 +50,14 @@ def test_safetensors_round_trip_keeps_metadata(tmp_path):
     again = load_weights(path)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters()))  # noqa: B905
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_older_files_of_our_own_load(tmp_path):
+    model = MIRNet(features=8, groups=1, blocks=1)
+    older = {k.replace(".spatial_conv.", ".where."): v for k, v in model.state_dict().items()}
+    assert older.keys() != model.state_dict().keys()
+    again = load_weights(saved(tmp_path, older))
+    assert all(torch.equal(value, model.state_dict()[k]) for k, value in again.state_dict().items())
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path):
