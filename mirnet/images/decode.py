@@ -21,8 +21,7 @@ from PIL import Image
 
 from .codecs import decode
 from .codecs.pillow import given_raster
-from .colour import usable_profile
-from .metadata import normalise
+from .metadata import checked
 from .names import name_of
 from .picture import Picture
 from .raster import MAX_PIXELS, TooLarge, array_raster, check_size
@@ -59,7 +58,8 @@ def read_image(
     else:
         with opened(source, label, max_pixels) as stream:
             raster = decode(stream, label, max_pixels)
-    exif, orientation = normalise(raster.exif)
+    grey = raster.samples.shape[2] < 3
+    metadata, orientation = checked(raster.metadata, grey)
     if raster.orientation is not None:
         orientation = raster.orientation
     samples = raster.samples  # turned by EXIF 2.32, tag 274; views where possible
@@ -69,17 +69,16 @@ def read_image(
         samples = samples[:, ::-1]
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]
-    channels = samples.shape[2]
-    grey = channels < 3
     colours = np.repeat(samples[..., :1], 3, axis=2) if grey else samples[..., :3]
+    has_alpha = samples.shape[2] in (2, 4)
     return Picture(
         pixels=np.ascontiguousarray(colours),
-        alpha=np.ascontiguousarray(samples[..., -1]) if channels in (2, 4) else None,
+        alpha=np.ascontiguousarray(samples[..., -1]) if has_alpha else None,
         grey=grey,
-        icc_profile=usable_profile(raster.icc_profile, grey),
-        exif=exif,
         name=name,
         source_format=raster.source_format,
+        notes=raster.notes,
+        **metadata._asdict(),
     )
 
 

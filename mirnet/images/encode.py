@@ -15,11 +15,11 @@ import numpy as np
 from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
+from .exif import with_size
 from .formats import SAVE_FORMATS, save_format
-from .metadata import with_size
+from .metadata import Metadata
 from .names import clean_name, stem_and_label
 from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
-from .raster import Metadata
 
 
 def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # noqa: A002
@@ -53,9 +53,16 @@ def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # 
         samples = quantize(samples, np.uint16)
     if not wanted.alpha and picture.alpha is not None:
         samples = _over_white(samples)
-    exif = with_size(picture.exif, picture.width, picture.height)
+    metadata = Metadata(
+        icc_profile=picture.icc_profile,
+        exif=with_size(picture.exif, picture.width, picture.height),
+        xmp=picture.xmp,
+        iptc=picture.iptc,
+        dpi=picture.dpi,
+        texts=picture.texts,
+    )
     codec = import_module(f".codecs.{wanted.codec}", __package__)
-    return codec.write(samples, Metadata(picture.icc_profile, exif), quality)
+    return codec.write(samples, metadata, quality)
 
 
 def write_image(

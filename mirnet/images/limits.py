@@ -30,7 +30,6 @@ _KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 """Size of a value by its type: TIFF 6.0, section 2, and BigTIFF."""
 _LINKS = (0x8769, 0x8825, 0xA005)
 """Tags that lead to EXIF, GPS and interoperability directories."""
-_EXIF = b"Exif\x00\x00"
 
 
 class _Layout(NamedTuple):
@@ -39,64 +38,6 @@ class _Layout(NamedTuple):
     number: struct.Struct
     entry: struct.Struct
     link: struct.Struct
-
-
-def check_jpeg(stream: IO[bytes]) -> IO[bytes]:
-    """Look at the markers of a JPEG file.
-
-    Args:
-        stream: At its start, which it is put back to.
-
-    Returns:
-        The stream, or one without an EXIF block that claims more than it has.
-
-    Raises:
-        ValueError: It has too many markers or passes.
-    """
-    data = stream.read()
-    stream.seek(0)
-    if data.count(b"\xff\xda") > MAX_PASSES:  # in pixels, a zero always follows 255
-        raise ValueError("too many passes")
-    block, parts = b"", []
-    position = 2
-    for _ in range(MAX_MARKERS):
-        position = data.find(b"\xff", position)
-        if position < 0 or position + 4 > len(data):
-            break
-        name = data[position + 1]
-        if name in (0x00, 0x01, 0xFF) or 0xD0 <= name <= 0xD9:  # these have no length
-            position += 1 if name == 0xFF else 2
-            continue
-        if name == 0xDA:
-            break
-        end = position + 2 + max(int.from_bytes(data[position + 2 : position + 4], "big"), 2)
-        if name == 0xE1 and data[position + 4 : position + 10] == _EXIF:
-            block += data[position + 10 : end]
-            parts.append((position, end))
-        position = end
-    else:
-        raise ValueError("too many markers")
-    if not parts or is_modest(block):
-        return stream
-    for start, end in reversed(parts):
-        data = data[:start] + data[end:]
-    return io.BytesIO(data)
-
-
-def check_png(stream: IO[bytes]) -> None:
-    """Count the chunks of a PNG file; puts the stream back to its start.
-
-    Raises:
-        ValueError: It has too many.
-    """
-    stream.seek(8)
-    for _ in range(MAX_CHUNKS):
-        head = stream.read(8)
-        if len(head) < 8 or head[4:] == b"IEND":
-            stream.seek(0)
-            return
-        stream.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)
-    raise ValueError("too many chunks")
 
 
 def check_bmp(stream: IO[bytes]) -> None:

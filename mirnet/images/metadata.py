@@ -1,214 +1,176 @@
-"""EXIF blocks, changed in place so that nothing a camera wrote is lost.
+"""What a file says besides its samples: colour profile, EXIF, XMP, IPTC, print resolution, texts.
 
-An EXIF block is a small TIFF file (EXIF 2.32, section 4.5; TIFF 6.0, section 2). Writing it anew
-moves its parts and breaks the maker notes that point into it, so only single numbers are
-overwritten here: the orientation, once it is applied, the pixel size, and the link to the
-thumbnail, which would still show the picture before restoring.
+Everything is kept that stays true of the result. What no longer holds is corrected (orientation,
+pixel size) or left out (thumbnail, gain map, motion photo, a C2PA manifest, which the first changed
+byte breaks). Damaged metadata is dropped; a photo is not refused for it.
 """
 
 import logging
-import struct
+import re
 from typing import IO, NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
-from .limits import is_modest
+from . import exif
+from .colour import usable_profile
 
 logger = logging.getLogger(__name__)
 
-PREFIX = b"Exif\x00\x00"
-"""Marks an EXIF block in JPEG; `Picture.exif` carries it, every writer of Pillow takes it."""
-ORIENTATION = 274
-EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
-PIXEL_X, PIXEL_Y = 0xA002, 0xA003
-TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
-"""Description, make, model, software, date, artist, host, copyright: all ASCII."""
-_RESOLUTION_TAGS = (282, 283, 296)
+MAX_XMP_BYTES = 1 << 20
+"""Longest XMP packet that is kept."""
+MAX_TEXT_CHARACTERS = 1 << 16
+"""Longest text that is kept, and longest of all texts of a file together."""
+_XMP_TAG, _IPTC_TAG = 700, 33723
+"""TIFF tags of XMP and IPTC."""
+_IPTC_RESOURCE = 0x0404
+"""Photoshop image resource that holds IPTC-IIM."""
+_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))[2-8](?=\s*["'<])""")
+_STALE = re.compile(
+    rb"""\s(?:GCamera:(?:MotionPhoto|MicroVideo)\w*|hdrgm:\w+|dcterms:provenance|"""
+    rb"""tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)\s*=\s*(?:"[^"]*"|'[^']*')"""
+)
+"""XMP attributes that are not true of a result."""
 
 
-def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool = False) -> dict:
-    """Overwrite single SHORT or LONG tags of a classic TIFF structure where they stand.
+class Metadata(NamedTuple):
+    """Metadata of one picture; each part is None or empty where there is none."""
 
-    Args:
-        block: The structure, starting with its byte order mark; changed in place.
-        values: Tag number to new value; tags that are absent stay absent.
-        drop_thumbnail: Cut the link from the first directory to the second.
-
-    Returns:
-        The old values of the tags that were found.
-
-    Raises:
-        ValueError: If the structure is not readable as TIFF.
-    """
-    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(bytes(block[:4]))
-    if order is None:
-        raise ValueError("not a TIFF structure")
-    old: dict[int, int] = {}
-    try:
-        pending = [struct.unpack_from(order + "I", block, 4)[0]]
-        for directory in pending:
-            (count,) = struct.unpack_from(order + "H", block, directory)
-            for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-                tag, kind, length = struct.unpack_from(order + "HHI", block, entry)
-                code = order + {3: "H", 4: "I"}.get(kind, "")
-                if length == 1 and len(code) == 2:
-                    (value,) = struct.unpack_from(code, block, entry + 8)
-                    if tag == EXIF_IFD and len(pending) == 1 and PIXEL_X in values:
-                        pending.append(value)
-                    if tag in values:
-                        old[tag] = value
-                        if values[tag] < 1 << (8 * struct.calcsize(code)):
-                            struct.pack_into(code, block, entry + 8, values[tag])
-            if drop_thumbnail and directory == pending[0]:
-                struct.pack_into(order + "I", block, directory + 2 + 12 * count, 0)
-    except struct.error as error:
-        raise ValueError("damaged TIFF structure") from error
-    return old
+    icc_profile: bytes | None = None
+    """Colour profile."""
+    exif: bytes | None = None
+    """EXIF block, with or without its ``Exif\\0\\0`` prefix; with it once checked."""
+    xmp: bytes | None = None
+    """XMP packet."""
+    iptc: bytes | None = None
+    """IPTC-IIM records."""
+    dpi: tuple[float, float] | None = None
+    """Print resolution in pixels per inch, across and down."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Keywords of PNG and their texts; "Comment" is also the comment of a JPEG file."""
 
 
-def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
-    """Take the orientation out of an EXIF block.
-
-    Args:
-        raw: The block as found in a file, with or without ``PREFIX``.
-
-    Returns:
-        The block with ``PREFIX``, its orientation reset to 1 and its thumbnail unlinked, and the
-        orientation 1..8 that it had. A damaged block, and one whose tags claim more than it has,
-        gives (None, 1).
-    """
-    if not raw or not is_modest(raw.removeprefix(PREFIX)):
-        return None, 1
-    block = bytearray(raw.removeprefix(PREFIX))
-    try:
-        orientation = overwrite(block, {ORIENTATION: 1}, drop_thumbnail=True).get(ORIENTATION, 1)
-    except ValueError:
-        return None, 1
-    return PREFIX + bytes(block), orientation if 1 <= orientation <= 8 else 1
-
-
-def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:
-    """Set the pixel size that an EXIF block names, where it names one."""
-    if not exif:
-        return None
-    block = bytearray(exif.removeprefix(PREFIX))
-    try:
-        overwrite(block, {PIXEL_X: width, PIXEL_Y: height})
-    except ValueError:
-        return None
-    return PREFIX + bytes(block)
-
-
-def exif_of(image: Image.Image) -> bytes | None:
-    """Find the EXIF of a loaded Pillow image: a block, tags of TIFF, text of PNG, or made of XMP.
-
-    Damaged EXIF counts as none; a photo is not refused for it.
-    """
-    block = image.info.get("exif")
-    if image.format != "TIFF" and isinstance(block, bytes):
-        return block
-    try:
-        text = image.info.get("Raw profile type exif")
-        if isinstance(text, str):
-            raw = bytes.fromhex("".join(text.split("\n")[3:]))
-            if not is_modest(raw.removeprefix(PREFIX)):
-                return None
-        tags = image.getexif()
-        return descriptive(tags) if image.format == "TIFF" else tags.tobytes() if tags else None
-    except Exception:  # Pillow raises nearly every type for damaged tags
-        logger.debug("damaged EXIF dropped", exc_info=True)
-        return None
-
-
-def exif_of_tiff(stream: IO[bytes]) -> bytes | None:
-    """Read the EXIF of a classic TIFF file's first directory; damaged EXIF counts as none."""
-    try:
-        stream.seek(0)
-        tags = Image.Exif()
-        tags.load_from_fp(stream)
-        return descriptive(tags)
-    except Exception:  # Pillow raises nearly every type for damaged tags
-        logger.debug("damaged EXIF dropped", exc_info=True)
-        return None
-
-
-def descriptive(tags: Image.Exif) -> bytes | None:
-    """Build an EXIF block from the directory of a TIFF picture, without what describes its strips.
-
-    Returns:
-        A block with ``PREFIX``, or None if there is nothing worth keeping.
-    """
-    kept = Image.Exif()
-    for tag in (*TEXT_TAGS, *_RESOLUTION_TAGS):
-        if tag in tags:
-            kept[tag] = tags[tag]
-    for directory in (EXIF_IFD, GPS_IFD):
-        entries = {
-            tag: value
-            for tag, value in tags.get_ifd(directory).items()
-            if tag != INTEROP_IFD or isinstance(value, dict)
-        }
-        if entries:
-            kept[directory] = entries
-    return kept.tobytes() if len(kept) else None
-
-
-class TiffTags(NamedTuple):
-    """An EXIF block, split into what a TIFF file needs."""
-
-    texts: dict[int, str]
-    """ASCII tags of the first directory."""
-    resolution: tuple[float, float] | None
-    """Horizontal and vertical pixels per unit."""
-    unit: int
-    """1 none, 2 inch, 3 centimetre."""
-    directories: dict[int, dict]
-    """The entries of the EXIF and GPS directories."""
-
-
-def tiff_tags(exif: bytes) -> TiffTags:
-    """Split an EXIF block for a TIFF file."""
-    tags = Image.Exif()
-    tags.load(exif)
-    texts = {tag: str(tags[tag]).rstrip("\x00 ") for tag in TEXT_TAGS if tag in tags}
-    directories = {}
-    for directory in (EXIF_IFD, GPS_IFD):
-        entries = dict(tags.get_ifd(directory))
-        entries.pop(INTEROP_IFD, None)
-        if entries:
-            directories[directory] = entries
-    texts = {tag: text for tag, text in texts.items() if text.isascii() and text}
-    across, down = (float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS[:2])
-    unit = tags.get(_RESOLUTION_TAGS[2])
-    return TiffTags(
-        texts,
-        (across, down) if 1e-3 < across < 1e6 and 1e-3 < down < 1e6 else None,
-        unit if unit in (1, 2, 3) else 2,
-        directories,
+def metadata_of(image: Image.Image) -> Metadata:
+    """Collect the metadata of a Pillow image, unchecked."""
+    info = image.info
+    texts: list[tuple[str, str]] = []
+    comment = info.get("comment")
+    if isinstance(comment, bytes) and image.format in ("JPEG", "MPO"):
+        texts.append(("Comment", comment.decode("utf-8", "replace").rstrip("\0")))
+    if image.format == "PNG":
+        texts += [
+            (str(key), str(value))
+            for key, value in info.items()
+            if isinstance(value, str)
+            and not str(key).startswith(("Raw profile type", "XML:com.adobe.xmp"))
+        ]
+    xmp, iptc = info.get("xmp"), None
+    if image.format == "TIFF":
+        xmp, iptc = (_tag_bytes(image.tag_v2.get(tag)) for tag in (_XMP_TAG, _IPTC_TAG))
+    elif isinstance(info.get("photoshop"), dict):
+        iptc = info["photoshop"].get(_IPTC_RESOURCE)
+    elif isinstance(raw := info.get("Raw profile type iptc"), str):
+        iptc = iptc_of_text(raw)
+    has_dpi = image.format in ("PNG", "TIFF", "BMP") or info.get("jfif_unit") in (1, 2)
+    return Metadata(
+        icc_profile=info.get("icc_profile"),
+        exif=exif.exif_of(image),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        iptc=iptc if isinstance(iptc, bytes) else None,
+        dpi=info.get("dpi") if has_dpi else None,
+        texts=tuple(texts),
     )
 
 
-def append_directories(tiff: bytes, directories: dict[int, dict]) -> bytes:
-    """Add EXIF and GPS directories to a little-endian, classic TIFF file.
-
-    They go to the end of the file, followed by a copy of its first directory that links to them.
+def metadata_of_tiff(
+    directory: TiffImagePlugin.ImageFileDirectory_v2, stream: IO[bytes], offset: int
+) -> Metadata:
+    """Collect the metadata of a page of a TIFF file, unchecked.
 
     Args:
-        tiff: A file of one page.
-        directories: Tag of the link (``EXIF_IFD`` or ``GPS_IFD``) to tags and values.
+        directory: The tags of the page.
+        stream: The file.
+        offset: Where the directory stands in it.
     """
-    block = bytearray(tiff)
-    (first,) = struct.unpack_from("<I", block, 4)
-    (count,) = struct.unpack_from("<H", block, first)
-    entries = [bytes(block[first + 2 + 12 * i : first + 14 + 12 * i]) for i in range(count)]
-    for tag, values in directories.items():
-        block += b"\x00" * (len(block) % 2)  # directories start at even offsets
-        entries.append(struct.pack("<HHII", tag, 4, 1, len(block)))
-        directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\x00\x00\x00\x00\x00", group=tag)
-        for name, value in values.items():
-            directory[name] = value
-        block += directory.tobytes(len(block))
-    block += b"\x00" * (len(block) % 2)
-    struct.pack_into("<I", block, 4, len(block))
-    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
-    return bytes(block + struct.pack("<H", len(entries)) + b"".join(entries) + b"\x00" * 4)
+    icc = directory.get(34675)
+    scale = {2: 1.0, 3: 2.54}.get(directory.get(296, 2))
+    across, down = directory.get(282), directory.get(283)
+    try:
+        dpi = (float(across) * scale, float(down) * scale) if scale and across and down else None
+    except (TypeError, ValueError, ZeroDivisionError):
+        dpi = None
+    return Metadata(
+        icc_profile=icc if isinstance(icc, bytes) else None,
+        exif=exif.exif_of_tiff(stream, offset),
+        xmp=_tag_bytes(directory.get(_XMP_TAG)),
+        iptc=_tag_bytes(directory.get(_IPTC_TAG)),
+        dpi=dpi,
+    )
+
+
+def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
+    """Keep what is whole, safe, and true of the picture once it is turned upright.
+
+    Args:
+        metadata: As a codec found it.
+        grey: Whether the samples are grey, which the colour profile must fit.
+
+    Returns:
+        The metadata, and the EXIF orientation 1 to 8 that is still to be applied.
+    """
+    block, orientation = exif.normalise(metadata.exif)
+    room = MAX_TEXT_CHARACTERS
+    texts = []
+    for key, text in metadata.texts:
+        # Markup in a text is no remark of a person, and might run where the result is shown.
+        known = re.fullmatch(r"[ -;=?-~]{1,79}", key) and not re.search(r"[<>\0]", text)
+        if known and key.strip() == key and text and len(text) <= room:
+            texts.append((key, text))
+            room -= len(text)
+    dpi = metadata.dpi
+    try:
+        known_dpi = dpi is not None and all(1 <= float(number) < 1e5 for number in dpi)
+    except (TypeError, ValueError):
+        known_dpi = False
+    iptc = metadata.iptc
+    return Metadata(
+        icc_profile=usable_profile(metadata.icc_profile, grey),
+        exif=block,
+        xmp=_clean_xmp(metadata.xmp),
+        iptc=iptc if iptc and iptc[:1] == b"\x1c" and len(iptc) < 65_000 else None,
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi is not None and known_dpi else None,
+        texts=tuple(texts),
+    ), orientation
+
+
+def _clean_xmp(xmp: object) -> bytes | None:
+    """Correct an XMP packet for an upright still picture; None for none and for foreign markup."""
+    if not isinstance(xmp, bytes) or len(xmp) > MAX_XMP_BYTES or b"<rdf:RDF" not in xmp:
+        return None
+    if re.search(rb"<!|<\s*(?:\w+:)?script", xmp, re.IGNORECASE):
+        return None
+    return _STALE.sub(b"", _ORIENTATION.sub(rb"\g<1>1", xmp)).rstrip(b"\0")
+
+
+def _tag_bytes(value: object) -> bytes | None:
+    """A TIFF tag of bytes, however Pillow gives it."""
+    if isinstance(value, tuple) and all(isinstance(n, int) and 0 <= n < 256 for n in value):
+        return bytes(value)
+    return value if isinstance(value, bytes) else None
+
+
+def iptc_of_text(text: str) -> bytes | None:
+    """IPTC out of the hexadecimal text that ImageMagick and ExifTool write into PNG files."""
+    try:
+        raw = bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return None
+    start = raw.find(b"8BIM\x04\x04\0\0")
+    if start < 0:
+        return raw if raw[:1] == b"\x1c" else None
+    length = int.from_bytes(raw[start + 8 : start + 12], "big")
+    return raw[start + 12 : start + 12 + length]
+
+
+def iptc_resource(iptc: bytes) -> bytes:
+    """IPTC as the Photoshop image resource that JPEG and PNG files carry it in."""
+    return b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)

@@ -37,10 +37,20 @@ class Picture:
     """Colour profile that fits the channels; None means sRGB."""
     exif: bytes | None = None
     """EXIF block with its ``Exif\\0\\0`` prefix, orientation applied and reset."""
+    xmp: bytes | None = None
+    """XMP packet."""
+    iptc: bytes | None = None
+    """IPTC-IIM records."""
+    dpi: tuple[float, float] | None = None
+    """Print resolution in pixels per inch, across and down."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Remarks of the file by keyword, such as ("Comment", "...")."""
     name: str = "image"
     """Stem of the file name, safe as a file name and in a page; "image" when unknown."""
     source_format: str | None = None
     """Name of the file format, a key of `mirnet.images.formats.FORMATS`; None for arrays."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what of the file was left out or changed in reading."""
 
     def __post_init__(self):
         pixels, alpha = self.pixels, self.alpha

@@ -6,6 +6,8 @@ import numpy as np
 
 from mirnet.errors import ImageRejected
 
+from .metadata import Metadata
+
 MAX_PIXELS = 100_000_000
 """Most pixels that are read unless told otherwise: 100 megapixels."""
 
@@ -23,23 +25,14 @@ class Raster(NamedTuple):
 
     samples: np.ndarray
     """(H, W, C) uint8, uint16 or float32; C is 1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha."""
-    icc_profile: bytes | None
-    """Embedded profile, unchecked."""
-    exif: bytes | None
-    """EXIF block, unchecked, with or without its ``Exif\\0\\0`` prefix."""
-    orientation: int | None
-    """EXIF orientation still to be applied; None: the one that the EXIF block names."""
+    metadata: Metadata
+    """What the file says besides, unchecked."""
     source_format: str | None
     """Name of the file format, such as "JPEG"; None for arrays."""
-
-
-class Metadata(NamedTuple):
-    """What is written into a file besides samples."""
-
-    icc_profile: bytes | None
-    """Colour profile; its colour space fits the samples."""
-    exif: bytes | None
-    """EXIF block with its ``Exif\\0\\0`` prefix."""
+    orientation: int | None = None
+    """EXIF orientation still to be applied; None: the one that the EXIF block names."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what of the file was left out or changed."""
 
 
 def check_size(label: str, width: int, height: int, max_pixels: int) -> None:
@@ -69,7 +62,7 @@ def array_raster(array: np.ndarray, max_pixels: int) -> Raster:
     """
     if array.ndim >= 2:
         check_size("The array", array.shape[1], array.shape[0], max_pixels)
-    return Raster(array_samples(array, "The array"), None, None, 1, None)
+    return Raster(array_samples(array, "The array"), Metadata(), None)
 
 
 def array_samples(array: np.ndarray, label: str) -> np.ndarray:

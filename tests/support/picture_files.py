@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image, ImageCms
 
 from mirnet.errors import ImageRejected
-from mirnet.images import metadata as exif_block
+from mirnet.images import exif as exif_block
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
 from mirnet.images.formats import SAVE_FORMATS

@@ -4,6 +4,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..cicp import in_space
+from ..metadata import Metadata
 from ..raster import Raster, check_size
 
 
@@ -22,4 +24,12 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
         samples = scale.astype(np.uint16)[np.minimum(samples, most)]
     if samples.ndim == 2:
         samples = samples[..., None]
-    return Raster(samples, info.get("icc_profile"), info.get("exif"), 1, "HEIC")
+    found = Metadata(info.get("icc_profile"), info.get("exif"), info.get("xmp"))
+    raster = Raster(samples, found, "HEIC", orientation=1)
+    nclx = info.get("nclx_profile")
+    if found.icc_profile or not isinstance(nclx, dict):
+        return raster
+    primaries, transfer = (
+        int(nclx.get(name, 2)) for name in ("color_primaries", "transfer_characteristics")
+    )
+    return in_space(raster, primaries, transfer, label)

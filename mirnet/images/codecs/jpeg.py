@@ -1,31 +1,156 @@
-"""JPEG: read and written by Pillow (libjpeg-turbo)."""
+"""JPEG: read and written by Pillow (libjpeg-turbo); markers are walked here first.
 
+A file may lack its end marker, and anything may follow it: a second picture (MPO), a film (motion
+photos), or rubbish. Only the first picture up to its end marker reaches the decoder.
+"""
+
+import io
 import logging
-from typing import BinaryIO
+import re
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import JpegImagePlugin
 
-from ..limits import check_jpeg
-from ..raster import Metadata, Raster
+from ..exif import PREFIX
+from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
+from ..metadata import Metadata, iptc_resource
+from ..raster import Raster
 from .pillow import save, still_raster
 
 logger = logging.getLogger(__name__)
 
-_MAX_EXIF_BYTES = 65_533
-"""Most bytes of EXIF that one APP1 segment of a JPEG file holds."""
+_MAX_SEGMENT_BYTES = 65_533
+"""Most bytes that one segment of a JPEG file holds."""
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
+"""A marker, other than the restart markers between coded pixels."""
+_END = b"\xff\xd9"
+_NOTED_BYTES = 1000
+"""Smaller trailing data is padding, and nobody misses it."""
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+class _Layout(NamedTuple):
+    """Where the parts of the first picture in a JPEG file are."""
+
+    end: int | None
+    """Position behind the end marker; None where there is none."""
+    exif: tuple[tuple[int, int], ...]
+    """Start and end of the segments with EXIF."""
+    gain_map: bool
+    """Whether its XMP tells of an HDR gain map (Ultra HDR)."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Decode a JPEG file; of a phone's MPO file this is the first, full-size frame."""
-    modest = check_jpeg(stream)
-    return still_raster(JpegImagePlugin.JpegImageFile(modest), label, max_pixels, "JPEG")
+    data = stream.read()
+    layout = _walk(data)
+    exif = b"".join(data[start + 10 : end] for start, end in layout.exif)
+    picture = data if layout.end is None else data[: layout.end]
+    if exif and not is_modest(exif):
+        for start, end in reversed(layout.exif):
+            picture = picture[:start] + picture[end:]
+    if layout.end is None:
+        raster = _without_end(picture, label, max_pixels)
+    else:
+        raster = _decode(picture, label, max_pixels)
+    notes = []
+    behind = 0 if layout.end is None else len(data) - layout.end
+    if layout.gain_map:
+        notes.append(f"{label} has an HDR gain map: it is left out, the standard picture is used.")
+    elif behind > _NOTED_BYTES:
+        notes.append(
+            f"{label} has {behind / 1e6:.3g} MB behind its picture (such as the film of a motion "
+            "photo), which are left out."
+        )
+    return raster._replace(notes=tuple(notes))
+
+
+def _decode(data: bytes, label: str, max_pixels: int) -> Raster:
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    return still_raster(image, label, max_pixels, "JPEG")
+
+
+def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
+    """Decode a file without end marker, if nothing but the marker is missing.
+
+    The decoder fills what is missing from the bits that follow, so two different continuations
+    give the same pixels only where none are missing.
+
+    Raises:
+        ValueError: The pixels end early.
+    """
+    zeros, ones = (
+        _decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\x7f")
+    )
+    if not np.array_equal(zeros.samples, ones.samples):
+        raise ValueError("the pixels end early")
+    return zeros
+
+
+def _walk(data: bytes) -> _Layout:
+    """Follow the markers of the first picture.
+
+    Raises:
+        ValueError: It has too many markers or passes.
+    """
+    exif = []
+    gain_map = False
+    passes = 0
+    position = 2
+    for _ in range(MAX_MARKERS):
+        found = _MARKER.search(data, position)
+        if found is None:
+            return _Layout(None, tuple(exif), gain_map)
+        code, position = found[1][0], found.end()
+        if code == 0xD9:
+            return _Layout(position, tuple(exif), gain_map)
+        if code in (0x01, 0xD8):  # these have no length
+            continue
+        start = found.start()
+        end = position + max(int.from_bytes(data[position : position + 2], "big"), 2)
+        passes += code == 0xDA
+        if passes > MAX_PASSES:
+            raise ValueError("too many passes")
+        if code == 0xE1 and not passes:
+            if data.startswith(PREFIX, start + 4):
+                exif.append((start, end))
+            elif data.startswith(_XMP_HEADER, start + 4):
+                gain_map |= data.find(b"hdrgm:Version", start, end) >= 0
+        position = end
+    raise ValueError("too many markers")
 
 
 def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
-    """Encode (H, W, 1 | 3) uint8 as JPEG; full colour resolution from quality 90 on."""
-    if metadata.exif and len(metadata.exif) > _MAX_EXIF_BYTES:
-        logger.warning("%d bytes of EXIF do not fit into a JPEG: left out", len(metadata.exif))
-        metadata = metadata._replace(exif=None)
-    subsampling = 0 if quality >= 90 else 2
-    return save(samples, "JPEG", metadata, quality=quality, subsampling=subsampling)
+    """Encode (H, W, 1 | 3) uint8 as JPEG; full colour resolution from quality 90 on.
+
+    EXIF, XMP or IPTC that one segment cannot hold is left out with a warning in the log.
+    """
+    parts = {
+        "EXIF": (metadata.exif, 0),
+        "XMP": (metadata.xmp, len(_XMP_HEADER)),
+        "IPTC": (metadata.iptc, 40),
+    }
+    kept: dict[str, bytes | None] = {}
+    for name, (part, overhead) in parts.items():
+        fits = part is None or len(part) + overhead <= _MAX_SEGMENT_BYTES
+        kept[name] = part if fits else None
+        if part is not None and not fits:
+            logger.warning("%d bytes of %s do not fit into a JPEG: left out", len(part), name)
+    extra = None
+    if kept["IPTC"]:
+        body = b"Photoshop 3.0\0" + iptc_resource(kept["IPTC"])
+        extra = b"\xff\xed" + (len(body) + 2).to_bytes(2, "big") + body
+    comment = dict(metadata.texts).get("Comment")
+    return save(
+        samples,
+        "JPEG",
+        quality=quality,
+        subsampling=0 if quality >= 90 else 2,
+        icc_profile=metadata.icc_profile,
+        exif=kept["EXIF"],
+        xmp=kept["XMP"],
+        extra=extra,
+        dpi=metadata.dpi,
+        comment=comment.encode()[:_MAX_SEGMENT_BYTES] if comment else None,
+    )

@@ -9,9 +9,9 @@ from mirnet.errors import ImageRejected
 
 from ..colour import to_srgb
 from ..formats import animation
-from ..metadata import exif_of
+from ..metadata import metadata_of
 from ..picture import BAND_ROWS
-from ..raster import Metadata, Raster, array_samples, check_size
+from ..raster import Raster, array_samples, check_size
 
 _NAMES = {"MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC"}
 """Pillow's names of formats that have another one here."""
@@ -53,17 +53,17 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
         ImageRejected: If the mode has no meaning as a photo, or float values leave [0, 1].
     """
     image.load()
-    icc = image.info.get("icc_profile")
-    block = exif_of(image)
+    metadata = metadata_of(image)
     orientation = 1 if image.format == "TIFF" else None  # load() has applied that of TIFF
     mode = image.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
         samples = np.asarray(image)
         if mode == "I" and samples.min() >= 0 and samples.max() <= 65535:
             samples = samples.astype(np.uint16)
-        return Raster(array_samples(samples, label), icc, block, orientation, source_format)
+        return Raster(array_samples(samples, label), metadata, source_format, orientation)
     if mode in ("CMYK", "LAB"):
-        image, icc = to_srgb(image, icc)
+        image, icc = to_srgb(image, metadata.icc_profile)
+        metadata = metadata._replace(icc_profile=icc)
     else:
         base = "L" if mode in ("1", "L", "LA", "La") else "RGB"
         target = base + "A" if image.has_transparency_data else base
@@ -75,10 +75,10 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
         bottom = min(top + BAND_ROWS, height)
         band = np.asarray(image.crop((0, top, width, bottom)))
         samples[top:bottom] = band.reshape(bottom - top, width, -1)
-    return Raster(samples, icc, block, orientation, source_format)
+    return Raster(samples, metadata, source_format, orientation)
 
 
-def save(samples: np.ndarray, name: str, metadata: Metadata, **options) -> bytes:
+def save(samples: np.ndarray, name: str, **options) -> bytes:
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 samples with Pillow's writer of this name."""
     colours = 3 if samples.shape[2] >= 3 else 1
     image = Image.fromarray(
@@ -86,7 +86,6 @@ def save(samples: np.ndarray, name: str, metadata: Metadata, **options) -> bytes
     )
     if samples.shape[2] > colours:
         image.putalpha(Image.fromarray(np.ascontiguousarray(samples[..., colours])))
-    kept = {key: value for key, value in metadata._asdict().items() if value}
     target = io.BytesIO()
-    image.save(target, name, **kept, **options)
+    image.save(target, name, **{key: value for key, value in options.items() if value is not None})
     return target.getvalue()

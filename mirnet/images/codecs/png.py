@@ -1,42 +1,72 @@
-"""PNG: 8 bits by Pillow, 16 bits by imagecodecs (libpng), which Pillow would reduce."""
+"""PNG: 8 bits by Pillow, 16 bits by imagecodecs (libpng), which Pillow would reduce.
 
+Chunks that a picture can do without are checked first: damaged and oversized ones are left out, as
+browsers do. Metadata is written here for both depths (W3C PNG, third edition, sections 5 and 11).
+"""
+
+import io
 import struct
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import PngImagePlugin
 
 from mirnet.errors import ImageRejected
 
-from .. import metadata as exif
+from .. import limits
+from ..cicp import in_space
+from ..colour import profile_of_gamma
+from ..exif import PREFIX
 from ..formats import animation
-from ..limits import check_png
-from ..raster import Metadata, Raster, check_size
+from ..metadata import Metadata, iptc_resource, metadata_of
+from ..raster import Raster, check_size
 from .pillow import save, still_raster
 
 _DEFLATE_LEVEL = 3
 """16-bit photos are mostly noise in the low byte: a higher level costs time and saves 1 %."""
 _HEADER_BYTES = 33
 """Signature and IHDR chunk, behind which others may stand."""
+_MAX_TEXT_BYTES = 1 << 20
+"""Largest text or profile, unpacked; Pillow refuses a picture with a larger one."""
+_MAX_TEXTS_BYTES = 1 << 24
+"""Largest sum of them."""
+_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"tIME": 7, b"acTL": 8}
+"""Chunks of a fixed length."""
+
+
+class _Sound(NamedTuple):
+    """A PNG file without its damaged parts."""
+
+    data: bytes
+    """The file."""
+    left_out: tuple[str, ...]
+    """Names of the chunks that were damaged or too large."""
+    chunks: dict[bytes, bytes]
+    """The chunks of EXIF and of a fixed length, such as those about colour, by name."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Decode a PNG file at its depth."""
-    depth, colour_type = stream.read(26)[24:]
-    check_png(stream)
-    image = PngImagePlugin.PngImageFile(stream)
+    sound = _sound(stream.read())
+    depth, colour_type = sound.data[24:26]
+    image = PngImagePlugin.PngImageFile(io.BytesIO(sound.data))
+    notes = ()
+    if sound.left_out:
+        parts = ", ".join(dict.fromkeys(sound.left_out))
+        notes = (f"{label} has parts that are damaged or too large, which are left out: {parts}.",)
     if depth != 16:
-        return still_raster(image, label, max_pixels, "PNG")
+        raster = still_raster(image, label, max_pixels, "PNG")._replace(notes=notes)
+        return _in_named_space(raster, sound.chunks, label)
     import imagecodecs
 
     check_size(label, *image.size, max_pixels)
     if getattr(image, "n_frames", 1) > 1:
         raise ImageRejected(animation(label, image.n_frames))
-    stream.seek(0)
-    data = stream.read()
-    block = _exif(data) or image.info.get("exif")
-    samples = imagecodecs.png_decode(data)
+    metadata = metadata_of(image)
+    if b"eXIf" in sound.chunks:  # Pillow has not looked behind the pixels
+        metadata = metadata._replace(exif=sound.chunks[b"eXIf"])
+    samples = imagecodecs.png_decode(sound.data)
     if samples.dtype != np.uint16:
         raise ValueError("not 16 bits")
     if samples.ndim == 2:
@@ -45,46 +75,129 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     if colour_type == 0 and isinstance(key, int) and samples.shape[2] == 1:
         opaque = np.where(samples == key, 0, 65535).astype(np.uint16)
         samples = np.concatenate([samples, opaque], axis=2)
-    return Raster(samples, image.info.get("icc_profile"), block, None, "PNG")
+    return _in_named_space(Raster(samples, metadata, "PNG", notes=notes), sound.chunks, label)
 
 
-def _exif(data: bytes) -> bytes | None:
-    """Find the EXIF chunk of a PNG file, also behind the pixels, and check that the file is whole.
+def _in_named_space(raster: Raster, chunks: dict[bytes, bytes], label: str) -> Raster:
+    """Honour the chunks that name a colour space: cICP before iCCP, sRGB, gAMA with cHRM."""
+    if b"cICP" in chunks:
+        primaries, transfer = chunks[b"cICP"][:2]
+        return in_space(raster, primaries, transfer, label)
+    if raster.metadata.icc_profile or b"sRGB" in chunks:
+        return raster
+    gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / 100_000 or None
+    primaries = None
+    if b"cHRM" in chunks:
+        x = [number / 100_000 for number in struct.unpack(">8I", chunks[b"cHRM"])]
+        primaries = ((x[2], x[3]), (x[4], x[5]), (x[6], x[7]), (x[0], x[1]))
+    profile = profile_of_gamma(gamma, primaries, raster.samples.shape[2] < 3)
+    return raster._replace(metadata=raster.metadata._replace(icc_profile=profile))
+
+
+def _sound(data: bytes) -> _Sound:
+    """Walk the chunks, leave damaged ancillary ones out, and supply a missing end.
 
     Raises:
-        ValueError: If the chunks do not lead to the end.
+        ValueError: A chunk that carries pixels is cut off, or there are too many chunks.
     """
-    exif_chunk = None
-    position, name = 8, b""
-    while name != b"IEND":
+    parts = [data[:8]]
+    left_out: list[str] = []
+    chunks: dict[bytes, bytes] = {}
+    position, room = 8, _MAX_TEXTS_BYTES
+    for _ in range(limits.MAX_CHUNKS):
         length = int.from_bytes(data[position : position + 4], "big")
         name = data[position + 4 : position + 8]
-        if position + 12 + length > len(data):
+        end = position + 12 + length
+        if name == b"IEND" or (len(name) < 4 and len(parts) > 1):
+            break
+        if not name.isalpha():
+            raise ValueError("no chunk")
+        ancillary = name[:1].islower()
+        body = memoryview(data)[position + 8 : end - 4]
+        if end > len(data) and not ancillary:
             raise ValueError("chunk behind the end of the file")
-        if name == b"eXIf":
-            exif_chunk = data[position + 8 : position + 8 + length]
-        position += 12 + length
-    return exif_chunk
+        size = _unpacked(name, body, room) if ancillary else 0
+        if ancillary and (
+            end > len(data)
+            or zlib.crc32(body, zlib.crc32(name)) != int.from_bytes(data[end - 4 : end], "big")
+            or _LENGTHS.get(name, length) != length
+            or size is None
+        ):
+            left_out.append(name.decode("ascii"))
+        else:
+            room -= size or 0
+            parts.append(data[position:end])
+            if name in (b"eXIf", *_LENGTHS):
+                chunks[name] = bytes(body)
+        position = end
+    else:
+        raise ValueError("too many chunks")
+    whole = not left_out and name == b"IEND"
+    return _Sound(
+        data if whole else b"".join([*parts, _chunk(b"IEND", b"")]), tuple(left_out), chunks
+    )
+
+
+def _unpacked(name: bytes, body: memoryview, room: int) -> int | None:
+    """Bytes of a text or profile once unpacked, 0 for other chunks; None if too many or damaged."""
+    if name not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
+        return 0
+    most = min(_MAX_TEXT_BYTES, room)
+    if len(body) > most:
+        return None
+    packed = bytes(body)
+    if name == b"iTXt":
+        keyword, _, rest = packed.partition(b"\0")
+        if rest[:1] != b"\1":
+            return len(packed)
+        packed = rest[2:].split(b"\0", 2)[-1]
+    elif name != b"tEXt":
+        packed = packed.partition(b"\0")[2][1:]
+    else:
+        return len(packed)
+    try:
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(packed, most + 1)
+    except zlib.error:
+        return None
+    return len(text) if len(text) <= most and unpacker.eof else None
 
 
 def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly; `quality` does not matter."""
     if samples.dtype == np.uint8:
-        return save(samples, "PNG", metadata)
-    import imagecodecs
+        data = save(samples, "PNG")
+    else:
+        import imagecodecs
 
-    # The left neighbour's difference deflates photographs as well as the adaptive choice.
-    filters = imagecodecs.PNG.FILTER.SUB
-    data = imagecodecs.png_encode(samples, level=_DEFLATE_LEVEL, filter=filters)
-    chunks = b""
+        # The left neighbour's difference deflates photographs as well as the adaptive choice.
+        filters = imagecodecs.PNG.FILTER.SUB
+        data = imagecodecs.png_encode(samples, level=_DEFLATE_LEVEL, filter=filters)
+    return b"".join([data[:_HEADER_BYTES], *_metadata_chunks(metadata), data[_HEADER_BYTES:]])
+
+
+def _metadata_chunks(metadata: Metadata) -> list[bytes]:
+    chunks = []
     if metadata.icc_profile:
-        chunks += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile))
+        body = b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile)
+        chunks.append(_chunk(b"iCCP", body))
+    if metadata.dpi:
+        per_metre = (round(number / 0.0254) for number in metadata.dpi)
+        chunks.append(_chunk(b"pHYs", struct.pack(">2IB", *per_metre, 1)))
     if metadata.exif:
-        chunks += _chunk(b"eXIf", metadata.exif.removeprefix(exif.PREFIX))
-    return b"".join([data[:_HEADER_BYTES], chunks, data[_HEADER_BYTES:]])
+        chunks.append(_chunk(b"eXIf", metadata.exif.removeprefix(PREFIX)))
+    if metadata.xmp:
+        chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+    if metadata.iptc:
+        resource = iptc_resource(metadata.iptc)
+        text = f"\niptc\n{len(resource):8}\n{resource.hex()}\n".encode()
+        chunks.append(_chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(text)))
+    for key, text in metadata.texts:
+        chunks.append(_chunk(b"iTXt", key.encode() + b"\0\0\0\0\0" + text.encode()))
+    return chunks
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
-    """Lay out a chunk (W3C PNG, third edition, section 5.3)."""
+    """Lay out a chunk."""
     checksum = zlib.crc32(body, zlib.crc32(name))
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)

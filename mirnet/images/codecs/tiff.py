@@ -2,17 +2,18 @@
 
 import io
 import logging
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import TiffImagePlugin
 
 from mirnet.errors import ImageRejected
 
-from .. import metadata as exif
+from .. import exif
 from ..formats import RAW, refusal
-from ..limits import check_directories
-from ..raster import Metadata, Raster, check_size
+from ..limits import MAX_DIRECTORIES, check_directories
+from ..metadata import Metadata, metadata_of_tiff
+from ..raster import Raster, check_size
 from .pillow import pillow_raster
 
 logger = logging.getLogger(__name__)
@@ -23,23 +24,18 @@ _MAX_LARGER_TILE = 1 << 22
 """Pixels that a tile may have beyond four times those of the picture: it is decoded whole."""
 # TIFF 6.0 tag numbers.
 _SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
-_SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _ICC, _DNG = 277, 284, 338, 339, 34675, 50706
+_SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 277, 284, 338, 339, 50706
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode a TIFF file of one page; further pages that are thumbnails or masks do not count.
+    """Decode the one large picture of a TIFF file; see `_main_page`.
 
     Integer samples of 1 to 16 bits only. Floating-point TIFF is refused: its white point is not
     recorded, and scaling by a guess would change the exposure without a word.
     """
     check_directories(stream)
-    directory, pages = _directory(stream)
-    if _DNG in directory or int(directory.get(_SUBFILE_TYPE, 0)) & 1:
-        raise ImageRejected(refusal(stream, RAW, label))
-    if pages > 1:
-        raise ImageRejected(
-            f"{label} has {pages} pages: save the page you want as its own file and try that."
-        )
+    page, notes = _main_page(_pages(stream), stream, label)
+    directory = page.tags
     check_size(label, int(directory[_WIDTH]), int(directory[_LENGTH]), max_pixels)
     bits = set(directory.get(_BITS, (1,)))
     sample_format = set(directory.get(_SAMPLE_FORMAT, (1,)))
@@ -52,34 +48,78 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
             "PNG of 8 or 16 bits and try that."
         )
     if bits in ({8}, {16}) and directory.get(_PHOTOMETRIC) in (0, 1, 2):
-        return _read_samples(stream, directory)
+        return _read_samples(stream, page)._replace(notes=notes)
     stream.seek(0)
     image = TiffImagePlugin.TiffImageFile(stream)
+    image.seek(page.index)
     check_size(label, *image.size, max_pixels)
-    return pillow_raster(image, label, "TIFF")
+    return pillow_raster(image, label, "TIFF")._replace(notes=notes)
 
 
-def _directory(stream: BinaryIO) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, int]:
-    """Read the first directory and count the full-size pages (up to 1000)."""
+class _Page(NamedTuple):
+    """A directory of a TIFF file."""
+
+    index: int
+    """Its number in the file, from 0."""
+    offset: int
+    """Where it stands."""
+    tags: TiffImagePlugin.ImageFileDirectory_v2
+    """What it says."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return int(self.tags.get(_WIDTH, 0)), int(self.tags.get(_LENGTH, 0))
+
+
+def _pages(stream: BinaryIO) -> list[_Page]:
+    """Read the directories of a file, up to `MAX_DIRECTORIES`."""
+    stream.seek(0)
     head = stream.read(8)
     if b"+" in head[:4]:  # BigTIFF: 8-byte offsets
         head += stream.read(8)
-    ifd = first = TiffImagePlugin.ImageFileDirectory_v2(head)
+    position = TiffImagePlugin.ImageFileDirectory_v2(head).next
+    pages: list[_Page] = []
     seen: set[int] = set()
-    position, pages = first.next, 0
-    while position and position not in seen and len(seen) < 1000:
+    while position and position not in seen and len(pages) < MAX_DIRECTORIES:
         seen.add(position)
-        ifd = TiffImagePlugin.ImageFileDirectory_v2(head)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
         stream.seek(position)
-        ifd.load(stream)
-        if len(seen) == 1:
-            first = ifd
-        pages += not int(ifd.get(_SUBFILE_TYPE, 0)) & 5
-        position = ifd.next
-    return first, pages
+        tags.load(stream)
+        pages.append(_Page(len(pages), position, tags))
+        position = tags.next
+    return pages
 
 
-def _read_samples(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> Raster:
+def _main_page(pages: list[_Page], stream: BinaryIO, label: str) -> tuple[_Page, tuple[str, ...]]:
+    """Find the page that is the picture, and say which one where it is not the only one.
+
+    Pages that are marked as reduced or as masks do not count, nor those that are at most half as
+    wide and high as another.
+
+    Raises:
+        ImageRejected: There are several, or the file is of a camera (DNG, or with raw samples
+            behind a first, reduced picture).
+    """
+    whole = [page for page in pages if not int(page.tags.get(_SUBFILE_TYPE, 0)) & 5]
+    if not whole or any(_DNG in page.tags for page in pages):
+        raise ImageRejected(refusal(stream, RAW, label))
+    main = max(whole, key=lambda page: page.size[0] * page.size[1])
+    for page in whole:
+        if page is not main and any(
+            2 * small > large for small, large in zip(page.size, main.size, strict=True)
+        ):
+            raise ImageRejected(
+                f"{label} has {len(whole)} pages: save the page you want as its own file and try "
+                "that."
+            )
+    if len(whole) == 1:
+        return main, ()
+    width, height = main.size
+    return main, (f"{label} has {len(whole)} pages: the largest, {width} x {height}, is used.",)
+
+
+def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
     """Decode grey or RGB of 8 or 16 bits, with or without alpha, in any arrangement.
 
     Three samples and more that are marked as grey and named nothing else are RGB, as GDAL and
@@ -87,16 +127,19 @@ def _read_samples(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirector
     """
     import tifffile
 
-    width, height = int(directory[_WIDTH]), int(directory[_LENGTH])
+    directory = chosen.tags
+    width, height = chosen.size
     count = int(directory.get(_SAMPLES, 1))
-    is_rgb = directory[_PHOTOMETRIC] == 2 or (count in (3, 4) and _EXTRA_SAMPLES not in directory)
+    extra = tuple(directory.get(_EXTRA_SAMPLES, ()))
+    is_rgb = directory[_PHOTOMETRIC] == 2 or (count in (3, 4) and not any(extra[:2]))
     colours = 3 if is_rgb else 1
-    extra = directory.get(_EXTRA_SAMPLES, (2,) if count == colours + 1 else (0,))
+    extra = extra[max(len(extra) - (count - colours), 0) :]
+    extra = extra or ((2,) if count == colours + 1 else (0,))
     if not colours <= count <= colours + 4:
         raise ValueError(f"{count} samples a pixel")
     stream.seek(0)
     with tifffile.TiffFile(stream) as file:
-        page = file.pages.first
+        page = file.pages[chosen.index]
         if not page.dataoffsets or not all(page.dataoffsets) or not all(page.databytecounts):
             raise ValueError("a strip is missing")
         if page.tilewidth * page.tilelength > 4 * width * height + _MAX_LARGER_TILE:
@@ -114,14 +157,12 @@ def _read_samples(stream: BinaryIO, directory: TiffImagePlugin.ImageFileDirector
     has_alpha = count > colours and extra[0] in (1, 2)
     if has_alpha and extra[0] == 1:
         samples = _unpremultiplied(samples[..., : colours + 1])
-    icc = directory.get(_ICC)
     orientation = directory.get(exif.ORIENTATION, 1)
     return Raster(
         samples[..., : colours + has_alpha],
-        icc if isinstance(icc, bytes) else None,
-        exif.exif_of_tiff(stream),
-        orientation if orientation in range(1, 9) else 1,
+        metadata_of_tiff(directory, stream, chosen.offset),
         "TIFF",
+        orientation if orientation in range(1, 9) else 1,
     )
 
 
@@ -157,9 +198,13 @@ def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # no
         compressionargs={"level": _DEFLATE_LEVEL},
         predictor=True,
         iccprofile=metadata.icc_profile,
-        extratags=[(tag, "s", 0, text, True) for tag, text in tags.texts.items()],
-        resolution=tags.resolution,
-        resolutionunit=tags.unit if tags.resolution else None,
+        extratags=[
+            *((tag, "s", 0, text, True) for tag, text in tags.texts.items()),
+            *((700, "B", len(part), part, True) for part in [metadata.xmp] if part),
+            *((33723, "B", len(part), part, True) for part in [metadata.iptc] if part),
+        ],
+        resolution=tags.resolution or metadata.dpi,
+        resolutionunit=tags.unit if tags.resolution else "inch" if metadata.dpi else None,
         metadata=None,
         software=False,
     )

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image, WebPImagePlugin
 
 from ..colour import to_srgb
-from ..raster import Metadata, Raster, check_size
+from ..metadata import Metadata
+from ..raster import Raster, check_size
 from .pillow import save, still_raster
 
 
@@ -32,4 +33,13 @@ def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
             image, profile = to_srgb(image, metadata.icc_profile)
             metadata = metadata._replace(icc_profile=profile)
         samples = np.concatenate([np.asarray(image.convert("RGB")), samples[..., 1:]], axis=2)
-    return save(samples, "WEBP", metadata, quality=quality, lossless=quality == 100, exact=True)
+    return save(
+        samples,
+        "WEBP",
+        quality=quality,
+        lossless=quality == 100,
+        exact=True,
+        icc_profile=metadata.icc_profile,
+        exif=metadata.exif,
+        xmp=metadata.xmp,
+    )

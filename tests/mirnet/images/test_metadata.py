@@ -6,7 +6,7 @@ import struct
 import pytest
 from PIL import Image, ImageCms
 
-from mirnet.images import metadata as exif_block
+from mirnet.images import exif as exif_block
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
 from mirnet.images.formats import SAVE_FORMATS

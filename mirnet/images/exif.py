@@ -1,0 +1,216 @@
+"""EXIF blocks, changed in place so that nothing a camera wrote is lost.
+
+An EXIF block is a small TIFF file (EXIF 2.32, section 4.5; TIFF 6.0, section 2). Writing it anew
+moves its parts and breaks the maker notes that point into it, so only single numbers are
+overwritten here: the orientation, once it is applied, the pixel size, and the link to the
+thumbnail, which would still show the picture before restoring.
+"""
+
+import logging
+import struct
+from typing import IO, NamedTuple
+
+from PIL import Image, TiffImagePlugin
+
+from .limits import is_modest
+
+logger = logging.getLogger(__name__)
+
+PREFIX = b"Exif\x00\x00"
+"""Marks an EXIF block in JPEG; `Picture.exif` carries it, every writer of Pillow takes it."""
+ORIENTATION = 274
+EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
+PIXEL_X, PIXEL_Y = 0xA002, 0xA003
+TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
+"""Description, make, model, software, date, artist, host, copyright: all ASCII."""
+_RESOLUTION_TAGS = (282, 283, 296)
+
+
+def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool = False) -> dict:
+    """Overwrite single SHORT or LONG tags of a classic TIFF structure where they stand.
+
+    Args:
+        block: The structure, starting with its byte order mark; changed in place.
+        values: Tag number to new value; tags that are absent stay absent.
+        drop_thumbnail: Cut the link from the first directory to the second.
+
+    Returns:
+        The old values of the tags that were found.
+
+    Raises:
+        ValueError: If the structure is not readable as TIFF.
+    """
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(bytes(block[:4]))
+    if order is None:
+        raise ValueError("not a TIFF structure")
+    old: dict[int, int] = {}
+    try:
+        pending = [struct.unpack_from(order + "I", block, 4)[0]]
+        for directory in pending:
+            (count,) = struct.unpack_from(order + "H", block, directory)
+            for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+                tag, kind, length = struct.unpack_from(order + "HHI", block, entry)
+                code = order + {3: "H", 4: "I"}.get(kind, "")
+                if length == 1 and len(code) == 2:
+                    (value,) = struct.unpack_from(code, block, entry + 8)
+                    if tag == EXIF_IFD and len(pending) == 1 and PIXEL_X in values:
+                        pending.append(value)
+                    if tag in values:
+                        old[tag] = value
+                        if values[tag] < 1 << (8 * struct.calcsize(code)):
+                            struct.pack_into(code, block, entry + 8, values[tag])
+            if drop_thumbnail and directory == pending[0]:
+                struct.pack_into(order + "I", block, directory + 2 + 12 * count, 0)
+    except struct.error as error:
+        raise ValueError("damaged TIFF structure") from error
+    return old
+
+
+def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
+    """Take the orientation out of an EXIF block.
+
+    Args:
+        raw: The block as found in a file, with or without ``PREFIX``.
+
+    Returns:
+        The block with ``PREFIX``, its orientation reset to 1 and its thumbnail unlinked, and the
+        orientation 1..8 that it had. A damaged block, and one whose tags claim more than it has,
+        gives (None, 1).
+    """
+    if not raw or not is_modest(raw.removeprefix(PREFIX)):
+        return None, 1
+    block = bytearray(raw.removeprefix(PREFIX))
+    try:
+        orientation = overwrite(block, {ORIENTATION: 1}, drop_thumbnail=True).get(ORIENTATION, 1)
+    except ValueError:
+        return None, 1
+    return PREFIX + bytes(block), orientation if 1 <= orientation <= 8 else 1
+
+
+def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:
+    """Set the pixel size that an EXIF block names, where it names one."""
+    if not exif:
+        return None
+    block = bytearray(exif.removeprefix(PREFIX))
+    try:
+        overwrite(block, {PIXEL_X: width, PIXEL_Y: height})
+    except ValueError:
+        return None
+    return PREFIX + bytes(block)
+
+
+def exif_of(image: Image.Image) -> bytes | None:
+    """Find the EXIF of a loaded Pillow image: a block, tags of TIFF, text of PNG, or made of XMP.
+
+    Damaged EXIF counts as none; a photo is not refused for it.
+    """
+    block = image.info.get("exif")
+    if image.format != "TIFF" and isinstance(block, bytes):
+        return block
+    try:
+        text = image.info.get("Raw profile type exif")
+        if isinstance(text, str):
+            raw = bytes.fromhex("".join(text.split("\n")[3:]))
+            if not is_modest(raw.removeprefix(PREFIX)):
+                return None
+        tags = image.getexif()
+        return descriptive(tags) if image.format == "TIFF" else tags.tobytes() if tags else None
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.debug("damaged EXIF dropped", exc_info=True)
+        return None
+
+
+def exif_of_tiff(stream: IO[bytes], offset: int) -> bytes | None:
+    """Read the EXIF of a TIFF file's directory at `offset`; damaged EXIF counts as none."""
+    try:
+        stream.seek(0)
+        head = stream.read(4)
+        tags = Image.Exif()
+        tags.endian, tags.bigtiff = "<" if head[:1] == b"I" else ">", b"+" in head
+        tags.load_from_fp(stream, offset)
+        return descriptive(tags)
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.debug("damaged EXIF dropped", exc_info=True)
+        return None
+
+
+def descriptive(tags: Image.Exif) -> bytes | None:
+    """Build an EXIF block from the directory of a TIFF picture, without what describes its strips.
+
+    Returns:
+        A block with ``PREFIX``, or None if there is nothing worth keeping.
+    """
+    kept = Image.Exif()
+    for tag in (*TEXT_TAGS, *_RESOLUTION_TAGS):
+        if tag in tags:
+            kept[tag] = tags[tag]
+    for directory in (EXIF_IFD, GPS_IFD):
+        entries = {
+            tag: value
+            for tag, value in tags.get_ifd(directory).items()
+            if tag != INTEROP_IFD or isinstance(value, dict)
+        }
+        if entries:
+            kept[directory] = entries
+    return kept.tobytes() if len(kept) else None
+
+
+class TiffTags(NamedTuple):
+    """An EXIF block, split into what a TIFF file needs."""
+
+    texts: dict[int, str]
+    """ASCII tags of the first directory."""
+    resolution: tuple[float, float] | None
+    """Horizontal and vertical pixels per unit."""
+    unit: int
+    """1 none, 2 inch, 3 centimetre."""
+    directories: dict[int, dict]
+    """The entries of the EXIF and GPS directories."""
+
+
+def tiff_tags(exif: bytes) -> TiffTags:
+    """Split an EXIF block for a TIFF file."""
+    tags = Image.Exif()
+    tags.load(exif)
+    texts = {tag: str(tags[tag]).rstrip("\x00 ") for tag in TEXT_TAGS if tag in tags}
+    directories = {}
+    for directory in (EXIF_IFD, GPS_IFD):
+        entries = dict(tags.get_ifd(directory))
+        entries.pop(INTEROP_IFD, None)
+        if entries:
+            directories[directory] = entries
+    texts = {tag: text for tag, text in texts.items() if text.isascii() and text}
+    across, down = (float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS[:2])
+    unit = tags.get(_RESOLUTION_TAGS[2])
+    return TiffTags(
+        texts,
+        (across, down) if 1e-3 < across < 1e6 and 1e-3 < down < 1e6 else None,
+        unit if unit in (1, 2, 3) else 2,
+        directories,
+    )
+
+
+def append_directories(tiff: bytes, directories: dict[int, dict]) -> bytes:
+    """Add EXIF and GPS directories to a little-endian, classic TIFF file.
+
+    They go to the end of the file, followed by a copy of its first directory that links to them.
+
+    Args:
+        tiff: A file of one page.
+        directories: Tag of the link (``EXIF_IFD`` or ``GPS_IFD``) to tags and values.
+    """
+    block = bytearray(tiff)
+    (first,) = struct.unpack_from("<I", block, 4)
+    (count,) = struct.unpack_from("<H", block, first)
+    entries = [bytes(block[first + 2 + 12 * i : first + 14 + 12 * i]) for i in range(count)]
+    for tag, values in directories.items():
+        block += b"\x00" * (len(block) % 2)  # directories start at even offsets
+        entries.append(struct.pack("<HHII", tag, 4, 1, len(block)))
+        directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\x00\x00\x00\x00\x00", group=tag)
+        for name, value in values.items():
+            directory[name] = value
+        block += directory.tobytes(len(block))
+    block += b"\x00" * (len(block) % 2)
+    struct.pack_into("<I", block, 4, len(block))
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    return bytes(block + struct.pack("<H", len(entries)) + b"".join(entries) + b"\x00" * 4)
