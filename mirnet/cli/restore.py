@@ -142,4 +142,6 @@ def _restore_all(
             print_error(text if text.startswith(job.source.name) else f"{job.source}: {text}")
         else:
             print_line(f"{job.target} · {restored.facts()}")
+            for note in restored.picture.notes:
+                print_line(note)
     return failed

@@ -10,8 +10,9 @@ from torch import nn
 from mirnet.device import choose_device
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
-from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.picture import Picture
+from mirnet.images.raster import MAX_PIXELS
+from mirnet.images.transparency import fill_transparent
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 
@@ -48,8 +49,8 @@ def restore(
       network's multiple by reflection and cropped back; the output is clamped to [0, 1] and rounded
       to the depth of the source.
     - The result has the source's size and depth (uint8, uint16, or float32 for arrays of floats).
-      Alpha, colour profile and EXIF pass by the network; a grey photo stays grey (mean of the three
-      channels).
+      Alpha, colour profile and metadata pass by the network; a grey photo stays grey (mean of the
+      three channels). Fully transparent pixels take the colours around them first.
     - For super-resolution the photo is first enlarged by `enlarge`: the networks keep the size.
 
     Args:
@@ -105,6 +106,8 @@ def restore(
         )
     network = find_network(weights, chosen)
     picture = read_image(image, max_pixels=max_pixels)
+    if strength > 0:
+        picture = fill_transparent(picture)
     if chosen.scale > 1 and not same_size:
         picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
     free = network.free_bytes(engine, place) if tile_px is None else None

@@ -19,6 +19,7 @@ from mirnet.errors import (
     InvalidRequest,
     WeightsUnavailable,
 )
+from mirnet.images.picture import Picture
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration import api, job
@@ -78,7 +79,7 @@ def test_grey_stays_grey(tmp_path):
 
 
 def test_alpha_exif_and_profile_survive(tmp_path):
-    pixels = photo(40, 60, channels=4)
+    pixels = np.maximum(photo(40, 60, channels=4), 1)  # colours under no opacity are filled
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Maker"
@@ -254,3 +255,17 @@ def test_24_megapixels_stay_under_3_gigabytes(task, dtype, tmp_path):
 def test_one_tile_of_the_full_networks_leaves_room_for_24_megapixels(architecture):
     """A 16-bit photo of 24 megapixels costs up to 1 GB beside the network, as the test above."""
     assert peak_megabytes(architecture, "one tile") < 1500
+
+
+def test_an_enlarged_sprite_has_no_dark_outline():
+    y, x = np.mgrid[:48, :48] - 24
+    alpha = np.where(np.hypot(x, y) < 16, 255, 0).astype(np.uint8)
+    pixels = np.where(alpha[..., None] > 0, np.array([255, 230, 60]), 0).astype(np.uint8)
+    sprite = Picture(pixels, alpha)
+    result = mirnet.restore(sprite, "sr-x4").result().picture
+    opacity = result.alpha[..., None] / 255
+    over_white = result.pixels * opacity + 255 * (1 - opacity)
+    expected = np.array([255, 230, 60]) * opacity + 255 * (1 - opacity)
+    assert np.abs(over_white - expected).max() < 6
+    unchanged = mirnet.restore(sprite, "denoise", strength=0).result().picture
+    np.testing.assert_array_equal(unchanged.pixels, pixels)
