@@ -1,10 +1,10 @@
 """One file with all prepared photographs, small enough to travel to a machine without a network.
 
 A pack is a zip file: `pack.json`, the manifest, and one AVIF picture for each photograph, of
-quality 95 without chroma subsampling (about 2.6 bits a pixel, 45 dB to the original). Every
-photograph gets the same share of the bytes: large ones are reduced once more, which removes what
-noise is left, and of what still does not fit the most detailed window is kept, since sky and blur
-teach little.
+quality 95 without chroma subsampling (2 to 4 bits a pixel, 45 dB to the original). Large ones are
+reduced once more, which removes what noise is left; then the most detailed window is kept, since
+sky and blur teach little: of at most `MAX_WINDOW_PIXELS`, so that patches, which are drawn by area,
+come from all photographs alike, and of at most so many bytes that all of them together fit.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ MIN_WINDOW_PX = 256
 """Least side of the window that is kept: room for the largest patch of a recipe."""
 QUALITY = 95
 """AVIF quality."""
-MAX_PIXELS = 4 * 10**6
-"""A picture of a pack with more is refused before it is decoded."""
+MAX_WINDOW_PIXELS = 480_000
+"""Greatest area of a window: 800 x 600."""
 _LIST = "pack.json"
 
 
@@ -55,20 +55,19 @@ def write_pack(folder: Path | str, path: Path | str, max_bytes: int = MAX_BYTES)
     photos = read_manifest()[1]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A photograph that needs less than its share leaves the rest to those after it.
-    rest = (
-        max_bytes - len(json.dumps([_row(photo, 9999, 9999, "0" * 64) for photo in photos])) - 10**4
-    )
+    pictures = []
+    for number, photo in enumerate(photos):
+        pictures.append(_window(_read(Path(folder), photo)))
+        yield f"{number + 1}/{len(photos)} {photo.origin} {Path(photo.file).name}"
+    contents = [_encode(picture) for picture in pictures]
+    rest = max_bytes - sum(len(json.dumps(_row(photo, 9999, 9999, ""))) + 300 for photo in photos)
+    limit = _share(sorted(map(len, contents)), rest)
     rows = []
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as pack:
-        for number, photo in enumerate(photos):
-            content, (width, height) = _fit(
-                _read(Path(folder), photo), rest // (len(photos) - number)
-            )
-            rest -= len(content) + 200  # zip's own entries
+        for photo, picture, content in zip(photos, pictures, contents, strict=True):
+            content, (width, height) = _fit(picture, content, limit)
             pack.writestr(_name(photo), content)
             rows.append(_row(photo, width, height, hashlib.sha256(content).hexdigest()))
-            yield f"{number + 1}/{len(photos)} {photo.origin} {Path(photo.file).name}"
         pack.writestr(_LIST, json.dumps(rows))
     yield f"{path}: {path.stat().st_size / 1e6:.1f} MB"
 
@@ -120,8 +119,33 @@ def _read(folder: Path, photo: Photo) -> np.ndarray:
         ) from error
 
 
-def _fit(pixels: np.ndarray, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
-    """Encode a photograph, or its most detailed window, in at most so many bytes.
+def _share(sizes: list[int], total: int) -> int:
+    """The limit at which files of these rising sizes, cut down to it, together have `total`."""
+    for index, size in enumerate(sizes):
+        limit = total // (len(sizes) - index)
+        if size > limit:
+            return limit
+        total -= size
+    return sizes[-1]
+
+
+def _window(pixels: np.ndarray) -> Image.Image:
+    """A photograph reduced to where it is clean, of at most `MAX_WINDOW_PIXELS`."""
+    image = Image.fromarray(pixels)
+    if max(image.size) > LARGE_LONG_SIDE_PX:
+        size = (round(image.width / LARGE_REDUCE), round(image.height / LARGE_REDUCE))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    share = (MAX_WINDOW_PIXELS / (image.width * image.height)) ** 0.5
+    return image if share >= 1 else _most_detailed(image, *(int(share * s) for s in image.size))
+
+
+def _fit(image: Image.Image, content: bytes, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
+    """Encode the largest detailed window that needs at most so many bytes.
+
+    Args:
+        image: The photograph.
+        content: All of it, encoded.
+        max_bytes: Greatest size of the file.
 
     Returns:
         The file, and the width and height of what it shows.
@@ -129,11 +153,6 @@ def _fit(pixels: np.ndarray, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
     Raises:
         InvalidRequest: A window of `MIN_WINDOW_PX` does not fit.
     """
-    image = Image.fromarray(pixels)
-    if max(image.size) > LARGE_LONG_SIDE_PX:
-        size = (round(image.width / LARGE_REDUCE), round(image.height / LARGE_REDUCE))
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    content = _encode(image)
     window = image
     while len(content) > max_bytes:
         share = min(0.95, 0.97 * (max_bytes / len(content)) ** 0.5)
@@ -185,6 +204,9 @@ def _decoded(pack: zipfile.ZipFile, row: dict) -> np.ndarray:
     if hashlib.sha256(content).hexdigest() != row["sha256"]:
         raise ValueError(f"{name} has another hash")
     with Image.open(io.BytesIO(content)) as image:
-        if image.size != (row["width"], row["height"]) or image.width * image.height > MAX_PIXELS:
+        if (
+            image.size != (row["width"], row["height"])
+            or image.width * image.height > MAX_WINDOW_PIXELS
+        ):
             raise ValueError(f"{name} has another size")
         return np.asarray(image.convert("RGB"))

@@ -56,8 +56,26 @@ def test_a_pack_gives_back_what_was_prepared(folder):
     small, large = (pixels for _, pixels in train)
     error = (small.astype(float) - textured(0, 300, 400)) ** 2
     assert small.dtype == np.uint8 and 10 * np.log10(255**2 / error.mean()) > 38
-    assert large.shape == (467, 1000, 3)
+    assert large.shape == (467, 1000, 3)  # reduced by 1.5
     assert dev[0][1].shape == (320, 320, 3)
+
+
+def test_smooth_photographs_get_no_larger_windows_than_others(folder, monkeypatch):
+    monkeypatch.setattr(pack_module, "MAX_WINDOW_PIXELS", 60_000)
+    list(write_pack(folder, folder / "photos.zip"))
+    areas = [
+        pixels.shape[0] * pixels.shape[1] for _, pixels in read_pack(folder / "photos.zip", "train")
+    ]
+    assert all(58_000 < area <= 60_000 for area in areas)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "total", "limit"),
+    [([1, 5, 9], 12, 6), ([1, 5, 9], 15, 9), ([1, 5, 9], 20, 9), ([4, 4, 4], 6, 2)],
+)
+def test_bytes_are_shared_so_that_small_files_stay_whole(sizes, total, limit):
+    assert pack_module._share(sizes, total) == limit
+    assert sum(min(size, limit) for size in sizes) <= total
 
 
 def test_a_small_pack_keeps_the_most_detailed_windows(folder):
