@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from mirnet.errors import ImageRejected
-from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.picture import Picture, quantize, to_unit
+from mirnet.images.raster import MAX_PIXELS
 
 
 def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Picture:

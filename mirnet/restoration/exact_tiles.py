@@ -24,9 +24,8 @@ from torch import Tensor
 from mirnet.images.picture import Picture
 from mirnet.models.global_pooling import PoolRecorder, Pools, Statistic, merge_all
 
-from .geometry import HaloSpan, halo_spans
 from .padding import PaddedPicture, Windows, spread_windows
-from .plan import TYPICAL_PASSES, RestorePlan
+from .plan import TYPICAL_PASSES, HaloSpan, RestorePlan, halo_spans
 from .runner import TileRunner, to_array
 from .tiles import Step, TilingReport, to_pixels
 
@@ -108,7 +107,9 @@ class PoolEstimator:
         left = self._windows.width // 4 // self._multiple * self._multiple
         some = slice(None, None, max(len(self._sample) // HALO_WINDOWS, 1))
         answers = self._answers
-        rest = self._run(self._sample[some, :, :, left:], PoolRecorder(lambda number, _: answers[number]))
+        rest = self._run(
+            self._sample[some, :, :, left:], PoolRecorder(lambda number, _: answers[number])
+        )
         errors = (self._output[some, :, :, left:] - rest).square().mean((0, 1, 2)).cpu().double()
         worst_beyond = errors.flip(0).cummax(0).values.flip(0)[:: self._multiple]
         in_db = [-10 * math.log10(max(error, 1e-20)) for error in worst_beyond.tolist()]

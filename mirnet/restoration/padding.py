@@ -9,7 +9,7 @@ from torch import Tensor
 from mirnet.images.picture import to_unit
 from mirnet.models.base import padding_mode
 
-from .geometry import HaloSpan
+from .plan import HaloSpan
 from .runner import to_tensor
 
 WINDOW_PX, SURROUND_PX = 64, 16

@@ -12,8 +12,7 @@ import numpy as np
 
 from mirnet.images.picture import Picture, quantize, to_unit
 
-from .geometry import BlendSpan, BlendTile
-from .plan import RestorePlan
+from .plan import BlendSpan, BlendTile, RestorePlan
 from .runner import TileRunner
 
 

@@ -27,8 +27,8 @@ from mirnet.restoration import padding
 from mirnet.restoration.api import restore
 from mirnet.restoration.choices import TILINGS
 from mirnet.restoration.exact_tiles import AgreeingTiles
-from mirnet.restoration.geometry import halo_spans
 from mirnet.restoration.padding import PaddedPicture, spread_windows
+from mirnet.restoration.plan import halo_spans
 from mirnet.weights.catalogue import load_catalogue
 from mirnet.weights.load import load
 from tests.support.tiled_networks import NETWORKS, network, photo, psnr_db, result, whole

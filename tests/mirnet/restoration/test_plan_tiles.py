@@ -1,14 +1,11 @@
 """Cutting sides into tiles: nothing is left out, windows sum to one, tiles lie on the grid."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirnet.restoration import geometry
-from mirnet.restoration.geometry import BlendSpan, blend_tiles, halo_spans
+from mirnet.restoration.plan import BlendSpan, blend_tiles, halo_spans
 from mirnet.restoration.tiles import blend_window
 
 sides = st.integers(1, 150)
@@ -76,8 +73,3 @@ def test_tiles_partition_a_side_on_the_grid(steps, tile_px, halo_px, multiple):
         assert c.seen_stop - c.seen_start <= longest
     if length <= tile_px:
         assert len(cuts) == 1
-
-
-def test_the_examples_in_the_documentation_are_true():
-    outcome = doctest.testmod(geometry)
-    assert outcome.attempted and not outcome.failed
