@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mirnet.errors import Cancelled, InvalidRequest, WeightsUnavailable
 from mirnet.images.decode import size_of
@@ -30,6 +30,17 @@ POSITION_SECONDS = 2.0
 """Time between two looks at how many photos are ahead of one that waits."""
 
 
+class BatchRow(NamedTuple):
+    """One photo of a batch."""
+
+    name: str
+    """File name."""
+    state: str = "waiting"
+    """"waiting", "working", "done" or "failed"."""
+    words: str = "waiting"
+    """What happened to it."""
+
+
 @dataclass
 class Run:
     """One visitor's run, seen by its own event and by the Stop button."""
@@ -42,8 +53,8 @@ class Run:
     """The zip that is being filled, for several photos."""
     finished: int = 0
     """Photos in the zip."""
-    rows: list[tuple[str, str, str]] = field(default_factory=list)
-    """How far each of several photos is, as `mirnet.app.html.batch_table` shows it."""
+    rows: list[BatchRow] = field(default_factory=list)
+    """How far each of several photos is."""
     stopped: bool = False
     """Whether the visitor pressed Stop; the zip then belongs to that click."""
     ended: threading.Event = field(default_factory=threading.Event)

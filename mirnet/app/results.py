@@ -10,7 +10,7 @@ import cachetools
 from mirnet.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    pass
+    from mirnet.restoration.result import RestoreResult  # noqa: F401  # of ResultCache's base
 
 MAX_BYTES = 600 * 2**20
 """Memory that kept results may take: two photos of 24 megapixels with 16 bits."""

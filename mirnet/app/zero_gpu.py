@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirnet.device import SETTING, gpu_or_cpu
 from mirnet.errors import MIRNetError
@@ -23,8 +23,6 @@ from mirnet.weights import load as weights
 from .jobs import RestoreRequest, Run, restore_file
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from mirnet.restoration.job import TileProgress
     from mirnet.restoration.result import RestoreResult
 
@@ -71,7 +69,7 @@ def place_weights(device: str) -> list[str]:
     Returns:
         Ids of the weights that are there now.
     """
-    moved: dict[Path, nn.Module] = {}  # some files serve several tasks
+    moved: dict[Path, Any] = {}  # some files serve several tasks
     for entry in catalogue.load_catalogue().values():
         path = weights.locate(entry.id) if entry.kind == "embedded" else None
         if path is not None:

@@ -14,21 +14,10 @@ from mirnet.errors import MIRNetError
 from mirnet.images.encode import encode_image
 from mirnet.images.names import clean_name
 
-from ..jobs import RestoreRequest, Run, result_name, unused_name
+from ..jobs import BatchRow, RestoreRequest, Run, result_name, unused_name
 from ..templates import render
 from .restorer import Restorer
 from .words import event_words
-
-
-class BatchRow(NamedTuple):
-    """One photo of a batch."""
-
-    name: str
-    """File name."""
-    state: str = "waiting"
-    """"waiting", "working", "done" or "failed"."""
-    words: str = "waiting"
-    """What happened to it."""
 
 
 class BatchStep(NamedTuple):

@@ -9,10 +9,11 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.encode import write_image
 from mirnet.images.preview import shrink
 
+from ..jobs import BatchRow
 from ..kit import html
 from ..kit.widgets import Update, gradio_error
 from . import words
-from .batch import BatchRow, batch_table
+from .batch import batch_table
 from .photos_view import Selection
 from .restorer import Restorer, ScratchFolder
 from .status_bar import StatusBar

@@ -24,6 +24,7 @@ from mirnet.app import health
 from mirnet.app.about import self_check
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import (
+    BatchRow,
     RestoreRequest,
     Run,
     Runs,
@@ -32,12 +33,12 @@ from mirnet.app.jobs import (
     unused_name,
 )
 from mirnet.app.restore_tab import words
-from mirnet.app.restore_tab.batch import BatchRow, batch_table, stopped_words
+from mirnet.app.restore_tab.batch import batch_table, stopped_words
 from mirnet.app.settings import read_settings
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 from mirnet.images.decode import read_image
-from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.picture import Picture
+from mirnet.images.raster import MAX_PIXELS
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 from tests.support.paths import ROOT
