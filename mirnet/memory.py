@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     import torch
 
 CGROUP = Path("/sys/fs/cgroup")
-"""Where Linux tells a container's limits: version 2, or version 1 below `memory`."""
+"""Folder of a container's limits on Linux: version 2, or version 1 below `memory`."""
 _NAMES = (
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-"""For each version: folder, limit, what is used, and how much of that are files to let go of."""
+"""For each version: folder; files with the limit and the use; line of files that can be dropped."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-"""Of glibc's malloc.h."""
+"""Options of mallopt, from glibc's malloc.h."""
 KEPT_BYTES = 2**29
 """Freed memory that the program keeps for its next map, at most."""
 
 
 def use_few_arenas(most: int = 2) -> bool:
-    """Let all threads take memory from a few places, where the C library is glibc.
+    """Let all threads share a few arenas of memory, where the C library is glibc.
 
-    By default it gives each thread a place of its own, up to 8 for each core, which keeps what the
+    By default each thread has an arena of its own, up to 8 for each core, which keeps what the
     largest pass on that thread needed. The page runs every tile on whichever thread is free: with
     photos of 0.35 megapixels its memory grew by 110 MB with each further thread, from 0.24 to
     1.2 GB after nine, and stayed at 0.4 GB with two places (`tests/mirnet/test_memory.py`).
 
     Args:
-        most: Places.
+        most: Number of arenas.
 
     Returns:
         Whether it took effect; False with other C libraries.
@@ -67,7 +67,7 @@ def give_back_memory() -> None:
 
 
 _OUT_OF_MEMORY_WORDS = ("allocate memory", "Insufficient memory", "failed to map segment")
-"""How PyTorch, OpenCV and the loader of libraries say it, with types that may mean anything."""
+"""Words of PyTorch, OpenCV and the loader of libraries, whose types of errors say nothing."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -117,7 +117,7 @@ def _cached(path: Path, name: str) -> int:
 
 
 def _number(path: Path) -> int | None:
-    """What a file says; None for "max" and where there is no such file."""
+    """Number in a file; None for "max" and where there is no such file."""
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):

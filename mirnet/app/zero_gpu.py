@@ -1,8 +1,8 @@
 """Restoration in a process of its own, which a Space with a shared GPU (ZeroGPU) starts for it.
 
-There the GPU exists only inside of the function that borrows it. That function runs in a fork of
-the app: its arguments and what it yields are pickled, and nothing it changes in memory comes back.
-Everything else (evaluations, the look inside) computes on the Space's processor.
+The GPU exists only inside the function that borrows it. That function runs in a fork of the app:
+its arguments and what it yields are pickled, and nothing it changes in memory comes back.
+Evaluations and the Look inside tab compute on the Space's processor.
 """
 
 import contextlib
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
     from mirnet.restoration.result import RestoreResult
 
 ZeroGPU = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult | MIRNetError]"]
-"""Restores one file: tile events, then the result, or the error that kept it from one."""
+"""Restores one file: yields tile events, then the result or the error that prevented one."""
 
 START_SECONDS = 15
-"""For a new process and its first pass."""
-SECONDS_A_MEGAPIXEL = {True: 1.5, False: 6.0}
-"""Of the result, one view: reading, computing and sending back. For the compact networks and for
-the papers'. Estimated from their multiply-adds, not measured: no GPU of the kind was at hand."""
+"""Time for a new process and its first pass."""
+SECONDS_PER_MEGAPIXEL = {True: 1.5, False: 6.0}
+"""Time for a megapixel of the result in one view, reading and sending back included; by whether the
+network is compact or the papers'. Estimated from multiply-adds, not measured: no such GPU was
+at hand."""
 MAX_SECONDS = 120
-"""What a visitor without an account may use in a day."""
+"""Longest time to borrow the GPU: what a visitor without an account may use in a day."""
 UNKNOWN_PIXELS = 12_000_000
-"""Taken for a photo that cannot be read."""
+"""Size assumed for a photo that cannot be read."""
 
 
 def on_shared_gpu() -> "ZeroGPU | None":
@@ -50,10 +51,11 @@ def on_shared_gpu() -> "ZeroGPU | None":
     if not Config.zero_gpu:
         return None
     place_weights("cuda")
-    return spaces.GPU(restore_apart, duration=gpu_seconds)
+    return spaces.GPU(restore_on_gpu, duration=gpu_seconds)
 
 
 _placed: dict[str, weights.LoadedWeights] = {}
+"""Weights that were put on the GPU at the start, by id."""
 
 
 def place_weights(device: str) -> list[str]:
@@ -81,7 +83,7 @@ def place_weights(device: str) -> list[str]:
     return list(_placed)
 
 
-def restore_apart(
+def restore_on_gpu(
     path: str, request: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
     """Restore one file, with nothing but plain values in and out.
@@ -103,15 +105,15 @@ def restore_apart(
             yield error
 
 
-def restore_by(
-    apart: ZeroGPU, path: str, request: RestoreRequest
+def restore_through(
+    borrowed: ZeroGPU, path: str, request: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult]":
-    """Restore one file through a wrapped `restore_apart`; closing the iterator stops it there.
+    """Restore one file through a wrapped `restore_on_gpu`; closing the iterator stops it there.
 
     Raises:
         MIRNetError: As `mirnet.app.jobs.restore_file`.
     """
-    with contextlib.closing(apart(path, request)) as events:
+    with contextlib.closing(borrowed(path, request)) as events:
         for event in events:
             if isinstance(event, MIRNetError):
                 raise event
@@ -139,5 +141,5 @@ def gpu_seconds(path: str, request: RestoreRequest) -> int:
     entry = catalogue.load_catalogue().get(request.weights)
     compact = entry is not None and entry.kind == "embedded"
     views = 8 if request.ensemble else 1
-    seconds = START_SECONDS + SECONDS_A_MEGAPIXEL[compact] * views * pixels / 1e6
+    seconds = START_SECONDS + SECONDS_PER_MEGAPIXEL[compact] * views * pixels / 1e6
     return min(round(seconds), MAX_SECONDS)

@@ -14,7 +14,7 @@ from ..jobs import QueuePosition, RestoreRequest, Run, Runs, in_turn, restore_fi
 from ..kit.widgets import translate_errors
 from ..queue import FairQueue
 from ..results import ResultCache
-from ..zero_gpu import ZeroGPU, restore_by
+from ..zero_gpu import ZeroGPU, restore_through
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -66,7 +66,7 @@ class Restorer:
             MIRNetError: See `mirnet.app.jobs.in_turn`.
         """
         if self._zero_gpu:
-            work = functools.partial(restore_by, self._zero_gpu)
+            work = functools.partial(restore_through, self._zero_gpu)
         else:
             work = functools.partial(restore_file, run=run)
         return in_turn(self.queue, visitor, path, wanted, run, work)

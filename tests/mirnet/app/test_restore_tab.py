@@ -336,9 +336,9 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
     import gradio
 
     from mirnet.app.restore_tab import RestoreTab
-    from mirnet.app.zero_gpu import restore_apart, restore_by
+    from mirnet.app.zero_gpu import restore_on_gpu, restore_through
 
-    function = pickle.loads(pickle.dumps(restore_apart))
+    function = pickle.loads(pickle.dumps(restore_on_gpu))
 
     def far_away(*values):
         for event in function(*pickle.loads(pickle.dumps(values))):
@@ -351,7 +351,7 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
     assert len(tiles) == result.tiles == 1
     assert result.picture.name == "window"
     with pytest.raises(ImageRejected, match="notes"):
-        list(restore_by(far_away, str(tmp_path / "notes.png"), order))
+        list(restore_through(far_away, str(tmp_path / "notes.png"), order))
 
 
 def test_stop_reaches_only_ones_own_run():
