@@ -30,7 +30,8 @@ import torch
 from mirnet.errors import InvalidRequest
 
 from .config import Config, load_config
-from .pack import read_pack
+from .manifest import NOISE_PROFILES_NAME
+from .pack import read_noise_profiles, read_pack
 from .publish import measure
 
 DEFAULT_RECIPES = ("sr-x4-compact", "sr-x3-compact", "denoise-compact", "lowlight-compact")
@@ -62,7 +63,7 @@ class Running:
 
 
 def unpack(pack: Path, folder: Path) -> None:
-    """Write the photographs of a pack as `prepare` leaves them.
+    """Write the photographs and noise profiles of a pack as `prepare` leaves them.
 
     Raises:
         InvalidRequest: The file is no pack.
@@ -71,6 +72,9 @@ def unpack(pack: Path, folder: Path) -> None:
     for split in ("train", "dev"):
         for photo, pixels in read_pack(pack, split):
             np.save(folder / photo.key, pixels)
+    profiles = read_noise_profiles(pack)
+    if profiles:
+        (folder / NOISE_PROFILES_NAME).write_text(profiles, encoding="utf-8")
 
 
 def recipe_for(
@@ -209,7 +213,7 @@ def session(
     with tempfile.TemporaryDirectory() as temporary:
         photos = Path(temporary) / "photos"
         unpack(pack, photos)
-        profiles = (photos / "noiseprofiles.json").exists()
+        profiles = (photos / NOISE_PROFILES_NAME).exists()
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
         yield f"{device}: photographs unpacked after {time.monotonic() - began:.0f} s"
         left = minutes - (time.monotonic() - began + kept) / 60

@@ -30,6 +30,7 @@ from torch import Generator, Tensor
 from mirnet.errors import InvalidRequest
 
 from .manifest import NOISE_PROFILES_NAME
+from .pack import read_noise_profiles
 
 VARIANCE_FACTOR = 10.0
 """Variance of the noise per variance that darktable's tool measures; see above."""
@@ -69,23 +70,28 @@ class NoiseProfiles:
 
     @classmethod
     def load(cls, folder: Path | str, split: str = "train") -> "NoiseProfiles":
-        """Read the profiles that `prepare` left in a folder.
+        """Read the profiles that `prepare` left in a folder or packed.
 
         Args:
-            folder: Holds `noiseprofiles.json`.
+            folder: Holds `noiseprofiles.json`; or a pack (see `mirnet.train.pack`).
             split: 'train', or 'held_out' for the cameras kept apart from training.
 
         Raises:
             InvalidRequest: The file is not there, or is no file of noise profiles.
         """
-        path = Path(folder) / NOISE_PROFILES_NAME
-        try:
-            return cls(json.loads(path.read_text(encoding="utf-8")), split)
-        except FileNotFoundError as error:
+        path = Path(folder)
+        if path.is_file():
+            text = read_noise_profiles(path)
+        else:
+            path = path / NOISE_PROFILES_NAME
+            text = path.read_text(encoding="utf-8") if path.exists() else None
+        if text is None:
             raise InvalidRequest(
-                f"The noise profiles are not in {folder}: run `python -m mirnet prepare --folder "
-                f"{folder}` first."
-            ) from error
+                f"The noise profiles are not in {folder}: run `python -m mirnet prepare` with "
+                "its --folder or --pack first."
+            )
+        try:
+            return cls(json.loads(text), split)
         except (ValueError, LookupError, TypeError) as error:
             raise InvalidRequest(
                 f"{path} is no file of noise profiles: remove it and prepare again."

@@ -4,13 +4,15 @@ A pack is a zip file: `pack.json`, the manifest, and one AVIF picture for each p
 quality 95 without chroma subsampling (2 to 4 bits a pixel, 45 dB to the original). Large ones are
 reduced once more, which removes what noise is left; then the most detailed window is kept, since
 sky and blur teach little: of at most `MAX_WINDOW_PIXELS`, so that patches, which are drawn by area,
-come from all photographs alike, and of at most so many bytes that all of them together fit.
+come from all photographs alike, and of at most so many bytes that all of them together fit. The
+noise profiles travel along; a pack is made where it is needed and not passed on.
 """
 
 import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +23,7 @@ from PIL import Image
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing
 
-from .manifest import Photo, read_manifest
+from .manifest import NOISE_PROFILES_NAME, Photo, read_manifest
 
 MAX_BYTES = 30 * 10**6
 """Size of a pack."""
@@ -61,6 +63,9 @@ def write_pack(folder: Path | str, path: Path | str, max_bytes: int = MAX_BYTES)
         yield f"{number + 1}/{len(photos)} {photo.origin} {Path(photo.file).name}"
     contents = [_encode(picture) for picture in pictures]
     rest = max_bytes - sum(len(json.dumps(_row(photo, 9999, 9999, ""))) + 300 for photo in photos)
+    profiles = Path(folder) / NOISE_PROFILES_NAME
+    if profiles.exists():
+        rest -= len(zlib.compress(profiles.read_bytes())) + 300
     limit = _share(sorted(map(len, contents)), rest)
     rows = []
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as pack:
@@ -69,6 +74,8 @@ def write_pack(folder: Path | str, path: Path | str, max_bytes: int = MAX_BYTES)
             pack.writestr(_name(photo), content)
             rows.append(_row(photo, width, height, hashlib.sha256(content).hexdigest()))
         pack.writestr(_LIST, json.dumps(rows))
+        if profiles.exists():
+            pack.write(profiles, NOISE_PROFILES_NAME, zipfile.ZIP_DEFLATED)
     yield f"{path}: {path.stat().st_size / 1e6:.1f} MB"
 
 
@@ -95,6 +102,21 @@ def read_pack(path: Path | str, split: str) -> list[tuple[Photo, np.ndarray]]:
         raise InvalidRequest(
             f"{path} is damaged or no pack of photographs ({error}): make it again."
         ) from error
+
+
+def read_noise_profiles(path: Path | str) -> str | None:
+    """The noise profiles that travel in a pack, or None.
+
+    Raises:
+        InvalidRequest: The file is no pack, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as pack:
+            if NOISE_PROFILES_NAME not in pack.namelist():
+                return None
+            return pack.read(NOISE_PROFILES_NAME).decode()
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InvalidRequest(f"{path} is damaged or no pack ({error}): make it again.") from error
 
 
 def _name(photo: Photo) -> str:

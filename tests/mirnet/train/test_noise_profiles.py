@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from mirnet.train.degrade import mosaic_and_demosaic
 
 from mirnet.errors import InvalidRequest
 from mirnet.train import fetch
+from mirnet.train.degradations.mosaic import draw_phases, mosaic_and_demosaic
 from mirnet.train.manifest import NOISE_PROFILES_FILE, NOISE_PROFILES_NAME
 from mirnet.train.noise_profiles import MIN_READ_VARIANCE, VARIANCE_FACTOR, NoiseProfiles, held_out
 from tests.support.debian import build_package
@@ -103,7 +103,8 @@ def test_the_factor_undoes_what_the_profiling_tool_loses():
     """Its estimate of known noise: the median of Haar coefficients, after demosaicking."""
     generator = torch.Generator().manual_seed(0)
     noise = 0.01 * torch.randn(1, 1, 512, 512, generator=generator)
-    green = mosaic_and_demosaic((0.3 + noise).expand(1, 3, 512, 512))[0, 1]
+    phases = draw_phases(1, generator)
+    green = mosaic_and_demosaic((0.3 + noise).expand(1, 3, 512, 512), phases)[0, 1]
     quads = green.unfold(0, 2, 2).unfold(1, 2, 2)
     diagonal = (quads[..., 0, 0] - quads[..., 0, 1] - quads[..., 1, 0] + quads[..., 1, 1]) / 4
     estimate = (diagonal.abs().median() / 0.6745) ** 2

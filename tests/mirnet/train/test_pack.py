@@ -9,8 +9,9 @@ import pytest
 
 from mirnet.errors import InvalidRequest
 from mirnet.train import pack as pack_module
-from mirnet.train.manifest import Photo
-from mirnet.train.pack import read_pack, write_pack
+from mirnet.train.manifest import NOISE_PROFILES_NAME, Photo
+from mirnet.train.noise_profiles import NoiseProfiles
+from mirnet.train.pack import read_noise_profiles, read_pack, write_pack
 
 
 def textured(seed: int, height: int, width: int) -> np.ndarray:
@@ -58,6 +59,23 @@ def test_a_pack_gives_back_what_was_prepared(folder):
     assert small.dtype == np.uint8 and 10 * np.log10(255**2 / error.mean()) > 38
     assert large.shape == (467, 1000, 3)  # reduced by 1.5
     assert dev[0][1].shape == (320, 320, 3)
+
+
+def test_noise_profiles_travel_along(folder):
+    path = folder / "photos.zip"
+    list(write_pack(folder, path))
+    assert read_noise_profiles(path) is None
+    with pytest.raises(InvalidRequest, match="noise profiles are not in"):
+        NoiseProfiles.load(path)
+    model = {"model": "c0", "profiles": [{"iso": 100, "a": [0, 1e-5, 0], "b": [0, 0, 0]}]}
+    text = json.dumps({"noiseprofiles": [{"maker": "Made", "models": [model]}]})
+    (folder / NOISE_PROFILES_NAME).write_text(text)
+    list(write_pack(folder, path))
+    assert read_noise_profiles(path) == text
+    assert NoiseProfiles.load(path).cameras == ["Made c0"]
+    path.write_text("no pack")
+    with pytest.raises(InvalidRequest, match="make it again"):
+        NoiseProfiles.load(path)
 
 
 def test_smooth_photographs_get_no_larger_windows_than_others(folder, monkeypatch):
