@@ -4,7 +4,6 @@ Settings, build, launch. The tabs lie in `mirnet.app` and `eval.app`.
 """
 
 import os
-from pathlib import Path
 
 # No statistics are sent, whoever starts the app and however; read once, at import.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -18,8 +17,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
 KEEP_HOURS = 2.0
 """How long uploads and results lie on the server unless a caller says otherwise."""
-STYLE_SHEETS = [Path(__file__).parent / "eval" / "app" / "assets" / "evaluate.css"]
-"""Of the Evaluate wing, which the page's frame does not know."""
 
 
 def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None):
@@ -36,7 +33,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
         A `gradio.Blocks` with its queue, ready for `launch`.
     """
     from eval.app.evaluate_tab import EvaluateTab
-    from eval.app.review_tab import build as build_review
+    from eval.app.review_tab import ReviewTab
     from eval.app.run_queue import RunQueue
     from mirnet.app.auth import Access
     from mirnet.app.inside_tab import InsideTab
@@ -45,7 +42,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
     from mirnet.app.zero_gpu import on_shared_gpu
 
     service = service or RunQueue(local=False)
-    access = access or Access(service.capped())
+    access = access or Access(service.policy.capped())
     tabs = [
         Tab(
             "restore",
@@ -61,8 +58,8 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
         Tab(
             "review",
             "Blind review",
-            lambda page, row, tab: build_review(
-                page, lambda: service.store, read_only=service.read_only
+            lambda page, row, tab: ReviewTab(
+                page, lambda: service.store, read_only=service.policy.read_only
             ),
         ),
         Tab("inside", "Look inside", lambda page, row, tab: InsideTab(tab, max_pixels)),
@@ -73,9 +70,10 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
 
 def launch_options(access=None, alone: bool = True, closed: bool = False) -> dict:
     """What `launch` takes at every start; see `mirnet.app.serving.launch_options`."""
+    from eval.app.page_files import style_sheets
     from mirnet.app import serving
 
-    return serving.launch_options(access, alone, closed, STYLE_SHEETS)
+    return serving.launch_options(access, alone, closed, style_sheets())
 
 
 def main() -> None:
@@ -121,7 +119,7 @@ def publish_results(service) -> None:
     from mirnet.errors import MIRNetError
 
     repo = publish.results_repo()
-    if repo is None or service.read_only:
+    if repo is None or service.policy.read_only:
         return
     try:
         publish.scheduler(service.store, repo)

@@ -1,4 +1,4 @@
-"""What programs may ask of evaluations, through the page's API."""
+"""Evaluations through the web API of the page."""
 
 import json
 from dataclasses import asdict
@@ -11,24 +11,24 @@ from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
 from eval.runs.document import public_header
 from eval.runs.runner import RunConfig
+from mirnet.app.kit.widgets import translate_errors
 
 from .permissions import Permissions, owner
 from .run_queue import RunQueue
-from .widgets import told
 
 
 class Endpoints:
     """Adds the endpoints to the page that is being built."""
 
-    def __init__(self, service: RunQueue, rights: Permissions | None = None):
+    def __init__(self, queue: RunQueue, permissions: Permissions):
         """Add them.
 
         Args:
-            service: Runs, and what may be done with them.
-            rights: Who may do it; everybody what the service allows, by default.
+            queue: Has the runs.
+            permissions: Who may start them.
         """
-        self.service = service
-        self.rights = rights or Permissions(service)
+        self.queue = queue
+        self.permissions = permissions
         self._add()
 
     def _add(self) -> None:
@@ -55,7 +55,7 @@ class Endpoints:
 
     def methods(self, task: str) -> list[dict[str, Any]]:
         """List what can be compared on a task, and what is missing for the rest."""
-        with told():
+        with translate_errors():
             return [asdict(choice) for choice in list_methods(task)]
 
     def start(
@@ -69,8 +69,8 @@ class Endpoints:
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Start an evaluation: its id comes back at once. pairs: 0 for all."""
-        with told():
-            order = RunConfig(
+        with translate_errors():
+            config = RunConfig(
                 get_benchmark(benchmark),
                 tuple(methods),
                 tuple(protocols or ()),
@@ -78,13 +78,13 @@ class Endpoints:
                 seed=seed,
                 title=title,
             )
-            run_id = self.service.start(order, self.rights.role(request), owner(request))
+            run_id = self.queue.start(config, self.permissions.role(request), owner(request))
             return self.status(run_id)
 
     def status(self, run: str) -> dict[str, Any]:
-        """Tell how a run stands. run: its id."""
-        with told():
-            found = self.service.status(run)
+        """Tell the state of a run. run: its id."""
+        with translate_errors():
+            found = self.queue.status(run)
         return {
             "run": found.run.id,
             "state": found.state,
@@ -96,10 +96,10 @@ class Endpoints:
 
     def result(self, run: str, baseline: str = "", protocol: str = "") -> dict[str, Any]:
         """Give a run's header and leaderboard. run: its id; baseline: method to pair with."""
-        with told():
-            stored = self.service.stored(run)
+        with translate_errors():
+            stored = self.queue.stored(run)
             header = stored.header()
-            board = self.service.frames.board(
+            board = self.queue.frames.board(
                 stored, baseline or default_baseline(header), protocol or None
             )
         rows = json.loads(board.to_json(orient="records"))
@@ -109,5 +109,5 @@ class Endpoints:
         """Give a run as one HTML page that needs nothing else. run: its id."""
         from eval.reports.html import html_report
 
-        with told():
-            return html_report(self.service.stored(run), baseline or None)
+        with translate_errors():
+            return html_report(self.queue.stored(run), baseline or None)

@@ -1,34 +1,35 @@
-"""What whoever sends a request may do with runs; see `mirnet.app.auth` and `service.RunQueue`."""
+"""What the sender of a request may do with runs."""
 
 from typing import Any
 
 from mirnet.app.auth import Access, Role, allows
 
-from .run_queue import RunQueue
+from .limits import RunPolicy
 
 
 class Permissions:
-    """Asks both: who somebody is, and what may be done here at all.
+    """Combines who a visitor is (`mirnet.app.auth`) with what may be done here (`RunPolicy`).
 
     Args:
-        service: What may be done.
-        access: Who is who; by default everybody may do what the service allows.
+        policy: What each role may do with runs on this machine.
+        access: Which role a visitor has; by default everybody has the policy's own.
     """
 
-    def __init__(self, service: RunQueue, access: Access | None = None):
-        self.service = service
-        self.access = access or Access(service.capped())
-        self.at_first = service.capped(self.access.everyone)
+    def __init__(self, policy: RunPolicy, access: Access | None = None):
+        self.policy = policy
+        self.access = access or Access(policy.capped())
+        self.at_first = policy.capped(self.access.everyone)
+        """Role of whoever has not signed in."""
 
     def role(self, request: Any = None) -> Role:
-        """What the sender of a request may do; nobody in particular without one."""
-        return self.service.capped(self.access.role(request))
+        """Role of the sender of a request; without one, of whoever has not signed in."""
+        return self.policy.capped(self.access.role(request))
 
     def may(self, wanted: Role, request: Any = None) -> bool:
-        """Whether that is enough."""
+        """Whether the sender of a request has at least a role."""
         return allows(self.role(request), wanted)
 
 
 def owner(request: Any) -> str:
-    """Who may stop what a request starts: the sender's window."""
+    """Who may stop a run that a request starts: the window it was sent from."""
     return str(getattr(request, "session_hash", "") or "")

@@ -4,10 +4,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from eval.runs.document import Run
+from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
 from mirnet.tasks import TASKS, get_task
-
-from . import html as ui_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,14 +77,14 @@ def _board_cell(
         return str(row[column]), str(row[column])
     if title.endswith("95 %"):
         low, high = (_plain(row[f"{column}_{end}"]) for end in ("low", "high"))
-        text = f"{ui_html.number(low, digits, sign)} to {ui_html.number(high, digits, sign)}"
-        return low, ui_html.DASH if low is None else text
+        text = f"{kit.number(low, digits, sign)} to {kit.number(high, digits, sign)}"
+        return low, kit.DASH if low is None else text
     plain = _plain(row[column])
     if plain is None:
-        return None, ui_html.DASH
+        return None, kit.DASH
     if column == "win_rate":
         plain *= 100
-    text = ui_html.number(plain, digits, sign)
+    text = kit.number(plain, digits, sign)
     if column == "p_value" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
         text = "< 0.001"
     if column == "difference_db" and row["verdict"] in ("tied", "too few"):
@@ -115,7 +114,7 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
     data: list[list[Any]] = [
         [pair, *map(_plain, row)] for pair, row in zip(pairs, wide.to_numpy(), strict=True)
     ]
-    shown = [[row[0], *(ui_html.number(value, digits) for value in row[1:])] for row in data]
+    shown = [[row[0], *(kit.number(value, digits) for value in row[1:])] for row in data]
     bold = {
         (line, place)
         for line, row in enumerate(data)
@@ -132,7 +131,7 @@ def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
         numbers = [row["psnr_a"], row["psnr_b"], row["psnr_change"], row["ssim_change"]]
         plain = [_plain(value) for value in numbers]
         forms = ((2, ""), (2, ""), (3, "+"), (4, "+"))
-        texts = [ui_html.number(v, *form) for v, form in zip(numbers, forms, strict=True)]
+        texts = [kit.number(v, *form) for v, form in zip(numbers, forms, strict=True)]
         same = "same" if row["same_output"] else "differs"
         data.append([row["pair"], row["method"], *plain, same])
         shown.append([row["pair"], row["method"], *texts, same])
@@ -154,7 +153,7 @@ def history_row(run: Run, state: str) -> list[Any]:
         run.benchmark.n,
         len(run.methods),
         known[best] if best else None,
-        best or ui_html.DASH,
+        best or kit.DASH,
         run.protocol,
         run.id,
     ]
@@ -164,7 +163,7 @@ def history_value(rows: list[list[Any]]) -> dict[str, Any]:
     """Rows of `history_row` as a table."""
     best = HISTORY.index("Best (dB)")
     shown = [
-        [ui_html.number(cell, 2) if place == best else str(cell) for place, cell in enumerate(row)]
+        [kit.number(cell, 2) if place == best else str(cell) for place, cell in enumerate(row)]
         for row in rows
     ]
     return {"data": rows, "headers": HISTORY, "metadata": _cells(rows, shown, set())}

@@ -1,8 +1,21 @@
-"""What a visitor of the Evaluate page asks to see; links and events are made of it."""
+"""State of the Evaluate tab: which view of which run, and every choice in it.
 
-from dataclasses import dataclass
+A link is this state as a query of the page's address: `ViewState.query` writes it and
+`ViewState.from_query` reads it back, whatever a person made of it in between.
+"""
 
-from eval.analysis.pictures import Viewport, Which
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from eval.analysis.figures import FIGURES
+from eval.analysis.pictures import INPUT, TARGET, Viewport, Which
+from eval.analysis.score_tables import default_baseline, leader
+from eval.runs.document import Run
+from mirnet.metrics.registry import METRICS
 
 VIEWS = {
     "run": "Run",
@@ -13,79 +26,197 @@ VIEWS = {
     "votes": "Votes",
     "runs": "All runs",
 }
-"""Views of the tab, by their names in links."""
+"""Titles of the views, by their names in links."""
 WHICH: dict[Which, str] = {
     "worst": "Worst",
     "best": "Best",
     "disagree": "Largest disagreement",
     "all": "All, in order",
 }
-"""Which pictures are looked at."""
+"""Which pictures are shown."""
 LOOKS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
-"""Ways to look at one picture."""
+"""Ways to show one picture."""
+MAX_PICTURES = 1000
+"""Most pictures that are chosen at once."""
+LINK_NAMES = {
+    "view": "view",
+    "run": "run",
+    "protocol": "protocol",
+    "baseline": "baseline",
+    "metric": "score",
+    "plot": "plot",
+    "a": "a",
+    "b": "b",
+    "pair": "image",
+    "which": "which",
+    "look": "look",
+    "k": "k",
+    "method": "method",
+    "other": "other",
+    "zoom": "zoom",
+    "left": "left",
+    "right": "right",
+    "second": "with",
+    "task": "task",
+    "status": "status",
+}
+"""Names of the fields in links; links of older versions use them too."""
 
 
-@dataclass(frozen=True)
-class ViewState:
-    """What is to be shown; in the order of `EvaluateTab.asks`."""
+def _known(options: Collection[Any]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if value not in options:
+            raise ValueError("unknown")
+        return value
 
-    view: str
+    return BeforeValidator(check)
+
+
+class ViewState(BaseModel):
+    """What one visitor sees; every field has a default, so that any part may be given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: Annotated[str, _known(VIEWS)] = "run"
     """One of `VIEWS`."""
-    run: str | None
+    run: str | None = None
     """Id of the run."""
-    protocol: str | None
+    protocol: str | None = None
     """Name with version."""
-    baseline: str | None
-    """Id of a method."""
-    metric: str
-    """Score of plots and choices."""
-    plot: str
+    baseline: str | None = None
+    """Id of the method that others are paired with; empty for none, None for the default."""
+    metric: Annotated[str, _known(METRICS)] = "psnr_db"
+    """Score of plots and choices; a key of `METRICS`."""
+    plot: Annotated[str, _known(FIGURES)] = "distribution"
     """One of `FIGURES`."""
-    a: str | None
-    """Of a figure of two methods, the one that the other is measured against."""
-    b: str | None
-    """The other."""
-    which: Which
-    """Which pictures."""
-    method: str | None
-    """By whose score."""
-    other: str | None
-    """The second method, of disagreements."""
-    k: float
-    """How many pictures."""
-    pair: str | None
-    """Id of the picture's pair."""
-    look: str
+    a: str | None = None
+    """Of a figure of two methods, the one that `b` is measured against."""
+    b: str | None = None
+    """The other method of the figure."""
+    pair: str | None = None
+    """Id of the pair whose pictures are shown; None for the first of those chosen."""
+    which: Which = "worst"
+    """Which pictures are chosen."""
+    look: Annotated[str, _known(LOOKS)] = "pair"
     """One of `LOOKS`."""
-    left: str | None
-    """Of the slider."""
-    right: str | None
-    """Of the slider."""
-    zoom: int
+    k: int = Field(10, ge=1, le=MAX_PICTURES)
+    """Number of pictures chosen, unless all are."""
+    method: str | None = None
+    """Method by whose score pictures are chosen."""
+    other: str | None = None
+    """Second method, for the largest disagreement."""
+    zoom: Annotated[int, _known([0, 1, 2, 4, "1", "2", "4"])] = 0
     """See `eval.analysis.pictures.Viewport`."""
-    across: float
-    """Percent."""
-    down: float
-    """Percent."""
-    second: str | None
+    across: float = Field(50.0, ge=0, le=100)
+    """Where the pictures are cut, from left to right in percent."""
+    down: float = Field(50.0, ge=0, le=100)
+    """Where the pictures are cut, from top to bottom in percent."""
+    left: str | None = None
+    """Picture on the left of the slider."""
+    right: str | None = None
+    """Picture on the right of the slider."""
+    second: str | None = None
     """Id of the run to compare with."""
-    only_task: str
-    """Of the history: id of a task, or empty for all."""
-    only_state: str
-    """Of the history: see `eval.app.run_queue.State`, or empty for all."""
-    room_px: float
-    """Width of one picture on the screen."""
+    task: str = ""
+    """Task that the list of runs is limited to; empty for all."""
+    status: str = ""
+    """State (`eval.app.snapshot.State`) that the list of runs is limited to; empty for all."""
+    room_px: float = 320
+    """Width of one picture on the screen in CSS pixels; no part of a link."""
 
-    def __post_init__(self) -> None:
-        """Fill in what a widget does not send that is just being shown again."""
-        for name, usual in (("metric", "psnr_db"), ("across", 50.0), ("down", 50.0)):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, usual)
+    @classmethod
+    def lenient(cls, values: Mapping[str, Any]) -> "ViewState":
+        """Make a state; fields that are None or not valid get their default.
+
+        A widget that is not shown yet sends None.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            wrong = {problem["loc"][0] for problem in error.errors()}
+            return cls(**{name: value for name, value in given.items() if name not in wrong})
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> "ViewState":
+        """Read a link; what is not valid in it gets its default."""
+        given: dict[str, Any] = {
+            field: query[name] for field, name in LINK_NAMES.items() if name in query
+        }
+        if given.get("pair") and given.get("which") not in WHICH:
+            given["which"] = "all"
+        at = re.fullmatch(r"(\d{1,3}),(\d{1,3})", query.get("at", ""))
+        if at:
+            given |= {"across": min(int(at[1]), 100), "down": min(int(at[2]), 100)}
+        return cls.lenient(given)
+
+    def query(self) -> str:
+        """Write the link: the fields that its view depends on, as a query without "?".
+
+        >>> ViewState(view="plots", run="20260101-120000-abcdef").query()
+        'tab=evaluate&view=plots&run=20260101-120000-abcdef&score=psnr_db&plot=distribution'
+        """
+        values = {field: getattr(self, field) for field in _fields_of(self)}
+        parts = {
+            LINK_NAMES[field]: value
+            for field, value in values.items()
+            if value or (field == "baseline" and value is not None)  # empty: paired with none
+        }
+        if "zoom" in parts:
+            parts["at"] = f"{self.across:.0f},{self.down:.0f}"
+        return urlencode({"tab": "evaluate", "view": self.view} | parts)
+
+    def for_run(self, run: Run) -> "ViewState":
+        """This state for a run: methods and protocols that the run lacks become its defaults."""
+        ids = [method.id for method in run.methods]
+        best, base = leader(run), default_baseline(run)
+        others = [name for name in ids if name != best]
+        other = base if base not in (None, best) else next(iter(others), best)
+
+        def known(value: str | None, options: list[str], default: str | None) -> str | None:
+            return value if value in options else default
+
+        names = [INPUT, *ids, TARGET]
+        return self.model_copy(
+            update={
+                "run": run.id,
+                "protocol": known(self.protocol, run.protocols, run.protocol),
+                "baseline": known(self.baseline, ["", *ids], base or ""),
+                "a": known(self.a, ids, base if base != best else other),
+                "b": known(self.b, ids, best),
+                "method": known(self.method, ids, best),
+                "other": known(self.other, ids, other),
+                "left": known(self.left, names, INPUT),
+                "right": known(self.right, names, best),
+            }
+        )
 
     @property
-    def place(self) -> Viewport:
-        """What part of the pictures."""
+    def viewport(self) -> Viewport:
+        """Which part of the pictures is shown, and how large."""
         room = int(min(max(self.room_px or 320, 160), 1200))
         if self.look == "slider":
             room = min(max(room, 640), 1000)
-        return Viewport(int(self.zoom), self.across / 100, self.down / 100, room, room * 3 // 4)
+        return Viewport(self.zoom, self.across / 100, self.down / 100, room, room * 3 // 4)
+
+
+def _fields_of(state: ViewState) -> list[str]:
+    """Fields that the view depends on, in the order of a link."""
+    fields = [] if state.view == "run" else ["run"]
+    if state.view in ("board", "plots", "pictures", "compare"):
+        fields += ["protocol"]
+    if state.run and state.view in ("board", "pictures"):
+        fields += ["baseline"]
+    if state.view == "plots":
+        fields += ["metric", "plot", *(["a", "b"] if FIGURES[state.plot].of_two else [])]
+    if state.view == "pictures":
+        fields += ["metric", "pair", "which", "look"]
+        fields += [] if state.which == "all" else ["k", "method"]
+        fields += ["other"] if state.which == "disagree" else []
+        fields += ["zoom"] if state.zoom else []
+        fields += ["left", "right"] if state.look == "slider" else []
+    if state.view == "compare":
+        fields += ["second"]
+    if state.view == "runs":
+        fields += ["task", "status"]
+    return fields

@@ -7,7 +7,7 @@ votes cannot support. `choix` finds the maximum of the likelihood (Maystre & Gro
 2015).
 
 That maximum exists only if no group of methods wins every vote against the others (Ford 1957).
-So every two methods begin with one tie that weighs `PRIOR_VOTES` of a vote: strengths stay finite,
+So every two methods start with one tie that weighs `PRIOR_VOTES` of a vote: strengths stay finite,
 and methods that no chain of votes connects are placed around one mean, which `Ranking.words` says.
 """
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PRIOR_VOTES = 0.2
-"""Weight of the tie that every two methods begin with."""
+"""Weight of the tie that every two methods start with."""
 RESAMPLES = 500
-"""Bootstrap resamples."""
+"""Number of bootstrap resamples."""
 MIN_CLUSTERS = 5
 """Fewest pictures, or reviewers, that are resampled."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What the votes on a run come to."""
+    """Ranking of a run's methods by all votes on it."""
 
     run: str
     """Id of the run."""
     protocol: str
-    """Of PSNR and SSIM in the table."""
+    """Protocol, with version, of PSNR and SSIM in the table."""
     table: "pd.DataFrame"
     """A row for each method, the strongest first: `method`, `title`, `strength` (log-odds against
     the mean of all methods with votes), `low` and `high` (95 % interval), `wins`, `ties`, `losses`,
@@ -63,14 +63,14 @@ class Ranking:
 
     @property
     def words(self) -> str:
-        """How the numbers came about and what they are worth, for a caption."""
+        """Caption: number of votes, model, how intervals were made, and which methods compare."""
         if not self.votes:
             return "Nobody has voted yet."
         parts = [
             f"{_count(self.votes, 'vote')} of {_count(self.reviewers, 'reviewer')} on "
             f"{_count(self.pictures, 'picture')}, {self.skipped} skipped.",
             "Strength: Bradley-Terry log-odds against the mean, a tie is half a win for each; every"
-            f" two methods begin with a tie of weight {PRIOR_VOTES:g}.",
+            f" two methods start with a tie of weight {PRIOR_VOTES:g}.",
         ]
         if self.resampled:
             parts.append(
@@ -87,7 +87,7 @@ class Ranking:
         return " ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values; what is not a number is None."""
+        """All fields as plain values for JSON; NaN becomes None."""
         methods = [
             {
                 name: finite(value) if isinstance(value, float) else value
@@ -109,12 +109,12 @@ class Ranking:
         }
 
 
-def ranking(stored: StoredRun, seed: int = 0) -> Ranking:
+def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
     """Rank the methods of a run by all stored votes.
 
     Args:
         stored: The run.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
         InvalidRequest: The run or a file of votes is damaged.
@@ -123,9 +123,9 @@ def ranking(stored: StoredRun, seed: int = 0) -> Ranking:
 
     run = stored.header()
     ids = [method.id for method in run.methods]
-    cast = [vote for vote in all_votes(stored) if vote.a in ids and vote.b in ids]
-    votes = [vote for vote in cast if vote.outcome != "skip"]
-    frame, resampled = rank(votes, ids, seed)
+    all_cast = [vote for vote in all_votes(stored) if vote.a in ids and vote.b in ids]
+    votes = [vote for vote in all_cast if vote.outcome != "skip"]
+    frame, resampled = fit_strengths(votes, ids, seed)
     frame.insert(1, "title", [method.title for method in run.methods])
     means = {summary.method: summary.scores for summary in run.summary}
     for key in ("psnr_db", "ssim"):
@@ -136,7 +136,7 @@ def ranking(stored: StoredRun, seed: int = 0) -> Ranking:
         protocol=run.protocol,
         table=pd.DataFrame(frame),
         votes=len(votes),
-        skipped=len(cast) - len(votes),
+        skipped=len(all_cast) - len(votes),
         reviewers=len({vote.reviewer.casefold() for vote in votes}),
         pictures=len({vote.pair for vote in votes}),
         resampled=resampled,
@@ -144,7 +144,7 @@ def ranking(stored: StoredRun, seed: int = 0) -> Ranking:
     )
 
 
-def rank(
+def fit_strengths(
     votes: Sequence[Vote], methods: list[str], seed: int = 0
 ) -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Fit strengths and their intervals.
@@ -155,9 +155,9 @@ def rank(
     `MIN_CLUSTERS` of either are kept as they are.
 
     Args:
-        votes: Without skipped ones; both methods of each must be in `methods`.
-        methods: Ids.
-        seed: Of the bootstrap.
+        votes: Votes without skipped ones; both methods of each must be in `methods`.
+        methods: Ids of the methods.
+        seed: Seed of the bootstrap.
 
     Returns:
         The columns `method` to `comparisons` of `Ranking.table`, in the order of `methods`, and
@@ -241,7 +241,7 @@ def _weights(draws: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]
 
 
 def _groups(votes: Sequence[Vote], methods: list[str]) -> tuple[tuple[str, ...], ...]:
-    """Methods with votes, by what connects them."""
+    """Methods with votes, grouped by chains of votes that connect them."""
     from scipy.sparse.csgraph import connected_components
 
     used = [name for name in methods if any(name in (vote.a, vote.b) for vote in votes)]

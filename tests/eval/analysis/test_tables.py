@@ -14,7 +14,7 @@ from eval.analysis.published import (
     published_for,
     read_published,
 )
-from eval.app.html import comparison
+from eval.app.html.compare import comparison
 from eval.runs.document import SampleResult, SampleScore
 from eval.runs.summaries import summarise_methods
 from mirnet.errors import InvalidRequest

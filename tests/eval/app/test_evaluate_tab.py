@@ -1,7 +1,6 @@
 """The Evaluate tab below the browser: public endpoints, links, limits, read-only mode, speed."""
 
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +9,8 @@ from gradio_client.exceptions import AppError
 
 import app
 from eval.app.evaluate_tab import EvaluateTab
-from eval.app.run_queue import Limits, RunQueue
+from eval.app.limits import Limits
+from eval.app.run_queue import RunQueue
 from eval.app.view_state import ViewState
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
@@ -45,8 +45,19 @@ def made(service: RunQueue) -> EvaluateTab:
         return EvaluateTab(page, gr.Tabs(), service)
 
 
-def arrived(tab: EvaluateTab, **query: str):
-    return tab.arrive(SimpleNamespace(query_params={"tab": "evaluate", **query}))
+def opened(tab: EvaluateTab, view: str, **query: str):
+    """What the link of a view puts into the widgets."""
+    chosen = next(one for one in tab.views if one.name == view)
+    return tab.shell.open(chosen, {"tab": "evaluate", "view": view, **query})
+
+
+def filled(tab: EvaluateTab, view: str, visitor: str = "anna", **state):
+    """The handler of a view, asked for a state."""
+    chosen = next(one for one in tab.views if one.name == view)
+    state = ViewState(view=view, **state)
+    fields = [*tab.shell.scope, *chosen.inputs]
+    values = [getattr(state, name) for name in fields]
+    return tab.wiring.filling(chosen, chosen)(SimpleNamespace(session_hash=visitor), *values)
 
 
 def value(update) -> object:
@@ -110,103 +121,119 @@ def test_only_what_programs_need_is_public(client):
 
 def test_a_link_restores_what_it_names_and_ignores_what_the_run_has_not(service):
     tab = made(service)
-    update = arrived(
-        tab, run=RUN, view="plots", plot="scatter", score="ssim", a="clahe", b="ours",
-        protocol="gt-mean/1", baseline="nobody", zoom="3", at="x",
+    update = opened(
+        tab, "plots", run=RUN, plot="scatter", score="ssim", a="clahe", b="ours",
+        protocol="gt-mean/1", baseline="nobody",
     )  # fmt: skip
-    assert value(update[tab.view]) == "plots" and value(update[tab.plot_name]) == "scatter"
-    assert value(update[tab.metric]) == "ssim"
-    assert (value(update[tab.plot_a]), value(update[tab.plot_b])) == ("clahe", "ours")
-    assert value(update[tab.protocol]) == "gt-mean/1"
-    assert value(update[tab.baseline]) == "identity"
-    assert tab.pictures.zoom not in update and update[tab.message] == ""
+    plots, board = tab.plots, tab.board
+    assert value(update[tab.shell.view]) == "plots" and value(update[plots.figure]) == "scatter"
+    assert value(update[plots.metric]) == "ssim"
+    assert (value(update[plots.a]), value(update[plots.b])) == ("clahe", "ours")
+    assert value(update[board.protocol]) == "gt-mean/1"
+    assert value(update[board.baseline]) == "identity"
+    assert update[tab.shell.message] == ""
 
 
 def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
     tab = made(service)
-    update = arrived(
-        tab, run=RUN, view="pictures", which="disagree", k="3", method="clahe", other="identity",
-        baseline="",
+    update = opened(
+        tab, "pictures", run=RUN, which="disagree", k="3", method="clahe", other="identity",
+        baseline="", zoom="3", at="x",
     )  # fmt: skip
-    seen = tab.pictures
-    assert [value(update[widget]) for widget in (seen.which, seen.k, seen.other)] == [
+    pictures = tab.pictures
+    assert [value(update[widget]) for widget in (pictures.which, pictures.k, pictures.other)] == [
         "disagree", 3, "identity",
     ]  # fmt: skip
-    assert value(update[tab.baseline]) == ""
-    assert [name for _, name in update[seen.method]["choices"]] == ["identity", "clahe", "ours"]
-    assert value(update[seen.method]) == "clahe"
+    assert value(update[tab.board.baseline]) == "" and update[pictures.stage.zoom] == 0
+    assert [name for _, name in update[pictures.method]["choices"]] == ["identity", "clahe", "ours"]
+    assert value(update[pictures.method]) == "clahe"
+
+
+def test_a_link_to_no_run_opens_the_list_of_runs_with_a_sentence(service):
+    tab = made(service)
+    update = opened(tab, "plots", run="20990101-000000-nobody")
+    assert update[tab.shell.view] == "runs" and value(update[tab.shell.run]) is None
+    assert "There is no run" in update[tab.shell.message] and tab.plots.figure not in update
 
 
 def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
     write_run(tmp_path, methods=METHODS, title="Before")
     write_run(tmp_path, methods=METHODS, title="LRUCache", id=OTHER)
     running = made(RunQueue(RunStore(tmp_path))).running
-    update = running.arrived()
+    update = running.at_arrival()
     assert update[running.followed] == OTHER and "LRUCache" in update[running.table]
     assert update[running.opens]["visible"]
     assert running.plot not in update
     write_run(tmp_path, methods=METHODS, id="20260103-120000-abcdef", status="stopped")
-    assert running.plot in running.arrived()
+    assert running.plot in running.at_arrival()
 
 
-def test_a_widget_that_is_not_there_yet_sends_nothing_and_breaks_nothing(service):
+def test_another_run_than_the_choices_are_of_gets_its_own(service, tmp_path):
+    """Only the open view is told of another run; the others find out when they are filled."""
     tab = made(service)
-    asked = [getattr(widget, "value", None) for widget in tab.asks]
-    for widget in (tab.metric, tab.pictures.across, tab.pictures.down):
-        asked[tab.asks.index(widget)] = None
-    ask = ViewState(*asked)
-    assert ask.metric == "psnr_db" and (ask.place.across, ask.place.down) == (0.5, 0.5)
+    updates = list(filled(tab, "plots", run=RUN, plot="scatter", a="official", b="ours"))
+    update = {widget: new for part in updates for widget, new in part.items()}
+    assert update[tab.plots.a]["value"] == "identity" and "value" not in update[tab.plots.b]
+    assert "a=identity&b=ours" in update[tab.shell.address]
 
 
 def test_the_history_shows_what_is_asked_for(service):
-    tab = made(service)
-    asked = [getattr(widget, "value", None) for widget in tab.asks]
-    ask = ViewState(*asked)
-    rows = tab._history(ask)[tab.history]["value"]["data"]
+    history = made(service).history
+    rows = history.listing(ViewState(view="runs"))[history.history]["value"]["data"]
     assert rows[-1][0] == "Six pictures" and rows[-1][-1] == RUN
-    assert not tab._history(replace(ask, only_task="denoise"))[tab.history]["visible"]
-    assert not tab._history(replace(ask, only_state="failed"))[tab.history]["visible"]
+    for state in (ViewState(task="denoise"), ViewState(status="failed")):
+        update = history.listing(state)
+        assert not update[history.history]["visible"]
+        assert "No runs match these filters." in update[history.no_runs]
 
 
 def test_a_clicked_point_opens_its_picture_or_its_methods_worst(service):
+    plots = made(service).plots
+    state = ViewState(view="plots", run=RUN)
+    wanted = plots.pick_point('["p0003", "clahe"]', state)
+    assert (wanted.view, wanted.pair, wanted.method) == ("pictures", "p0003", "clahe")
+    worst = plots.pick_point('["", "clahe"]', state)
+    assert (worst.view, worst.which, worst.method, worst.pair) == (
+        "pictures", "worst", "clahe", None,
+    )  # fmt: skip
+    for nothing in ('["", "LLFlow"]', "[]", "no", None):
+        assert plots.pick_point(nothing, state) is None
+
+
+def test_the_worst_picture_of_a_method_is_shown_first(service):
     tab = made(service)
-    asked = [getattr(widget, "value", None) for widget in tab.asks]
-    asked[:2] = ["plots", RUN]
-    update = tab.pick_point('["p0003", "clahe"]', *asked)
-    assert value(update[tab.pictures.pair]) == "p0003"
-    assert (update[tab.pictures.method], update[tab.view]) == ("clahe", "pictures")
-    worst = tab.pick_point('["", "clahe"]', *asked)
+    updates = list(filled(tab, "pictures", run=RUN, which="worst", method="clahe"))
+    shown = {widget: new for part in updates for widget, new in part.items()}
     scores = service.frames.scores(service.stored(RUN))
     own = scores[scores.method == "clahe"]
-    assert value(worst[tab.pictures.pair]) == own.pair[own.psnr_db.idxmin()]
-    for nothing in ('["", "LLFlow"]', "[]", "no", None):
-        assert tab.view not in tab.pick_point(nothing, *asked)
+    assert shown[tab.pictures.pair]["value"] == own.pair[own.psnr_db.idxmin()]
 
 
 def test_opening_without_a_link_changes_no_tab(service):
     tab = made(service)
     update = tab.arrive(SimpleNamespace(query_params={}))
-    assert tab.tabs not in update and tab.view not in update
-    assert "at most 5 pairs" in update[tab.running.estimate]
+    assert tab.tabs not in update and update[tab.shell.link] == ""
+    assert "at most 5 pairs" in update[tab.running.form.estimate]
 
 
 def test_a_read_only_page_offers_nothing_to_press(tmp_path):
     write_run(tmp_path, methods=METHODS)
     tab = made(RunQueue(RunStore(tmp_path), read_only=True))
-    assert not tab.check.interactive and not tab.delete.visible
+    assert not tab.history.check.interactive and not tab.history.delete.visible
     with pytest.raises(gr.Error, match="only shows results"):
-        tab.programs.start("mini-retouch", ["identity"])
-    assert value(arrived(tab, run=RUN)[tab.run]) == RUN
+        tab.api.start("mini-retouch", ["identity"])
+    assert value(opened(tab, "board", run=RUN)[tab.shell.run]) == RUN
 
 
 def test_deleting_needs_the_box_ticked(tmp_path):
     write_run(tmp_path, methods=METHODS)
     tab = made(RunQueue(RunStore(tmp_path)))
-    assert "Choose a run first" in tab.remove(None, True)[tab.checks]
-    assert "Tick the box first" in tab.remove(RUN, False)[tab.checks]
-    assert len(tab.service.history()) == 1
-    assert "is deleted" in tab.remove(RUN, True)[tab.checks]
-    assert tab.service.history() == []
+    history = tab.history
+    assert "Choose a run first" in history.remove(None, True)[history.checks]
+    assert "Tick the box first" in history.remove(RUN, False)[history.checks]
+    assert len(tab.queue.history()) == 1
+    assert "is deleted" in history.remove(RUN, True)[history.checks]
+    assert tab.queue.history() == []
 
 
 # ---------------------------------------------------------------- how fast a large run opens
@@ -228,10 +255,7 @@ def test_a_run_of_5000_pictures_opens_and_draws_at_once(tmp_path, capsys):
 
 def test_only_the_newest_request_of_a_visitor_is_answered(service):
     tab = made(service)
-    asked = [getattr(widget, "value", None) for widget in tab.asks]
-    asked[:2] = ["board", RUN]
-    anna, bert = (SimpleNamespace(session_hash=name) for name in ("anna", "bert"))
-    slow, other = tab.fill(anna, *asked), tab.fill(bert, *asked)
+    slow, other = filled(tab, "board", run=RUN), filled(tab, "board", "bert", run=RUN)
     next(slow), next(other)
-    next(tab.fill(anna, *asked))  # she has pressed something else meanwhile
+    next(filled(tab, "plots", run=RUN))  # she has pressed something else meanwhile
     assert list(slow) == [] and len(list(other)) == 1

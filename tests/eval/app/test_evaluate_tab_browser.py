@@ -193,7 +193,7 @@ def test_a_link_of_a_plot_keeps_the_figure_and_both_methods(visit):
         ({"run": "20990101-000000-nobody"}, "There is no run '20990101-000000-nobody' here."),
         ({"run": "../../etc/passwd"}, "There is no run '../../etc/passwd' here."),
         ({"run": RUN, "view": "pictures", "image": "p99"}, "This run has no picture 'p99'"),
-        ({"run": RUN, "view": "poetry"}, "a view that there is not, 'poetry'"),
+        ({"run": RUN, "view": "poetry"}, "Unknown view: 'poetry'."),
         ({"run": RUN, "view": "plots", "plot": "no", "zoom": "x", "at": "9999,1"}, ""),
     ],
 )
@@ -306,7 +306,7 @@ def test_the_history_is_filtered(visit):
     page.wait_for_selector("#ev-history .virtual-row >> nth=3")
     page.click("#ev-only-task input")
     page.click("[role=option] >> text=Enlarge x3")
-    page.wait_for_selector("#ev-no-runs >> text=No run is of this task and status.")
+    page.wait_for_selector("#ev-no-runs >> text=No runs match these filters.")
     page.click("#ev-only-task input")
     page.click("[role=option] >> text=All tasks")
     page.click("#ev-history [role=gridcell]:has-text('Six again')")

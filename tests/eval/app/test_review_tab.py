@@ -6,8 +6,13 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from eval.app import review_tab as ui
-from eval.review.votes import all_votes, cast, questions
+from eval.app.review_html import ANSWERS, ranking_table
+from eval.app.review_tab import ReviewTab
+from eval.app.votes_view import ReviewResults
+from eval.review.questions import choose_questions
+from eval.review.ranking import rank_methods
+from eval.review.reviews import Review
+from eval.review.votes import all_votes, store_vote
 from eval.runs.store import RunStore, StoredRun
 from tests.support.review_runs import NAMES, vote_file, with_pictures
 from tests.support.runs_factory import method, write_run
@@ -26,12 +31,12 @@ def stored(tmp_path) -> StoredRun:
 
 def made(folder, read_only: bool = False, count: int = 4):
     with gr.Blocks() as page:
-        review = ui.build(page, lambda: RunStore(folder), read_only=read_only, questions=count)
+        review = ReviewTab(page, lambda: RunStore(folder), read_only=read_only, max_questions=count)
     return page, review
 
 
 @pytest.fixture
-def desk(stored) -> ui.ReviewPage:
+def desk(stored) -> ReviewTab:
     return made(stored.folder.parent)[1]
 
 
@@ -56,13 +61,13 @@ def as_sent(update) -> str:
 def test_without_a_link_the_page_says_what_it_needs(desk):
     for query in ({}, {"tab": "evaluate", "run": RUN, "reviewer": "anna"}, {"tab": "review"}):
         update = desk.open(SimpleNamespace(query_params=query), *LOOK)
-        assert "needs a link" in update[desk.board] and desk.stage not in update
+        assert "needs a link" in update[desk.board] and desk.stage.column not in update
 
 
 @pytest.mark.parametrize("run", ["20260101-120000-ffffff", "../..", "x" * 5000, "<script>"])
 def test_a_run_that_is_not_there_is_told_without_a_path(desk, run):
     update = opened(desk, run=run, reviewer="anna")
-    assert "leads to no run" in update[desk.board] and desk.stage not in update
+    assert "leads to no run" in update[desk.board] and desk.stage.column not in update
     assert str(desk.store().folder) not in update[desk.board]
 
 
@@ -70,15 +75,15 @@ def test_a_run_of_one_method_says_so(tmp_path):
     write_run(tmp_path, methods=(method("ours"),))
     _, desk = made(tmp_path)
     update = opened(desk, run=RUN, reviewer="anna")
-    assert "one method" in update[desk.board] and desk.stage not in update
+    assert "one method" in update[desk.board] and desk.stage.column not in update
 
 
 def test_a_read_only_page_shows_no_question(stored):
     _, desk = made(stored.folder.parent, read_only=True)
     update = opened(desk, run=RUN, reviewer="anna")
-    assert "cannot be stored here" in update[desk.board] and desk.stage not in update
+    assert "cannot be stored here" in update[desk.board] and desk.stage.column not in update
     review = made(stored.folder.parent)[1].start(RUN, "anna", *LOOK)
-    session = next(value for value in review.values() if isinstance(value, ui.Review))
+    session = next(value for value in review.values() if isinstance(value, Review))
     with pytest.raises(gr.Error, match="read-only"):
         desk.answer(session, 0, "", "a", *LOOK)
     assert all_votes(stored) == []
@@ -89,13 +94,13 @@ def test_a_link_without_a_reviewer_asks_for_the_name(desk):
     assert visible(update, desk.who) and update[desk.run_id] == RUN
     begun = desk.start(update[desk.run_id], "Anna", *LOOK)
     assert begun[desk.review].reviewer == "Anna" and visible(begun, desk.who) is False
-    assert visible(begun, desk.stage)
+    assert visible(begun, desk.stage.column)
 
 
 def test_a_page_whose_session_is_gone_asks_to_reload(desk):
     for call in (
         lambda: desk.answer(None, 0, "", "a", *LOOK),
-        lambda: desk.show(None, 0, *LOOK),
+        lambda: desk.stage.show(None, 0, *LOOK),
         lambda: desk.go_back(None, 0, *LOOK),
     ):
         with pytest.raises(gr.Error, match="reload"):
@@ -108,21 +113,21 @@ def test_a_page_whose_session_is_gone_asks_to_reload(desk):
 def test_a_way_through_from_the_first_question_to_thanks(desk, stored):
     update = opened(desk, run=RUN, reviewer="anna")
     review = update[desk.review]
-    assert "1 of 4" in update[desk.board] and update[desk.place] == 0
-    assert desk.back in update and update[desk.back]["interactive"] is False
+    assert "1 of 4" in update[desk.board] and update[desk.number] == 0
+    assert desk.stage.back in update and update[desk.stage.back]["interactive"] is False
     update = desk.answer(review, 0, "too <soft>", "a", *LOOK)
-    assert "2 of 4" in update[desk.board] and update[desk.comment] == ""
+    assert "2 of 4" in update[desk.board] and update[desk.stage.comment] == ""
     update = desk.pass_over(review, 1, "", *LOOK)
-    update = desk.go_back(review, update[desk.place], *LOOK)
-    assert "Your answer: Skipped" in update[desk.board] and update[desk.skip] == "Next →"
+    update = desk.go_back(review, update[desk.number], *LOOK)
+    assert "Your answer: Skipped" in update[desk.board] and update[desk.stage.skip] == "Next →"
     desk.answer(review, 1, "", "tie", *LOOK)
     desk.answer(review, 2, "", "b", *LOOK)
     update = desk.answer(review, 3, "", "skip", *LOOK)
-    assert visible(update, desk.stage) is False and visible(update, desk.again)
+    assert visible(update, desk.stage.column) is False and visible(update, desk.again)
     board = update[desk.board]
     assert "Thank you" in board and "3 of 4 questions answered" in board
     assert "too &lt;soft&gt;" in board and "<soft>" not in board
-    for words in ui.SAID.values():
+    for words in ANSWERS.values():
         assert f"<td>{words}</td>" in board
     assert "Thank you" in opened(desk, run=RUN, reviewer="anna")[desk.board]
     assert "1 of 4" in desk.first(review, *LOOK)[desk.board]
@@ -132,7 +137,7 @@ def test_a_way_through_from_the_first_question_to_thanks(desk, stored):
 def test_passing_over_an_answered_question_keeps_the_answer(desk, stored):
     review = opened(desk, run=RUN, reviewer="anna")[desk.review]
     desk.answer(review, 0, "", "b", *LOOK)
-    assert desk.pass_over(review, 0, "", *LOOK)[desk.place] == 1
+    assert desk.pass_over(review, 0, "", *LOOK)[desk.number] == 1
     assert [vote.outcome for vote in all_votes(stored)] == ["b"]
 
 
@@ -147,7 +152,7 @@ def test_two_quick_presses_answer_the_question_that_was_seen(desk, stored):
 @pytest.mark.parametrize("place", [-5, 10**9, None])
 def test_a_place_from_the_browser_stays_in_range(desk, place):
     review = opened(desk, run=RUN, reviewer="anna")[desk.review]
-    assert desk.show(review, place, *LOOK)[desk.a].shape == (40, 60, 3)
+    assert desk.stage.show(review, place, *LOOK)[desk.stage.a].shape == (40, 60, 3)
 
 
 def test_two_reviewers_do_not_see_each_other(desk, stored):
@@ -172,21 +177,25 @@ def test_a_click_shows_true_pixels_around_it_and_another_the_whole(tmp_path):
     _, desk = made(tmp_path)
     review = opened(desk, run=RUN, reviewer="anna")[desk.review]
     click = SimpleNamespace(index=[599, 0])
-    update = desk.look_at(review, 0, "whole", True, 50, 50, 200, click)
-    assert (update[desk.view], update[desk.across], update[desk.down]) == ("close", 100, 0)
-    assert {update[w].shape for w in (desk.a, desk.b)} == {(200, 200, 3)}
-    assert update[desk.input]["value"].shape == (200, 200, 3)
-    whole = desk.show(review, 0, *LOOK)[desk.a]
-    assert (update[desk.a] == whole[:200, 400:]).all()
-    update = desk.look_at(review, 0, "close", True, 100, 0, 200, click)
-    assert update[desk.view] == "whole" and (update[desk.a] == whole).all()
+    update = desk.stage.zoom(review, 0, "whole", True, 50, 50, 200, click)
+    assert (update[desk.stage.view], update[desk.stage.across], update[desk.stage.down]) == (
+        "close",
+        100,
+        0,
+    )
+    assert {update[w].shape for w in (desk.stage.a, desk.stage.b)} == {(200, 200, 3)}
+    assert update[desk.stage.input]["value"].shape == (200, 200, 3)
+    whole = desk.stage.show(review, 0, *LOOK)[desk.stage.a]
+    assert (update[desk.stage.a] == whole[:200, 400:]).all()
+    update = desk.stage.zoom(review, 0, "close", True, 100, 0, 200, click)
+    assert update[desk.stage.view] == "whole" and (update[desk.stage.a] == whole).all()
 
 
 def test_input_and_target_stand_beside_only_when_asked_for(desk):
     review = opened(desk, run=RUN, reviewer="anna")[desk.review]
-    assert visible(desk.show(review, 0, *LOOK), desk.beside) is False
-    update = desk.show(review, 0, "whole", True, 50, 50, 640)
-    assert visible(update, desk.beside) and visible(update, desk.target)
+    assert visible(desk.stage.show(review, 0, *LOOK), desk.stage.context_row) is False
+    update = desk.stage.show(review, 0, "whole", True, 50, 50, 640)
+    assert visible(update, desk.stage.context_row) and visible(update, desk.stage.target)
 
 
 # ---------------------------------------------------------------- blindness
@@ -202,7 +211,7 @@ def test_nothing_that_is_sent_names_a_method_or_a_pair(stored):
     sent = [json.dumps(page.get_config_file(), default=str), as_sent(update)]
     for place, _ in enumerate(review.questions):
         sent.append(as_sent(desk.answer(review, place, "", "a", *LOOK)))
-        sent.append(as_sent(desk.show(review, place, "close", True, 50, 50, 300)))
+        sent.append(as_sent(desk.stage.show(review, place, "close", True, 50, 50, 300)))
     for secret in secrets:
         assert not [text for text in sent if str(secret) in text]
 
@@ -240,8 +249,8 @@ def test_only_the_ranking_is_public(stored):
 
 
 def test_a_program_gets_the_ranking_or_one_sentence(desk, stored):
-    for question in questions(stored, "anna"):
-        cast(stored, "anna", question, "a")
+    for question in choose_questions(stored, "anna"):
+        store_vote(stored, "anna", question, "a")
     found = desk.results(RUN)
     assert found["votes"] == 24 and len(found["methods"]) == 3
     json.dumps(found, allow_nan=False)
@@ -252,8 +261,8 @@ def test_a_program_gets_the_ranking_or_one_sentence(desk, stored):
 
 def test_the_panel_shows_ranking_file_and_link(stored):
     with gr.Blocks():
-        panel = ui.build_results(gr.Textbox(), lambda: RunStore(stored.folder.parent))
-    cast(stored, "anna", questions(stored, "anna")[0], "a")
+        panel = ReviewResults(gr.Textbox(), lambda: RunStore(stored.folder.parent))
+    store_vote(stored, "anna", choose_questions(stored, "anna")[0], "a")
     shown = panel.show(RUN)
     update = next(shown)
     assert "<table" in update[panel.board] and "1 vote of 1 reviewer" in update[panel.board]
@@ -271,8 +280,8 @@ def test_the_panel_shows_ranking_file_and_link(stored):
 def test_text_from_outside_is_escaped_in_the_table(tmp_path):
     bad = method("ours", title="<img src=x onerror=alert(1)>")
     stored = with_pictures(write_run(tmp_path, methods=(bad, method("clahe"))))
-    cast(stored, "anna", questions(stored, "anna")[0], "a")
-    html = ui.results_table(ui.ranking(stored))
+    store_vote(stored, "anna", choose_questions(stored, "anna")[0], "a")
+    html = ranking_table(rank_methods(stored))
     assert "<img" not in html and "&lt;img" in html
 
 
@@ -290,8 +299,8 @@ def test_a_picture_that_is_gone_is_told_and_can_be_skipped(desk, stored):
     review = opened(desk, run=RUN, reviewer="anna")[desk.review]
     stored.output(review.questions[1].a_sha256).write_bytes(b"no picture")
     update = desk.answer(review, 0, "", "a", *LOOK)
-    assert "gone or damaged: skip it" in update[desk.board] and update[desk.a] is None
-    assert visible(update, desk.stage) and update[desk.place] == 1
-    with pytest.raises(gr.Error, match="gone or damaged"):
-        desk.show(review, 1, *LOOK)
-    assert desk.pass_over(review, 1, "", *LOOK)[desk.a] is not None
+    assert "missing or damaged: skip it" in update[desk.board] and update[desk.stage.a] is None
+    assert visible(update, desk.stage.column) and update[desk.number] == 1
+    with pytest.raises(gr.Error, match="missing or damaged"):
+        desk.stage.show(review, 1, *LOOK)
+    assert desk.pass_over(review, 1, "", *LOOK)[desk.stage.a] is not None

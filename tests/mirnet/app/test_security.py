@@ -20,7 +20,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
-from eval.app.run_queue import PUBLIC, RunQueue
+from eval.app.limits import PUBLIC
+from eval.app.run_queue import RunQueue
 from eval.runs.store import RunStore
 from mirnet.app import space
 from mirnet.app.about import about
@@ -146,12 +147,12 @@ ARGUMENTS = {
         "/review_results", "/evaluate_status", "/evaluate_result", "/evaluate_report")},
 }  # fmt: skip
 RESERVED = {
-    "RunView.begin": ["mini-retouch", 1, 0, ["identity"], ["rgb"], "", ""],
-    "RunView.halt": [RUN],
-    "RunView.go_on": [GONE],
-    "EvaluateTab.go_on_stored": [GONE],
-    "EvaluateTab.verify": [RUN],
-    "EvaluateTab.remove": [GONE, True],
+    "RunView.start": ["mini-retouch", 1, 0, ["identity"], ["rgb"], "", ""],
+    "RunView.stop": [RUN],
+    "RunView.resume": [GONE],
+    "EvaluateTab.resume_stored": [GONE],
+    "HistoryView.verify": [RUN],
+    "EvaluateTab.delete_stored": [GONE, True],
     "Endpoints.start": ["mini-retouch", ["identity"], 1, 0, ["rgb"], "By a stranger"],
     "WeightsView.download": ["denoise", "denoise-v2"],
 }
@@ -193,7 +194,7 @@ def test_the_queue_cannot_be_gone_around(place):
             url = f"{place.url}gradio_api/{way}/{name}"
             answer = requests.post(url, json={"data": [""]}, timeout=60)
             assert answer.status_code == 404
-        number = events(place.page)["EvaluateTab.remove"][0]
+        number = events(place.page)["EvaluateTab.delete_stored"][0]
         body = {"data": [GONE, True], "fn_index": number, "session_hash": "x"}
         answer = requests.post(f"{place.url}gradio_api/{way}/restore", json=body, timeout=60)
         assert answer.status_code == 404
@@ -229,7 +230,7 @@ def test_no_event_called_with_anything_changes_what_is_kept(place, weights_cache
 
 
 def test_the_operator_signs_in_and_may_do_all_of_it(place, cookie):
-    number = events(place.page)["EvaluateTab.remove"][0]
+    number = events(place.page)["EvaluateTab.delete_stored"][0]
     answer = call(place, number, [DELETED, True], cookie)
     assert "is deleted" in json.dumps(answer)
     assert not (place.folder / "runs" / DELETED).exists()
@@ -243,18 +244,25 @@ def test_the_operator_signs_in_and_may_do_all_of_it(place, cookie):
 
 
 def test_a_page_shows_its_buttons_to_those_who_may_press_them(place, cookie):
-    number = events(place.page)["EvaluateTab.arrive"][0]
-    ids = [block._id for block in place.page.fns[number].outputs]
+    """The form of a new run when the page opens, and Delete when the list of runs does."""
     by_id = {block.elem_id: block._id for block in place.page.blocks.values() if block.elem_id}
+    arrive = events(place.page)["EvaluateTab.arrive"][0]
+    fill = next(
+        number
+        for number in events(place.page)["Wiring.filling.<locals>.fill"]
+        if by_id["ev-delete"] in [block._id for block in place.page.fns[number].outputs]
+    )
 
-    def visible(cookies) -> list[bool]:
-        data = call(place, number, [], cookies)["output"]["data"]
-        shown = dict(zip(ids, data, strict=True))
-        first = {"ev-order": False, "ev-delete": False}
-        return [shown[by_id[name]].get("visible", first[name]) for name in first]
+    def is_visible(number: int, name: str, cookies) -> bool:
+        event = place.page.fns[number]
+        given = ["runs", *[None] * len(event.inputs)][: len(event.inputs)]
+        data = call(place, number, given, cookies)["output"]["data"]
+        shown = dict(zip([block._id for block in event.outputs], data, strict=True))
+        return shown[by_id[name]].get("visible", False)
 
-    assert visible(None) == [False, False]
-    assert visible(cookie) == [True, True]
+    for number, name in ((arrive, "ev-order"), (fill, "ev-delete")):
+        assert not is_visible(number, name, None)
+        assert is_visible(number, name, cookie)
 
 
 def test_signing_out_ends_it(place):
@@ -278,7 +286,7 @@ def test_visitors_run_small_evaluations_where_the_operator_says_so(tmp_path):
         with pytest.raises(AppError, match=f"at most {PUBLIC.pairs}"):
             client.predict("sidd", ["identity"], PUBLIC.pairs + 1, api_name="/evaluate_start")
         status = client.predict("mini-retouch", ["identity"], 8, api_name="/evaluate_start")
-        stop = events(page)["RunView.halt"][0]
+        stop = events(page)["RunView.stop"][0]
         answer = json.dumps(call(here, stop, [status["run"]]))
         assert "Somebody else started this run" in answer or "not under way" in answer
         with pytest.raises(InvalidRequest, match="Deleting is off"):
@@ -326,7 +334,7 @@ def test_who_may_do_what_follows_from_how_the_app_is_started(
     app.main()
     _, service, _, access = kept[0]
     assert (access.everyone, access.operator) == (role, LOGIN)
-    assert service.capped(access.everyone) == role
+    assert service.policy.capped(access.everyone) == role
     guard = seen["app_kwargs"]["middleware"][0].kwargs
     assert guard == {"alone": alone, "closed": "--auth" in arguments, "space": bool(environment)}
     said = capsys.readouterr().out

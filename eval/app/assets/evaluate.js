@@ -1,0 +1,75 @@
+// Runs once, when the page has loaded. A click on a point or a thumbnail opens its picture, one on a
+// heading of a table its menu, which sorts; arrow keys turn pictures, but not while somebody types.
+// While another tab is open, the address of the evaluation waits.
+() => {
+  if (window.evReady) return;
+  window.evReady = true;
+  window.evAddress = "?tab=evaluate&view=run";
+  const labelSearch = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
+    (box) => box.setAttribute("aria-label", "Search the table"));
+  const hearPlots = () => document.querySelectorAll("#ev-plot .js-plotly-plot").forEach((plot) => {
+    if (!plot.on || plot.evSeen === plot._ev) return;
+    plot.evSeen = plot._ev;
+    plot.on("plotly_click", (event) => {
+      const data = event.points && event.points[0] && event.points[0].customdata;
+      if (!data || !(data[0] || data[1])) return;
+      window.evPoint = JSON.stringify(data);
+      document.querySelector("#ev-point").click();
+    });
+  });
+  let chosen = false;
+  const scrollStrip = () => {
+    const here = document.querySelector("#ev-choice .ev-strip:not([data-seen]) [aria-current]");
+    if (!here) return;
+    const row = here.parentElement;
+    row.dataset.seen = "1";
+    row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+    if (chosen) here.focus({ preventScroll: true });
+    chosen = false;
+  };
+  let waiting = null; // a link whose tab the page has not built yet
+  const openWaiting = () => {
+    if (waiting === null) return;
+    const query = new URLSearchParams(waiting);
+    const view = query.get("view") || (query.get("run") ? "board" : "run");
+    if (!document.querySelector("#ev-open-board")) return;
+    const opener = document.getElementById(`ev-open-${view}`);
+    window.evLink = waiting;
+    waiting = null;
+    (opener || document.querySelector("#ev-open-board")).click();
+  };
+  window.evOpen = (link) => { waiting = link; openWaiting(); };
+  const changed = new MutationObserver(() => {
+    hearPlots(); labelSearch(); scrollStrip(); openWaiting();
+  });
+  changed.observe(document.body, { childList: true, subtree: true });
+  document.addEventListener("click", (event) => {
+    const small = event.target.closest("#ev-choice button[data-pair]");
+    if (small) {
+      chosen = true;
+      window.evPoint = JSON.stringify([small.dataset.pair, ""]);
+      document.querySelector("#ev-point").click();
+    }
+    const tab = event.target.closest("[role=tab], .overflow-dropdown button");
+    if (tab && !tab.closest("#ev-views")) {
+      const old = new URLSearchParams(location.search).get("tab");
+      if (old === "evaluate") history.replaceState(history.state, "", location.pathname);
+      if (tab.textContent.trim() === "Evaluate")
+        history.replaceState(history.state, "", location.pathname + window.evAddress);
+    }
+    const head = event.target.closest("#evaluate .table-wrap th .header-content");
+    const menu = head && head.parentElement.querySelector(".cell-menu-button");
+    if (menu) setTimeout(() => menu.click());
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    const id = { ArrowLeft: "#ev-prev", ArrowRight: "#ev-next" }[event.key];
+    const button = id && document.querySelector(id);
+    if (!button || !button.offsetParent || button.disabled) return;
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    const radio = "[type=radio]:focus-visible"; // reached by keyboard: arrows choose there
+    const typed = `input:not([type=radio]), ${radio}, textarea, select, [contenteditable=true]`;
+    if (event.target.closest(`${typed}, [role=tab], [role=slider], [role=grid]`)) return;
+    event.preventDefault();
+    button.click();
+  });
+}

@@ -1,0 +1,4 @@
+// Opens the link that an event wrote, if it wrote one.
+(link) => {
+  if (link) window.evOpen(link);
+}

@@ -1,0 +1,2 @@
+// Gives an event the link that is being opened.
+() => window.evLink || ""

@@ -1,0 +1,84 @@
+"""The Leaderboard view: a row for each method of the open run, and the run as files."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from eval.analysis.published import published_beside
+from eval.runs.document import Run
+from mirnet.app.kit.widgets import Update, text_area
+
+from .downloads import ExportButtons
+from .html.board import board_notes, methods_table, protocol_label, published_table
+from .run_queue import RunQueue
+from .tables import BOARD, board_value
+from .view import View, ViewRequest, method_choices
+from .view_state import ViewState
+
+
+class BoardView(View):
+    """Builds the leaderboard, and the choice of protocol and baseline that other views use too."""
+
+    name = "board"
+
+    def __init__(self, queue: RunQueue):
+        super().__init__(queue)
+        with gr.Row():
+            self.protocol = gr.Dropdown([], label="Protocol", filterable=False, min_width=180)
+            self.baseline = gr.Dropdown([], label="Compare with", filterable=False, min_width=180)
+        self.board = gr.Dataframe(
+            headers=list(BOARD),
+            interactive=False,
+            show_search="search",
+            buttons=[],
+            show_label=False,
+            elem_id="ev-board",
+            pinned_columns=1,
+            max_height=560,
+        )
+        self.notes = text_area("ev-board-words")
+        self.exports = ExportButtons(queue)
+        self.published = text_area("ev-published")
+        self.methods = text_area("ev-made")
+        self.outputs = [self.board, self.notes, self.published, self.methods]
+        self.triggers = [self.protocol.input, self.baseline.input]
+        self.rows = [(self.board, self.pick_method)]
+
+    def scope(self, state: ViewState, run: Run) -> Update:
+        """Put protocol and baseline of a state, valid for the run, into their lists."""
+        protocols = [(protocol_label(name), name) for name in run.protocols]
+        baselines = [("Nothing", ""), *method_choices(run)]
+        return {
+            self.protocol: gr.update(choices=protocols, value=state.protocol),
+            self.baseline: gr.update(choices=baselines, value=state.baseline),
+        }
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Show the leaderboard, published numbers, and how the methods were run."""
+        run, state = request.found.run, request.state
+        baseline = state.baseline or None
+        board = self.queue.frames.board(request.stored, baseline, state.protocol)
+        yield {
+            self.board: gr.update(value=board_value(board)),
+            self.notes: board_notes(board, baseline),
+            self.published: published_table(published_beside(run, state.protocol)),
+            self.methods: methods_table(run),
+        }
+
+    def pick_method(self, state: ViewState, row: list[Any]) -> ViewState:
+        """A row was chosen: the worst pictures of its method."""
+        return worst_of(state, str(row[0]))
+
+
+def worst_of(state: ViewState, method: str) -> ViewState:
+    """The state that shows the worst pictures of a method."""
+    return state.model_copy(
+        update={
+            "view": "pictures",
+            "which": "worst",
+            "method": method,
+            "right": method,
+            "pair": None,
+        }
+    )

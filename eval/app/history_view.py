@@ -1,0 +1,191 @@
+"""The All runs view: every stored run, and what may be done with the open one."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import gradio as gr
+
+from eval.runs.document import Run
+from mirnet.app.auth import Role, allows
+from mirnet.app.kit import html as kit
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors
+from mirnet.errors import MIRNetError
+from mirnet.tasks import TASKS
+
+from .html.compare import findings
+from .permissions import Permissions
+from .run_queue import RunQueue
+from .snapshot import RESUMABLE, State
+from .tables import HISTORY, history_row, history_value
+from .view import View, ViewRequest, run_choices
+from .view_state import ViewState
+
+NO_RUNS = kit.empty(
+    "No runs are stored yet",
+    "Open Run and press Start: the small benchmark needs no download and takes a minute.",
+)
+NONE_MATCH = kit.note("No runs match these filters.")
+CHOOSE_FIRST = "Choose a run first."
+
+
+class HistoryView(View):
+    """Builds the list of runs with its filters, and the buttons that verify, resume and delete."""
+
+    name = "runs"
+    needs_run = False
+
+    def __init__(self, queue: RunQueue, permissions: Permissions, run: gr.Dropdown):
+        """Build the view.
+
+        Args:
+            queue: Has the runs.
+            permissions: Who may do what with them.
+            run: The tab's choice of the open run.
+        """
+        super().__init__(queue)
+        self.permissions = permissions
+        self.run = run
+        self._build_list()
+        self._build_buttons()
+        self.inputs = {"task": self.task, "status": self.status}
+        self.outputs = [
+            self.history, self.no_runs, self.allowed, self.check, self.again, self.delete, self.sure
+        ]  # fmt: skip
+        self.triggers = [self.task.input, self.status.input]
+        self.rows = [(self.history, self.pick_run)]
+        self.check.click(
+            self.verify, run, self.checks, concurrency_id="model", concurrency_limit=2, **PRIVATE
+        )
+
+    def _build_list(self) -> None:
+        with gr.Row(elem_id="ev-only"):
+            self.task = gr.Dropdown(
+                [("All tasks", ""), *((entry.title, entry.id) for entry in TASKS.values())],
+                value="",
+                label="Task",
+                filterable=False,
+                min_width=150,
+                elem_id="ev-only-task",
+            )
+            self.status = gr.Dropdown(
+                [("Any status", ""), *((state, state) for state in get_args(State))],
+                value="",
+                label="Status",
+                filterable=False,
+                min_width=150,
+                elem_id="ev-only-state",
+            )
+        self.history = gr.Dataframe(
+            headers=HISTORY,
+            interactive=False,
+            show_search="search",
+            buttons=[],
+            label="Choose a row to open the run; the other tabs then show it",
+            elem_id="ev-history",
+            max_height=480,
+        )
+        self.no_runs = text_area("ev-no-runs")
+
+    def _build_buttons(self) -> None:
+        self.allowed = text_area("ev-managed")
+        is_admin = self.permissions.may("admin")
+        with gr.Row(elem_id="ev-manage"):
+            self.check = gr.Button(
+                "Verify a sample",
+                size="md",
+                elem_id="ev-verify",
+                interactive=self.permissions.may("runner"),
+            )
+            self.again = gr.Button("Resume", size="md", elem_id="ev-again", interactive=False)
+            self.delete = gr.Button("Delete", size="md", visible=is_admin, elem_id="ev-delete")
+            self.sure = gr.Checkbox(
+                False,
+                label="Yes, delete it for good",
+                visible=is_admin,
+                container=False,
+                elem_id="ev-sure",
+            )
+        self.checks = text_area("ev-checks")
+
+    def place(self, state: ViewState, run: Run | None) -> Update:
+        """Put the filters of a link into their lists."""
+        tasks, states = ["", *TASKS], ["", *get_args(State)]
+        return {
+            self.task: state.task if state.task in tasks else "",
+            self.status: state.status if state.status in states else "",
+        }
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Show the list, and what the visitor may do with the open run."""
+        yield self.listing(request.state)
+        yield self.buttons(request.found.run, request.found.state, request.role)
+
+    def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
+        """Show the list while no run is open."""
+        yield self.listing(state) | self.buttons(None, None, role)
+
+    def listing(self, state: ViewState) -> Update:
+        """All runs that match the filters."""
+        history = self.queue.history()
+        rows = [
+            history_row(run, status)
+            for run, status in history
+            if state.task in ("", run.task) and state.status in ("", status)
+        ]
+        return {
+            self.history: gr.update(value=history_value(rows), visible=bool(rows)),
+            self.no_runs: "" if rows else NONE_MATCH if history else NO_RUNS,
+        }
+
+    def buttons(self, run: Run | None, state: State | None, role: Role) -> Update:
+        """Buttons that the visitor's role allows, for the open run."""
+        is_runner, is_admin = allows(role, "runner"), allows(role, "admin")
+        return {
+            self.allowed: kit.note(self._allowed(run.id, role)) if run else "",
+            self.check: gr.update(interactive=is_runner),
+            self.again: gr.update(interactive=is_runner and state in RESUMABLE),
+            self.delete: gr.update(visible=is_admin),
+            self.sure: gr.update(visible=is_admin),
+        }
+
+    def _allowed(self, run_id: str, role: Role) -> str:
+        if self.queue.policy.read_only:
+            return "This copy only shows results: nothing is recomputed, resumed or deleted here."
+        if not allows(role, "admin"):
+            return f"The run that is open, {run_id}; only the owner of the machine deletes runs:"
+        return f"The run that is open, {run_id}:"
+
+    # ------------------------------------------------------------ events
+
+    def pick_run(self, state: ViewState, row: list[Any]) -> ViewState:
+        """A row was chosen: open its run."""
+        return state.model_copy(update={"run": str(row[HISTORY.index("Run")])})
+
+    def verify(self, run_id: str | None, request: gr.Request) -> Iterator[str]:
+        """Recompute a sample, and show every check as it is made."""
+        if not run_id:
+            yield kit.note(CHOOSE_FIRST)
+            return
+        yield findings([], complete=False)
+        rows = []
+        try:
+            for finding in self.queue.verify(run_id, role=self.permissions.role(request)):
+                rows.append(finding)
+                yield findings(rows, complete=False)
+        except MIRNetError as error:
+            yield kit.state(str(error), "failed")
+            return
+        yield findings(rows, complete=True)
+
+    def remove(self, run_id: str | None, sure: bool, request: gr.Request | None = None) -> Update:
+        """Delete was pressed; the box must be ticked."""
+        if not run_id or not sure:
+            words = "Tick the box first: it is for good." if run_id else CHOOSE_FIRST
+            return {self.checks: kit.note(words, warn=True)}
+        with translate_errors():
+            self.queue.delete(run_id, self.permissions.role(request))
+        return {
+            self.sure: False,
+            self.checks: kit.state(f"Run {run_id} is deleted.", "done"),
+            self.run: gr.update(choices=run_choices(self.queue), value=None),
+        }

@@ -1,0 +1,99 @@
+"""HTML of a stored run: its head, and the words and tables around its leaderboard."""
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from eval.analysis.leaderboards import caution
+from eval.app.page_files import TEMPLATES
+from eval.app.snapshot import Snapshot
+from eval.methods.record import MethodRecord
+from eval.runs.document import Run
+from mirnet.app.kit import html as kit
+from mirnet.metrics.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def method_label(method: MethodRecord) -> str:
+    """A method in a list: the id that tables and plots use, and its title."""
+    return method.id if method.title == method.id else f"{method.id} · {method.title}"
+
+
+def protocol_label(name: str) -> str:
+    """A protocol in a list: its name with version, and its title."""
+    known = PROTOCOLS.get(name.partition("/")[0])
+    return f"{name} · {known.title}" if known else name
+
+
+def run_head(found: Snapshot) -> Markup:
+    """Name of a run, and everything its numbers depend on, in two lines."""
+    return TEMPLATES.render("run_head", found=found, run=found.run, bench=found.run.benchmark)
+
+
+def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
+    """How to read the leaderboard.
+
+    Args:
+        board: From `eval.analysis.leaderboards.leaderboard`.
+        baseline: Id of the method it is paired with.
+    """
+    words = (
+        "Click a heading to sort, a row to see that method's worst pictures. "
+        "Mean over pictures with its 95 % bootstrap interval. Best in bold. "
+        "s/MP: seconds per megapixel."
+    )
+    if baseline:
+        words += (
+            f" Difference, p (Wilcoxon signed-rank, two-sided) and wins: paired with {baseline}, "
+            "picture by picture, ties half a win; tied: the interval of the difference includes "
+            "zero or p is at least 0.05; too few: fewer than 5 pictures."
+        )
+    failed, identical = int(board.failed.sum()), int(board.identical.sum())
+    if failed:
+        words += f" {failed} results failed and are left out."
+    if identical:
+        words += f" {identical} results equal their target: their pictures leave every mean PSNR."
+    warning = caution(board)
+    return (kit.note(warning, warn=True) if warning else Markup("")) + kit.note(words)
+
+
+def published_table(beside: "pd.DataFrame") -> Markup:
+    """Published numbers with their protocols; unverified ones are grey. Empty if there is none.
+
+    Args:
+        beside: From `eval.analysis.published.published_beside`.
+    """
+    if beside.empty:
+        return Markup("")
+    rows = [
+        {
+            "method": f"{row['method']}{_year(row['year'])}",
+            "verified": row["verified"],
+            "numbers": [kit.number(row["psnr_db"], 2), kit.number(row["ssim"], 4)],
+            "words": [row["protocol"], row["source"], row["evidence"]],
+        }
+        for row in beside.to_dict("records")
+    ]
+    return TEMPLATES.render("published", rows=rows, first=beside.iloc[0])
+
+
+def _year(year: float | None) -> str:
+    return "" if year is None or year != year else f" ({year:.0f})"
+
+
+def methods_table(run: Run) -> Markup:
+    """Settings, weights and packages of every method of a run."""
+    rows = [
+        [
+            method.id,
+            method.title,
+            f"{method.weights_sha256[:16]} …" if method.weights_sha256 else "no weights",
+            " · ".join(f"{name} {value}" for name, value in method.settings.items()) or kit.DASH,
+            ", ".join(f"{name} {version}" for name, version in method.packages.items()) or kit.DASH,
+        ]
+        for method in run.methods
+    ]
+    heads = ["Method", "Title", "Weights SHA-256", "Settings", "Packages"]
+    return kit.table(heads, rows, "Settings, weights and packages", text_columns=5)

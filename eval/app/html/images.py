@@ -1,0 +1,83 @@
+"""HTML of the Pictures view: scores of one picture, the strip of thumbnails, the error scale."""
+
+import base64
+
+from markupsafe import Markup
+
+from eval.analysis.pictures import Thumbnail
+from eval.app.page_files import TEMPLATES
+from eval.runs.document import SampleResult
+from mirnet.app.kit import html as kit
+from mirnet.metrics.registry import METRICS
+
+
+def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None) -> Markup:
+    """Scores of every method on one picture.
+
+    Args:
+        rows: Of one pair.
+        protocol: Name with version.
+        baseline: Id of the method that gains are against.
+    """
+    base = next((row.scores.get(protocol) for row in rows if row.method == baseline), None)
+    cells = []
+    for row in rows:
+        score = row.scores.get(protocol)
+        paired = score and base and row.method != baseline
+        gain = score["psnr_db"] - base["psnr_db"] if paired else None
+        cells.append(
+            [
+                row.method,
+                kit.number(score.get("psnr_db") if score else None, 2),
+                kit.number(gain, 2, "+"),
+                kit.number(score.get("ssim") if score else None, 4),
+                kit.number(row.seconds, 2),
+                f"{row.width} × {row.height}" if row.width else kit.DASH,
+                row.error or (f"{row.tiles} tiles" if (row.tiles or 1) > 1 else ""),
+            ]
+        )
+    against = f"Gain over {baseline} (dB)" if baseline else "Gain (dB)"
+    heads = ["Method", "PSNR (dB)", against, "SSIM", "Seconds", "Pixels", "Remarks"]
+    if not any(cell[-1] for cell in cells):
+        heads, cells = heads[:-1], [cell[:-1] for cell in cells]
+    return kit.table(heads, cells, f"This picture, protocol {protocol}")
+
+
+def strip(
+    thumbnails: list[Thumbnail],
+    current: str,
+    method: str,
+    metric: str,
+    against: str | None = None,
+) -> Markup:
+    """Thumbnails to choose the next picture from; empty where none is stored.
+
+    Args:
+        thumbnails: From `eval.analysis.pictures.strip_of`.
+        current: Id of the pair that is open.
+        method: Id of the method whose scores they have.
+        metric: Which score.
+        against: Id of the method whose scores were subtracted.
+    """
+    if not any(one.image for one in thumbnails):
+        return Markup("")
+    buttons = [
+        {
+            "pair": one.pair,
+            "jpeg": base64.b64encode(one.image or b"").decode(),
+            "score": METRICS[metric].text(one.score, "+" if against else ""),
+        }
+        for one in thumbnails
+    ]
+    return TEMPLATES.render(
+        "strip", buttons=buttons, current=current, method=method, against=against
+    )
+
+
+def error_scale(scale: int) -> Markup:
+    """The scale of the error maps.
+
+    Args:
+        scale: Level of 255 that is drawn brightest.
+    """
+    return TEMPLATES.render("error_scale", scale=scale)

@@ -1,0 +1,26 @@
+"""Scripts, style sheets and HTML templates of the Evaluate and Blind review tabs."""
+
+from pathlib import Path
+from typing import Any
+
+from mirnet.app.kit.assets import Templates, script
+
+ASSETS = Path(__file__).parent / "assets"
+"""Folder of the scripts and style sheets."""
+TEMPLATES = Templates(Path(__file__).parent / "templates")
+"""The jinja2 templates; every value is escaped unless it is `Markup`."""
+
+
+def js(name: str, **values: Any) -> str:
+    """A JavaScript function from assets/NAME.js, as the `js` of a Gradio event takes it.
+
+    Args:
+        name: Of the file, without its suffix.
+        values: Constants for the script; see `mirnet.app.kit.assets.script`.
+    """
+    return script(ASSETS / f"{name}.js", **values)
+
+
+def style_sheets() -> list[Path]:
+    """Style sheets of both tabs, in the order in which they apply."""
+    return [ASSETS / "evaluate.css", ASSETS / "review.css"]

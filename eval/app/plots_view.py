@@ -1,0 +1,139 @@
+"""The Plots view: one figure of the open run, and the figure as files."""
+
+import json
+from collections.abc import Iterator
+
+import gradio as gr
+from markupsafe import Markup
+
+from eval.analysis.csv_tables import csv_text
+from eval.analysis.figures import FIGURES, Drawn, draw
+from eval.analysis.published import published_beside
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
+from mirnet.app.kit import html as kit
+from mirnet.app.kit.widgets import Update, text_area
+from mirnet.errors import MIRNetError
+from mirnet.metrics.registry import METRICS
+
+from .board_view import worst_of
+from .downloads import WrittenFile
+from .html.board import published_table
+from .page_files import js
+from .run_queue import RunQueue
+from .view import View, ViewRequest, method_choices, settle
+from .view_state import ViewState
+
+
+class PlotsView(View):
+    """Builds the figure with its choices; a click on a point leads to its picture."""
+
+    name = "plots"
+
+    def __init__(self, queue: RunQueue):
+        super().__init__(queue)
+        with gr.Row():
+            self.figure = gr.Dropdown(
+                [(figure.title, name) for name, figure in FIGURES.items()],
+                value="distribution",
+                label="Figure",
+                filterable=False,
+                min_width=180,
+                elem_id="ev-figure",
+            )
+            self.metric = gr.Dropdown(
+                [(metric.label, key) for key, metric in METRICS.items()],
+                value="psnr_db",
+                label="Score",
+                filterable=False,
+                min_width=120,
+            )
+            self.b = gr.Dropdown(
+                [], label="Method", filterable=False, min_width=140, elem_id="ev-plot-b"
+            )
+            self.a = gr.Dropdown(
+                [], label="Against", filterable=False, min_width=140, elem_id="ev-plot-a"
+            )
+        self.plot = gr.Plot(show_label=False, elem_id="ev-plot", container=False)
+        self.reading = text_area("ev-reading")
+        with gr.Row(elem_id="ev-plot-files"):
+            self.png = gr.Button("PNG", size="sm", min_width=80, elem_id="ev-png")
+            self.svg = gr.Button("SVG", size="sm", min_width=80, elem_id="ev-svg")
+            self.data = gr.Button("Data (CSV)", size="sm", min_width=100, elem_id="ev-data")
+        for kind, button in (("png", self.png), ("svg", self.svg)):
+            button.click(None, js=js("save_plot", format=kind), api_visibility="private")
+        self.inputs = {"plot": self.figure, "metric": self.metric, "a": self.a, "b": self.b}
+        self.outputs = [self.plot, self.reading, self.metric, self.a, self.b]
+        self.triggers = [widget.input for widget in self.inputs.values()]
+
+    def place(self, state: ViewState, run: Run | None) -> Update:
+        """Put figure, score and both methods into their lists."""
+        choices = method_choices(run) if run else []
+        return {
+            self.figure: state.plot,
+            self.metric: state.metric,
+            self.a: gr.update(choices=choices, value=state.a),
+            self.b: gr.update(choices=choices, value=state.b),
+        }
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Draw the figure."""
+        run, asked, state = request.found.run, request.asked, request.state
+        of_two, choices = FIGURES[state.plot].of_two, method_choices(run)
+        yield {
+            self.plot: self.draw(request.stored, state).figure,
+            self.reading: _reading(run, state),
+            self.a: settle(choices, asked.a, state.a, visible=of_two),
+            self.b: settle(choices, asked.b, state.b, visible=of_two),
+            self.metric: gr.update(visible=FIGURES[state.plot].of_any_metric),
+        }
+
+    def draw(self, stored: StoredRun, state: ViewState) -> Drawn:
+        """Draw the figure of a state that is valid for the run."""
+        return draw(
+            self.queue.frames,
+            stored,
+            state.plot,
+            state.metric,
+            state.protocol,
+            state.baseline or None,
+            state.a,
+            state.b,
+        )
+
+    def write_data(self, state: ViewState) -> WrittenFile:
+        """Write the table behind the figure."""
+        stored = self.queue.stored(str(state.run))
+        table = self.draw(stored, state.for_run(stored.header())).table
+        return f"mirnet-{stored.id}-{state.plot}.csv", csv_text(table).encode()
+
+    def pick_point(self, point: str | None, state: ViewState) -> ViewState | None:
+        """A point or a thumbnail was clicked: its picture, or the worst of its method.
+
+        Args:
+            point: Ids of pair and method as a JSON list; either may be empty.
+            state: As the widgets have it.
+
+        Returns:
+            None where the point belongs to no picture and no method of the run.
+        """
+        try:
+            pair, method = (str(name)[:200] for name in json.loads(point or ""))
+            run = self.queue.stored(str(state.run)).header()
+        except (TypeError, ValueError, MIRNetError):
+            return None
+        known = method in [entry.id for entry in run.methods]
+        if not pair:  # a box, a mean, or a published number
+            return worst_of(state, method) if known else None
+        changes = {"view": "pictures", "pair": pair} | ({"method": method} if known else {})
+        return state.model_copy(update=changes)
+
+
+def _reading(run: Run, state: ViewState) -> Markup:
+    """How to read a figure, and what a click on it does."""
+    words = FIGURES[state.plot].reading
+    if state.plot == "published":
+        return kit.note(words) + published_table(published_beside(run, state.protocol))
+    if state.plot == "speed":
+        return kit.note(f"{words} A click opens the method's worst pictures.")
+    return kit.note(f"{words} A click opens the picture.")

@@ -1,0 +1,75 @@
+"""The pieces of HTML of the Blind review tab and of the panel with its results."""
+
+from markupsafe import Markup
+
+from eval.review.ranking import Ranking
+from eval.review.votes import Outcome, Vote
+from mirnet.app.kit import html as kit
+
+from .page_files import TEMPLATES
+
+ANSWERS: dict[Outcome, str] = {
+    "a": "A is better",
+    "tie": "Equal",
+    "b": "B is better",
+    "skip": "Skipped",
+}
+"""Answers in words."""
+
+
+def card(title: str, words: str) -> Markup:
+    """A card in place of a review: what is missing, or what is asked first."""
+    return TEMPLATES.render("card", title=title, words=words)
+
+
+def question_head(number: int, votes: list[Vote | None]) -> Markup:
+    """The question above two pictures, the answer given before, and the progress.
+
+    Args:
+        number: Number of the question, from 0.
+        votes: The reviewer's vote on every question, None where there is none.
+    """
+    vote, total = votes[number], len(votes)
+    share = sum(found is not None for found in votes) / total
+    return TEMPLATES.render(
+        "question",
+        answer=ANSWERS[vote.outcome] if vote else "",
+        progress=kit.progress(f"{number + 1} of {total}", share),
+    )
+
+
+def thanks(votes: list[Vote | None]) -> Markup:
+    """The card after the last question: thanks, and a table of the answers.
+
+    Args:
+        votes: The reviewer's vote on every question, None where there is none.
+    """
+    rows = [(ANSWERS[vote.outcome], vote.comment) if vote else (kit.DASH, "") for vote in votes]
+    answered = sum(vote is not None and vote.outcome != "skip" for vote in votes)
+    return TEMPLATES.render("thanks", rows=rows, answered=answered)
+
+
+def ranking_table(ranking: Ranking) -> Markup:
+    """A ranking as a table, with its caption below."""
+    heads = ["Method", "Strength", "95 % interval", "Wins", "Ties", "Losses", "PSNR (dB)", "SSIM"]
+    rows = []
+    for row in ranking.table.to_dict("records"):
+        low, high = _number(row["low"], 2), _number(row["high"], 2)
+        rows.append(
+            [
+                " · ".join(dict.fromkeys([row["method"], row["title"]])),
+                _number(row["strength"], 2),
+                kit.DASH if low == kit.DASH else f"{low} to {high}",
+                *(str(row[name]) for name in ("wins", "ties", "losses")),
+                _number(row["psnr_db"], 2),
+                _number(row["ssim"], 4),
+            ]
+        )
+    words = f"{ranking.words} PSNR and SSIM: protocol {ranking.protocol}."
+    return kit.table(heads, rows, "Ranking by votes") + Markup(
+        '<p class="review-note">{}</p>'
+    ).format(words)
+
+
+def _number(value: float, digits: int) -> str:
+    return kit.number(round(value, digits) + 0.0, digits)  # never -0.00

@@ -1,0 +1,250 @@
+"""The form of a new run: task, benchmark, methods, and about how long it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eval.data.benchmarks import get_benchmark, load_benchmarks
+from eval.methods.registry import list_methods
+from eval.runs.runner import RunConfig
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.errors import InvalidRequest
+from mirnet.metrics.protocols import PROTOCOLS
+from mirnet.tasks import TASKS
+
+from .estimate import default_benchmark, default_methods, estimate_run
+from .html.run_form import benchmark_facts, estimate_words, missing_methods
+from .permissions import Permissions
+from .run_queue import RunQueue
+from .view import Choices
+
+FIRST_TASK = "retouch"
+"""Task that is chosen at first: its small benchmark is quickest to run."""
+FIRST_PAIRS = 4
+"""Pairs that are chosen at first."""
+
+
+class RunForm:
+    """Builds the form inside the current layout.
+
+    `inputs` are the widgets that `config` takes the values of.
+    """
+
+    def __init__(self, queue: RunQueue, permissions: Permissions):
+        """Build the form.
+
+        Args:
+            queue: Has stored runs, by whose time new ones are estimated.
+            permissions: Who may start runs, and name folders of this machine.
+        """
+        self.queue = queue
+        self.permissions = permissions
+        with gr.Column(
+            scale=4, min_width=300, visible=permissions.may("runner"), elem_id="ev-order"
+        ) as self.column:
+            self._build_data(FIRST_TASK)
+            self._build_methods(FIRST_TASK)
+            self.estimate = text_area("ev-estimate")
+            with gr.Row(elem_id="ev-buttons"):
+                self.start = gr.Button(
+                    "Start", variant="primary", elem_id="ev-start", scale=2, min_width=110
+                )
+                self.stop = gr.Button("Stop", interactive=False, elem_id="ev-stop", min_width=80)
+                self.resume = gr.Button("Resume", visible=False, elem_id="ev-resume", min_width=90)
+        self.inputs = [
+            self.benchmark, self.n, self.seed, self.methods, self.protocols, self.folder, self.title
+        ]  # fmt: skip
+
+    def _build_data(self, task: str) -> None:
+        self.task = gr.Dropdown(
+            [(entry.title, entry.id) for entry in TASKS.values()],
+            value=task,
+            label="Task",
+            filterable=False,
+            elem_id="ev-task",
+        )
+        self.benchmark = gr.Dropdown(
+            choices=_benchmark_choices(task),
+            value=default_benchmark(task),
+            label="Benchmark",
+            filterable=False,
+            elem_id="ev-benchmark",
+        )
+        entry = get_benchmark(str(default_benchmark(task)))
+        self.facts = gr.HTML(
+            benchmark_facts(entry, local=self.permissions.may("admin")), elem_id="ev-facts"
+        )
+        self.folder = gr.Textbox(
+            label="Folder with the files, on this machine", visible=False, elem_id="ev-folder"
+        )
+        with gr.Row():
+            self.n = gr.Number(
+                min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS),
+                label="Pairs",
+                minimum=1,
+                precision=0,
+                elem_id="ev-n",
+                min_width=90,
+            )
+            self.seed = gr.Number(
+                0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
+            )
+
+    def _build_methods(self, task: str) -> None:
+        entry = get_benchmark(str(default_benchmark(task)))
+        self.methods = gr.CheckboxGroup(
+            choices=_method_choices(task),
+            value=default_methods(task),
+            label="Methods",
+            elem_id="ev-methods",
+        )
+        self.missing = gr.HTML(missing_methods(list_methods(task)))
+        self.protocols = gr.CheckboxGroup(
+            choices=_protocol_choices(entry.id),
+            value=[entry.protocols[0]],
+            label="Protocol",
+            elem_id="ev-protocol",
+        )
+        self.title = gr.Textbox(
+            label="Title",
+            placeholder="Optional: what this run is about",
+            max_length=200,
+            elem_id="ev-run-title",
+        )
+
+    def connect(self) -> None:
+        """Let the choices act on each other."""
+        # A quick second choice must not be lost: by default, Gradio drops it.
+        latest: dict[str, Any] = {"trigger_mode": "always_last", **PRIVATE}
+        by_benchmark = [self.n, self.protocols, self.facts, self.folder, self.estimate]
+        self.task.input(
+            self.change_task,
+            self.task,
+            [self.benchmark, self.methods, self.missing, *by_benchmark],
+            **latest,
+        )
+        self.benchmark.input(
+            self.change_benchmark, [self.benchmark, self.methods], by_benchmark, **latest
+        )
+        gr.on(
+            [self.n.input, self.methods.input],
+            self.change_size,
+            [self.benchmark, self.n, self.methods],
+            self.estimate,
+            **latest,
+        )
+
+    # ------------------------------------------------------------ choices
+
+    def change_task(self, task: str, request: gr.Request | None = None) -> Update:
+        """Another task was chosen: offer its benchmarks and methods."""
+        benchmark, names = str(default_benchmark(task)), default_methods(task)
+        return {
+            self.benchmark: gr.update(choices=_benchmark_choices(task), value=benchmark),
+            self.methods: gr.update(choices=_method_choices(task), value=names),
+            self.missing: missing_methods(list_methods(task)),
+            **self.change_benchmark(benchmark, names, request),
+        }
+
+    def change_benchmark(
+        self, benchmark: str, methods: list[str], request: gr.Request | None = None
+    ) -> Update:
+        """Another benchmark was chosen: show its facts, before any file is fetched."""
+        entry = get_benchmark(benchmark)
+        local = self.permissions.may("admin", request)
+        pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
+        return {
+            self.n: pairs,
+            self.protocols: gr.update(
+                choices=_protocol_choices(benchmark), value=[entry.protocols[0]]
+            ),
+            self.facts: benchmark_facts(entry, local=local),
+            self.folder: gr.update(visible=entry.manual_download and local, value=""),
+            self.estimate: self.change_size(benchmark, pairs, methods, request),
+        }
+
+    def change_size(
+        self,
+        benchmark: str,
+        n: float | None,
+        methods: list[str],
+        request: gr.Request | None = None,
+    ) -> str:
+        """Another number of pairs or methods was chosen: estimate the time."""
+        entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
+        if entry.pairs:
+            pairs = min(pairs, entry.pairs)
+        limits = self.queue.policy.limits_of(self.permissions.role(request))
+        estimate = estimate_run(self.queue.store, entry, pairs, methods)
+        return estimate_words(estimate, pairs, limits.words())
+
+    def at_arrival(self, request: gr.Request | None = None) -> Update:
+        """The page was opened: show what the visitor's role may do, and the estimate."""
+        update: Update = {}
+        entry = get_benchmark(str(default_benchmark(FIRST_TASK)))
+        is_runner = self.permissions.may("runner", request)
+        if self.permissions.role(request) != self.permissions.at_first:
+            local = self.permissions.may("admin", request)
+            update[self.column] = gr.update(visible=is_runner)
+            update[self.facts] = benchmark_facts(entry, local=local)
+        if is_runner:
+            pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
+            methods = default_methods(FIRST_TASK)
+            update[self.estimate] = self.change_size(entry.id, pairs, methods, request)
+        return update
+
+    # ------------------------------------------------------------ the run
+
+    def config(
+        self,
+        benchmark: str,
+        n: float | None,
+        seed: float | None,
+        methods: list[str],
+        protocols: list[str],
+        folder: str | None,
+        title: str | None,
+    ) -> RunConfig:
+        """The run that the form asks for.
+
+        Raises:
+            InvalidRequest: The benchmark needs a folder, and none is named.
+        """
+        named = (folder or "").strip()
+        entry = get_benchmark(benchmark)
+        if entry.manual_download and not named:
+            raise InvalidRequest(
+                f"{entry.title} is not on the Hub. To use it, {entry.source.layout}, then "
+                "name that folder."
+            )
+        return RunConfig(
+            entry,
+            tuple(methods),
+            tuple(protocols),
+            n=None if n is None else int(n),
+            seed=int(seed or 0),
+            folder=Path(named) if named and entry.manual_download else None,
+            title=title or "",
+        )
+
+
+def _benchmark_choices(task: str) -> Choices:
+    entries = [entry for entry in load_benchmarks().values() if entry.task == task]
+    entries.sort(key=lambda entry: (entry.manual_download, entry.source.folder is None))
+    return [
+        (entry.title + (" · bring your own files" if entry.manual_download else ""), entry.id)
+        for entry in entries
+    ]
+
+
+def _method_choices(task: str) -> Choices:
+    return [
+        (entry.id if entry.title == entry.id else f"{entry.title} · {entry.id}", entry.id)
+        for entry in list_methods(task)
+        if entry.available
+    ]
+
+
+def _protocol_choices(benchmark: str) -> Choices:
+    return [(PROTOCOLS[name].title, name) for name in get_benchmark(benchmark).protocols]

@@ -1,0 +1,75 @@
+"""One run of the queue, and the work on it."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eval.analysis.frames import Frames
+from eval.runs.runner import ImageScored, execute_run, finish
+from eval.runs.store import StoredRun
+from mirnet.errors import MIRNetError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class RunJob:
+    """One run that waits or is under way in this program."""
+
+    stored: StoredRun
+    """The run."""
+    max_megapixels: float
+    """Megapixels of results after which it is stopped."""
+    owner: str
+    """Window that may stop it; see `permissions.owner`."""
+    event: ImageScored | None = None
+    """The newest result."""
+    stop: bool = False
+    """Set to end the run after the current picture."""
+
+
+def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> None:
+    """Work on a run until it is done, stopped or failed; nothing is raised.
+
+    Args:
+        job: The run; its `event` follows the work.
+        frames: Keeps tables, and gets the board of the run at the end.
+        is_closing: Whether the program is being closed, asked after each picture.
+    """
+    stored = job.stored
+    try:
+        _execute(job, is_closing)
+    except MIRNetError as error:
+        log.warning("Run %s ended early: %s", stored.id, error)
+        with contextlib.suppress(MIRNetError):  # where it failed before its first picture
+            if not stored.is_held():
+                finish(stored, "failed", str(error))
+    except Exception:
+        log.exception("Run %s failed", stored.id)
+        with contextlib.suppress(MIRNetError):
+            finish(stored, "failed", "The program has a fault; its log says more.")
+    finally:
+        with contextlib.suppress(MIRNetError):  # so that the first look at it is quick
+            from eval.analysis.score_tables import default_baseline
+
+            frames.board(stored, default_baseline(stored.header()))
+
+
+def _execute(job: RunJob, is_closing: Callable[[], bool]) -> None:
+    stored, reason = job.stored, ""
+    megapixels = sum(row.megapixels or 0.0 for row in stored.rows())
+    with contextlib.closing(execute_run(stored)) as events:  # type: ignore[type-var]
+        for event in events:
+            job.event = event
+            megapixels += event.row.megapixels or 0.0
+            if event.done < event.total and megapixels > job.max_megapixels:
+                reason = (
+                    f"Stopped at the limit of {job.max_megapixels:,.0f} megapixels a run: all "
+                    "results so far are kept."
+                )
+                break
+            if job.stop or is_closing():
+                break
+    if reason:
+        stored.write_header(stored.header().model_copy(update={"error": reason}))

@@ -1,0 +1,168 @@
+"""What stands around the views of the Evaluate tab: the open run, messages, the address."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from mirnet.app.auth import Role
+from mirnet.app.kit import html as kit
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.errors import MIRNetError
+
+from .board_view import BoardView
+from .history_view import NO_RUNS, HistoryView
+from .html.board import run_head
+from .page_files import js
+from .run_queue import RunQueue
+from .view import Part, View, ViewRequest, run_choices
+from .view_state import VIEWS, ViewState
+
+NO_RUN = kit.empty("No run is open", "Choose one above, or start one under Run.")
+
+
+class Shell:
+    """Builds what is above the views, opens links, and fills views with the open run.
+
+    `outputs` are what `shown` writes for the first part of a view, beside the part's own.
+    """
+
+    board: BoardView
+    """Has the choice of protocol and baseline; set once the views are built."""
+    selected: gr.Tabs
+    """The tabs of the views; set once they are built."""
+
+    def __init__(self, queue: RunQueue):
+        self.queue = queue
+        self.view = gr.Textbox("run", visible=False)  # name of the view that is open
+        self.link = gr.Textbox("", visible=False)  # link to open next
+        self.address = gr.Textbox("", visible=False)  # link of what is on the screen
+        self.message = text_area("ev-message")
+        with gr.Row(visible=False, elem_id="ev-head") as self.head:
+            self.run = gr.Dropdown(
+                choices=run_choices(queue),
+                label="Stored run",
+                elem_id="ev-run",
+                scale=5,
+                min_width=260,
+            )
+            self.copy = gr.Button("Copy link", elem_id="ev-copy", size="md", min_width=110)
+        self.about = text_area("ev-about")
+        self.outputs = [self.view, self.head, self.about, self.message, self.address]
+
+    def connect(self) -> None:
+        """Let the choice of the run and the button act."""
+        self.run.input(None, self.run, js=js("open_run"), api_visibility="private")
+        self.copy.click(self.copied, None, None, js=js("copy_link"), **PRIVATE)
+
+    def copied(self) -> None:
+        """Say that the link is in the clipboard."""
+        gr.Info("The link is copied: whoever opens it sees the same.", duration=4)
+
+    # ------------------------------------------------------------ state
+
+    @property
+    def scope(self) -> dict[str, gr.components.Component]:
+        """Widgets that hold the fields of `ViewState` that all views share."""
+        return {
+            "view": self.view,
+            "run": self.run,
+            "protocol": self.board.protocol,
+            "baseline": self.board.baseline,
+        }
+
+    def inputs(self, *views: View) -> list[gr.components.Component]:
+        """Widgets whose values make up the state of views; `state` takes the values."""
+        fields = dict(self.scope)
+        for view in views:
+            fields |= view.inputs
+        return list(fields.values())
+
+    def state(self, values: tuple[Any, ...], *views: View) -> ViewState:
+        """The state that the values of `inputs` make up; it is of the first of the views."""
+        fields = dict.fromkeys(self.scope)
+        for view in views:
+            fields |= dict.fromkeys(view.inputs)
+        known = dict(zip(fields, values, strict=True))
+        return ViewState.lenient(known | {"view": views[0].name})
+
+    # ------------------------------------------------------------ showing
+
+    @property
+    def open_outputs(self) -> list[Any]:
+        """Widgets that `open` writes, beside those of the view."""
+        board = self.board
+        return [self.message, self.run, board.protocol, board.baseline, self.view, self.selected]
+
+    def open(self, view: View, query: Mapping[str, str]) -> Update:
+        """Select a view and put what a link says into its widgets; `filling` then fills it.
+
+        What the link says and the run lacks is left at its default. A run that does not exist is
+        told in a sentence above the list of all runs.
+        """
+        state = ViewState.from_query(query).model_copy(update={"view": view.name})
+        run_id = state.run or (self.queue.newest() if view.needs_run else None)
+        message = _unknown_view(query.get("view", ""))
+        opened = {self.view: view.name, self.selected: gr.update(selected=view.name)}
+        if not run_id:
+            return opened | {self.message: message} | view.place(state, None)
+        try:
+            stored = self.queue.stored(run_id)
+            run, pairs = stored.header(), stored.pairs()
+        except MIRNetError as error:
+            return {
+                self.message: kit.note(str(error), warn=True),
+                self.run: gr.update(choices=run_choices(self.queue), value=None),
+                self.view: "runs",
+                self.selected: gr.update(selected="runs"),
+            }
+        state = state.for_run(run)
+        if state.pair is not None and state.pair not in pairs:
+            message = kit.note(f"This run has no picture {state.pair[:60]!r}: here is another.")
+            state = state.model_copy(update={"pair": None, "which": "worst"})
+        return opened | {
+            self.message: message,
+            self.run: gr.update(choices=run_choices(self.queue), value=run.id),
+            **self.board.scope(state, run),
+            **view.place(state, run),
+        }
+
+    def shown(self, view: View, part: Part, asked: ViewState, role: Role) -> Iterator[Update]:
+        """Fill a part; the first part of a view also shows the head of the run."""
+        shell: Update = {
+            self.view: view.name,
+            self.head: gr.update(visible=view.shows_head),
+            self.about: "",
+            self.address: asked.query(),
+        }
+        if not asked.run or view.name == "run":
+            if part is not view:
+                yield self.unchanged()
+                return
+            if view.needs_run:
+                shell[self.about] = NO_RUN if self.queue.history() else NO_RUNS
+            yield shell
+            if isinstance(view, HistoryView):
+                yield from view.fill_without_run(asked, role)
+            return
+        try:
+            found = self.queue.status(asked.run)
+            state = asked.for_run(found.run)
+            address = {self.address: state.query()}
+            yield shell | address | {self.about: run_head(found)} if part is view else address
+            stored = self.queue.stored(asked.run)
+            yield from part.fill(ViewRequest(stored, found, asked, state, role))
+        except MIRNetError as error:
+            told = {self.message: kit.note(str(error), warn=True)}
+            yield told if part is view else self.unchanged()
+
+    def unchanged(self) -> Update:
+        """An update that changes nothing; Gradio empties all outputs where none is yielded."""
+        return {self.address: gr.skip()}
+
+
+def _unknown_view(name: str) -> Any:
+    """A note for a link whose view does not exist; empty for all others."""
+    if not name or name in VIEWS:
+        return ""
+    return kit.note(f"Unknown view: {name[:40]!r}. This is the leaderboard.")

@@ -1,0 +1,130 @@
+"""Events of the views of the Evaluate tab: opening their links, filling them, leading elsewhere."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+
+from mirnet.app.kit.widgets import PRIVATE, Update
+
+from .newest_requests import NewestRequests
+from .page_files import js
+from .permissions import Permissions
+from .shell import Shell
+from .view import Part, View
+from .view_state import ViewState
+
+
+class Wiring:
+    """Connects views with the shell around them.
+
+    Args:
+        shell: What stands around the views.
+        permissions: Which role a visitor has.
+    """
+
+    def __init__(self, shell: Shell, permissions: Permissions):
+        self.shell = shell
+        self.permissions = permissions
+        self._newest = NewestRequests()
+
+    # ------------------------------------------------------------ connecting
+
+    def connect(self, view: View, tab: gr.Tab, opener: gr.Button) -> None:
+        """Fill a view when its tab is chosen, its link is opened, or a choice in it changes.
+
+        Args:
+            view: The view.
+            tab: Its tab.
+            opener: Hidden button that the browser clicks to open a link of the view.
+        """
+        opened = opener.click(
+            self.opening(view),
+            self.shell.link,
+            [*self.shell.open_outputs, *view.inputs.values()],
+            js=js("read_link"),
+            trigger_mode="always_last",
+            **PRIVATE,
+        )  # fmt: skip
+        self.fill(view, opened, only_if_open=True)
+        self.fill(view, tab.select)
+        for part in view.parts:
+            if part.triggers:
+                self.fill_part(view, part, part.triggers)
+        for table, pick in view.rows:
+            self.leads_on(
+                table.select(
+                    self.picking(view, pick), self.shell.inputs(view), self.shell.link, **PRIVATE
+                )
+            )
+
+    def fill(self, view: View, event: Any, only_if_open: bool = False) -> None:
+        """Fill all parts of a view after an event."""
+        for part in view.parts:
+            self.fill_part(view, part, event, only_if_open)
+
+    def fill_part(self, view: View, part: Part, event: Any, only_if_open: bool = False) -> None:
+        """Fill a part of a view after an event, and show the new address."""
+        shell = self.shell
+        arguments: dict[str, Any] = {
+            "fn": self.filling(view, part, only_if_open),
+            "inputs": self.shell.inputs(view),
+            "outputs": [*(shell.outputs if part is view else [shell.address]), *part.outputs],
+            "js": js("measure_room") if "room_px" in view.inputs else None,
+            **PRIVATE,
+        }
+        if isinstance(event, list):
+            filled = gr.on(event, trigger_mode="always_last", **arguments)
+        elif isinstance(event, gr.events.Dependency):
+            filled = event.then(**arguments)
+        else:
+            filled = event(**arguments)
+        filled.then(None, self.shell.address, None, js=js("show_address"), api_visibility="private")
+
+    def leads_on(self, event: Any) -> None:
+        """Open the link that an event wrote, if it wrote one."""
+        event.then(None, self.shell.link, None, js=js("open_link"), api_visibility="private")
+
+    # ------------------------------------------------------------ handlers
+
+    def opening(self, view: View) -> Callable[[str], Update]:
+        """Make the handler that opens links of a view."""
+
+        def open_link(link: str) -> Update:
+            query = parse_qsl((link or "").lstrip("?"), keep_blank_values=True)
+            return self.shell.open(view, dict(query))
+
+        return open_link
+
+    def filling(
+        self, view: View, part: Part, only_if_open: bool = False
+    ) -> Callable[..., Iterator[Update]]:
+        """Make the handler that fills a part of a view.
+
+        Args:
+            view: The view.
+            part: One of its parts.
+            only_if_open: Whether nothing is filled while another view is open, because the link led
+                to none of this view.
+        """
+
+        def fill(request: gr.Request, *values: Any) -> Iterator[Update]:
+            if only_if_open and values[0] != view.name:
+                yield self.shell.unchanged()
+                return
+            state = self.shell.state(values, view)
+            updates = self.shell.shown(view, part, state, self.permissions.role(request))
+            # The head of the run belongs to all views, so their requests displace each other.
+            key = (request.session_hash, "" if part is view else type(part))
+            yield from self._newest.only_newest(key, updates)
+
+        return fill
+
+    def picking(self, view: View, pick: Callable[..., ViewState]) -> Callable[..., str]:
+        """Make the handler of a table whose rows lead elsewhere; it gives the link."""
+
+        def picked(event: gr.SelectData, *values: Any) -> str:
+            return pick(self.shell.state(values, view), event.row_value).query()
+
+        return picked

@@ -1,0 +1,88 @@
+"""Pictures of a stored run for a screen, and maps of the error."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eval.analysis import score_tables
+from eval.analysis.pictures import (
+    Viewport,
+    error_of,
+    heat,
+    point_of,
+    scale_for,
+    seen_at,
+    stored_pictures,
+    strip_of,
+    untouched,
+)
+from eval.data.benchmarks import get_benchmark
+from eval.runs.runner import RunConfig, create_run, execute_run
+from eval.runs.store import RunStore, StoredRun
+from tests.support.runs_factory import write_run
+
+METHODS = ("identity", "auto-contrast")
+
+
+@pytest.fixture
+def stored(tmp_path) -> StoredRun:
+    """One picture of two methods."""
+    config = RunConfig(get_benchmark("mini-retouch"), METHODS, n=1)
+    run = create_run(RunStore(tmp_path / "runs"), config)
+    list(execute_run(run))
+    return run
+
+
+def test_pictures_of_a_pair_are_of_one_size_and_cut_alike(stored):
+    rows = stored.rows()
+    pictures = stored_pictures(stored, rows)
+    assert list(pictures) == ["input", *METHODS, "target"]
+    place = Viewport(zoom=2, across=1, down=0, width_px=100, height_px=60)
+    cuts = [seen_at(pixels, place) for pixels in pictures.values()]
+    assert {cut.shape for cut in cuts} == {(60, 100, 3)}
+    assert (seen_at(pictures["target"], place)[::2, ::2] == pictures["target"][:30, -50:]).all()
+
+
+def test_the_picture_of_the_method_that_changes_nothing_is_the_input(stored):
+    pictures = stored_pictures(stored, stored.rows())
+    assert untouched(pictures) == "identity"
+    pictures["identity"] = 255 - pictures["identity"]
+    assert untouched(pictures) is None
+
+
+def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
+    stored = write_run(tmp_path, pairs=60, thumbs=True)
+    scores = score_tables.scores_frame(stored)
+    pairs = list(dict.fromkeys(scores.pair))
+    strip = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim")
+    assert [tiny.pair for tiny in strip] == pairs[18:42]
+    own = scores[(scores.method == "ours") & (scores.pair == pairs[20])]
+    assert strip[2].score == own.ssim.item()
+    lead = strip_of(stored, scores, pairs, pairs[30], "ours", "ssim", "clahe")
+    theirs = scores[(scores.method == "clahe") & (scores.pair == pairs[20])]
+    assert lead[2].score == own.ssim.item() - theirs.ssim.item()
+    picture = Image.open(io.BytesIO(strip[0].image))
+    assert picture.format == "JPEG" and max(picture.size) == 120
+    assert [tiny.pair for tiny in strip_of(stored, scores, pairs, pairs[-1], "ours", "ssim")] == (
+        pairs[-24:]
+    )
+    other = scores[(scores.method == "ours") & (scores.pair == pairs[59])]
+    damaged = write_run(tmp_path / "damaged", pairs=60, thumbs=True)
+    damaged.thumb(other.output_sha256.item()).write_bytes(b"no picture")
+    assert strip_of(damaged, scores, pairs, pairs[59], "ours", "ssim")[-1].image is None
+
+
+def test_a_clicked_point_comes_into_the_middle():
+    place = Viewport(zoom=0, width_px=100, height_px=100)
+    across, down = point_of(450, 300, (600, 900), (1200, 1800), place)
+    assert across == pytest.approx(850 / 1700) and down == pytest.approx(550 / 1100)
+
+
+def test_an_error_map_has_the_scale_that_it_tells():
+    target = np.zeros((10, 10, 3), np.uint8)
+    error = error_of(np.full_like(target, 20), target)
+    assert np.allclose(error, 20) and scale_for([error]) == 32
+    drawn = heat(error, 20)
+    assert drawn.shape == (10, 10, 3) and drawn.min() > heat(0 * error, 20).max()

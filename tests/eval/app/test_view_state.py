@@ -1,0 +1,77 @@
+"""State of the Evaluate tab: links round-trip, and whatever is wrong in one gets its default."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+
+from eval.app.view_state import ViewState
+from tests.support.runs_factory import method, write_run
+
+RUN = "20260101-120000-abcdef"
+
+
+def read(link: str) -> ViewState:
+    return ViewState.from_query(dict(parse_qsl(link, keep_blank_values=True)))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        ViewState(),
+        ViewState(view="board", run=RUN, protocol="rgb/1", baseline=""),
+        ViewState(view="plots", run=RUN, metric="ssim", plot="scatter", a="clahe", b="ours"),
+        ViewState(view="pictures", run=RUN, baseline="clahe", which="best", k=3, method="ours"),
+        ViewState(
+            view="pictures", run=RUN, pair="p & q", which="disagree", method="a", other="b",
+            look="slider", zoom=2, across=20, down=70, left="input", right="ours",
+        ),
+        ViewState(view="compare", run=RUN, second="20260102-120000-abcdef"),
+        ViewState(view="runs", run=RUN, task="denoise", status="done"),
+    ],
+    ids=lambda state: state.view,
+)  # fmt: skip
+def test_a_state_comes_back_from_its_link(state):
+    assert read(state.query()) == state
+
+
+def test_a_link_of_before_still_opens():
+    """As the app wrote it before its links were made of `ViewState`."""
+    state = read(
+        f"tab=evaluate&view=pictures&run={RUN}&protocol=rgb%2F1&baseline=identity&score=psnr_db"
+        "&image=p0003&which=worst&look=error&k=10&method=ours&zoom=2&at=20%2C70"
+    )
+    assert (state.view, state.run, state.protocol) == ("pictures", RUN, "rgb/1")
+    assert (state.pair, state.which, state.look, state.k) == ("p0003", "worst", "error", 10)
+    assert (state.zoom, state.across, state.down) == (2, 20, 70)
+    assert state.viewport.across == 0.2
+
+
+def test_a_link_to_a_picture_alone_shows_it_among_all():
+    assert read(f"view=pictures&run={RUN}&image=p0003").which == "all"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["view=poetry", "zoom=3", "zoom=x", "at=9999,1", "k=0", "k=x", "plot=no", "score=no",
+              "look=no", "which=no"],
+)  # fmt: skip
+def test_what_is_wrong_in_a_link_gets_its_default(wrong):
+    assert read(f"{wrong}&run={RUN}") == ViewState(run=RUN)
+
+
+def test_a_widget_that_is_not_there_yet_sends_none_and_breaks_nothing():
+    state = ViewState.lenient({"metric": None, "across": None, "down": None, "k": None})
+    assert state.metric == "psnr_db" and (state.viewport.across, state.viewport.down) == (0.5, 0.5)
+
+
+def test_a_run_has_its_own_methods(tmp_path):
+    methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
+    run = write_run(tmp_path, methods=methods).header()
+    state = ViewState(
+        protocol="gt-mean/1", baseline="nobody", method="nobody", left="official", a="clahe"
+    ).for_run(run)
+    assert (state.protocol, state.baseline) == ("gt-mean/1", "identity")
+    assert (state.method, state.other, state.left, state.right) == (
+        "ours", "identity", "input", "ours",
+    )  # fmt: skip
+    assert (state.a, state.b) == ("clahe", "ours")
+    assert ViewState(baseline="").for_run(run).baseline == ""  # paired with none, as asked
