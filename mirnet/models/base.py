@@ -73,7 +73,12 @@ class RestorationNetwork(nn.Module):
 
     @property
     def thumbnail_px(self) -> int:
-        """Sides of the averaged copy that `condition` is taken from; 0 if there is no condition."""
+        """Sides of the averaged copy that `condition` is taken from; 0 if it needs no such."""
+        return 0
+
+    @property
+    def window_px(self) -> int:
+        """Sides of unreduced windows that `condition` is taken from; 0 if it needs no such."""
         return 0
 
     @property
@@ -85,7 +90,8 @@ class RestorationNetwork(nn.Module):
         """What a tile must know about the whole picture before it is restored.
 
         Args:
-            image: (B, 3, H, W) in [0, 1]: the whole picture or a thumbnail of it.
+            image: (B, 3, H, W) in [0, 1]: the whole picture, a thumbnail of it (`thumbnail_px`), or
+                windows of it side by side (`window_px`).
 
         Returns:
             What `forward` and `restore_padded` take; None if they need nothing.
@@ -125,17 +131,22 @@ class RestorationNetwork(nn.Module):
         Returns:
             (B, 3, H, W) float32, not clamped, with margin and padding.
         """
-        return self.residual(padded, pools) + self.exposed(padded, condition)
+        exposed = self.exposed(padded, condition)
+        return self.residual(self.shown(padded, exposed, condition), pools) + exposed
 
     def exposed(self, image: Tensor, condition: Tensor | None) -> Tensor:
         """What the residual is added to: the picture (B, 3, H, W), or a brightened one."""
         return image
 
+    def shown(self, padded: Tensor, exposed: Tensor, condition: Tensor | None) -> Tensor:
+        """What the first convolution is shown: the picture, and planes (B, C, H, W) beside it."""
+        return padded
+
     def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
         """All that is computed with feature maps: what to add to the picture.
 
         Args:
-            seen: (B, C, H, W): the padded picture, and what else the network is shown.
+            seen: (B, C, H, W): result of `shown`.
             pools: See `restore_padded`.
 
         Returns:

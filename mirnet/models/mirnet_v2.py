@@ -17,6 +17,7 @@ from .base import RestorationNetwork
 from .blocks import CoarserFusion, Projection, ResidualContextualBlock, conv
 from .exposure import ExposureCurve
 from .global_pooling import WHOLE, Pools
+from .noise_level import WINDOW_PX, estimate_noise, noise_plane
 
 
 class MultiScaleResidualBlockV2(nn.Module):
@@ -103,6 +104,12 @@ class MIRNetV2(
         exposure: Put an `ExposureCurve` first; the network then sees the brightened picture and the
             original, and its residual is added to the brightened one. Not in the paper.
         colour: The `ExposureCurve` chooses a colour matrix too; needs `exposure`.
+        noise_level: Show the network the noise level as one more input plane. `condition` is then
+            the standard deviation, (B, 1) as a share of full scale, estimated by `estimate_noise`
+            unless the caller gives one. Not in the paper, and not together with `exposure`.
+
+    Raises:
+        ValueError: Both `exposure` and `noise_level` are wanted.
     """
 
     peak_maps = 16
@@ -116,10 +123,15 @@ class MIRNetV2(
         unshuffle: int = 1,
         exposure: bool = False,
         colour: bool = False,
+        noise_level: bool = False,
     ):
         super().__init__(features, unshuffle)
+        if exposure and noise_level:
+            raise ValueError("exposure and noise_level exclude each other: choose one condition")
+        self.noise_level = noise_level
         self.exposure = ExposureCurve(colour=colour) if exposure else None
-        self.conv_in = conv(3 * unshuffle**2 * (2 if exposure else 1), features, 3)
+        planes = 6 if exposure else 4 if noise_level else 3
+        self.conv_in = conv(planes * unshuffle**2, features, 3)
         self.groups = nn.ModuleList(
             RecursiveResidualGroupV2(features, blocks, channel_factor, groups)
             for groups in conv_groups
@@ -139,32 +151,45 @@ class MIRNetV2(
         """See `RestorationNetwork.thumbnail_px`: that of the exposure curve."""
         return 0 if self.exposure is None else self.exposure.thumbnail_px
 
+    @property
+    def window_px(self) -> int:
+        """See `RestorationNetwork.window_px`: a noise level is estimated on unreduced pixels."""
+        return WINDOW_PX if self.noise_level else 0
+
     def condition(self, image: Tensor) -> Tensor | None:
-        """What `ExposureCurve.predict` returns for (B, 3, H, W); None if there is no curve."""
+        """Curve or noise level of (B, 3, H, W): `ExposureCurve.predict` or `estimate_noise`."""
+        if self.noise_level:
+            return estimate_noise(image)
         return None if self.exposure is None else self.exposure.predict(image)
 
-    def restore_padded(
-        self, padded: Tensor, condition: Tensor | None = None, pools: Pools = WHOLE
-    ) -> Tensor:
-        """See `RestorationNetwork.restore_padded`.
+    def exposed(self, image: Tensor, condition: Tensor | None) -> Tensor:
+        """The picture (B, 3, H, W) at a normal exposure: what the residual is added to.
 
         Raises:
             ValueError: The network has an exposure curve and was given no condition.
         """
-        exposed = self.exposed(padded, condition)
-        seen = padded if self.exposure is None else cat([exposed, padded], 1)
-        return self.residual(seen, pools) + exposed
-
-    def exposed(self, image: Tensor, condition: Tensor | None) -> Tensor:
-        """The picture (B, 3, H, W) at a normal exposure: what the residual is added to."""
         if self.exposure is None:
             return image
         if condition is None:
             raise ValueError("a network with an exposure curve needs its condition")
         return self.exposure(image, condition)
 
+    def shown(self, padded: Tensor, exposed: Tensor, condition: Tensor | None) -> Tensor:
+        """The picture (B, 3, H, W); the brightened one before it, or the noise level after it.
+
+        Raises:
+            ValueError: The network needs a noise level and was given none.
+        """
+        if self.exposure is not None:
+            return cat([exposed, padded], 1)
+        if not self.noise_level:
+            return padded
+        if condition is None:
+            raise ValueError("a network with a noise level needs its condition")
+        return cat([padded, noise_plane(condition, padded)], 1)
+
     def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """See `RestorationNetwork.residual`; with an exposure curve, `seen` is (B, 6, H, W)."""
+        """See `RestorationNetwork.residual`; `seen` is (B, 3, 4 or 6, H, W)."""
         y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.unshuffle))
         for group in self.groups:
             y = group(y, pools)

@@ -23,8 +23,9 @@ def restore(model: RestorationNetwork, image: Tensor) -> Tensor:
     margin = model.margin
     height, width = image.shape[2:]
     padded = pad_to_multiple(image, model.multiple, margin)
-    base = model.exposed(padded, model.condition(image))
-    seen = padded if base is padded else torch.cat([base, padded], 1)
+    condition = model.condition(image)
+    base = model.exposed(padded, condition)
+    seen = model.shown(padded, base, condition)
     y = model.conv_in(F.pixel_unshuffle(seen, model.unshuffle))
     for group in model.groups:
         before = y

@@ -22,6 +22,9 @@ from mirnet.models.global_pooling import Pools
 from . import engines
 from .compute_lock import COMPUTE_LOCK, Share
 
+MAX_WINDOWS_ACROSS = 8
+"""Windows along each side of a picture from which a network's condition is taken."""
+
 
 class TileRunner:
     """Runs a network on tiles of one photo.
@@ -60,13 +63,15 @@ class TileRunner:
         self.model = on_device(self.model, self.device)
         with COMPUTE_LOCK.of(self._share):
             self.prepared = engines.prepare(self._engine, self.model, self.device)
-        side = self.model.thumbnail_px
-        if not side:
+        thumbnail_px, window_px = self.model.thumbnail_px, self.model.window_px
+        if not thumbnail_px and not window_px:
             return
         if whole:
             seen = to_tensor(to_unit(pixels))
+        elif thumbnail_px:
+            seen = area_reduced(pixels, *(min(thumbnail_px, side) for side in pixels.shape[:2]))
         else:
-            seen = area_reduced(pixels, min(side, pixels.shape[0]), min(side, pixels.shape[1]))
+            seen = side_by_side(pixels, window_px)
         with COMPUTE_LOCK.of(self._share), torch.inference_mode():
             self._condition = self.model.condition(seen.to(self.device))
 
@@ -207,6 +212,28 @@ def area_reduced(pixels: np.ndarray, height: int, width: int) -> Tensor:
         top, bottom = i * len(pixels) // height, -(-(i + 1) * len(pixels) // height)
         rows.append(F.adaptive_avg_pool2d(to_tensor(to_unit(pixels[top:bottom])), (1, width)))
     return torch.cat(rows, 2)
+
+
+def side_by_side(pixels: np.ndarray, window_px: int) -> Tensor:
+    """Unreduced windows of a picture, spread evenly over it, as one picture.
+
+    Args:
+        pixels: (H, W, 3) of any depth.
+        window_px: Sides of the windows, even; a shorter side of the picture is not cut.
+
+    Returns:
+        (1, 3, h, n * w) in [0, 1] with even h and w and n up to `MAX_WINDOWS_ACROSS` squared;
+        windows start at even pixels.
+    """
+    starts, sizes = [], []
+    for side in pixels.shape[:2]:
+        size = min(window_px, side // 2 * 2)
+        count = min(max(side // max(size, 1), 1), MAX_WINDOWS_ACROSS)
+        last = (side - size) // 2
+        starts.append([2 * (i * last // max(count - 1, 1)) for i in range(count)])
+        sizes.append(size)
+    windows = [pixels[y : y + sizes[0], x : x + sizes[1]] for y in starts[0] for x in starts[1]]
+    return to_tensor(to_unit(np.concatenate(windows, 1)))
 
 
 def turn(image: Tensor, view: int) -> Tensor:

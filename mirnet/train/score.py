@@ -28,7 +28,8 @@ class Conditioned(nn.Module):
             The restored patches, and what the exposure curve alone makes of the inputs: the inputs
             themselves where the network has none.
         """
-        condition = self.network.condition(thumbnails)
+        # Reducing a picture removes its noise, so the level is estimated on the patch itself.
+        condition = self.network.condition(degraded if self.network.window_px else thumbnails)
         return self.network(degraded, condition), self.network.exposed(degraded, condition)
 
 

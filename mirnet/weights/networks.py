@@ -103,6 +103,11 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
             return MIRNet, {**sizes, "unshuffle": round((channels / 3) ** 0.5)}
         block = "groups.{}.blocks.0.context_{}.conv1.weight"
         exposure = "exposure.hidden.weight" in tensors
+        # 3, 4 or 6 planes times a square: each number of channels is only one of them.
+        unshuffle = round((channels / (6 if exposure else 3)) ** 0.5)
+        noise_level = not exposure and channels != 3 * unshuffle**2
+        if noise_level:
+            unshuffle = round((channels / 4) ** 0.5)
         widths = [tensors[block.format(0, stream)].shape[0] for stream in ("top", "mid", "bot")]
         conv_groups = [features // tensors[block.format(g, "top")].shape[1] for g in range(groups)]
         config = {
@@ -110,9 +115,10 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
             "blocks": blocks,
             "channel_factor": _channel_factor(*widths),
             "conv_groups": conv_groups,
-            "unshuffle": round((channels / (6 if exposure else 3)) ** 0.5),
+            "unshuffle": unshuffle,
             "exposure": exposure,
             "colour": "exposure.colours.weight" in tensors,
+            "noise_level": noise_level,
         }
         return MIRNetV2, config
     except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:

@@ -16,6 +16,7 @@ NETWORKS = {
     "v2": (MIRNetV2, {"conv_groups": (1, 2)}),
     "v2-unshuffle2": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 2}),
     "v2-unshuffle3": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 3}),
+    "v2-noise": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 2, "noise_level": True}),
     "v2-exposure": (MIRNetV2, {"conv_groups": (1,), "blocks": 1, "unshuffle": 2, "exposure": True}),
 }
 

@@ -19,6 +19,7 @@ NETWORKS = {
     "v1-unshuffle2": lambda: MIRNet(features=16, groups=2, blocks=1, unshuffle=2),
     "v2": lambda: MIRNetV2(features=16, blocks=2, conv_groups=(1, 2)),
     "v2-unshuffle2": lambda: MIRNetV2(features=16, blocks=1, conv_groups=(1, 4), unshuffle=2),
+    "v2-noise": lambda: MIRNetV2(features=16, blocks=1, conv_groups=(1,), noise_level=True),
 }
 
 

@@ -50,8 +50,10 @@ def test_defaults_are_the_papers_networks():
         MIRNet(features=8, groups=1, blocks=1, unshuffle=2),
         MIRNetV2(features=8, blocks=1, conv_groups=(1, 2)),
         MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=2, exposure=True),
+        MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=2, noise_level=True),
+        MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=4, noise_level=True),
     ],
-    ids=["v1", "v1-unshuffle2", "v2", "v2-exposure"],
+    ids=["v1", "v1-unshuffle2", "v2", "v2-exposure", "v2-noise", "v2-noise-unshuffle4"],
 )
 class TestAnySize:
     @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 4), (13, 17), (16, 8)])

@@ -21,6 +21,7 @@ NETWORKS = {
     "v2-groups4": lambda: MIRNetV2(features=16, blocks=1, conv_groups=(4,), channel_factor=2),
     "v2-unshuffle2": lambda: MIRNetV2(features=16, blocks=1, conv_groups=(1, 4), unshuffle=2),
     "v2-unshuffle3": lambda: MIRNetV2(features=12, blocks=1, conv_groups=(1,), unshuffle=3),
+    "v2-noise": lambda: MIRNetV2(16, 1, conv_groups=(1,), unshuffle=2, noise_level=True),
     "v2-exposure": lambda: MIRNetV2(
         features=16, blocks=1, conv_groups=(1,), unshuffle=2, exposure=True, colour=True
     ),

@@ -9,7 +9,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.models.base import RestorationNetwork
 from mirnet.restoration.api import restore
 from mirnet.restoration.compute_lock import COMPUTE_LOCK
-from mirnet.restoration.runner import on_device
+from mirnet.restoration.runner import on_device, side_by_side
 from tests.support.small_restorations import Identity, Pointwise, photo, tiny
 
 
@@ -46,6 +46,36 @@ def test_a_network_learns_about_the_whole_picture_once():
     model = Conditioned()
     restore(pixels, weights=model, tile_px=1200).result()
     assert model.seen[0].shape == (1, 3, 300, 1100)
+
+
+def test_the_noise_of_a_large_picture_is_estimated_on_unreduced_windows():
+    torch.manual_seed(1)
+    model = tiny(noise_level=True)
+    levels = []
+    model.shown = (
+        lambda padded, exposed, level: (  # type: ignore[method-assign]
+            levels.append(level.item()) or torch.cat([padded, padded[:, :1]], 1)
+        )
+    )
+    rng = np.random.default_rng(0)
+    pixels = (0.5 + 0.05 * rng.standard_normal((300, 520, 3))).astype(np.float32).clip(0, 1)
+    restore(pixels, weights=model, tile_px=128, tiling="fast", engine="plain").result()
+    last = levels[-10:]  # the probes of an engine come first
+    assert len({*last}) == 1 and last[0] == pytest.approx(0.05, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(64, 64, (64, 64)), (200, 130, (64, 6 * 64)), (900, 900, (64, 64 * 64)), (41, 90, (40, 64))],
+)
+def test_windows_are_whole_even_and_side_by_side(height, width, expected):
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.dstack([rows / height, columns / width, rows * 0]).astype(np.float32)
+    made = side_by_side(pixels, 64)
+    assert made.shape == (1, 3, *expected)
+    starts = made[0, :2, 0, ::64].numpy().T * (height, width)
+    assert np.allclose(starts, starts.round(), atol=1e-2) and not (starts.round() % 2).any()
+    assert len({tuple(start) for start in starts.round()}) == expected[1] // 64
 
 
 def test_a_network_that_changes_the_size_or_finds_no_memory_is_refused():
