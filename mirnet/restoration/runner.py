@@ -66,12 +66,12 @@ class TileRunner:
         thumbnail_px, window_px = self.model.thumbnail_px, self.model.window_px
         if not thumbnail_px and not window_px:
             return
-        if whole:
-            seen = to_tensor(to_unit(pixels))
-        elif thumbnail_px:
-            seen = area_reduced(pixels, *(min(thumbnail_px, side) for side in pixels.shape[:2]))
-        else:
+        if window_px:  # the same windows, whether the photo is cut into tiles or not
             seen = side_by_side(pixels, window_px)
+        elif whole:
+            seen = to_tensor(to_unit(pixels))
+        else:
+            seen = area_reduced(pixels, *(min(thumbnail_px, side) for side in pixels.shape[:2]))
         with COMPUTE_LOCK.of(self._share), torch.inference_mode():
             self._condition = self.model.condition(seen.to(self.device))
 
