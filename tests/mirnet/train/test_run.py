@@ -7,11 +7,13 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mirnet.errors import InvalidRequest
 from mirnet.train.run import Counters, Feed
 from mirnet.train.schedule import Clock
 from mirnet.weights.networks import load_weights
+from tests.support.paths import ROOT
 from tests.support.training import run, write_recipe
 
 
@@ -127,3 +129,18 @@ def test_progress_tells_speed_and_the_share_of_data(prepared, tmp_path, monkeypa
     assert all(0 < r.data_share < 1e-6 for r in reports)
     row = (tmp_path / "run/log.csv").read_text().splitlines()[1].split(",")
     assert np.isclose(float(row[5]), reports[0].samples_per_second, rtol=0.1)
+
+
+def test_the_recipe_of_the_training_page_works(tmp_path, monkeypatch):
+    page = (ROOT / "mirnet/docs/training.md").read_text()
+    (tmp_path / "mine.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    for place in ("input", "target"):
+        (tmp_path / "data/pairs" / place).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.random.default_rng(number).integers(0, 256, (192, 200, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data/pairs" / place / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    reports = run("mine.toml", "runs/train/mine", steps=1)
+    assert reports[-1].step == 1
+    assert load_weights("runs/train/mine/last.safetensors")
+    assert json.loads((tmp_path / "runs/train/mine/recipe.json").read_text())["data"]["pairs"]
