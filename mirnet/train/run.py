@@ -137,7 +137,8 @@ class Run:
         self.files = files
         self.main = accelerator.is_main_process
         check_batches(config, self.processes)
-        self.network: Any = build(config).to(device=device, memory_format=torch.channels_last)
+        network: Any = build(config)
+        self.network = network.to(device=device, memory_format=torch.channels_last)
         self.source = Source(config, "train", device)
         self.dev = dev_pairs(config, device)
         self.identity = identify(config, self.source)

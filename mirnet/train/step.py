@@ -90,9 +90,9 @@ class Stepper:
         self.model = model
         self.network = network
         self.recipe = recipe
-        self.parameters = list(model.parameters())
+        self.parameters: list[Tensor] = list(model.parameters())
         self.averaged_network = averaged.network
-        self.averaged = list(averaged.parameters())
+        self.averaged: list[Tensor] = list(averaged.parameters())
         device = self.parameters[0].device
         self.device = device
         self.captured = captured and device.type == "cuda"

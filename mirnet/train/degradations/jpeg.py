@@ -127,8 +127,8 @@ def compress(images: Tensor, quality: Tensor, subsampled: Tensor | bool) -> Tens
     if isinstance(subsampled, bool):
         chroma = (_halved if subsampled else _whole)(chroma, chroma_table, dct)
     else:
-        both = (f(chroma, chroma_table, dct) for f in (_halved, _whole))
-        chroma = torch.where(subsampled.view(-1, 1, 1, 1), *both)
+        halved, whole = (f(chroma, chroma_table, dct) for f in (_halved, _whole))
+        chroma = torch.where(subsampled.view(-1, 1, 1, 1), halved, whole)
     cb, cr = chroma.unbind(1)
     luma = luma[:, 0]
     decoded = torch.stack(

@@ -420,7 +420,7 @@ def test_a_killed_process_resumes_to_the_same_weights(prepared, tmp_path):
     process.kill()
     assert process.wait() == -signal.SIGKILL
     state = torch.load(broken / "state.pt", weights_only=True)
-    assert state["step"] < 120
+    assert state["counters"]["step"] < 120
     for folder in (broken, tmp_path / "whole"):
         subprocess.run([*command, str(folder)], cwd=ROOT, check=True, timeout=300)
     whole = load_weights(tmp_path / "whole/last.safetensors").state_dict()
