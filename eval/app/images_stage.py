@@ -23,6 +23,7 @@ from eval.analysis.pictures import (
     stored_pictures,
     untouched,
 )
+from eval.analysis.score_tables import RANKING
 from eval.runs.document import SampleResult
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
@@ -175,11 +176,11 @@ class ImagesStage(Part):
             legend = error_scale(scale)
         elif state.look == "error":
             legend = kit.note("This pair has no target, so there is no error to show.")
-        labels, psnr = dict(ENDS), {row.method: _psnr(row) for row in rows}
+        labels, scored = dict(ENDS), {row.method: _score(row) for row in rows}
         same = untouched(found)
         if same is not None:  # one picture for the two
             found = {name: pixels for name, pixels in found.items() if name != same}
-            labels[INPUT], psnr[INPUT] = f"Input, {same}", psnr.get(same)
+            labels[INPUT], scored[INPUT] = f"Input, {same}", scored.get(same)
         update: Update = {
             self.slider: gr.update(visible=False),
             self.grid: gr.update(
@@ -194,8 +195,8 @@ class ImagesStage(Part):
                 continue
             name = names[place]
             label = labels.get(name, name)
-            if psnr.get(name) is not None:
-                label += f" · {kit.number(psnr[name], 2)} dB"
+            if scored.get(name) is not None:
+                label += f" · {RANKING.text(scored[name])}"
             update[image] = gr.update(
                 visible=True,
                 value=seen_at(found[name], state.viewport),
@@ -252,6 +253,6 @@ def _errors(found: Pixels) -> tuple[Pixels, int]:
     return {name: heat(error, scale) for name, error in errors.items()}, scale
 
 
-def _psnr(row: SampleResult) -> float | None:
+def _score(row: SampleResult) -> float | None:
     score = next(iter(row.scores.values()), None)
-    return None if score is None else score.get("psnr_db")
+    return None if score is None else score.get(RANKING.key)

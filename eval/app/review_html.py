@@ -5,6 +5,7 @@ from markupsafe import Markup
 from eval.review.ranking import Ranking
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
+from mirnet.metrics.registry import METRICS
 
 from .page_files import TEMPLATES
 
@@ -51,7 +52,8 @@ def thanks(votes: list[Vote | None]) -> Markup:
 
 def ranking_table(ranking: Ranking) -> Markup:
     """A ranking as a table, with its caption below."""
-    heads = ["Method", "Strength", "95 % interval", "Wins", "Ties", "Losses", "PSNR (dB)", "SSIM"]
+    labels = [metric.label for metric in METRICS.values()]
+    heads = ["Method", "Strength", "95 % interval", "Wins", "Ties", "Losses", *labels]
     rows = []
     for row in ranking.table.to_dict("records"):
         low, high = _number(row["low"], 2), _number(row["high"], 2)
@@ -61,11 +63,10 @@ def ranking_table(ranking: Ranking) -> Markup:
                 _number(row["strength"], 2),
                 kit.DASH if low == kit.DASH else f"{low} to {high}",
                 *(str(row[name]) for name in ("wins", "ties", "losses")),
-                _number(row["psnr_db"], 2),
-                _number(row["ssim"], 4),
+                *(metric.number(row[metric.key]) for metric in METRICS.values()),
             ]
         )
-    words = f"{ranking.words} PSNR and SSIM: protocol {ranking.protocol}."
+    words = f"{ranking.words} Scores: protocol {ranking.protocol}."
     return kit.table(heads, rows, "Ranking by votes") + Markup(
         '<p class="review-note">{}</p>'
     ).format(words)

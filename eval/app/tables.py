@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
@@ -13,10 +14,14 @@ if TYPE_CHECKING:
 
 BOARD: dict[str, tuple[str, int, str]] = {
     "Method": ("method", 0, ""),
-    "PSNR (dB)": ("psnr_db", 2, ""),
-    "PSNR, 95 %": ("psnr", 2, ""),
-    "SSIM": ("ssim", 4, ""),
-    "SSIM, 95 %": ("ssim", 4, ""),
+    **{
+        title: (column, metric.decimals, "")
+        for metric in METRICS.values()
+        for title, column in (
+            (metric.label, metric.key),
+            (f"{metric.title}, 95 %", metric.stem),
+        )
+    },
     "Difference (dB)": ("difference_db", 2, "+"),
     "Difference, 95 %": ("difference", 2, "+"),
     "p": ("p_value", 3, ""),
@@ -62,10 +67,11 @@ def board_value(board: "pd.DataFrame") -> dict[str, Any]:
         data.append(values)
         shown.append(words)
     bold = set()
-    for place, (title, (column, _, _)) in enumerate(BOARD.items()):
-        if title in ("PSNR (dB)", "SSIM"):
-            most = board[column].max()
-            bold |= {(line, place) for line, value in enumerate(board[column]) if value == most}
+    places = {title: place for place, title in enumerate(BOARD)}
+    for metric in METRICS.values():
+        means, place = board[metric.key], places[metric.label]
+        best = means.max() if metric.higher_is_better else means.min()
+        bold |= {(line, place) for line, value in enumerate(means) if value == best}
     return {"data": data, "headers": list(BOARD), "metadata": _cells(data, shown, bold)}
 
 
@@ -142,7 +148,7 @@ def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
 
 def history_row(run: Run, state: str) -> list[Any]:
     """One run as a row of `HISTORY`."""
-    known = {line.method: line.scores.get("psnr_db", math.nan) for line in run.summary}
+    known = {line.method: line.scores.get(RANKING.key, math.nan) for line in run.summary}
     known = {method: mean for method, mean in known.items() if not math.isnan(mean)}
     best = max(known, key=lambda method: known[method], default=None)
     return [

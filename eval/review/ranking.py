@@ -20,6 +20,7 @@ import numpy as np
 
 from eval.analysis.statistics import CONFIDENCE
 from eval.runs.store import StoredRun, finite
+from mirnet.metrics.registry import METRICS
 
 from .votes import Vote, all_votes
 
@@ -45,7 +46,7 @@ class Ranking:
     table: "pd.DataFrame"
     """A row for each method, the strongest first: `method`, `title`, `strength` (log-odds against
     the mean of all methods with votes), `low` and `high` (95 % interval), `wins`, `ties`, `losses`,
-    `comparisons`, and the run's means `psnr_db` in decibels and `ssim`. Strength is not a number
+    `comparisons`, and the run's mean of every metric by its key. Strength is not a number
     without votes; the interval is not without anything to resample, and for a method that won or
     lost every vote, to which the votes set no bound."""
     votes: int
@@ -128,7 +129,7 @@ def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
     frame, resampled = fit_strengths(votes, ids, seed)
     frame.insert(1, "title", [method.title for method in run.methods])
     means = {summary.method: summary.scores for summary in run.summary}
-    for key in ("psnr_db", "ssim"):
+    for key in METRICS:
         frame[key] = [means.get(name, {}).get(key, math.nan) for name in ids]
     frame = frame.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
     return Ranking(

@@ -1,12 +1,14 @@
 """HTML of the Pictures view: scores of one picture, the strip of thumbnails, the error scale."""
 
 import base64
+from math import nan
 
 from markupsafe import Markup
 
 from eval.analysis.pictures import Thumbnail
+from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
-from eval.runs.document import SampleResult
+from eval.runs.document import SampleResult, SampleScore
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
 
@@ -24,23 +26,28 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
     for row in rows:
         score = row.scores.get(protocol)
         paired = score and base and row.method != baseline
-        gain = score["psnr_db"] - base["psnr_db"] if paired else None
+        gain = RANKING.gain(score[RANKING.key], base[RANKING.key]) if paired else nan
         cells.append(
             [
                 row.method,
-                kit.number(score.get("psnr_db") if score else None, 2),
-                kit.number(gain, 2, "+"),
-                kit.number(score.get("ssim") if score else None, 4),
+                *_scores(score or {}, gain),
                 kit.number(row.seconds, 2),
                 f"{row.width} × {row.height}" if row.width else kit.DASH,
                 row.error or (f"{row.tiles} tiles" if (row.tiles or 1) > 1 else ""),
             ]
         )
     against = f"Gain over {baseline} (dB)" if baseline else "Gain (dB)"
-    heads = ["Method", "PSNR (dB)", against, "SSIM", "Seconds", "Pixels", "Remarks"]
+    first, *others = [metric.label for metric in METRICS.values()]
+    heads = ["Method", first, against, *others, "Seconds", "Pixels", "Remarks"]
     if not any(cell[-1] for cell in cells):
         heads, cells = heads[:-1], [cell[:-1] for cell in cells]
     return kit.table(heads, cells, f"This picture, protocol {protocol}")
+
+
+def _scores(score: SampleScore, gain: float) -> list[str]:
+    """The score that methods are ranked by, its gain, and all other scores."""
+    texts = [metric.number(score.get(metric.key, nan)) for metric in METRICS.values()]
+    return [texts[0], RANKING.number(gain, "+"), *texts[1:]]
 
 
 def strip(

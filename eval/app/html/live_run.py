@@ -1,6 +1,7 @@
 """HTML of a run under way: progress, means so far, and the newest result."""
 
 import base64
+from math import nan
 
 from markupsafe import Markup
 
@@ -10,6 +11,7 @@ from eval.app.snapshot import Snapshot
 from eval.runs.document import MethodSummary, Run, SampleResult
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
+from mirnet.metrics.registry import METRICS
 
 
 def progress_bar(found: Snapshot) -> Markup:
@@ -37,14 +39,17 @@ def means_table(run: Run, rows: list[MethodSummary]) -> Markup:
         [
             row.method,
             f"{row.count + row.failed} of {run.benchmark.n}",
-            kit.number(row.scores.get("psnr_db") if row.count else None, 2),
-            kit.number(row.scores.get("ssim") if row.count else None, 4),
+            *(
+                metric.number(row.scores.get(metric.key, nan) if row.count else nan)
+                for metric in METRICS.values()
+            ),
             kit.number(row.seconds_per_megapixel, 2),
             str(row.failed or kit.DASH),
         ]
         for row in rows
     ]
-    heads = ["Method", "Pictures", "PSNR (dB)", "SSIM", "Seconds per megapixel", "Failed"]
+    labels = [metric.label for metric in METRICS.values()]
+    heads = ["Method", "Pictures", *labels, "Seconds per megapixel", "Failed"]
     so_far = "" if run.status == "done" else ", so far"
     return kit.table(heads, cells, f"{run.name}{so_far}, protocol {run.protocol}")
 
@@ -66,6 +71,6 @@ def newest_result(stored: StoredRun, row: SampleResult) -> Markup:
     words = f"Latest: {row.pair}, {row.method}"
     score = next(iter(row.scores.values()), None)
     if score is not None:
-        words += f" · {kit.number(score.get('psnr_db'), 2)} dB"
-        words += f" · SSIM {kit.number(score.get('ssim'), 4)}"
+        known = [metric for metric in METRICS.values() if metric.key in score]
+        words += "".join(f" · {metric.title} {metric.text(score[metric.key])}" for metric in known)
     return kit.facts(words) + TEMPLATES.render("thumbs", thumbs=thumbs, pair=row.pair)
