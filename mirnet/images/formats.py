@@ -4,6 +4,7 @@ Whatever asks which formats, suffixes or media types there are reads `FORMATS`. 
 is imported here, so that the command line and the page may read the table when they start.
 """
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -57,6 +58,17 @@ FORMATS: dict[str, PictureFormat] = {
         PictureFormat("BMP", "bmp", (".bmp",), "image/bmp", signatures=((0, b"BM"),)),
         PictureFormat("HEIC", "heif", (".heic", ".heif"), "image/heic", (".hif",)),
         PictureFormat("AVIF", "avif", (".avif",), "image/avif"),
+        PictureFormat(
+            "RAW", "raw", (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2"),
+            "image/x-raw", (".pef", ".srw"),
+            signatures=((8, b"CR\x02"), (0, b"FUJIFILMCCD-RAW"), (0, b"IIU\0"), (0, b"IIR"),
+                        (0, b"MMOR")),
+        ),
+        PictureFormat(
+            "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), "image/jp2", (".jpf", ".jpx", ".j2c"),
+            signatures=((0, b"\x00\x00\x00\x0cjP  "), (0, b"\xff\x4f\xff\x51")),
+        ),
+        PictureFormat("PPM", "ppm", (".ppm", ".pgm", ".pnm"), "image/x-portable-anymap", (".pbm",)),
     )
 }  # fmt: skip
 """Every format that is read, by name."""
@@ -69,18 +81,12 @@ PICTURE_SUFFIXES = tuple(
 )
 """What counts as a picture in a folder; a file named on its own may be called anything."""
 
-RAW = "a camera raw file"
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
-    (8, b"CR\x02", RAW),
-    (0, b"FUJIFILMCCD-RAW", RAW),
-    (0, b"IIU\x00", RAW),
-    (0, b"IIRO", RAW),
     (0, b"GIF8", "GIF"),
     (0, b"%PDF", "a PDF document"),
     (0, b"8BPS", "a Photoshop document"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
     (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
     (0, b"v/1\x01", "an OpenEXR picture"),
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"\x1aE\xdf\xa3", "a video"),
@@ -123,7 +129,7 @@ def identify(head: bytes) -> str:
     for offset, magic, kind in _OTHERS:
         if head[offset : offset + len(magic)] == magic:
             return kind
-    for known in FORMATS.values():
+    for known in reversed(FORMATS.values()):  # a raw file may begin as a TIFF file does
         for offset, magic in known.signatures:
             if head[offset : offset + len(magic)] == magic:
                 return known.name
@@ -134,7 +140,9 @@ def identify(head: bytes) -> str:
             return "AVIF"
         if brands & _HEIF_BRANDS:
             return "HEIC"
-        return RAW if head[8:12] == b"crx " else "a video"
+        return "RAW" if head[8:12] == b"crx " else "a video"
+    if re.match(rb"P[1-6][ \t\r\n]+(#[^\n]*\n\s*)*\d", head):
+        return "PPM"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<svg", b"<?xml")):
         return "an SVG or XML file"
@@ -158,13 +166,8 @@ def refusal(stream: BinaryIO, kind: str, label: str) -> str:
         if frames > 1:
             return animation(label, frames)
         return f"{label} is a GIF picture, which is not read: save it as PNG and try that."
-    if kind == RAW:
-        return (
-            f"{label} is a camera raw file: develop it in a raw converter and save it as a 16-bit "
-            "TIFF, PNG or JPEG."
-        )
     return (
-        f"{label} is {kind or 'not a picture'}: choose a JPEG, PNG, WebP, TIFF, BMP, HEIC or AVIF "
+        f"{label} is {kind or 'not a picture'}: choose a JPEG, PNG, WebP, TIFF, HEIC, AVIF or raw "
         "photo."
     )
 

@@ -279,6 +279,30 @@ def moving(name: str, frames: int = 3) -> bytes:
     return saved(pictures[0], name, save_all=True, append_images=pictures[1:])
 
 
+def dng(cfa: np.ndarray, orientation: int = 1) -> bytes:
+    """Write a raw file of one camera: (H, W) uint16 behind an RGGB filter, in linear sRGB."""
+    to_camera = [3.2404542, -1.5371385, -0.4985314, -0.9692660, 1.8760108, 0.0415560,
+                 0.0556434, -0.2040259, 1.0572252]  # fmt: skip
+    fractions = tuple(number for x in to_camera for number in (round(x * 10_000), 10_000))
+    tags = [
+        (271, "s", 0, "Maker", True),
+        (272, "s", 0, "Model 7", True),
+        (274, "H", 1, orientation, True),
+        (33421, "H", 2, (2, 2), True),  # filter pattern
+        (33422, "B", 4, b"\0\1\1\2", True),
+        (50706, "B", 4, b"\1\4\0\0", True),  # DNG version
+        (50707, "B", 4, b"\1\1\0\0", True),
+        (50708, "s", 0, "Maker Model 7", True),
+        (50717, "H", 1, 65535, True),  # white level
+        (50721, "2i", 9, fractions, True),  # XYZ to camera
+        (50728, "2I", 3, (1, 1) * 3, True),  # neutral as shot
+        (50778, "H", 1, 21, True),  # D65
+    ]
+    target = io.BytesIO()
+    tifffile.imwrite(target, cfa, photometric=32803, metadata=None, software=False, extratags=tags)
+    return target.getvalue()
+
+
 def huge_png(width: int, height: int) -> bytes:
     """Make a PNG header that promises a lot."""
     data = saved(Image.new("L", (1, 1)), "PNG")
@@ -397,4 +421,7 @@ SMALL = [
     tiff(noise(2, np.uint16, 1, 6, 7), planarconfig="separate"),
     lzw(noise(3, np.uint16, 1, 6, 7)),
     gif(3),
+    dng(noise(1, np.uint16, 1, 64, 96)),
+    saved(Image.fromarray(noise(3, np.uint8, 1, 6, 7)), "JPEG2000"),
+    saved(Image.fromarray(noise(3, np.uint8, 1, 6, 7)), "PPM"),
 ]  # fmt: skip

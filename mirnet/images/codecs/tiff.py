@@ -10,10 +10,10 @@ from PIL import TiffImagePlugin
 from mirnet.errors import ImageRejected
 
 from .. import exif
-from ..formats import RAW, refusal
 from ..limits import MAX_DIRECTORIES, check_directories
 from ..metadata import Metadata, metadata_of_tiff
 from ..raster import Raster, check_size
+from . import raw
 from .pillow import pillow_raster
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,10 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     recorded, and scaling by a guess would change the exposure without a word.
     """
     check_directories(stream)
-    page, notes = _main_page(_pages(stream), stream, label)
+    pages = _pages(stream)
+    if _is_raw(pages):
+        return raw.read(stream, label, max_pixels)
+    page, notes = _main_page(pages, label)
     directory = page.tags
     check_size(label, int(directory[_WIDTH]), int(directory[_LENGTH]), max_pixels)
     bits = set(directory.get(_BITS, (1,)))
@@ -71,6 +74,11 @@ class _Page(NamedTuple):
         """Width and height in pixels."""
         return int(self.tags.get(_WIDTH, 0)), int(self.tags.get(_LENGTH, 0))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is marked neither as a reduced picture nor as a mask."""
+        return not int(self.tags.get(_SUBFILE_TYPE, 0)) & 5
+
 
 def _pages(stream: BinaryIO) -> list[_Page]:
     """Read the directories of a file, up to `MAX_DIRECTORIES`."""
@@ -91,19 +99,21 @@ def _pages(stream: BinaryIO) -> list[_Page]:
     return pages
 
 
-def _main_page(pages: list[_Page], stream: BinaryIO, label: str) -> tuple[_Page, tuple[str, ...]]:
+def _is_raw(pages: list[_Page]) -> bool:
+    """Whether a camera wrote the file: DNG, or raw samples behind pages that are all reduced."""
+    return any(_DNG in page.tags for page in pages) or not any(page.is_whole for page in pages)
+
+
+def _main_page(pages: list[_Page], label: str) -> tuple[_Page, tuple[str, ...]]:
     """Find the page that is the picture, and say which one where it is not the only one.
 
     Pages that are marked as reduced or as masks do not count, nor those that are at most half as
     wide and high as another.
 
     Raises:
-        ImageRejected: There are several, or the file is of a camera (DNG, or with raw samples
-            behind a first, reduced picture).
+        ImageRejected: There are several.
     """
-    whole = [page for page in pages if not int(page.tags.get(_SUBFILE_TYPE, 0)) & 5]
-    if not whole or any(_DNG in page.tags for page in pages):
-        raise ImageRejected(refusal(stream, RAW, label))
+    whole = [page for page in pages if page.is_whole]
     main = max(whole, key=lambda page: page.size[0] * page.size[1])
     for page in whole:
         if page is not main and any(

@@ -371,3 +371,34 @@ def test_a_claim_of_origin_that_the_result_would_break_is_left_out():
     for source in (picture, png):
         for target in SAVE_FORMATS:
             assert b"c2pa" not in encode_image(source, target)
+
+
+# ---------------------------------------------------------------- other formats
+
+
+def test_jpeg_2000():
+    data = saved(Image.fromarray(A8[3]), "JPEG2000", irreversible=False)
+    picture = read_image(data)
+    check(picture, A8[3])
+    assert picture.source_format == "JPEG 2000"
+    stream = saved(Image.fromarray(A8[3]), "JPEG2000", irreversible=False, no_jp2=True)
+    check(read_image(stream), A8[3])
+    check(read_image(saved(Image.fromarray(A16[1]), "JPEG2000", irreversible=False)), A16[1])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_portable_anymaps(channels):
+    data = saved(Image.fromarray(A8[channels]), "PPM")
+    picture = read_image(data)
+    check(picture, A8[channels])
+    assert picture.source_format == "PPM"
+    rejected(data[:-10], "damaged")
+
+
+def test_a_deep_anymap_keeps_its_depth():
+    array = A16[3]
+    head = b"P6\n# by hand\n%d %d\n65535\n" % (array.shape[1], array.shape[0])
+    check(read_image(head + array.astype(">u2").tobytes()), array)
+    half = b"P6 1 1 1023\n" + np.array([0, 512, 1023], ">u2").tobytes()
+    assert read_image(half).pixels.tolist() == [[[0, 32800, 65535]]]
+    rejected(head + b"few", "damaged")
