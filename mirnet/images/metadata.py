@@ -64,7 +64,7 @@ def metadata_of(image: Image.Image) -> Metadata:
             and not str(key).startswith(("Raw profile type", "XML:com.adobe.xmp"))
         ]
     xmp, iptc = info.get("xmp"), None
-    if image.format == "TIFF":
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
         xmp, iptc = (_tag_bytes(image.tag_v2.get(tag)) for tag in (_XMP_TAG, _IPTC_TAG))
     elif isinstance(info.get("photoshop"), dict):
         iptc = info["photoshop"].get(_IPTC_RESOURCE)

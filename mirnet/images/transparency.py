@@ -34,7 +34,7 @@ def fill_transparent(picture: Picture) -> Picture:
             cv2.resize(values, size, interpolation=cv2.INTER_AREA)
             for values in (colours * weights[..., None], weights)
         )
-        colours /= np.maximum(weights, 1e-12)[..., None]
+        colours = colours / np.maximum(weights, 1e-12)[..., None]
         levels.append((colours, weights))
     filled = levels.pop()[0]
     while levels:

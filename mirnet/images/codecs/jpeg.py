@@ -94,7 +94,7 @@ def _walk(data: bytes) -> _Layout:
     Raises:
         ValueError: It has too many markers or passes.
     """
-    exif = []
+    exif: list[tuple[int, int]] = []
     gain_map = False
     passes = 0
     position = 2

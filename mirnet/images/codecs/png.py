@@ -51,7 +51,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     sound = _sound(stream.read())
     depth, colour_type = sound.data[24:26]
     image = PngImagePlugin.PngImageFile(io.BytesIO(sound.data))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if sound.left_out:
         parts = ", ".join(dict.fromkeys(sound.left_out))
         notes = (f"{label} has parts that are damaged or too large, which are left out: {parts}.",)
@@ -86,11 +86,11 @@ def _in_named_space(raster: Raster, chunks: dict[bytes, bytes], label: str) -> R
     if raster.metadata.icc_profile or b"sRGB" in chunks:
         return raster
     gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / 100_000 or None
-    primaries = None
+    corners = None
     if b"cHRM" in chunks:
         x = [number / 100_000 for number in struct.unpack(">8I", chunks[b"cHRM"])]
-        primaries = ((x[2], x[3]), (x[4], x[5]), (x[6], x[7]), (x[0], x[1]))
-    profile = profile_of_gamma(gamma, primaries, raster.samples.shape[2] < 3)
+        corners = ((x[2], x[3]), (x[4], x[5]), (x[6], x[7]), (x[0], x[1]))
+    profile = profile_of_gamma(gamma, corners, raster.samples.shape[2] < 3)
     return raster._replace(metadata=raster.metadata._replace(icc_profile=profile))
 
 
@@ -166,7 +166,7 @@ def _unpacked(name: bytes, body: memoryview, room: int) -> int | None:
 def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly; `quality` does not matter."""
     if samples.dtype == np.uint8:
-        data = save(samples, "PNG")
+        data: bytes | bytearray = save(samples, "PNG")
     else:
         import imagecodecs
 
@@ -190,8 +190,8 @@ def _metadata_chunks(metadata: Metadata) -> list[bytes]:
         chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
     if metadata.iptc:
         resource = iptc_resource(metadata.iptc)
-        text = f"\niptc\n{len(resource):8}\n{resource.hex()}\n".encode()
-        chunks.append(_chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(text)))
+        profile = f"\niptc\n{len(resource):8}\n{resource.hex()}\n".encode()
+        chunks.append(_chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(profile)))
     for key, text in metadata.texts:
         chunks.append(_chunk(b"iTXt", key.encode() + b"\0\0\0\0\0" + text.encode()))
     return chunks

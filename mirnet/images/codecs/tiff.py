@@ -54,7 +54,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
         return _read_samples(stream, page)._replace(notes=notes)
     stream.seek(0)
     image = TiffImagePlugin.TiffImageFile(stream)
-    image.seek(page.index)
+    image.seek(page.number)
     check_size(label, *image.size, max_pixels)
     return pillow_raster(image, label, "TIFF")._replace(notes=notes)
 
@@ -62,8 +62,8 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 class _Page(NamedTuple):
     """A directory of a TIFF file."""
 
-    index: int
-    """Its number in the file, from 0."""
+    number: int
+    """Its place in the file, from 0."""
     offset: int
     """Where it stands."""
     tags: TiffImagePlugin.ImageFileDirectory_v2
@@ -149,7 +149,8 @@ def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
         raise ValueError(f"{count} samples a pixel")
     stream.seek(0)
     with tifffile.TiffFile(stream) as file:
-        page = file.pages[chosen.index]
+        page = file.pages[chosen.number]
+        assert isinstance(page, tifffile.TiffPage)
         if not page.dataoffsets or not all(page.dataoffsets) or not all(page.databytecounts):
             raise ValueError("a strip is missing")
         if page.tilewidth * page.tilelength > 4 * width * height + _MAX_LARGER_TILE:
