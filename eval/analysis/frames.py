@@ -1,4 +1,4 @@
-"""Tables of stored runs, kept: switching views of a run of thousands of pictures reads nothing.
+"""Cache of the tables of stored runs, so that switching views reads nothing anew.
 
 A table is kept in memory and, for a run that has ended, beside the runs as well, so that the next
 start of the program opens it as quickly. What is kept is derived: it is made anew wherever a run's
@@ -77,7 +77,7 @@ class Frames:
         )
 
     def forget(self, run_id: str) -> None:
-        """Let go of a run's tables."""
+        """Drop a run's tables from memory."""
         with self._lock:
             for key in [key for key in self._tables if key[0] == run_id]:
                 del self._tables[key]
@@ -127,7 +127,7 @@ def code_fingerprint() -> str:
 
 
 def _stamp(stored: StoredRun) -> tuple[int, ...]:
-    """Changes whenever a file changes that tables are made of."""
+    """Times and sizes of the files that tables are made of."""
     found: list[int] = []
     for name in ("run.json", "scores.jsonl", "pairs.json"):
         with contextlib.suppress(OSError):

@@ -86,7 +86,7 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
 
 
 def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
-    """Published numbers and, apart from them, those measured here; both protocols are told.
+    """Published numbers and, apart from them, those measured here, each with its protocol.
 
     Args:
         beside: From `published.published_beside`.

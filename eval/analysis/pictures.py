@@ -1,4 +1,4 @@
-"""Pictures of a stored run for a screen: whole, or one cut of all of them, and maps of the error.
+"""Pictures of a stored run for a screen: whole, or the same crop of each, and error maps.
 
 They are for looking only: what was scored are the stored files.
 """
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INPUT = "input"
-"""Name of what methods were given, beside the methods' ids."""
+"""Key of the degraded picture, beside the ids of methods."""
 TARGET = "target"
-"""Name of the truth."""
+"""Key of the ground truth."""
 SCALES = (8, 16, 32, 64, 128, 255)
-"""Upper ends of an error map, in levels of 255."""
+"""Upper ends that an error map can have, in levels of 255."""
 WHOLE_PX = 900
 """Longest side of a picture that is shown whole."""
 MAX_PAIRS = 1000
-"""Most pairs listed at once."""
+"""Largest number of pairs in a list."""
 STRIP_PX = 120
-"""Longest side of a picture in the strip."""
+"""Longest side of a thumbnail in the strip."""
 MAX_IN_STRIP = 24
-"""Pictures in the strip: those around the one that is open."""
+"""Largest number of thumbnails in the strip, around the open picture."""
 MAX_THUMB_BYTES = 100_000
-"""Larger thumbnails are not ours and not read."""
+"""Size in bytes above which a stored thumbnail is not read."""
 
 Which = Literal["worst", "best", "disagree", "all"]
-"""Which pairs are shown, in which order."""
+"""Choice of the pairs that are shown, and their order."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,24 @@ class Viewport:
     zoom: int = 0
     """0 shows it whole; 1 true pixels, 2 and 4 enlarged without smoothing."""
     across: float = 0.5
-    """Left edge 0 to right edge 1."""
+    """Horizontal place, from 0 at the left edge to 1 at the right."""
     down: float = 0.5
-    """Top 0 to bottom 1."""
+    """Vertical place, from 0 at the top to 1 at the bottom."""
     width_px: int = 480
-    """Of the screen, for one picture."""
+    """Room for one picture on the screen, in pixels."""
     height_px: int = 360
-    """Of the screen, for one picture."""
+    """Room for one picture on the screen, in pixels."""
 
 
 class Thumbnail(NamedTuple):
-    """One picture of the strip."""
+    """One thumbnail of the strip."""
 
     pair: str
-    """Its id."""
+    """Id of the pair."""
     image: bytes | None
     """JPEG of at most `STRIP_PX`; None where no thumbnail is stored."""
     score: float
-    """Of the method by whose score pictures are chosen; NaN where it has none."""
+    """Score of the method that pictures are chosen by; not a number where it has none."""
 
 
 def choose_pairs(

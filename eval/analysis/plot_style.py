@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#A89F00")
-"""Of the methods, in the run's order; the eighth takes the first again with another symbol."""
+"""Colours of methods in the run's order; the eighth has the first again, with another symbol."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
-"""One step further each time the colours begin anew."""
+"""Marker symbols; the next one is used each time the colours repeat."""
 TEXT = "#767676"
-"""Of axes and titles."""
+"""Colour of axes and titles."""
 FACE = "Inter, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
-"""Of all words: the page's."""
+"""Font family of all text, as on the page."""
 GREY = "#9A9A9A"
-"""Of what is unverified, and of guides such as diagonals."""
+"""Colour of unverified numbers and of guides such as diagonals."""
 MAX_POINTS = 800
 """Points drawn for one method; a page with more is slow to draw and no easier to read."""
 
 GRID = "rgba(128, 128, 128, 0.25)"
-"""Of grid lines and axes."""
+"""Colour of grid lines and axes."""
 MAX_NAME = 36
-"""Characters of a name in a legend or label."""
+"""Longest name in a legend or label, in characters."""
 MAX_TICK = 20
-"""Characters of a name at an axis or in a title."""
+"""Longest name at an axis or in a title, in characters."""
 MAX_LINE = 9
 """Characters after which a name under an axis is broken."""
 

@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 
 RESAMPLES = 2000
-"""Bootstrap resamples of an interval."""
+"""Number of bootstrap resamples of an interval."""
 CONFIDENCE = 0.95
 """Coverage of the intervals."""
 FEW = 10
-"""Fewer scores than this come with a word of caution."""
+"""Number of pictures below which statistics come with a caution."""
 SIGNIFICANT = 0.05
-"""The usual level that a p-value is held against."""
+"""Significance level of tests."""
 MIN_FOR_VERDICT = 5
 """Pictures below which no method is called better than another."""
 MAX_SHARED = 20_000
@@ -33,12 +33,12 @@ Verdict = Literal["better", "worse", "tied", "too few"]
 
 @dataclass(frozen=True)
 class Summary:
-    """What many scores come to."""
+    """Mean, median and interval of scores."""
 
     count: int
-    """Scores in all."""
+    """Number of scores."""
     infinite: int
-    """Infinite ones, which the other numbers leave out."""
+    """Number of infinite scores, which the other numbers leave out."""
     mean: float
     """Mean of the finite scores; not a number where there is none."""
     median: float
@@ -46,7 +46,7 @@ class Summary:
     low: float
     """Lower end of the interval of the mean; the mean itself below two scores."""
     high: float
-    """Upper end."""
+    """Upper end of that interval."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Paired:
     low: float
     """Lower end of the interval of that mean."""
     high: float
-    """Upper end."""
+    """Upper end of that interval."""
     p_value: float
     """Wilcoxon's signed-rank test, two-sided: the chance of such ranks if neither were better."""
     effect: float

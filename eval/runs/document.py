@@ -28,12 +28,12 @@ class _Part(BaseModel):
 
 
 class RunBenchmark(_Part):
-    """Which pairs were scored."""
+    """The benchmark of a run and the subset of its pairs that was scored."""
 
     id: str
     """Id in the catalogue, or the name of a person's own data."""
     title: str
-    """For people."""
+    """Title of the benchmark."""
     revision: str
     """Commit of the data set on the Hub, or hash over the local files."""
     scale: int
@@ -43,120 +43,120 @@ class RunBenchmark(_Part):
     official: bool
     """Whether these are the pictures that papers report on."""
     of: int
-    """Pairs in the whole benchmark."""
+    """Number of pairs in the whole benchmark."""
     n: int
-    """Pairs in this subset."""
+    """Number of pairs in the scored subset."""
     left_out: int = 0
     """Files among the pictures that are none, such as Thumbs.db."""
     seed: int
-    """Which chose the subset."""
+    """Seed that chose the subset."""
     folder: str | None = None
-    """Where a person's own files lay."""
+    """Folder of a person's own files, where there was one."""
     source: dict[str, Any] = {}
-    """The whole entry of a benchmark that is not in the catalogue, to open it again."""
+    """Entry of a benchmark that is not in the catalogue, from which it is opened again."""
 
 
 class Environment(_Part):
-    """Where a run was made."""
+    """Code, packages and machine that a run was made with."""
 
     commit: str | None
     """Git commit of this project, where it runs from a checkout."""
     dirty: bool
     """Whether that checkout had uncommitted changes."""
     code_sha256: str
-    """Hash over the code that restores."""
+    """SHA-256 over the code that restores."""
     python: str
-    """Version of Python."""
+    """Python version."""
     packages: dict[str, str]
     """Versions of the packages that numbers depend on."""
     machine: str
     """Processor, cores and memory."""
     threads: int
-    """Threads of the networks."""
+    """Compute threads of each worker."""
     device: str
     """'cpu', 'cuda' or 'mps'."""
 
 
 class SampleResult(_Part):
-    """One picture and method."""
+    """One picture and method: a line of `scores.jsonl`."""
 
     pair: str
     """Id of the pair."""
     method: str
     """Id of the method."""
     scores: dict[str, SampleScore] = {}
-    """By protocol name with version; empty where there is no target or the method failed."""
+    """Scores by name of the protocol; empty without ground truth or where the method failed."""
     seconds: float | None = None
-    """Of the method alone, wall clock."""
+    """Time of the method alone, in seconds of wall clock."""
     megapixels: float | None = None
-    """Of its result."""
+    """Size of the result in megapixels."""
     peak_mb: float | None = None
-    """Largest resident memory of the process while it worked, where the system tells."""
+    """Peak resident memory of the process meanwhile, in megabytes, where the system tells."""
     tiles: int | None = None
-    """In how many pieces a network saw the picture: 1 is the whole picture."""
+    """Number of tiles that a network saw the picture in; 1 is the whole picture."""
     width: int | None = None
-    """Of its result."""
+    """Width of the result in pixels."""
     height: int | None = None
-    """Of its result."""
+    """Height of the result in pixels."""
     output_sha256: str | None = None
-    """Names the stored picture."""
+    """Hash of the output's pixels, which names its stored picture."""
     degraded_sha256: str | None = None
-    """What it was given."""
+    """Hash of the degraded picture's file."""
     target_sha256: str | None = None
-    """What it was compared with."""
+    """Hash of the ground truth's file; None where it is not published."""
     cached: bool = False
     """Whether an earlier run had made this output; `seconds` then are those of that run."""
     error: str | None = None
-    """Why there is no result."""
+    """Why there is no result, in a sentence."""
 
 
 class MethodSummary(_Part):
-    """What a method's rows come to under the run's first protocol."""
+    """Means of a method's rows under the run's first protocol."""
 
     method: str
     """Id of the method."""
     count: int
-    """Pictures scored."""
+    """Number of pictures scored."""
     failed: int
-    """Pictures without a result."""
+    """Number of pictures without a result."""
     identical: int
-    """Pictures equal to their target: counted, and left out of the mean."""
+    """Number of results that equal their target, whose PSNR is infinite."""
     scores: dict[str, float] = {}
     """Mean by key of the metric over the pictures that all ranked methods have (`CommonPictures`);
     not a number where there is none."""
     seconds_per_megapixel: float | None
-    """Total time over total size, of the rows that were timed."""
+    """Total seconds over total megapixels of the rows that were timed."""
 
 
 class Run(_Part):
     """The header of a run: `run.json`."""
 
     version: int = VERSION
-    """Of this format."""
+    """Version of this format."""
     id: str = Field(pattern=r"^\d{8}-\d{6}-[a-z0-9]{4,12}$")
     """UTC date and time and a random ending: sorts by age, safe in paths and links."""
     title: str = Field(max_length=200)
-    """What a person called it."""
+    """Title that a person gave it, or ""."""
     status: Status
-    """How it stands."""
+    """State of the run."""
     created: datetime.datetime
-    """UTC."""
+    """Start, UTC."""
     ended: datetime.datetime | None = None
-    """UTC."""
+    """End of the last attempt, UTC."""
     task: str
     """Id of the task."""
     benchmark: RunBenchmark
-    """Which pairs."""
+    """Benchmark and subset."""
     protocols: list[str] = Field(min_length=1)
-    """Names with versions; the first is the one summaries and rankings use."""
+    """Names of the protocols with versions; the first one ranks."""
     methods: list[MethodRecord]
-    """What was compared, in the order asked for."""
+    """Methods that were compared, in the order asked for."""
     environment: Environment
-    """Where."""
+    """Environment that it was created in."""
     data_sha256: str | None = None
-    """Fingerprint of the scored pictures: a hash over the hashes of both files of every pair."""
+    """Fingerprint of the scored pictures: SHA-256 over the hashes of both files of every pair."""
     summary: list[MethodSummary] = []
-    """Of every method; written when a run ends."""
+    """Means of every method, written when a run ends."""
     error: str | None = None
     """Why it failed, in a sentence."""
 
@@ -167,12 +167,12 @@ class Run(_Part):
 
     @property
     def protocol(self) -> str:
-        """The first protocol."""
+        """Name of the first protocol, which ranks."""
         return self.protocols[0]
 
     @property
     def name(self) -> str:
-        """Title, or benchmark and size where it has none."""
+        """Title, or benchmark and number of pairs where it has none."""
         return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
 
 

@@ -14,13 +14,13 @@ from mirnet.errors import InvalidRequest
 from .worker import Work, Worker, WorkerSpec
 
 Job = tuple[Item, str]
-"""A pair and the id of a method."""
+"""A pair and the id of the method to restore it with."""
 Executor = Callable[[WorkerSpec, list[Job]], Iterator[Work]]
-"""Does jobs and yields what comes of them, in any order; closing it stops the work."""
+"""Maps a specification and jobs to an iterator of results, in any order; closing it stops."""
 
 
 def serial(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
-    """One after another in this process."""
+    """Do jobs one after another in this process."""
     worker = Worker(spec)
     for item, method_id in jobs:
         yield worker.work(item, method_id)

@@ -1,4 +1,4 @@
-"""Outputs made before: the same weights, settings and picture are not restored twice.
+"""The output cache: the same weights, settings and picture are not restored twice.
 
 A key covers everything an output depends on: the method's settings, weights and package versions,
 the code of this project that runs it, the picture, the task and the size. Pictures are kept once by
@@ -44,11 +44,11 @@ def code_sha256() -> str:
 
 
 def key_of(method: MethodRecord, degraded_sha256: str, task: str, size: tuple[int, int]) -> str:
-    """Name an output by all it depends on.
+    """Build the key of an output: a hash over all that it depends on.
 
     Args:
-        method: What makes it.
-        degraded_sha256: Hash of the picture it is made of.
+        method: Method that makes it.
+        degraded_sha256: Hash of the degraded picture.
         task: Id of the task.
         size: Height and width of the result.
     """
@@ -64,34 +64,34 @@ def key_of(method: MethodRecord, degraded_sha256: str, task: str, size: tuple[in
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """How an output was made."""
+    """How an output was made, as the cache stores it."""
 
     output_sha256: str
-    """Names its picture."""
+    """Hash of its pixels, which names its picture."""
     seconds: float
-    """Of the method alone."""
+    """Time of the method alone, in seconds."""
     peak_mb: float | None
-    """Largest resident memory while it worked."""
+    """Peak resident memory meanwhile, in megabytes."""
     tiles: int
-    """Pieces the method saw the picture in."""
+    """Number of tiles that the method saw the picture in."""
 
 
 class OutputCache:
-    """A folder of outputs.
+    """A folder of outputs, shared by the runs beside it.
 
     Args:
-        folder: Where they live.
+        folder: Its path.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def picture(self, sha256: str) -> Path:
-        """Where a picture lies by the hash of its pixels."""
+        """Path of a picture by the hash of its pixels."""
         return self.folder / "pictures" / sha256[:2] / f"{sha256}.png"
 
     def get(self, key: str) -> OutputRecord | None:
-        """What was made under a key, if its picture is still there."""
+        """Look an output up; None where it or its picture is not there."""
         try:
             made = OutputRecord(**json.loads(self._entry(key).read_bytes()))
         except (OSError, ValueError, TypeError):
@@ -99,7 +99,7 @@ class OutputCache:
         return made if self.picture(made.output_sha256).exists() else None
 
     def put(self, key: str, made: OutputRecord, png: bytes) -> None:
-        """Keep an output.
+        """Store an output and its picture.
 
         Raises:
             NotWritten: The disk is full or may not be written to.
@@ -114,7 +114,7 @@ class OutputCache:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, or a copy where the disk has no hard links.
+    """Hard-link a file to a second name, or copy it where the disk has no hard links.
 
     Raises:
         OSError: The disk is full or may not be written to.

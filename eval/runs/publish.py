@@ -1,4 +1,4 @@
-"""Keep finished runs in a data set on the Hugging Face Hub, where a Space's disk is lost.
+"""Publish runs to a data set on the Hugging Face Hub, since a Space's disk does not last.
 
 The data set holds one folder for each run, as a `RunStore` does, so a copy of it is a store. The
 Hub is asked for a sign of life before anything is sent, because its client would wait long for a
@@ -22,11 +22,11 @@ SETTING = "MIRNET_RESULTS_REPO"
 DOCUMENTS = ("run.json", "pairs.json", "scores.jsonl")
 """Files of a run without its pictures."""
 PICTURES = ("outputs/*.png", "thumbs/*.jpg")
-"""Its pictures."""
+"""Pictures of a run."""
 CONTACT_SECONDS = 4.0
-"""How long the Hub may take to answer at first."""
+"""Timeout of the first contact with the Hub."""
 MINUTES = 5.0
-"""Between two commits of the scheduler."""
+"""Minutes between two commits of the scheduler."""
 
 
 def results_repo() -> str | None:
@@ -147,8 +147,8 @@ def _refused(api: "HfApi", repo: str, error: Exception) -> BenchmarkUnavailable:
             f"The Hub does not let you write to {repo}: run `hf auth login` with a token that may "
             "write there, or set HF_TOKEN."
         )
-    told = f"answers with status {status}" if status else "cannot be reached"
+    trouble = f"answers with status {status}" if status else "cannot be reached"
     return BenchmarkUnavailable(
-        f"{api.endpoint} {told}, so nothing was published to {repo}: the run is safe on this "
+        f"{api.endpoint} {trouble}, so nothing was published to {repo}: the run is safe on this "
         "machine, try again later."
     )

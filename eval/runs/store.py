@@ -32,7 +32,7 @@ from mirnet.files import write_file
 from .document import Run, SampleResult
 
 THUMB_PX = 320
-"""Long side of the thumbnails."""
+"""Long side of stored thumbnails."""
 
 
 class NotWritten(InvalidRequest):
@@ -40,13 +40,13 @@ class NotWritten(InvalidRequest):
 
 
 def state_folder() -> Path:
-    """Where results live: $MIRNET_STATE_DIR, or the system's folder for a user's data."""
+    """Folder of results: $MIRNET_STATE_DIR, or the system's folder for a user's data."""
     given = os.environ.get("MIRNET_STATE_DIR")
     return Path(given) if given else platformdirs.user_data_path("mirnet-studio")
 
 
 def new_id(now: datetime.datetime | None = None) -> str:
-    """Make an id for a run that begins now."""
+    """Make an id of date, time and random digits, for a run created now."""
     moment = now or datetime.datetime.now(datetime.UTC)
     return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
@@ -114,7 +114,7 @@ class StoredRun:
         return list(rows.values())
 
     def append(self, row: SampleResult) -> None:
-        """Add a line and see it to the disk.
+        """Append a line and flush it to the disk.
 
         Raises:
             NotWritten: The disk is full or may not be written to; older lines are as they were.
@@ -144,16 +144,16 @@ class StoredRun:
                 os.fsync(file.fileno())
 
     def output(self, sha256: str) -> Path:
-        """Where a method's picture lies."""
+        """Path of a stored picture."""
         return self.folder / "outputs" / f"{_hex(sha256)}.png"
 
     def thumb(self, sha256: str) -> Path:
-        """Where its thumbnail lies."""
+        """Path of its thumbnail."""
         return self.folder / "thumbs" / f"{_hex(sha256)}.jpg"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run, so that no second process works on it.
+        """Lock the run, so that no second process works on it.
 
         Raises:
             InvalidRequest: Another process holds it.
@@ -215,7 +215,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def disk_trouble(path: Path, error: OSError) -> NotWritten:
-    """Say that a file could not be written."""
+    """Build the error for a file that could not be written."""
     return NotWritten(
         f"{path.name} could not be written into {path.parent} ({error.strerror or error}): make "
         "room or choose another folder, then resume the run. What was finished before is safe."
@@ -226,7 +226,7 @@ class RunStore:
     """A folder of runs.
 
     Args:
-        folder: Where they live; `state_folder() / "runs"` by default.
+        folder: Its path; `state_folder() / "runs"` by default.
     """
 
     def __init__(self, folder: Path | None = None):
@@ -289,5 +289,5 @@ class RunStore:
 
 
 def finite(value: float) -> float | None:
-    """For tables and JSON: infinity and not-a-number as None."""
+    """Replace infinity and not-a-number by None, for tables and JSON."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Is a stored number right? Recompute a sample of a run, or all of it, and say what came out.
+"""Verify a stored run: recompute a sample of its rows, or all, and report each difference.
 
 Three questions are asked of every row: is the stored picture the one that was scored, do the
 stored picture and the truth give the stored score, and does the method make that picture again?
@@ -28,7 +28,7 @@ Outcome = Literal["same", "differs", "cannot be checked"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One recomputed number or picture."""
+    """One check of a row and its outcome."""
 
     pair: str
     """Id of the pair."""
@@ -37,9 +37,9 @@ class Finding:
     what: str
     """'stored picture', 'score (PROTOCOL)' or 'restored again'."""
     outcome: Outcome
-    """How it ended."""
+    """Outcome of the check."""
     detail: str
-    """Both values, or why it could not be checked."""
+    """Both values, or why it could not be checked, in a sentence."""
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""The unit of work: one pair and one method to one row, the same in every engine."""
+"""The unit of work: one pair and one method to one stored row, the same in every executor."""
 
 import contextlib
 import sys
@@ -30,42 +30,42 @@ WARM_UP_PX = 32
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What a worker needs to know, in a form that can be sent to another process."""
+    """What workers of a run are to do, in a form that can be sent to another process."""
 
     benchmark: Benchmark
-    """Where the pairs come from."""
+    """Benchmark that the pairs come from."""
     folder: Path | None
-    """A person's own files."""
+    """Folder of a person's own files, in place of the benchmark's source."""
     offline: bool
-    """Never ask the Hub."""
+    """Whether the Hub is never asked."""
     task: str
     """Id of the task."""
     methods: tuple[MethodRecord, ...]
-    """What is compared."""
+    """Methods of the run."""
     protocols: tuple[str, ...]
-    """Ids of the protocols, the first one first."""
+    """Ids of the protocols; the first is the one that ranks."""
     cache: Path | None
-    """Folder of outputs made before; None makes every output anew."""
+    """Folder of the output cache; None makes every output anew."""
     allow_code: bool = False
     """Whether methods may be a person's own code."""
     threads: int | None = None
-    """Threads of the networks; None leaves them as they are."""
+    """Compute threads of each worker; None keeps the process's setting."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What came of one pair and one method."""
+    """Result of one pair and one method, before it is stored."""
 
     row: SampleResult
-    """The numbers."""
+    """Line of `scores.jsonl`."""
     pictures: tuple[tuple[str, bytes], ...]
-    """Name and PNG of the output, of what it was given, and of the truth."""
+    """Name (SHA-256) and PNG content of output, input and ground truth."""
     thumbs: tuple[tuple[str, bytes], ...]
-    """Name and JPEG of the same, small."""
+    """Name and JPEG content of their thumbnails."""
 
 
 class Worker:
-    """Scores pairs; keeps the last pair and every loaded method.
+    """Restores and scores pairs; keeps the last pair and every loaded method.
 
     Args:
         spec: What to do.
@@ -85,7 +85,7 @@ class Worker:
             torch.set_num_threads(spec.threads)
 
     def method(self, method_id: str) -> Method:
-        """Make a method as its recorded settings say.
+        """Make a method with its recorded settings.
 
         Raises:
             InvalidRequest: It cannot be had here.
@@ -98,7 +98,7 @@ class Worker:
         )
 
     def restorer(self, method_id: str) -> Restorer:
-        """Load a method once, and let it do its imports on a few pixels, which nobody times."""
+        """Load a method once and warm it up on a few pixels, so that imports are not timed."""
         if method_id not in self._restorers:
             restorer = self.method(method_id).load()
             scale = self.spec.benchmark.scale
@@ -109,7 +109,7 @@ class Worker:
         return self._restorers[method_id]
 
     def pair(self, item: Item) -> Pair:
-        """Read a pair, or take it from the last time.
+        """Read a pair, or return the last one read.
 
         Raises:
             BenchmarkUnavailable: See `eval.data.pairs.Reader.load`.
@@ -119,9 +119,7 @@ class Worker:
         return self._pair
 
     def work(self, item: Item, method_id: str) -> Work:
-        """Restore one picture, score it, and say what happened.
-
-        A method that fails leaves a row that says why.
+        """Restore one picture and score it; a method that fails gives a row with its error.
 
         Raises:
             BenchmarkUnavailable: The pair cannot be read.
@@ -191,7 +189,7 @@ class Worker:
             The output as it is stored and scored, (H, W, 3) uint8 or uint16, and how it was made.
         """
         restorer, size = self.restorer(method_id), self._size(pair)
-        _forget_peak()
+        _reset_peak()
         began = time.perf_counter()
         output = restorer(pair.degraded, size)
         seconds = time.perf_counter() - began
@@ -247,14 +245,14 @@ def thumbnail(pixels: np.ndarray) -> bytes:
     return encode_image(Picture(np.asarray(image)), "JPEG", quality=88)
 
 
-def _forget_peak() -> None:
-    """Begin a new measurement of the largest resident memory, where the system can (Linux)."""
+def _reset_peak() -> None:
+    """Reset the system's peak of resident memory of this process (Linux)."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_mb() -> float | None:
-    """Largest resident memory since `_forget_peak`, in megabytes."""
+    """Largest resident memory since `_reset_peak`, in megabytes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):
