@@ -209,7 +209,7 @@ def custom_benchmark(
         )
     if not 1 <= scale <= 8:
         raise InvalidRequest(f"Scale {scale} is outside 1 to 8: choose 2, 3 or 4, for example.")
-    usual = "rgb" if scale == 1 else "y-crop" if same_size else "y-sr"
+    usual = "rgb-8bit" if scale == 1 else "y-crop" if same_size else "y-sr"
     chosen = get_protocol(protocol or usual).id
     path = Path(source).expanduser()
     local = path.is_dir()

@@ -9,6 +9,12 @@ from mirnet.images.picture import to_eight_bits, to_unit
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Full-range luma of ITU-R BT.601, OpenCV's grey, of R, G and B."""
+SWAPPED_WEIGHTS = (0.114, 0.587, 0.299)
+"""The same with red and blue exchanged, as cv2.COLOR_BGR2GRAY weighs a picture stored as RGB."""
+EQUAL_WEIGHTS = (1 / 3, 1 / 3, 1 / 3)
+"""Plain mean of R, G and B."""
+MIN_MEAN = 1e-6
+"""Mean of a picture below which it counts as black and is not scaled further."""
 LIMITED_LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 """Limited-range luma of ITU-R BT.601 above black at 16, of R, G and B in [0, 1]."""
 
@@ -40,19 +46,28 @@ def cropped_luma(pixels: np.ndarray, edge: slice) -> np.ndarray:
     return luma(to_eight_bits(pixels[edge, edge]))
 
 
-def match_grey_mean(restored: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Scale a picture so that its mean grey is the target's, clipped to [0, 1] ("GT-mean").
-
-    KinD, LLFlow and diffusion papers score low-light results so; it forgives a wrong brightness.
+def mean_grey(pixels: np.ndarray, weights: tuple[float, float, float]) -> float:
+    """Mean over a picture of the weighted sum of its channels.
 
     Args:
-        restored: (H, W, 3) floats in [0, 1].
-        target: The same shape.
+        pixels: (H, W, 3) floats in [0, 1].
+        weights: Of R, G and B: `LUMA_WEIGHTS`, `SWAPPED_WEIGHTS` or `EQUAL_WEIGHTS`.
     """
     import cv2
 
-    wanted, grey = (
-        float(np.dot(cv2.mean(pixels)[:3], LUMA_WEIGHTS)) for pixels in (target, restored)
-    )
-    scaled = restored * (wanted / max(grey, 1e-6))
+    return float(np.dot(cv2.mean(pixels)[:3], weights))
+
+
+def scaled_to_mean(restored: np.ndarray, wanted: float, mean: float) -> np.ndarray:
+    """Scale a picture by wanted / mean and clip it to [0, 1] ("GT-mean").
+
+    Low-light papers score results so; it forgives a wrong brightness. Which mean is taken differs:
+    see the protocols.
+
+    Args:
+        restored: (H, W, 3) floats in [0, 1].
+        wanted: Mean grey of the target.
+        mean: Mean of the picture.
+    """
+    scaled = restored * (wanted / max(mean, MIN_MEAN))
     return np.clip(scaled, 0, 1, out=scaled)

@@ -13,8 +13,16 @@ import numpy as np
 from mirnet.errors import InvalidRequest
 from mirnet.images.picture import to_eight_bits
 
-from .conversions import clipped_unit, cropped_luma, match_grey_mean
-from .registry import METRICS, SSIM_VOLUME, Metric
+from .conversions import (
+    EQUAL_WEIGHTS,
+    LUMA_WEIGHTS,
+    SWAPPED_WEIGHTS,
+    clipped_unit,
+    cropped_luma,
+    mean_grey,
+    scaled_to_mean,
+)
+from .registry import METRICS, SSIM_GREY_UNIFORM, SSIM_ROUNDED, SSIM_VOLUME, Metric
 
 Pictures = tuple[np.ndarray, np.ndarray]
 """Restored picture and target, (H, W, C) of one shape."""
@@ -125,7 +133,21 @@ def _eight_bits(restored: np.ndarray, target: np.ndarray, scale: int) -> Picture
 
 def _grey_mean(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
     restored, target = clipped_unit(restored), clipped_unit(target)
-    return match_grey_mean(restored, target), target
+    means = (mean_grey(pixels, LUMA_WEIGHTS) for pixels in (target, restored))
+    return scaled_to_mean(restored, *means), target
+
+
+def _grey_mean_retinexformer(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    restored, target = clipped_unit(restored), clipped_unit(target)
+    means = (mean_grey(pixels, SWAPPED_WEIGHTS) for pixels in (target, restored))
+    return scaled_to_mean(restored, *means), target
+
+
+def _grey_mean_llflow(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
+    unit = clipped_unit(restored)
+    wanted = mean_grey(clipped_unit(target), SWAPPED_WEIGHTS)
+    scaled = scaled_to_mean(unit, wanted, mean_grey(unit, EQUAL_WEIGHTS))
+    return (255 * scaled).astype(np.uint8), to_eight_bits(target)  # truncated, as the script does
 
 
 def _luma_realsr(restored: np.ndarray, target: np.ndarray, scale: int) -> Pictures:
@@ -184,9 +206,20 @@ PROTOCOLS: dict[str, Protocol] = {
             "RGB, MATLAB's 3-D SSIM",
             "PSNR over all RGB values in [0, 1], clipped, not rounded, nothing cropped; SSIM with "
             "an 11 x 11 x 11 Gaussian over rows, columns and channels, edges replicated.",
-            "MIRNet-v2 evaluate_sidd.m and evaluate_PSNR_SSIM.m (MATLAB psnr and ssim)",
+            "MIRNet-v2 evaluate_sidd.m (MATLAB psnr and ssim)",
             _unit,
             1,
+            variants=(SSIM_VOLUME,),
+        ),
+        Protocol(
+            "matlab-8bit-3d",
+            1,
+            "RGB, 8 bits, MATLAB's 3-D SSIM",
+            "PSNR over all RGB values of 8-bit pictures, nothing cropped; SSIM with an 11 x 11 x "
+            "11 Gaussian over rows, columns and channels, edges replicated.",
+            "MIRNet-v2 Enhancement/evaluate_PSNR_SSIM.m (MATLAB psnr and ssim of PNG files)",
+            _eight_bits,
+            255,
             variants=(SSIM_VOLUME,),
         ),
         Protocol(
@@ -209,9 +242,32 @@ PROTOCOLS: dict[str, Protocol] = {
             "RGB after matching the target's mean grey",
             "As rgb, but the result is first scaled so that its mean grey (BT.601) is the "
             "target's: it forgives a wrong brightness and is not comparable with other protocols.",
-            "KinD, LLFlow; --GT_mean of Retinexformer",
+            "the idea of KinD; no public script weighs the channels so: see the next two",
             _grey_mean,
             1,
+        ),
+        Protocol(
+            "gt-mean-retinexformer",
+            1,
+            "RGB after Retinexformer's GT-mean",
+            "As rgb, but the result is first scaled so that its mean grey is the target's, with "
+            "the weights of red and blue exchanged; SSIM of both after rounding to 8 bits.",
+            "Retinexformer Enhancement/test_from_dataset.py --GT_mean",
+            _grey_mean_retinexformer,
+            1,
+            variants=(SSIM_ROUNDED,),
+        ),
+        Protocol(
+            "gt-mean-llflow",
+            1,
+            "RGB after LLFlow's GT-mean",
+            "The result is first scaled by the target's mean grey (red and blue exchanged) over "
+            "its own plain mean and truncated to 8 bits; PSNR over all RGB values; SSIM of the "
+            "grey pictures with a uniform 7 x 7 window.",
+            "LLFlow code/test.py and Measure.py",
+            _grey_mean_llflow,
+            255,
+            variants=(SSIM_GREY_UNIFORM,),
         ),
     )
 }

@@ -6,13 +6,13 @@ it takes then computes it, and runs, leaderboards, exports, plots and the page s
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mirnet.errors import InvalidRequest
 
-from .structural_similarity import WINDOW_PX, ssim, ssim_volume
+from .structural_similarity import WINDOW_PX, ssim, ssim_grey_uniform, ssim_rounded, ssim_volume
 
 
 @dataclass(frozen=True)
@@ -151,18 +151,33 @@ SSIM = Metric(
 )
 """Structural similarity, 11 x 11 Gaussian window, mean over channels and valid positions."""
 
-SSIM_VOLUME = Metric(
-    key="ssim",
-    title="SSIM",
-    unit="",
-    higher_is_better=True,
-    decimals=4,
+SSIM_VOLUME = replace(
+    SSIM,
     function=ssim_volume,
     source="MATLAB ssim of an H x W x 3 array, as in MIRNet-v2 evaluate_sidd.m",
     reference_value=0.9519073931184217,
     needs_colour=True,
+    min_side_px=1,
 )
 """Structural similarity with a window over the channels too; a variant, so not in `METRICS`."""
+
+SSIM_ROUNDED = replace(
+    SSIM,
+    function=ssim_rounded,
+    source="Retinexformer calculate_ssim of img_as_ubyte pictures",
+    reference_value=0.6382380107255008,
+)
+"""SSIM of pictures that are rounded to 8 bits for it alone."""
+
+SSIM_GREY_UNIFORM = replace(
+    SSIM,
+    function=ssim_grey_uniform,
+    source="LLFlow Measure.py: scikit-image structural_similarity of grey pictures, its defaults",
+    reference_value=0.8177445869905484,
+    needs_colour=True,
+    min_side_px=7,
+)
+"""SSIM of grey pictures with a uniform 7 x 7 window."""
 
 METRICS: dict[str, Metric] = {metric.key: metric for metric in (PSNR, SSIM)}
 """Every metric by key, in the order of columns; the first is what rankings go by."""

@@ -68,6 +68,39 @@ def ssim_volume(picture: np.ndarray, original: np.ndarray, peak: float = 1) -> f
     )
 
 
+def ssim_rounded(picture: np.ndarray, original: np.ndarray, peak: float = 1) -> float | None:
+    """SSIM of `ssim` after rounding both pictures to 8 bits, for protocols that round only for it.
+
+    Args:
+        picture: (H, W, C) floats from 0 to `peak`.
+        original: The same shape.
+        peak: Largest possible value.
+    """
+    eight = (np.rint(pixels * (255 / peak)).astype(np.uint8) for pixels in (picture, original))
+    return ssim(*eight, 255)
+
+
+def ssim_grey_uniform(picture: np.ndarray, original: np.ndarray, peak: float = 255) -> float:
+    """SSIM of the grey pictures with scikit-image's defaults: a uniform 7 x 7 window.
+
+    LLFlow and papers after it report it; it is higher than SSIM of the colour channels.
+
+    Args:
+        picture: (H, W, 3) RGB, uint8, or floats from 0 to `peak`, which are rounded to 8 bits.
+        original: The same shape.
+        peak: Largest possible value.
+    """
+    import cv2
+    from skimage.metrics import structural_similarity
+
+    eight = (
+        pixels if pixels.dtype == np.uint8 else np.rint(pixels * (255 / peak)).astype(np.uint8)
+        for pixels in (picture, original)
+    )
+    grey = (cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) for pixels in eight)
+    return float(structural_similarity(*grey))
+
+
 def _taps() -> np.ndarray:
     taps = np.exp(-0.5 * ((np.arange(WINDOW_PX) - _EDGE) / SIGMA_PX) ** 2)
     return taps / taps.sum()

@@ -45,7 +45,7 @@ def stored(tmp_path, monkeypatch):
 
 
 def test_a_run_stores_and_verifies_it(stored):
-    scores = [row.scores["rgb/1"]["mae"] for row in stored.rows() if row.method == "clahe"]
+    scores = [row.scores["rgb-8bit/1"]["mae"] for row in stored.rows() if row.method == "clahe"]
     summary = {line.method: line.scores["mae"] for line in stored.header().summary}
     assert summary["clahe"] == pytest.approx(np.mean(scores))
     outcomes = {finding.outcome for finding in verify(stored, sample=None)}

@@ -70,7 +70,7 @@ def value(update) -> object:
 def test_a_program_runs_an_evaluation_and_reads_it(client):
     benchmarks = client.predict(task="retouch", api_name="/evaluation_benchmarks")
     mini = next(entry for entry in benchmarks if entry["id"] == "mini-retouch")
-    assert mini["pairs"] == 8 and mini["protocols"] == ["rgb"] and not mini["official"]
+    assert mini["pairs"] == 8 and mini["protocols"] == ["rgb-8bit", "rgb"] and not mini["official"]
     names = [entry["id"] for entry in client.predict("retouch", api_name="/evaluation_methods")]
     assert {"identity", "clahe"} <= set(names)
     status = client.predict(

@@ -81,7 +81,7 @@ def test_wrong_input_ends_with_one_sentence(folders, tmp_path):
 def test_protocols_are_listed_with_their_meaning():
     done = invoke("protocols")
     assert done.exit_code == 0
-    for name in ("rgb/1", "matlab-rgb-3d/1", "y-crop/1", "y-sr/1", "gt-mean/1"):
+    for name in ("rgb/1", "rgb-8bit/1", "matlab-rgb-3d/1", "y-crop/1", "y-sr/1", "gt-mean/1"):
         assert name in done.stdout
 
 
@@ -101,14 +101,14 @@ def mini_run(tmp_path):
 def test_a_run_from_start_to_report(mini_run, tmp_path):
     out, run_id = mini_run
     shown = invoke("show", run_id, "--out", out)
-    assert "grey-world" in shown.output and "rgb/1 · 2 of 8 pairs, seed 0 · done" in shown.output
+    assert "grey-world" in shown.output and "rgb-8bit/1 · 2 of 8 pairs, seed 0 · done" in shown.output
     assert "simulated" in shown.output
     listed = json.loads(invoke("list", "--json", "--out", out).stdout)
     assert [row["id"] for row in listed] == [run_id]
     verified = invoke("verify", run_id, "--all", "--json", "--out", out)
     assert verified.exit_code == 0
     findings = json.loads(verified.stdout)
-    assert {finding["outcome"] for finding in findings} == {"same"} and len(findings) == 12
+    assert {finding["outcome"] for finding in findings} == {"same"} and len(findings) == 16
     again = invoke("compare", run_id, run_id, "--out", out)
     assert again.exit_code == 0 and "identity" in again.output
     table = tmp_path / "table.csv"
@@ -124,7 +124,7 @@ def test_verify_exits_with_1_where_a_number_is_wrong(mini_run):
     path = out / run_id / "scores.jsonl"
     first, rest = path.read_text().split("\n", 1)
     row = json.loads(first)
-    row["scores"]["rgb/1"]["ssim"] += 0.01
+    row["scores"]["rgb-8bit/1"]["ssim"] += 0.01
     path.write_text(json.dumps(row) + "\n" + rest)
     done = invoke("verify", run_id, "--all", "--out", out)
     assert done.exit_code == 1

@@ -44,7 +44,7 @@ def test_table_has_the_papers_benchmarks_and_a_mini_for_each_task():
         ('id = "lol"', 'id = "Lo L"', "id: String should match"),
         ('id = "sidd"', 'id = "lol"', "used twice"),
         ('task = "lowlight"', 'task = "fog"', "task: .*must be one of"),
-        ('protocols = ["rgb", "gt-mean"]', 'protocols = ["psnr"]', "protocols.*must be some of"),
+        ('protocols = ["rgb-8bit", "rgb"]', 'protocols = ["psnr"]', "protocols.*must be some of"),
         ('kind = "zip"', 'kind = "rar"', "source.kind: Input should be"),
         ("pairs = 15\n", 'pairs = "15"\n', "pairs: Input should be a valid integer"),
         ("pairs = 15\n", "pears = 15\n", "pears: Extra inputs"),
@@ -105,7 +105,7 @@ def test_own_pairs_by_patterns(tmp_path):
     )
     reader = open_benchmark(own)
     assert [item.id for item in reader.items()] == ["a-1", "b-2"]
-    assert own.protocols == ("rgb",) and not own.official
+    assert own.protocols == ("rgb-8bit",) and not own.official
     record = json.loads(own.model_dump_json())
     assert benchmark_of_record(record) == own
     listed = get_benchmark("dnd")

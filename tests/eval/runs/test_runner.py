@@ -73,7 +73,7 @@ def test_a_run_is_stored_with_all_that_a_number_needs(folder, store):
     assert events[-1].total == 8
     header = stored.header()
     assert header.status == "done" and header.title == "first try"
-    assert header.protocols == ["rgb/1"]
+    assert header.protocols == ["rgb-8bit/1"]
     assert header.data_sha256 and header.environment.code_sha256
     assert {method.id for method in header.methods} == {"identity", "tv"}
     assert len(stored.pairs()) == 4 and header.benchmark.of == 6
@@ -85,7 +85,7 @@ def test_a_run_is_stored_with_all_that_a_number_needs(folder, store):
         assert stored.output(row.target_sha256).exists()
     identity, tv = header.summary
     assert tv.scores["psnr_db"] > identity.scores["psnr_db"] + 2
-    scores = [row.scores["rgb/1"]["psnr_db"] for row in stored.rows() if row.method == "tv"]
+    scores = [row.scores["rgb-8bit/1"]["psnr_db"] for row in stored.rows() if row.method == "tv"]
     assert tv.scores["psnr_db"] == pytest.approx(np.mean(scores))
 
 
@@ -106,7 +106,7 @@ def test_equal_pictures_have_infinite_psnr_and_survive_json(store, tmp_path):
         (tmp_path / "same" / half).mkdir(parents=True)
         write_image(picture, tmp_path / "same" / half / "a.png")
     stored, _ = finished(store, ordered(tmp_path / "same", methods=("identity",)))
-    assert stored.rows()[0].scores["rgb/1"]["psnr_db"] == np.inf
+    assert stored.rows()[0].scores["rgb-8bit/1"]["psnr_db"] == np.inf
     assert stored.header().summary[0].identical == 1
 
 
@@ -319,17 +319,17 @@ def test_verify_catches_a_tampered_picture(folder, store):
     write_image(Picture(np.full((48, 60, 3), 7, np.uint8)), path)
     found = outcomes(verify(stored))
     assert ("stored picture", "differs") in found
-    assert ("score (rgb/1)", "cannot be checked") in found
+    assert ("score (rgb-8bit/1)", "cannot be checked") in found
 
 
 def test_verify_catches_a_tampered_score(folder, store):
     stored, _ = finished(store, ordered(folder, methods=("tv",), n=1))
     path = stored.folder / "scores.jsonl"
     row = json.loads(path.read_bytes())
-    row["scores"]["rgb/1"]["psnr_db"] += 0.5
+    row["scores"]["rgb-8bit/1"]["psnr_db"] += 0.5
     replace_file(path, json.dumps(row).encode() + b"\n")
     found = outcomes(verify(stored))
-    assert ("score (rgb/1)", "differs") in found
+    assert ("score (rgb-8bit/1)", "differs") in found
     assert ("stored picture", "same") in found
 
 
@@ -352,7 +352,7 @@ def test_verify_says_what_it_cannot_check(folder, store, tmp_path):
     gone.rename(tmp_path / "elsewhere")
     assert outcomes(verify(stored)) == {
         ("stored picture", "same"),
-        ("score (rgb/1)", "cannot be checked"),
+        ("score (rgb-8bit/1)", "cannot be checked"),
         ("restored again", "cannot be checked"),
     }
 

@@ -5,11 +5,12 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from eval.runs.scoring import score_files
 from mirnet.errors import InvalidRequest
@@ -17,6 +18,7 @@ from mirnet.metrics.protocols import LUMA_CLASSIC, PROTOCOLS, RGB_8BIT, get_prot
 from mirnet.metrics.registry import METRICS, PSNR
 
 REFERENCE = Path(__file__).parent / "reference"
+GREY_MEANS = ("gt-mean", "gt-mean-retinexformer", "gt-mean-llflow")
 CASES = json.loads((REFERENCE / "reference.json").read_text())
 
 
@@ -116,6 +118,74 @@ def test_luma_is_not_given_to_metrics_of_colour(monkeypatch):
     assert "hue" not in LUMA_CLASSIC.score(noisy, clean, 2)
 
 
+def brightness_off() -> tuple[np.ndarray, np.ndarray]:
+    """A reddish result, too dark, and its target: (40, 48, 3) float32 in [0, 1]."""
+    rng = np.random.default_rng(5)
+    target = rng.uniform(0.1, 0.9, (40, 48, 3)).astype(np.float32)
+    tint = np.array([0.8, 0.55, 0.4], np.float32)
+    restored = np.clip(target * tint + rng.normal(0, 0.02, target.shape), 0, 1)
+    return restored.astype(np.float32), np.rint(target * 255).astype(np.uint8)
+
+
+def unit_psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return 10 * math.log10(1 / np.mean((a - b) ** 2))
+
+
+def test_grey_mean_of_retinexformer_by_its_arithmetic():
+    """The public script hands RGB pictures to OpenCV's BGR2GRAY and clips the scaled result."""
+    restored, target = brightness_off()
+    clean = target.astype(np.float32) / 255
+    ours, theirs = (cv2.cvtColor(p, cv2.COLOR_BGR2GRAY).mean() for p in (restored, clean))
+    scaled = np.clip(restored * (theirs / ours), 0, 1)
+    score = PROTOCOLS["gt-mean-retinexformer"].score(restored, target)
+    assert score["psnr_db"] == pytest.approx(unit_psnr(scaled, clean), abs=1e-4)
+    expected = structural_similarity(
+        np.rint(scaled * 255).astype(np.uint8),
+        target,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=2,
+    )
+    assert score["ssim"] == pytest.approx(expected, abs=1e-5)
+    plain = PROTOCOLS["gt-mean"].score(restored, target)
+    assert abs(plain["psnr_db"] - score["psnr_db"]) > 0.2
+
+
+def test_grey_mean_of_llflow_by_its_arithmetic():
+    """The public script divides by the plain mean, truncates to 8 bits and scores SSIM in grey."""
+    restored, target = brightness_off()
+    wanted = cv2.cvtColor(target.astype(np.float32), cv2.COLOR_BGR2GRAY).mean() / 255
+    scaled = np.clip(restored * (wanted / restored.mean()), 0, 1)
+    eight = (scaled * 255).astype(np.uint8)
+    score = PROTOCOLS["gt-mean-llflow"].score(restored, target)
+    assert score["psnr_db"] == pytest.approx(peak_signal_noise_ratio(target, eight), abs=1e-3)
+    grey = (cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) for pixels in (eight, target))
+    assert score["ssim"] == pytest.approx(structural_similarity(*grey), abs=1e-4)
+    other = PROTOCOLS["gt-mean-retinexformer"].score(restored, target)
+    assert abs(other["psnr_db"] - score["psnr_db"]) > 0.2
+
+
+def test_a_black_result_is_not_scaled_to_infinity():
+    black = np.zeros((20, 20, 3), np.float32)
+    for name in GREY_MEANS:
+        assert PROTOCOLS[name].score(black, np.full((20, 20, 3), 128, np.uint8))["psnr_db"] < 10
+    faint = np.full((20, 20, 3), 1e-3, np.float32)  # as dark as 16 bits tell: scaled as any other
+    found = PROTOCOLS["gt-mean"].score(faint, np.full((20, 20, 3), 128, np.uint8))
+    assert found["psnr_db"] > 60
+
+
+def test_matlabs_volume_of_eight_bit_files():
+    noisy, clean = noisy_pair()
+    eight, unit = PROTOCOLS["matlab-8bit-3d"], PROTOCOLS["matlab-rgb-3d"]
+    assert eight.score(noisy, clean)["ssim"] == pytest.approx(
+        unit.score(noisy, clean)["ssim"], abs=1e-6
+    )
+    between = np.clip((noisy + 0.45) / 255, 0, 1)  # rounded away in files
+    assert eight.score(between, clean) == eight.score(noisy, clean)
+    assert unit.score(between, clean) != unit.score(noisy, clean)
+
+
 pictures = st.integers(0, 2**32 - 1).map(
     lambda seed: np.random.default_rng(seed).integers(0, 256, (24, 27, 3), dtype=np.uint8)
 )
@@ -127,10 +197,12 @@ def test_laws_of_every_protocol(restored, target, name):
     protocol = PROTOCOLS[name]
     score = protocol.score(restored, target, 2)
     assert -1 <= score["ssim"] <= 1
+    if name == "gt-mean-llflow":
+        return  # the target's two means differ, so that not even the target scores as equal
     same = protocol.score(target, target, 2)
     assert same["ssim"] == pytest.approx(1)
     assert math.isinf(same["psnr_db"]) or same["psnr_db"] > 100
-    if name != "gt-mean":  # which scales the first picture only
+    if name not in GREY_MEANS:  # which scale the first picture only
         swapped = protocol.score(target, restored, 2)
         assert swapped["psnr_db"] == pytest.approx(score["psnr_db"])
         assert swapped["ssim"] == pytest.approx(score["ssim"], abs=1e-6)  # float32
