@@ -132,8 +132,8 @@ def opening(stored: StoredRun) -> Iterator[Timing]:
         "first look": lambda: leaderboard(stored, baseline, None, scores_frame(stored)),
         "after a restart": lambda: (frames.scores(stored), frames.board(stored, baseline)),
     }
-    for name, title in FIGURES.items():
-        calls[f"figure: {title}"] = functools.partial(_drawn, frames, stored, name)
+    for name, entry in FIGURES.items():
+        calls[f"figure: {entry.title}"] = functools.partial(_drawn, frames, stored, name)
     first = 0.0
     for what, call in calls.items():
         began = time.perf_counter()

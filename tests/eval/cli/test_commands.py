@@ -101,7 +101,8 @@ def mini_run(tmp_path):
 def test_a_run_from_start_to_report(mini_run, tmp_path):
     out, run_id = mini_run
     shown = invoke("show", run_id, "--out", out)
-    assert "grey-world" in shown.output and "rgb-8bit/1 · 2 of 8 pairs, seed 0 · done" in shown.output
+    assert "grey-world" in shown.output
+    assert "rgb-8bit/1 · 2 of 8 pairs, seed 0 · done" in shown.output
     assert "simulated" in shown.output
     listed = json.loads(invoke("list", "--json", "--out", out).stdout)
     assert [row["id"] for row in listed] == [run_id]
