@@ -189,7 +189,7 @@ def _fit(image: Image.Image, content: bytes, max_bytes: int) -> tuple[bytes, tup
 
 def _encode(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "AVIF", quality=QUALITY, subsampling="4:4:4", speed=8)
+    image.save(buffer, "AVIF", quality=QUALITY, subsampling="4:4:4", speed=10)
     return buffer.getvalue()
 
 
