@@ -11,7 +11,10 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import METRICS, get_metric, psnr, reference_pair
 
-COMPUTED = {metric for protocol in PROTOCOLS.values() for metric in protocol.metrics}
+# In one order: processes that share the tests out must agree on it.
+COMPUTED = list(
+    dict.fromkeys(metric for protocol in PROTOCOLS.values() for metric in protocol.metrics)
+)
 PSNR, SSIM = METRICS["psnr_db"], METRICS["ssim"]
 
 
