@@ -20,6 +20,14 @@ Tiling = StrEnum("Tiling", {name: name for name in TILINGS})  # type: ignore[mis
 Engine = StrEnum("Engine", {name: name for name in ENGINES})  # type: ignore[misc]
 
 
+class MetadataChoice(StrEnum):
+    """What of the photo's metadata results keep: as `mirnet.images.metadata.METADATA_CHOICES`."""
+
+    all = "all"
+    no_gps = "no-gps"
+    none = "none"
+
+
 def restore(
     inputs: Annotated[
         list[str],
@@ -55,6 +63,10 @@ def restore(
         Format | None, typer.Option(help="Format of the results. Default: that of each input.")
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="For JPEG and WebP.")] = 95,
+    metadata: Annotated[
+        MetadataChoice,
+        typer.Option(help="EXIF, XMP and the like: all, no-gps (all but the position), none."),
+    ] = MetadataChoice.all,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that exist (never an input).")
     ] = False,
@@ -100,7 +112,7 @@ def restore(
         }
         if max_pixels is not None:
             settings["max_pixels"] = max_pixels
-        failed = _restore_all(waiting, task, settings, quality)
+        failed = _restore_all(waiting, task, settings, quality, metadata.value)
     if len(jobs) > 1:
         done, skipped = len(waiting) - failed, len(jobs) - len(waiting)
         print_line(f"{done} restored, {skipped} skipped, {failed + len(missing)} failed.")
@@ -109,7 +121,7 @@ def restore(
 
 
 def _restore_all(
-    jobs: Sequence[PictureJob], task: str, settings: dict[str, Any], quality: int
+    jobs: Sequence[PictureJob], task: str, settings: dict[str, Any], quality: int, metadata: str
 ) -> int:
     """Restore and write pictures one by one; report failures and return how many there were."""
     import numpy as np
@@ -135,7 +147,7 @@ def _restore_all(
                 for event in work:
                     bar.update(shown, completed=event.tile, total=event.tiles)
                 restored = work.result()
-            restored.save(job.target, quality=quality)
+            restored.save(job.target, quality=quality, metadata=metadata)
         except MIRNetError as error:
             failed += 1
             text = str(error)

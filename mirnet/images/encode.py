@@ -17,21 +17,28 @@ from mirnet.files import write_file
 
 from .exif import with_size
 from .formats import SAVE_FORMATS, save_format
-from .metadata import Metadata
+from .metadata import METADATA_CHOICES, Metadata, stripped
 from .names import clean_name, stem_and_label
 from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
 
 
-def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # noqa: A002
+def encode_image(
+    picture: Picture,
+    format: str,  # noqa: A002
+    quality: int = 95,
+    metadata: str = "all",
+) -> bytes:
     """Encode a picture as the bytes of a file.
 
     Args:
         picture: What to encode.
         format: A key of `SAVE_FORMATS`, or a usual suffix such as "jpg".
         quality: 1 to 100, for JPEG (no colour subsampling from 90 on) and WebP (lossless at 100).
+        metadata: What of it is written: "all", "no-gps" (all but the position) or "none".
 
     Raises:
-        ImageRejected: For an unknown format or quality, or a size the format cannot hold.
+        ImageRejected: For an unknown format, quality or choice of metadata, or a size the format
+            cannot hold.
     """
     wanted = save_format(str(format))
     if wanted is None:
@@ -41,6 +48,11 @@ def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # 
         )
     if not 1 <= quality <= 100:
         raise ImageRejected(f"Quality {quality} is outside 1 to 100: choose 95, for example.")
+    if metadata not in METADATA_CHOICES:
+        raise ImageRejected(
+            f"Metadata {clean_name(str(metadata))!r} is no choice: use one of "
+            f"{', '.join(METADATA_CHOICES)}."
+        )
     if wanted.max_side_px and max(picture.width, picture.height) > wanted.max_side_px:
         raise ImageRejected(
             f"{picture.name} ({picture.width} x {picture.height}) is too large for {wanted.name}, "
@@ -53,7 +65,7 @@ def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # 
         samples = quantize(samples, np.uint16)
     if not wanted.alpha and picture.alpha is not None:
         samples = _over_white(samples)
-    metadata = Metadata(
+    found = Metadata(
         icc_profile=picture.icc_profile,
         exif=with_size(picture.exif, picture.width, picture.height),
         xmp=picture.xmp,
@@ -62,7 +74,7 @@ def encode_image(picture: Picture, format: str, quality: int = 95) -> bytes:  # 
         texts=picture.texts,
     )
     codec = import_module(f".codecs.{wanted.codec}", __package__)
-    return codec.write(samples, metadata, quality)
+    return codec.write(samples, stripped(found, metadata), quality)
 
 
 def write_image(
@@ -71,6 +83,7 @@ def write_image(
     *,
     format: str | None = None,  # noqa: A002
     quality: int = 95,
+    metadata: str = "all",
 ) -> Path:
     """Write a picture to a file, whole or not at all.
 
@@ -79,6 +92,7 @@ def write_image(
         path: The file to write or replace; its folder must exist.
         format: As for `encode_image`; None takes it from the suffix.
         quality: As for `encode_image`.
+        metadata: As for `encode_image`.
 
     Returns:
         The path written.
@@ -87,7 +101,9 @@ def write_image(
         ImageRejected: If the picture cannot be encoded so, or the file cannot be written.
     """
     path = Path(path)
-    data = encode_image(picture, format or path.suffix or "a file without suffix", quality)
+    data = encode_image(
+        picture, format or path.suffix or "a file without suffix", quality, metadata
+    )
     try:
         write_file(path, data)
     except OSError as error:

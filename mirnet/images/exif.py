@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
-from .limits import is_modest
+from .limits import VALUE_BYTES, is_modest
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,43 @@ def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:
     return PREFIX + bytes(block)
 
 
+def without_gps(exif: bytes) -> bytes | None:
+    """Remove the GPS directory from an EXIF block, and the bytes it holds.
+
+    Args:
+        exif: A block with ``PREFIX``.
+
+    Returns:
+        The block, of the same length; None for a damaged one.
+    """
+    block = bytearray(exif.removeprefix(PREFIX))
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(bytes(block[:4]))
+    if order is None:
+        return None
+    try:
+        (first,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, first)
+        start, end = first + 2, first + 2 + 12 * count
+        entries = [bytes(block[at : at + 12]) for at in range(start, end, 12)]
+        links = [e for e in entries if struct.unpack_from(order + "H", e) == (GPS_IFD,)]
+        for link in links:
+            (directory,) = struct.unpack_from(order + "I", link, 8)
+            (number,) = struct.unpack_from(order + "H", block, directory)
+            for at in range(directory + 2, directory + 2 + 12 * number, 12):
+                _, kind, length, place = struct.unpack_from(order + "HHII", block, at)
+                size = VALUE_BYTES.get(kind, 0) * length
+                if size > 4 and place + size <= len(block):
+                    block[place : place + size] = bytes(size)
+            block[directory : directory + 2 + 12 * number] = bytes(2 + 12 * number)
+        kept = b"".join(e for e in entries if e not in links)
+        follow = bytes(block[end : end + 4])
+        block[start : end + 4] = (kept + follow).ljust(end + 4 - start, b"\0")
+        struct.pack_into(order + "H", block, first, count - len(links))
+    except struct.error:
+        return None
+    return PREFIX + bytes(block)
+
+
 def exif_of(image: Image.Image) -> bytes | None:
     """Find the EXIF of a loaded Pillow image: a block, tags of TIFF, text of PNG, or made of XMP.
 
@@ -152,7 +189,7 @@ def descriptive(tags: Image.Exif) -> bytes | None:
         }
         if entries:
             kept[directory] = entries
-    return kept.tobytes() if len(kept) else None
+    return kept.tobytes() if set(kept) - set(_RESOLUTION_TAGS) else None
 
 
 class TiffTags(NamedTuple):

@@ -25,7 +25,7 @@ SLACK_BYTES = 1 << 16
 MAX_RUN_LENGTH_BYTES = 8_000_000
 """Largest run-length BMP file: Pillow reads it run by run in Python."""
 
-_KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
+VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
                16: 8, 17: 8, 18: 8}  # fmt: skip
 """Size of a value by its type: TIFF 6.0, section 2, and BigTIFF."""
 _LINKS = (0x8769, 0x8825, 0xA005)
@@ -95,7 +95,7 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
         table = stream.read(count * layout.entry.size)
         whole = len(table) - len(table) % layout.entry.size
         for tag, kind, length, value in layout.entry.iter_unpack(table[:whole]):
-            width = _KIND_BYTES.get(kind, 0) * length
+            width = VALUE_BYTES.get(kind, 0) * length
             claimed += width if width > layout.link.size else 0
             if tag in _LINKS:
                 pending.append(layout.link.pack(value))

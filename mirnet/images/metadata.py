@@ -30,6 +30,15 @@ _STALE = re.compile(
     rb"""tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)\s*=\s*(?:"[^"]*"|'[^']*')"""
 )
 """XMP attributes that are not true of a result."""
+_GPS_ATTRIBUTE = re.compile(rb"""\sexif:GPS\w+\s*=\s*(?:"[^"]*"|'[^']*')""")
+_GPS_ELEMENT = re.compile(rb"<exif:(GPS\w+)(?:\s[^>]*)?>.*?</exif:\1>", re.DOTALL)
+
+METADATA_CHOICES = {
+    "all": "Keep all metadata",
+    "no-gps": "Leave the position out",
+    "none": "Leave all metadata out",
+}
+"""What of a photo's metadata goes into a result, with a label for each."""
 
 
 class Metadata(NamedTuple):
@@ -140,6 +149,22 @@ def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
         dpi=(float(dpi[0]), float(dpi[1])) if dpi is not None and known_dpi else None,
         texts=tuple(texts),
     ), orientation
+
+
+def stripped(metadata: Metadata, keep: str) -> Metadata:
+    """Leave out what the person does not want to hand on; the colour profile always stays.
+
+    Args:
+        metadata: Of a picture.
+        keep: A key of `METADATA_CHOICES`.
+    """
+    if keep == "none":
+        return Metadata(icc_profile=metadata.icc_profile)
+    if keep == "no-gps":
+        xmp = metadata.xmp and _GPS_ELEMENT.sub(b"", _GPS_ATTRIBUTE.sub(b"", metadata.xmp))
+        exif_block = metadata.exif and exif.without_gps(metadata.exif)
+        return metadata._replace(exif=exif_block, xmp=xmp)
+    return metadata
 
 
 def _clean_xmp(xmp: object) -> bytes | None:

@@ -112,13 +112,20 @@ class RestoreResult:
             return f" in {times}, as if in one piece ({self.agreement_db or 0:.0f} dB)"
         return ", matched to a sample of the photo" if self.tiling == "fast" else ""
 
-    def save(self, path: str | Path, format: str | None = None, quality: int = 95) -> Path:  # noqa: A002
+    def save(
+        self,
+        path: str | Path,
+        format: str | None = None,  # noqa: A002
+        quality: int = 95,
+        metadata: str = "all",
+    ) -> Path:
         """Write the result as a file.
 
         Args:
             path: The file to write or replace.
             format: "PNG", "JPEG", "WebP" or "TIFF"; None takes it from the suffix.
             quality: 1 to 100, for JPEG and WebP.
+            metadata: What of it is written: "all", "no-gps" (all but the position) or "none".
 
         Returns:
             The path written.
@@ -126,7 +133,7 @@ class RestoreResult:
         Raises:
             ImageRejected: The picture cannot be written so.
         """
-        return write_image(self.picture, path, format=format, quality=quality)
+        return write_image(self.picture, path, format=format, quality=quality, metadata=metadata)
 
 
 def check_strength(strength: object) -> None:

@@ -95,6 +95,31 @@ def test_one_file_to_one_file_equals_the_library(photos, network):
     assert line.endswith(" · 4 tiles up to 32 px · engine torch")
 
 
+def test_what_is_left_out_of_a_photo_is_said(photos, network):
+    with open("b.jpg", "ab") as file:
+        file.write(bytes(5000))  # the film of a motion photo
+    outcome = run_restore("b.jpg", "-o", "out", "--weights", network)
+    line, note = outcome.out.splitlines()
+    assert outcome.code == 0 and line.startswith("out/b.jpg · ")
+    assert note.startswith("b.jpg has 0.005 MB behind its picture")
+
+
+@pytest.mark.parametrize(("choice", "kept"), [("all", True), ("none", False)])
+def test_metadata_is_kept_or_left_out_as_asked(photos, network, choice, kept):
+    tags = Image.Exif()
+    tags[271] = "Maker"
+    Image.open("b.jpg").save("tagged.jpg", exif=tags)
+    outcome = run_restore("tagged.jpg", "-o", "x.jpg", "--weights", network, "--metadata", choice)
+    assert outcome.code == 0
+    assert (Image.open("x.jpg").getexif().get(271) == "Maker") == kept
+
+
+def test_a_jfif_comes_out_as_jpg(photos, network):
+    (photos / "b.jpg").rename(photos / "sub" / "pic.jfif")
+    outcome = run_restore("sub", "-o", "out", "--weights", network)
+    assert outcome.code == 0 and read_image("out/pic.jpg").source_format == "JPEG"
+
+
 def test_settings_reach_the_library(photos, network):
     arguments = ("--weights", network, "--strength", 0.5, "--ensemble", "--device", "cpu")
     assert run_restore("a.png", "-o", "x.png", *arguments).code == 0

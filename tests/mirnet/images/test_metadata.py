@@ -6,6 +6,7 @@ import struct
 import pytest
 from PIL import Image, ImageCms
 
+from mirnet.errors import ImageRejected
 from mirnet.images import exif as exif_block
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
@@ -97,3 +98,58 @@ def test_too_long_exif_leaves_the_jpeg_readable():
     picture = Picture(A8[3], exif=exif_bytes() + b"\0" * 70_000)
     assert read_image(encode_image(picture, "JPEG")).exif is None
     assert read_image(encode_image(picture, "PNG")).exif is not None
+
+
+PLACE = b'exif:GPSLatitude="46,30.2N" exif:GPSLongitude="7,0.0E"'
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description dc:title="a" ' + PLACE + b">"
+    b"<exif:GPSAltitude>12/1</exif:GPSAltitude><dc:rights>mine</dc:rights></rdf:Description>"
+    b"</rdf:RDF></x:xmpmeta>"
+)
+
+
+@pytest.mark.parametrize("target", SAVE_FORMATS)
+def test_the_position_can_be_left_out(target):
+    start = Picture(A8[3], exif=exif_bytes(), xmp=XMP, icc_profile=SRGB)
+    assert read_exif(start.exif).get_ifd(exif_block.GPS_IFD)
+    data = encode_image(start, target, metadata="no-gps")
+    picture = read_image(data)
+    tags = read_exif(picture.exif)
+    assert not tags.get_ifd(exif_block.GPS_IFD) and (tags[271], tags[272]) == ("Maker", "Model 7")
+    assert tags.get_ifd(exif_block.EXIF_IFD)[37500] == b"maker note\x00\x01\x02"
+    assert b"GPS" not in picture.xmp and b'dc:title="a"' in picture.xmp and b"mine" in picture.xmp
+    latitude = struct.pack(">6I", 46, 1, 30, 1, 12, 1)
+    assert latitude in start.exif and latitude not in data
+    assert picture.icc_profile == SRGB
+
+
+def test_no_position_is_none_to_leave_out():
+    tags = Image.Exif()
+    tags[271] = "Maker"
+    block = tags.tobytes()
+    assert exif_block.without_gps(block) == block
+    assert exif_block.without_gps(b"Exif\0\0garbage") is None
+    assert exif_block.without_gps(exif_bytes()[:30]) is None
+
+
+@pytest.mark.parametrize("target", SAVE_FORMATS)
+def test_all_metadata_can_be_left_out(target):
+    iptc = b"\x1c\x02\x00\x00\x02\x00\x04"
+    start = Picture(
+        A8[3],
+        icc_profile=SRGB,
+        exif=exif_bytes(),
+        xmp=XMP,
+        iptc=iptc,
+        dpi=(300, 300),
+        texts=(("Comment", "hello"),),
+    )
+    picture = read_image(encode_image(start, target, metadata="none"))
+    assert (picture.exif, picture.xmp, picture.iptc, picture.texts) == (None, None, None, ())
+    assert picture.dpi is None
+    assert picture.icc_profile == SRGB
+
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(ImageRejected, match=r"use one of all, no-gps, none\.$"):
+        encode_image(Picture(A8[3]), "PNG", metadata="some")
