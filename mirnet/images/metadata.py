@@ -126,7 +126,7 @@ def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
     Returns:
         The metadata, and the EXIF orientation 1 to 8 that is still to be applied.
     """
-    block, orientation = exif.normalise(metadata.exif)
+    xmp = _clean_xmp(metadata.xmp)
     room = MAX_TEXT_CHARACTERS
     texts = []
     for key, text in metadata.texts:
@@ -141,10 +141,11 @@ def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
     except (TypeError, ValueError):
         known_dpi = False
     iptc = metadata.iptc
+    block, orientation = exif.normalise(metadata.exif)
     return Metadata(
         icc_profile=usable_profile(metadata.icc_profile, grey),
         exif=block,
-        xmp=_clean_xmp(metadata.xmp),
+        xmp=xmp,
         iptc=iptc if iptc and iptc[:1] == b"\x1c" and len(iptc) < 65_000 else None,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi is not None and known_dpi else None,
         texts=tuple(texts),

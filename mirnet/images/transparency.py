@@ -68,7 +68,7 @@ def _halved(pixels: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarr
         edge = ((0, weight.shape[0] % 2), (0, width % 2))
         weight, colour = np.pad(weight, edge), np.pad(colour, (*edge, (0, 0)))
         rows = slice(top // 2, top // 2 + weight.shape[0] // 2)
-        weights[rows] = weight.reshape(-1, 2, shape[1], 2).mean(axis=(1, 3))
-        mean = colour.reshape(-1, 2, shape[1], 2, 3).mean(axis=(1, 3))
+        weights[rows] = np.mean(weight.reshape(-1, 2, shape[1], 2), axis=(1, 3))
+        mean = np.mean(colour.reshape(-1, 2, shape[1], 2, 3), axis=(1, 3))
         colours[rows] = mean / np.maximum(weights[rows], 1e-12)[..., None]
     return colours, weights

@@ -2,7 +2,7 @@
 
 Zamir et al., arXiv 2003.06792. A full-resolution stream lives beside half- and quarter-resolution
 streams; they exchange features after every column (section 3). Written from the paper; the
-authors' file format is handled in `checkpoints.py`.
+authors' names are handled in `mirnet.weights.official_names`.
 """
 
 import torch

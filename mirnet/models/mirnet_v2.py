@@ -3,7 +3,7 @@
 Zamir et al., arXiv 2205.01649. Smaller and faster than MIRNet: residual contextual blocks, grouped
 convolutions that get sparser with depth, plain resizing. The compact presets of this project are
 the same design with fewer features behind a pixel-unshuffle. Written from the paper; the
-authors' file format is handled in `checkpoints.py`.
+authors' names are handled in `mirnet.weights.official_names`.
 """
 
 from collections.abc import Sequence
