@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import RestorationNetwork, pad_to_multiple
+from .base import pad_to_multiple
 from .mirnet import MIRNet
 
 Unit = Any
 """A module of ours, of which only the weights are used."""
 
 
-def restore(model: RestorationNetwork, image: Tensor) -> Tensor:
+def restore(model: Unit, image: Tensor) -> Tensor:
     """The result of `model(image)`; an exposure curve, which the papers lack, is used as it is."""
     margin = model.margin
     height, width = image.shape[2:]
