@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -232,6 +233,40 @@ def test_heic_of_high_range_comes_out_as_the_photo_it_was_made_of():
     usual = read_image(CASES / "no_eoi.jpg").pixels  # the same photo in standard range
     assert picture.bits == 16 and "PQ" in picture.notes[0]
     assert np.abs(to_eight_bits(picture.pixels).astype(int) - usual).mean() < 4
+
+
+def deep_avif(bits: int, points: tuple[int, int] = (2, 2), channels: int = 3) -> bytes:
+    """An AVIF file of a ramp through all code values, lossless, with colours named so."""
+    most = (1 << bits) - 1
+    ramp = np.linspace(0, most, 64 * 48).round().astype(np.uint16).reshape(48, 64, 1)
+    array = np.ascontiguousarray(np.repeat(ramp, channels, axis=2))
+    data = bytearray(imagecodecs.avif_encode(array, level=100, bitspersample=bits))
+    at = data.index(b"colrnclx") + 8
+    data[at : at + 4] = points[0].to_bytes(2, "big") + points[1].to_bytes(2, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("bits", [10, 12])
+def test_avif_keeps_its_depth(bits, channels):
+    picture = read_image(deep_avif(bits, channels=channels))
+    most = (1 << bits) - 1
+    assert picture.bits == 16 and (picture.alpha is not None) == (channels == 4)
+    codes = np.linspace(0, most, 64 * 48).round().reshape(48, 64)
+    np.testing.assert_array_equal(picture.pixels[..., 1], np.rint(codes * (65535 / most)))
+    if channels == 4:
+        np.testing.assert_array_equal(picture.alpha, picture.pixels[..., 0])
+    rejected(deep_avif(bits), "megapixels", max_pixels=64 * 48 - 1)
+
+
+def test_avif_of_named_colours():
+    wide = read_image(deep_avif(10, (12, 13)))
+    assert wide.icc_profile is not None and np.ptp(in_srgb(wide).astype(int), axis=2).max() <= 1
+    dark, bright = (read_image(deep_avif(10, (9, points))) for points in (13, 16))
+    assert "PQ" in bright.notes[0] and not dark.notes
+    assert read_image(deep_avif(10, (1, 13))).icc_profile is None
+    usual = saved(PHOTO, "AVIF")
+    assert read_image(usual).notes == () and read_image(usual).icc_profile is None
 
 
 # ---------------------------------------------------------------- TIFF
