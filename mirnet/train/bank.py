@@ -115,7 +115,7 @@ class Bank:
     def _detail(self, picture: Tensor, top: Tensor, left: Tensor, side: int) -> Tensor:
         """Mean detail at 3 x 3 blocks of each candidate patch."""
         assert self.details is not None
-        offsets = torch.tensor([1, 3, 5], device=self.device) * side // 6
+        offsets = torch.arange(1, 6, 2, device=self.device) * side // 6
         rows = (top[..., None, None] + offsets[:, None]) // BLOCK_PX
         columns = (left[..., None, None] + offsets) // BLOCK_PX
         picture = picture[..., None, None]

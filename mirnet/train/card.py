@@ -14,7 +14,7 @@ from mirnet.images.picture import to_eight_bits
 from mirnet.weights.networks import load_weights
 
 from .config import Config
-from .score import DEV_PAIRS, dev_pairs
+from .score import DEV_PAIRS, Conditioned, dev_pairs
 
 EXAMPLE_RANKS = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
 """Ranks by gain, from the least, of the dev patches that a card shows."""
@@ -63,12 +63,12 @@ def example(config: Config, path: Path) -> tuple[Image.Image, list[float]]:
     Returns:
         The picture, three patches wide and four high, and the gain of each row in PSNR (dB).
     """
-    model: Any = load_weights(path)
+    model = Conditioned(load_weights(path)).eval()
     degraded, target, thumbnails = dev_pairs(config)
     restored = []
     with torch.inference_mode():
         for one, whole in zip(degraded.split(1), thumbnails.split(1), strict=True):
-            restored.append(model(one, model.condition(whole)).clamp(0, 1))
+            restored.append(model(one, whole)[0].clamp(0, 1))
     results = torch.cat(restored)
 
     def error(pictures: Tensor) -> Tensor:

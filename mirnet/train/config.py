@@ -158,7 +158,7 @@ class Optimizer(_Section):
     level_phases: bool = False
     """Hold the answer of the last convolution to flat features equal for all places of a
     pixel-shuffle block, by a projection after every step: flat areas then come out flat, without a
-    mesh. For networks with a `stem` whose input does not follow the stem's grid."""
+    mesh. For networks behind a pixel-unshuffle."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions' arithmetic; weights, loss and optimizer stay in float32. Processors with
     AMX or AVX512-BF16, and GPUs, take about half the time with the second."""

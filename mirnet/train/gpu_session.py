@@ -36,6 +36,17 @@ from .publish import measure
 
 DEFAULT_RECIPES = ("sr-x4-compact", "sr-x3-compact", "denoise-compact", "lowlight-compact")
 """Recipes that gain most from more steps."""
+OPTIMIZER = {
+    "precision": "bfloat16",
+    "steps": 20_000,
+    "learning_rate": 8e-4,
+    "final_learning_rate": 1e-6,
+    "warmup": 400,
+    "hold": 4000,
+    "ema": 0.999,
+}
+"""What a session changes in the recipes, whose last cycles were short; of the steps only the shares
+of warm-up and hold matter, for the schedule is stretched to the minutes."""
 MAX_FILE_BYTES = 16 * 2**20
 """Size limit of a file that is carried away."""
 SECONDS_FOR_SCORES = 45.0
@@ -96,7 +107,7 @@ def recipe_for(
     if not profiles:
         data["noise"] = "fitted"
     network = config.network.model_copy(update={"start": config.id})
-    optimizer = config.optimizer.model_copy(update={"precision": "bfloat16"})
+    optimizer = config.optimizer.model_copy(update=OPTIMIZER)
     return config.model_copy(
         update={
             "data": config.data.model_copy(update=data),

@@ -60,8 +60,12 @@ def _pass_through(model: nn.Module, given: dict[str, Tensor]) -> None:
 
 
 def _can_grow(name: str, wider: torch.Size, narrow: torch.Size) -> bool:
-    """Whether a tensor differs in features at most: those of pictures must agree."""
-    if name == "conv_in.weight" and wider[1] != narrow[1]:
+    """Whether a tensor differs in features at most: those of pictures must agree.
+
+    A network that knows the noise may begin with one that does not: its plane of the noise level
+    comes after the picture's three.
+    """
+    if name == "conv_in.weight" and wider[1] != narrow[1] and 3 * wider[1] != 4 * narrow[1]:
         return False
     if name == "conv_out.weight" and wider[0] != narrow[0]:
         return False

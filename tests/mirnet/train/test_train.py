@@ -236,6 +236,20 @@ def test_a_shallow_start_deepens_into_a_network_that_does_the_same(prepared, tmp
     assert torch.equal(deep(picture), shallow(picture))
 
 
+def test_a_network_that_knows_the_noise_starts_as_one_that_does_not(prepared, tmp_path):
+    config = load_config(write_recipe(tmp_path / "a.toml", prepared))
+    blind = build(config)
+    torch.nn.init.normal_(blind.conv_out.weight, std=0.1)
+    save_weights(blind, tmp_path / "blind.safetensors")
+    settings = {k: v for k, v in config.network.settings.items() if k != "exposure"}
+    network = Network(
+        settings={**settings, "noise_level": True}, start=str(tmp_path / "blind.safetensors")
+    )
+    knowing = build(config.model_copy(update={"network": network}))
+    picture = torch.rand(1, 3, 24, 20)
+    assert torch.allclose(knowing(picture), blind(picture), atol=1e-5)
+
+
 def test_a_start_that_does_not_exist_or_fit_is_named(prepared, tmp_path):
     recipe = write_recipe(tmp_path / "a.toml", prepared, **{"[network]": '[network]\nstart = "no"'})
     with pytest.raises(InvalidRequest, match="neither a file nor weights"):
