@@ -1,7 +1,7 @@
 """A method: what a run records of it, and the function that restores with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -24,6 +24,8 @@ class Output:
     """(H, W, 3), uint8, uint16, or float32 in [0, 1]; not rounded further than the method does."""
     tiles: int = 1
     """In how many pieces it saw the picture: 1 is the whole picture."""
+    waited_seconds: float = 0.0
+    """Time spent waiting while others computed in this process, which is no time of the method."""
 
 
 Restorer = Callable[[Picture, tuple[int, int]], Output]
@@ -84,7 +86,7 @@ def checked(method_id: str, task: Task, run: Restorer) -> Restorer:
                 f"{size[0]}: that does not fit the task {task.id}."
             )
         output = run(picture, size)
-        return Output(_valid(method_id, output.pixels, size), output.tiles)
+        return replace(output, pixels=_valid(method_id, output.pixels, size))
 
     return restorer
 

@@ -98,4 +98,4 @@ def _restore(
         engine=settings.engine,
     )
     result = work.result()
-    return Output(result.picture.pixels, result.tiles)
+    return Output(result.picture.pixels, result.tiles, result.waited_seconds)

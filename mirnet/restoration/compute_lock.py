@@ -19,6 +19,8 @@ class Share:
 
     end: float = 0.0
     """Earliest place of its next turn in virtual time, in seconds of the lock."""
+    waited: float = 0.0
+    """Seconds that it has waited for the lock."""
 
 
 class FairLock:
@@ -49,8 +51,10 @@ class FairLock:
         Args:
             share: Of whoever wants to compute; the smallest one that waits is next.
         """
+        asked = time.perf_counter()
         start = self._acquire(share.end)
         began = time.perf_counter()
+        share.waited += began - asked
         try:
             yield
         finally:

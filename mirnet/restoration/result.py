@@ -31,7 +31,7 @@ class RestoreResult:
     parameters: int
     """Numbers the network learned."""
     seconds: float
-    """Time worked, without reading, enlarging and writing."""
+    """Time worked, without reading, enlarging, writing and waiting for others."""
     tiles: int
     """Tiles the photo was cut into; 0 at strength 0."""
     tile_px: int
@@ -54,6 +54,8 @@ class RestoreResult:
     """What computed it: a key of `mirnet.restoration.engines.ENGINES`."""
     engine_note: str = ""
     """Why it was not the engine that was asked for; else ""."""
+    waited_seconds: float = 0.0
+    """Time spent waiting while other restorations and evaluations computed in this process."""
 
     @property
     def megapixels(self) -> float:

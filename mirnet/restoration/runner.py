@@ -45,6 +45,11 @@ class TileRunner:
         self._share = Share()
         self._stop = threading.Event()
 
+    @property
+    def waited_seconds(self) -> float:
+        """Time spent waiting while others computed in this process."""
+        return self._share.waited
+
     def cancel(self) -> None:
         """Let the next pass raise `Cancelled`; safe from any thread."""
         self._stop.set()

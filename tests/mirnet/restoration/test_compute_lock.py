@@ -69,3 +69,15 @@ def test_an_error_lets_go_of_the_lock():
     with pytest.raises(ZeroDivisionError), lock.of(Share()):
         raise ZeroDivisionError
     assert not lock.locked()
+
+
+def test_waiting_is_counted_apart_from_holding():
+    lock, share = FairLock(), Share()
+    with lock.of(Share()):
+        waiter = threading.Thread(target=lambda: lock.of(share).__enter__())
+        waiter.start()
+        while not lock._waiting:
+            time.sleep(0.01)
+        time.sleep(0.2)
+    waiter.join()
+    assert share.waited >= 0.2

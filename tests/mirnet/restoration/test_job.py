@@ -1,13 +1,14 @@
 """A restoration under way: events, stopping, errors, taking turns."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from mirnet.errors import Cancelled, CheckpointRejected, InvalidRequest, MIRNetError
 from mirnet.restoration.api import restore
-from mirnet.restoration.compute_lock import COMPUTE_LOCK
+from mirnet.restoration.compute_lock import COMPUTE_LOCK, Share
 from tests.support.small_restorations import Identity, Pointwise, photo, tiny
 
 
@@ -110,3 +111,20 @@ def test_two_restorations_take_turns():
     assert order == list("abababab")
     assert np.array_equal(a.result().picture.pixels, pixels)
     assert np.array_equal(b.result().picture.pixels, pixels)
+
+
+def test_waiting_for_others_is_no_time_of_a_restoration():
+    made = []
+    thread = threading.Thread(
+        target=lambda: made.append(restore(photo(), weights=Identity()).result())
+    )
+    began = time.perf_counter()
+    with COMPUTE_LOCK.of(Share()):
+        thread.start()
+        while not COMPUTE_LOCK._waiting:
+            time.sleep(0.01)
+        time.sleep(0.3)
+    thread.join()
+    took = time.perf_counter() - began
+    assert made[0].waited_seconds >= 0.3
+    assert 0 <= made[0].seconds <= took - made[0].waited_seconds
