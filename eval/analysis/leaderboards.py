@@ -47,7 +47,8 @@ def leaderboard(
           `win_rate`, `verdict` ("better", "worse", "tied", "too few" or "") and `tied`: see
           `statistics.Paired`; empty without a baseline, for itself, and where no picture has a
           finite PSNR of both
-        * `s_per_mp`: total seconds over total megapixels of the rows that were timed
+        * `s_per_mp`: total seconds over total megapixels of the rows that this run timed, or where
+          all outputs came from the cache, as the run named by `timed_in` timed them ("" else)
         * `pareto`: no other method is both quicker and better (or one of the two and equal in the
           other)
         * `parameters`, `weights_sha256`
@@ -93,6 +94,9 @@ def _row(
     """What a method is, its counts, the summary of each metric, and its time."""
     scored = own[own[list(METRICS)].notna().any(axis=1)]
     timed = own[own.seconds.notna() & (own.megapixels > 0)]
+    measured = timed[~timed.cached]
+    elsewhere = "" if len(measured) else ", ".join(timed.timed_in.fillna("an earlier run").unique())
+    timed = measured if len(measured) else timed
     row = {
         "method": method.id,
         "title": method.title,
@@ -103,6 +107,7 @@ def _row(
         "identical": int(np.isinf(scored[list(METRICS)]).any(axis=1).sum()),
         "ranked": method.id in common.methods,
         "pictures": len(averaged[RANKING.key]),
+        "timed_in": elsewhere,
         "s_per_mp": timed.seconds.sum() / timed.megapixels.sum() if len(timed) else math.nan,
     }
     for metric in METRICS.values():

@@ -3,7 +3,7 @@
 They are drawn from the tables of `leaderboards` and `published`; nothing is computed here.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
                 marker=marker(code, 12),
                 customdata=[["", row["method"]]],
                 hovertemplate=f"{plain_text(row['method'])}<br>{hover_text(metric)}"
-                "%{x:.3g} s per megapixel<extra></extra>",
+                f"%{{x:.3g}} s per megapixel{_timed_in(row)}<extra></extra>",
             )
         )
     figure.update_xaxes(
@@ -83,6 +83,10 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
     )
     figure.update_yaxes(title=f"Mean {get_metric(metric).axis_label}, 95 % interval")
     return figure
+
+
+def _timed_in(row: dict[str, Any]) -> str:
+    return f"<br>timed in {plain_text(row['timed_in'])}" if row["timed_in"] else ""
 
 
 def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":

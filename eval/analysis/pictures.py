@@ -309,7 +309,7 @@ def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResu
         known = {name: _known(record[name]) for name in fields}
         known["cached"] = bool(known["cached"])
         known["method"] = str(known["method"])
-        for name in ("tiles", "width", "height"):
+        for name in ("tiles", "width", "height", "threads"):
             known[name] = None if known[name] is None else int(known[name])
         score = {key: record[key] for key in METRICS if record[key] == record[key]}
         rows.append(SampleResult(**known, scores={protocol: score} if score else {}))

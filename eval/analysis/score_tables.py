@@ -35,6 +35,8 @@ _ROW_FIELDS = (
     "degraded_sha256",
     "target_sha256",
     "cached",
+    "timed_in",
+    "threads",
     "error",
 )
 

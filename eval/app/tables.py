@@ -95,6 +95,8 @@ def _board_cell(
         text = "< 0.001"
     if column == "difference_db" and row["verdict"] in ("tied", "too few"):
         text = f"{row['verdict']} {text}"
+    if column == "s_per_mp" and row["timed_in"]:
+        text = f"{text} (from {row['timed_in']})"
     if column == "count" and row["failed"]:
         text = f"{text}, {row['failed']} failed"
     return plain, text

@@ -49,7 +49,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
                     _difference(row),
                     _p_value(row["p_value"]),
                     _percent(row["win_rate"]),
-                    _number(row["s_per_mp"], 2),
+                    _number(row["s_per_mp"], 2) + _elsewhere(row),
                     _count(row["parameters"]),
                     str(row["count"]),
                     str(row["failed"]),
@@ -90,6 +90,10 @@ def _difference(row: dict[str, Any]) -> str:
     span = _interval(row["difference_low"], row["difference_high"], 2, "+")
     undecided = row["verdict"] in ("tied", "too few")
     return f"{row['difference_db']:+.2f} ({span})" + (f", {row['verdict']}" if undecided else "")
+
+
+def _elsewhere(row: dict[str, Any]) -> str:
+    return f" (from {row['timed_in']})" if row["timed_in"] else ""
 
 
 def _p_value(value: float) -> str:

@@ -106,6 +106,10 @@ class SampleResult(_Part):
     """Hash of the ground truth's file; None where it is not published."""
     cached: bool = False
     """Whether an earlier run had made this output; `seconds` then are those of that run."""
+    timed_in: str | None = None
+    """Id of the run that measured `seconds`, where it was another one."""
+    threads: int | None = None
+    """Compute threads that `seconds` were measured with."""
     error: str | None = None
     """Why there is no result, in a sentence."""
 
@@ -125,7 +129,7 @@ class MethodSummary(_Part):
     """Mean by key of the metric over the pictures that all ranked methods have (`CommonPictures`);
     not a number where there is none."""
     seconds_per_megapixel: float | None
-    """Total seconds over total megapixels of the rows that were timed."""
+    """Total seconds over total megapixels of the rows that this run timed itself."""
 
 
 class Run(_Part):

@@ -16,8 +16,6 @@ PACKAGES = ("torch", "numpy", "scikit-image", "scipy", "opencv-python-headless",
 
 def environment() -> Environment:
     """Describe the environment of this process."""
-    import torch
-
     from mirnet.device import choose_device
 
     root = Path(__file__).parents[2]
@@ -29,7 +27,7 @@ def environment() -> Environment:
         python=platform.python_version(),
         packages={name: metadata.version(name) for name in PACKAGES},
         machine=machine_name(),
-        threads=torch.get_num_threads(),
+        threads=compute_threads(),
         device=choose_device().type,
     )
 
@@ -44,6 +42,13 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def compute_threads() -> int:
+    """Number of threads that networks compute with in this process."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def machine_name() -> str:

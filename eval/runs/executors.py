@@ -7,23 +7,36 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 
 from eval.data.pairs import Item
 from mirnet.errors import InvalidRequest
 
+from .environment import compute_threads
 from .worker import Work, Worker, WorkerSpec
 
 Job = tuple[Item, str]
 """A pair and the id of the method to restore it with."""
-Executor = Callable[[WorkerSpec, list[Job]], Iterator[Work]]
-"""Maps a specification and jobs to an iterator of results, in any order; closing it stops."""
 
 
-def serial(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
-    """Do jobs one after another in this process."""
+@dataclass(frozen=True)
+class Executor:
+    """Where the work of a run is done."""
+
+    work: Callable[[WorkerSpec, list[Job]], Iterator[Work]]
+    """Maps a specification and jobs to an iterator of results, in any order; closing it stops."""
+    threads: int | None = None
+    """Compute threads of each worker; None for those that this process has."""
+
+
+def _serial(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
     worker = Worker(spec)
     for item, method_id in jobs:
         yield worker.work(item, method_id)
+
+
+serial = Executor(_serial)
+"""Does jobs one after another in this process."""
 
 
 _worker: Worker
@@ -42,7 +55,7 @@ def processes(count: int) -> Executor:
     """Make an executor of several processes on this machine.
 
     Args:
-        count: Processes; the threads of the networks are divided among them.
+        count: Processes; the compute threads of this one are divided among them.
 
     Raises:
         InvalidRequest: While it works, where a process was killed or found no memory.
@@ -77,4 +90,4 @@ def processes(count: int) -> Executor:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    return run
+    return Executor(run, max(compute_threads() // count, 1))

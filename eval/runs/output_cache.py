@@ -43,7 +43,9 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
-def key_of(method: MethodRecord, degraded_sha256: str, task: str, size: tuple[int, int]) -> str:
+def key_of(
+    method: MethodRecord, degraded_sha256: str, task: str, size: tuple[int, int], device: str
+) -> str:
     """Build the key of an output: a hash over all that it depends on.
 
     Args:
@@ -51,6 +53,7 @@ def key_of(method: MethodRecord, degraded_sha256: str, task: str, size: tuple[in
         degraded_sha256: Hash of the degraded picture.
         task: Id of the task.
         size: Height and width of the result.
+        device: "cpu", "cuda" or "mps", which compute other last digits.
     """
     parts = {
         "method": method.model_dump(mode="json", exclude={"title"}),
@@ -58,6 +61,7 @@ def key_of(method: MethodRecord, degraded_sha256: str, task: str, size: tuple[in
         "degraded": degraded_sha256,
         "task": task,
         "size": size,
+        "device": device if method.kind == "weights" else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -74,6 +78,10 @@ class OutputRecord:
     """Peak resident memory meanwhile, in megabytes."""
     tiles: int
     """Number of tiles that the method saw the picture in."""
+    run: str = ""
+    """Id of the run that made and timed it."""
+    threads: int | None = None
+    """Compute threads that it was timed with."""
 
 
 class OutputCache:

@@ -59,7 +59,7 @@ def ray_executor(workers: int, address: str | None = None) -> Executor:
             if own:
                 library.shutdown()
 
-    return run
+    return Executor(run, threads=1)  # Ray counts one processor for an actor
 
 
 def _result(library: Any, reference: Any) -> Work:

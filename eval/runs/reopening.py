@@ -41,6 +41,7 @@ def worker_spec(
         protocols=tuple(name.partition("/")[0] for name in run.protocols),
         cache=cache,
         allow_code=allow_code,
+        run=run.id,
     )
 
 

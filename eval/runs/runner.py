@@ -8,7 +8,7 @@ import contextlib
 import datetime
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from mirnet.metrics.protocols import get_protocol
 from mirnet.tasks import get_task
 
 from .document import Run, RunBenchmark, SampleResult
-from .environment import environment
+from .environment import compute_threads, environment
 from .executors import Executor, serial
 from .output_cache import OutputCache, link_or_copy
 from .reopening import check_unchanged_methods, unchanged_items, worker_spec
@@ -163,6 +163,7 @@ def execute_run(
         run = stored.header()
         cache = None if fresh else stored.folder.parent / ".cache"
         spec = worker_spec(stored, offline=offline, cache=cache, allow_code=allow_code)
+        spec = replace(spec, threads=executor.threads)
         items = unchanged_items(stored, run, spec)
         check_unchanged_methods(run, allow_code)
         had = {(row.pair, row.method): row for row in stored.rows() if row.error is None}
@@ -172,14 +173,17 @@ def execute_run(
             for method in run.methods
             if (item.id, method.id) not in had
         ]
-        stored.write_header(run.model_copy(update={"status": "running", "error": None}))
+        threads = executor.threads or compute_threads()
+        where = run.environment.model_copy(update={"threads": threads})
+        update = {"status": "running", "error": None, "environment": where}
+        stored.write_header(run.model_copy(update=update))
         left = _TimeLeft(len(items), [method.id for method in run.methods])
         for row in had.values():
             left.add(row)
         began, done = time.perf_counter(), len(had)
         status, trouble = "stopped", None
         try:
-            with contextlib.closing(executor(spec, jobs)) as works:  # type: ignore[type-var]
+            with contextlib.closing(executor.work(spec, jobs)) as works:  # type: ignore[type-var]
                 for work in works:
                     _keep(stored, work, cache)
                     done += 1

@@ -37,7 +37,8 @@ def summarise_methods(run: Run, rows: list[SampleResult]) -> list[MethodSummary]
 
 def _summary(run: Run, method_id: str, rows: list[SampleResult]) -> MethodSummary:
     scored = [row.scores[run.protocol] for row in rows if run.protocol in row.scores]
-    timed = [(row.seconds, row.megapixels) for row in rows if row.seconds and row.megapixels]
+    own = [row for row in rows if not row.cached]
+    timed = [(row.seconds, row.megapixels) for row in own if row.seconds and row.megapixels]
     size = sum(megapixels for _, megapixels in timed)
     return MethodSummary(
         method=method_id,

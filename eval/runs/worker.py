@@ -14,6 +14,7 @@ from eval.data.pairs import Item, Pair, pixels_sha256
 from eval.methods.method import Method, Restorer
 from eval.methods.record import MethodRecord
 from eval.methods.registry import get_method
+from mirnet.device import choose_device
 from mirnet.errors import MIRNetError
 from mirnet.images.encode import encode_image
 from mirnet.images.picture import Picture, to_eight_bits
@@ -24,6 +25,8 @@ from .document import SampleResult, SampleScore
 from .output_cache import OutputCache, OutputRecord, key_of
 from .store import THUMB_PX, NotWritten
 
+EARLIER = "an earlier run"
+"""Names the run that measured a cached time where the cache does not say which."""
 WARM_UP_PX = 32
 """Side of the picture that a method is warmed up on."""
 
@@ -50,6 +53,8 @@ class WorkerSpec:
     """Whether methods may be a person's own code."""
     threads: int | None = None
     """Compute threads of each worker; None keeps the process's setting."""
+    run: str = ""
+    """Id of the run, by which the output cache says who measured a time."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,7 @@ class Worker:
         self._infos = {info.id: info for info in spec.methods}
         self._restorers: dict[str, Restorer] = {}
         self._pair: Pair | None = None
-        if spec.threads:
-            import torch
-
-            torch.set_num_threads(spec.threads)
+        self.threads = _limit_threads(spec.threads)
 
     def method(self, method_id: str) -> Method:
         """Make a method with its recorded settings.
@@ -163,6 +165,8 @@ class Worker:
             height=height,
             output_sha256=made.output_sha256,
             cached=cached,
+            threads=made.threads,
+            timed_in=(made.run or EARLIER) if cached else None,
         )
         shown = [(made.output_sha256, pixels), (pair.degraded_sha256, pair.degraded.pixels)]
         if pair.target is not None and pair.target_sha256:
@@ -192,9 +196,11 @@ class Worker:
         _reset_peak()
         began = time.perf_counter()
         output = restorer(pair.degraded, size)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - began - output.waited_seconds
         pixels = storable(output.pixels)
-        return pixels, OutputRecord(pixels_sha256(pixels), seconds, _peak_mb(), output.tiles)
+        return pixels, OutputRecord(
+            pixels_sha256(pixels), seconds, _peak_mb(), output.tiles, self.spec.run, self.threads
+        )
 
     def _output(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord, bool]:
         from mirnet.images.decode import read_image
@@ -202,7 +208,8 @@ class Worker:
         info = self._infos[method_id]
         if self.cache is None or info.kind == "custom":
             return *self.restore(pair, method_id), False
-        key = key_of(info, pair.degraded_sha256, self.spec.task, self._size(pair))
+        device = choose_device().type
+        key = key_of(info, pair.degraded_sha256, self.spec.task, self._size(pair), device)
         made = self.cache.get(key)
         if made is not None:
             with contextlib.suppress(MIRNetError):
@@ -218,6 +225,17 @@ class Worker:
             return pair.target.height, pair.target.width
         scale = self.spec.benchmark.scale
         return pair.degraded.height * scale, pair.degraded.width * scale
+
+
+def _limit_threads(count: int | None) -> int:
+    """Give this process so many compute threads, or leave them; returns how many it has."""
+    import cv2
+    import torch
+
+    if count:
+        torch.set_num_threads(count)
+        cv2.setNumThreads(count)
+    return torch.get_num_threads()
 
 
 def storable(pixels: np.ndarray) -> np.ndarray:

@@ -7,20 +7,28 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import psutil
 import pytest
+import torch
 
+from eval.analysis.leaderboards import leaderboard
 from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
+from eval.methods.method import Output
+from eval.methods.record import MethodRecord
+from eval.reports.board_text import board_cells
 from eval.runs.document import Run, SampleResult
 from eval.runs.environment import environment
-from eval.runs.executors import processes
+from eval.runs.executors import Executor, processes, serial
+from eval.runs.output_cache import key_of
+from eval.runs.reopening import unchanged_items, worker_spec
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore, StoredRun, replace_file
 from eval.runs.summaries import data_sha256
 from eval.runs.verify import verify
-from eval.runs.worker import storable
+from eval.runs.worker import Worker, storable
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image
@@ -57,7 +65,8 @@ def ordered(folder, methods=("identity", "tv"), **more):
 
 def facts(rows):
     """What must be the same however often a run was interrupted."""
-    timeless = {"seconds": None, "peak_mb": None, "cached": False}
+    timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
+    timeless |= {"threads": None}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 
 
@@ -188,6 +197,70 @@ def test_the_same_picture_is_not_restored_twice(folder, store, monkeypatch):
     monkeypatch.setattr("eval.runs.output_cache.code_sha256", lambda: "changed")
     _, events = finished(store, ordered(folder, methods=("tv",)))
     assert not any(event.row.cached for event in events)
+
+
+def test_a_time_of_another_run_says_which(folder, store):
+    first, _ = finished(store, ordered(folder, methods=("tv",), n=2))
+    assert [row.timed_in for row in first.rows()] == [None] * 2
+    second, _ = finished(store, ordered(folder, methods=("tv", "identity"), n=2))
+    own, reused = {row.method: row for row in second.rows()}.values()
+    if own.cached:
+        own, reused = reused, own
+    assert reused.method == "tv" and reused.timed_in == first.id and own.timed_in is None
+    lines = {line.method: line for line in second.header().summary}
+    assert lines["tv"].seconds_per_megapixel is None  # not measured by this run
+    assert lines["identity"].seconds_per_megapixel is not None
+    board = leaderboard(second, None).set_index("method")
+    assert board.timed_in["tv"] == first.id and board.timed_in["identity"] == ""
+    cells = {row["Method"]: row["s/MP"] for row in board_cells(leaderboard(second, None))}
+    assert cells["tv"].endswith(f"(from {first.id})") and "(" not in cells["identity"]
+    _, events = finished(store, ordered(folder, methods=("tv",), n=2), fresh=True)
+    assert events[0].row.timed_in is None
+
+
+def test_outputs_of_another_device_are_other_outputs():
+    network = MethodRecord(id="ours", title="", kind="weights", weights_sha256="0" * 64)
+    classical = MethodRecord(id="tv", title="", kind="baseline")
+    keys = [
+        key_of(method, "1" * 64, "denoise", (8, 8), device)
+        for method in (network, classical)
+        for device in ("cpu", "cuda")
+    ]
+    assert keys[0] != keys[1] and keys[2] == keys[3]
+
+
+def test_workers_have_the_threads_that_the_header_says(folder, store):
+    """Several workers divide the threads, and each row says what its seconds were measured with."""
+    given = []
+
+    def work(spec, jobs):
+        given.append(spec.threads)
+        yield from serial.work(spec, jobs)
+
+    stored = create_run(store, ordered(folder, methods=("identity",), n=1))
+    before = torch.get_num_threads()
+    try:
+        list(execute_run(stored, executor=Executor(work, threads=before + 1)))
+    finally:
+        torch.set_num_threads(before)
+        cv2.setNumThreads(before)
+    assert given == [before + 1] == [stored.header().environment.threads]
+    assert stored.rows()[0].threads == before + 1
+    assert processes(2).threads == max(before // 2, 1)
+    assert processes(10_000).threads == 1
+
+
+def test_waiting_for_others_is_no_time_of_a_method(folder, store, monkeypatch):
+    stored = create_run(store, ordered(folder, methods=("identity",), n=1))
+    spec = worker_spec(stored)
+    worker = Worker(spec)
+    item = unchanged_items(stored, stored.header(), spec)[0]
+    waiting = lambda picture, size: Output(picture.pixels, waited_seconds=2.5)  # noqa: E731
+    monkeypatch.setattr(worker, "restorer", lambda method: waiting)
+    clock = iter([100.0, 103.0])
+    monkeypatch.setattr("eval.runs.worker.time.perf_counter", lambda: next(clock))
+    _, made = worker.restore(worker.pair(item), "identity")
+    assert made.seconds == pytest.approx(0.5)
 
 
 def test_a_damaged_cache_is_not_believed(folder, store):
