@@ -70,7 +70,14 @@ def test_card_says_what_a_reader_must_know(own, tmp_path):
         n=3,
     )
     card = (report.folder / "README.md").read_text()
-    for words in ("Not official", "Synthetic", "CC0", "`rgb-8bit/1`", report.sha256, "3 of 24 pairs"):
+    for words in (
+        "Not official",
+        "Synthetic",
+        "CC0",
+        "`rgb-8bit/1`",
+        report.sha256,
+        "3 of 24 pairs",
+    ):
         assert words in card
 
 
