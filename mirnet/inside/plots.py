@@ -1,4 +1,4 @@
-"""Records of a pass as pictures and figures; nothing is computed here but their look.
+"""Draws the records of a pass as pictures and Plotly figures.
 
 Maps are drawn in viridis, whose steps look equally large to everybody, colour-blind people too.
 Figures have a transparent background, text of a grey that reads on white and on black (the page's
@@ -23,15 +23,15 @@ STREAMS = ("Full", "Half", "Quarter")
 TURNS = ("First", "Second")
 """Names of a block's two turns."""
 COLOURS = ("#2F86C6", "#E69F00", "#009E73")
-"""Of the streams."""
+"""Colours of the three streams."""
 SYMBOLS = ("circle", "diamond", "square")
-"""Of the streams."""
+"""Plotly marker symbols of the three streams."""
 RGB = ("#D55E00", "#009E73", "#2F86C6")
-"""Of red, green and blue."""
+"""Line colours of the red, green and blue channel."""
 TEXT = "#767676"
-"""Of axes and titles."""
+"""Colour of axes and titles."""
 MAP_PX = 640
-"""About how long the longer side of a map's picture is."""
+"""Approximate length of the longer side of a map's picture, in pixels."""
 CLIPPED_PERCENT = 0.5
 """Share of values at either end of a map that the scale leaves out, so that one bright pixel does
 not darken the rest."""
@@ -41,7 +41,7 @@ _GRID = "rgba(128, 128, 128, 0.25)"
 
 @dataclass(frozen=True)
 class Words:
-    """What a record is, for a person."""
+    """Title, explanation and unit of one kind of record, for the page."""
 
     title: str
     """A few words for a photographer."""
@@ -99,7 +99,7 @@ SILENT_SENTENCES = {
     "resolution (MIRNet, section 3, figure 1).",
     "MIRNetV2": "Quarter listens to nobody: in MIRNet-v2 Quarter tells Half, then Half tells Full.",
 }
-"""Why a stream has no fusion, by architecture."""
+"""Why a stream has no fusion plot, by architecture."""
 ENERGY_SENTENCE = (
     "The same energy as one number for the whole photo, for each stream, block and turn; the "
     "larger marks are the place chosen above."
@@ -116,21 +116,24 @@ MATRIX_SENTENCE = (
 
 @dataclass(frozen=True, eq=False)
 class MapPicture:
-    """A map drawn in colours."""
+    """A map drawn in viridis, and the values its colours stand for."""
 
     pixels: np.ndarray
     """(H, W, 3) uint8; each value is a square of equal pixels."""
     low: float
-    """Value of the darkest colour; lower ones have it too."""
+    """Value of the darkest colour; lower values are clipped to it."""
     high: float
-    """Value of the brightest colour; higher ones have it too."""
+    """Value of the brightest colour; higher values are clipped to it."""
 
 
 def map_picture(feature: Feature) -> MapPicture:
-    """Draw a map, without what was padded around the picture.
+    """Draw a map without the padding around the picture.
 
     Args:
-        feature: One whose values are (h, w).
+        feature: A record whose values are (h, w).
+
+    Returns:
+        Each value as a square of equal pixels, about `MAP_PX` on the longer side.
     """
     values = feature.on_picture.astype(np.float64)
     if feature.name == "context attention":  # the even share is one over the number of places
@@ -145,7 +148,7 @@ def map_picture(feature: Feature) -> MapPicture:
 
 
 def maps_sentence(name: FeatureName) -> str:
-    """What three maps beside each other show, and how to read their scales."""
+    """The sentence above three maps: what they show and how to read their scales."""
     words = WORDS[name]
     return (
         f"{words.sentence} Dark to bright: {words.unit}; every map has its own scale, "
@@ -157,9 +160,9 @@ def energies(table: np.ndarray, block: int, turn: int) -> "go.Figure":
     """Mean feature energy of each stream from block to block.
 
     Args:
-        table: From `trace.mean_energy`.
-        block: Where larger marks are drawn, from 1.
-        turn: The same, 1 or 2.
+        table: (3, blocks, 2) from `trace.mean_energy`.
+        block: Block whose marks are larger, counted from 1.
+        turn: Turn whose marks are larger, 1 or 2.
     """
     import plotly.graph_objects as go
 
@@ -192,10 +195,10 @@ def energies(table: np.ndarray, block: int, turn: int) -> "go.Figure":
 
 
 def channel_bars(feature: Feature) -> "go.Figure":
-    """One bar for each channel, largest first.
+    """Draw one bar for each channel, largest first.
 
     Args:
-        feature: "channel attention" or "context channels".
+        feature: A record named "channel attention" or "context channels".
     """
     import plotly.graph_objects as go
 
@@ -221,10 +224,10 @@ def channel_bars(feature: Feature) -> "go.Figure":
 
 
 def fusion_bars(feature: Feature) -> "go.Figure":
-    """Shares of the streams in each channel, stacked; most of the receiving stream first.
+    """Draw the shares of the streams in each channel, stacked; largest own share first.
 
     Args:
-        feature: "fusion".
+        feature: A record named "fusion".
     """
     import plotly.graph_objects as go
 
@@ -256,7 +259,7 @@ def fusion_bars(feature: Feature) -> "go.Figure":
 
 
 def exposure_curve(slopes: np.ndarray) -> "go.Figure":
-    """The tone curve of each colour, and the diagonal that changes nothing.
+    """Draw the tone curve of each colour, and the diagonal that changes nothing.
 
     Args:
         slopes: (steps, 3), see `mirnet.models.exposure.ExposureCurve`.

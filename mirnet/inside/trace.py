@@ -1,4 +1,4 @@
-"""One pass of MIRNet or MIRNet-v2 with everything recorded that attends, weighs or chooses.
+"""Runs MIRNet or MIRNet-v2 once and records attention, fusion weights and feature energy.
 
 The pass is an ordinary `mirnet.restore` of one tile. Forward hooks on a copy of the network take
 what its modules return; nothing is recomputed but the sigmoid or softmax that turns a module's
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 MAX_PX = 512
 """Longest side of the copy that goes through a network, unless told otherwise."""
 MAX_PX_PAPER = 256
-"""The same for the papers' networks on a CPU: 256 x 172 pixels took MIRNet a minute on a busy core.
-"""
+"""Longest side of the copy for the papers' networks on a CPU, where 256 x 172 pixels took MIRNet a
+minute on a busy core."""
 MIN_SIDE_PX, MAX_SIDE_PX = 32, 2048
-"""What `max_px` may be; the records of a pass need about 10 bytes a pixel and block."""
+"""Range of `max_px`; the records of a pass need about 10 bytes a pixel and block."""
 
 FeatureName = Literal[
     "energy",
@@ -53,17 +53,17 @@ FeatureName = Literal[
     "context channels",
     "fusion",
 ]
-"""What was recorded; each is explained in `plots.WORDS`."""
+"""Kinds of records; `plots.WORDS` explains each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """One record: what one module of one block had to say in one of its two turns."""
+    """One record: the output of one module of one block in one of its two turns."""
 
     name: FeatureName
-    """What it is."""
+    """Kind of the record."""
     block: int
-    """Multi-scale residual block, counted from 1 through all groups."""
+    """Number of the multi-scale residual block, counted from 1 through all groups."""
     turn: int
     """1 or 2: the units and fusions of a block are used twice, with the same weights."""
     stream: int
@@ -91,7 +91,7 @@ class Feature:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What one pass through a network recorded."""
+    """The records of one pass through a network."""
 
     task: str
     """Id of the task."""
@@ -102,17 +102,17 @@ class Trace:
     source_px: tuple[int, int]
     """Width and height of the photo that was given."""
     seen: Picture
-    """What went into the network: the reduced copy, for super-resolution enlarged again."""
+    """The network's input: the reduced copy, enlarged again for super-resolution."""
     restored: Picture
-    """What came out, exactly as `mirnet.restore` returns it with the engine "plain"."""
+    """The network's result, exactly as `mirnet.restore` returns it with the engine "plain"."""
     seconds: float
-    """Time the pass took, recording included."""
+    """Duration of the pass, recording included."""
     unshuffle: int
     """The finest stream has 1/unshuffle of the sides of `seen`."""
     channels: tuple[int, int, int]
-    """Channels of the three streams."""
+    """Number of channels of the three streams."""
     blocks: int
-    """How many blocks there are."""
+    """Number of multi-scale residual blocks."""
     features: tuple[Feature, ...]
     """All records, in the order in which they arose."""
     curve: np.ndarray | None
@@ -122,12 +122,12 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Memory the records and the pictures need."""
+        """Memory in bytes of the records and the pictures."""
         pictures = self.seen.pixels.nbytes + self.restored.pixels.nbytes
         return pictures + sum(feature.values.nbytes for feature in self.features)
 
     def find(self, name: FeatureName, block: int, stream: int, turn: int) -> Feature | None:
-        """One record; None where the network has no such part."""
+        """Return one record; None where the network has no such part."""
         wanted = name, block, stream, turn
         for feature in self.features:
             if (feature.name, feature.block, feature.stream, feature.turn) == wanted:
@@ -151,7 +151,7 @@ def trace(
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> Trace:
-    """Send a reduced copy of a photo through a network once and record what its streams see.
+    """Send a reduced copy of a photo through a network once and record its streams.
 
     For super-resolution the copy is reduced further and then enlarged as `mirnet.restore` does, so
     that the network meets the softness it was trained on. The network given is not touched: hooks
@@ -229,7 +229,7 @@ def trace(
 
 
 def automatic_px(model: "MIRNet | MIRNetV2") -> int:
-    """Longest side that a network looks at in seconds: `MAX_PX` or `MAX_PX_PAPER`."""
+    """Longest side in pixels that takes a network seconds: `MAX_PX` or `MAX_PX_PAPER`."""
     from mirnet.device import choose_device
 
     return MAX_PX if model.unshuffle > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
@@ -254,7 +254,7 @@ def mean_energy(found: Trace) -> np.ndarray:
 
 
 def summary(found: Trace) -> dict[str, Any]:
-    """The records as plain values, for programs: weights in full, of maps mean and range."""
+    """Convert the records to plain values for programs: weights in full, mean and range of maps."""
     rows = []
     for feature in found.features:
         row: dict[str, Any] = {
@@ -302,15 +302,15 @@ def _loaded(
 
 
 class _Recorder:
-    """Hooks on a network, and what they have seen."""
+    """Forward hooks on a network that collect records."""
 
     def __init__(self, model: "MIRNet | MIRNetV2", height: int, width: int):
         """Put the hooks on.
 
         Args:
             model: `MIRNet` or `MIRNetV2`.
-            height: Of the picture that will go through, before the network pads it.
-            width: The same.
+            height: Height of the picture that will go through, before the network pads it.
+            width: Width of that picture.
         """
         from mirnet.models.mirnet_v2 import MIRNetV2
 
@@ -410,7 +410,7 @@ class _Recorder:
         self.features.append(Feature(name, block, turn, stream, values, self._boxes[stream]))
 
     def _keep_prediction(self, module: "ExposureCurve", inputs: tuple, _output: "Tensor") -> None:
-        """What the curve was told to do: slopes, and the colour matrix or nothing below them."""
+        """Keep what the exposure curve was given: slopes, and the colour matrix if there is one."""
         prediction = inputs[1][0].float().cpu().numpy()
         self.prediction = prediction[: module.steps], prediction[module.steps :]
 
