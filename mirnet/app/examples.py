@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
 """The pictures and their list, made by examples/make_examples.py."""
@@ -23,14 +24,16 @@ class Example:
     """Two or three words."""
     alt: str
     """What the picture shows, for those who cannot see it."""
+    restored: Path | None = None
+    """The picture restored by `weights`, where it is stored."""
+    weights: str = ""
+    """Id of the weights that made `restored`."""
 
 
 @lru_cache(maxsize=1)
 def examples() -> list[Example]:
     """All examples; empty where the folder was not copied along."""
-    index = EXAMPLES_FOLDER / "examples.json"
-    if not index.is_file():
-        return []
+    restored = _read("restored.json") or {}
     return [
         Example(
             EXAMPLES_FOLDER / row["file"],
@@ -38,9 +41,18 @@ def examples() -> list[Example]:
             row["task"],
             row["title"],
             row["alt"],
+            EXAMPLES_FOLDER / made["restored"] if made else None,
+            made["weights"] if made else "",
         )
-        for row in json.loads(index.read_text(encoding="utf-8"))
+        for row in _read("examples.json") or []
+        for made in [restored.get(row["file"])]
     ]
+
+
+def _read(name: str) -> Any:
+    """A list in the examples' folder; None where it is not there."""
+    path = EXAMPLES_FOLDER / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def examples_for(task_id: str) -> list[Example]:

@@ -57,6 +57,8 @@ class Run:
     """How far each of several photos is."""
     stopped: bool = False
     """Whether the visitor pressed Stop; the zip then belongs to that click."""
+    replaced: bool = False
+    """Whether the visitor has begun another run since."""
     ended: threading.Event = field(default_factory=threading.Event)
     """Set when the run has let go of the network."""
 
@@ -82,6 +84,7 @@ class Runs:
             older = self._runs.get(visitor)
             self._runs[visitor] = run
         if older is not None:
+            older.replaced = True
             older.cancel()
         return run
 

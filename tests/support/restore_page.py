@@ -38,6 +38,14 @@ def add(page, *paths: Path) -> None:
         page.wait_for_selector("#board .mir-batch")
 
 
+def try_example(page, number: int = 0) -> None:
+    """Click an example, which restores it at once."""
+    page.click(f"#samples .thumbnail-item >> nth={number}")
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#slider img")
+    page.wait_for_selector("#download:not([disabled])")
+
+
 def restore(page) -> None:
     page.click("#go")
     page.wait_for_selector("#bar .mir-done")

@@ -54,7 +54,7 @@ def restore_batch(
         After every event of a photo, and whenever a row has changed.
 
     Raises:
-        Cancelled: Stop was pressed.
+        Cancelled: Stop was pressed, or another run was begun.
     """
     from mirnet.restoration.result import RestoreResult
 
@@ -84,7 +84,7 @@ def restore_batch(
                                     (index + (share or 0.0)) / len(paths),
                                 )
                 except MIRNetError as error:
-                    if run.stopped:
+                    if run.stopped or run.replaced:
                         raise
                     rows[index] = rows[index]._replace(state="failed", words=str(error))
         yield BatchStep("", 1.0)

@@ -128,7 +128,7 @@ class RunView:
             else:
                 yield from self._run_many(selection.paths, wanted, run, visitor, save_format)
         except MIRNetError as error:
-            if run.stopped:
+            if run.stopped or run.replaced:  # another event says what goes on
                 return
             yield status.idle() | status.say("Nothing was restored.", "failed")
             raise gradio_error(error) from error

@@ -1,4 +1,4 @@
-"""The stage before a result is there: the added photo, or the list of a batch."""
+"""The stage before a result is there: an example, the added photo, or the list of a batch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,7 @@ from ..kit import html
 from ..kit.widgets import Update, gradio_error
 from . import words
 from .batch import batch_table
+from .example_view import ExampleView
 from .photos_view import Selection
 from .restorer import Restorer, ScratchFolder
 from .status_bar import StatusBar
@@ -29,11 +30,17 @@ class StageView:
         restorer: Reads photos.
         status: Where the view reports.
         selection: State that holds a `Selection`.
+        task_id: The task that is chosen first.
     """
 
-    def __init__(self, restorer: Restorer, status: StatusBar, selection: gr.State) -> None:
+    def __init__(
+        self, restorer: Restorer, status: StatusBar, selection: gr.State, task_id: str
+    ) -> None:
         self.restorer, self.status, self.selection = restorer, status, selection
-        self.board = gr.HTML(words.welcome(), elem_id="board")
+        self.example = ExampleView(task_id)
+        self.board = gr.HTML(
+            words.welcome(), elem_id="board", visible=not self.example.has(task_id)
+        )
         self.photo = gr.Image(
             label="Your photo",
             alt_text="Your photo before restoration",
@@ -44,10 +51,17 @@ class StageView:
             visible=False,
         )
         self.facts = gr.HTML("", elem_id="facts", render=False)
-        self.outputs = [self.selection, self.status.line, self.board, self.photo, self.facts]
+        self.outputs = [
+            self.selection, self.status.line, *self.example.outputs, self.board, self.photo,
+            self.facts,
+        ]  # fmt: skip
 
-    def show_photos(self, selection: Selection) -> Iterator[Update]:
+    def show_photos(self, selection: Selection, task_id: str) -> Iterator[Update]:
         """Show what was added; what cannot be read is no longer selected.
+
+        Args:
+            selection: The photos; none shows the example again.
+            task_id: The chosen task, whose example it is.
 
         Raises:
             gr.Error: Too many photos, or one that cannot be read.
@@ -57,7 +71,7 @@ class StageView:
             self.photo: gr.update(value=None, visible=False),
             self.facts: "",
         }
-        welcome = {self.board: gr.update(value=words.welcome(), visible=True)}
+        welcome = self.welcome(task_id)
         try:
             if len(paths) > MAX_FILES:
                 raise InvalidRequest(
@@ -70,13 +84,22 @@ class StageView:
             else:
                 shown = iter([welcome])
             for update in shown:
-                yield cleared | update | {self.selection: selection}
+                yield cleared | self.example.hide() | update | {self.selection: selection}
         except MIRNetError as error:
             failed = self.status.say(str(error), "failed")
             yield cleared | welcome | failed | {self.selection: Selection()}
             raise gradio_error(error) from error
         if paths:
             self.restorer.warm_up()
+
+    def welcome(self, task_id: str) -> Update:
+        """No photo is there: the example of the task, or what can be done."""
+        board = gr.update(value=words.welcome(), visible=not self.example.has(task_id))
+        return self.example.show(task_id) | {self.board: board}
+
+    def change_task(self, task_id: str, selection: Selection) -> Update:
+        """Another task: its example, unless a photo is there."""
+        return {self.board: gr.skip()} if selection.paths else self.welcome(task_id)
 
     def show_result(self, key: str | None) -> Update:
         """A photo was restored: its facts; `CompareView` shows the pictures."""

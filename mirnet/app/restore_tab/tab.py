@@ -1,5 +1,7 @@
 """Composes the Restore tab of its views and says which event of one leads to which of another."""
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from mirnet.tasks import TASKS
@@ -60,22 +62,27 @@ class RestoreTab:
                 self.photos.render_camera()
                 self.settings = SettingsView()
             with gr.Column(scale=7, min_width=320, elem_id="stage"):
-                self.stage = StageView(self.restorer, self.status, self.photos.selection)
+                self.stage = StageView(
+                    self.restorer, self.status, self.photos.selection, str(self.task.value)
+                )
                 self.compare = CompareView(self.restorer, self.result_key)
                 self.stage.facts.render()
                 self.downloads = DownloadBar(self.restorer, self.result_key)
                 self.scores = ScoreView(self.restorer, self.result_key)
         self.run = RunView(self.restorer, self.status, self.result_key, self.stage, self.downloads)
         self.run.use(self.photos.selection, self.task, self.weights.choice, self.settings)
-        self._connect_photos()
         self._connect_task(page)
-        self._connect_run()
+        self._connect_run([self.status.go.click, *self._connect_photos()])
         for view in (self.compare, self.downloads, self.scores):
             view.connect()
         RestoreEndpoint(self.restorer)
 
-    def _connect_photos(self) -> None:
-        """Photos come: every view takes note; Restore waits until the photo is read."""
+    def _connect_photos(self) -> list[Callable[..., gr.events.Dependency]]:
+        """Photos come: every view takes note; Restore waits until the photo is read.
+
+        Returns:
+            How to connect what follows once an example was read: it is restored at once.
+        """
         reading = script(ASSETS / "reading.js", progress=html.progress("Reading the photo …"))
         read = script(ASSETS / "photo_read.js")
         status, selection = self.status, self.photos.selection
@@ -87,15 +94,22 @@ class RestoreTab:
             api_visibility="private",
         )
         own, examples = self.photos.connect()
+        starts = []
         for taken in (*own, *examples):
             taken.then(lambda: None, None, self.result_key, **PRIVATE)
             taken.then(self.compare.clear, None, self.compare.outputs, **PRIVATE)
             for view in (self.downloads, self.scores):
                 taken.then(view.show_photos, selection, view.outputs, **PRIVATE)
-            shown = taken.then(self.stage.show_photos, selection, self.stage.outputs, **PRIVATE)
+            shown = taken.then(
+                self.stage.show_photos, [selection, self.task], self.stage.outputs, **PRIVATE
+            )
             shown.failure(self.photos.forget, None, self.photos.outputs, **PRIVATE)
-            for ended in (shown.success, shown.failure):
-                ended(None, outputs=[status.go], js=read, api_visibility="private")
+            shown.failure(None, outputs=[status.go], js=read, api_visibility="private")
+            if taken in own:
+                shown.success(None, outputs=[status.go], js=read, api_visibility="private")
+            else:
+                starts.append(shown.success)
+        return starts
 
     def _connect_task(self, page: gr.Blocks) -> None:
         """Another task: its weights, examples and settings, and a word about an older result."""
@@ -115,14 +129,25 @@ class RestoreTab:
             event.then(settings.change_task, task, settings.same_size, **PRIVATE)
             shown = event.then(photos.change_task, task, photos.samples, **PRIVATE)
             shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
+        changed.then(
+            self.stage.change_task,
+            [task, photos.selection],
+            [self.stage.board, *self.stage.example.outputs],
+            **PRIVATE,
+        )
 
-    def _connect_run(self) -> None:
-        """Restore: the result is shown before its file is written."""
-        running = self.run.start_after(self.status.go.click)
-        self.run.connect_stop([running, self.weights.connect()])
-        running.success(self.stage.show_result, self.result_key, self.stage.outputs, **PRIVATE)
-        shown = self.compare.show_after(running)
-        shown.success(None, js=script(ASSETS / "show_stage.js"), api_visibility="private")
-        self.scores.measure_after(shown)
-        written = self.downloads.write_after(shown)
-        written.success(None, js=script(ASSETS / "focus_download.js"), api_visibility="private")
+    def _connect_run(self, starts: list[Callable[..., gr.events.Dependency]]) -> None:
+        """Restore: the result is shown before its file is written.
+
+        Args:
+            starts: How to connect what follows each event that starts a restoration.
+        """
+        runs = [self.run.start_after(start) for start in starts]
+        self.run.connect_stop([*runs, self.weights.connect()])
+        for running in runs:
+            running.success(self.stage.show_result, self.result_key, self.stage.outputs, **PRIVATE)
+            shown = self.compare.show_after(running)
+            shown.success(None, js=script(ASSETS / "show_stage.js"), api_visibility="private")
+            self.scores.measure_after(shown)
+            written = self.downloads.write_after(shown)
+            written.success(None, js=script(ASSETS / "focus_download.js"), api_visibility="private")

@@ -29,6 +29,7 @@ from tests.support.restore_page import (
     press_radio,
     restore,
     small_photo,
+    try_example,
 )
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -53,6 +54,37 @@ def test_a_photo_is_restored_and_downloaded(page, tmp_path, task):
     assert any(np.array_equal(pixels, expected.picture.pixels) for pixels in served)
 
 
+def test_the_first_sight_is_an_example_before_and_after(page, tmp_path):
+    shown = "document.querySelector('#example-slider img').naturalWidth"
+    page.wait_for_function(f"{shown} > 0")
+    first = examples_for("denoise")[0]
+    assert first.title in page.inner_text("#example-words")
+    box = page.locator("#example-slider .image-container, #example-slider img").first.bounding_box()
+    assert box["y"] < 500 and box["width"] > 400  # seen without scrolling
+    choose_task(page, "retouch")
+    page.wait_for_selector(f"#example-words >> text={examples_for('retouch')[0].title}")
+    add(page, small_photo(tmp_path / "own.png"))
+    page.wait_for_selector("#example-slider", state="hidden")
+    choose_task(page, "lowlight")  # a photo is there: no example in its place
+    assert page.is_visible("#photo img") and page.is_hidden("#example-slider")
+    page.click("#photos button[aria-label=Clear]")
+    page.wait_for_selector(f"#example-words >> text={examples_for('lowlight')[0].title}")
+
+
+def test_a_click_on_an_example_restores_it(page):
+    try_example(page)
+    expected = mirnet.restore(examples_for("denoise")[0].path).result().picture.pixels
+    shown = page.eval_on_selector_all("#slider img", "images => images.map((i) => i.src)")
+    served = [read_image(requests.get(url, timeout=60).content).pixels for url in shown]
+    assert any(np.array_equal(pixels, expected) for pixels in served)
+    page.click("#samples .thumbnail-item >> nth=1")
+    page.click("#samples .thumbnail-item >> nth=2")  # the newest click counts
+    title = examples_for("denoise")[2].path.stem
+    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector(f"#download[href*='{title}'], a[href*='{title}'] #download")
+    assert page.locator(TOAST).count() == 0
+
+
 def test_sixteen_bits_and_profile_survive_the_page(page, tmp_path):
     from PIL import ImageCms
 
@@ -74,9 +106,7 @@ def test_sixteen_bits_and_profile_survive_the_page(page, tmp_path):
 
 
 def test_restore_waits_for_a_photo_that_is_being_read(page, tmp_path):
-    page.click("#samples .thumbnail-item >> nth=0")
-    page.wait_for_selector("#photo img")
-    restore(page)
+    try_example(page)
     photo = tmp_path / "second.png"
     Image.effect_noise((2000, 1500), 40).save(photo, compress_level=1)
     page.set_input_files(FILES, [str(photo)])
@@ -93,9 +123,7 @@ def test_another_task_keeps_the_kind_of_weights_and_says_what_is_shown(page, tmp
     page.click("#weights input")
     page.click("text=Ours, for camera photos >> nth=0")
     page.wait_for_selector("#weights-note >> text=one network for x2, x3 and x4")
-    page.click("#samples .thumbnail-item >> nth=0")
-    page.wait_for_selector("#photo img")
-    restore(page)
+    try_example(page)
     choose_task(page, "sr-x4")
     page.wait_for_selector("#bar >> text=What you see was made before")
     assert "camera photos" in page.input_value("#weights input")
@@ -127,7 +155,7 @@ def test_stop_ends_a_run_within_a_tile(page, tmp_path):
     page.wait_for_timeout(1500)
     assert page.inner_text("#bar") == words  # no tile follows
     page.click("#photos button[aria-label=Clear]")
-    page.wait_for_selector("#board .mir-empty")
+    page.wait_for_selector("#example-slider img")
     add(page, small_photo(tmp_path / "small.png"))
     restore(page)  # the network is free again
 
@@ -140,7 +168,7 @@ def test_a_bad_file_is_one_sentence_and_the_page_goes_on(page, tmp_path):
     words = page.inner_text(TOAST)
     assert "broken.jpg" in words
     assert "Traceback" not in words and str(tmp_path) not in words
-    page.wait_for_selector("#board .mir-empty")
+    page.wait_for_selector("#example-slider img")
     assert "broken.jpg" in page.inner_text("#bar")
     page.click("#go")
     page.wait_for_selector(f"{TOAST} >> text=There is no photo yet")
@@ -192,9 +220,7 @@ def test_a_stopped_batch_hands_over_what_was_finished(page, tmp_path):
 
 
 def test_an_example_is_measured_against_its_original(page):
-    page.click("#samples .thumbnail-item >> nth=0")
-    page.wait_for_selector("#photo img")
-    restore(page)
+    try_example(page)
     page.wait_for_selector("#scores table")
     table = page.inner_text("#scores")
     assert len(re.findall(r"\d\d\.\d\d dB", table)) == 2
@@ -203,9 +229,7 @@ def test_an_example_is_measured_against_its_original(page):
 
 
 def test_ways_to_look(page):
-    page.click("#samples .thumbnail-item >> nth=0")
-    page.wait_for_selector("#photo img")
-    restore(page)
+    try_example(page)
     press_radio(page, "#view", "pair")
     page.wait_for_selector("#before img")
     page.wait_for_selector("#after img")
@@ -235,9 +259,7 @@ def test_official_weights_are_offered_not_fetched(page):
 def test_a_phone_needs_no_sideways_scroll(open_page):
     page = open_page(390, 844)
     assert_fits(page)
-    page.click("#samples .thumbnail-item >> nth=0")
-    page.wait_for_selector("#photo img")
-    restore(page)
+    try_example(page)
     page.wait_for_selector("#slider img")
     assert_fits(page)
     press_radio(page, "#view", "close")
@@ -266,10 +288,7 @@ def test_dark_is_dark(open_page):
 def test_axe_finds_nothing_before_and_after_a_restoration_nor_on_about(open_page, width, theme):
     page = open_page(width, 844, theme)
     assert faults(page) == []
-    page.click("#samples button >> nth=0")
-    page.wait_for_selector("#photo img")
-    page.click("#go")
-    page.wait_for_selector("#bar .mir-done")
+    try_example(page)
     page.wait_for_selector("#scores table")
     assert faults(page) == []
     page.goto(page.url.partition("?")[0] + f"?__theme={theme}&tab=about")
@@ -277,19 +296,16 @@ def test_axe_finds_nothing_before_and_after_a_restoration_nor_on_about(open_page
     assert faults(page) == []
 
 
-def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page):
+def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page, tmp_path):
     page = open_page()
-    page.click("#samples button >> nth=0")
-    page.wait_for_selector("#photo img")
+    add(page, small_photo(tmp_path / "small.png"))
     page.context.set_offline(True)
     page.click("#go")
     page.wait_for_selector(f"{TOAST} >> text=Connection to the server was lost")
     page.context.set_offline(False)
-    page.wait_for_selector("#board .mir-empty")  # Gradio loads the page anew
-    page.click("#samples button >> nth=0")
-    page.wait_for_selector("#photo img")
-    page.click("#go")
-    page.wait_for_selector("#bar .mir-done")
+    page.wait_for_selector("#photo img", state="detached")  # Gradio loads the page anew
+    page.wait_for_selector("#example-slider img")
+    try_example(page)
 
 
 def test_keyboard_and_screen_reader(page):
@@ -310,10 +326,10 @@ def test_keyboard_and_screen_reader(page):
     page.wait_for_selector(f"#samples .thumbnail-item[aria-label='{example}']")
     page.focus("#samples .thumbnail-item >> nth=0")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#photo img")
+    page.wait_for_selector("#download:not([disabled])")
     page.wait_for_selector("#go:not([disabled])")
     page.focus("#go")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#bar [role=progressbar], #bar [role=status]")
+    page.wait_for_selector("#bar [role=progressbar]")
     page.wait_for_selector("#bar .mir-done")
     page.wait_for_selector("#download:focus")

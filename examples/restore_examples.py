@@ -1,0 +1,44 @@
+"""Restore the first example of every task with our weights, for the page to show at first sight.
+
+    python examples/restore_examples.py
+
+The script writes NAME-restored.jpg beside each example and restored.json, which says by which
+weights each was made; a test fails when the weights have changed since.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+HERE = Path(__file__).parent
+QUALITY = 90
+"""JPEG quality: these pictures are shown, not measured."""
+
+
+def main() -> None:
+    """Write the pictures and their list."""
+    sys.path.insert(0, str(HERE.parent))
+    import mirnet
+    from mirnet.app.examples import examples_for
+    from mirnet.weights import load as weights
+
+    rows = {}
+    for task in mirnet.TASKS.values():
+        if weights.locate(task.default_weights) is None or not examples_for(task.id):
+            continue
+        path = examples_for(task.id)[0].path
+        result = mirnet.restore(path, task.id).result()
+        restored = path.with_name(f"{path.stem}-restored.jpg")
+        Image.fromarray(result.picture.pixels).save(restored, quality=QUALITY, subsampling=0)
+        rows[path.relative_to(HERE).as_posix()] = {
+            "restored": restored.relative_to(HERE).as_posix(),
+            "weights": result.weights_id,
+            "weights_sha256": result.weights_sha256,
+        }
+    (HERE / "restored.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
