@@ -1,8 +1,8 @@
-"""Restore the first example of every task with our weights, for the page to show at first sight.
+"""Restore the first example of every mode of the page with our weights, for the page to show at first sight.
 
     python examples/restore_examples.py
 
-The script writes NAME-restored.jpg beside each example and restored.json, which says by which
+The script writes NAME-restored.jpg or NAME-sharpened.jpg beside each example and restored.json, which says by which
 weights each was made; a test fails when the weights have changed since.
 """
 
@@ -22,17 +22,22 @@ def main() -> None:
     sys.path.insert(0, str(HERE.parent))
     import mirnet
     from mirnet.app.examples import examples_for
+    from mirnet.app.restore_tab.modes import MODES
     from mirnet.weights import load as weights
 
     rows = {}
-    for task in mirnet.TASKS.values():
-        if weights.locate(task.default_weights) is None or not examples_for(task.id):
+    for mode in MODES.values():
+        chosen = mode.weights or mirnet.TASKS[mode.task].default_weights
+        if weights.locate(chosen) is None or not examples_for(mode.task):
             continue
-        path = examples_for(task.id)[0].path
-        result = mirnet.restore(path, task.id).result()
-        restored = path.with_name(f"{path.stem}-restored.jpg")
+        path = examples_for(mode.task)[0].path
+        result = mirnet.restore(path, mode.task, weights=chosen, same_size=mode.same_size).result()
+        restored = path.with_name(
+            f"{path.stem}-{'sharpened' if mode.same_size else 'restored'}.jpg"
+        )
         Image.fromarray(result.picture.pixels).save(restored, quality=QUALITY, subsampling=0)
-        rows[path.relative_to(HERE).as_posix()] = {
+        rows[mode.id] = {
+            "file": path.relative_to(HERE).as_posix(),
             "restored": restored.relative_to(HERE).as_posix(),
             "weights": result.weights_id,
             "weights_sha256": result.weights_sha256,

@@ -24,16 +24,11 @@ class Example:
     """Two or three words."""
     alt: str
     """What the picture shows, for those who cannot see it."""
-    restored: Path | None = None
-    """The picture restored by `weights`, where it is stored."""
-    weights: str = ""
-    """Id of the weights that made `restored`."""
 
 
 @lru_cache(maxsize=1)
 def examples() -> list[Example]:
     """All examples; empty where the folder was not copied along."""
-    restored = _read("restored.json") or {}
     return [
         Example(
             EXAMPLES_FOLDER / row["file"],
@@ -41,12 +36,38 @@ def examples() -> list[Example]:
             row["task"],
             row["title"],
             row["alt"],
-            EXAMPLES_FOLDER / made["restored"] if made else None,
-            made["weights"] if made else "",
         )
         for row in _read("examples.json") or []
-        for made in [restored.get(row["file"])]
     ]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """An example before and after, from examples/restored.json."""
+
+    example: Example
+    """The example."""
+    restored: Path
+    """What the weights made of it."""
+    weights: str
+    """Id of the weights."""
+    weights_sha256: str
+    """Hash of the weights' file."""
+
+
+@lru_cache(maxsize=1)
+def demonstrations() -> dict[str, Demonstration]:
+    """Stored results by what was asked for: the id of a task, or "sharpen"."""
+    by_file = {example.path: example for example in examples()}
+    return {
+        mode: Demonstration(
+            by_file[EXAMPLES_FOLDER / row["file"]],
+            EXAMPLES_FOLDER / row["restored"],
+            row["weights"],
+            row["weights_sha256"],
+        )
+        for mode, row in (_read("restored.json") or {}).items()
+    }
 
 
 def _read(name: str) -> Any:

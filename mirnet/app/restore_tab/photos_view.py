@@ -7,6 +7,7 @@ import gradio as gr
 from ..examples import examples_for
 from ..kit.widgets import PRIVATE, Update
 from ..photo_inputs import examples_gallery, examples_of, photo_file
+from .modes import MODES
 
 EXAMPLES_LABEL = "Or try an example (free photo, synthetic damage)"
 
@@ -25,14 +26,14 @@ class PhotosView:
     """Takes photos and remembers which are selected.
 
     Args:
-        task: The choice of tasks, whose examples are offered.
+        mode: State with the id of the chosen mode, whose examples are offered.
     """
 
-    def __init__(self, task: gr.Radio) -> None:
-        self.task = task
+    def __init__(self, mode: gr.State) -> None:
+        self.mode = mode
         self.selection = gr.State(Selection())
         self.files = photo_file("Photos", "photos", multiple=True)
-        self.samples = examples_gallery(str(task.value), EXAMPLES_LABEL, "samples")
+        self.samples = examples_gallery(MODES[mode.value].task, EXAMPLES_LABEL, "samples")
         self.camera = gr.Image(
             label="Take or paste a picture",
             sources=["webcam", "clipboard"],
@@ -61,7 +62,7 @@ class PhotosView:
             gr.on(come, self.take_files, self.files, self.outputs, **PRIVATE),
             self.camera.input(self.take_camera, self.camera, self.outputs, **PRIVATE),
         ]
-        example = self.samples.select(self.take_example, self.task, self.outputs, **PRIVATE)
+        example = self.samples.select(self.take_example, self.mode, self.outputs, **PRIVATE)
         return own, [example]
 
     @property
@@ -80,16 +81,18 @@ class PhotosView:
         """A picture came from the camera or the clipboard."""
         return {self.selection: Selection((path,) if path else ()), self.files: None}
 
-    def take_example(self, task_id: str, event: gr.SelectData) -> Update:
-        """An example was clicked; its clean original comes with it."""
-        example = examples_for(task_id)[int(event.index)]
-        chosen = Selection((str(example.path),), str(example.original))
+    def take_example(self, mode_id: str, event: gr.SelectData) -> Update:
+        """An example was clicked; its clean original comes with it if the result has its size."""
+        mode = MODES[mode_id]
+        example = examples_for(mode.task)[int(event.index)]
+        original = None if mode.same_size else str(example.original)
+        chosen = Selection((str(example.path),), original)
         return {self.selection: chosen, self.files: None, self.camera: None}
 
     def forget(self) -> Update:
         """The photo cannot be read: empty the inputs."""
         return {self.selection: Selection(), self.files: None, self.camera: None}
 
-    def change_task(self, task_id: str) -> Update:
-        """Another task: its examples."""
-        return {self.samples: gr.update(**examples_of(task_id))}
+    def change_mode(self, mode_id: str) -> Update:
+        """Another mode: its examples."""
+        return {self.samples: gr.update(**examples_of(MODES[mode_id].task))}

@@ -51,11 +51,11 @@ class RunView:
         self.inputs: list[gr.components.Component] = []
 
     def use(
-        self, selection: gr.State, task: gr.Radio, weights: gr.Dropdown, settings: SettingsView
+        self, selection: gr.State, mode: gr.State, weights: gr.Dropdown, settings: SettingsView
     ) -> None:
         """Name the widgets that say what is to be done."""
         self.inputs = [
-            selection, self.downloads.save_format, task, weights, *settings.inputs
+            selection, self.downloads.save_format, mode, weights, *settings.inputs
         ]  # fmt: skip
 
     def start_after(self, event: Any) -> gr.events.Dependency:
@@ -97,7 +97,7 @@ class RunView:
         self,
         selection: Selection,
         save_format: str,
-        task_id: str,
+        mode_id: str,
         weights_id: str | None,
         request: gr.Request,
         *settings: Any,
@@ -107,7 +107,7 @@ class RunView:
         Args:
             selection: The photos.
             save_format: Format of the files.
-            task_id: The chosen task.
+            mode_id: The chosen mode.
             weights_id: The chosen weights.
             request: Says which visitor asks.
             settings: Values of `SettingsView.inputs`.
@@ -121,7 +121,7 @@ class RunView:
         try:
             if not selection.paths:
                 raise InvalidRequest("There is no photo yet: drop one, or click an example.")
-            wanted = SettingsView.request(task_id, weights_id, self.restorer.max_pixels, *settings)
+            wanted = SettingsView.request(mode_id, weights_id, self.restorer.max_pixels, *settings)
             yield status.progress("Reading the photo, loading the network …")
             if len(selection.paths) == 1:
                 yield from self._run_one(selection.paths[0], wanted, run, visitor, save_format)

@@ -7,6 +7,7 @@ from mirnet.tasks import get_task
 
 from ..jobs import RestoreRequest, choose_weights
 from ..kit.widgets import Update
+from .modes import MODES
 
 TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
 """Tile sizes on offer; 0 lets the library choose."""
@@ -54,13 +55,15 @@ class SettingsView:
             self.strength, self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size,
         ]  # fmt: skip
 
-    def change_task(self, task_id: str) -> Update:
-        """Another task: only those that enlarge can be asked not to."""
-        return {self.same_size: gr.update(visible=get_task(task_id).scale > 1, value=False)}
+    def change_mode(self, mode_id: str) -> Update:
+        """Another mode: only those that enlarge can be asked not to."""
+        mode = MODES[mode_id]
+        enlarges = get_task(mode.task).scale > 1 and not mode.same_size
+        return {self.same_size: gr.update(visible=enlarges, value=False)}
 
     @staticmethod
     def request(
-        task_id: str,
+        mode_id: str,
         weights_id: str | None,
         max_pixels: int,
         strength: float,
@@ -73,7 +76,7 @@ class SettingsView:
         """What is asked for, from the values of `inputs`.
 
         Args:
-            task_id: The chosen task.
+            mode_id: The chosen mode.
             weights_id: The chosen weights; None for the task's own.
             max_pixels: Most pixels accepted.
             strength: See `RestoreRequest`, as all others.
@@ -87,13 +90,14 @@ class SettingsView:
             InvalidRequest: Unknown task, or weights of another task.
             WeightsUnavailable: The weights are not on this machine.
         """
+        mode = MODES[mode_id]
         return RestoreRequest(
-            task_id,
-            choose_weights(task_id, weights_id),
+            mode.task,
+            choose_weights(mode.task, weights_id),
             float(strength),
             bool(ensemble),
             int(tile_px) or None,
-            bool(same_size) and get_task(task_id).scale > 1,
+            (mode.same_size or bool(same_size)) and get_task(mode.task).scale > 1,
             max_pixels,
             tiling,
             engine,

@@ -30,16 +30,16 @@ class StageView:
         restorer: Reads photos.
         status: Where the view reports.
         selection: State that holds a `Selection`.
-        task_id: The task that is chosen first.
+        mode_id: The mode that is chosen first.
     """
 
     def __init__(
-        self, restorer: Restorer, status: StatusBar, selection: gr.State, task_id: str
+        self, restorer: Restorer, status: StatusBar, selection: gr.State, mode_id: str
     ) -> None:
         self.restorer, self.status, self.selection = restorer, status, selection
-        self.example = ExampleView(task_id)
+        self.example = ExampleView(mode_id)
         self.board = gr.HTML(
-            words.welcome(), elem_id="board", visible=not self.example.has(task_id)
+            words.welcome(), elem_id="board", visible=not self.example.has(mode_id)
         )
         self.photo = gr.Image(
             label="Your photo",
@@ -56,12 +56,12 @@ class StageView:
             self.facts,
         ]  # fmt: skip
 
-    def show_photos(self, selection: Selection, task_id: str) -> Iterator[Update]:
+    def show_photos(self, selection: Selection, mode_id: str) -> Iterator[Update]:
         """Show what was added; what cannot be read is no longer selected.
 
         Args:
             selection: The photos; none shows the example again.
-            task_id: The chosen task, whose example it is.
+            mode_id: The chosen mode, whose example it is.
 
         Raises:
             gr.Error: Too many photos, or one that cannot be read.
@@ -71,7 +71,7 @@ class StageView:
             self.photo: gr.update(value=None, visible=False),
             self.facts: "",
         }
-        welcome = self.welcome(task_id)
+        welcome = self.welcome(mode_id)
         try:
             if len(paths) > MAX_FILES:
                 raise InvalidRequest(
@@ -92,14 +92,14 @@ class StageView:
         if paths:
             self.restorer.warm_up()
 
-    def welcome(self, task_id: str) -> Update:
-        """No photo is there: the example of the task, or what can be done."""
-        board = gr.update(value=words.welcome(), visible=not self.example.has(task_id))
-        return self.example.show(task_id) | {self.board: board}
+    def welcome(self, mode_id: str) -> Update:
+        """No photo is there: the example of the mode, or what can be done."""
+        board = gr.update(value=words.welcome(), visible=not self.example.has(mode_id))
+        return self.example.show(mode_id) | {self.board: board}
 
-    def change_task(self, task_id: str, selection: Selection) -> Update:
-        """Another task: its example, unless a photo is there."""
-        return {self.board: gr.skip()} if selection.paths else self.welcome(task_id)
+    def change_mode(self, mode_id: str, selection: Selection) -> Update:
+        """Another mode: its example, unless a photo is there."""
+        return {self.board: gr.skip()} if selection.paths else self.welcome(mode_id)
 
     def show_result(self, key: str | None) -> Update:
         """A photo was restored: its facts; `CompareView` shows the pictures."""

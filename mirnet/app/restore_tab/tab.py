@@ -4,8 +4,6 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from mirnet.tasks import TASKS
-
 from ..auth import Access
 from ..kit import html
 from ..kit.assets import ASSETS, script
@@ -21,8 +19,8 @@ from .score_view import ScoreView
 from .settings_view import SettingsView
 from .stage_view import StageView
 from .status_bar import StatusBar
+from .task_view import TaskView
 from .weights_view import WeightsView
-from .words import task_label
 
 
 class RestoreTab:
@@ -46,31 +44,27 @@ class RestoreTab:
         self.restorer = Restorer(max_pixels, zero_gpu)
         self.status = StatusBar()
         self.result_key = gr.State(None)
-        self.task = gr.Radio(
-            [(task_label(task), task.id) for task in TASKS.values()],
-            value=next(iter(TASKS)),
-            label="What should happen to the photo?",
-            elem_id="task",
-        )
+        self.tasks = TaskView()
+        mode = self.tasks.mode
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=3, min_width=300, elem_id="controls"):
-                self.photos = PhotosView(self.task)
+                self.photos = PhotosView(mode)
                 self.weights = WeightsView(
-                    self.task, self.status, self.restorer.runs, access or Access("admin")
+                    mode, self.status, self.restorer.runs, access or Access("admin")
                 )
                 self.status.render()
                 self.photos.render_camera()
                 self.settings = SettingsView()
             with gr.Column(scale=7, min_width=320, elem_id="stage"):
                 self.stage = StageView(
-                    self.restorer, self.status, self.photos.selection, str(self.task.value)
+                    self.restorer, self.status, self.photos.selection, str(mode.value)
                 )
                 self.compare = CompareView(self.restorer, self.result_key)
                 self.stage.facts.render()
                 self.downloads = DownloadBar(self.restorer, self.result_key)
                 self.scores = ScoreView(self.restorer, self.result_key)
         self.run = RunView(self.restorer, self.status, self.result_key, self.stage, self.downloads)
-        self.run.use(self.photos.selection, self.task, self.weights.choice, self.settings)
+        self.run.use(self.photos.selection, mode, self.weights.choice, self.settings)
         self._connect_task(page)
         self._connect_run([self.status.go.click, *self._connect_photos()])
         for view in (self.compare, self.downloads, self.scores):
@@ -101,7 +95,7 @@ class RestoreTab:
             for view in (self.downloads, self.scores):
                 taken.then(view.show_photos, selection, view.outputs, **PRIVATE)
             shown = taken.then(
-                self.stage.show_photos, [selection, self.task], self.stage.outputs, **PRIVATE
+                self.stage.show_photos, [selection, self.tasks.mode], self.stage.outputs, **PRIVATE
             )
             shown.failure(self.photos.forget, None, self.photos.outputs, **PRIVATE)
             shown.failure(None, outputs=[status.go], js=read, api_visibility="private")
@@ -112,29 +106,23 @@ class RestoreTab:
         return starts
 
     def _connect_task(self, page: gr.Blocks) -> None:
-        """Another task: its weights, examples and settings, and a word about an older result."""
-        task, weights, photos, settings = self.task, self.weights, self.photos, self.settings
-        chosen = [task, weights.kind]
-        changed = task.input(
-            weights.change_task,
-            chosen,
-            weights.outputs,
-            trigger_mode="always_last",  # who tries one after the other gets the last one's
-            **PRIVATE,
-        )
+        """Another mode: its weights, examples and settings, and a word about an older result."""
+        mode, weights, photos, settings = self.tasks.mode, self.weights, self.photos, self.settings
+        chosen = [mode, weights.kind]
+        changed = self.tasks.connect().then(weights.change_mode, chosen, weights.outputs, **PRIVATE)
         changed.then(self.run.warn, self.result_key, self.status.line, **PRIVATE)
-        # Weights may have come or gone since the page was built.
-        loaded = page.load(weights.change_task, chosen, weights.outputs, **PRIVATE)
-        for event in (changed, loaded):
-            event.then(settings.change_task, task, settings.same_size, **PRIVATE)
-            shown = event.then(photos.change_task, task, photos.samples, **PRIVATE)
-            shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
         changed.then(
-            self.stage.change_task,
-            [task, photos.selection],
+            self.stage.change_mode,
+            [mode, photos.selection],
             [self.stage.board, *self.stage.example.outputs],
             **PRIVATE,
         )
+        # Weights may have come or gone since the page was built.
+        loaded = page.load(weights.change_mode, chosen, weights.outputs, **PRIVATE)
+        for event in (changed, loaded):
+            event.then(settings.change_mode, mode, settings.same_size, **PRIVATE)
+            shown = event.then(photos.change_mode, mode, photos.samples, **PRIVATE)
+            shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
 
     def _connect_run(self, starts: list[Callable[..., gr.events.Dependency]]) -> None:
         """Restore: the result is shown before its file is written.

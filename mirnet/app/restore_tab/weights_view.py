@@ -15,6 +15,7 @@ from ..auth import Access, allows
 from ..jobs import Runs
 from ..kit.widgets import PRIVATE, Update, gradio_error
 from . import words
+from .modes import MODES
 from .status_bar import StatusBar
 
 
@@ -22,15 +23,15 @@ class WeightsView:
     """The list of weights, a note about the chosen ones, and Download where they are not here.
 
     Args:
-        task: The choice of tasks.
+        mode: State with the id of the chosen mode.
         status: Where downloads report.
         runs: Where downloads are registered, so that Stop ends them.
         access: Who may download.
     """
 
-    def __init__(self, task: gr.Radio, status: StatusBar, runs: Runs, access: Access) -> None:
-        self.task, self.status, self.runs, self.access = task, status, runs, access
-        first = str(task.value)
+    def __init__(self, mode: gr.State, status: StatusBar, runs: Runs, access: Access) -> None:
+        self.mode, self.status, self.runs, self.access = mode, status, runs, access
+        first = MODES[mode.value].task
         self.kind = gr.State("")  # title of the weights chosen last
         self.choice = gr.Dropdown(
             **self._choices(first), label="Weights", elem_id="weights", filterable=False
@@ -44,46 +45,48 @@ class WeightsView:
         """Connect the events of the view itself; returns the download, which Stop ends."""
         self.choice.input(
             self.choose,
-            [self.task, self.choice],
+            [self.mode, self.choice],
             [self.note, self.fetch, self.kind],
             trigger_mode="always_last",
             **PRIVATE,
         )
         return self.fetch.click(
             self.download,
-            [self.task, self.choice],
+            [self.mode, self.choice],
             [*self.status.outputs, *self.outputs],
             concurrency_id="downloads",
             concurrency_limit=1,
             **PRIVATE,
         )
 
-    def change_task(
-        self, task_id: str, kind: str = "", request: gr.Request | None = None
+    def change_mode(
+        self, mode_id: str, kind: str = "", request: gr.Request | None = None
     ) -> Update:
-        """Another task: its weights, of the kind that was chosen last where it has such."""
-        alike = (entry.id for entry in catalogue.entries_for(task_id) if entry.title == kind)
-        choices = self._choices(task_id, next(alike, None))
-        offer = self._offer(task_id, choices["value"], request)
+        """Another mode: its weights, of the kind that was chosen last where it has such."""
+        mode = MODES[mode_id]
+        alike = (entry.id for entry in catalogue.entries_for(mode.task) if entry.title == kind)
+        choices = self._choices(mode.task, next(alike, mode.weights))
+        offer = self._offer(mode.task, choices["value"], request)
         return {self.choice: gr.update(**choices)} | offer
 
     def choose(
-        self, task_id: str, weights_id: str | None, request: gr.Request | None = None
+        self, mode_id: str, weights_id: str | None, request: gr.Request | None = None
     ) -> Update:
         """Other weights were chosen: another task is to have those of their kind."""
         entry = catalogue.load_catalogue().get(weights_id or "")
         kind = entry.title if entry else ""
-        return self._offer(task_id, weights_id, request) | {self.kind: kind}
+        return self._offer(MODES[mode_id].task, weights_id, request) | {self.kind: kind}
 
     def download(
-        self, task_id: str, weights_id: str | None, request: gr.Request
+        self, mode_id: str, weights_id: str | None, request: gr.Request
     ) -> Iterator[Update]:
         """Download the chosen weights; Stop ends it."""
         visitor = str(request.session_hash)
         run = self.runs.begin(visitor)
         status = self.status
         try:
-            ids = [entry.id for entry in catalogue.entries_for(get_task(task_id).id)]
+            task_id = MODES[mode_id].task
+            ids = [entry.id for entry in catalogue.entries_for(task_id)]
             if weights_id not in ids:
                 raise InvalidRequest("Choose weights first.")
             if not self._may_download(request):

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- tasks and weights
 
 
-def task_label(task: Task) -> str:
-    """Two lines of a task's card; the style sheet makes the first one bold."""
-    return f"{task.title}\n{task.explanation}"
-
-
 def weights_label(entry: WeightsEntry) -> str:
     """One line in the list of weights: name, then what a person must know to choose."""
     if entry.kind == "embedded":

@@ -1,0 +1,55 @@
+"""The choice of what happens to the photo: a line of cards, and the scale of Enlarge."""
+
+import gradio as gr
+
+from ..kit import html
+from ..kit.widgets import PRIVATE, Update
+from .modes import CARDS
+
+ENLARGE = "enlarge"
+"""The card that has several modes."""
+
+
+class TaskView:
+    """The cards; `mode` is a state with the id of the chosen `Mode`."""
+
+    def __init__(self) -> None:
+        first = next(iter(CARDS))
+        scales = CARDS[ENLARGE].modes
+        self.mode = gr.State(next(iter(CARDS[first].modes.values())))
+        with gr.Row(elem_id="tasks"):
+            self.card = gr.Radio(
+                [(card.title, value) for value, card in CARDS.items()],
+                value=first,
+                label="What should happen to the photo?",
+                elem_id="task",
+            )
+            self.scale = gr.Radio(
+                list(scales.items()),
+                value=next(iter(scales.values())),
+                label="Times as wide and high",
+                visible=False,
+                elem_id="scale",
+            )
+        self.words = gr.HTML(html.small(CARDS[first].explanation), elem_id="task-words")
+
+    def connect(self) -> gr.events.Dependency:
+        """Connect the choices; returns the event after which `mode` holds another mode."""
+        return gr.on(
+            [self.card.input, self.scale.input],
+            self.choose,
+            [self.card, self.scale],
+            [self.mode, self.scale, self.words],
+            trigger_mode="always_last",  # who tries one after the other gets the last one's
+            **PRIVATE,
+        )
+
+    def choose(self, value: str, scale: str) -> Update:
+        """Another card or scale was chosen."""
+        card = CARDS[value]
+        several = len(card.modes) > 1
+        return {
+            self.mode: scale if several else next(iter(card.modes.values())),
+            self.scale: gr.update(visible=several),
+            self.words: html.small(card.explanation),
+        }
