@@ -47,8 +47,7 @@ def build_page(tabs: Sequence[Tab], keep_hours: float) -> gr.Blocks:
     ) as page:
         gr.HTML(
             '<header class="mir-header"><h1>MIRNet Studio</h1>'
-            "<p>Noise, darkness, small size, dull colours: restored at full resolution, "
-            "on this machine.</p></header>"
+            "<p>Fix noisy, dark, small or dull photos at full resolution.</p></header>"
         )
         with gr.Tabs() as row:
             for tab in tabs:

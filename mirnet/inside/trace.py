@@ -17,9 +17,9 @@ import numpy as np
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
-from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.picture import Picture
 from mirnet.images.preview import shrink
+from mirnet.images.raster import MAX_PIXELS
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 from mirnet.weights.load import load as load_by_name
@@ -178,7 +178,7 @@ def trace(
 
     scale = get_task(task).scale
     if image is None:
-        raise InvalidRequest("There is no photo yet: add one, or click an example.")
+        raise InvalidRequest("Add a photo or click an example first.")
     if max_px is not None and not (
         isinstance(max_px, int) and MIN_SIDE_PX <= max_px <= MAX_SIDE_PX
     ):

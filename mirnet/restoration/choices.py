@@ -28,17 +28,17 @@ TILINGS: dict[str, Choice] = {
         ),
         Choice(
             "exact",
-            "Exactly (slower)",
+            "None (slower)",
             "as if the whole photo had gone through the network at once, to 80 dB or better",
         ),
         Choice(
             "fast",
-            "Very nearly",
+            "Almost none (fast)",
             "very nearly so, in one pass: the whole photo is judged from a sample",
         ),
         Choice(
             "naive",
-            "Not: each on its own",
+            "Not corrected",
             "every tile on its own, neighbours blended: its colours and strength may vary",
         ),
     )

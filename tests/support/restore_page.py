@@ -6,6 +6,7 @@ from PIL import Image
 
 from mirnet import TASKS
 from mirnet.app.examples import examples_for
+from mirnet.app.restore_tab.modes import CARDS, MODES
 from mirnet.weights import load as weights
 
 SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
@@ -24,9 +25,13 @@ def small_photo(path: Path, task: str = "denoise") -> Path:
     return path
 
 
-def choose_task(page, task: str) -> None:
-    press_radio(page, "#task", task)
-    title = examples_for(task)[0].title
+def choose_mode(page, mode: str) -> None:
+    """Choose a card, and its scale where it has several; wait for its examples."""
+    card = next(value for value, card in CARDS.items() if mode in card.modes.values())
+    press_radio(page, "#task", card)
+    if len(CARDS[card].modes) > 1:
+        press_radio(page, "#scale", mode)
+    title = examples_for(MODES[mode].task)[0].title
     page.wait_for_selector(f"#samples >> text={title}")
 
 

@@ -30,6 +30,7 @@ class InputView:
         self.passes, self.key = passes, key
         first = next(iter(TASKS))
         self.chosen = gr.State(None)  # path of the photo
+        self.first_key = gr.State(None)  # of the pass that opening the tab has made
         self.task = gr.Dropdown(
             [(task.title, task.id) for task in TASKS.values()],
             value=first,
@@ -64,14 +65,31 @@ class InputView:
         )
         tab.select(self.refresh, self.task, self.offers, **PRIVATE)
 
-    def photo_events(self) -> list[gr.events.Dependency]:
-        """Connect the inputs; returns the events after which `chosen` holds another photo."""
+    def photo_events(self) -> tuple[gr.events.Dependency, gr.events.Dependency]:
+        """Connect the inputs.
+
+        Returns:
+            The events after which `chosen` holds a photo of a person's own, and an example.
+        """
         outputs = [self.chosen, self.key, self.bar, self.photo]
         come = [self.photo.upload, self.photo.clear]
-        return [
-            gr.on(come, self.take, self.photo, outputs, **PRIVATE),
-            self.samples.select(self.take_example, self.task, outputs, **PRIVATE),
-        ]
+        own = gr.on(come, self.take, self.photo, outputs, **PRIVATE)
+        return own, self.samples.select(self.take_example, self.task, outputs, **PRIVATE)
+
+    def open_after(self, tab: gr.Tab) -> gr.events.Dependency:
+        """Look at an example when the tab is first opened.
+
+        Returns:
+            The event after which `first_key` is the key of that pass, or None when there is none.
+        """
+        return tab.select(
+            self.open_first,
+            [self.chosen, self.task, self.weights],
+            [self.chosen, self.key, self.first_key, self.bar, self.go],
+            concurrency_id="model",
+            concurrency_limit=2,
+            **PRIVATE,
+        )
 
     def start_after(self, event: Any) -> gr.events.Dependency:
         """Look inside after an event; returns the event that brings the key of the pass.
@@ -124,6 +142,27 @@ class InputView:
             self.go: gr.update(interactive=False),
         }
 
+    def open_first(
+        self, path: str | None, task_id: str, weights_id: str | None
+    ) -> Iterator[Update]:
+        """The tab was opened: look at an example, unless a photo was looked at before."""
+        examples = examples_for(task_id)
+        if path is not None or not examples or not weights_id:
+            yield {self.first_key: None}
+            return
+        example = str(examples[0].path)
+        yield self.queue_up() | {self.bar: html.progress("One pass through the network …")}
+        idle = {self.go: gr.update(interactive=True)}
+        try:
+            key = self.passes.of_example(example, task_id, choose_weights(task_id, weights_id))
+        except MIRNetError:  # nobody has asked for it
+            yield idle | {self.bar: "", self.first_key: None}
+            return
+        done = html.state("Done.", "done")
+        yield idle | {
+            self.chosen: example, self.key: key, self.first_key: key, self.bar: done
+        }  # fmt: skip
+
     def look(self, path: str | None, task_id: str, weights_id: str | None) -> Iterator[Update]:
         """Send the photo through the network and keep what was recorded.
 
@@ -133,7 +172,7 @@ class InputView:
         idle = {self.go: gr.update(interactive=True)}
         try:
             if path is None:
-                raise InvalidRequest("There is no photo yet: add one, or click an example.")
+                raise InvalidRequest("Add a photo or click an example first.")
             chosen = choose_weights(task_id, weights_id)
             yield {self.bar: html.progress("One pass through the network …")}
             found = self.passes.run(path, task_id, chosen)

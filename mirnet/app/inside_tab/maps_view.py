@@ -54,6 +54,8 @@ class MapsView:
 
     def show_pass(self, key: str | None) -> Update:
         """A pass was made: its first block and turn."""
+        if key is None:
+            return {self.area: gr.skip()}
         blocks = list(range(1, self.passes.shown(key).blocks + 1))
         return self.draw(key, 1, 1) | {
             self.area: gr.update(visible=True),

@@ -1,5 +1,8 @@
 """Passes through a network that visitors look at, kept in memory until their share is used up."""
 
+import threading
+
+from mirnet.errors import InvalidRequest
 from mirnet.inside.trace import Trace, trace
 from mirnet.weights import load as weights
 
@@ -25,6 +28,8 @@ class PassCache(LRUCache[Trace]):
             "This look is no longer kept: press Look inside again.",
         )
         self.max_pixels = max_pixels
+        self._examples: dict[tuple[str, str], str] = {}
+        self._examples_lock = threading.Lock()
 
     def run(self, path: str | None, task_id: str, weights_id: str) -> Trace:
         """Send a photo through a network; it is kept only if `put` is called.
@@ -33,6 +38,21 @@ class PassCache(LRUCache[Trace]):
             MIRNetError: See `mirnet.inside.trace.trace`.
         """
         return trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
+
+    def of_example(self, path: str, task_id: str, weights_id: str) -> str:
+        """The key of the pass of an example, which runs only if it is no longer kept.
+
+        Raises:
+            MIRNetError: See `mirnet.inside.trace.trace`.
+        """
+        with self._examples_lock:  # visitors who come together wait for one pass
+            try:
+                key = self._examples[path, weights_id]
+                self.get(key)
+            except (KeyError, InvalidRequest):
+                key = self.put(self.run(path, task_id, weights_id))
+                self._examples[path, weights_id] = key
+        return key
 
     def shown(self, key: str | None) -> Trace:
         """Look a pass up for an event of the page.

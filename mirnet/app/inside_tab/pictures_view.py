@@ -85,6 +85,8 @@ class PicturesView:
 
     def show_pass(self, key: str | None) -> Update:
         """A pass was made."""
+        if key is None:
+            return {self.board: gr.skip()}
         found = self.passes.shown(key)
         shown = gr.update(visible=True)
         return {

@@ -56,6 +56,8 @@ class PlotsView:
 
     def show_pass(self, key: str | None) -> Update:
         """A pass was made: its full stream at the first block and turn."""
+        if key is None:
+            return {self.area: gr.skip()}
         found = self.passes.shown(key)
         curve, colours = found.curve, found.colours
         return self.draw(key, 1, 0, 1) | {

@@ -1,5 +1,7 @@
 """Composes the Look inside tab of its views and says which event of one leads to which of another."""
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from ..kit.widgets import PRIVATE
@@ -32,25 +34,37 @@ class InsideTab:
                 self.maps = MapsView(self.passes)
                 self.plots = PlotsView(self.passes)
         self.inputs.connect(tab)
-        self._connect_photo()
-        self._connect_pass()
+        example_shown = self._connect_photo()
+        for start in (self.inputs.go.click, example_shown):
+            looked = self.inputs.start_after(start)
+            self._show_pass(looked, self.key)
+        self._show_pass(self.inputs.open_after(tab), self.inputs.first_key)
+        self._connect_place()
         InsideEndpoint(self.passes)
 
-    def _connect_photo(self) -> None:
-        """Another photo: it is shown, and the pass before is not."""
+    def _connect_photo(self) -> Callable[..., gr.events.Dependency]:
+        """Another photo: it is shown, and the pass before is not.
+
+        Returns:
+            How to connect what follows once an example is shown: it is looked into at once.
+        """
         inputs, pictures = self.inputs, self.pictures
-        for taken in inputs.photo_events():
+        own, example = inputs.photo_events()
+        for taken in (own, example):
             for view in (self.maps, self.plots):
                 taken.then(view.clear, None, view.area, **PRIVATE)
             shown = taken.then(pictures.show_photo, inputs.chosen, pictures.outputs, **PRIVATE)
             shown.failure(lambda: None, None, inputs.photo, **PRIVATE)
+        return shown.success
 
-    def _connect_pass(self) -> None:
-        """A pass was made, or another place of it was chosen."""
+    def _show_pass(self, looked: gr.events.Dependency, key: gr.State) -> None:
+        """Show the pass whose key an event has brought; nothing where it brought none."""
+        for view in (self.pictures, self.maps, self.plots):
+            looked.success(view.show_pass, key, view.outputs, **PRIVATE)
+
+    def _connect_place(self) -> None:
+        """Another place in the network was chosen."""
         maps, plots = self.maps, self.plots
-        looked = self.inputs.start_after(self.inputs.go.click)
-        for view in (self.pictures, maps, plots):
-            looked.success(view.show_pass, self.key, view.outputs, **PRIVATE)
         place = [maps.block.input, maps.turn.input]
         gr.on(
             place,

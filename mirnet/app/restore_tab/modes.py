@@ -60,3 +60,13 @@ CARDS: dict[str, Card] = {
     "retouch": _card("retouch"),
 }
 """The cards by their value in the page's choice, in the order in which they are shown."""
+
+
+def title(mode_id: str) -> str:
+    """What a mode is called in a sentence.
+
+    >>> title("sr-x2"), title("sharpen")
+    ('Enlarge x2', 'Sharpen a soft photo')
+    """
+    mode = MODES[mode_id]
+    return CARDS[mode_id].title if mode.same_size else TASKS[mode.task].title

@@ -16,6 +16,7 @@ from ..kit.widgets import PRIVATE, Update, gradio_error
 from . import words
 from .batch import batch_table, restore_batch, stopped_rows, stopped_words
 from .download_bar import DownloadBar
+from .modes import title
 from .photos_view import Selection
 from .restorer import Restorer
 from .settings_view import SettingsView
@@ -24,7 +25,7 @@ from .status_bar import StatusBar
 
 STOP_WAIT_SECONDS = 120.0
 """How long the Stop button waits for the tile under way."""
-OLDER_RESULT = "What you see was made before: press Restore for this task."
+OLDER_RESULT = "This is the earlier result. Press Restore to apply {}."
 
 
 class RunView:
@@ -78,16 +79,24 @@ class RunView:
         """Let Stop end these events."""
         self.status.stop.click(
             self.halt,
-            None,
+            self.result_key,
             [*self.status.outputs, self.stage.board, *self.downloads.outputs],
             cancels=cancels,
             concurrency_limit=None,
             **PRIVATE,
         )
 
-    def warn(self, key: str | None) -> Update:
-        """Another task was chosen: say that the result shown is of the task before."""
-        return self.status.say(OLDER_RESULT) if key else {self.status.line: gr.skip()}
+    def warn_of_mode(self, key: str | None, mode_id: str) -> Update:
+        """Another mode was chosen: say that the result shown is of the mode before."""
+        return self._warn(key, title(mode_id))
+
+    def warn_of_settings(self, key: str | None) -> Update:
+        """A setting was changed: say that the result shown is of the settings before."""
+        return self._warn(key, "the new settings")
+
+    def _warn(self, key: str | None, change: str) -> Update:
+        said = OLDER_RESULT.format(change)
+        return self.status.say(said) if key else {self.status.line: gr.skip()}
 
     def queue_up(self) -> Update:
         """Restore was pressed: the words for the time until it is this visitor's turn."""
@@ -120,7 +129,7 @@ class RunView:
         status = self.status
         try:
             if not selection.paths:
-                raise InvalidRequest("There is no photo yet: drop one, or click an example.")
+                raise InvalidRequest("Add a photo or click an example first.")
             wanted = SettingsView.request(mode_id, weights_id, self.restorer.max_pixels, *settings)
             yield status.progress("Reading the photo, loading the network …")
             if len(selection.paths) == 1:
@@ -138,18 +147,18 @@ class RunView:
         finally:
             self.restorer.runs.end(visitor, run)
 
-    def halt(self, request: gr.Request) -> Iterator[Update]:
+    def halt(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Stop was pressed: the run ends before its next tile."""
         status = self.status
+        said = "Stopped. Your previous result is still here." if key else "Stopped."
         run = self.restorer.runs.stop(str(request.session_hash))
         if run is None:  # it was still waiting, or has just ended
-            yield status.idle() | status.say("Stopped. Nothing was changed.")
+            yield status.idle() | status.say(said)
             return
         yield status.progress("Stopping after the tile under way …") | {
             status.stop: gr.update(interactive=False)
         }
         run.ended.wait(STOP_WAIT_SECONDS)
-        said = "Stopped. Nothing was changed."
         update: Update = {}
         if run.rows:
             update[self.stage.board] = batch_table(stopped_rows(run.rows))

@@ -34,7 +34,7 @@ class SettingsView:
             self.tiling = gr.Dropdown(
                 TILINGS,
                 value="auto",
-                label="Tiles match the whole photo",
+                label="Seams between tiles",
                 info="A large photo is restored in tiles",
             )
             self.engine = gr.Dropdown(

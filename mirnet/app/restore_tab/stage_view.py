@@ -107,7 +107,7 @@ class StageView:
             return {self.facts: gr.skip()}
         return {
             self.photo: gr.update(visible=False),
-            self.facts: html.facts(self.restorer.result(key).facts()),
+            self.facts: words.result_facts(self.restorer.result(key)),
         }
 
     def _list_of(self, paths: tuple[str, ...]) -> Iterator[Update]:

@@ -110,7 +110,15 @@ class RestoreTab:
         mode, weights, photos, settings = self.tasks.mode, self.weights, self.photos, self.settings
         chosen = [mode, weights.kind]
         changed = self.tasks.connect().then(weights.change_mode, chosen, weights.outputs, **PRIVATE)
-        changed.then(self.run.warn, self.result_key, self.status.line, **PRIVATE)
+        older = [self.result_key, mode]
+        changed.then(self.run.warn_of_mode, older, self.status.line, **PRIVATE)
+        gr.on(
+            [widget.input for widget in settings.inputs],
+            self.run.warn_of_settings,
+            self.result_key,
+            self.status.line,
+            **PRIVATE,
+        )
         changed.then(
             self.stage.change_mode,
             [mode, photos.selection],

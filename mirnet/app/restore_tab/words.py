@@ -19,6 +19,7 @@ from ..templates import render
 
 if TYPE_CHECKING:
     from mirnet.restoration.job import TileProgress
+    from mirnet.restoration.result import RestoreResult
 
 
 # ---------------------------------------------------------------- tasks and weights
@@ -84,6 +85,13 @@ def photo_facts(picture: Picture) -> Markup:
     if picture.alpha is not None and (picture.alpha != picture.alpha.max()).any():
         parts.append("transparent")
     return html.facts(" · ".join(parts))
+
+
+def result_facts(result: "RestoreResult") -> Markup:
+    """Size, time and weights of a result, with the rest folded away."""
+    picture = result.picture
+    line = f"{picture.width} × {picture.height} · {result.seconds:.1f} s · {result.weights_id}"
+    return render("result_facts", line=line, details=result.facts())
 
 
 def welcome() -> Markup:

@@ -9,28 +9,32 @@ from PIL import Image
 
 import mirnet
 from mirnet import TASKS
-from mirnet.app.examples import EXAMPLES_FOLDER, examples, examples_for
+from mirnet.app.examples import EXAMPLES_FOLDER, demonstrations, examples_for
+from mirnet.app.restore_tab.modes import MODES
 from mirnet.train.manifest import read_manifest
 from mirnet.weights import load as weights
 
-RESTORED = [example for example in examples() if example.restored]
+
+def test_every_mode_with_weights_has_a_demonstration():
+    shipped = [
+        mode.id
+        for mode in MODES.values()
+        if weights.locate(mode.weights or TASKS[mode.task].default_weights)
+    ]
+    assert list(demonstrations()) == shipped
 
 
-def test_every_task_with_weights_has_a_restored_example_for_the_first_sight():
-    shipped = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
-    assert [example.task for example in RESTORED] == shipped
-
-
-@pytest.mark.parametrize("example", RESTORED, ids=lambda example: example.task)
-def test_restored_examples_are_what_our_weights_make_of_them(example):
+@pytest.mark.parametrize("mode", demonstrations())
+def test_demonstrations_are_what_our_weights_make_of_the_examples(mode):
     """When this fails after a change of weights, run examples/restore_examples.py."""
-    result = mirnet.restore(example.path, example.task).result()
-    stored = json.loads((EXAMPLES_FOLDER / "restored.json").read_text(encoding="utf-8"))
-    row = stored[example.path.relative_to(EXAMPLES_FOLDER).as_posix()]
-    assert row["weights"] == result.weights_id == example.weights
-    assert row["weights_sha256"] == result.weights_sha256
-    with Image.open(example.restored) as shown:
-        difference = np.asarray(shown, int) - result.picture.pixels
+    shown, wanted = demonstrations()[mode], MODES[mode]
+    result = mirnet.restore(
+        shown.example.path, wanted.task, weights=shown.weights, same_size=wanted.same_size
+    ).result()
+    assert (result.weights_id, result.weights_sha256) == (shown.weights, shown.weights_sha256)
+    assert shown.weights == (wanted.weights or TASKS[wanted.task].default_weights)
+    with Image.open(shown.restored) as stored:
+        difference = np.asarray(stored, int) - result.picture.pixels
     assert np.abs(difference).mean() < 3  # JPEG
 
 
@@ -54,7 +58,7 @@ def test_examples_are_credited_and_small():
     credits_page = (folder / "CREDITS.md").read_text(encoding="utf-8")
     rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
     known = {row["file"] for row in rows} | {row["original"] for row in rows}
-    known |= {example.restored.relative_to(folder).as_posix() for example in RESTORED}
+    known |= {d.restored.relative_to(folder).as_posix() for d in demonstrations().values()}
     assert {path.relative_to(folder).as_posix() for path in files} == known
     for row in rows:
         assert f"| {row['file']} | {row['source']} | {row['author']} |" in credits_page

@@ -100,7 +100,7 @@ def test_mistakes_are_one_sentence(tab, tmp_path):
     with pytest.raises(Error, match=r"broken") as told:
         next(events)
     assert str(tmp_path) not in str(told.value)
-    with pytest.raises(Error, match="There is no photo yet"):
+    with pytest.raises(Error, match="Add a photo or click an example first"):
         list(tab.inputs.look(None, "denoise", None))
     with pytest.raises(Error, match="cannot use the weights"):
         list(tab.inputs.look(str(PHOTO), "denoise", "retouch-compact"))
@@ -142,6 +142,22 @@ def test_only_weights_on_this_machine_are_offered(tab, monkeypatch):
         assert "download some in Restore" in update[inputs.note]
 
 
+def test_opening_the_tab_looks_at_an_example_once(tab, monkeypatch):
+    inputs, runs = tab.inputs, []
+    found = trace(photo(), weights=small_v2(2))
+    monkeypatch.setattr(tab.passes, "run", lambda *given: runs.append(given) or found)
+    for _ in range(2):  # the second visitor sees the same pass
+        *_, last = inputs.open_first(None, "denoise", "denoise-compact")
+        assert tab.passes.get(last[inputs.key]) is found
+        assert last[inputs.first_key] == last[inputs.key]
+    assert len(runs) == 1
+    (only,) = inputs.open_first("own.jpg", "denoise", "denoise-compact")
+    assert only == {inputs.first_key: None}  # a photo that was added stays
+    assert tab.maps.draw(last[inputs.key], 1, 1) and len(runs) == 1
+    for view in (tab.pictures, tab.maps, tab.plots):
+        assert len(view.show_pass(None)) == 1  # nothing changes
+
+
 def test_old_looks_make_room():
     found = trace(photo(), weights=small_v2(2))
     kept = PassCache(10**6, max_bytes=int(2.5 * found.nbytes))
@@ -169,7 +185,7 @@ def test_endpoint_tells_what_the_library_found(client):
 @pytest.mark.parametrize(
     "image, settings, words",
     [
-        (None, {"task": "denoise", "weights": ""}, "There is no photo yet"),
+        (None, {"task": "denoise", "weights": ""}, "Add a photo or click an example first"),
         (PHOTO, {"task": "denoise", "weights": "sr-x2-compact"}, "cannot use the weights"),
         (PHOTO, {"task": "denoise", "weights": "/etc/passwd"}, "cannot use the weights"),
         (__file__, {"task": "denoise", "weights": ""}, "test_inside_tab"),

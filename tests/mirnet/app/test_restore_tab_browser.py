@@ -24,7 +24,7 @@ from tests.support.restore_page import (
     TOAST,
     add,
     assert_fits,
-    choose_task,
+    choose_mode,
     download,
     press_radio,
     restore,
@@ -39,14 +39,14 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("task", SHIPPED)
 def test_a_photo_is_restored_and_downloaded(page, tmp_path, task):
     photo = small_photo(tmp_path / "holiday.jpg", task)
-    choose_task(page, task)
+    choose_mode(page, task)
     add(page, photo)
     restore(page)
     path = download(page, tmp_path)
     assert path.name == f"holiday-{task}.png"
     expected = mirnet.restore(photo, task).result()
     assert np.array_equal(read_image(path).pixels, expected.picture.pixels)
-    facts = page.inner_text("#facts")
+    facts = page.text_content("#facts")
     assert f"weights {TASKS[task].default_weights} · sha256 {expected.weights_sha256[:6]}" in facts
     # What the slider shows is the result, unharmed by the page's own encoding.
     shown = page.eval_on_selector_all("#slider img", "images => images.map((i) => i.src)")
@@ -61,11 +61,11 @@ def test_the_first_sight_is_an_example_before_and_after(page, tmp_path):
     assert first.title in page.inner_text("#example-words")
     box = page.locator("#example-slider .image-container, #example-slider img").first.bounding_box()
     assert box["y"] < 500 and box["width"] > 400  # seen without scrolling
-    choose_task(page, "retouch")
+    choose_mode(page, "retouch")
     page.wait_for_selector(f"#example-words >> text={examples_for('retouch')[0].title}")
     add(page, small_photo(tmp_path / "own.png"))
     page.wait_for_selector("#example-slider", state="hidden")
-    choose_task(page, "lowlight")  # a photo is there: no example in its place
+    choose_mode(page, "lowlight")  # a photo is there: no example in its place
     assert page.is_visible("#photo img") and page.is_hidden("#example-slider")
     page.click("#photos button[aria-label=Clear]")
     page.wait_for_selector(f"#example-words >> text={examples_for('lowlight')[0].title}")
@@ -115,20 +115,55 @@ def test_restore_waits_for_a_photo_that_is_being_read(page, tmp_path):
     page.wait_for_selector("#bar >> text=/Tile [1-9]/")
     assert page.locator(TOAST).count() == 0
     page.wait_for_selector("#bar .mir-done")
-    assert "3 MP" in page.inner_text("#facts")
+    assert "2000 × 1500" in page.inner_text("#facts")
 
 
 def test_another_task_keeps_the_kind_of_weights_and_says_what_is_shown(page, tmp_path):
-    choose_task(page, "sr-x2")
+    choose_mode(page, "sr-x2")
     page.click("#weights input")
     page.click("text=Ours, for camera photos >> nth=0")
     page.wait_for_selector("#weights-note >> text=one network for x2, x3 and x4")
     try_example(page)
-    choose_task(page, "sr-x4")
-    page.wait_for_selector("#bar >> text=What you see was made before")
+    choose_mode(page, "sr-x4")
+    page.wait_for_selector(
+        "#bar >> text=This is the earlier result. Press Restore to apply Enlarge x4."
+    )
     assert "camera photos" in page.input_value("#weights input")
-    choose_task(page, "denoise")  # has none for camera photos
+    choose_mode(page, "denoise")  # has none for camera photos
     assert page.input_value("#weights input").startswith("Ours, compact")
+
+
+def test_a_soft_photo_is_sharpened_at_its_own_size(page, tmp_path):
+    photo = small_photo(tmp_path / "soft.jpg", "sr-x2")
+    press_radio(page, "#task", "sharpen")
+    page.wait_for_function("document.querySelector('#weights input').value.includes('camera')")
+    add(page, photo)
+    restore(page)
+    expected = mirnet.restore(photo, "sr-x2", weights="sr-x2-photo", same_size=True).result()
+    got = read_image(download(page, tmp_path)).pixels
+    assert got.shape == read_image(photo).pixels.shape
+    assert np.array_equal(got, expected.picture.pixels)
+    page.click("#advanced button")
+    page.fill("#advanced input[type=number]", "0.5")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#bar >> text=Press Restore to apply the new settings")
+
+
+def test_the_page_is_centred_and_the_file_in_reach_at_every_width(open_page):
+    for width, height in ((1920, 1080), (1440, 900), (768, 1024)):
+        page = open_page(width, height)
+        left, right = page.eval_on_selector(
+            ".gradio-container h1",
+            "h1 => { const box = h1.closest('.gradio-container').getBoundingClientRect();"
+            " return [box.left, document.documentElement.clientWidth - box.right]; }",
+        )
+        assert abs(left - right) <= 1
+        assert_fits(page)
+        try_example(page)
+        page.evaluate("scrollTo(0, 0)")
+        box = page.locator("#download").bounding_box()
+        assert box["y"] + box["height"] <= height
+        assert page.inner_text("#facts").endswith("denoise-compact · Details")
 
 
 def test_a_phones_heic_shows_and_restores(page, tmp_path):
@@ -171,7 +206,7 @@ def test_a_bad_file_is_one_sentence_and_the_page_goes_on(page, tmp_path):
     page.wait_for_selector("#example-slider img")
     assert "broken.jpg" in page.inner_text("#bar")
     page.click("#go")
-    page.wait_for_selector(f"{TOAST} >> text=There is no photo yet")
+    page.wait_for_selector(f"{TOAST} >> text=Add a photo or click an example first")
     page.wait_for_selector("#bar .mir-failed")
     add(page, small_photo(tmp_path / "small.png"))
     restore(page)
@@ -311,8 +346,7 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page, tm
 def test_keyboard_and_screen_reader(page):
     assert page.eval_on_selector_all("img:not([alt])", "images => images.length") == 0
     page.focus("#task input[value='denoise']")
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
     page.wait_for_selector("#task label.selected:has-text('Brighten')")
     page.keyboard.press("Tab")  # one stop for all tasks
     assert page.evaluate("!document.activeElement.closest('#task')")

@@ -369,7 +369,7 @@ def test_no_exposure_without_a_curve(name):
 @pytest.mark.parametrize(
     "image, settings, error, words",
     [
-        (None, {}, InvalidRequest, "There is no photo yet"),
+        (None, {}, InvalidRequest, "Add a photo or click an example first"),
         (b"nothing", {}, ImageRejected, "is a text file"),
         (photo(), {"task": "fly"}, InvalidRequest, "There is no task 'fly'"),
         (photo(), {"max_px": 16}, InvalidRequest, "32 to 2048"),
