@@ -10,7 +10,6 @@ from mirnet.images.encode import write_image
 from mirnet.images.preview import shrink
 
 from ..jobs import BatchRow
-from ..kit import html
 from ..kit.widgets import Update, gradio_error
 from . import words
 from .batch import batch_table

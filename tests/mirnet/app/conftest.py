@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import app
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
 
 if TYPE_CHECKING:
@@ -54,3 +55,21 @@ def open_page(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
 @pytest.fixture
 def page(open_page) -> "sync_api.Page":
     return open_page()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The app, started once in this process; yields its address."""
+    page = app.build(max_pixels=5_000_000)
+    page.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **app.launch_options()
+    )
+    yield page.local_url
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    from gradio_client import Client
+
+    return Client(server, verbose=False)

@@ -1,0 +1,94 @@
+"""Parts of the Restore tab below the browser: words, events, work elsewhere."""
+
+import doctest
+import pickle
+
+import numpy as np
+import pytest
+import requests
+
+from mirnet import TASKS
+from mirnet.app.examples import EXAMPLES_FOLDER
+from mirnet.app.jobs import (
+    RestoreRequest,
+    Run,
+)
+from mirnet.app.restore_tab import modes, words
+from mirnet.app.restore_tab.batch import batch_table, stopped_words
+from mirnet.errors import ImageRejected
+from mirnet.images.picture import Picture
+from mirnet.weights import catalogue
+
+PHOTO = EXAMPLES_FOLDER / "lowlight" / "window.jpg"
+
+
+def test_stop_cancels_runs_and_downloads_even_while_they_wait(server):
+    events = requests.get(f"{server}config", timeout=60).json()["dependencies"]
+    cancelled = [event["cancels"] for event in events if event["cancels"]]
+    assert [len(ids) for ids in cancelled] == [3]  # Restore, an example, a download
+    kinds = {event["id"]: event["types"]["generator"] for event in events}
+    assert all(kinds[index] for index in cancelled[0])
+
+
+def test_work_elsewhere_sends_plain_values_only(tmp_path):
+    import gradio
+
+    from mirnet.app.restore_tab import RestoreTab
+    from mirnet.app.zero_gpu import restore_on_gpu, restore_through
+
+    function = pickle.loads(pickle.dumps(restore_on_gpu))
+
+    def far_away(*values):
+        for event in function(*pickle.loads(pickle.dumps(values))):
+            yield pickle.loads(pickle.dumps(event))
+
+    with gradio.Blocks() as page:
+        tab = RestoreTab(page, 10**6, far_away)
+    order = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
+    *tiles, result = tab.restorer.restore(str(PHOTO), order, Run(), "me")
+    assert len(tiles) == result.tiles == 1
+    assert result.picture.name == "window"
+    with pytest.raises(ImageRejected, match="notes"):
+        list(restore_through(far_away, str(tmp_path / "notes.png"), order))
+
+
+def test_names_of_photos_are_escaped():
+    evil = "<img src=x onerror=alert(1)>"
+    picture = Picture(np.zeros((2, 3, 3), np.uint8), name=evil)
+    for html in (batch_table([BatchRow(evil, "failed", evil)]), words.photo_facts(picture)):
+        assert "<img" not in html
+        assert "&lt;img" in html
+
+
+def test_notes_say_what_is_missing():
+    entry = catalogue.get_entry("sr-x4-v2")
+    note = words.weights_note(TASKS["sr-x4"], entry)
+    for said in ("23 MB", "non-commercial", "until you press Download"):
+        assert said in note
+    by_hand = words.weights_note(TASKS["sr-x4"], catalogue.get_entry("sr-x4-v1"))
+    assert "weights import FILE --as sr-x4-v1" in by_hand
+    assert "No weights" in words.weights_note(TASKS["denoise"], None)
+    label = words.weights_label(entry)
+    assert "23 MB" in label and "download first" in label and "non-commercial" in label
+
+
+def test_a_stopped_batch_counts_in_english():
+    assert stopped_words(1) == "Stopped. The zip holds the photo that was finished."
+    assert stopped_words(2) == "Stopped. The zip holds the 2 photos that were finished."
+
+
+def test_every_mode_has_a_card_and_a_title():
+    assert doctest.testmod(modes).failed == 0
+    shown = [mode for card in modes.CARDS.values() for mode in card.modes.values()]
+    assert sorted(shown) == sorted(modes.MODES) and set(TASKS) < set(shown)
+
+
+def test_no_event_fills_more_than_its_view():
+    """One event once filled 26 widgets; those of a view stay few enough to be read."""
+    import gradio
+
+    from mirnet.app.restore_tab import RestoreTab
+
+    with gradio.Blocks() as page:
+        RestoreTab(page, 10**6)
+    assert max(len(function.outputs) for function in page.fns.values()) <= 10
