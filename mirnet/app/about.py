@@ -1,16 +1,16 @@
-"""The About tab: what the weights are and are not, licences, privacy, versions, the self-check."""
+"""The About tab: what the weights are and are not, privacy, the API, licences, the self-check."""
 
 import platform
 from collections.abc import Iterable
 from importlib import metadata
-from typing import Any
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from mirnet import __version__
 from mirnet.tasks import TASKS
 from mirnet.weights import catalogue
-from mirnet.weights.catalogue import WeightsEntry
+from mirnet.weights.catalogue import Card, WeightsEntry
 
 from .health import Finding
 from .kit.html import link
@@ -18,6 +18,36 @@ from .templates import render
 
 PACKAGES = ("gradio", "torch", "numpy", "pillow", "scikit-image")
 """Packages whose versions are told."""
+MARKS = "abcdefghijkl"
+"""Marks of the protocols below the table of measured scores."""
+
+
+class Measured(NamedTuple):
+    """One network of ours and its measured scores."""
+
+    tasks: list[str]
+    """Titles of the tasks it serves."""
+    entry: WeightsEntry
+    """The catalogue's entry for the first of them."""
+    card: Card | None
+    """Its card with the scores; None where it is not shipped."""
+    licence: Markup
+    """The licence in a few words, with its link."""
+
+
+class Published(NamedTuple):
+    """One of the authors' networks on one task, and what is published about it."""
+
+    network: str
+    """Name of the network."""
+    task: str
+    """Title of the task."""
+    entry: WeightsEntry
+    """The catalogue's entry."""
+    licence: Markup
+    """The licence in a few words, with its link."""
+    scores: list[str]
+    """Published scores, each with its source."""
 
 
 def about(max_pixels: int, keep_hours: float) -> Markup:
@@ -27,9 +57,13 @@ def about(max_pixels: int, keep_hours: float) -> Markup:
         max_pixels: Most pixels accepted, in a photo and in its result.
         keep_hours: Age at which uploads and results are deleted.
     """
+    ours = measured()
+    texts = {own.protocol: None for row in ours if row.card for own in row.card.scores}
     return render(
         "about",
-        tasks=[(task.title, _weights_rows(task.id)) for task in TASKS.values()],
+        ours=ours,
+        protocols=dict(zip(texts, MARKS, strict=False)),
+        authors=published(),
         max_megapixels=f"{max_pixels / 1e6:.4g}",
         keep_hours=f"{keep_hours:g}",
         version=__version__,
@@ -39,13 +73,41 @@ def about(max_pixels: int, keep_hours: float) -> Markup:
 
 
 def self_check(findings: Iterable[Finding]) -> Markup:
-    """What the self-check found, one line each."""
+    """The result of the self-check in a line that unfolds."""
     return render("self_check", findings=list(findings))
 
 
 def short_licence(entry: WeightsEntry) -> str:
     """The licence in a few words."""
     return "non-commercial" if "non-commercial" in entry.licence.lower() else entry.licence
+
+
+def measured() -> list[Measured]:
+    """Our networks, one row for each file of weights whatever it is used for."""
+    rows: dict[str, Measured] = {}
+    for task in TASKS.values():
+        for entry in catalogue.entries_for(task.id):
+            if entry.kind == "embedded":
+                card = catalogue.read_card(entry)
+                row = Measured([], entry, card, link(short_licence(entry), entry.licence_url))
+                rows.setdefault(card.sha256 if card else entry.id, row).tasks.append(task.title)
+    return list(rows.values())
+
+
+def published() -> list[Published]:
+    """The authors' networks by task."""
+    return [
+        Published(
+            entry.title.partition(",")[0],
+            task.title,
+            entry,
+            link(short_licence(entry), entry.licence_url),
+            _published_scores(entry),
+        )
+        for task in TASKS.values()
+        for entry in catalogue.entries_for(task.id)
+        if entry.kind != "embedded"
+    ]
 
 
 def _version(package: str) -> str:
@@ -55,39 +117,12 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def _weights_rows(task_id: str) -> list[dict[str, Any]]:
-    """The weights of one task, as the template's table takes them; first whether ours are there."""
-    entries = catalogue.entries_for(task_id)
-    rows: list[dict[str, Any]] = [
-        {
-            "title": entry.title,
-            "licence": link(short_licence(entry), entry.licence_url),
-            "trained_on": entry.trained_on,
-            "scores": _scores(entry),
-        }
-        for entry in entries
-    ]
-    if not any(entry.kind == "embedded" for entry in entries):
-        rows.insert(0, {"title": "Ours", "missing": True})
-    return rows
-
-
-def _scores(entry: WeightsEntry) -> list[str]:
-    """Measured and published scores of some weights, each with what it depends on."""
+def _published_scores(entry: WeightsEntry) -> list[str]:
     found = []
-    card = catalogue.read_card(entry)
-    for own in card.scores if card else ():
-        gain = "" if own.input_psnr_db is None else f", input {own.input_psnr_db:.2f} dB"
-        found.append(
-            f"measured: {own.benchmark} ({own.pairs} pairs) {own.psnr_db:.2f} dB{gain}; "
-            f"weights {card.sha256[:8]}, data {own.data_sha256[:8]}; {own.protocol}"
-        )
     for score in entry.published:
         if score.psnr_db is not None:
             mark = "" if score.verified else " †"
             aside = score.method.partition(" (")[2].rstrip(")")
             aside = f" ({aside})" if aside else ""
-            found.append(
-                f"published: {score.benchmark} {score.psnr_db:.2f} dB{mark}{aside}; {score.source}"
-            )
+            found.append(f"{score.benchmark} {score.psnr_db:.2f} dB{mark}{aside}; {score.source}")
     return found

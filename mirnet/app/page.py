@@ -8,7 +8,7 @@ import gradio as gr
 
 from . import health
 from .about import about, self_check
-from .kit.assets import page_head, style_sheets
+from .kit.assets import ASSETS, page_head, script, style_sheets
 
 SWEEP_SECONDS = 600
 """Time between two searches for uploads and results that are too old."""
@@ -66,15 +66,17 @@ def about_tab(max_pixels: int, keep_hours: float) -> Tab:
     """
 
     def build(page: gr.Blocks, row: gr.Tabs, tab: gr.Tab) -> None:
-        gr.HTML(about(max_pixels, keep_hours))
         found = gr.HTML(elem_id="self-check")
-        tab.select(
-            lambda: self_check(health.check()),
+        gr.HTML(about(max_pixels, keep_hours))
+        # No visit contacts the Hub; `python -m mirnet check` and monitors ask for it.
+        opened = tab.select(
+            lambda: self_check(health.check(hub=False)),
             None,
             found,
             api_visibility="private",
             show_progress="hidden",
         )
+        opened.then(None, js=script(ASSETS / "about_address.js"), api_visibility="private")
 
     return Tab("about", "About", build)
 

@@ -54,9 +54,13 @@ def examples_gallery(task_id: str, label: str, elem_id: str, **settings: Any) ->
 
 
 def examples_of(task_id: str) -> dict[str, Any]:
-    """What a gallery of a task's examples holds, as `gr.Gallery` and `gr.update` take it."""
+    """What a gallery of a task's examples holds, as `gr.Gallery` and `gr.update` take it.
+
+    None of them is selected: another task's choice would stay marked at its place.
+    """
     found = examples_for(task_id)
     return {
         "value": [(str(example.path), example.title) for example in found],
         "visible": bool(found),
+        "selected_index": None,
     }

@@ -177,7 +177,7 @@ class InputView:
             yield {self.bar: html.progress("One pass through the network …")}
             found = self.passes.run(path, task_id, chosen)
         except MIRNetError as error:
-            yield idle | {self.bar: html.state("Nothing was looked at.", "failed")}
+            yield idle | {self.bar: html.state(str(error), "failed")}
             raise gradio_error(error) from error
         except Exception:
             yield idle | {self.bar: html.state("This failed, and the fault is ours.", "failed")}

@@ -9,6 +9,8 @@ from ..kit.widgets import PRIVATE, Update
 from ..photo_inputs import examples_gallery, examples_of, photo_file
 from .modes import MODES
 
+MAX_FILES = 50
+"""Most photos of one batch."""
 EXAMPLES_LABEL = "Or try an example (free photo, synthetic damage)"
 
 
@@ -27,12 +29,14 @@ class PhotosView:
 
     Args:
         mode: State with the id of the chosen mode, whose examples are offered.
+        max_pixels: Most pixels accepted in a photo.
     """
 
-    def __init__(self, mode: gr.State) -> None:
+    def __init__(self, mode: gr.State, max_pixels: int) -> None:
         self.mode = mode
         self.selection = gr.State(Selection())
-        self.files = photo_file("Photos", "photos", multiple=True)
+        label = f"Photos, up to {max_pixels / 1e6:.4g} megapixels and {MAX_FILES} at once"
+        self.files = photo_file(label, "photos", multiple=True)
         self.samples = examples_gallery(MODES[mode.value].task, EXAMPLES_LABEL, "samples")
         self.camera = gr.Image(
             label="Take or paste a picture",

@@ -25,6 +25,7 @@ from .status_bar import StatusBar
 
 STOP_WAIT_SECONDS = 120.0
 """How long the Stop button waits for the tile under way."""
+OUR_FAULT = "This failed, and the fault is ours: what happened is in the program's log."
 OLDER_RESULT = "This is the earlier result. Press Restore to apply {}."
 
 
@@ -139,10 +140,10 @@ class RunView:
         except MIRNetError as error:
             if run.stopped or run.replaced:  # another event says what goes on
                 return
-            yield status.idle() | status.say("Nothing was restored.", "failed")
+            yield status.idle() | status.say(str(error), "failed")
             raise gradio_error(error) from error
         except Exception:
-            yield status.idle() | status.say("This failed, and the fault is ours.", "failed")
+            yield status.idle() | status.say(OUR_FAULT, "failed")
             raise
         finally:
             self.restorer.runs.end(visitor, run)

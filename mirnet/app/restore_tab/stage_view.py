@@ -14,12 +14,9 @@ from ..kit.widgets import Update, gradio_error
 from . import words
 from .batch import batch_table
 from .example_view import ExampleView
-from .photos_view import Selection
+from .photos_view import MAX_FILES, Selection
 from .restorer import Restorer, ScratchFolder
 from .status_bar import StatusBar
-
-MAX_FILES = 50
-"""Most photos of one batch."""
 
 
 class StageView:

@@ -48,7 +48,7 @@ class RestoreTab:
         mode = self.tasks.mode
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=3, min_width=300, elem_id="controls"):
-                self.photos = PhotosView(mode)
+                self.photos = PhotosView(mode, max_pixels)
                 self.weights = WeightsView(
                     mode, self.status, self.restorer.runs, access or Access("admin")
                 )

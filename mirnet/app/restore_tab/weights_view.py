@@ -100,7 +100,7 @@ class WeightsView:
                 | self._offer(task_id, weights_id, request)
             )
         except MIRNetError as error:
-            yield status.idle() | status.say("Nothing was downloaded.", "failed")
+            yield status.idle() | status.say(str(error), "failed")
             raise gradio_error(error) from error
         finally:
             self.runs.end(visitor, run)
