@@ -1,4 +1,4 @@
-"""Composes the Restore tab of its views and says which event of one leads to which of another."""
+"""Composes the Restore tab of its views, and leads from event to event."""
 
 from collections.abc import Callable
 

@@ -84,14 +84,15 @@ def photo_facts(picture: Picture) -> Markup:
     parts += ["grey"] if picture.grey else []
     if picture.alpha is not None and (picture.alpha != picture.alpha.max()).any():
         parts.append("transparent")
-    return html.facts(" · ".join(parts))
+    line = html.facts(" · ".join(parts))
+    return line + Markup("").join(html.small(note) for note in picture.notes)
 
 
 def result_facts(result: "RestoreResult") -> Markup:
-    """Size, time and weights of a result, with the rest folded away."""
+    """Size, time, weights and folded details of a result, and what of its file was left out."""
     picture = result.picture
     line = f"{picture.width} × {picture.height} · {result.seconds:.1f} s · {result.weights_id}"
-    return render("result_facts", line=line, details=result.facts())
+    return render("result_facts", line=line, details=result.facts(), notes=picture.notes)
 
 
 def welcome() -> Markup:

@@ -9,10 +9,7 @@ import requests
 
 from mirnet import TASKS
 from mirnet.app.examples import EXAMPLES_FOLDER
-from mirnet.app.jobs import (
-    RestoreRequest,
-    Run,
-)
+from mirnet.app.jobs import BatchRow, RestoreRequest, Run
 from mirnet.app.restore_tab import modes, words
 from mirnet.app.restore_tab.batch import batch_table, stopped_words
 from mirnet.errors import ImageRejected
