@@ -1,9 +1,10 @@
-"""Restore the first example of every mode of the page with our weights, for the page to show at first sight.
+"""Restore the first example of every mode with our weights, for the page to show at first sight.
 
-    python examples/restore_examples.py
+    python examples/restore_examples.py          # all of them
+    python examples/restore_examples.py sr-x4    # those of new weights
 
-The script writes NAME-restored.jpg or NAME-sharpened.jpg beside each example and restored.json, which says by which
-weights each was made; a test fails when the weights have changed since.
+The script writes NAME-restored.jpg or NAME-sharpened.jpg beside each example, and restored.json,
+which says by which weights each was made; a test fails when the weights have changed since.
 """
 
 import json
@@ -25,8 +26,13 @@ def main() -> None:
     from mirnet.app.restore_tab.modes import MODES
     from mirnet.weights import load as weights
 
+    index = HERE / "restored.json"
+    before = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
     rows = {}
     for mode in MODES.values():
+        if sys.argv[1:] and mode.id not in sys.argv[1:]:
+            rows |= {mode.id: before[mode.id]} if mode.id in before else {}
+            continue
         chosen = mode.weights or mirnet.TASKS[mode.task].default_weights
         if weights.locate(chosen) is None or not examples_for(mode.task):
             continue
@@ -42,7 +48,7 @@ def main() -> None:
             "weights": result.weights_id,
             "weights_sha256": result.weights_sha256,
         }
-    (HERE / "restored.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    index.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
