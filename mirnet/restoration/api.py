@@ -13,6 +13,7 @@ from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture
 from mirnet.images.raster import MAX_PIXELS
 from mirnet.images.transparency import fill_transparent
+from mirnet.images.working_space import to_working_space
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 
@@ -45,7 +46,8 @@ def restore(
 
     - Settings are checked, the photo is read and the weights are loaded here; the network runs
       while the returned `RestoreJob` is iterated.
-    - The network sees sRGB values in [0, 1] as (1, 3, h, w) float32. Each side is padded to the
+    - The network sees sRGB values in [0, 1] as (1, 3, h, w) float32; a photo with another colour
+      profile is converted for it, and the result back. Each side is padded to the
       network's multiple by reflection and cropped back; the output is clamped to [0, 1] and rounded
       to the depth of the source.
     - The result has the source's size and depth (uint8, uint16, or float32 for arrays of floats).
@@ -115,4 +117,5 @@ def restore(
     settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free)
     plan = make_plan(picture.height, picture.width, network.traits, settings)
     runner = TileRunner(network.model, engine, place)
-    return RestoreJob(picture, chosen, network, plan, runner, float(strength))
+    seen = to_working_space(picture) if strength > 0 else picture
+    return RestoreJob(picture, seen, chosen, network, plan, runner, float(strength))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mirnet import memory
 from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.images.picture import Picture
+from mirnet.images.working_space import from_working_space
 from mirnet.tasks import Task
 from mirnet.weights.networks import count_parameters
 
@@ -45,6 +46,7 @@ class RestoreJob:
 
     Args:
         before: The photo at the size of the result.
+        seen: The same in the space of the network; `before` itself where they are one.
         task: What is done to it.
         network: What restores it, for the result's facts.
         plan: How.
@@ -55,13 +57,15 @@ class RestoreJob:
     def __init__(
         self,
         before: Picture,
+        seen: Picture,
         task: Task,
         network: NamedNetwork,
         plan: RestorePlan,
         runner: TileRunner,
         strength: float,
     ):
-        self._before, self._task, self._network = before, task, network
+        self._before, self._seen = before, seen
+        self._task, self._network = task, network
         self._plan, self._runner, self._strength = plan, runner, strength
         self._done, self._area, self._left = 0, 0, list(plan.areas) if strength else []
         self._seconds = 0.0
@@ -162,10 +166,12 @@ class RestoreJob:
         if self._finished:
             return
         kind = ExactTiles if self._plan.tiling in ("exact", "fast") else BlendedTiles
-        work = kind(self._before, self._plan, self._runner)
+        work = kind(self._seen, self._plan, self._runner)
         for step in work:
             self._done, self._area, self._left = self._done + 1, self._area + step.area, step.left
             self._full, self._report = work.picture, work.report
+            if not step.left and self._seen is not self._before:
+                self._full = from_working_space(work.picture, self._before)
             self._finished = not step.left
             yield
             if self._finished:

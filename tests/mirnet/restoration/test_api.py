@@ -19,6 +19,7 @@ from mirnet.errors import (
     InvalidRequest,
     WeightsUnavailable,
 )
+from mirnet.images.colour import PRIMARIES, make_profile
 from mirnet.images.picture import Picture
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
@@ -255,6 +256,26 @@ def test_24_megapixels_stay_under_3_gigabytes(task, dtype, tmp_path):
 def test_one_tile_of_the_full_networks_leaves_room_for_24_megapixels(architecture):
     """A 16-bit photo of 24 megapixels costs up to 1 GB beside the network, as the test above."""
     assert peak_megabytes(architecture, "one tile") < 1500
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_photo_of_wide_gamut_is_restored_in_srgb_and_stays_what_it_is(dtype):
+    seen = []
+
+    class Probe(Identity):
+        def forward(self, x):
+            seen.append(x.clone())
+            return super().forward(x)
+
+    profile = make_profile("linear P3", PRIMARIES["Display P3"], 1.0)
+    grey = np.full((16, 16, 3), 0.2158605 * np.iinfo(dtype).max).astype(dtype)
+    for pixels in (grey, photo(16, 16, dtype)):
+        result = restore(Picture(pixels, icc_profile=profile), weights=Probe()).result()
+        assert result.picture.icc_profile == profile and result.picture.pixels.dtype == dtype
+        difference = np.abs(result.picture.pixels.astype(int) - pixels)
+        assert difference.max() <= np.iinfo(dtype).max / 255
+        assert np.array_equal(result.before.pixels, pixels)
+    assert seen[0].sub(128 / 255).abs().max() < 0.01  # sRGB of that light
 
 
 def test_an_enlarged_sprite_has_no_dark_outline():
