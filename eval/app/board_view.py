@@ -13,7 +13,7 @@ from .downloads import ExportButtons
 from .html.board import board_notes, methods_table, protocol_label, published_table
 from .run_queue import RunQueue
 from .tables import BOARD, board_value
-from .view import View, ViewRequest, method_choices
+from .view import Choices, View, ViewRequest, method_choices, settle
 from .view_state import ViewState
 
 
@@ -41,25 +41,27 @@ class BoardView(View):
         self.exports = ExportButtons(queue)
         self.published = text_area("ev-published")
         self.methods = text_area("ev-made")
-        self.outputs = [self.board, self.notes, self.published, self.methods]
+        self.outputs = [
+            self.protocol, self.baseline, self.board, self.notes, self.published, self.methods
+        ]  # fmt: skip
         self.triggers = [self.protocol.input, self.baseline.input]
         self.rows = [(self.board, self.pick_method)]
 
     def scope(self, state: ViewState, run: Run) -> Update:
         """Put protocol and baseline of a state, valid for the run, into their lists."""
-        protocols = [(protocol_label(name), name) for name in run.protocols]
-        baselines = [("Nothing", ""), *method_choices(run)]
         return {
-            self.protocol: gr.update(choices=protocols, value=state.protocol),
-            self.baseline: gr.update(choices=baselines, value=state.baseline),
+            self.protocol: gr.update(choices=_protocol_choices(run), value=state.protocol),
+            self.baseline: gr.update(choices=_baseline_choices(run), value=state.baseline),
         }
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the leaderboard, published numbers, and how the methods were run."""
-        run, state = request.found.run, request.state
+        run, asked, state = request.found.run, request.asked, request.state
         baseline = state.baseline or None
         board = self.queue.frames.board(request.stored, baseline, state.protocol)
         yield {
+            self.protocol: settle(_protocol_choices(run), asked.protocol, state.protocol),
+            self.baseline: settle(_baseline_choices(run), asked.baseline, state.baseline),
             self.board: gr.update(value=board_value(board)),
             self.notes: board_notes(board, baseline),
             self.published: published_table(published_beside(run, state.protocol)),
@@ -69,6 +71,14 @@ class BoardView(View):
     def pick_method(self, state: ViewState, row: list[Any]) -> ViewState:
         """A row was chosen: the worst pictures of its method."""
         return worst_of(state, str(row[0]))
+
+
+def _protocol_choices(run: Run) -> Choices:
+    return [(protocol_label(name), name) for name in run.protocols]
+
+
+def _baseline_choices(run: Run) -> Choices:
+    return [("Nothing", ""), *method_choices(run)]
 
 
 def worst_of(state: ViewState, method: str) -> ViewState:

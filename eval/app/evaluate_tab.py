@@ -90,7 +90,7 @@ class EvaluateTab:
         }
 
     def _sub_tab(self, name: str, build: Callable[[], Any]) -> Any:
-        with gr.Tab(VIEWS[name], id=name) as self.sub_tabs[name]:
+        with gr.Tab(VIEWS[name], id=name, elem_id=f"ev-tab-{name}") as self.sub_tabs[name]:
             return build()
 
     # ------------------------------------------------------------ events

@@ -123,7 +123,7 @@ class RunView(View):
         except MIRNetError as error:
             yield ready | {self.bar: kit.state(str(error), "failed")}
             raise gradio_error(error) from error
-        yield self.follow(run_id, 0) | ready
+        yield self.follow(run_id, 0) | ready | self._open(run_id)
 
     def stop(self, run_id: str | None, request: gr.Request) -> Update:
         """Stop was pressed."""
@@ -163,8 +163,12 @@ class RunView(View):
         followed = self.queue.current() or self.queue.newest()
         if followed is not None:
             with contextlib.suppress(MIRNetError):
-                update |= self.follow(followed, ARRIVAL)
+                update |= self.follow(followed, ARRIVAL) | self._open(followed)
         return update
+
+    def _open(self, run_id: str) -> Update:
+        """Make a run the one that the other views show."""
+        return {self.run: gr.update(choices=run_choices(self.queue), value=run_id)}
 
     @property
     def arrival_outputs(self) -> list[Any]:

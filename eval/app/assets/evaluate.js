@@ -1,6 +1,6 @@
 // Runs once, when the page has loaded. A click on a point or a thumbnail opens its picture, one on a
 // heading of a table its menu, which sorts; arrow keys turn pictures, but not while somebody types.
-// While another tab is open, the address of the evaluation waits.
+// While another tab is open, the address of the evaluation waits; Back opens the place before.
 () => {
   if (window.evReady) return;
   window.evReady = true;
@@ -38,12 +38,19 @@
     waiting = null;
     (opener || document.querySelector("#ev-open-board")).click();
   };
-  window.evOpen = (link) => { waiting = link; openWaiting(); };
+  window.evBack = null; // the address that Back leads to, until it is shown
+  window.evOpen = (link) => { window.evBack = null; waiting = link; openWaiting(); };
+  addEventListener("popstate", () => {
+    if (new URLSearchParams(location.search).get("tab") !== "evaluate") return;
+    window.evOpen(location.search.slice(1));
+    window.evBack = location.search;
+  });
   const changed = new MutationObserver(() => {
     hearPlots(); labelSearch(); scrollStrip(); openWaiting();
   });
   changed.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
+    if (event.isTrusted) window.evBack = null;
     const small = event.target.closest("#ev-choice button[data-pair]");
     if (small) {
       chosen = true;

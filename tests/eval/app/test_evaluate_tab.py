@@ -162,6 +162,7 @@ def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
     running = made(RunQueue(RunStore(tmp_path))).running
     update = running.at_arrival()
     assert update[running.followed] == OTHER and "LRUCache" in update[running.table]
+    assert update[running.run]["value"] == OTHER  # the other views show it too
     assert update[running.opens]["visible"]
     assert running.plot not in update
     write_run(tmp_path, methods=METHODS, id="20260103-120000-abcdef", status="stopped")

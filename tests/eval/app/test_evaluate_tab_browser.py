@@ -301,6 +301,34 @@ def test_a_small_picture_opens_it_and_the_address_follows(visit):
     page.wait_for_function(f"document.querySelector('{PAIR}').value.startsWith('5 of 6')")
 
 
+def test_back_returns_to_the_view_and_the_picture_before(visit):
+    page = visit(run=RUN)
+    page.wait_for_selector("#ev-board .virtual-row >> nth=2")
+    page.wait_for_function("location.search.includes('view=board')")
+    turn_to(page, "Pictures")
+    page.wait_for_selector(".ev-strip [aria-current]")
+    page.wait_for_function("location.search.includes('image=')")
+    first = pair_shown(page)
+    page.click("#ev-next")
+    page.wait_for_function("first => !location.search.includes(`image=${first}`)", arg=first)
+    page.go_back()
+    wait_for_pair(page, first)
+    page.go_back()
+    page.wait_for_selector("#ev-board .virtual-row >> nth=2 >> visible=true")
+    page.wait_for_function("location.search.includes('view=board')")
+    page.go_forward()
+    page.wait_for_selector(PICTURE)
+    wait_for_pair(page, first)
+
+
+def test_the_newest_run_opens_by_itself(visit):
+    page = visit(view="run")
+    page.wait_for_selector("#ev-start")
+    turn_to(page, "Leaderboard")
+    page.wait_for_selector("#ev-board .virtual-row")
+    assert "run=20" in page.evaluate("location.search")
+
+
 def test_the_history_is_filtered(visit):
     page = visit(view="runs")
     page.wait_for_selector("#ev-history .virtual-row >> nth=3")
