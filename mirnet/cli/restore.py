@@ -126,6 +126,7 @@ def _restore_all(
     """Restore and write pictures one by one; report failures and return how many there were."""
     import numpy as np
 
+    from mirnet.images.encode import losses
     from mirnet.restoration.api import restore as start
 
     # A wrong setting should be told once, not once a picture: try them on a single pixel.
@@ -154,6 +155,7 @@ def _restore_all(
             print_error(text if text.startswith(job.source.name) else f"{job.source}: {text}")
         else:
             print_line(f"{job.target} · {restored.facts()}")
-            for note in restored.picture.notes:
+            lost = losses(restored.picture, job.target.suffix)
+            for note in (*restored.picture.notes, *lost):
                 print_line(note)
     return failed

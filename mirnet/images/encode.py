@@ -114,6 +114,26 @@ def write_image(
     return path
 
 
+def losses(picture: Picture, format: str) -> tuple[str, ...]:  # noqa: A002
+    """What of a picture a file format cannot hold, as sentences; empty where all is kept.
+
+    Args:
+        picture: What would be encoded.
+        format: As for `encode_image`; an unknown one loses nothing.
+    """
+    wanted = save_format(str(format))
+    if wanted is None:
+        return ()
+    found = []
+    if not wanted.alpha and picture.alpha is not None:
+        opaque = 1 if picture.alpha.dtype == np.float32 else np.iinfo(picture.alpha.dtype).max
+        if picture.alpha.min() < opaque:
+            found.append(f"{wanted.name} has no transparency: the picture was laid over white.")
+    if wanted.bits == 8 and picture.bits > 8:
+        found.append(f"{wanted.name} has 8 bits a colour: the picture has {picture.bits}.")
+    return tuple(found)
+
+
 def _samples(picture: Picture) -> np.ndarray:
     """Join colour and alpha to (H, W, 1 | 2 | 3 | 4)."""
     pixels = picture.pixels

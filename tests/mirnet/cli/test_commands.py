@@ -104,6 +104,12 @@ def test_what_is_left_out_of_a_photo_is_said(photos, network):
     assert note.startswith("b.jpg has 0.005 MB behind its picture")
 
 
+def test_a_clear_picture_by_a_name_of_jpeg_is_told_of(photos, network):
+    Image.new("RGBA", (20, 20), (9, 9, 9, 90)).save("d.jpg", format="PNG")
+    outcome = run_restore("d.jpg", "-o", "out", "--weights", network)
+    assert outcome.code == 0 and "JPEG has no transparency" in outcome.out.splitlines()[1]
+
+
 @pytest.mark.parametrize(("choice", "kept"), [("all", True), ("none", False)])
 def test_metadata_is_kept_or_left_out_as_asked(photos, network, choice, kept):
     tags = Image.Exif()

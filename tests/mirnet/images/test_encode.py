@@ -11,7 +11,7 @@ from PIL import Image
 
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
-from mirnet.images.encode import encode_image, write_image
+from mirnet.images.encode import encode_image, losses, write_image
 from mirnet.images.picture import Picture
 from tests.support.picture_files import (
     A8,
@@ -136,3 +136,12 @@ def test_what_cannot_be_written(tmp_path):
     assert os.listdir(tmp_path) == []
     assert write_image(picture, tmp_path / "out", format="TIFF") == tmp_path / "out"
     assert read_image(tmp_path / "out").source_format == "TIFF"
+
+
+def test_what_a_format_cannot_hold_is_told():
+    clear = read_image(A8[4])
+    assert "transparency" in losses(clear, "jpg")[0] and losses(clear, "PNG") == ()
+    opaque = Picture(A8[3], np.full(A8[1].shape, 255, np.uint8))
+    assert losses(opaque, "JPEG") == () == losses(clear, "nonsense")
+    deep = read_image(A16[3])
+    assert "8 bits" in losses(deep, ".webp")[0] and losses(deep, "TIFF") == ()
