@@ -195,8 +195,9 @@ class ImagesStage(Part):
                 continue
             name = names[place]
             label = labels.get(name, name)
-            if scored.get(name) is not None:
-                label += f" · {RANKING.text(scored[name])}"
+            value = scored.get(name)
+            if value is not None:
+                label += f" · {RANKING.text(value)}"
             update[image] = gr.update(
                 visible=True,
                 value=seen_at(found[name], state.viewport),

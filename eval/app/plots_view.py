@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
@@ -62,7 +63,12 @@ class PlotsView(View):
             self.data = gr.Button("Data (CSV)", size="sm", min_width=100, elem_id="ev-data")
         for kind, button in (("png", self.png), ("svg", self.svg)):
             button.click(None, js=js("save_plot", format=kind), api_visibility="private")
-        self.inputs = {"plot": self.figure, "metric": self.metric, "a": self.a, "b": self.b}
+        self.inputs: dict[str, Any] = {
+            "plot": self.figure,
+            "metric": self.metric,
+            "a": self.a,
+            "b": self.b,
+        }
         self.outputs = [self.plot, self.reading, self.metric, self.a, self.b]
         self.triggers = [widget.input for widget in self.inputs.values()]
 

@@ -110,7 +110,9 @@ def settle(choices: Choices, asked: str | None, valid: str | None, **more: Any) 
         valid: The value for this run.
         more: Other properties of the widget.
     """
-    return gr.update(choices=choices, **({} if asked == valid else {"value": valid}), **more)
+    if asked != valid:
+        more["value"] = valid
+    return gr.update(choices=choices, **more)
 
 
 def run_choices(queue: RunQueue, other_than: str | None = None) -> Choices:

@@ -18,6 +18,7 @@ from .terminal import print_error, print_line, progress
 
 Tiling = StrEnum("Tiling", {name: name for name in TILINGS})  # type: ignore[misc]
 Engine = StrEnum("Engine", {name: name for name in ENGINES})  # type: ignore[misc]
+AUTO_TILING, AUTO_ENGINE = Tiling("auto"), Engine("auto")
 
 
 class MetadataChoice(StrEnum):
@@ -54,7 +55,7 @@ def restore(
             help="How tiles agree: exact, as if restored whole; fast, very nearly; naive, each on "
             "its own and blended."
         ),
-    ] = Tiling.auto,
+    ] = AUTO_TILING,
     same_size: Annotated[
         bool,
         typer.Option("--same-size", help="Do not enlarge: the picture has its target size."),
@@ -82,7 +83,7 @@ def restore(
             help="What computes: auto, the quickest with float32; torch, the reference; bf16 and "
             "fp16 are quicker and not exact. `info` lists those that run here."
         ),
-    ] = Engine.auto,
+    ] = AUTO_ENGINE,
 ) -> None:
     """Restore pictures: python -m mirnet restore holiday/*.jpg -o restored --task denoise."""
     default_weights = get_task(task).default_weights

@@ -115,7 +115,9 @@ class Protocol:
                     "pictures."
                 )
             pictures = (first, second) if metric.needs_reference else (first,)
-            scores[metric.key] = metric.function(*pictures, self.peak)
+            value = metric.function(*pictures, self.peak)
+            if value is not None:
+                scores[metric.key] = value
         return scores
 
 

@@ -29,7 +29,7 @@ class Metric:
     """Direction: False for errors and distances."""
     decimals: int
     """Decimals in tables, as papers of the field print it."""
-    function: Callable[..., float]
+    function: Callable[..., float | None]
     """Maps (restored, reference, peak) to the value, or (restored, peak) without a reference.
 
     Pictures are (H, W, C) arrays of one shape and type with values from 0 to `peak`.

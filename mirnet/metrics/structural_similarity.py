@@ -76,8 +76,10 @@ def ssim_rounded(picture: np.ndarray, original: np.ndarray, peak: float = 1) -> 
         original: The same shape.
         peak: Largest possible value.
     """
-    eight = (np.rint(pixels * (255 / peak)).astype(np.uint8) for pixels in (picture, original))
-    return ssim(*eight, 255)
+    given, reference = (
+        np.rint(pixels * (255 / peak)).astype(np.uint8) for pixels in (picture, original)
+    )
+    return ssim(given, reference, 255)
 
 
 def ssim_grey_uniform(picture: np.ndarray, original: np.ndarray, peak: float = 255) -> float:

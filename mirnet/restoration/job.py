@@ -170,7 +170,7 @@ class RestoreJob:
         for step in work:
             self._done, self._area, self._left = self._done + 1, self._area + step.area, step.left
             self._full, self._report = work.picture, work.report
-            if not step.left and self._seen is not self._before:
+            if not step.left and work.picture and self._seen is not self._before:
                 self._full = from_working_space(work.picture, self._before)
             self._finished = not step.left
             yield

@@ -150,4 +150,5 @@ def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
 
 
 def brief(error: Exception) -> str:
+    """First line of an exception's message, at most 120 characters, or its class name."""
     return str(error).strip().split("\n")[0][:120] or type(error).__name__

@@ -110,6 +110,11 @@ def check_original(entry: WeightsEntry, original: str, promised: str | None) -> 
 
 
 def make_folder() -> Path:
+    """Create the folder for weights and check that it can be written to.
+
+    Raises:
+        WeightsUnavailable: The disk is full, or the folder is read-only.
+    """
     folder = store.weights_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +125,7 @@ def make_folder() -> Path:
 
 
 def disk_trouble(error: OSError) -> MIRNetError:
+    """Turn a failure to write into the cache folder into a sentence with a way out."""
     if error.errno == errno.ENOSPC:
         return WeightsUnavailable(
             f"The disk of the cache folder {store.cache_folder()} is full: make room, or point "

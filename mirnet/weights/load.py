@@ -127,6 +127,7 @@ def expected_hashes(entry: WeightsEntry) -> tuple[str | None, str | None]:
 
 
 def changed_on_disk(entry: WeightsEntry) -> WeightsUnavailable:
+    """The error for a file whose hash is not the one on record."""
     if entry.kind == "embedded":
         return WeightsUnavailable(
             f"The file of {entry.id!r} does not have the hash on its card, so it is not used: "

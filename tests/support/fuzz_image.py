@@ -1,8 +1,8 @@
 """Feed damaged and hostile files to `read_image` and see that it only ever says no.
 
-    python tests/support/fuzz_image.py --inputs 100000            # mutations, repeatable by number
-    python tests/support/fuzz_image.py --only 4711 --keep found/  # one of them again, kept as a file
-    python tests/support/fuzz_image.py --atheris --inputs 100000  # led by coverage; pip install atheris
+    python -m tests.support.fuzz_image --inputs 100000            # mutations, by number
+    python -m tests.support.fuzz_image --only 4711 --keep found/  # one of them again, as a file
+    python -m tests.support.fuzz_image --atheris --inputs 100000  # led by coverage, with atheris
 
 One process reads, another watches it. A finding is: any exception but `ImageRejected`, a crash of
 the interpreter, more than `MAX_SECONDS` of work for one input (or twelve times that of waiting),

@@ -25,8 +25,9 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
     cells = []
     for row in rows:
         score = row.scores.get(protocol)
-        paired = score and base and row.method != baseline
-        gain = RANKING.gain(score[RANKING.key], base[RANKING.key]) if paired else nan
+        gain = nan
+        if score and base and row.method != baseline:
+            gain = RANKING.gain(score[RANKING.key], base[RANKING.key])
         cells.append(
             [
                 row.method,

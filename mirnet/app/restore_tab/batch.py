@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ def restore_batch(
     run: Run,
     visitor: str,
     save_format: str,
-) -> Iterator[BatchStep]:
+) -> Generator[BatchStep]:
     """Restore several photos into `run.archive`; those that cannot be read are named, not fatal.
 
     The zip is deleted when the iterator is closed, unless Stop was pressed: then it belongs to that

@@ -76,7 +76,7 @@ class RunView:
             **PRIVATE,
         )
 
-    def connect_stop(self, cancels: list[gr.events.Dependency]) -> None:
+    def connect_stop(self, cancels: list[Any]) -> None:
         """Let Stop end these events."""
         self.status.stop.click(
             self.halt,

@@ -1,5 +1,7 @@
 """The settings of a restoration, folded away: most people need none."""
 
+from typing import Any
+
 import gradio as gr
 
 from mirnet.restoration import choices
@@ -51,7 +53,7 @@ class SettingsView:
                 visible=False,
                 elem_id="same-size",
             )
-        self.inputs: list[gr.components.Component] = [
+        self.inputs: list[Any] = [
             self.strength, self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size,
         ]  # fmt: skip
 
