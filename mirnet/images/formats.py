@@ -43,7 +43,8 @@ FORMATS: dict[str, PictureFormat] = {
             signatures=((0, b"\x89PNG\r\n\x1a\n"),),
         ),
         PictureFormat(
-            "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"), "image/jpeg", (".jfif", ".mpo"),
+            "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"), "image/jpeg",
+            (".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
             writable=True, alpha=False, max_side_px=65_500,  # libjpeg's limit
             signatures=((0, b"\xff\xd8\xff"),),
         ),
@@ -55,7 +56,7 @@ FORMATS: dict[str, PictureFormat] = {
             "TIFF", "tiff", (".tif", ".tiff"), "image/tiff", writable=True, bits=16,
             signatures=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         ),
-        PictureFormat("BMP", "bmp", (".bmp",), "image/bmp", signatures=((0, b"BM"),)),
+        PictureFormat("BMP", "bmp", (".bmp", ".dib"), "image/bmp", signatures=((0, b"BM"),)),
         PictureFormat("HEIC", "heif", (".heic", ".heif"), "image/heic", (".hif",)),
         PictureFormat("AVIF", "avif", (".avif",), "image/avif"),
         PictureFormat(

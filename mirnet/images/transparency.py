@@ -10,9 +10,12 @@ import numpy as np
 
 from .picture import BAND_ROWS, Picture, quantize, to_unit
 
+_HIDDEN = 0.012
+"""Opacity (3 of 255) up to which a pixel counts as transparent; its colour is mostly rounding."""
+
 
 def fill_transparent(picture: Picture) -> Picture:
-    """Give fully transparent pixels the colours of their surroundings.
+    """Give transparent pixels the colours of their surroundings.
 
     The visible pixels are averaged over larger and larger blocks until every block holds one
     (push-pull: Gortler and others, The Lumigraph, SIGGRAPH 1996, section 3.4). All other pixels,
@@ -22,7 +25,10 @@ def fill_transparent(picture: Picture) -> Picture:
         picture: Any picture; without transparent pixels, or with nothing else, it is returned.
     """
     alpha = picture.alpha
-    if alpha is None or alpha.all() or not alpha.any():
+    if alpha is None:
+        return picture
+    most = 1 if alpha.dtype == np.float32 else np.iinfo(alpha.dtype).max
+    if alpha.min() > _HIDDEN * most or alpha.max() <= _HIDDEN * most:
         return picture
     import cv2
 
@@ -44,7 +50,7 @@ def fill_transparent(picture: Picture) -> Picture:
         filled = np.where(weights[..., None] > 0, colours, wider.reshape(colours.shape))
     pixels = picture.pixels.copy()
     for top in range(0, picture.height, BAND_ROWS):
-        hidden = alpha[top : top + BAND_ROWS] == 0
+        hidden = alpha[top : top + BAND_ROWS] <= _HIDDEN * most
         rows, columns = np.nonzero(hidden)
         if len(rows):
             values = filled[(rows + top) // 2, columns // 2]
@@ -64,6 +70,7 @@ def _halved(pixels: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarr
     for top in range(0, height, BAND_ROWS):
         band = slice(top, top + BAND_ROWS)
         weight = to_unit(alpha[band])
+        weight[weight <= _HIDDEN] = 0
         colour = to_unit(pixels[band]) * weight[..., None]
         edge = ((0, weight.shape[0] % 2), (0, width % 2))
         weight, colour = np.pad(weight, edge), np.pad(colour, (*edge, (0, 0)))

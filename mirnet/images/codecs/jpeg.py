@@ -1,4 +1,4 @@
-"""JPEG: read and written by Pillow (libjpeg-turbo); markers are walked here first.
+"""JPEG: read and written by Pillow (libjpeg-turbo), 12 bits read by imagecodecs.
 
 A file may lack its end marker, and anything may follow it: a second picture (MPO), a film (motion
 photos), or rubbish. Only the first picture up to its end marker reaches the decoder.
@@ -7,6 +7,7 @@ photos), or rubbish. Only the first picture up to its end marker reaches the dec
 import io
 import logging
 import re
+import struct
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import JpegImagePlugin
 from ..exif import PREFIX
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource
-from ..raster import Raster
+from ..raster import Raster, check_size
 from .pillow import save, still_raster
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class _Layout(NamedTuple):
     """Start and end of the segments with EXIF."""
     gain_map: bool
     """Whether its XMP tells of an HDR gain map (Ultra HDR)."""
+    frame: tuple[int, int, int]
+    """Bits, height and width of the frame header; zeros where there is none."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -50,7 +53,9 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     if exif and not is_modest(exif):
         for start, end in reversed(layout.exif):
             picture = picture[:start] + picture[end:]
-    if layout.end is None:
+    if layout.frame[0] == 12:
+        raster = _twelve_bits(picture, layout, label, max_pixels)
+    elif layout.end is None:
         raster = _without_end(picture, label, max_pixels)
     else:
         raster = _decode(picture, label, max_pixels)
@@ -88,6 +93,25 @@ def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
     return zeros
 
 
+def _twelve_bits(data: bytes, layout: _Layout, label: str, max_pixels: int) -> Raster:
+    """Decode grey or colour of 12 bits to 16; of the metadata, EXIF is kept.
+
+    Raises:
+        ValueError: The end marker is missing, or the samples are of another kind.
+    """
+    import imagecodecs
+
+    _, height, width = layout.frame
+    check_size(label, width, height, max_pixels)
+    samples = imagecodecs.jpeg8_decode(data)
+    samples = samples.reshape(*samples.shape[:2], -1)
+    if layout.end is None or samples.dtype != np.uint16 or samples.shape[2] not in (1, 3):
+        raise ValueError("another kind of 12 bits")
+    wide = np.minimum(samples, 4095).astype(np.uint32) * 65535 + 2047
+    exif = b"".join(data[start + 10 : end] for start, end in layout.exif) or None
+    return Raster((wide // 4095).astype(np.uint16), Metadata(exif=exif), "JPEG")
+
+
 def _walk(data: bytes) -> _Layout:
     """Follow the markers of the first picture.
 
@@ -95,16 +119,16 @@ def _walk(data: bytes) -> _Layout:
         ValueError: It has too many markers or passes.
     """
     exif: list[tuple[int, int]] = []
-    gain_map = False
+    gain_map, frame = False, (0, 0, 0)
     passes = 0
     position = 2
     for _ in range(MAX_MARKERS):
         found = _MARKER.search(data, position)
         if found is None:
-            return _Layout(None, tuple(exif), gain_map)
+            return _Layout(None, tuple(exif), gain_map, frame)
         code, position = found[1][0], found.end()
         if code == 0xD9:
-            return _Layout(position, tuple(exif), gain_map)
+            return _Layout(position, tuple(exif), gain_map, frame)
         if code in (0x01, 0xD8):  # these have no length
             continue
         start = found.start()
@@ -112,6 +136,8 @@ def _walk(data: bytes) -> _Layout:
         passes += code == 0xDA
         if passes > MAX_PASSES:
             raise ValueError("too many passes")
+        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC) and end >= position + 7:
+            frame = struct.unpack_from(">BHH", data[position + 2 : position + 7].ljust(5, b"\0"))
         if code == 0xE1 and not passes:
             if data.startswith(PREFIX, start + 4):
                 exif.append((start, end))

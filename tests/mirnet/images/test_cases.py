@@ -91,6 +91,18 @@ def test_a_gain_map_is_told_of():
     assert b"hdrgm:Version" not in picture.xmp
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_twelve_bits_become_sixteen(channels):
+    array = smooth(np.uint16)[..., :channels] >> 4
+    data = imagecodecs.jpeg_encode(np.squeeze(array), bitspersample=12, level=98)
+    picture = read_image(data + bytes(5000))
+    assert (picture.bits, picture.grey, len(picture.notes)) == (16, channels == 1, 1)
+    wanted = array * (65535 / 4095)
+    assert np.abs(picture.pixels - wanted).mean() < 100  # a half of the steps of 8 bits
+    rejected(data, "megapixels", max_pixels=64 * 48 - 1)
+    rejected(data[: len(data) // 2], "damaged")
+
+
 # ---------------------------------------------------------------- PNG
 
 
