@@ -31,6 +31,17 @@ def stepper(device="cpu", captured=False, **recipe):
     return Stepper(Conditioned(model), model, averaged, settings, captured), averaged
 
 
+def test_a_noise_level_is_estimated_on_the_patch_and_not_on_the_thumbnail():
+    torch.manual_seed(0)
+    model = MIRNetV2(features=8, blocks=1, conv_groups=(1,), unshuffle=2, noise_level=True).eval()
+    noisy = 0.5 + 0.1 * torch.randn(2, 3, 32, 32).clamp(-4, 4)
+    with torch.inference_mode():
+        restored, exposed = Conditioned(model)(noisy, torch.full_like(noisy, 0.5))
+        assert torch.equal(restored, model(noisy, model.condition(noisy)))
+        assert not torch.equal(restored, model(noisy, torch.zeros(2, 1)))
+    assert torch.equal(exposed, noisy)
+
+
 def test_steps_lower_the_loss_and_the_average_follows():
     taken, averaged = stepper()
     taken.step(batch(), 1e-3)
