@@ -94,7 +94,12 @@ def run(
 
 
 def execute(
-    stored: "StoredRun", executor: "Executor", offline: bool, fresh: bool, allow_code: bool
+    stored: "StoredRun",
+    executor: "Executor",
+    offline: bool,
+    fresh: bool,
+    allow_code: bool,
+    mixed: bool = False,
 ) -> None:
     """Execute what is left of a run with a progress bar, then show its board."""
     from eval.runs.reopening import bytes_to_fetch
@@ -110,7 +115,12 @@ def execute(
         left_out = f"{header.benchmark.left_out} files that are no pictures were left out"
         print_line(f"{header.benchmark.title}: {left_out}.", stderr=True)
     events = execute_run(
-        stored, offline=offline, fresh=fresh, allow_code=allow_code, executor=executor
+        stored,
+        offline=offline,
+        fresh=fresh,
+        allow_code=allow_code,
+        allow_changed=mixed,
+        executor=executor,
     )
     show_progress(events)
     show_board(stored)
@@ -135,6 +145,9 @@ def resume(
     offline: Offline = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
     allow_code: AllowCode = False,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Go on with other code or packages than it began with.")
+    ] = False,
     engine: EngineName = "here",
     workers: Workers = 2,
     address: Address = None,
@@ -142,7 +155,7 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, killed or failed."""
     stored = open_store(out).run(run_id)
-    execute(stored, choose_executor(engine, workers, address), offline, fresh, allow_code)
+    execute(stored, choose_executor(engine, workers, address), offline, fresh, allow_code, mixed)
 
 
 def list_runs(out: Out = None, as_json: AsJson = False) -> None:

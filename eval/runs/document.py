@@ -77,6 +77,19 @@ class Environment(_Part):
     """'cpu', 'cuda' or 'mps'."""
 
 
+class Attempt(_Part):
+    """One time that a run was worked on, from start or resumption to its end."""
+
+    environment: Environment
+    """Environment of this attempt."""
+    started: datetime.datetime
+    """Start, UTC."""
+    ended: datetime.datetime | None = None
+    """End, UTC; None while it is under way, and where it was killed."""
+    status: Status = "running"
+    """State that it left the run in."""
+
+
 class SampleResult(_Part):
     """One picture and method: a line of `scores.jsonl`."""
 
@@ -110,6 +123,8 @@ class SampleResult(_Part):
     """Id of the run that measured `seconds`, where it was another one."""
     threads: int | None = None
     """Compute threads that `seconds` were measured with."""
+    attempt: int | None = None
+    """Number of the attempt that made it, counted from 1; None in runs of version 1."""
     error: str | None = None
     """Why there is no result, in a sentence."""
 
@@ -157,6 +172,8 @@ class Run(_Part):
     """Methods that were compared, in the order asked for."""
     environment: Environment
     """Environment that it was created in."""
+    attempts: list[Attempt] = []
+    """Every time that it was worked on, in order; rows name theirs."""
     data_sha256: str | None = None
     """Fingerprint of the scored pictures: SHA-256 over the hashes of both files of every pair."""
     summary: list[MethodSummary] = []

@@ -44,6 +44,24 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+def environment_changes(then: Environment, now: Environment) -> list[str]:
+    """Say what differs between two environments that may move a number.
+
+    Returns:
+        Phrases such as "torch 2.8.0, now 2.9.0"; none where nothing of the kind differs.
+    """
+    found = [
+        f"{name} {version}, now {now.packages.get(name, 'not installed')}"
+        for name, version in then.packages.items()
+        if now.packages.get(name) != version
+    ]
+    if then.device != now.device:
+        found.append(f"device {then.device}, now {now.device}")
+    if then.code_sha256 != now.code_sha256:
+        found.append(f"code {then.code_sha256[:12]}, now {now.code_sha256[:12]}")
+    return found
+
+
 def compute_threads() -> int:
     """Number of threads that networks compute with in this process."""
     import torch

@@ -24,12 +24,12 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.protocols import get_protocol
 from mirnet.tasks import get_task
 
-from .document import Run, RunBenchmark, SampleResult
-from .environment import compute_threads, environment
+from .document import Attempt, Run, RunBenchmark, SampleResult
+from .environment import compute_threads, environment, environment_changes
 from .executors import Executor, serial
 from .output_cache import OutputCache, link_or_copy
 from .reopening import check_unchanged_methods, unchanged_items, worker_spec
-from .store import RunStore, StoredRun, disk_trouble, new_id, replace_file
+from .store import RunStore, StoredRun, disk_trouble, new_id, replace_file, sync_folder
 from .summaries import data_sha256, summarise_methods
 from .worker import Work
 
@@ -139,6 +139,7 @@ def execute_run(
     offline: bool = False,
     fresh: bool = False,
     allow_code: bool = False,
+    allow_changed: bool = False,
     executor: Executor = serial,
 ) -> Iterator[ImageScored]:
     """Do what a run still lacks: new runs and interrupted ones alike.
@@ -148,6 +149,8 @@ def execute_run(
         offline: Never ask the Hub.
         fresh: Make every output anew, also those made before.
         allow_code: Whether methods may be a person's own code.
+        allow_changed: Whether a run may be resumed with other code, packages or another device
+            than it began with.
         executor: Where the work is done: see `executors`.
 
     Yields:
@@ -156,7 +159,7 @@ def execute_run(
     Raises:
         BenchmarkUnavailable: A pair cannot be read; the run can be resumed.
         InvalidRequest: Another process holds the run, the disk is full, or the benchmark, the
-            protocols or the weights are no longer those the run began with.
+            protocols, the weights, the code or the packages are no longer those the run began with.
     """
     with stored.lock():
         stored.drop_torn_line()
@@ -167,16 +170,28 @@ def execute_run(
         items = unchanged_items(stored, run, spec)
         check_unchanged_methods(run, allow_code)
         had = {(row.pair, row.method): row for row in stored.rows() if row.error is None}
+        where = environment().model_copy(update={"threads": executor.threads or compute_threads()})
+        changes = environment_changes(run.environment, where)
+        if had and changes and not allow_changed:
+            raise InvalidRequest(
+                f"Run {run.id} began with {'; '.join(changes)}: its numbers would mix both. Start "
+                "a new run, or resume it with --mixed to accept that."
+            )
+        if changes:  # a cached output would be of the other environment, or enter it under its name
+            spec = replace(spec, cache=None)
+            cache = None
         jobs = [
             (item, method.id)
             for item in items
             for method in run.methods
             if (item.id, method.id) not in had
         ]
-        threads = executor.threads or compute_threads()
-        where = run.environment.model_copy(update={"threads": threads})
-        update = {"status": "running", "error": None, "environment": where}
+        attempt = Attempt(environment=where, started=datetime.datetime.now(datetime.UTC))
+        update = {"status": "running", "error": None, "attempts": [*run.attempts, attempt]}
+        if not had:
+            update["environment"] = where
         stored.write_header(run.model_copy(update=update))
+        number = len(run.attempts) + 1
         left = _TimeLeft(len(items), [method.id for method in run.methods])
         for row in had.values():
             left.add(row)
@@ -184,7 +199,9 @@ def execute_run(
         status, trouble = "stopped", None
         try:
             with contextlib.closing(executor.work(spec, jobs)) as works:  # type: ignore[type-var]
-                for work in works:
+                for found in works:
+                    row = found.row.model_copy(update={"attempt": number})
+                    work = replace(found, row=row)
                     _keep(stored, work, cache)
                     done += 1
                     left.add(work.row)
@@ -199,6 +216,10 @@ def execute_run(
         except MIRNetError as error:
             status, trouble = "failed", str(error)
             raise
+        except Exception as error:
+            status = "failed"
+            trouble = f"The program has a fault ({type(error).__name__}: {str(error)[:200]})."
+            raise
         finally:
             with contextlib.suppress(InvalidRequest):  # a full disk: the rows are what counts
                 finish(stored, status, trouble)
@@ -211,10 +232,16 @@ def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
         InvalidRequest: The disk is full or may not be written to.
     """
     run, rows = stored.header(), stored.rows()
+    now = datetime.datetime.now(datetime.UTC)
+    attempts = run.attempts
+    if attempts and attempts[-1].ended is None:
+        last = attempts[-1].model_copy(update={"ended": now, "status": status})
+        attempts = [*attempts[:-1], last]
     update = {
         "status": status,
         "error": trouble,
-        "ended": datetime.datetime.now(datetime.UTC),
+        "ended": now,
+        "attempts": attempts,
         "data_sha256": data_sha256(rows),
         "summary": summarise_methods(run, rows),
     }
@@ -240,6 +267,9 @@ def _keep(stored: StoredRun, work: Work, cache: Path | None) -> None:
     for name, content in work.thumbs:
         if not stored.thumb(name).exists():
             replace_file(stored.thumb(name), content)
+    if work.pictures:
+        for folder in ("outputs", "thumbs"):
+            sync_folder(stored.folder / folder)
     stored.append(work.row)
 
 

@@ -214,6 +214,19 @@ def replace_file(path: Path, content: bytes) -> None:
         raise disk_trouble(path, error) from error
 
 
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, so that a crash of the machine leaves its files.
+
+    Systems that cannot (Windows) are left alone.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def disk_trouble(path: Path, error: OSError) -> NotWritten:
     """Build the error for a file that could not be written."""
     return NotWritten(

@@ -184,7 +184,7 @@ def rows_in(stored: StoredRun) -> int:
 def facts(rows: list[SampleResult]) -> dict[tuple[str, str], SampleResult]:
     """What must be the same, bit for bit, however often a run was interrupted."""
     timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
-    timeless |= {"threads": None}
+    timeless |= {"threads": None, "attempt": None}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 
 

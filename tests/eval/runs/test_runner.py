@@ -1,5 +1,6 @@
 """Runs: to the end, killed and resumed, from the cache, on other engines, and checked again."""
 
+import itertools
 import json
 import os
 import signal
@@ -66,7 +67,7 @@ def ordered(folder, methods=("identity", "tv"), **more):
 def facts(rows):
     """What must be the same however often a run was interrupted."""
     timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
-    timeless |= {"threads": None}
+    timeless |= {"threads": None, "attempt": None}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 
 
@@ -133,6 +134,65 @@ def test_resuming_a_stopped_run_gives_what_an_uninterrupted_one_gives(folder, st
     assert facts(part.rows()) == facts(whole.rows())
     assert part.header().data_sha256 == whole.header().data_sha256
     assert part.header().status == "done"
+
+
+def test_every_attempt_says_where_and_how_it_ended_and_rows_name_theirs(folder, store):
+    stored = create_run(store, ordered(folder, methods=("identity",), n=3))
+    events = execute_run(stored)
+    next(events)
+    events.close()
+    list(execute_run(stored))
+    first, second = stored.header().attempts
+    assert (first.status, second.status) == ("stopped", "done")
+    assert first.started <= first.ended <= second.started <= second.ended
+    assert second.environment.packages == environment().packages
+    assert [row.attempt for row in stored.rows()] == [1, 2, 2]
+
+
+def test_a_run_is_not_resumed_with_other_software_without_a_word(folder, store, monkeypatch):
+    stored = create_run(store, ordered(folder, methods=("tv",), n=2))
+    next(events := execute_run(stored))
+    events.close()
+    here = environment()
+    newer = here.model_copy(update={"packages": here.packages | {"scipy": "99.0"}})
+    monkeypatch.setattr("eval.runs.runner.environment", lambda: newer)
+    with pytest.raises(InvalidRequest, match="scipy .*, now 99.0: .* new run, or .* --mixed"):
+        next(execute_run(stored))
+    assert len(stored.header().attempts) == 1
+    cached = set((store.folder / ".cache/made").rglob("*.json"))
+    list(execute_run(stored, allow_changed=True))
+    assert stored.header().attempts[1].environment.packages["scipy"] == "99.0"
+    assert stored.header().environment.packages == here.packages
+    assert set((store.folder / ".cache/made").rglob("*.json")) == cached  # not under the old key
+
+
+def test_what_nobody_foresaw_fails_a_run_with_its_error(folder, store):
+    def broken(spec, jobs):
+        yield from itertools.islice(serial.work(spec, jobs), 1)
+        raise ZeroDivisionError("by chance")
+
+    stored = create_run(store, ordered(folder, methods=("identity",), n=2))
+    with pytest.raises(ZeroDivisionError):
+        list(execute_run(stored, executor=Executor(broken)))
+    header = stored.header()
+    assert (header.status, header.attempts[0].status) == ("failed", "failed")
+    assert "ZeroDivisionError: by chance" in header.error and len(stored.rows()) == 1
+
+
+def test_names_of_pictures_reach_the_disk_before_the_row_that_tells_of_them(
+    folder, store, monkeypatch
+):
+    calls = []
+    monkeypatch.setattr(
+        "eval.runs.runner.sync_folder", lambda folder: calls.append((folder.name, rows()))
+    )
+    stored = create_run(store, ordered(folder, methods=("identity",), n=2))
+
+    def rows():
+        return len(stored.rows())
+
+    list(execute_run(stored))
+    assert calls == [("outputs", 0), ("thumbs", 0), ("outputs", 1), ("thumbs", 1)]
 
 
 def test_kill_9_loses_at_most_the_picture_in_work(folder, store):
