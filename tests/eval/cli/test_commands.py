@@ -114,7 +114,7 @@ def test_a_run_from_start_to_report(mini_run, tmp_path):
     assert again.exit_code == 0 and "identity" in again.output
     table = tmp_path / "table.csv"
     assert invoke("export", run_id, "--out", out, "-o", table).exit_code == 0
-    assert table.read_text().count("\n") == 5
+    assert table.read_text().count("\n") == 9
     page = tmp_path / "report.html"
     assert invoke("report", run_id, "--out", out, "-o", page).exit_code == 0
     assert "first look" in page.read_text()
