@@ -4,9 +4,9 @@ A batch is a function of the seed of its generator and its step: a resumed run s
 one would have seen.
 """
 
+import functools
 import hashlib
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -346,8 +346,9 @@ class Source:
             degraded, target = degraded[..., :side, :side], target[..., :side, :side]
         return Batch(degraded, target, thumbnails)
 
+    @functools.cached_property
     def fingerprint(self) -> str:
-        """One hash over all files."""
+        """Hash over all files; real pairs are read for it once."""
         hashes = [photo.sha256 for photo in self.photographs.photos] if self.photographs else []
         return fingerprint(hashes + [h for real, _ in self.pairs for h in real.hashes()])
 
@@ -374,11 +375,3 @@ class Source:
                 + (" and darktable's noise profiles" if self.profiles else ""),
             )
         return "; ".join(parts)
-
-
-def batches(source: Source, size: int, side: int, seed: int) -> Iterator[Batch]:
-    """An endless sequence of batches of one size, for measuring."""
-    step = 0
-    while True:
-        yield source.batch(size, side, (seed, step))
-        step += 1

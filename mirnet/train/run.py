@@ -262,7 +262,7 @@ class Run:
             "parameters": count_parameters(self.network),
             "trained_on": self.source.description(),
             "started_from": f"{start}, sha256 {file_sha256(start_file(start))}" if start else None,
-            "photos_sha256": self.source.fingerprint(),
+            "photos_sha256": self.source.fingerprint,
             "steps": counters.total,
             "cycles": counters.cycle,
             "patches": config.data.schedule(),
@@ -295,7 +295,7 @@ def identify(config: Config, source: Source) -> str:
     Defaults are left out: a field added to the recipe later does not strand a started run.
     """
     asked = config.model_dump_json(exclude_defaults=True)
-    return hashlib.sha256((asked + source.fingerprint()).encode()).hexdigest()
+    return hashlib.sha256((asked + source.fingerprint).encode()).hexdigest()
 
 
 def begin_cycle(
