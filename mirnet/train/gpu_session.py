@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import write_file
 
 from .config import Config, load_config
 from .manifest import NOISE_PROFILES_NAME
@@ -51,6 +52,8 @@ MAX_FILE_BYTES = 16 * 2**20
 """Size limit of a file that is carried away."""
 SECONDS_FOR_SCORES = 45.0
 """Time kept after training for scores and files."""
+SECONDS_FOR_A_SCORE = 8.0
+"""A set of pairs is not begun with less time left."""
 CHECK_SECONDS = 60.0
 """When a run is looked at first."""
 LOSS_MARGIN = 1.5
@@ -238,10 +241,19 @@ def session(
                     one.process.terminate()
         report: dict[str, Any] = {"device": device, "runs": {}}
         for one in running:
-            yield from _finish(one, out, dev or {}, report["runs"])
-        report["minutes"] = round((time.monotonic() - began) / 60, 2)
-        (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+            yield _keep(one, out, report["runs"])
+            _write(report, out, began)
+        for one in running:
+            for line in _score(one, dev or {}, report["runs"][one.config.id], began + 60 * minutes):
+                _write(report, out, began)
+                yield line
+        _write(report, out, began)
         yield f"done after {report['minutes']} minutes"
+
+
+def _write(report: dict[str, Any], out: Path, began: float) -> None:
+    report["minutes"] = round((time.monotonic() - began) / 60, 2)
+    write_file(out / "report.json", json.dumps(report, indent=2) + "\n")
 
 
 def _watch(running: list[Running], until: float) -> Iterator[str]:
@@ -259,27 +271,28 @@ def _watch(running: list[Running], until: float) -> Iterator[str]:
             yield check(one)
 
 
-def _finish(
-    one: Running, out: Path, dev: dict[str, dict[str, Path]], report: dict[str, Any]
-) -> Iterator[str]:
-    """Score and bundle a run, and note it in the report."""
+def _keep(one: Running, out: Path, report: dict[str, Any]) -> str:
+    """Bundle what a run leaves, and note it in the report."""
     name, logged = one.config.id, rows(one.folder)
     entry: dict[str, Any] = {"stopped": one.stopped, "log": logged[-1] if logged else None}
-    report[name] = entry
+    report[name] = {**entry, "scores": []}
     if not (one.folder / "state.pt").exists():
-        entry["output"] = (one.folder / "output.txt").read_text()[-2000:]
-        yield f"{name}: nothing to keep"
-        return
-    weights = one.folder / "best.safetensors"
-    entry["scores"] = [
-        measure(weights, one.config.task, benchmark, folder)
-        for benchmark, folder in dev.get(one.config.task, {}).items()
-        if weights.exists()
-    ]
-    for score in entry["scores"]:
-        yield f"{name}: {score['benchmark']} {score['psnr_db']:.2f} dB / {score['ssim']:.4f}"
+        report[name]["output"] = (one.folder / "output.txt").read_text()[-2000:]
+        return f"{name}: nothing to keep"
     bundled = bundle(one, out)
-    yield f"{name}: {bundled.name}, {bundled.stat().st_size / 2**20:.1f} MiB"
+    return f"{name}: {bundled.name}, {bundled.stat().st_size / 2**20:.1f} MiB"
+
+
+def _score(
+    one: Running, dev: dict[str, dict[str, Path]], entry: dict[str, Any], until: float
+) -> Iterator[str]:
+    """Score a run on each set of its task, while there is time."""
+    weights = one.folder / "best.safetensors"
+    for benchmark, folder in dev.get(one.config.task, {}).items():
+        if weights.exists() and time.monotonic() < until - SECONDS_FOR_A_SCORE:
+            score = measure(weights, one.config.task, benchmark, folder)
+            entry["scores"].append(score)
+            yield (f"{one.config.id}: {benchmark} {score['psnr_db']:.2f} dB / {score['ssim']:.4f}")
 
 
 def main() -> None:
