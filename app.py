@@ -10,6 +10,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 if "SPACE_ID" in os.environ:  # torch would count the processors of the host, not the Space's share
     os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("CPU_CORES", "2").partition(".")[0])
+# The server would believe forwarded headers of everybody on this machine; see mirnet.app.proxies.
+os.environ["FORWARDED_ALLOW_IPS"] = ""
 # Gradio keeps statistics of its last events for a page of its own, and counts them after each one:
 # with thousands that takes longer than most events.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
@@ -68,12 +70,12 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
     return build_page(tabs, keep_hours)
 
 
-def launch_options(access=None, alone: bool = True, closed: bool = False) -> dict:
+def launch_options(access=None, alone: bool = True, closed: bool = False, proxies=()) -> dict:
     """What `launch` takes at every start; see `mirnet.app.serving.launch_options`."""
     from eval.app.page_files import style_sheets
     from mirnet.app import serving
 
-    return serving.launch_options(access, alone, closed, style_sheets())
+    return serving.launch_options(access, alone, closed, style_sheets(), proxies)
 
 
 def main() -> None:
@@ -91,9 +93,9 @@ def main() -> None:
     keep_freed_memory()
     if not os.environ.get("GRADIO_TEMP_DIR"):
         os.environ["GRADIO_TEMP_DIR"] = str(own_folder())
-    alone = settings.alone
-    access = Access(settings.everyone, settings.operator_login)
-    service = RunQueue(read_only=settings.read_only, local=alone)
+    access = Access(settings.everyone, settings.operator_login, embedded=settings.on_space)
+    own = settings.everyone == "admin"
+    service = RunQueue(read_only=settings.read_only, local=own)
     page = build(settings.max_pixels, service, settings.keep_hours, access)
     publish_results(service)
     page.launch(
@@ -102,12 +104,12 @@ def main() -> None:
         share=settings.public_link,
         auth=settings.login,
         prevent_thread_lock=True,
-        **launch_options(access, alone, closed=settings.auth is not None),
+        **launch_options(access, settings.alone, settings.auth is not None, settings.proxies),
     )
     warm_up()
     if settings.public_link and not page.share_url:
         print(f"No public link could be made; the page goes on here: {page.local_url}")
-    if not alone and not settings.read_only:
+    if not own and not settings.read_only:
         print(settings.permissions())
     page.block_thread()
     service.close()

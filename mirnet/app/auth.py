@@ -82,11 +82,19 @@ class Access:
     Args:
         everyone: Role of all visitors.
         operator: Name and password of the operator; None if nobody can sign in.
+        embedded: Whether the page stands in the frame of another site, as on a Hugging Face Space:
+            the cookie then belongs to this page in that frame (SameSite=None; Partitioned).
     """
 
-    def __init__(self, everyone: Role = "viewer", operator: tuple[str, str] | None = None):
+    def __init__(
+        self,
+        everyone: Role = "viewer",
+        operator: tuple[str, str] | None = None,
+        embedded: bool = False,
+    ):
         self.everyone = everyone
         self.operator = operator
+        self.embedded = embedded
         self._tokens: TTLCache[str, bool] = TTLCache(MAX_SIGNED_IN, SIGNED_IN_SECONDS)
         self._lock = threading.Lock()
 
@@ -102,6 +110,9 @@ class Access:
             return self.everyone
         if not isinstance(cookies, Mapping):
             cookies = dict(cookies)
+        headers = getattr(request, "headers", None) or {}
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return self.everyone  # another page asks with this visitor's cookie
         return "admin" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
 
     def sign_in(self, name: str, password: str) -> str | None:
@@ -151,10 +162,12 @@ class Access:
                 token,
                 max_age=SIGNED_IN_SECONDS,
                 httponly=True,
-                samesite="strict",
-                secure=request.url.scheme == "https"
-                or request.headers.get("x-forwarded-proto") == "https",
+                samesite="none" if self.embedded else "strict",
+                secure=self.embedded or request.url.scheme == "https",
             )
+            if self.embedded:  # Starlette's own argument for it needs Python 3.14
+                name, value = answer.raw_headers.pop()
+                answer.raw_headers.append((name, value + b"; Partitioned"))
             return answer
 
         return [Route("/operator", page, methods=["GET", "POST"])]

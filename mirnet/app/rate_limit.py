@@ -19,8 +19,8 @@ class Limits:
     """Requests of one visitor that make the program work: three a second."""
     all_requests: int = 20_000
     """Such requests of all visitors together; this also bounds how many visitors are counted."""
-    sign_ins: int = 30
-    """Attempts to sign in, of all visitors together."""
+    failed_sign_ins: int = 10
+    """Attempts to sign in from one address until one succeeds, which clears the count."""
     window_seconds: int = 300
     """How far back is counted."""
     min_free_bytes: int = 500_000_000
@@ -57,3 +57,7 @@ class RateLimiter:
         """
         item = RateLimitItemPerSecond(limit, multiples=self._seconds)
         return self._strategy.hit(item, key, cost=amount)
+
+    def forget(self, key: str, limit: int) -> None:
+        """Start again from nothing with what was counted under a key and a limit."""
+        self._strategy.clear(RateLimitItemPerSecond(limit, multiples=self._seconds), key)

@@ -1,8 +1,8 @@
 """Checks of every request before Gradio sees it: hosts, origins, sizes, rates; headers of answers.
 
 One ASGI middleware without Gradio in it. Everything it refuses it refuses in one sentence. What one
-visitor may do is counted by address, which a visitor behind a proxy can make up: these limits keep
-honest visitors fair to each other, and the limits for all together keep the machine up.
+visitor may do is counted by address, as `proxies.ForwardedHeaders` found it; the limits for all
+together keep the machine up.
 
 Starlette's TrustedHostMiddleware is not used: it cuts `[::1]:7860` at the first colon and answers
 without a way out. Its sessions cannot be taken back by the server; see `auth.Access`.
@@ -11,17 +11,13 @@ without a way out. Its sessions cannot be taken back by the server; see `auth.Ac
 import logging
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
+from .proxies import FORWARDED, Message, Receive, Scope, Send
 from .rate_limit import Limits, RateLimiter
 from .settings import LOOPBACK
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -56,6 +52,8 @@ class Guard:
         closed: Whether other web pages may not use this one: always so where `alone`, and where
             visitors log in.
         space: Whether the page stands in the frame of a Hugging Face Space.
+        proxied: Whether visitors come through a proxy or tunnel on this machine; otherwise a person
+            at this machine is not counted.
         limits: How much may come in.
     """
 
@@ -65,10 +63,12 @@ class Guard:
         alone: bool = True,
         closed: bool = True,
         space: bool = False,
+        proxied: bool = False,
         limits: Limits = Limits(),  # noqa: B008
     ):
         self.app = app
         self.alone, self.closed, self.space, self.limits = alone, closed, space, limits
+        self.proxied = proxied
         self._rates = RateLimiter(limits.window_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +82,10 @@ class Guard:
         }
         path = unquote(scope["path"])
         policy = self._policy(path)
+        visitor = self._visitor(scope)
+        signs_in = ""
+        if scope["method"] == "POST" and path.rstrip("/") in ("/login", "/operator"):
+            signs_in = f"sign-ins at {path.rstrip('/')} of {visitor}"
         started = False
         # Gradio begins to answer, and says "error", before it breaks off for want of such an event.
         waits = scope["method"] == "GET" and path.startswith(_CALLS[0])
@@ -91,6 +95,8 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *self._headers(policy, message)]
+                if signs_in and message["status"] < 400:
+                    self._rates.forget(signs_in, self.limits.failed_sign_ins)
             held.append(message)
             if waits and (len(held) == 1 or message.get("body", b"").startswith(b"event: error")):
                 return
@@ -110,7 +116,10 @@ class Guard:
             return message
 
         try:
-            self._check(scope["method"], path, headers, scope.get("client"))
+            if signs_in and not self._rates.add(signs_in, self.limits.failed_sign_ins):
+                minutes = round(self.limits.window_seconds / 60)
+                raise Refused(429, f"Too many tries to sign in: wait {minutes} minutes.")
+            self._check(scope, path, headers, None if signs_in else visitor)
             await self.app(scope, checked_receive, checked_send)
         except Refused as refused:
             if started:
@@ -131,17 +140,22 @@ class Guard:
 
     # ------------------------------------------------------------ what is let in
 
-    def _check(
-        self, method: str, path: str, headers: dict[str, str], client: Iterable[Any] | None
-    ) -> None:
+    def _check(self, scope: Scope, path: str, headers: dict[str, str], visitor: str | None) -> None:
         """Raise `Refused` for what goes no further."""
+        method, forwarded = scope["method"], scope.get(FORWARDED)
+        if self.alone and forwarded:
+            raise Refused(
+                421,
+                "A proxy passes requests on to this page: start it with --proxy and the proxy's "
+                "address, such as --proxy 127.0.0.1.",
+            )
         if self.alone and _name_of(headers.get("host", "localhost")) not in LOOPBACK:
             raise Refused(
                 421,
                 "This page answers to localhost only. To reach it by another name, start it with "
-                "--host 0.0.0.0.",
+                "--host 0.0.0.0, or with --proxy ADDRESS behind a proxy.",
             )
-        if (self.alone or self.closed) and _is_foreign(method, headers):
+        if (self.alone or self.closed) and _is_foreign(method, headers, forwarded == "trusted"):
             raise Refused(403, "Another web page may not use this one: open it by itself.")
         _, found, name = path.partition("/file=")
         if found and ":/" in name[:12].replace("\\", "/"):
@@ -153,7 +167,21 @@ class Guard:
         if not self.alone:
             if method == "POST" and _is_upload(path):
                 self._check_room(size)
-            self._count(method, path, size, _visitor(headers, client))
+            self._count(method, path, size, visitor)
+
+    def _visitor(self, scope: Scope) -> str | None:
+        """Who asks: an address, or a network of IPv6; None for a person at this machine."""
+        client = scope.get("client")
+        name = str(client[0])[:64] if client else ""
+        try:
+            address = ip_address(name)
+        except ValueError:
+            return name
+        if address.is_loopback and not self.proxied:
+            return None
+        if isinstance(address, IPv6Address) and not address.is_loopback:
+            return str(ip_network((address, 64), strict=False))  # one household
+        return name
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(tempfile.gettempdir()).free
@@ -165,10 +193,6 @@ class Guard:
     def _count(self, method: str, path: str, size: int, visitor: str | None) -> None:
         limits = self.limits
         minutes = round(limits.window_seconds / 60)
-        if method == "POST" and path.rstrip("/") in ("/login", "/operator"):
-            if not self._rates.add("sign-ins", limits.sign_ins):
-                raise Refused(429, f"Too many tries to sign in: wait {minutes} minutes.")
-            return
         if method != "POST" and not path.startswith(("/healthz", "/gradio_api/file=")):
             return
         if visitor is None:
@@ -236,11 +260,11 @@ def _name_of(host: str) -> str:
         return ""
 
 
-def _is_foreign(method: str, headers: dict[str, str]) -> bool:
+def _is_foreign(method: str, headers: dict[str, str], proxied: bool) -> bool:
     """Whether another web page asks, not a person who follows a link.
 
     Browsers say so in Sec-Fetch-Site where the page is on https or on this machine; elsewhere
-    Origin is compared with Host.
+    Origin is compared with the page's name, as far as a trusted proxy tells it.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -249,16 +273,12 @@ def _is_foreign(method: str, headers: dict[str, str]) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc != headers.get("host", "")
-
-
-def _visitor(headers: dict[str, str], client: Iterable[Any] | None) -> str | None:
-    """Who asks; None for a person at this machine, who is not counted."""
-    forwarded = headers.get("x-forwarded-for", "").split(",")[0].strip()[:64]
-    if forwarded:
-        return forwarded
-    address = str(next(iter(client), "")) if client else ""
-    return None if address in LOOPBACK else address
+    name = headers.get("host", "")
+    if proxied:
+        name = headers.get("x-forwarded-host", "").split(",")[0].strip()
+        if not name:  # a proxy that puts its own name for Host: the page does not know its name
+            return False
+    return urlsplit(origin).netloc not in (name, headers.get("host", ""))
 
 
 def _too_large(max_bytes: float) -> Refused:

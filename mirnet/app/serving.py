@@ -18,6 +18,7 @@ from .auth import Access
 from .cleanup import sweep
 from .examples import EXAMPLES_FOLDER
 from .page import SWEEP_SECONDS, appearance
+from .proxies import ForwardedHeaders
 from .security import Guard
 
 INTERRUPTED_SECONDS = 600
@@ -37,6 +38,7 @@ def launch_options(
     alone: bool = True,
     closed: bool = False,
     more_sheets: Sequence[Path] = (),
+    proxies: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Arguments of `gradio.Blocks.launch` that every start has in common, the tests' too.
 
@@ -45,8 +47,13 @@ def launch_options(
         alone: Whether only this machine reaches the page.
         closed: Whether other web pages may not use this one.
         more_sheets: Style sheets besides those of this room.
+        proxies: Addresses and networks of trusted proxies.
     """
-    guard = Middleware(Guard, alone=alone, closed=closed, space="SPACE_ID" in os.environ)
+    space = "SPACE_ID" in os.environ
+    middleware = [
+        Middleware(ForwardedHeaders, proxies=proxies),
+        Middleware(Guard, alone=alone, closed=closed, space=space, proxied=bool(proxies)),
+    ]
     routes = [Route("/healthz", healthz), *(access or Access()).routes()]
     return appearance(more_sheets) | {
         "max_file_size": MAX_UPLOAD,
@@ -60,7 +67,7 @@ def launch_options(
         "allowed_paths": [str(EXAMPLES_FOLDER)],
         "app_kwargs": {
             "routes": routes,
-            "middleware": [guard],
+            "middleware": middleware,
             "lifespan": sweeping,
             "exception_handlers": {OSError: disk_trouble},
         },

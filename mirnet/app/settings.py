@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 from mirnet.errors import InvalidRequest
 
 from .auth import Role, parse_login, parse_operator
+from .proxies import LOOPBACK as LOOPBACK_NETWORKS
+from .proxies import PRIVATE, parse_proxies
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Names of this machine, from itself."""
@@ -43,6 +45,11 @@ class Settings(BaseSettings):
     port: int | None = Field(
         None, ge=0, le=65535, description="port to listen on; 7860 or the next free one by default"
     )
+    proxy: str | None = Field(
+        None,
+        description="ADDRESS,ADDRESS; proxies in front of the page, whose forwarded headers are "
+        "believed",
+    )
     share: bool = Field(False, description="ask for a public link")
     auth: SecretStr | None = Field(
         None, description="USER:PASSWORD; let in only visitors who know both"
@@ -62,6 +69,12 @@ class Settings(BaseSettings):
         False,
         description="let visitors start small evaluations where others reach the page",
     )
+
+    @field_validator("proxy")
+    @classmethod
+    def _are_proxies(cls, value: str | None) -> str | None:
+        parse_proxies(value or "")
+        return value
 
     @field_validator("auth")
     @classmethod
@@ -111,13 +124,21 @@ class Settings(BaseSettings):
 
     @property
     def alone(self) -> bool:
-        """Whether only this machine reaches the page."""
-        return self.address in (None, *LOOPBACK) and not self.public_link and not self.on_space
+        """Whether only this machine reaches the page, and nobody through a proxy on it."""
+        return self.address in (None, *LOOPBACK) and not self.proxies
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """Addresses and networks of trusted proxies, those of share links and Spaces included."""
+        named = parse_proxies(self.proxy or "")
+        if self.on_space:
+            return (*named, *PRIVATE)
+        return (*named, *LOOPBACK_NETWORKS) if self.share else named
 
     @property
     def everyone(self) -> Role:
-        """Role of visitors who have not signed in."""
-        if self.alone:
+        """Role of visitors who have not signed in; an operator who is named has to sign in."""
+        if self.alone and self.operator is None:
             return "admin"
         return "runner" if self.allow_runs else "viewer"
 

@@ -14,6 +14,7 @@ from mirnet.app import auth as access
 from mirnet.app import security as guard
 from mirnet.app.auth import COOKIE, Access
 from mirnet.app.cleanup import own_folder
+from mirnet.app.proxies import ForwardedHeaders, parse_proxies
 from mirnet.app.rate_limit import Limits, RateLimiter
 from mirnet.app.security import Guard
 from mirnet.errors import InvalidRequest
@@ -161,23 +162,112 @@ def test_a_visitor_sends_so_many_bytes():
     assert other.status == 200
 
 
-def test_visitors_behind_a_proxy_are_told_apart_and_a_person_at_the_machine_is_not_counted():
-    guarded = Guard(page, alone=False, limits=Limits(requests=1))
+def behind(proxies, **options):
+    """The guard as it is served: forwarded headers are judged first."""
+    return ForwardedHeaders(Guard(page, alone=False, **options), proxies)
+
+
+def test_visitors_behind_a_trusted_proxy_are_told_apart():
+    guarded = behind(["10.0.0.0/8"], proxied=True, limits=Limits(requests=1))
 
     def status(**headers):
         return ask(guarded, "/gradio_api/queue/join", "POST", **headers).status
 
     assert [status(client="10.0.0.1", x_forwarded_for="1.1.1.1") for _ in range(2)] == [200, 429]
     assert status(client="10.0.0.1", x_forwarded_for="2.2.2.2, 10.0.0.9") == 200
-    assert [status(client="127.0.0.1") for _ in range(3)] == [200] * 3
+    # What a visitor puts in front of what the proxy adds is not believed.
+    assert status(client="10.0.0.1", x_forwarded_for="9.9.9.9, 1.1.1.1") == 429
 
 
-def test_passwords_are_not_tried_without_end_whatever_the_address():
-    guarded = Guard(page, alone=False, limits=Limits(sign_ins=3))
-    for path in ("/operator", "/login", "/operator/"):
-        assert ask(guarded, path, "POST", client=f"2001:db8::{len(path)}").status == 200
-    assert ask(guarded, "/operator", "POST", client="127.0.0.1").status == 429
-    assert ask(guarded, "/operator").status == 200
+def test_nobody_else_is_believed_who_makes_up_addresses():
+    guarded = behind(["10.0.0.0/8"], proxied=True, limits=Limits(requests=1))
+    seen = [
+        ask(guarded, "/gradio_api/queue/join", "POST", x_forwarded_for=f"1.1.1.{number}").status
+        for number in range(3)
+    ]
+    assert seen == [200, 429, 429]
+
+
+def test_a_person_at_the_machine_is_not_counted_unless_a_proxy_or_tunnel_ends_there():
+    path = "/gradio_api/queue/join"
+    for proxied, expected in ((False, [200] * 3), (True, [200, 429, 429])):
+        guarded = behind([], proxied=proxied, limits=Limits(requests=1))
+        seen = [ask(guarded, path, "POST", client="127.0.0.1").status for _ in range(3)]
+        assert seen == expected
+
+
+def test_a_household_with_many_addresses_is_one_visitor():
+    guarded = behind([], limits=Limits(requests=1))
+    path = "/gradio_api/queue/join"
+    seen = [
+        ask(guarded, path, "POST", client=client).status
+        for client in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1")
+    ]
+    assert seen == [200, 429, 200]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"x_forwarded_for": "1.1.1.1"},
+        {"forwarded": "for=1.1.1.1"},
+        {"x_real_ip": "1.1.1.1"},
+        {"x_forwarded_proto": "https"},
+    ],
+)
+def test_a_page_of_ones_own_answers_no_proxy(header):
+    """Otherwise everybody behind it would be the operator."""
+    answer = ask(ForwardedHeaders(Guard(page)), client="127.0.0.1", **header)
+    assert answer.status == 421 and "--proxy" in answer.text
+
+
+def test_what_strangers_say_of_a_connection_does_not_reach_the_page():
+    seen = {}
+
+    async def looking(scope, receive, send):
+        seen.update(scope)
+        await page(scope, receive, send)
+
+    said = {"x_forwarded_host": "evil.example", "x_forwarded_proto": "https"}
+    ask(ForwardedHeaders(Guard(looking, alone=False), ["10.0.0.1"]), **said)
+    assert not [name for name, _ in seen["headers"] if name.startswith(b"x-")]
+    assert seen.get("scheme") != "https"
+    ask(ForwardedHeaders(Guard(looking, alone=False), ["10.0.0.1"]), client="10.0.0.1", **said)
+    assert seen["scheme"] == "https"
+
+
+def test_a_log_in_works_behind_a_proxy_that_changes_the_name():
+    closed = {"proxied": True, "closed": True}
+    own = {"client": "10.0.0.1", "origin": "https://photos.example", "host": "app:7860"}
+    forwarded = {"x_forwarded_for": "1.1.1.1"}
+    guarded = behind(["10.0.0.1"], **closed)
+    assert ask(guarded, "/login", "POST", **own, **forwarded).status == 200
+    named = forwarded | {"x_forwarded_host": "photos.example"}
+    assert ask(guarded, "/login", "POST", **own, **named).status == 200
+    foreign = own | {"origin": "https://evil.example"}
+    assert ask(guarded, "/login", "POST", **foreign, **named).status == 403
+    marked = own | {"sec_fetch_site": "cross-site"}
+    assert ask(guarded, "/login", "POST", **marked, **forwarded).status == 403
+
+
+def test_passwords_are_not_tried_without_end_from_one_address():
+    async def refusing(scope, receive, send):
+        status = 200 if b"right" in (await receive())["body"] else 403
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guarded = Guard(refusing, alone=False, limits=Limits(failed_sign_ins=3))
+
+    def tries(path, body, client, times):
+        answers = [ask(guarded, path, "POST", (body,), client) for _ in range(times)]
+        return [answer.status for answer in answers]
+
+    assert tries("/operator", b"wrong", "198.51.100.1", 4) == [403] * 3 + [429]
+    assert tries("/operator/", b"right", "198.51.100.1", 1) == [429]
+    assert tries("/login", b"wrong", "198.51.100.1", 1) == [403]
+    # Nobody locks others out, and a class that signs in from one address is not locked out.
+    assert tries("/operator", b"right", "198.51.100.2", 40) == [200] * 40
+    assert ask(guarded, "/operator", client="198.51.100.1").status == 403  # looking is free
 
 
 def test_what_came_long_ago_is_forgotten(monkeypatch):
@@ -264,6 +354,35 @@ def test_the_newest_sign_ins_are_remembered():
     tokens = [found.sign_in("anna", PASSWORD) for _ in range(access.MAX_SIGNED_IN + 1)]
     roles = [found.role(request(**{COOKIE: str(token)})) for token in tokens]
     assert roles == ["viewer"] + ["admin"] * access.MAX_SIGNED_IN
+
+
+def test_another_page_gets_nothing_by_an_operators_cookie():
+    found = Access("viewer", ("anna", PASSWORD), embedded=True)
+    token = found.sign_in("anna", PASSWORD)
+    for site, role in (("cross-site", "viewer"), ("same-site", "viewer"), ("same-origin", "admin")):
+        asked = SimpleNamespace(cookies={COOKIE: token}, headers={"sec-fetch-site": site})
+        assert found.role(asked) == role
+
+
+@pytest.mark.parametrize(
+    ("embedded", "marks"),
+    [(False, "SameSite=strict"), (True, "SameSite=none; Secure; Partitioned")],
+)
+def test_the_cookie_fits_where_the_page_stands(embedded, marks):
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    found = Access("viewer", ("anna", PASSWORD), embedded=embedded)
+    client = TestClient(Starlette(routes=found.routes()), follow_redirects=False)
+    answer = client.post("/operator", data={"name": "anna", "password": PASSWORD})
+    assert answer.status_code == 303 and answer.headers["set-cookie"].endswith(marks)
+
+
+@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/99", "1.2.3"])
+def test_proxies_are_addresses(text):
+    with pytest.raises(InvalidRequest, match="--proxy wants addresses"):
+        parse_proxies(text)
+    assert parse_proxies("127.0.0.1, 10.0.0.0/8,") == ("127.0.0.1", "10.0.0.0/8")
 
 
 def test_without_an_operator_nobody_signs_in():

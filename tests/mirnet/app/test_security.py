@@ -299,8 +299,10 @@ def test_visitors_run_small_evaluations_where_the_operator_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "environment", "role", "alone"),
     [
-        ([], {}, "admin", True),
-        (["--host", "localhost"], {}, "admin", True),
+        ([], {"MIRNET_OPERATOR": ""}, "admin", True),
+        (["--host", "localhost"], {"MIRNET_OPERATOR": ""}, "admin", True),
+        ([], {}, "viewer", True),  # an operator who is named signs in
+        (["--proxy", "127.0.0.1"], {}, "viewer", False),
         (["--host", "0.0.0.0"], {}, "viewer", False),
         (["--share"], {}, "viewer", False),
         ([], {"SPACE_ID": "a/b"}, "viewer", False),
@@ -333,12 +335,18 @@ def test_who_may_do_what_follows_from_how_the_app_is_started(
         monkeypatch.setenv(name, value)
     app.main()
     _, service, _, access = kept[0]
-    assert (access.everyone, access.operator) == (role, LOGIN)
+    assert access.everyone == role
+    assert access.operator == (None if environment.get("MIRNET_OPERATOR") == "" else LOGIN)
     assert service.policy.capped(access.everyone) == role
-    guard = seen["app_kwargs"]["middleware"][0].kwargs
-    assert guard == {"alone": alone, "closed": "--auth" in arguments, "space": bool(environment)}
+    headers, guard = (one.kwargs for one in seen["app_kwargs"]["middleware"])
+    space = "SPACE_ID" in environment
+    proxied = space or {"--share", "--proxy"} & {*arguments} != set()
+    assert guard == {
+        "alone": alone, "closed": "--auth" in arguments, "space": space, "proxied": proxied,
+    }  # fmt: skip
+    assert bool(headers["proxies"]) == proxied
     said = capsys.readouterr().out
-    assert ("Visitors may" in said) == (not alone) and LOGIN[1] not in said
+    assert ("Visitors may" in said) == (role != "admin") and LOGIN[1] not in said
 
 
 # ---------------------------------------------------------------- files and ids

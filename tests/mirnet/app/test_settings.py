@@ -29,6 +29,7 @@ def bare_environment(monkeypatch):
         (["--keep-hours", "inf"], "a number of hours"),
         (["--keep-hours", "nan"], "--keep-hours"),
         (["--port", "70000"], "less than or equal to 65535"),
+        (["--proxy", "nginx"], "--proxy wants addresses"),
         (["--polish"], "unrecognized arguments: --polish"),
     ],
 )
@@ -45,7 +46,7 @@ def test_every_flag_has_a_variable_and_the_flag_wins(monkeypatch):
     for name, value in (
         ("HOST", "0.0.0.0"), ("PORT", "7000"), ("SHARE", "yes"), ("AUTH", "bert:secret"),
         ("MAX_PIXELS", "5"), ("KEEP_HOURS", "0.5"), ("READ_ONLY", "true"), ("OPERATOR", LOGIN),
-        ("ALLOW_RUNS", "1"),
+        ("ALLOW_RUNS", "1"), ("PROXY", "10.0.0.1"),
     ):  # fmt: skip
         monkeypatch.setenv(f"MIRNET_{name}", value)
     found = read_settings([])
@@ -65,6 +66,19 @@ def test_a_wrong_variable_ends_the_start(monkeypatch, capsys):
     assert "MIRNET_ALLOW_RUNS" in capsys.readouterr().err
 
 
+def test_an_operator_who_is_named_signs_in_on_this_machine_too():
+    found = read_settings(["--operator", LOGIN])
+    assert found.alone and found.everyone == "viewer"
+
+
+def test_proxies_of_spaces_and_share_links_are_trusted(monkeypatch):
+    assert read_settings([]).proxies == ()
+    assert read_settings(["--share"]).proxies == ("127.0.0.0/8", "::1/128")
+    assert read_settings(["--proxy", "192.0.2.1"]).proxies == ("192.0.2.1",)
+    monkeypatch.setenv("SPACE_ID", "a/b")
+    assert "10.0.0.0/8" in read_settings([]).proxies
+
+
 def test_passwords_are_not_printed():
     shown = repr(read_settings(["--auth", LOGIN, "--operator", LOGIN]))
     assert "correct horse" not in shown
@@ -78,6 +92,7 @@ def test_passwords_are_not_printed():
         (["--host", "0.0.0.0"], {}, "viewer"),
         ([], {"GRADIO_SERVER_NAME": "0.0.0.0"}, "viewer"),  # Gradio would listen there
         (["--host", "127.0.0.1"], {"GRADIO_SERVER_NAME": "0.0.0.0"}, "admin"),
+        (["--proxy", "127.0.0.1"], {}, "viewer"),
         (["--share", "--allow-runs"], {}, "runner"),
         (["--share"], {"SPACE_ID": "a/b"}, "viewer"),
     ],

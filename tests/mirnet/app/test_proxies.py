@@ -1,0 +1,188 @@
+"""The page behind real nginx and Caddy, with the files that the documentation names."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from gradio_client import Client, handle_file
+from requests.adapters import HTTPAdapter
+
+import app
+from eval.app.run_queue import RunQueue
+from eval.runs.store import RunStore
+from mirnet.app.auth import Access
+from mirnet.app.examples import EXAMPLES_FOLDER
+from tests.support.paths import ROOT
+
+DEPLOY = ROOT / "mirnet" / "app" / "deploy"
+LOGIN = ("anna", "correct horse battery")
+PHOTO = EXAMPLES_FOLDER / "denoise" / "dogs.jpg"
+
+
+def free_port() -> int:
+    with socket.socket() as wire:
+        wire.bind(("127.0.0.1", 0))
+        return wire.getsockname()[1]
+
+
+def nginx(folder, upstream: int, port: int, server: str | None = None) -> list[str]:
+    """Command that serves the documented server block on a port."""
+    server = server or (DEPLOY / "nginx.conf").read_text()
+    server = server.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    server = server.replace("127.0.0.1:7860", f"127.0.0.1:{upstream}")
+    places = "".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/pid; daemon off; error_log {folder}/error.log; events {{}}\n"
+        f"http {{ access_log off; {places}\n{server} }}"
+    )
+    return ["nginx", "-c", str(folder / "nginx.conf"), "-e", f"{folder}/error.log"]
+
+
+def caddy(folder, upstream: int, port: int) -> list[str]:
+    """Command that serves the documented site on a port, without a certificate."""
+    site = (DEPLOY / "Caddyfile").read_text()
+    site = site.replace("photos.example.org", f"http://127.0.0.1:{port}")
+    site = site.replace("127.0.0.1:7860", f"127.0.0.1:{upstream}")
+    (folder / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{site}")
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+PROXIES = {"nginx": nginx, "caddy": caddy}
+
+
+def installed(name: str):
+    return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
+
+
+def started(command: list[str], port: int, folder) -> subprocess.Popen:
+    environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen(
+        [shutil.which(command[0]), *command[1:]],
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "stderr").open("w"),
+        env=environment,
+    )
+    end = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, (folder / "stderr").read_text()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def served(folder, alone: bool, proxies=()):
+    """A page as `python app.py` serves it, with an operator."""
+    access = Access("viewer", LOGIN)
+    service = RunQueue(RunStore(folder / "runs"), local=False)
+    page = app.build(1_000_000, service, 2.0, access)
+    page.launch(
+        server_name="127.0.0.1",
+        prevent_thread_lock=True,
+        quiet=True,
+        **app.launch_options(access, alone, proxies=proxies),
+    )
+    return page, service
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Started with --proxy 127.0.0.1."""
+    page, service = served(tmp_path_factory.mktemp("page"), False, ["127.0.0.1"])
+    yield SimpleNamespace(port=int(re.search(r":(\d+)/", page.local_url)[1]))
+    page.close()
+    service.close()
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=installed(name)) for name in PROXIES]
+)
+def url(request, page, tmp_path_factory):
+    """Where visitors reach it."""
+    folder, port = tmp_path_factory.mktemp(request.param), free_port()
+    process = started(PROXIES[request.param](folder, page.port, port), port, folder)
+    yield f"http://127.0.0.1:{port}/"
+    process.kill()  # at once: it would wait for pages that listen
+    process.wait(20)
+
+
+def test_a_visitor_restores_a_photo_and_is_no_operator(url):
+    client = Client(url, verbose=False)
+    assert client.predict(image=handle_file(PHOTO), task="denoise", api_name="/restore")
+    with pytest.raises(Exception, match="Only the operator"):
+        client.predict("mini-retouch", ["identity"], 1, api_name="/evaluate_start")
+
+
+def test_the_page_knows_its_own_address(url):
+    answer = requests.get(f"{url}config", timeout=60)
+    assert answer.json()["root"] == url.rstrip("/")
+
+
+def test_the_operator_signs_in(url):
+    form = dict(zip(("name", "password"), LOGIN, strict=True))
+    with requests.Session() as session:
+        headers = {"Origin": url.rstrip("/")}
+        answer = session.post(f"{url}operator", form, headers=headers, timeout=60)
+        assert answer.status_code == 200
+        assert "You are signed in" in session.get(f"{url}operator", timeout=60).text
+
+
+class From(HTTPAdapter):
+    """Connects from another address than the proxy's, as visitors do."""
+
+    def __init__(self, address: str):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *given, **options):
+        super().init_poolmanager(*given, source_address=(self.address, 0), **options)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 is this machine on Linux")
+def test_a_visitor_who_makes_up_addresses_is_one_and_others_are_not_locked_out(url):
+    wrong, port = {"name": "anna", "password": "wrong"}, urlsplit(url).port
+
+    def status(address: str, made_up: str = "", form=wrong) -> int:
+        headers = {"X-Forwarded-For": made_up, "X-Real-IP": made_up} if made_up else {}
+        with requests.Session() as session:
+            session.mount("http://", From(address))
+            answer = session.post(
+                f"{url}operator", form, headers=headers, timeout=60, allow_redirects=False
+            )
+        return answer.status_code
+
+    one, other = (f"127.{port % 200 + 20}.0.{last}" for last in (2, 3))  # not those of another test
+    seen = [status(one, f"203.0.113.{number}") for number in range(12)]
+    assert seen == [403] * 10 + [429] * 2
+    assert status(other, form=dict(zip(wrong, LOGIN, strict=True))) == 303
+
+
+@installed("nginx")
+def test_a_page_of_ones_own_behind_a_proxy_says_how_to_start_it(tmp_path_factory):
+    folder, port = tmp_path_factory.mktemp("alone"), free_port()
+    page, service = served(folder, True)
+    process = None
+    try:
+        upstream = int(re.search(r":(\d+)/", page.local_url)[1])
+        process = started(nginx(folder, upstream, port), port, folder)
+        answer = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
+        assert answer.status_code == 421 and "--proxy 127.0.0.1" in answer.json()["detail"]
+        assert requests.get(page.local_url, timeout=60).status_code == 200
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait(20)
+        page.close()
+        service.close()
