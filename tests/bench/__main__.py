@@ -1,4 +1,4 @@
-"""`python -m tests bench networks|evaluation|record`: speed and memory, and recorded runs."""
+"""`python -m tests bench networks|evaluation`: speed and memory, as ratios from one run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -79,19 +79,6 @@ def evaluation(
         for timing in group:
             table.add_row(timing.what, f"{timing.seconds:.3f}", f"{timing.ratio:.3f}")
         console().print(table)
-
-
-@app.command()
-def record(
-    data: Annotated[Path | None, typer.Option(help="Folder of licensed pictures.")] = None,
-    only: Annotated[str, typer.Option(help="One benchmark, by its id.")] = "",
-    out: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("eval/recorded"),
-) -> None:
-    """Record the runs that ship with the repository, anew."""
-    from tests.bench import recorded
-
-    for line in recorded.record(out, data, only):
-        print_line(line)
 
 
 if __name__ == "__main__":
