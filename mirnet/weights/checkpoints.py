@@ -25,17 +25,24 @@ MAX_TENSORS = 20_000
 """Tensors of a file; the authors' largest network has about three thousand."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored as."""
+FIRST_LAYER = "conv_in.weight"
+"""A tensor that every network has, ours by our names and the authors' by theirs."""
+BOOKKEEPING = re.compile(r"(.*\.)?(total_ops|total_params|n_averaged|num_updates|decay)")
+"""Names of counters that thop, weight averaging and EMA put beside the tensors of a network."""
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
-"""Keys under which training scripts store the weights of the network."""
+"""Keys under which training scripts usually store the weights of their network."""
+MAX_DEPTH = 3
+"""Mappings inside each other in which a network is looked for."""
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """Open a weights file safely and give its tensors our names.
 
     Args:
-        path: A .safetensors file, or a PyTorch file (.pth, .pt, .ckpt) that holds a plain dict of
-            tensors or one under 'state_dict', 'params' or 'model_state_dict', with or without
-            'module.' prefixes.
+        path: A .safetensors file, or a PyTorch file (.pth, .pt, .ckpt) with a dict of tensors, also
+            inside others ('state_dict', 'params', 'generator') and under prefixes ('module.',
+            'model.', '_orig_mod.'), beside other networks and counters. Averaged weights (EMA) are
+            taken before others.
 
     Returns:
         Float32 tensors by our names; tied copies of the authors' files are checked and merged.
@@ -55,7 +62,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         head = file.read(16)
     # A safetensors file opens with the length of its JSON header and then '{'.
     raw = _read_safetensors(path) if head[8:9] == b"{" else _read_torch(path)
-    tensors = _plain_tensors(raw, path.name)
+    tensors = _plain_tensors(_network_in(raw, path.name), path.name)
     return to_our_names(tensors, path.name)
 
 
@@ -105,14 +112,47 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
             f"{path.name} holds a {type(content).__name__} where a dictionary of tensors belongs: "
             "save the network's state_dict()."
         )
-    for wrapper in WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            return content[wrapper]
     return content
 
 
+def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
+    """Find the tensors of one network, and strip what stands before their names.
+
+    Returns:
+        Where no first layer is found, the content as it is, for the message that will follow.
+    """
+    found: list[tuple[str, Mapping[str, Any], str]] = []
+
+    def search(part: Mapping[str, Any], path: str, depth: int) -> None:
+        if len(part) > MAX_TENSORS:
+            raise CheckpointRejected(
+                f"{filename} has {len(part):,} entries: it is no weights file of MIRNet or "
+                "MIRNet-v2."
+            )
+        for name, value in part.items():
+            if not isinstance(name, str):
+                continue
+            prefix = name.removesuffix(FIRST_LAYER)
+            if isinstance(value, Tensor) and prefix != name and prefix[-1:] in ("", "."):
+                found.append((path + prefix, part, prefix))
+            elif isinstance(value, Mapping) and depth < MAX_DEPTH:
+                search(value, f"{path}{name}.", depth + 1)
+
+    search(content, "", 1)
+    if not found:
+        parts = (content.get(name) for name in WRAPPERS)
+        return next((part for part in parts if isinstance(part, Mapping)), content)
+    _, part, prefix = min(found, key=lambda place: "ema" not in place[0].lower())
+    return {
+        name[len(prefix) :] if isinstance(name, str) else name: value
+        for name, value in part.items()
+        if not isinstance(name, str)
+        or (name.startswith(prefix) and not BOOKKEEPING.fullmatch(name))
+    }
+
+
 def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
-    """Strip 'module.' prefixes; refuse what is not a finite float tensor."""
+    """Convert to float32; refuse what is not a finite float tensor."""
     if len(raw) > MAX_TENSORS:
         raise CheckpointRejected(
             f"{filename} has {len(raw):,} entries: it is no weights file of MIRNet or MIRNet-v2."
@@ -143,7 +183,7 @@ def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
                 f"{filename} has values that are not numbers in {name[:60]!r}: the training that "
                 "made it diverged, or the file is damaged."
             )
-        tensors[name.removeprefix("module.")] = value
+        tensors[name] = value
     if not tensors:
         raise CheckpointRejected(f"{filename} holds no tensors: choose another file.")
     return tensors

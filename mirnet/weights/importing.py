@@ -45,6 +45,7 @@ def import_file(
     known = catalogue.read_catalogue(catalogue.CATALOGUE_FILE).get(id or "")
     if known is not None and known.kind == "embedded":
         raise InvalidRequest(f"{id!r} is the name of our own weights: choose another id.")
+    is_named = id is not None
     if id is None:
         id = _id_from_name(path)  # noqa: A001
     if known is None and not catalogue.is_valid_id(id):
@@ -85,6 +86,12 @@ def import_file(
             original = store.file_sha256(path)
             if known is not None:  # a file of one's own may change at will
                 check_original(entry, original, None)
+            before = store.read_record(id)
+            if not is_named and before and before.original_sha256 not in ("", original):
+                raise InvalidRequest(
+                    f"{path.name} would replace the weights {id!r}, which were made from another "
+                    "file: choose an id with --as, or that one to replace them."
+                )
             transfer = Transfer(max_bytes=0, folder=work)
             convert(path, entry, path.name, original, transfer)
         finally:

@@ -113,3 +113,65 @@ def test_impossible_imports(tmp_path, v2_file):
         import_file(tmp_path / "absent.pth", task="denoise")
     shutil.copy(path, tmp_path / "denoise-v2.pth")
     assert import_file(tmp_path / "denoise-v2.pth", task="denoise").id == ("denoise-v2-imported")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{}",
+        "model.{}",
+        "module.net_g._orig_mod.{}",
+        "generator/{}",
+        "state_dict/model.{}",
+        "checkpoint/model/module.{}",
+    ],
+)
+def test_networks_are_found_where_trainings_put_them(tmp_path, path):
+    state: dict = {"epoch": 3} if "/" in path else {}
+    for name, value in tiny_v2().state_dict().items():
+        *folders, last = path.format(name).split("/")
+        part = state
+        for folder in folders:
+            part = part.setdefault(folder, {})
+        part[last] = value
+        if "." in last.removesuffix(name):  # a loss network beside it
+            part["loss.vgg.0.weight"] = torch.zeros(2, 2)
+    if "/" in path:
+        state |= {"optimizer": {"lr": 1e-4, "state": {}}, "discriminator": {"a": torch.zeros(1)}}
+    torch.save(state, tmp_path / "theirs.pth")
+    entry = import_file(tmp_path / "theirs.pth", task="denoise")
+    loaded = weights.load(entry.id).model.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in tiny_v2().state_dict().items())
+
+
+def test_counters_beside_the_weights_are_ignored(tmp_path):
+    state = dict(tiny_v2().state_dict())
+    state |= {name: torch.zeros(1, dtype=torch.float64) for name in
+              ("total_ops", "groups.0.total_params")}  # fmt: skip
+    state["n_averaged"] = torch.tensor(7)
+    torch.save(state, tmp_path / "thop.pth")
+    assert import_file(tmp_path / "thop.pth", task="denoise").architecture == "MIRNetV2"
+
+
+def test_averaged_weights_come_first(tmp_path):
+    plain, averaged = tiny_v2(1).state_dict(), tiny_v2(2).state_dict()
+    state = {f"model.{k}": v for k, v in plain.items()}
+    state |= {f"ema_model.{k}": v for k, v in averaged.items()}
+    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
+    entry = import_file(tmp_path / "a.ckpt", task="denoise")
+    first = weights.load(entry.id).model.conv_in.weight
+    assert torch.equal(first, averaged["conv_in.weight"])
+
+
+def test_another_file_of_the_same_name_replaces_nothing_by_itself(tmp_path):
+    for folder, seed in (("run1", 1), ("run2", 2)):
+        (tmp_path / folder).mkdir()
+        torch.save(tiny_v2(seed).state_dict(), tmp_path / folder / "net_g_latest.pth")
+    first = import_file(tmp_path / "run1" / "net_g_latest.pth", task="denoise")
+    import_file(tmp_path / "run1" / "net_g_latest.pth", task="denoise")
+    with pytest.raises(InvalidRequest, match=r"would replace .*'net_g_latest'.* --as"):
+        import_file(tmp_path / "run2" / "net_g_latest.pth", task="denoise")
+    assert torch.equal(weights.load(first.id).model.conv_in.weight,
+                       tiny_v2(1).conv_in.weight)  # fmt: skip
+    import_file(tmp_path / "run2" / "net_g_latest.pth", id=first.id, task="denoise")
+    assert torch.equal(weights.load(first.id).model.conv_in.weight, tiny_v2(2).conv_in.weight)
