@@ -187,7 +187,8 @@ def execute_run(
             if (item.id, method.id) not in had
         ]
         attempt = Attempt(environment=where, started=datetime.datetime.now(datetime.UTC))
-        update = {"status": "running", "error": None, "attempts": [*run.attempts, attempt]}
+        update: dict[str, object] = {"status": "running", "error": None}
+        update["attempts"] = [*run.attempts, attempt]
         if not had:
             update["environment"] = where
         stored.write_header(run.model_copy(update=update))
