@@ -1,6 +1,7 @@
 """`python -m tests bench networks`: what is measured. No test looks at a time."""
 
 import copy
+import dataclasses
 import doctest
 import json
 import subprocess
@@ -90,11 +91,8 @@ def test_what_engines_get_wrong_is_in_the_table(monkeypatch, quick_machine):
     def wrong(model):
         return lambda image: model(image) + 0.25
 
-    monkeypatch.setitem(
-        speed.ENGINES, "torch", speed.ENGINES["torch"].__class__(
-            "torch", "", True, lambda device: "", wrong, lambda model: True, lambda model: 0
-        )
-    )  # fmt: skip
+    engine = dataclasses.replace(speed.ENGINES["torch"], prepare=wrong)
+    monkeypatch.setitem(speed.ENGINES, "torch", engine)
     rows = list(speed.run(["denoise-compact"], [(16, 16)], ["torch"], 1))
     assert rows[1].max_error == pytest.approx(0.25, abs=1e-4)
 
