@@ -45,6 +45,7 @@ OPTIMIZER = {
     "warmup": 400,
     "hold": 4000,
     "ema": 0.999,
+    "level_phases": True,
 }
 """What a session changes in the recipes, whose last cycles were short; of the steps only the shares
 of warm-up and hold matter, for the schedule is stretched to the minutes."""

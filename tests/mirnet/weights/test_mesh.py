@@ -26,7 +26,6 @@ MAX_PEAK = 2.0
 MEASURED_PHASE_LEVELS = {
     "denoise-compact": 0.08,
     "sr-x4-photo": 0.06,
-    "sr-x3-compact": 0.06,
     "retouch-compact": 0.05,
 }
 """Shipped networks whose phases were not levelled in training, levels of 255."""
