@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mirnet.app.auth import Access, Role, allows
+from mirnet.app.auth import Access, Role, allows, visitor_of
 
 from .limits import RunPolicy
 
@@ -31,5 +31,5 @@ class Permissions:
 
 
 def owner(request: Any) -> str:
-    """Who may stop a run that a request starts: the window it was sent from."""
-    return str(getattr(request, "session_hash", "") or "")
+    """Whose run it is: the browser's or program's that a request comes from."""
+    return visitor_of(request)

@@ -6,6 +6,7 @@ $MIRNET_OPERATOR.
 """
 
 import hmac
+import re
 import secrets
 import threading
 from collections.abc import Mapping
@@ -26,6 +27,10 @@ SETTING = "MIRNET_OPERATOR"
 """Environment variable with the operator's NAME:PASSWORD."""
 COOKIE = "mirnet-operator"
 """Cookie that holds a sign-in's token."""
+VISITOR_COOKIE = "mirnet-visitor"
+"""Cookie with a secret token, by which a browser's runs are its own after a reload."""
+VISITOR_SECONDS = 30 * 24 * 3600
+"""How long a browser keeps that token."""
 MIN_PASSWORD = 12
 """Shortest password of an operator, in characters."""
 SIGNED_IN_SECONDS = 12 * 3600
@@ -71,6 +76,35 @@ def allows(role: Role, wanted: Role) -> bool:
     (False, True)
     """
     return get_args(Role).index(role) >= get_args(Role).index(wanted)
+
+
+def visitor_of(request: Any) -> str:
+    """Who asks, for what belongs to a visitor: the browser by its token, a program by its session.
+
+    Args:
+        request: Anything with `cookies` by name or a `session_hash`, such as a `gradio.Request`.
+
+    Returns:
+        A name that others cannot guess; one of its own for a request that brings neither.
+    """
+    token = str(dict(getattr(request, "cookies", None) or {}).get(VISITOR_COOKIE, ""))
+    if re.fullmatch(r"[\w-]{22}", token):
+        return token
+    return str(getattr(request, "session_hash", "") or secrets.token_urlsafe(16))
+
+
+def visitor_cookie(secure: bool, embedded: bool) -> str:
+    """A Set-Cookie header with a new token for a browser.
+
+    Args:
+        secure: Whether the page came over TLS.
+        embedded: See `Access`.
+    """
+    where = "SameSite=None; Secure; Partitioned" if embedded else "SameSite=Lax"
+    if secure and not embedded:
+        where += "; Secure"
+    token = secrets.token_urlsafe(16)
+    return f"{VISITOR_COOKIE}={token}; Path=/; Max-Age={VISITOR_SECONDS}; HttpOnly; {where}"
 
 
 class Access:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
+from .auth import VISITOR_COOKIE, visitor_cookie
 from .proxies import FORWARDED, Message, Receive, Scope, Send
 from .rate_limit import Limits, RateLimiter
 from .settings import LOOPBACK
@@ -80,7 +81,7 @@ class Guard:
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in scope["headers"]
         }
-        path = unquote(scope["path"])
+        path, cookies = unquote(scope["path"]), headers.get("cookie", "")
         policy = self._policy(path)
         visitor = self._visitor(scope)
         signs_in = ""
@@ -95,6 +96,9 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *self._headers(policy, message)]
+                if scope["method"] == "GET" and path == "/" and VISITOR_COOKIE not in cookies:
+                    cookie = visitor_cookie(scope.get("scheme") == "https", self.space)
+                    message["headers"].append((b"set-cookie", cookie.encode()))
                 if signs_in and message["status"] < 400:
                     self._rates.forget(signs_in, self.limits.failed_sign_ins)
             held.append(message)

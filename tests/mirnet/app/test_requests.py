@@ -12,7 +12,7 @@ from cachetools import TTLCache
 
 from mirnet.app import auth as access
 from mirnet.app import security as guard
-from mirnet.app.auth import COOKIE, Access
+from mirnet.app.auth import COOKIE, VISITOR_COOKIE, Access, visitor_of
 from mirnet.app.cleanup import own_folder
 from mirnet.app.proxies import ForwardedHeaders, parse_proxies
 from mirnet.app.rate_limit import Limits, RateLimiter
@@ -383,6 +383,29 @@ def test_proxies_are_addresses(text):
     with pytest.raises(InvalidRequest, match="--proxy wants addresses"):
         parse_proxies(text)
     assert parse_proxies("127.0.0.1, 10.0.0.0/8,") == ("127.0.0.1", "10.0.0.0/8")
+
+
+def test_a_browser_stays_the_same_visitor_after_a_reload():
+    first = ask(Guard(page))
+    kept = first.headers["set-cookie"]
+    assert "HttpOnly" in kept and "SameSite=Lax" in kept and "Secure" not in kept
+    name, _, token = kept.partition(";")[0].partition("=")
+    assert "set-cookie" not in ask(Guard(page), cookie=f"{name}={token}").headers
+    assert "set-cookie" not in ask(Guard(page), "/config").headers
+    one, other = (
+        SimpleNamespace(cookies={name: token}, session_hash=session) for session in ("a", "b")
+    )
+    assert visitor_of(one) == visitor_of(other) == token
+    space = ask(Guard(page, alone=False, space=True)).headers["set-cookie"]
+    assert space.endswith("SameSite=None; Secure; Partitioned")
+
+
+def test_no_two_visitors_share_a_name():
+    assert visitor_of(SimpleNamespace(cookies={}, session_hash="a")) == "a"
+    for guess in ("", "x", "a b" * 9):
+        asked = SimpleNamespace(cookies={VISITOR_COOKIE: guess}, session_hash="b")
+        assert visitor_of(asked) == "b"
+    assert visitor_of(None) != visitor_of(None)
 
 
 def test_without_an_operator_nobody_signs_in():
