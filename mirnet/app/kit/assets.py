@@ -67,7 +67,8 @@ def page_head() -> str:
     """What the page's `<head>` takes: styles that Gradio would confine to parts, and scripts."""
     styles = (ASSETS / "head.css").read_text(encoding="utf-8")
     scripts = [
-        (ASSETS / name).read_text(encoding="utf-8") for name in ("paste.js", "radio_groups.js")
+        (ASSETS / name).read_text(encoding="utf-8")
+        for name in ("paste.js", "radio_groups.js", "slider_keys.js")
     ]
     return f"<style>\n{styles}</style>\n" + "".join(
         f"<script>\n{one}</script>\n" for one in scripts

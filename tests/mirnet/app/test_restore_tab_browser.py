@@ -346,6 +346,20 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page, tm
     try_example(page)
 
 
+def test_the_line_between_before_and_after_moves_by_keys(page):
+    line = "#example-slider .outer[role=slider]"
+    page.wait_for_function("document.querySelector('#example-slider img').naturalWidth > 0")
+    page.focus(line)
+    page.wait_for_selector(f"{line}[aria-valuenow='50']")
+    left = page.locator(line).bounding_box()["x"]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(f"{line}[aria-valuenow='60']")
+    assert page.locator(line).bounding_box()["x"] > left + 30
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector(f"{line}[aria-valuenow='55']")
+
+
 def test_keyboard_and_screen_reader(page):
     assert page.eval_on_selector_all("img:not([alt])", "images => images.length") == 0
     page.focus("#task input[value='denoise']")
