@@ -303,7 +303,7 @@ def heat(error: np.ndarray, scale: int) -> np.ndarray:
 
 def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResult]:
     """The rows of one pair, as a run stores them, from the kept table."""
-    fields = set(SampleResult.model_fields) - {"scores"}
+    fields = [name for name in SampleResult.model_fields if name in scores.columns]
     rows = []
     for record in scores[scores.pair == pair].to_dict("records"):
         known = {name: _known(record[name]) for name in fields}
