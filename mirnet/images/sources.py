@@ -9,12 +9,27 @@ from typing import Any, BinaryIO
 
 from mirnet.errors import ImageRejected
 
+MAX_BYTES_PER_PIXEL = 8
+"""Largest useful file size per pixel: four uncompressed 16-bit channels."""
+MAX_OTHER_BYTES = 64 << 20
+"""Allowance for metadata and embedded previews, whatever the number of pixels."""
+
 
 @contextmanager
 def opened(source: object, label: str, max_pixels: int) -> Iterator[BinaryIO]:
-    """Open a path, bytes or stream as a seekable stream at its start, within the size limit."""
-    # A file that is larger than its pixels could ever need, uncompressed, is not worth opening.
-    max_bytes = 8 * max_pixels + (64 << 20)
+    """Open a path, bytes or stream as a seekable stream at its start, within the size limit.
+
+    The limit is the largest file that `max_pixels` can need, uncompressed.
+
+    Args:
+        source: Path, bytes-like object or binary stream.
+        label: Name of the picture in messages.
+        max_pixels: Largest accepted number of pixels.
+
+    Raises:
+        ImageRejected: The source is of another type, cannot be read or is too large.
+    """
+    max_bytes = MAX_BYTES_PER_PIXEL * max_pixels + MAX_OTHER_BYTES
     stream: BinaryIO
     if isinstance(source, (str, os.PathLike)):
         try:
@@ -46,7 +61,11 @@ def opened(source: object, label: str, max_pixels: int) -> Iterator[BinaryIO]:
 
 
 def _bytes_of(source: Any, max_bytes: int) -> bytes:
-    """All bytes of a buffer or stream, up to one more than `max_bytes`."""
+    """Bytes of a buffer, or of a stream up to `max_bytes` + 1 so that excess shows.
+
+    Raises:
+        ImageRejected: The source is no buffer or binary stream, or cannot be read.
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     data = None

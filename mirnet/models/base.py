@@ -1,4 +1,4 @@
-"""What the library asks of a network: the contract of `MIRNet`, `MIRNetV2` and foreign modules.
+"""Interface of networks: the contract of `MIRNet`, `MIRNetV2` and foreign modules.
 
 Pictures are (B, 3, H, W) float32, sRGB in [0, 1]. Results have the same shape and are not clamped.
 """
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from .global_pooling import WHOLE, Pools
 
 EARLIER_NAMES = {"stem": "unshuffle"}
-"""Constructor arguments as older files name them, and their names of today."""
+"""Constructor arguments by their names in older files, and their current names."""
 
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Constructor arguments read from a file of any age, under the names of today.
+    """Translate constructor arguments from older files to their current names.
 
     >>> current_settings({"features": 8, "stem": 2})
     {'features': 8, 'unshuffle': 2}
@@ -35,7 +35,8 @@ class RestorationNetwork(nn.Module):
     """
 
     pools_from_outside = True
-    """Whether `restore_padded` takes the values of its global pools from a `Pools` object."""
+    """Whether `restore_padded` takes the values of its global pools from a `Pools` object, as exact
+    tiling needs."""
     peak_maps = 24
     """Full-resolution feature maps alive at the peak of a pass: resident memory of a pass on the
     CPU, per pixel, over 4 bytes * features / unshuffle**2, measured and rounded up."""
@@ -63,38 +64,38 @@ class RestorationNetwork(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Sides are padded to a multiple of this many pixels; tiles start on its multiples."""
+        """Step of the network's grid in pixels: it divides padded sides and tile positions."""
         return 4 * self.unshuffle
 
     @property
     def margin(self) -> int:
-        """Pixels of its mirror image that are laid around a picture ahead of the network."""
+        """Width in pixels of the mirrored border that is added on all four sides of a picture."""
         return 0
 
     @property
     def thumbnail_px(self) -> int:
-        """Sides of the averaged copy that `condition` is taken from; 0 if it needs no such."""
+        """Side in pixels of the averaged copy that `condition` takes; 0 if it takes none."""
         return 0
 
     @property
     def window_px(self) -> int:
-        """Sides of unreduced windows that `condition` is taken from; 0 if it needs no such."""
+        """Side in pixels of the unreduced windows that `condition` takes; 0 if it takes none."""
         return 0
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Memory that a pass needs at its peak for each pixel of the picture."""
+        """Peak memory of a pass in bytes per pixel of the picture."""
         return self.peak_maps * 4 * self.features / self.unshuffle**2
 
     def condition(self, image: Tensor) -> Tensor | None:
-        """What a tile must know about the whole picture before it is restored.
+        """Compute what the network needs to know about the whole picture to restore a tile of it.
 
         Args:
             image: (B, 3, H, W) in [0, 1]: the whole picture, a thumbnail of it (`thumbnail_px`), or
                 windows of it side by side (`window_px`).
 
         Returns:
-            What `forward` and `restore_padded` take; None if they need nothing.
+            The `condition` of `forward` and `restore_padded`; None if they need none.
         """
         return None
 
@@ -103,8 +104,8 @@ class RestorationNetwork(nn.Module):
 
         Args:
             image: (B, 3, H, W) float32, sRGB in [0, 1].
-            condition: Result of `condition` for the whole picture when `image` is a tile of it; by
-                default it is taken from `image` itself.
+            condition: Result of `condition` for the whole picture when `image` is a tile of it;
+                None computes it from `image` itself.
 
         Returns:
             (B, 3, H, W) float32, not clamped.
@@ -126,27 +127,27 @@ class RestorationNetwork(nn.Module):
             padded: (B, 3, H, W) as `forward` pads it, margin included; both sides divide by
                 `multiple`.
             condition: Result of `condition` for the whole picture.
-            pools: What the global operations pool over.
+            pools: Computes, records or substitutes the values of global pools.
 
         Returns:
             (B, 3, H, W) float32, not clamped, with margin and padding.
         """
-        exposed = self.exposed(padded, condition)
-        return self.residual(self.shown(padded, exposed, condition), pools) + exposed
+        base = self.base_image(padded, condition)
+        return self.residual(self.network_input(padded, base, condition), pools) + base
 
-    def exposed(self, image: Tensor, condition: Tensor | None) -> Tensor:
-        """What the residual is added to: the picture (B, 3, H, W), or a brightened one."""
+    def base_image(self, image: Tensor, condition: Tensor | None) -> Tensor:
+        """Picture that the residual is added to: `image` (B, 3, H, W), or a brightened one."""
         return image
 
-    def shown(self, padded: Tensor, exposed: Tensor, condition: Tensor | None) -> Tensor:
-        """What the first convolution is shown: the picture, and planes (B, C, H, W) beside it."""
+    def network_input(self, padded: Tensor, base: Tensor, condition: Tensor | None) -> Tensor:
+        """Input of the first convolution (B, C, H, W): the picture, and further planes if any."""
         return padded
 
-    def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """All that is computed with feature maps: what to add to the picture.
+    def residual(self, planes: Tensor, pools: Pools = WHOLE) -> Tensor:
+        """Compute the residual from feature maps; it is added to `base_image`.
 
         Args:
-            seen: (B, C, H, W): result of `shown`.
+            planes: (B, C, H, W), result of `network_input`.
             pools: See `restore_padded`.
 
         Returns:
@@ -156,10 +157,10 @@ class RestorationNetwork(nn.Module):
 
 
 class ForeignNetwork(RestorationNetwork):
-    """Any module that maps (B, 3, H, W) to the same shape; its tiles cannot be made to agree.
+    """Wraps any module that maps (B, 3, H, W) to the same shape; only naive tiling suits it.
 
     Args:
-        module: That module; taken for one of MIRNet's size.
+        module: The module; its memory is assumed to be that of MIRNet.
     """
 
     pools_from_outside = False
@@ -170,12 +171,12 @@ class ForeignNetwork(RestorationNetwork):
 
     @property
     def architecture(self) -> str:
-        """Class of the module."""
+        """Class name of the module."""
         return type(self.module).__name__
 
     @property
     def multiple(self) -> int:
-        """The module is given pictures as they are."""
+        """Always 1: the module gets pictures without padding."""
         return 1
 
     def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -191,8 +192,8 @@ def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
 
     Args:
         image: (B, C, H, W).
-        multiple: What both sides of the result divide by.
-        margin: Pixels added on all four sides besides; a multiple of `multiple`.
+        multiple: Divisor of both sides of the result.
+        margin: Further pixels added on all four sides; a multiple of `multiple`.
 
     Returns:
         (B, C, H', W') with H' >= H and W' >= W.
@@ -207,5 +208,5 @@ def pad_to_multiple(image: Tensor, multiple: int, margin: int = 0) -> Tensor:
 
 
 def padding_mode(added: int, side: int) -> str:
-    """How a side is extended by `added` pixels: "reflect" or "replicate" (`pad_to_multiple`)."""
+    """Padding mode for `added` pixels at a side: "reflect" or "replicate" (`pad_to_multiple`)."""
     return "reflect" if added < side else "replicate"

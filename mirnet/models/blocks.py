@@ -2,8 +2,8 @@
 
 Written from the papers: MIRNet (Zamir et al., ECCV 2020, arXiv 2003.06792, section 3) and MIRNet-v2
 (TPAMI 2022, arXiv 2205.01649, section 3). No convolution has a bias. Feature maps are (B, C, H, W)
-float32; "n" is the number of channels that a module works on. Nothing is overwritten, so forward
-hooks see what the formulas say; `mirnet.restoration.engines.fuse` makes the fast networks.
+float32; "n" is a module's number of channels. Nothing is overwritten in place, so forward hooks
+see the values of the formulas; `mirnet.restoration.engines.fuse` makes the fast networks.
 """
 
 import torch
@@ -29,7 +29,7 @@ def leaky(x: Tensor) -> Tensor:
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Bilinear doubling, pixel centres aligned: (B, C, H, W) to (B, C, 2H, 2W)."""
+    """Bilinear upsampling by 2, half-pixel centres (align_corners=False)."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -43,7 +43,7 @@ class SelectiveKernelFusion(nn.Module):
 
     Args:
         n: Channels of every stream.
-        streams: How many streams are fused.
+        streams: Number of streams to fuse.
         leaky_slope: Fixed negative slope (MIRNet-v2 uses 0.2); None learns a PReLU (MIRNet).
     """
 
@@ -55,7 +55,7 @@ class SelectiveKernelFusion(nn.Module):
         self.score = nn.ModuleList(conv(squeezed, n, 1) for _ in range(streams))
 
     def weigh(self, *streams: Tensor, pools: Pools) -> Tensor:
-        """The share of each stream in each channel: (S, B, n, 1, 1), adding up to 1 over S."""
+        """Share of each stream in each channel: (S, B, n, 1, 1), sum over S is 1."""
         z = self.activate(self.squeeze(pools.mean(*streams)))  # (B, d, 1, 1)
         return torch.stack([score(z) for score in self.score]).softmax(0)
 
@@ -72,7 +72,7 @@ class SelectiveKernelFusion(nn.Module):
 
 
 class DualAttention(nn.Module):
-    """Dual attention unit (DAU): what to keep, by place and by channel.
+    """Dual attention unit (DAU): gates its features by pixel and by channel.
 
     MIRNet, section 3, figure 3. The PReLU slope is an argument, because the authors' network shares
     a single one between all units.
@@ -129,7 +129,7 @@ class ResidualDown(nn.Module):
         self.shortcut = conv(n, 2 * n, 1)
 
     def forward(self, x: Tensor, halved: Tensor | None = None) -> Tensor:
-        """Map (B, n, H, W) to (B, 2n, H / 2, W / 2); `halved` is `halve(x)` where it is known."""
+        """Map (B, n, H, W) to (B, 2n, H / 2, W / 2); `halved` is `halve(x)` if already computed."""
         r = self.act2(self.conv2(self.act1(self.conv1(x))))  # (B, n, H, W)
         halved = self.halve(x) if halved is None else halved
         return self.widen(self.halve(r)) + self.shortcut(halved)
@@ -186,7 +186,7 @@ class Projection(nn.Module):
 
     The paper projects after halving by 2x2 averages, and after bilinear doubling. Both commute with
     a 1x1 convolution, so the averages are taken once for all coarser streams, and `CoarserFusion`
-    doubles what is projected already, at a quarter of the cost.
+    doubles the projected maps, at a quarter of the cost.
     """
 
     def __init__(self, channels_in: int, channels_out: int):
@@ -199,7 +199,7 @@ class Projection(nn.Module):
 
 
 class CoarserFusion(SelectiveKernelFusion):
-    """SKFF of a stream with the next coarser one, which is doubled on the way (MIRNet-v2).
+    """SKFF of a stream with the next coarser one, which is doubled first (MIRNet-v2).
 
     A weight for each channel can be applied before the doubling, and the mean of a doubled map is
     that of the map: each of its pixels is taken as often as any other. So the doubled map is

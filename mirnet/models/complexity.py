@@ -1,4 +1,4 @@
-"""How much arithmetic a network does."""
+"""Counts the multiply-adds of a network."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ def multiply_adds(run: Callable[[Tensor], Tensor], height: int, width: int) -> i
     """Count the multiply-adds of convolutions and matrix products for one picture.
 
     Transposed convolutions are counted on their input's size: zeros are not multiplied. Everything
-    else (activations, sums, gates, resampling) is left out, as is usual.
+    else (activations, sums, gates, resampling) is left out by convention.
 
     Args:
         run: A network on the meta device, so that nothing is computed.

@@ -1,4 +1,4 @@
-"""A global tone curve ahead of a network; a part of ours that neither paper has."""
+"""A global tone curve ahead of a network; our addition, in neither paper."""
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +12,12 @@ class ExposureCurve(nn.Module):
     low-light and retouch presets first bring the picture to a normal exposure. The curve is that of
     Zero-DCE (Guo et al., CVPR 2020, equation 2), y <- y + a * y * (1 - y), repeated `steps` times
     with another `a` each time; here `a` is global and predicted from quantiles of the picture, so
-    that the curve is monotone, keeps [0, 1], and is the same for every tile of a photo. What the
-    three channels would get for a grey copy of the picture is evened out: a grey picture stays grey
-    by construction, and only a cast is treated as one.
+    that the curve is monotone, keeps [0, 1], and is the same for every tile of a photo. The
+    curves that the three channels would get for a grey copy of the picture are made equal, so a
+    grey picture stays grey, and only a colour cast is treated as one.
 
     Args:
-        steps: How often the curve is applied.
+        steps: Number of times that the curve is applied.
         hidden: Width of the two hidden layers.
         colour: Predict a 3x3 colour matrix too, applied after the curve. Its rows add up to 1: it
             makes colours livelier or duller and leaves greys grey.
@@ -25,7 +25,7 @@ class ExposureCurve(nn.Module):
 
     quantiles: Tensor
     thumbnail_px = 64
-    """Side of the averaged copy that the statistics are taken from."""
+    """Side in pixels of the averaged copy that the statistics are computed on."""
 
     def __init__(self, steps: int = 8, hidden: int = 64, colour: bool = False):
         super().__init__()
@@ -42,7 +42,7 @@ class ExposureCurve(nn.Module):
                 nn.init.zeros_(last.bias)
 
     def predict(self, image: Tensor) -> Tensor:
-        """Choose curve and colours for a whole picture (or a thumbnail of it).
+        """Predict curve and colours for a whole picture (or a thumbnail of it).
 
         Args:
             image: (B, 3, H, W) in [0, 1].
@@ -64,7 +64,7 @@ class ExposureCurve(nn.Module):
         return torch.cat([slopes, matrix], 1)
 
     def _hidden(self, small: Tensor) -> Tensor:
-        """Read a (B, 3, h, w) thumbnail: (B, hidden)."""
+        """Features of a thumbnail: (B, 3, h, w) to (B, hidden)."""
         if self.colours is not None:  # how colourful the picture is
             spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
             small = torch.cat([small, spread], 1)
@@ -73,11 +73,11 @@ class ExposureCurve(nn.Module):
         return F.leaky_relu(self.hidden2(F.leaky_relu(self.hidden(features), 0.2)), 0.2)
 
     def _slopes(self, hidden: Tensor) -> Tensor:
-        """Slopes ahead of their tanh: (B, hidden) to (B, steps, 3)."""
+        """Slopes before tanh: (B, hidden) to (B, steps, 3)."""
         return self.slopes(hidden).unflatten(1, (self.steps, 3))
 
     def forward(self, image: Tensor, prediction: Tensor) -> Tensor:
-        """Apply what `predict` returned to a picture (B, 3, H, W); the result stays in [0, 1]."""
+        """Apply a result of `predict` to a picture (B, 3, H, W); the result stays in [0, 1]."""
         y = image.clamp(0, 1)
         for a in prediction[:, : self.steps].unbind(1):
             y = y + a[:, :, None, None] * y * (1 - y)

@@ -1,10 +1,10 @@
-"""What the global operations of both networks pool over: a whole picture, or tiles of one.
+"""Global pools of both networks, over a whole picture or merged from tiles of one.
 
 Channel attention and selective-kernel fusion take a mean over the picture; MIRNet-v2's context is a
 mean whose weights are a softmax over the picture. Both are weighted means, so results of tiles
 merge exactly: values by their weights, weights by the sum of their exponentials (the running
-softmax of Milakov and Gimelshein, arXiv 1805.02867). A network hands every pool of a pass to the
-`Pools` it was called with, always in the same order. Feature maps are (B, n, H, W).
+softmax of Milakov and Gimelshein, arXiv 1805.02867). A network computes every pool of a pass
+through the `Pools` it was called with, always in the same order. Feature maps are (B, n, H, W).
 """
 
 import math
@@ -26,13 +26,13 @@ def spatial_mean(x: Tensor) -> Tensor:
 
 
 class Pools:
-    """Pools over the whole of the feature maps that a network is run on."""
+    """Pools over whole feature maps."""
 
     def reset(self) -> None:
-        """Forget a pass that was not finished; called ahead of each pass."""
+        """Discard the state of an unfinished pass; called before each pass."""
 
     def mean(self, *maps: Tensor) -> Tensor:
-        """Sum of the means over the picture of maps of any resolutions: (B, n, 1, 1)."""
+        """Sum of the spatial means of several maps, whose resolutions may differ: (B, n, 1, 1)."""
         means = [spatial_mean(x) for x in maps]
         return sum(means[1:], means[0])
 
@@ -41,7 +41,7 @@ class Pools:
 
         Args:
             values: (B, n, H, W).
-            scores: (B, 1, H, W); a pixel weighs the exponential of its score.
+            scores: (B, 1, H, W); the weight of a pixel is proportional to exp(score).
 
         Returns:
             (B, n, 1, 1).
@@ -51,20 +51,20 @@ class Pools:
 
 
 WHOLE = Pools()
-"""Pools over whole pictures, as in training."""
+"""Default `Pools`, over whole pictures, as in training."""
 
 
 class Statistic(NamedTuple):
     """One pooled statistic of a region."""
 
     log_weight: float
-    """Logarithm of the sum of the pixels' weights: of their number, for a plain mean."""
+    """Logarithm of the sum of the pixels' weights; for a plain mean, of their number."""
     value: Tensor
     """Weighted mean, (1, n, 1, 1) float64 on the CPU."""
 
 
 def merge(one: Statistic, other: Statistic) -> Statistic:
-    """The statistic of two regions together.
+    """Combine the statistics of two regions.
 
     >>> parts = [Statistic(math.log(n), torch.tensor(float(v))) for n, v in ((3, 1), (1, 5))]
     >>> both = merge(*parts)
@@ -89,11 +89,11 @@ def merge_all(regions: Sequence[list[Statistic]]) -> list[Statistic]:
 class PoolRecorder(Pools):
     """Records each global pool over a region, and optionally substitutes a given value.
 
-    The pictures of a batch are pooled over as if they were parts of one picture.
+    The pictures of a batch are pooled together, as parts of one picture.
 
     Args:
-        substitute: Called with the number of a pool, from 0, and the region's own value, (1, n, 1,
-            1); returns the value that the network goes on with. None goes on with the region's own.
+        substitute: Called with the index of a pool, from 0, and the region's own value, (1, n, 1,
+            1); returns the value that the network uses. None uses the region's own value.
         region: Rows and columns to pool over, in pixels of the tile; None for all of it.
         height: Rows of the tile in pixels, from which the resolution of a stream is derived; needed
             with a region.
@@ -111,7 +111,7 @@ class PoolRecorder(Pools):
         self._log_weights: list[Tensor | float] = []
         self._values: list[Tensor] = []
         self.used: list[Tensor] = []
-        """The value that the network went on with at each pool."""
+        """Value that the network used at each pool."""
 
     def reset(self) -> None:
         """See `Pools.reset`."""
@@ -133,7 +133,7 @@ class PoolRecorder(Pools):
         return self._record(inside.flatten().logsumexp(0), value)
 
     def statistics(self) -> list[Statistic]:
-        """The statistics of the region, pool by pool."""
+        """Statistics of the region, one per pool."""
         # One copy from the device for all of them.
         lengths = [value.shape[1] for value in self._values]
         values = torch.cat([value.flatten() for value in self._values]).cpu().double()
@@ -143,7 +143,7 @@ class PoolRecorder(Pools):
         ]
 
     def _region_of(self, x: Tensor) -> tuple[slice, slice]:
-        """The region at the resolution of a stream's feature map."""
+        """Cut the region out of a stream's feature map, at the map's resolution."""
         if self._region is None:
             return slice(None), slice(None)
         step = self._height // x.shape[2]

@@ -105,9 +105,9 @@ class MIRNet(
         self.conv_out = conv(features, 3 * unshuffle**2, 3)
         self.attention_slope = nn.Parameter(torch.full((1,), 0.25))
 
-    def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """See `RestorationNetwork.residual`; `seen` is the picture, (B, 3, H, W)."""
-        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.unshuffle))
+    def residual(self, planes: Tensor, pools: Pools = WHOLE) -> Tensor:
+        """See `RestorationNetwork.residual`; `planes` is the picture, (B, 3, H, W)."""
+        y = self.conv_in(nn.functional.pixel_unshuffle(planes, self.unshuffle))
         for group in self.groups:
             y = group(y, self.attention_slope, pools)
         return nn.functional.pixel_shuffle(self.conv_out(y), self.unshuffle)

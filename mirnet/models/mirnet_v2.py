@@ -96,7 +96,8 @@ class MIRNetV2(
     Args:
         features: Channels of the full-resolution stream.
         blocks: Multi-scale residual blocks in each recursive residual group.
-        channel_factor: How much wider each coarser stream is; products are truncated to int.
+        channel_factor: Ratio of channels of a stream to those of the next finer one; products are
+            truncated to int.
         conv_groups: One recursive residual group for each entry, its 3x3 convolutions split into
             that many channel groups.
         unshuffle: Pixel-unshuffle factor ahead of the first convolution. 1 is the paper's network;
@@ -109,7 +110,7 @@ class MIRNetV2(
             unless the caller gives one. Not in the paper, and not together with `exposure`.
 
     Raises:
-        ValueError: Both `exposure` and `noise_level` are wanted.
+        ValueError: Both `exposure` and `noise_level` are set.
     """
 
     peak_maps = 16
@@ -157,13 +158,13 @@ class MIRNetV2(
         return WINDOW_PX if self.noise_level else 0
 
     def condition(self, image: Tensor) -> Tensor | None:
-        """Curve or noise level of (B, 3, H, W): `ExposureCurve.predict` or `estimate_noise`."""
+        """Predict the curve or estimate the noise level of (B, 3, H, W); None without either."""
         if self.noise_level:
             return estimate_noise(image)
         return None if self.exposure is None else self.exposure.predict(image)
 
-    def exposed(self, image: Tensor, condition: Tensor | None) -> Tensor:
-        """The picture (B, 3, H, W) at a normal exposure: what the residual is added to.
+    def base_image(self, image: Tensor, condition: Tensor | None) -> Tensor:
+        """Picture (B, 3, H, W) that the residual is added to, after the exposure curve if any.
 
         Raises:
             ValueError: The network has an exposure curve and was given no condition.
@@ -174,23 +175,23 @@ class MIRNetV2(
             raise ValueError("a network with an exposure curve needs its condition")
         return self.exposure(image, condition)
 
-    def shown(self, padded: Tensor, exposed: Tensor, condition: Tensor | None) -> Tensor:
-        """The picture (B, 3, H, W); the brightened one before it, or the noise level after it.
+    def network_input(self, padded: Tensor, base: Tensor, condition: Tensor | None) -> Tensor:
+        """Stack the picture (B, 3, H, W) after its brightened copy, or before its noise level.
 
         Raises:
             ValueError: The network needs a noise level and was given none.
         """
         if self.exposure is not None:
-            return cat([exposed, padded], 1)
+            return cat([base, padded], 1)
         if not self.noise_level:
             return padded
         if condition is None:
             raise ValueError("a network with a noise level needs its condition")
         return cat([padded, noise_plane(condition, padded)], 1)
 
-    def residual(self, seen: Tensor, pools: Pools = WHOLE) -> Tensor:
-        """See `RestorationNetwork.residual`; `seen` is (B, 3, 4 or 6, H, W)."""
-        y = self.conv_in(nn.functional.pixel_unshuffle(seen, self.unshuffle))
+    def residual(self, planes: Tensor, pools: Pools = WHOLE) -> Tensor:
+        """See `RestorationNetwork.residual`; `planes` is (B, C, H, W), C = 3, 4 or 6."""
+        y = self.conv_in(nn.functional.pixel_unshuffle(planes, self.unshuffle))
         for group in self.groups:
             y = group(y, pools)
         return nn.functional.pixel_shuffle(self.conv_out(y), self.unshuffle)

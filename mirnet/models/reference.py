@@ -1,8 +1,8 @@
-"""Both networks as their papers state them, step by step, with no thought of speed.
+"""Independent check of both networks: the papers' formulas as plain functions, without speed-ups.
 
-An independent check: functions take a network for its weights only, so `blocks.py`, which uses
-three algebraic identities (halvings shared, projections ahead of doubling, averages ahead of
-projections), is compared with these in value, gradient and multiply-adds. (B, C, H, W) throughout.
+Functions use only the weights of a network. Tests compare `blocks.py`, which uses three algebraic
+identities (halvings shared, projections ahead of doubling, averages ahead of projections), with
+them in value, gradient and multiply-adds. (B, C, H, W) throughout.
 """
 
 from typing import Any
@@ -15,18 +15,18 @@ from .base import pad_to_multiple
 from .mirnet import MIRNet
 
 Unit = Any
-"""A module of ours, of which only the weights are used."""
+"""A module of a network, used only for its weights."""
 
 
 def restore(model: Unit, image: Tensor) -> Tensor:
-    """The result of `model(image)`; an exposure curve, which the papers lack, is used as it is."""
+    """Compute `model(image)`; the exposure curve, which the papers lack, is the model's own."""
     margin = model.margin
     height, width = image.shape[2:]
     padded = pad_to_multiple(image, model.multiple, margin)
     condition = model.condition(image)
-    base = model.exposed(padded, condition)
-    seen = model.shown(padded, base, condition)
-    y = model.conv_in(F.pixel_unshuffle(seen, model.unshuffle))
+    base = model.base_image(padded, condition)
+    planes = model.network_input(padded, base, condition)
+    y = model.conv_in(F.pixel_unshuffle(planes, model.unshuffle))
     for group in model.groups:
         before = y
         for block in group.blocks:
@@ -40,7 +40,7 @@ def restore(model: Unit, image: Tensor) -> Tensor:
 
 
 def pool(x: Tensor) -> Tensor:
-    """Mean over the picture."""
+    """Mean over the picture: (B, n, H, W) to (B, n, 1, 1)."""
     return x.mean((2, 3), keepdim=True)
 
 
@@ -62,7 +62,7 @@ def block_v1(block: Unit, x: Tensor, slope: Tensor) -> Tensor:
 
 
 def twice(resize: Unit, stages: Unit, x: Tensor) -> Tensor:
-    """Two resizings in a row."""
+    """Resize twice, with one stage after the other."""
     return resize(stages[1], resize(stages[0], x))
 
 

@@ -1,4 +1,4 @@
-"""The public function `mirnet.restore`: checks what is asked, reads the photo, plans the work."""
+"""The public function `mirnet.restore`: checks settings, reads the photo, plans the work."""
 
 from pathlib import Path
 
@@ -51,31 +51,31 @@ def restore(
       network's multiple by reflection and cropped back; the output is clamped to [0, 1] and rounded
       to the depth of the source.
     - The result has the source's size and depth (uint8, uint16, or float32 for arrays of floats).
-      Alpha, colour profile and metadata pass by the network; a grey photo stays grey (mean of the
+      Alpha, colour profile and metadata are kept; a grey photo stays grey (mean of the
       three channels). Fully transparent pixels take the colours around them first.
     - For super-resolution the photo is first enlarged by `enlarge`: the networks keep the size.
 
     Args:
-        image: What `read_image` takes: path, bytes, Pillow image, array, `Picture`.
+        image: Source for `read_image`: path, bytes, Pillow image, array, `Picture`.
         task: Id of a task (`mirnet.TASKS`).
         weights: None for the task's own; an id of the catalogue; a path of a weights file or folder
-            (do not let strangers choose a string here: pass what `weights.load` returns); a network
+            (for untrusted input, pass the result of `weights.load` instead of a string); a network
             as an `nn.Module` that maps (B, 3, H, W) to the same shape.
-        strength: 0 returns the input bit for bit, 1 the network's result, between them a blend.
+        strength: 0 returns the input bit for bit, 1 the network's result, values between a blend.
         ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
-        tile_px: Longest side of a tile; None for what suits the network in about 0.5 GB, or in half
-            of the memory that is free where that is less.
-        overlap_px: Shortest overlap of naive neighbours, which are then chosen unless `tiling` says
-            otherwise; None for an eighth of a tile, at most 32.
+        tile_px: Longest side of a tile; None for a size with which the network needs about 0.5 GB,
+            or half of the free memory if that is less.
+        overlap_px: Shortest overlap of naive tiles in pixels; a value makes "naive" the default of
+            `tiling`. None for an eighth of a tile, at most 32.
         same_size: The photo already has its target size: do not enlarge it for super-resolution.
-        max_pixels: Most pixels accepted, in the photo and in the result.
+        max_pixels: Largest accepted number of pixels, of the photo and of the result.
         device: "cpu", "cuda", "cuda:1", "mps"; None for $MIRNET_DEVICE, or else CUDA where there is
             a GPU, else the CPU.
-        tiling: How the tiles of a photo larger than a tile agree: a key of `TILINGS`. A network
-            that is no `RestorationNetwork` knows only "naive".
-        engine: What computes: a key of `ENGINES` in `mirnet.restoration.choices`, "auto" being the
-            quickest one with float32, timed once on a machine. Where it fails, "torch" takes its
-            place, and `RestoreResult.engine_note` says why.
+        tiling: Way to make the tiles of a large photo agree: a key of `TILINGS`. Only "naive" is
+            possible for a network that is no `RestorationNetwork`.
+        engine: A key of `ENGINES` in `mirnet.restoration.choices`; "auto" is the quickest one with
+            float32, timed once per machine. If the engine fails, "torch" replaces it, and
+            `RestoreResult.engine_note` gives the reason.
 
     Returns:
         An iterator of `TileProgress` with `.result()` and `.cancel()`.

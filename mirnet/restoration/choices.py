@@ -1,4 +1,4 @@
-"""What a person may choose about a restoration: one list for the library, the page and the CLI.
+"""Options of a restoration: one list for the library, the page and the command line.
 
 Importable without torch, so that `--help` and the page start at once.
 """
@@ -10,11 +10,11 @@ class Choice(NamedTuple):
     """One option."""
 
     id: str
-    """Value in Python, in flags and in links."""
+    """Value of the option in Python, in flags and in links."""
     label: str
-    """Name on the page, short."""
+    """Short display name."""
     help: str
-    """What it does, in a line of documentation."""
+    """Effect of the option, in one line."""
 
 
 TILINGS: dict[str, Choice] = {
@@ -43,7 +43,7 @@ TILINGS: dict[str, Choice] = {
         ),
     )
 }
-"""How the tiles of a large photo agree."""
+"""Ways to make the tiles of a large photo agree."""
 
 ENGINES: dict[str, Choice] = {
     choice.id: choice
@@ -67,4 +67,4 @@ ENGINES: dict[str, Choice] = {
         ),
     )
 }
-"""What computes the network; `mirnet.restoration.engines` implements all but "auto"."""
+"""Engines that compute the network; `mirnet.restoration.engines` implements all but "auto"."""

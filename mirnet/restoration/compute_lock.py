@@ -14,28 +14,28 @@ from dataclasses import dataclass
 
 
 @dataclass(eq=False)
-class Share:
+class ComputeUsage:
     """Compute time that one restoration or evaluation has used, for fair scheduling."""
 
-    end: float = 0.0
-    """Earliest place of its next turn in virtual time, in seconds of the lock."""
+    virtual_finish: float = 0.0
+    """End of the last turn in virtual time, in seconds; the next turn starts no earlier."""
     waited: float = 0.0
-    """Seconds that it has waited for the lock."""
+    """Seconds spent waiting for the lock."""
 
 
 class FairLock:
-    """A lock that goes to whoever has held it least, and among equals to whoever asked first.
+    """A lock that goes to the waiter with the least use so far, then by order of arrival.
 
-    `threading.Lock` goes to whoever asks at the right moment: a thread that lets go and asks again
-    at once mostly gets it back, and others starve. Here a small photo waits for the tile under way
-    and not for all tiles of a large one.
+    A thread that releases a `threading.Lock` and acquires it at once mostly gets it back, and
+    others starve. With this lock a small photo waits for the current tile of a large photo, not for
+    all of its tiles.
     """
 
     def __init__(self) -> None:
         self._arrivals = itertools.count()
         self._now = 0.0
         self._open()
-        if hasattr(os, "register_at_fork"):  # whoever holds it was not copied, so never lets go
+        if hasattr(os, "register_at_fork"):  # a fork lacks the thread that holds the lock
             os.register_at_fork(after_in_child=self._open)
 
     def _open(self) -> None:
@@ -45,30 +45,30 @@ class FairLock:
         self._waiting: list[tuple[float, int, threading.Lock]] = []
 
     @contextmanager
-    def of(self, share: Share) -> Iterator[None]:
-        """Hold the lock for one turn and add its duration to a share.
+    def hold(self, usage: ComputeUsage) -> Iterator[None]:
+        """Hold the lock for one turn and add its duration to `usage`.
 
         Args:
-            share: Of whoever wants to compute; the smallest one that waits is next.
+            usage: Compute time used so far; the waiter with the least is served next.
         """
         asked = time.perf_counter()
-        start = self._acquire(share.end)
+        start = self._acquire(usage.virtual_finish)
         began = time.perf_counter()
-        share.waited += began - asked
+        usage.waited += began - asked
         try:
             yield
         finally:
             seconds = time.perf_counter() - began
-            share.end = start + seconds
+            usage.virtual_finish = start + seconds
             self._release(seconds)
 
     def locked(self) -> bool:
-        """Whether somebody holds it."""
+        """Whether the lock is held."""
         return self._held
 
-    def _acquire(self, end: float) -> float:
+    def _acquire(self, virtual_finish: float) -> float:
         with self._guard:
-            start = max(self._now, end)
+            start = max(self._now, virtual_finish)
             if not self._held:
                 self._held = True
                 return start

@@ -1,4 +1,4 @@
-"""Enlargement ahead of super-resolution: the networks keep the size, as RealSR's do."""
+"""Enlargement before super-resolution: the networks keep the size, as RealSR's do."""
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,7 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     Args:
         picture: Any picture.
         scale: Factor for both sides.
-        max_pixels: Most pixels the result may have.
+        max_pixels: Largest accepted number of pixels of the result.
 
     Returns:
         The picture with `scale` times the sides, rounded to its own depth.

@@ -1,11 +1,11 @@
-"""Tiles that agree with the whole picture: no pooled value is left to a tile.
+"""Tiles that agree with the whole picture: no tile uses pooled values of its own.
 
-Tiling changes a result everywhere, because channel attention, fusion and context pool over what
-they are given. Here every pool of every tile gets the value it has in the whole picture. Such
-values feed later pools, so they are a fixed point: one pass over all tiles with values s finds
-values G(s), and s = G(s) is wanted. Repeating s <- G(s) needs many passes. Instead a sample of the
-picture, some hundred pixels wide, answers the same question cheaply, with its own map g: after a
-pass, s = g(s) + (G(s') - g(s')) is solved, where s' is what the pass was given. Pools follow one
+Tiling changes a result everywhere, because channel attention, fusion and context pool over their
+input. Here every pool of every tile gets the value it has in the whole picture. Such values feed
+later pools, so they are a fixed point: one pass over all tiles with values s finds values G(s), and
+s = G(s) is wanted. Repeating s <- G(s) needs many passes. Instead a sample of the picture, some
+hundred pixels wide, answers the same question cheaply, with its own map g: after a pass,
+s = g(s) + (G(s') - g(s')) is solved, where s' are the values used in the pass. Pools follow one
 another, so one run over the sample solves that exactly, each pool adding its difference. This is
 defect correction (Stetter, Numer. Math. 29, 1978); one pass is worth several repetitions.
 
@@ -30,16 +30,16 @@ from .runner import TileRunner, to_array
 from .tiles import Step, TilingReport, to_pixels
 
 HALO_WINDOWS = 4
-"""Number of windows, about, on which the halo is measured."""
-NEGLIGIBLE_DB = 90.0
-"""`exact`: a halo is wide enough when what lies beyond it changes a line of pixels at its inner
-edge by less than this, as PSNR."""
-INVISIBLE_DB = 66.0
-"""`fast`: the same limit; an eighth of an 8-bit level."""
+"""Approximate number of windows on which the halo is measured."""
+HALO_EXACT_DB = 90.0
+"""`exact`: a halo is wide enough if pixels beyond it change a line of pixels at its inner edge by
+less than this, as PSNR in dB."""
+HALO_FAST_DB = 66.0
+"""`fast`: limit like `HALO_EXACT_DB`; an eighth of an 8-bit level."""
 CONVERGED_DB = 83.0
-"""`exact`: passes stop when another would change the sample by less than this, as PSNR."""
+"""`exact`: passes stop when another would change the sample by less than this, as PSNR in dB."""
 MAX_PASSES = 6
-"""`exact`: passes stop here in any case."""
+"""`exact`: largest number of passes."""
 
 Run = Callable[[Tensor, Pools], Tensor]
 """Restores equally large tiles of the padded picture: `TileRunner.restore_padded`."""
@@ -51,7 +51,7 @@ class PoolEstimator:
     Args:
         run: The network.
         sample: (B, 3, h, w) windows of the padded picture.
-        windows: Where they lie.
+        windows: Positions of the windows.
         multiple: See `RestorationNetwork.multiple`.
     """
 
@@ -64,13 +64,13 @@ class PoolEstimator:
         self._own = [found.value for found in survey.statistics()]
 
     def survey(self, rows: HaloSpan, columns: HaloSpan) -> PoolRecorder:
-        """The pools to run a tile of the next pass with."""
+        """Make the pools for a tile of the next pass."""
         answers = self._answers
         region = rows.inside, columns.inside
         return PoolRecorder(lambda number, _: answers[number], region, rows.seen_length)
 
     def correct(self, found: Sequence[Statistic]) -> float:
-        """Improve the estimate by what a pass found.
+        """Correct the estimate by the results of a pass.
 
         Args:
             found: Value of the whole picture at each pool, merged from all tiles.
@@ -93,16 +93,17 @@ class PoolEstimator:
         return error
 
     def halo(self, wanted_db: float) -> tuple[int, float]:
-        """Measure how far the network sees.
+        """Measure the halo that the network needs.
 
-        Some windows lose their left quarter and the rest is restored alone. The error of a column
-        tells what a halo is worth that ends there: what lies farther away matters far less.
+        Some windows are restored without their left quarter. The error of a column is that of a
+        halo that ends there; pixels farther away matter far less.
 
         Args:
-            wanted_db: PSNR that the worst column beyond a halo is to have.
+            wanted_db: Required PSNR of the worst column beyond a halo, in dB.
 
         Returns:
-            The narrowest such halo in pixels, at most three quarters of a window, and its PSNR.
+            The narrowest sufficient halo in pixels, at most three quarters of a window, and its
+            PSNR in dB.
         """
         left = self._windows.width // 4 // self._multiple * self._multiple
         some = slice(None, None, max(len(self._sample) // HALO_WINDOWS, 1))
@@ -123,11 +124,11 @@ class TileOutput(NamedTuple):
     """One tile of one pass."""
 
     place: tuple[slice, slice]
-    """Rows and columns of the picture that it covers."""
+    """Rows and columns of the picture that the tile covers."""
     output: Tensor
-    """(1, 3, h, w): these rows and columns, not clamped."""
+    """(1, 3, h, w) result for `place`, not clamped."""
     left: list[int]
-    """Pixels that the network sees in each tile expected to follow; empty after the last one."""
+    """Input pixels of each tile expected to follow; empty after the last one."""
 
 
 class AgreeingTiles:
@@ -149,16 +150,16 @@ class AgreeingTiles:
             for y, x in windows.starts
         ]
         self._estimator = PoolEstimator(run, torch.cat(parts), windows, multiple)
-        wanted_db = NEGLIGIBLE_DB if exact else INVISIBLE_DB
+        wanted_db = HALO_EXACT_DB if exact else HALO_FAST_DB
         self.halo_px, self._halo_db = self._estimator.halo(wanted_db)
         self._rows, self._columns = (
             halo_spans(length, tile_px, self.halo_px, multiple)
             for length in (picture.height, picture.width)
         )
         self.passes = 0
-        """Passes begun."""
+        """Number of passes begun."""
         self.agreement_db: float | None = None
-        """Estimated PSNR of the last full pass against the whole picture; None for one pass."""
+        """Estimated PSNR in dB of the last pass against the whole picture; None for one pass."""
 
     @property
     def areas(self) -> list[int]:
@@ -209,16 +210,16 @@ class ExactTiles:
 
     Args:
         before: The photo, at the size of the result.
-        plan: Of tiling "exact" or "fast".
-        runner: Restores padded tiles.
+        plan: A plan with tiling "exact" or "fast".
+        runner: Runs the network on padded tiles.
     """
 
     def __init__(self, before: Picture, plan: RestorePlan, runner: TileRunner):
         self._before, self._plan, self._runner = before, plan, runner
         self.picture: Picture | None = None
-        """The result, from the last step on."""
+        """Result; None until the last step."""
         self.report = TilingReport(0, plan.tile_px, plan.overlap_px, passes=0)
-        """How the photo was cut and how well the tiles of the last view agree."""
+        """Tiling of the photo, and agreement of the tiles of the last view."""
 
     def __iter__(self) -> Iterator[Step]:
         """Restore view after view.
@@ -279,6 +280,6 @@ def turn_pixels_back(pixels: np.ndarray, view: int) -> np.ndarray:
 
 
 def _psnr_db(one: Tensor, other: Tensor) -> float:
-    """PSNR of two results in [0, 1], of which anything beyond is clipped."""
+    """PSNR in dB of two results, clipped to [0, 1]."""
     error = (one.clamp(0, 1) - other.clamp(0, 1)).square().mean().item()
     return -10 * math.log10(max(error, 1e-20))

@@ -1,4 +1,4 @@
-"""One restoration under way: runs a plan, tells of every tile, can be stopped, ends in a result."""
+"""One running restoration: runs a plan, reports every tile, can be stopped, returns a result."""
 
 import contextlib
 import time
@@ -25,13 +25,13 @@ class TileProgress:
     """One event of a `RestoreJob`."""
 
     tile: int
-    """How many tiles are done, from 1; every pass of exact tiles counts them again."""
+    """Number of finished tiles, from 1; every pass of exact tiles counts its tiles again."""
     tiles: int
-    """How many there are, as far as known."""
+    """Expected number of tiles, all passes counted."""
     seconds: float
-    """Time worked so far."""
+    """Working time so far in seconds."""
     seconds_left: float | None
-    """Expected from the speed so far."""
+    """Remaining time in seconds, estimated from the speed so far; None if unknown."""
 
 
 class RestoreJob:
@@ -46,11 +46,11 @@ class RestoreJob:
 
     Args:
         before: The photo at the size of the result.
-        seen: The same in the space of the network; `before` itself where they are one.
-        task: What is done to it.
-        network: What restores it, for the result's facts.
-        plan: How.
-        runner: Restores a tile.
+        seen: The photo in the network's colour space; `before` itself if that is its own.
+        task: The task.
+        network: Network and its origin, for the result's facts.
+        plan: Tiling and views.
+        runner: Runs the network on a tile.
         strength: Share of the network's result, 0 to 1; at 0 the network does not run.
     """
 
@@ -77,7 +77,7 @@ class RestoreJob:
 
     @property
     def tiles(self) -> int:
-        """How many events there will be: tiles, passes counted. The number of passes is a guess."""
+        """Expected number of events: tiles of all passes; the number of passes is an estimate."""
         return self._done + len(self._left)
 
     def __iter__(self) -> Iterator[TileProgress]:
@@ -89,7 +89,7 @@ class RestoreJob:
         Raises:
             StopIteration: All tiles are done, or the restoration was stopped.
             CheckpointRejected: The network made values that are not numbers.
-            InvalidRequest: The network needs more memory than there is, or changes the size.
+            InvalidRequest: Memory is too small, or the network changes the size.
         """
         began = time.perf_counter()
         try:
@@ -113,20 +113,20 @@ class RestoreJob:
         return TileProgress(self._done, self.tiles, self._seconds, left)
 
     def cancel(self) -> None:
-        """Stop before the next pass; safe from any thread, and without effect when all is done."""
+        """Stop before the next pass; safe from any thread, without effect on a finished job."""
         self._runner.cancel()
 
     def close(self) -> None:
-        """Stop, and let go of what was done so far."""
+        """Stop, and discard the unfinished result."""
         self.cancel()
         with contextlib.suppress(ValueError):  # another thread is inside; it stops by itself
             self._work.close()
 
     def result(self) -> RestoreResult:
-        """Do what is left and return the restored photo.
+        """Finish the work and return the restored photo.
 
         Raises:
-            Cancelled: It was stopped.
+            Cancelled: The restoration was stopped.
             CheckpointRejected: See `__next__`.
             InvalidRequest: See `__next__`.
         """

@@ -1,4 +1,4 @@
-"""The network that a caller names, and what a plan has to know of it."""
+"""Loads the network that a caller names, and the facts about it that a plan needs."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from .plan import NetworkTraits
 
 
 class NamedNetwork(NamedTuple):
-    """A network and where it came from."""
+    """A network and its origin."""
 
     model: RestorationNetwork
     """The network itself."""
@@ -29,14 +29,14 @@ class NamedNetwork(NamedTuple):
 
     @property
     def traits(self) -> NetworkTraits:
-        """What a plan depends on."""
+        """Properties of the network that a plan depends on."""
         model = self.model
         return NetworkTraits(
             model.multiple, model.unshuffle, model.bytes_per_pixel, model.pools_from_outside
         )
 
     def free_bytes(self, engine: str, device: torch.device) -> int | None:
-        """Memory that is left for tiles where an engine has its weights; None if unknown."""
+        """Free memory in bytes for tiles, without an engine's weights; None if unknown."""
         available = memory.available_bytes(device)
         if available is None:
             return None
@@ -46,14 +46,14 @@ class NamedNetwork(NamedTuple):
 def find_network(
     weights: "str | Path | LoadedWeights | nn.Module | None", task: Task
 ) -> NamedNetwork:
-    """Load what a caller named and check that it is for this task.
+    """Load the network that a caller named, and check that it is for this task.
 
     Args:
         weights: See `mirnet.restore`.
         task: The task.
 
     Raises:
-        InvalidRequest: The weights are for another task, or of no kind that can be used.
+        InvalidRequest: The weights are for another task, or of an unusable type.
         WeightsUnavailable: The weights are unknown or not on this machine.
         CheckpointRejected: The weights file fits no network of ours.
     """

@@ -1,4 +1,4 @@
-"""A photo as a network pads it, cut into tiles and sampled, without a padded copy of it."""
+"""Cuts tiles and a sample out of a photo as padded by a network, without a padded copy."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,14 @@ from mirnet.models.base import padding_mode
 from .plan import HaloSpan
 from .runner import to_tensor
 
-WINDOW_PX, SURROUND_PX = 64, 16
-"""Sides of a window of the sample: the square that is pooled over, and what is seen around it."""
-MIN_WINDOWS, SAMPLED_SHARE = 12, 0.06
-"""Size of the sample: number of windows, share of the picture."""
+WINDOW_PX = 64
+"""Side in pixels of the square of a sample window that is pooled over."""
+SURROUND_PX = 16
+"""Width in pixels of the surroundings of that square, which the network sees too."""
+MIN_WINDOWS = 12
+"""Smallest number of windows of a sample."""
+SAMPLED_SHARE = 0.06
+"""Share of the picture that a sample covers."""
 
 
 class PaddedPicture:
@@ -52,7 +56,7 @@ class PaddedPicture:
     def on_picture(
         self, rows: HaloSpan, columns: HaloSpan
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Where a tile's own pixels lie on the picture without its padding.
+        """Locate a tile's own pixels on the picture without its padding.
 
         Returns:
             Rows and columns of the picture, and of the network's result for the tile.
@@ -72,7 +76,7 @@ def _overlap(side: HaloSpan, margin: int, length: int) -> tuple[slice, slice]:
 
 
 def _padded_positions(side: int, multiple: int, margin: int) -> np.ndarray:
-    """Index of the pixel of a side at each place of the padded side: as `pad_to_multiple`."""
+    """Source index of each position of a padded side, padded like `pad_to_multiple`."""
     after = margin + -side % multiple
     mode = "reflect" if padding_mode(after, side) == "reflect" else "edge"
     return np.pad(np.arange(side), (margin, after), mode=mode)  # type: ignore[call-overload]
@@ -83,23 +87,23 @@ class Windows:
     """Equally large parts of a padded picture, spread evenly over it."""
 
     starts: list[tuple[int, int]]
-    """First row and column of each."""
+    """First row and column of each window."""
     height: int
-    """Rows of each, surroundings included."""
+    """Rows of each window, surroundings included."""
     width: int
-    """Columns of each, surroundings included."""
+    """Columns of each window, surroundings included."""
     region: tuple[slice, slice]
     """Rows and columns of a window that are pooled over."""
 
 
 def spread_windows(height: int, width: int, multiple: int, max_pixels: int) -> Windows:
-    """Choose the sample.
+    """Choose the windows of a sample.
 
     Args:
-        height: Of the padded picture.
-        width: Of the padded picture.
-        multiple: Windows lie on the grid of the network.
-        max_pixels: Most pixels in all windows together, if that leaves `MIN_WINDOWS`.
+        height: Rows of the padded picture.
+        width: Columns of the padded picture.
+        multiple: Step of the network's grid in pixels; windows lie on it.
+        max_pixels: Largest number of pixels in all windows together, if that leaves `MIN_WINDOWS`.
     """
     surround = -(-SURROUND_PX // multiple) * multiple
     side = WINDOW_PX // multiple * multiple + 2 * surround

@@ -1,9 +1,9 @@
-"""How a photo is going to be restored: tile size, tiling, halo and passes, decided before any work.
+"""Plans a restoration: tile size, tiling, halo and passes, decided before any work.
 
-Arithmetic on sizes: no pixels, no network, no torch. What is known of the network comes as
-`NetworkTraits`, free memory as a number of bytes. Sides are cut in two ways. Blended tiles overlap:
+Arithmetic on sizes: no pixels, no network, no torch. The network is described by
+`NetworkTraits`, free memory by a number of bytes. Sides are cut in two ways. Blended tiles overlap:
 in an overlap one tile fades out while the next fades in. Tiles with a halo partition the picture:
-what is seen around a tile is discarded. Both start tiles on the network's grid, so that its strided
+the result for the halo is discarded. Both start tiles on the network's grid, so that its strided
 layers see the phase of the whole picture.
 """
 
@@ -27,14 +27,14 @@ MIN_TILE_PX, MAX_TILE_PX = 32, 16384
 MAX_AUTO_OVERLAP_PX = 32
 """Overlap of naive tiles in the MIRNet-v2 authors' demo; wider overlaps cost time."""
 MAX_AUTO_COST = {"exact": 3.5, "fast": 2.0}
-"""How many times the pixels of naive tiles a tiling may send through the network to be automatic;
-the rest of it are halos, which small tiles make expensive."""
+"""Largest cost of an automatic tiling, in input pixels relative to naive tiles; small tiles make
+halos expensive."""
 MAX_EXACT_PIXELS = 2_000_000
-"""Largest photo that a network made for speed restores in two passes by default."""
+"""Largest photo in pixels that a network made for speed restores in two passes by default."""
 VIEWS = 8
 """Flips and rotations of a picture, the picture itself included, over which `ensemble` averages."""
 TYPICAL_PASSES = 2
-"""Passes that exact tiles nearly always need."""
+"""Number of passes that exact tiles nearly always need."""
 
 
 @dataclass(frozen=True)
@@ -95,35 +95,35 @@ class HaloSpan:
 
     @property
     def seen(self) -> slice:
-        """Index of what the network is given."""
+        """Slice of the network's input."""
         return slice(self.seen_start, self.seen_stop)
 
     @property
     def inside(self) -> slice:
-        """Index of the tile's own pixels within what the network is given."""
+        """Slice of the tile's own pixels within the network's input."""
         return slice(self.start - self.seen_start, self.stop - self.seen_start)
 
     @property
     def seen_length(self) -> int:
-        """Pixels that the network is given, halo included."""
+        """Length of the network's input in pixels, halo included."""
         return self.seen_stop - self.seen_start
 
 
 class NetworkTraits(NamedTuple):
-    """What a plan depends on."""
+    """Properties of a network that a plan depends on."""
 
     multiple: int
     """Step of the grid that tiles start on, in pixels."""
     unshuffle: int
     """Pixel-unshuffle factor: 1 for the papers' networks, more for those made for speed."""
     bytes_per_pixel: float
-    """Memory that a pass needs at its peak for each pixel it sees."""
+    """Peak memory of a pass in bytes per input pixel."""
     pools_from_outside: bool
     """Whether tiles can be given pooled values of the whole photo, so that they agree."""
 
 
 class PlanSettings(NamedTuple):
-    """What a caller may choose about a plan."""
+    """Choices of the caller about a plan."""
 
     tiling: str = "auto"
     """A key of `TILINGS`; networks whose pools cannot be set get naive tiles."""
@@ -136,12 +136,12 @@ class PlanSettings(NamedTuple):
     exact_engine: bool = True
     """Whether the engine computes with float32, as exact tiles need."""
     free_bytes: int | None = None
-    """Memory that the program can still have; None if unknown."""
+    """Memory in bytes that the program can still allocate; None if unknown."""
 
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """How one photo is restored."""
+    """Plan of one restoration."""
 
     tiling: str
     """"whole", or a key of `TILINGS` other than "auto"."""
@@ -150,7 +150,7 @@ class RestorePlan:
     overlap_px: int
     """Shortest overlap of naive neighbours."""
     halo_px: int
-    """Expected width of the halo of exact and fast tiles, before it is measured; else 0."""
+    """Expected width of the halo of exact and fast tiles, before measurement; otherwise 0."""
     views: int
     """Flips and rotations to average over: 1 or 8."""
     tiles: tuple[BlendTile, ...]
@@ -168,16 +168,16 @@ class RestorePlan:
 def make_plan(
     height: int, width: int, traits: NetworkTraits, settings: PlanSettings
 ) -> RestorePlan:
-    """Decide how a photo is restored.
+    """Make the plan for a photo.
 
     Args:
         height: Rows of the result.
         width: Columns of the result.
-        traits: Of the network.
-        settings: What the caller chose.
+        traits: Properties of the network.
+        settings: Choices of the caller.
 
     Raises:
-        InvalidRequest: A length is no whole number of pixels, or outside its range.
+        InvalidRequest: A length is not a whole number of pixels, or outside its range.
     """
     tile_px, overlap_px = _lengths(height, width, traits, settings)
     tiles = tuple(blend_tiles(height, width, tile_px, overlap_px, traits.multiple))
@@ -220,7 +220,7 @@ def automatic_tile_px(bytes_per_pixel: float, free_bytes: int | None = None) -> 
 
     Args:
         bytes_per_pixel: See `NetworkTraits`.
-        free_bytes: Memory that the program can still have, of which a tile gets at most
+        free_bytes: Memory that the program can still allocate, of which a tile gets at most
             `TILE_MEMORY_SHARE`; None if unknown.
 
     Returns:
@@ -234,14 +234,14 @@ def automatic_tile_px(bytes_per_pixel: float, free_bytes: int | None = None) -> 
 
 
 def typical_halo_px(unshuffle: int, exact: bool) -> int:
-    """Width of a halo before it is measured: enough for all networks tried so far."""
+    """Halo width in pixels before measurement, enough for all networks tried so far."""
     return (16 if exact else 8) * max(unshuffle, 2)
 
 
 def _automatic_tiling(
     height: int, width: int, traits: NetworkTraits, tile_px: int, naive: int, exact_engine: bool
 ) -> str:
-    """The best tiling that costs little more than naive tiles of `naive` pixels in all."""
+    """Choose the best tiling that costs little more than naive tiles of `naive` pixels in all."""
     made_for_speed, large = traits.unshuffle > 1, height * width > MAX_EXACT_PIXELS
     for tiling, cost in MAX_AUTO_COST.items():
         exact = tiling == "exact"
@@ -290,8 +290,8 @@ def blend_tiles(
     column may need the network's own padding.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
+        height: Rows of the picture.
+        width: Columns of the picture.
         tile_px: Longest side of a tile; rounded down to the grid, but to at least two steps of it.
         overlap_px: Shortest overlap of neighbours; rounded up to the grid, and to at most half a
             tile.
@@ -318,7 +318,7 @@ def blend_tiles(
 
 
 def _blend_spans(length: int, tile_px: int, overlap_px: int, multiple: int) -> list[BlendSpan]:
-    """Cut one side; works in steps of the grid until the end."""
+    """Cut one side into overlapping tiles; arguments in pixels, computed in steps of the grid."""
     longest = max(tile_px // multiple, 2)
     if length <= max(tile_px, longest * multiple):
         return [BlendSpan(0, length, 0, length)]
@@ -340,7 +340,7 @@ def halo_spans(length: int, tile_px: int, halo_px: int, multiple: int) -> list[H
     """Cut one side of a padded picture into the fewest tiles of about equal length.
 
     Args:
-        length: Of the side; divides by `multiple`.
+        length: Length of the side in pixels; divides by `multiple`.
         tile_px: Longest tile, halo included; the tile's own part is never shorter than a quarter
             of this, so tiles are longer where the halo is wide.
         halo_px: Width of the halo on either side of a tile; rounded up to the grid.

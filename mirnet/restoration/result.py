@@ -1,4 +1,4 @@
-"""What a restoration returns: pictures, facts about how they came about, strength, saving."""
+"""Result of a restoration: pictures, facts about the run, blending by strength, saving."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +12,12 @@ from mirnet.images.picture import BAND_ROWS, Picture, quantize, to_unit
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """A restored photo and how it came about."""
+    """A restored photo and the facts about its restoration."""
 
     picture: Picture
-    """The result: depth, alpha, colour profile and EXIF of the source."""
+    """Result, with depth, alpha, colour profile and EXIF of the source."""
     before: Picture
-    """The input at the size of the result: enlarged for super-resolution, else as it was read."""
+    """Input at the size of the result: enlarged for super-resolution, otherwise as read."""
     full: Picture | None
     """The result at strength 1; None at strength 0, where the network does not run."""
     task: str
@@ -29,37 +29,37 @@ class RestoreResult:
     architecture: str
     """"MIRNet" or "MIRNetV2"; the class of any other module."""
     parameters: int
-    """Numbers the network learned."""
+    """Number of learned parameters."""
     seconds: float
-    """Time worked, without reading, enlarging, writing and waiting for others."""
+    """Working time in seconds, without reading, enlarging, writing and waiting."""
     tiles: int
-    """Tiles the photo was cut into; 0 at strength 0."""
+    """Number of tiles that the photo was cut into; 0 at strength 0."""
     tile_px: int
-    """Longest side a tile could have."""
+    """Largest allowed side of a tile, in pixels."""
     overlap_px: int
-    """Shortest overlap neighbours could have; of `exact` and `fast`, the halo around a tile."""
+    """Shortest allowed overlap of naive tiles, or halo of `exact` and `fast` tiles, in pixels."""
     strength: float
     """Share of the network's result, the rest being `before`."""
     ensemble: bool
     """Whether each tile is the mean over 8 flips and rotations."""
     device: str
-    """Where the network ran: "cpu", "cuda", "mps"."""
+    """Device that the network ran on: "cpu", "cuda", "mps"."""
     tiling: str = "whole"
-    """How tiles were made to agree: a key of `TILINGS`, or "whole" where there was but one."""
+    """Tiling: a key of `TILINGS`, or "whole" for a single tile."""
     passes: int = 1
-    """How often each tile went through the network, flips and rotations not counted."""
+    """Number of passes of each tile through the network, flips and rotations not counted."""
     agreement_db: float | None = None
-    """Of `exact`: estimated PSNR between the result and the whole photo in one go."""
+    """For `exact` tiles, estimated PSNR in dB against a restoration in one piece; else None."""
     engine: str = "torch"
-    """What computed it: a key of `mirnet.restoration.engines.ENGINES`."""
+    """Engine that computed the result: a key of `mirnet.restoration.engines.ENGINES`."""
     engine_note: str = ""
-    """Why it was not the engine that was asked for; else ""."""
+    """Reason why another engine than the requested one was used; "" if it was not."""
     waited_seconds: float = 0.0
-    """Time spent waiting while other restorations and evaluations computed in this process."""
+    """Time in seconds spent waiting for other restorations and evaluations of this process."""
 
     @property
     def megapixels(self) -> float:
-        """Million pixels of the result."""
+        """Size of the result in millions of pixels."""
         return self.picture.megapixels
 
     @property
@@ -69,18 +69,18 @@ class RestoreResult:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the pixels of all pictures take."""
+        """Memory of the pixels of all pictures, in bytes."""
         arrays = {id(p.pixels): p.pixels for p in (self.picture, self.before, self.full) if p}
         return sum(array.nbytes for array in arrays.values())
 
     def with_strength(self, strength: float) -> "RestoreResult":
-        """The same restoration at another strength; the network does not run again.
+        """Return the restoration at another strength; the network does not run again.
 
         Args:
             strength: 0 is the input, 1 the network's result.
 
         Raises:
-            InvalidRequest: No number from 0 to 1, or a result that was made at strength 0.
+            InvalidRequest: The strength is not a number from 0 to 1, or this result has strength 0.
         """
         check_strength(strength)
         if self.full is None and strength > 0:
@@ -92,7 +92,7 @@ class RestoreResult:
         )
 
     def facts(self) -> str:
-        """One line for a person: weights, hash, size, time, tiles and how they agree, engine."""
+        """Summary line: weights, hash, size, time, tiling, engine."""
         parts = [f"weights {self.weights_id}"]
         if self.weights_sha256:
             parts.append(f"sha256 {self.weights_sha256[:6]}…")
@@ -127,22 +127,22 @@ class RestoreResult:
             path: The file to write or replace.
             format: "PNG", "JPEG", "WebP" or "TIFF"; None takes it from the suffix.
             quality: 1 to 100, for JPEG and WebP.
-            metadata: What of it is written: "all", "no-gps" (all but the position) or "none".
+            metadata: Metadata to write: "all", "no-gps" (all but the position) or "none".
 
         Returns:
             The path written.
 
         Raises:
-            ImageRejected: The picture cannot be written so.
+            ImageRejected: The format cannot hold the picture, or the file cannot be written.
         """
         return write_image(self.picture, path, format=format, quality=quality, metadata=metadata)
 
 
 def check_strength(strength: object) -> None:
-    """Refuse what is no number from 0 to 1.
+    """Check that a strength is a number from 0 to 1.
 
     Raises:
-        InvalidRequest: With the value and what to choose.
+        InvalidRequest: The strength is not such a number.
     """
     if not isinstance(strength, (int, float, np.number)) or not 0 <= strength <= 1:
         raise InvalidRequest(

@@ -1,7 +1,7 @@
-"""One tile through the network: its engine, its device, its turn to compute, its output checked.
+"""Runs the network on one tile: engine, device, turn to compute, check of the output.
 
-Knows neither photos nor plans. Whatever computes in this process takes `COMPUTE_LOCK` for one pass
-at a time, so that several restorations and evaluations take turns.
+Knows neither photos nor plans. Everything that computes in this process takes `COMPUTE_LOCK`
+for one pass at a time, so that several restorations and evaluations take turns.
 """
 
 import copy
@@ -20,10 +20,10 @@ from mirnet.models.base import RestorationNetwork
 from mirnet.models.global_pooling import Pools
 
 from . import engines
-from .compute_lock import COMPUTE_LOCK, Share
+from .compute_lock import COMPUTE_LOCK, ComputeUsage
 
 MAX_WINDOWS_ACROSS = 8
-"""Windows along each side of a picture from which a network's condition is taken."""
+"""Largest number of windows along each side of a picture that a condition is computed from."""
 
 
 class TileRunner:
@@ -32,41 +32,41 @@ class TileRunner:
     Args:
         model: The network; never changed, and copied where it has to move to the device.
         engine: A checked key of `ENGINES`, or "auto".
-        device: Where to compute.
+        device: Device that computes.
     """
 
     def __init__(self, model: RestorationNetwork, engine: str, device: torch.device):
         self.model = model
         self.device = device
         self.prepared = engines.Prepared(model, "torch")
-        """What computes: the engine's network, or the network itself."""
+        """Network that computes: the engine's, or the network itself."""
         self._engine = engine
         self._condition: Tensor | None = None
-        self._share = Share()
+        self._usage = ComputeUsage()
         self._stop = threading.Event()
 
     @property
     def waited_seconds(self) -> float:
-        """Time spent waiting while others computed in this process."""
-        return self._share.waited
+        """Time in seconds spent waiting for other computations of this process."""
+        return self._usage.waited
 
     def cancel(self) -> None:
-        """Let the next pass raise `Cancelled`; safe from any thread."""
+        """Make the next pass raise `Cancelled`; safe from any thread."""
         self._stop.set()
 
     def prepare(self, pixels: np.ndarray, whole: bool) -> None:
-        """Move the network to its device, choose what computes it, and look at the whole photo.
+        """Move the network to its device, choose the engine, and compute the photo's condition.
 
         Args:
-            pixels: (H, W, 3) of any depth: what every tile has to know of it is taken once.
-            whole: Whether the photo is restored in one piece; else a reduced copy is enough.
+            pixels: (H, W, 3) of any depth, the whole photo.
+            whole: Whether the photo is restored in one piece; if not, a reduced copy is enough.
 
         Raises:
             Cancelled: `cancel` was called.
         """
         self._raise_if_cancelled()
         self.model = on_device(self.model, self.device)
-        with COMPUTE_LOCK.of(self._share):
+        with COMPUTE_LOCK.hold(self._usage):
             self.prepared = engines.prepare(self._engine, self.model, self.device)
         thumbnail_px, window_px = self.model.thumbnail_px, self.model.window_px
         if not thumbnail_px and not window_px:
@@ -77,7 +77,7 @@ class TileRunner:
             seen = to_tensor(to_unit(pixels))
         else:
             seen = area_reduced(pixels, *(min(thumbnail_px, side) for side in pixels.shape[:2]))
-        with COMPUTE_LOCK.of(self._share), torch.inference_mode():
+        with COMPUTE_LOCK.hold(self._usage), torch.inference_mode():
             self._condition = self.model.condition(seen.to(self.device))
 
     def restore(self, unit: np.ndarray, views: int = 1) -> np.ndarray:
@@ -93,7 +93,7 @@ class TileRunner:
         Raises:
             Cancelled: `cancel` was called.
             CheckpointRejected: The output holds values that are not numbers.
-            InvalidRequest: Too little memory, or an output of another size.
+            InvalidRequest: Memory is too small, or the output has another size.
         """
         image = to_tensor(unit)
         total: Tensor | float = 0.0
@@ -109,7 +109,7 @@ class TileRunner:
 
         Args:
             image: (B, 3, h, w) in [0, 1]; both sides divide by the network's multiple.
-            pools: Receives every global pool of the pass, and answers it.
+            pools: Receives every global pool of the pass and returns its value.
 
         Returns:
             (B, 3, h, w) on the device, not clamped.
@@ -127,16 +127,16 @@ class TileRunner:
         return self._run(run, image)
 
     def _run(self, run: Callable[[RestorationNetwork, Tensor], Tensor], image: Tensor) -> Tensor:
-        """Run the engine's network, or from its first failure on the network itself."""
+        """Run the engine's network; after its first failure, its replacement."""
         self._raise_if_cancelled()
-        with COMPUTE_LOCK.of(self._share), torch.inference_mode():
+        with COMPUTE_LOCK.hold(self._usage), torch.inference_mode():
             while self.prepared.network is not self.model:
                 try:
                     return self._checked(run, self.prepared.network, image)
                 except InvalidRequest:  # too little memory is not the engine's fault
                     raise
                 except Exception as error:
-                    self.prepared = engines.without(self.prepared, self.model, error)
+                    self.prepared = engines.fallback_after_failure(self.prepared, self.model, error)
             return self._checked(run, self.model, image)
 
     def _checked(
@@ -145,7 +145,7 @@ class TileRunner:
         network: RestorationNetwork,
         image: Tensor,
     ) -> Tensor:
-        """Run a network and refuse what cannot be a picture."""
+        """Run a network and check that its output is a picture; see `restore` for errors."""
         image = laid_out(image, network).to(self.device)
         try:
             output = run(network, image)
@@ -175,14 +175,14 @@ class TileRunner:
 
 
 def laid_out(image: Tensor, network: RestorationNetwork) -> Tensor:
-    """A picture in the memory layout that a network is fastest with."""
+    """Convert a picture to the memory layout that a network is fastest with."""
     if network.channels_last:
         return image.contiguous(memory_format=torch.channels_last)
     return image.contiguous()
 
 
 def on_device(model: RestorationNetwork, device: torch.device) -> RestorationNetwork:
-    """The network on a device; a copy where it has to move, because networks are shared."""
+    """Return the network on a device; a copy if it has to move, because networks are shared."""
     parameter = next(model.parameters(), None)
     if parameter is None or parameter.device == device:
         return model
@@ -192,12 +192,12 @@ def on_device(model: RestorationNetwork, device: torch.device) -> RestorationNet
 
 
 def to_tensor(unit: np.ndarray) -> Tensor:
-    """(H, W, 3) float32 as (1, 3, H, W), channels last in memory, without a copy."""
+    """View (H, W, 3) float32 as (1, 3, H, W), channels last in memory, without a copy."""
     return torch.from_numpy(unit).permute(2, 0, 1)[None]
 
 
 def to_array(output: Tensor) -> np.ndarray:
-    """(1, 3, H, W) on any device to (H, W, 3) float32, not clamped."""
+    """Convert (1, 3, H, W) on any device to (H, W, 3) float32, not clamped."""
     return output[0].permute(1, 2, 0).cpu().numpy()
 
 
@@ -220,7 +220,7 @@ def area_reduced(pixels: np.ndarray, height: int, width: int) -> Tensor:
 
 
 def side_by_side(pixels: np.ndarray, window_px: int) -> Tensor:
-    """Unreduced windows of a picture, spread evenly over it, as one picture.
+    """Join unreduced windows of a picture, spread evenly over it, to one picture.
 
     Args:
         pixels: (H, W, 3) of any depth.

@@ -1,4 +1,4 @@
-"""Tiles restored on their own and blended with their neighbours, and the whole photo as one tile.
+"""Restores independent tiles and blends them, or the whole photo as one tile.
 
 Networks that pool over their whole input make every tile slightly different from the whole picture,
 not only at seams. Blending hides the seams and does not undo that; see `exact_tiles`.
@@ -17,27 +17,27 @@ from .runner import TileRunner
 
 
 class Step(NamedTuple):
-    """One tile restored, and what is still to be done."""
+    """One restored tile, and the work that is left."""
 
     area: int
-    """Pixels that the network saw, halo included."""
+    """Input pixels of the network, halo included."""
     left: list[int]
-    """The same for each step still to come, as far as known; empty after the last one."""
+    """Expected input pixels of each step to come; empty after the last one."""
 
 
 class TilingReport(NamedTuple):
-    """How a photo was put together from tiles."""
+    """Facts about the tiling of a photo."""
 
     tiles: int
-    """Number of tiles; 0 where the network did not run."""
+    """Number of tiles; 0 if the network did not run."""
     tile_px: int
-    """Longest side that a tile could have."""
+    """Largest allowed side of a tile, in pixels."""
     overlap_px: int
-    """Shortest overlap of naive neighbours; width of the halo of exact and fast tiles."""
+    """Shortest overlap of naive tiles, or halo of exact and fast tiles, in pixels."""
     passes: int
     """Number of times that each tile went through the network, views not counted."""
     agreement_db: float | None = None
-    """Estimated PSNR between exact tiles and the whole photo in one go; else None."""
+    """For exact tiles, estimated PSNR in dB against a restoration in one piece; else None."""
 
 
 class BlendedTiles:
@@ -47,16 +47,16 @@ class BlendedTiles:
 
     Args:
         before: The photo, at the size of the result.
-        plan: Its tiles overlap; there may be just one.
-        runner: Restores a tile.
+        plan: A plan of overlapping tiles, or of a single one.
+        runner: Runs the network on a tile.
     """
 
     def __init__(self, before: Picture, plan: RestorePlan, runner: TileRunner):
         self._before, self._plan, self._runner = before, plan, runner
         self.picture: Picture | None = None
-        """The result, from the last step on."""
+        """Result; None until the last step."""
         self.report = TilingReport(len(plan.tiles), plan.tile_px, plan.overlap_px, passes=1)
-        """How the photo was cut."""
+        """Tiling of the photo."""
 
     def __iter__(self) -> Iterator[Step]:
         """Restore tile after tile.
@@ -122,7 +122,7 @@ def _raised_cosine(positions: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 
 def to_pixels(restored: np.ndarray, dtype: np.dtype, grey: bool) -> np.ndarray:
-    """Clamp and round what a network made.
+    """Clamp and round the output of a network.
 
     Args:
         restored: (H, W, 3) float32, not clamped.

@@ -30,7 +30,7 @@ class Conditioned(nn.Module):
         """
         # Reducing a picture removes its noise, so the level is estimated on the patch itself.
         condition = self.network.condition(degraded if self.network.window_px else thumbnails)
-        return self.network(degraded, condition), self.network.exposed(degraded, condition)
+        return self.network(degraded, condition), self.network.base_image(degraded, condition)
 
 
 def dev_pairs(config: Config, device: torch.device | str = "cpu") -> Batch:

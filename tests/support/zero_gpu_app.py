@@ -41,7 +41,7 @@ def move(callback=None):
 gpu.init = lambda uuid: None
 gpu.move = move
 
-from mirnet.restoration.compute_lock import COMPUTE_LOCK, Share  # noqa: E402
+from mirnet.restoration.compute_lock import COMPUTE_LOCK, ComputeUsage  # noqa: E402
 from mirnet.weights import load as weights  # noqa: E402
 
 busy = Path(os.environ["BUSY"])
@@ -51,7 +51,7 @@ def hold_all_locks() -> None:
     """As other visitors would at the moment of a fork: what they hold must not stop the child."""
     while not busy.exists():
         time.sleep(0.1)
-    with COMPUTE_LOCK.of(Share()), weights._models_lock:
+    with COMPUTE_LOCK.hold(ComputeUsage()), weights._models_lock:
         busy.write_text("held")
         while busy.exists():
             time.sleep(0.1)

@@ -13,7 +13,7 @@ from mirnet.models.base import RestorationNetwork
 
 from .auto import quickest
 from .fused import fuse
-from .prepared import Prepared, is_prepared, prepare_with, without
+from .prepared import Prepared, fallback_after_failure, is_prepared, prepare_with
 from .registry import AUTO, ENGINES, PLAIN, Engine, available, check_choice, is_exact, rivals
 
 __all__ = [
@@ -25,25 +25,25 @@ __all__ = [
     "available",
     "check_choice",
     "extra_bytes",
+    "fallback_after_failure",
     "fuse",
     "is_exact",
     "prepare",
-    "without",
 ]
 
 
 def prepare(name: str, model: RestorationNetwork, device: torch.device) -> Prepared:
-    """Make a network ready to run with an engine; remembered as long as the network lives.
+    """Prepare a network with an engine; the result is kept as long as the network lives.
 
     Call it while nothing else computes, because "auto" takes times.
 
     Args:
         name: Checked by `check_choice`.
         model: The network, on the device.
-        device: Where it runs.
+        device: Device that the network runs on.
 
     Returns:
-        The network for this engine, or what takes its place and a note where that failed.
+        The engine's network, or its replacement and a note if the engine failed.
     """
     if not model.pools_from_outside:  # a foreign module runs as it is
         note = "" if name in (AUTO, PLAIN, "torch") else f"the engine {name} knows no such network"
@@ -52,12 +52,12 @@ def prepare(name: str, model: RestorationNetwork, device: torch.device) -> Prepa
 
 
 def extra_bytes(name: str, model: RestorationNetwork, device: torch.device) -> int:
-    """Memory that `prepare` is yet going to take for weights of an engine.
+    """Memory in bytes that `prepare` has yet to take for weights of an engine.
 
     Args:
         name: Checked by `check_choice`.
         model: The network.
-        device: Where it is to run.
+        device: Device that the network will run on.
     """
     if not model.pools_from_outside:
         return 0

@@ -1,4 +1,4 @@
-"""The quickest engine: each is timed on one tile, once for a machine and a kind of network.
+"""Finds the quickest engine: each is timed on one tile, once per machine and kind of network.
 
 The answer is kept in `engines.json` in the cache folder, keyed on everything that may change it:
 processor, threads, versions and the sizes of the network, not its values. Where the file cannot be
@@ -34,7 +34,7 @@ MAX_TIME_SHARE = 0.95
 
 
 def quickest(model: RestorationNetwork, device: torch.device) -> str:
-    """Id of the engine for "auto": remembered, or timed now.
+    """Id of the engine for "auto": read from the file, or timed now.
 
     On a GPU it is "torch", because the others there are not exact.
     """
@@ -56,7 +56,7 @@ def quickest(model: RestorationNetwork, device: torch.device) -> str:
 
 
 def _times(model: RestorationNetwork, device: torch.device, names: list[str]) -> dict[str, float]:
-    """Time one tile with each engine; those that fail are left out."""
+    """Time one tile with each engine, in seconds; engines that fail are left out."""
     image = probe(model, TILE_STEPS)
     ready = [prepare_with(name, model) for name in names]
     seconds: dict[str, float] = {}
@@ -81,7 +81,7 @@ def _key(model: RestorationNetwork, names: list[str]) -> str:
 
 @cache
 def processor() -> str:
-    """Name of the processor, as far as the system tells."""
+    """Name of the processor, as far as the system reveals it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
@@ -104,7 +104,7 @@ def _read() -> dict:
 
 
 def _remember(key: str, found: dict) -> None:
-    """Add to the file, replacing it in one step."""
+    """Add an answer to the file, replacing the file in one step."""
     path = _file()
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The networks for inference: the same parameters and values, fewer maps written and read.
+"""Networks for inference: the same parameters and values, with fewer maps written and read.
 
 Each class takes the place of a block of `mirnet.models.blocks` and computes its formula with steps
 that only pay, or are only allowed, without gradients: sums written over their first operand, bands
@@ -27,12 +27,11 @@ from mirnet.models.global_pooling import WHOLE, Pools
 from .sharing import sharing
 
 BAND_VALUES = 2**18
-"""Values of a map in a band of rows on which several steps follow each other, so that it stays in
-the processor's cache between them."""
+"""Values in a band of rows, few enough to stay in the processor's cache between several steps."""
 
 
 def fuse(model: RestorationNetwork) -> RestorationNetwork:
-    """The fast twin of a network, for inference.
+    """Make the fast version of a network for inference.
 
     Args:
         model: `MIRNet` or `MIRNetV2`; left as it is.
@@ -98,7 +97,7 @@ class Join(nn.Module):
             fine: (B, C, H, W); overwritten, the caller must own it.
             fine_weight: (B or 1, C, 1, 1); None for ones.
             coarse: (B, C, H / 2, W / 2).
-            coarse_weight: As `fine_weight`.
+            coarse_weight: (B or 1, C, 1, 1); None for ones.
 
         Returns:
             (B, C, H, W).
@@ -212,7 +211,7 @@ class FusedResidualDown(nn.Module):
 
 
 class FusedResidualUp(nn.Module):
-    """`ResidualUp` with activations in place and its two paths joined in one go."""
+    """`ResidualUp` with activations in place and its two paths joined in one step."""
 
     def __init__(self, unit: ResidualUp):
         super().__init__()
@@ -262,4 +261,4 @@ FUSED: dict[type[nn.Module], type[nn.Module]] = {
     ResidualUp: FusedResidualUp,
     ResidualContextualBlock: FusedResidualContextualBlock,
 }
-"""What takes the place of which block."""
+"""Replacement of each block."""

@@ -1,4 +1,4 @@
-"""Functions written in LLVM's instructions and compiled for the processor at hand.
+"""Functions written in LLVM's instructions and compiled for this machine's processor.
 
 PyTorch on a CPU writes a new map at every step, and a network's time is spent on memory. Where that
 costs most, a few steps are one loop here, with values in vector registers between them: written
@@ -20,7 +20,7 @@ import torch
 class Function:
     """Writes one compiled function; subclasses state its arguments and its body.
 
-    It runs on all threads at once, and each takes its share of the work: see `share`.
+    The function runs on all threads at once, and each does a part of the work: see `share`.
 
     Args:
         module: LLVM's module to write into.

@@ -1,4 +1,4 @@
-"""Networks made ready by an engine: checked against the network itself, kept while it lives."""
+"""Networks prepared by an engine: compared with the original network, kept while that lives."""
 
 import threading
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from mirnet.models.base import RestorationNetwork
 from .registry import ENGINES, PLAIN, Engine
 
 MAX_DIFFERENCE = 1e-3
-"""Largest difference from the network itself, as a share of full scale, of an exact engine."""
+"""Largest accepted difference of an exact engine from the network, as a share of full scale."""
 MAX_REDUCED_DIFFERENCE = 0.1
-"""The same of an engine that rounds more."""
+"""Largest accepted difference of an engine with reduced precision, as a share of full scale."""
 PROBE_STEPS = 12
 """Side of the picture on which an engine is checked, in steps of the network's grid."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network ready to run."""
+    """A network ready to run, and the engine it uses."""
 
     network: RestorationNetwork
-    """What to call."""
+    """Network to run."""
     engine: str
-    """Id of the engine that it uses."""
+    """Id of the engine that the network uses."""
     note: str = ""
-    """Why it is not the one that was asked for; else ""."""
+    """Reason why another engine than the requested one is used; "" if it is not."""
 
 
 _LOCK = threading.Lock()
@@ -36,14 +36,14 @@ _PREPARED: WeakKeyDictionary[RestorationNetwork, dict[str, Prepared]] = WeakKeyD
 
 
 def prepare_with(name: str, model: RestorationNetwork) -> Prepared:
-    """Make a network ready with one engine; remembered as long as the network lives.
+    """Prepare a network with one engine; the result is kept as long as the network lives.
 
     Args:
         name: A key of `ENGINES`.
         model: The network, on its device.
 
     Returns:
-        The engine's network. Where that fails, or is off, that of "torch", and at last the network
+        The engine's network. If it fails or differs too much, that of "torch", or else the network
         itself, with a note.
     """
     with _LOCK:
@@ -51,7 +51,7 @@ def prepare_with(name: str, model: RestorationNetwork) -> Prepared:
         if name not in known:
             known[name] = _checked(ENGINES[name], model)
         found = known[name]
-    return found if found.engine == name else _instead(found, name, model)
+    return found if found.engine == name else _torch_fallback(found, name, model)
 
 
 def is_prepared(name: str, model: RestorationNetwork) -> bool:
@@ -59,20 +59,25 @@ def is_prepared(name: str, model: RestorationNetwork) -> bool:
     return name in _PREPARED.get(model, {})
 
 
-def without(prepared: Prepared, model: RestorationNetwork, error: Exception) -> Prepared:
-    """What takes the place of an engine that failed in the middle of a photo.
+def fallback_after_failure(
+    prepared: Prepared, model: RestorationNetwork, error: Exception
+) -> Prepared:
+    """Replace an engine that failed in the middle of a photo.
 
     Args:
-        prepared: What failed.
+        prepared: The failed engine's network.
         model: The network itself.
-        error: How it failed.
+        error: Cause of the failure.
+
+    Returns:
+        The network of "torch", or the network itself if "torch" failed, with a note.
     """
     note = f"the engine {prepared.engine} failed in the middle: {_reason(error)}"
-    return _instead(Prepared(model, PLAIN, note), prepared.engine, model)
+    return _torch_fallback(Prepared(model, PLAIN, note), prepared.engine, model)
 
 
-def _instead(failed: Prepared, name: str, model: RestorationNetwork) -> Prepared:
-    """The engine "torch" in the place of another one; the network itself in place of that."""
+def _torch_fallback(failed: Prepared, name: str, model: RestorationNetwork) -> Prepared:
+    """Return the network of "torch", or `failed` (the network itself) if `name` is "torch"."""
     if name == "torch":
         return failed
     torch_engine = prepare_with("torch", model)
@@ -107,7 +112,7 @@ def largest_difference(network: RestorationNetwork, model: RestorationNetwork) -
 
 
 def probe(model: RestorationNetwork, steps: int) -> Tensor:
-    """A smooth picture with some noise, on the device of a network.
+    """Make a smooth picture with some noise, on the device of a network.
 
     Args:
         model: The network.

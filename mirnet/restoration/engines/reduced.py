@@ -13,7 +13,7 @@ from .sharing import channels_last, copied_bytes
 
 
 def missing_bf16(device: torch.device) -> str:
-    """What a device lacks for bfloat16, or ""."""
+    """Requirement of bfloat16 that a device lacks; "" if none."""
     if device.type == "cuda":
         return "" if torch.cuda.is_bf16_supported() else "this GPU has no bfloat16"
     if device.type != "cpu":
@@ -24,12 +24,12 @@ def missing_bf16(device: torch.device) -> str:
 
 
 def missing_fp16(device: torch.device) -> str:
-    """What a device lacks for float16, or ""."""
+    """Requirement of float16 that a device lacks; "" if none."""
     return "" if device.type == "cuda" else "it is for CUDA"
 
 
 def with_precision(model: RestorationNetwork, dtype: torch.dtype) -> RestorationNetwork:
-    """A network that computes its residual with fewer bits.
+    """Make a network that computes its residual with fewer bits.
 
     Args:
         model: `MIRNet` or `MIRNetV2`.
@@ -42,5 +42,5 @@ def with_precision(model: RestorationNetwork, dtype: torch.dtype) -> Restoration
 
 
 def extra_bytes(model: RestorationNetwork) -> int:
-    """Memory that `with_precision` takes: autocast keeps weights in 16 bits during a pass."""
+    """Memory in bytes that `with_precision` takes: autocast keeps 16-bit weights during a pass."""
     return copied_bytes(model) + sum(2 * value.numel() for value in model.parameters())

@@ -1,4 +1,4 @@
-"""The engines: which there are, where they run, and what each makes of a network."""
+"""Table of engines: where each runs, and how it prepares a network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,17 +30,17 @@ class Engine:
     """One way to run a network."""
 
     id: str
-    """What `--engine` takes."""
+    """Value of `--engine`."""
     exact: bool
-    """Whether it computes with float32 throughout."""
+    """Whether the engine computes with float32 throughout."""
     prepare: Callable[[RestorationNetwork], RestorationNetwork]
-    """Makes the network that is used in the place of one; parameters may be shared."""
+    """Makes the engine's network from the original; both may share parameters."""
     missing: Callable[[torch.device], str] = _everywhere
-    """What a device lacks for this engine, or "" where the engine runs."""
+    """Requirement of the engine that a device lacks; "" if the engine runs."""
     gains: Callable[[RestorationNetwork], bool] = lambda model: True
-    """Whether it can be the quickest for a network."""
+    """Whether the engine can be the quickest for a network."""
     extra_bytes: Callable[[RestorationNetwork], int] = lambda model: 0
-    """Memory that it takes for weights, besides those of a network."""
+    """Memory in bytes that the engine takes for weights of its own."""
 
 
 ENGINES: dict[str, Engine] = {
@@ -79,7 +79,7 @@ def check_choice(name: object, device: torch.device) -> None:
     """Refuse an engine that does not exist or does not run on a device.
 
     Raises:
-        InvalidRequest: With what to choose instead.
+        InvalidRequest: The engine is unknown or cannot run; the message names alternatives.
     """
     if name == AUTO:
         return
@@ -105,7 +105,7 @@ def is_exact(name: str) -> bool:
 
 
 def rivals(model: RestorationNetwork, device: torch.device) -> list[Engine]:
-    """Engines among which "auto" chooses: exact ones that run on a device and may gain."""
+    """Candidates of "auto": exact engines that run on a device and may gain."""
     return [
         engine
         for engine in ENGINES.values()

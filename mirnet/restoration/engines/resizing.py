@@ -1,7 +1,7 @@
 """Halving and doubling of feature maps, each in one loop over pixels (see `native.py`).
 
-PyTorch on a CPU spends half of that time on padded, doubled and weighted maps that are written only
-to be read once.
+PyTorch on a CPU spends half of the time for this on padded, doubled and weighted maps that are
+written only to be read once.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class _Resizing(Function):
         self.loop(*self.share(self.arguments["coarse_height"]), 1, row)
 
     def _channels(self, body: Callable[[Any], None]) -> None:
-        """Write `body` for all channels; a rest that fills no vector takes shorter ones."""
+        """Write `body` for all channels, with shorter vectors for a remainder."""
         start, longest = self.integer(0), self.lanes
         for lanes in sorted({longest, min(longest, 4), 1}, reverse=True):
             self.lanes = lanes
@@ -66,7 +66,7 @@ class _Resizing(Function):
         self.lanes = longest
 
     def doubled(self, value: Any) -> Any:
-        """Twice an integer."""
+        """Double an integer."""
         return self.b.mul(value, self.integer(2))
 
     def near(self, at: Any, side: str, step: str) -> list[Any]:
@@ -208,7 +208,7 @@ class CompiledBlurPool(nn.Module):
     """`BlurPool` in one loop over pixels, for inference.
 
     Args:
-        module: What computes it where nothing can be compiled.
+        module: The block to replace; computes if nothing can be compiled.
     """
 
     def __init__(self, module: BlurPool):

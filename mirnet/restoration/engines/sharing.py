@@ -10,17 +10,20 @@ from mirnet.models.base import RestorationNetwork
 
 
 def sharing(model: RestorationNetwork) -> RestorationNetwork:
-    """A network with modules of its own, and the parameters and buffers of another one."""
+    """Copy a network's modules; the copy shares parameters and buffers with the original."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     made: RestorationNetwork = copy.deepcopy(model, {id(value): value for value in tensors})
     return made
 
 
 def channels_last(model: RestorationNetwork) -> RestorationNetwork:
-    """The same network; weights whose order in memory has to change become copies, for inference.
+    """Convert a network to channels last for inference; weights that are reordered become copies.
 
     Args:
-        model: What `sharing` made; changed in place.
+        model: Result of `sharing`; changed in place.
+
+    Returns:
+        The same object.
     """
     for module in _reordered(model):
         weight = module.weight.detach().contiguous(memory_format=torch.channels_last)
@@ -30,12 +33,12 @@ def channels_last(model: RestorationNetwork) -> RestorationNetwork:
 
 
 def copied_bytes(model: RestorationNetwork) -> int:
-    """Memory that `channels_last` takes."""
+    """Memory in bytes that `channels_last` takes for copies of weights."""
     return sum(module.weight.nbytes for module in _reordered(model))
 
 
 def _reordered(model: RestorationNetwork) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-    """Convolutions of more than one pixel: the others' weights are in both orders at once."""
+    """Convolutions larger than 1x1; the weights of 1x1 ones have the same order in both layouts."""
     return [
         module
         for module in model.modules()

@@ -1,9 +1,9 @@
 """Winograd's two transforms, each in one loop over patches (see `native.py`).
 
 PyTorch has no operation that takes patches from a map, or puts them back, and transforms them on
-the way: made of several, most of a convolution's time goes into what lies between. Here the 36
-values of a patch never leave the registers. The formulas are those of F(4x4, 3x3) in
-`winograd.py`, with sums that occur twice taken once.
+the way: with several operations, most of a convolution's time goes into intermediate maps. Here
+the 36 values of a patch never leave the registers. The formulas are those of F(4x4, 3x3) in
+`winograd.py`, with repeated sums computed once.
 """
 
 from collections.abc import Sequence

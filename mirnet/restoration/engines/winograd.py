@@ -31,8 +31,10 @@ from .transforms import Transforms, transforms
 
 MIN_CHANNELS = 64
 """Channels of the narrowest layer that is replaced where the transforms are not compiled."""
-MIN_COMPILED, MIN_GROUPED = 24, 40
-"""The same where they are compiled, and for each group of a convolution that has several."""
+MIN_COMPILED = 24
+"""Channels of the narrowest layer without groups that compiled transforms replace."""
+MIN_GROUPED = 40
+"""Channels per group of the narrowest layer with groups that compiled transforms replace."""
 BAND_VALUES = 32768
 """Patches times channels in one band: about 4.7 MB for each of its three buffers."""
 
@@ -94,7 +96,7 @@ class WinogradConv2d(nn.Module):
     """A size-keeping 3x3 convolution without bias, for inference only.
 
     Args:
-        conv: The convolution; see `fits`.
+        conv: The convolution to replace; see `fits`.
     """
 
     weight: Tensor
@@ -208,13 +210,13 @@ class WinogradConv2d(nn.Module):
 
 
 def compile_ahead() -> None:
-    """Compile ahead of the first photo what can be compiled, which takes a fifth of a second."""
+    """Compile the transforms before the first photo; takes a fifth of a second."""
     transforms()
     resizing.resizing()
 
 
 def fits(module: nn.Module) -> bool:
-    """Whether a module is a convolution that `WinogradConv2d` can replace with gain."""
+    """Whether a module is a convolution that is faster as `WinogradConv2d`."""
     if not (
         isinstance(module, nn.Conv2d)
         and module.kernel_size == (3, 3)
@@ -232,9 +234,9 @@ def fits(module: nn.Module) -> bool:
 
 
 def gains(model: RestorationNetwork) -> bool:
-    """Whether a network can be expected to gain.
+    """Whether a network is expected to gain.
 
-    Behind a pixel-unshuffle, only few coarse maps are wide enough where nothing is compiled.
+    Without compiled transforms, too few maps behind a pixel-unshuffle are wide enough.
     """
     if transforms() is None and model.unshuffle > 1:
         return False
@@ -242,9 +244,9 @@ def gains(model: RestorationNetwork) -> bool:
 
 
 def with_winograd(model: RestorationNetwork) -> RestorationNetwork:
-    """The fused network, its wide 3x3 convolutions by `WinogradConv2d`, all channels last.
+    """Make the fused network with `WinogradConv2d` for wide 3x3 convolutions, channels last.
 
-    Resolutions change by the modules of `resizing.py`.
+    Halving and doubling use the modules of `resizing.py`.
     """
     prepared = fuse(model)
     for parent in list(prepared.modules()):
@@ -261,7 +263,7 @@ def with_winograd(model: RestorationNetwork) -> RestorationNetwork:
 
 
 def extra_bytes(model: RestorationNetwork) -> int:
-    """Memory that `with_winograd` takes for weights of its own."""
+    """Memory in bytes that `with_winograd` takes for weights of its own."""
     taken = [module for module in model.modules() if fits(module)]
     before = sum(cast(nn.Conv2d, module).weight.nbytes for module in taken)
     return copied_bytes(model) - before + before // 9 * 36

@@ -61,7 +61,7 @@ def test_small_and_odd_pictures_have_an_estimate(size):
 
 def test_the_network_is_shown_the_level_beside_the_picture():
     model, image = network(), torch.rand(2, 3, 16, 24)
-    seen = model.shown(image, image, torch.tensor([[0.02], [0.1]]))
+    seen = model.network_input(image, image, torch.tensor([[0.02], [0.1]]))
     assert seen.shape == (2, 4, 16, 24) and torch.equal(seen[:, :3], image)
     planes = torch.tensor([0.02, 0.1])[:, None, None] * PLANE_SCALE
     torch.testing.assert_close(seen[:, 3], planes.expand(2, 16, 24))

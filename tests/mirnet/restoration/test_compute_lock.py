@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mirnet.restoration.compute_lock import FairLock, Share
+from mirnet.restoration.compute_lock import ComputeUsage, FairLock
 
 
 def turns_taken(lock, seconds):
@@ -14,9 +14,9 @@ def turns_taken(lock, seconds):
     over = threading.Event()
 
     def want(index):
-        share = Share()
+        share = ComputeUsage()
         while not over.is_set():
-            with lock.of(share):
+            with lock.hold(share):
                 time.sleep(seconds[index])
                 taken[index] += 1
 
@@ -44,16 +44,16 @@ def test_whoever_holds_it_longer_gets_it_less_often():
 
 def test_a_share_that_comes_anew_is_next():
     lock, order = FairLock(), []
-    old = Share(end=100.0)  # has had much
+    old = ComputeUsage(virtual_finish=100.0)  # has had much
 
     def take(name, share):
-        with lock.of(share):
+        with lock.hold(share):
             order.append(name)
 
-    with lock.of(Share()):
+    with lock.hold(ComputeUsage()):
         threads = [
             threading.Thread(target=take, args=("old", old)),
-            threading.Thread(target=take, args=("new", Share())),
+            threading.Thread(target=take, args=("new", ComputeUsage())),
         ]
         for thread in threads:
             thread.start()
@@ -66,15 +66,15 @@ def test_a_share_that_comes_anew_is_next():
 
 def test_an_error_lets_go_of_the_lock():
     lock = FairLock()
-    with pytest.raises(ZeroDivisionError), lock.of(Share()):
+    with pytest.raises(ZeroDivisionError), lock.hold(ComputeUsage()):
         raise ZeroDivisionError
     assert not lock.locked()
 
 
 def test_waiting_is_counted_apart_from_holding():
-    lock, share = FairLock(), Share()
-    with lock.of(Share()):
-        waiter = threading.Thread(target=lambda: lock.of(share).__enter__())
+    lock, share = FairLock(), ComputeUsage()
+    with lock.hold(ComputeUsage()):
+        waiter = threading.Thread(target=lambda: lock.hold(share).__enter__())
         waiter.start()
         while not lock._waiting:
             time.sleep(0.01)

@@ -8,7 +8,7 @@ import pytest
 
 from mirnet.errors import Cancelled, CheckpointRejected, InvalidRequest, MIRNetError
 from mirnet.restoration.api import restore
-from mirnet.restoration.compute_lock import COMPUTE_LOCK, Share
+from mirnet.restoration.compute_lock import COMPUTE_LOCK, ComputeUsage
 from tests.support.small_restorations import Identity, Pointwise, photo, tiny
 
 
@@ -119,7 +119,7 @@ def test_waiting_for_others_is_no_time_of_a_restoration():
         target=lambda: made.append(restore(photo(), weights=Identity()).result())
     )
     began = time.perf_counter()
-    with COMPUTE_LOCK.of(Share()):
+    with COMPUTE_LOCK.hold(ComputeUsage()):
         thread.start()
         while not COMPUTE_LOCK._waiting:
             time.sleep(0.01)

@@ -52,8 +52,8 @@ def test_the_noise_of_a_large_picture_is_estimated_on_unreduced_windows():
     torch.manual_seed(1)
     model = tiny(noise_level=True)
     levels = []
-    model.shown = (
-        lambda padded, exposed, level: (  # type: ignore[method-assign]
+    model.network_input = (
+        lambda padded, base, level: (  # type: ignore[method-assign]
             levels.append(level.item()) or torch.cat([padded, padded[:, :1]], 1)
         )
     )

@@ -13,7 +13,7 @@ from mirnet.errors import Cancelled, InvalidRequest
 from mirnet.models.global_pooling import PoolRecorder
 from mirnet.restoration import choices, engines
 from mirnet.restoration.api import restore
-from mirnet.restoration.compute_lock import COMPUTE_LOCK, Share
+from mirnet.restoration.compute_lock import COMPUTE_LOCK, ComputeUsage
 from mirnet.restoration.engines import (
     AUTO,
     ENGINES,
@@ -143,7 +143,7 @@ def test_stopping_and_taking_turns_work_with_an_engine():
     work.cancel()
     with pytest.raises(Cancelled):
         work.result()
-    with COMPUTE_LOCK.of(Share()):  # somebody else computes, so nothing may start
+    with COMPUTE_LOCK.hold(ComputeUsage()):  # somebody else computes, so nothing may start
         waiting = restore(pixels, weights=model, tile_px=256, engine="winograd")
         thread = threading.Thread(target=waiting.result)
         thread.start()
