@@ -1,7 +1,7 @@
 """Colours by code points (ITU-T H.273), as PNG's cICP chunk and HEIC's nclx box name them.
 
 Spaces of standard range become a profile. High dynamic range (PQ, HLG) has no profile that other
-programs honour, and networks are trained on sRGB: it is brought into sRGB by the tone curve of
+programs honour, and networks are trained on sRGB, so it is converted to sRGB by the tone curve of
 ITU-R BT.2390-11, section 5.4.1, with its reference white (203 cd/m2, ITU-R BT.2408) as white.
 """
 
@@ -28,7 +28,7 @@ def space_of(primaries: int, transfer: int) -> tuple[str, bytes | None] | None:
         transfer: TransferCharacteristics.
 
     Returns:
-        None for spaces that are not known here, and for high dynamic range.
+        (name, profile); None for unknown spaces and for high dynamic range.
     """
     name = _SPACES.get(primaries)
     codes = np.linspace(0, 1, 1024)
@@ -44,13 +44,13 @@ def space_of(primaries: int, transfer: int) -> tuple[str, bytes | None] | None:
 
 
 def in_space(raster: Raster, primaries: int, transfer: int, label: str) -> Raster:
-    """Give a raster the profile of the space it is in, or bring it from high range into sRGB.
+    """Attach the profile of a raster's colour space, or convert high dynamic range to sRGB.
 
     Args:
-        raster: As decoded.
+        raster: Decoded samples, of any space.
         primaries: ColourPrimaries.
         transfer: TransferCharacteristics.
-        label: The name used in notes.
+        label: Name of the picture in notes.
     """
     samples = raster.samples
     if transfer in (PQ, HLG) and samples.shape[2] >= 3:
@@ -74,11 +74,11 @@ def in_space(raster: Raster, primaries: int, transfer: int, label: str) -> Raste
 
 
 def tone_mapped(samples: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
-    """Bring samples of high dynamic range into sRGB.
+    """Convert samples of high dynamic range to sRGB.
 
     Args:
-        samples: (H, W, 3) uint16, the whole range used.
-        primaries: ColourPrimaries; unknown ones are taken for BT.2020.
+        samples: (H, W, 3) uint16, full range (0 to 65535).
+        primaries: ColourPrimaries; unknown ones are treated as BT.2020.
         transfer: `PQ` or `HLG`.
 
     Returns:
@@ -133,13 +133,13 @@ def _bt709_decode(code: np.ndarray) -> np.ndarray:
 
 
 def _tone_scale(peak: float) -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate the factor that brings a luminance under the reference white, which becomes 1.
+    """Tabulate the factor that maps luminances to display light, the reference white being 1.
 
     Args:
         peak: Largest luminance of the picture in cd/m2, at least the reference white.
 
     Returns:
-        Luminances, and the factor for each.
+        Luminances in cd/m2, and the factor for each.
     """
     luminance = np.geomspace(1e-4, peak, 4096)
     top = float(pq_encode(np.array(peak)))

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 
 def usable_profile(icc_profile: object, grey: bool) -> bytes | None:
-    """Keep a colour profile only if it opens and is made for grey or RGB samples, as asked."""
+    """Return a colour profile if it opens and is for grey (else RGB) samples; None otherwise."""
     if not isinstance(icc_profile, bytes) or not icc_profile:
         return None
     try:
@@ -72,7 +72,7 @@ def rgb_to_xyz(primaries: Chromaticities) -> np.ndarray:
         primaries: xy of red, green, blue and white.
 
     Raises:
-        ValueError: They span no colours.
+        ValueError: The primaries span no colours.
     """
     columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries if y > 0]).T
     if columns.shape != (3, 4) or abs(np.linalg.det(columns[:, :3])) < 1e-6:
@@ -100,7 +100,7 @@ def make_profile(
         name: Description, ASCII.
         primaries: xy of red, green, blue and white.
         curve: Exponent from code value to linear light, or the light at evenly spaced codes.
-        grey: Whether it is for one channel.
+        grey: Whether the profile is for one channel.
 
     Raises:
         ValueError: The primaries span no colours.
@@ -144,11 +144,11 @@ def make_profile(
 def profile_of_gamma(
     gamma: float | None, primaries: Chromaticities | None, grey: bool
 ) -> bytes | None:
-    """The profile that the gAMA and cHRM chunks of a PNG file stand for; None for sRGB.
+    """Make the profile that the gAMA and cHRM chunks of a PNG file describe; None for sRGB.
 
     Args:
-        gamma: Exponent from light to code value, such as 0.45455; None where it is not said.
-        primaries: xy of red, green, blue and white; None where they are not said.
+        gamma: Exponent from light to code value, such as 0.45455; None without a gAMA chunk.
+        primaries: xy of red, green, blue and white; None without a cHRM chunk.
         grey: Whether the picture has one channel.
     """
     usual = primaries is None or np.allclose(primaries, PRIMARIES["sRGB"], atol=2e-3)

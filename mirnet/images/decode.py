@@ -1,4 +1,4 @@
-"""Photos in: a file, bytes, a Pillow image or an array becomes a `Picture`, upright and checked.
+"""Reading photos: a file, bytes, a Pillow image or an array becomes an upright, checked `Picture`.
 
 A file is recognised by its first bytes, never by its name; the size in its header is compared with
 the limit before any pixel is decoded. No global setting of Pillow is changed.
@@ -40,11 +40,11 @@ def read_image(
             (its current frame; its EXIF orientation is applied), an array of (H, W) or
             (H, W, 1 | 2 | 3 | 4) of bool, uint8, uint16 or floats in [0, 1] (RGB order, alpha
             last), or a `Picture`, which is returned as it is.
-        max_pixels: Most pixels accepted; compared before anything is decoded.
+        max_pixels: Largest accepted number of pixels; compared before anything is decoded.
 
     Raises:
-        ImageRejected: If there is no readable still picture within the limit. Nothing else is
-            raised for any bytes.
+        ImageRejected: There is no readable still picture within the limit. No bytes raise
+            anything else.
     """
     name, label = name_of(source)
     if isinstance(source, (Picture, Image.Image)):

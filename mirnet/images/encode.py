@@ -1,4 +1,4 @@
-"""Photos out: a `Picture` becomes the bytes of a file, or a file that is written whole.
+"""Writing photos: a `Picture` becomes the bytes of a file, or a file that is written whole.
 
 Decisions:
 
@@ -31,14 +31,14 @@ def encode_image(
     """Encode a picture as the bytes of a file.
 
     Args:
-        picture: What to encode.
+        picture: The picture to encode.
         format: A key of `SAVE_FORMATS`, or a usual suffix such as "jpg".
         quality: 1 to 100, for JPEG (no colour subsampling from 90 on) and WebP (lossless at 100).
-        metadata: What of it is written: "all", "no-gps" (all but the position) or "none".
+        metadata: Metadata to write: "all", "no-gps" (all but the position) or "none".
 
     Raises:
-        ImageRejected: For an unknown format, quality or choice of metadata, or a size the format
-            cannot hold.
+        ImageRejected: Format, quality or choice of metadata is unknown, or the format cannot hold
+            a picture of this size.
     """
     wanted = save_format(str(format))
     if wanted is None:
@@ -88,17 +88,17 @@ def write_image(
     """Write a picture to a file, whole or not at all.
 
     Args:
-        picture: What to write.
+        picture: The picture to write.
         path: The file to write or replace; its folder must exist.
-        format: As for `encode_image`; None takes it from the suffix.
-        quality: As for `encode_image`.
-        metadata: As for `encode_image`.
+        format: See `encode_image`; None takes the format from the suffix.
+        quality: See `encode_image`.
+        metadata: See `encode_image`.
 
     Returns:
         The path written.
 
     Raises:
-        ImageRejected: If the picture cannot be encoded so, or the file cannot be written.
+        ImageRejected: See `encode_image`, or the file cannot be written.
     """
     path = Path(path)
     data = encode_image(
@@ -115,11 +115,11 @@ def write_image(
 
 
 def losses(picture: Picture, format: str) -> tuple[str, ...]:  # noqa: A002
-    """What of a picture a file format cannot hold, as sentences; empty where all is kept.
+    """List what a file format cannot hold of a picture, as sentences; empty if all is kept.
 
     Args:
-        picture: What would be encoded.
-        format: As for `encode_image`; an unknown one loses nothing.
+        picture: The picture to be encoded.
+        format: See `encode_image`; an unknown one gives no sentences.
     """
     wanted = save_format(str(format))
     if wanted is None:

@@ -17,7 +17,7 @@ from .limits import VALUE_BYTES, is_modest
 logger = logging.getLogger(__name__)
 
 PREFIX = b"Exif\x00\x00"
-"""Marks an EXIF block in JPEG; `Picture.exif` carries it, every writer of Pillow takes it."""
+"""Prefix of an EXIF block in JPEG, also of `Picture.exif`; every Pillow writer accepts it."""
 ORIENTATION = 274
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 PIXEL_X, PIXEL_Y = 0xA002, 0xA003
@@ -38,7 +38,7 @@ def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool 
         The old values of the tags that were found.
 
     Raises:
-        ValueError: If the structure is not readable as TIFF.
+        ValueError: The structure is not readable as TIFF.
     """
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(bytes(block[:4]))
     if order is None:
@@ -88,7 +88,7 @@ def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
 
 
 def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:
-    """Set the pixel size that an EXIF block names, where it names one."""
+    """Overwrite the pixel size where an EXIF block has one; None for a damaged block."""
     if not exif:
         return None
     block = bytearray(exif.removeprefix(PREFIX))
@@ -137,7 +137,7 @@ def without_gps(exif: bytes) -> bytes | None:
 
 
 def exif_of(image: Image.Image) -> bytes | None:
-    """Find the EXIF of a loaded Pillow image: a block, tags of TIFF, text of PNG, or made of XMP.
+    """EXIF of a loaded Pillow image, from its block, TIFF tags, PNG text or XMP.
 
     Damaged EXIF counts as none; a photo is not refused for it.
     """
@@ -172,10 +172,10 @@ def exif_of_tiff(stream: IO[bytes], offset: int) -> bytes | None:
 
 
 def descriptive(tags: Image.Exif) -> bytes | None:
-    """Build an EXIF block from the directory of a TIFF picture, without what describes its strips.
+    """Build an EXIF block from the directory of a TIFF picture, without tags about its layout.
 
     Returns:
-        A block with ``PREFIX``, or None if there is nothing worth keeping.
+        A block with ``PREFIX``, or None if no tag is left.
     """
     kept = Image.Exif()
     for tag in (*TEXT_TAGS, *_RESOLUTION_TAGS):
@@ -193,16 +193,16 @@ def descriptive(tags: Image.Exif) -> bytes | None:
 
 
 class TiffTags(NamedTuple):
-    """An EXIF block, split into what a TIFF file needs."""
+    """An EXIF block, split into the parts that a TIFF file stores."""
 
     texts: dict[int, str]
     """ASCII tags of the first directory."""
     resolution: tuple[float, float] | None
     """Horizontal and vertical pixels per unit."""
     unit: int
-    """1 none, 2 inch, 3 centimetre."""
+    """Unit of `resolution`: 1 none, 2 inch, 3 centimetre."""
     directories: dict[int, dict]
-    """The entries of the EXIF and GPS directories."""
+    """Entries of the EXIF and GPS directories, by the tag of their link."""
 
 
 def tiff_tags(exif: bytes) -> TiffTags:

@@ -1,6 +1,6 @@
-"""The table of picture formats, and what a file is by its first bytes.
+"""The table of picture formats, and recognition of a file by its first bytes.
 
-Whatever asks which formats, suffixes or media types there are reads `FORMATS`. No imaging library
+`FORMATS` is the only list of formats, suffixes and media types. No imaging library
 is imported here, so that the command line and the page may read the table when they start.
 """
 
@@ -14,25 +14,25 @@ class PictureFormat:
     """A file format that photos are read from and, most of them, written to."""
 
     name: str
-    """Name shown to people, and `Picture.source_format`."""
+    """Display name, also the value of `Picture.source_format`."""
     codec: str
-    """Module of `mirnet.images.codecs` with `read` and, where it is written, `write`."""
+    """Module of `mirnet.images.codecs` with `read` and, for writable formats, `write`."""
     suffixes: tuple[str, ...]
-    """File name suffixes, lower case with their dot; results without one of them get the first."""
+    """Lower-case file name suffixes with their dot; the first is the default for results."""
     mime: str
     """Media type."""
     other_suffixes: tuple[str, ...] = ()
-    """Suffixes that such files come with and results never get."""
+    """Suffixes accepted for reading and never given to results."""
     writable: bool = False
-    """Whether pictures can be saved in it."""
+    """Whether pictures can be saved in this format."""
     bits: int = 8
-    """Most bits per sample that are written: 8 or 16."""
+    """Largest number of bits per sample when writing: 8 or 16."""
     alpha: bool = True
-    """Whether it is written with transparency."""
+    """Whether transparency is written."""
     max_side_px: int | None = None
-    """Longest side that can be written; None where nothing real reaches it."""
+    """Longest side that can be written, in pixels; None if no real picture reaches the limit."""
     signatures: tuple[tuple[int, bytes], ...] = ()
-    """Offset and bytes that such files carry; one of them is enough."""
+    """Signatures as offset and bytes; a file has this format if one of them matches."""
 
 
 FORMATS: dict[str, PictureFormat] = {
@@ -80,7 +80,7 @@ SAVE_FORMATS = {name: known for name, known in FORMATS.items() if known.writable
 PICTURE_SUFFIXES = tuple(
     suffix for known in FORMATS.values() for suffix in (*known.suffixes, *known.other_suffixes)
 )
-"""What counts as a picture in a folder; a file named on its own may be called anything."""
+"""Suffixes of pictures in a folder; a file passed by itself may have any name."""
 
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF8", "GIF"),
@@ -92,12 +92,12 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"\x1aE\xdf\xa3", "a video"),
 )
-"""Offset, bytes and name of kinds that are not read."""
+"""Offset, bytes and name of known kinds of file that are not read."""
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
 def format_of_suffix(suffix: str) -> PictureFormat | None:
-    """Find the format that a file name suffix stands for, in any case; None for no picture's.
+    """Find the format of a file name suffix, in upper or lower case; None if unknown.
 
     >>> format_of_suffix(".JPEG").name
     'JPEG'
@@ -122,10 +122,10 @@ def save_format(name: str) -> PictureFormat | None:
 
 
 def identify(head: bytes) -> str:
-    """Name what a file is from its first bytes (64 are enough).
+    """Name the kind of a file from its first bytes (64 are enough).
 
     Returns:
-        A key of `FORMATS`, "GIF", words for another known kind, or "".
+        A key of `FORMATS`, "GIF", a description of another known kind, or "" if unknown.
     """
     for offset, magic, kind in _OTHERS:
         if head[offset : offset + len(magic)] == magic:
@@ -155,12 +155,12 @@ def identify(head: bytes) -> str:
 
 
 def refusal(stream: BinaryIO, kind: str, label: str) -> str:
-    """Say in one sentence why a file of this kind is not read.
+    """Explain in one sentence why a file of this kind is not read.
 
     Args:
-        stream: The file, at its start.
-        kind: What `identify` returned.
-        label: The name used in the sentence.
+        stream: The file, positioned at its start.
+        kind: Result of `identify`.
+        label: Name of the picture in the sentence.
     """
     if kind == "GIF":
         frames = _count_gif_frames(stream.read())
@@ -174,7 +174,7 @@ def refusal(stream: BinaryIO, kind: str, label: str) -> str:
 
 
 def animation(label: str, frames: int) -> str:
-    """Say in one sentence why a moving picture is not read."""
+    """Explain in one sentence why an animated picture is not read."""
     return (
         f"{label} is an animation with {frames} frames: save a single frame as PNG or JPEG and "
         "try that."

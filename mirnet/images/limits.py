@@ -1,9 +1,9 @@
-"""Files that are small to send and dear to read: found before a decoder meets them.
+"""Limits on small files that are expensive to read, checked before a decoder runs.
 
-The number of pixels is compared by `mirnet.images.raster.check_size`. Here it is about what comes
-in front of, between and behind them: a directory whose thousand tags each claim the whole
-file (Pillow would copy it a thousand times), a JPEG that is drawn over and over in thousands of
-passes, a file of nothing but markers or chunks. Real photos are far below every limit.
+`mirnet.images.raster.check_size` limits the number of pixels; this module limits the rest: a
+directory with a thousand tags that each claim the whole file (Pillow would copy it a thousand
+times), a JPEG with thousands of passes, a file of nothing but markers or chunks. Real photos are
+far below every limit.
 """
 
 import io
@@ -11,29 +11,30 @@ import struct
 from typing import IO, NamedTuple
 
 MAX_MARKERS = 5_000
-"""Segments of a JPEG file in front of its pixels; EXIF, profiles and previews need some hundred."""
+"""Largest number of JPEG segments before the pixels; EXIF, profiles and previews need hundreds."""
 MAX_PASSES = 200
-"""Passes of a progressive JPEG file; encoders use about ten."""
+"""Largest number of passes of a progressive JPEG file; encoders use about ten."""
 MAX_CHUNKS = 300_000
-"""Chunks of a PNG file; one of 200 MB in the usual 8 kB has 25,000."""
+"""Largest number of chunks of a PNG file; 200 MB in the usual 8 kB chunks are 25,000."""
 MAX_ENTRIES = 100_000
-"""Tags in all directories of a TIFF file; a page has about twenty."""
+"""Largest number of tags in all directories of a TIFF file; a page has about twenty."""
 MAX_DIRECTORIES = 1000
-"""Directories that are followed."""
+"""Largest number of TIFF directories that are read; later ones are ignored."""
 SLACK_BYTES = 1 << 16
-"""Tags may share values, and damaged ones claim too much: so much passes, and the file twice."""
+"""Tags may claim twice the file size plus this many bytes: they may share values, and damaged
+ones claim too much."""
 MAX_RUN_LENGTH_BYTES = 8_000_000
-"""Largest run-length BMP file: Pillow reads it run by run in Python."""
+"""Largest run-length BMP file in bytes: Pillow reads it run by run in Python."""
 
 VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
                16: 8, 17: 8, 18: 8}  # fmt: skip
-"""Size of a value by its type: TIFF 6.0, section 2, and BigTIFF."""
+"""Size in bytes of a tag's value by its type: TIFF 6.0, section 2, and BigTIFF."""
 _LINKS = (0x8769, 0x8825, 0xA005)
 """Tags that lead to EXIF, GPS and interoperability directories."""
 
 
 class _Layout(NamedTuple):
-    """How classic TIFF and BigTIFF write a directory."""
+    """Fields of a directory in classic TIFF or BigTIFF: count, one entry, link to the next."""
 
     number: struct.Struct
     entry: struct.Struct
@@ -41,10 +42,10 @@ class _Layout(NamedTuple):
 
 
 def check_bmp(stream: IO[bytes]) -> None:
-    """See that a run-length BMP file is not large; puts the stream back to its start.
+    """Refuse a large run-length BMP file; leaves the stream at its start.
 
     Raises:
-        ValueError: It is.
+        ValueError: The file is larger than `MAX_RUN_LENGTH_BYTES`.
     """
     head = stream.read(34)
     size = stream.seek(0, io.SEEK_END)
@@ -54,15 +55,15 @@ def check_bmp(stream: IO[bytes]) -> None:
 
 
 def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None) -> None:
-    """Add up what the tags of a TIFF structure claim to hold, reading none of it.
+    """Refuse a TIFF structure whose tags claim more bytes than it has; values are not read.
 
     Args:
-        stream: Holds the structure; put back to `start`.
-        start: Where it begins.
-        size: How long it is; to the end of the stream by default.
+        stream: Stream with the structure; left at `start`.
+        start: Position of the structure in bytes.
+        size: Length of the structure in bytes; None for the rest of the stream.
 
     Raises:
-        ValueError: The tags claim more than there is, or there are too many.
+        ValueError: The tags claim more than `2 * size + SLACK_BYTES`, or there are too many.
     """
     if size is None:
         size = stream.seek(0, io.SEEK_END) - start
@@ -106,7 +107,7 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
 
 
 def is_modest(block: bytes) -> bool:
-    """Whether the tags of an EXIF block (without its prefix) claim no more than it has."""
+    """Whether an EXIF block (without its prefix) passes `check_directories`."""
     try:
         check_directories(io.BytesIO(block))
     except ValueError:
@@ -115,10 +116,10 @@ def is_modest(block: bytes) -> bool:
 
 
 def check_hidden_exif(stream: IO[bytes]) -> None:
-    """Look at every TIFF structure inside a file whose own structure is not followed here.
+    """Check every TIFF structure found anywhere in a file; leaves the stream at its start.
 
     Raises:
-        ValueError: One of them claims more than there is.
+        ValueError: See `check_directories`.
     """
     data = stream.read()
     stream.seek(0)

@@ -1,6 +1,6 @@
-"""What a file says besides its samples: colour profile, EXIF, XMP, IPTC, print resolution, texts.
+"""Metadata of a file: colour profile, EXIF, XMP, IPTC, print resolution, texts.
 
-Everything is kept that stays true of the result. What no longer holds is corrected (orientation,
+Everything that is true of the result is kept. What no longer holds is corrected (orientation,
 pixel size) or left out (thumbnail, gain map, motion photo, a C2PA manifest, which the first changed
 byte breaks). Damaged metadata is dropped; a photo is not refused for it.
 """
@@ -17,9 +17,9 @@ from .colour import usable_profile
 logger = logging.getLogger(__name__)
 
 MAX_XMP_BYTES = 1 << 20
-"""Longest XMP packet that is kept."""
+"""Longest XMP packet that is kept, in bytes."""
 MAX_TEXT_CHARACTERS = 1 << 16
-"""Longest text that is kept, and longest of all texts of a file together."""
+"""Longest text that is kept, and largest sum of all texts of a file, in characters."""
 _XMP_TAG, _IPTC_TAG = 700, 33723
 """TIFF tags of XMP and IPTC."""
 _IPTC_RESOURCE = 0x0404
@@ -29,7 +29,7 @@ _STALE = re.compile(
     rb"""\s(?:GCamera:(?:MotionPhoto|MicroVideo)\w*|hdrgm:\w+|dcterms:provenance|"""
     rb"""tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)\s*=\s*(?:"[^"]*"|'[^']*')"""
 )
-"""XMP attributes that are not true of a result."""
+"""Pattern of XMP attributes that do not hold for a result."""
 _GPS_ATTRIBUTE = re.compile(rb"""\sexif:GPS\w+\s*=\s*(?:"[^"]*"|'[^']*')""")
 _GPS_ELEMENT = re.compile(rb"<exif:(GPS\w+)(?:\s[^>]*)?>.*?</exif:\1>", re.DOTALL)
 
@@ -38,16 +38,16 @@ METADATA_CHOICES = {
     "no-gps": "Leave the position out",
     "none": "Leave all metadata out",
 }
-"""What of a photo's metadata goes into a result, with a label for each."""
+"""Choices of the metadata that a result keeps, with a label for each."""
 
 
 class Metadata(NamedTuple):
-    """Metadata of one picture; each part is None or empty where there is none."""
+    """Metadata of one picture; a missing part is None or empty."""
 
     icc_profile: bytes | None = None
     """Colour profile."""
     exif: bytes | None = None
-    """EXIF block, with or without its ``Exif\\0\\0`` prefix; with it once checked."""
+    """EXIF block, with or without its ``Exif\\0\\0`` prefix; `checked` adds a missing one."""
     xmp: bytes | None = None
     """XMP packet."""
     iptc: bytes | None = None
@@ -55,7 +55,7 @@ class Metadata(NamedTuple):
     dpi: tuple[float, float] | None = None
     """Print resolution in pixels per inch, across and down."""
     texts: tuple[tuple[str, str], ...] = ()
-    """Keywords of PNG and their texts; "Comment" is also the comment of a JPEG file."""
+    """Pairs of PNG keyword and text; "Comment" is also the comment of a JPEG file."""
 
 
 def metadata_of(image: Image.Image) -> Metadata:
@@ -98,7 +98,7 @@ def metadata_of_tiff(
     Args:
         directory: The tags of the page.
         stream: The file.
-        offset: Where the directory stands in it.
+        offset: Position of the directory in the file, in bytes.
     """
     icc = directory.get(34675)
     scale = {2: 1.0, 3: 2.54}.get(directory.get(296, 2))
@@ -117,10 +117,10 @@ def metadata_of_tiff(
 
 
 def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
-    """Keep what is whole, safe, and true of the picture once it is turned upright.
+    """Keep the metadata that is undamaged, safe, and true of the upright picture.
 
     Args:
-        metadata: As a codec found it.
+        metadata: Unchecked metadata from a codec.
         grey: Whether the samples are grey, which the colour profile must fit.
 
     Returns:
@@ -153,10 +153,10 @@ def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
 
 
 def stripped(metadata: Metadata, keep: str) -> Metadata:
-    """Leave out what the person does not want to hand on; the colour profile always stays.
+    """Leave out the metadata that the person chose to remove; the colour profile is kept.
 
     Args:
-        metadata: Of a picture.
+        metadata: Metadata of a picture.
         keep: A key of `METADATA_CHOICES`.
     """
     if keep == "none":
@@ -169,7 +169,7 @@ def stripped(metadata: Metadata, keep: str) -> Metadata:
 
 
 def _clean_xmp(xmp: object) -> bytes | None:
-    """Correct an XMP packet for an upright still picture; None for none and for foreign markup."""
+    """Correct an XMP packet for an upright still picture; None without one or for other markup."""
     if not isinstance(xmp, bytes) or len(xmp) > MAX_XMP_BYTES or b"<rdf:RDF" not in xmp:
         return None
     if re.search(rb"<!|<\s*(?:\w+:)?script", xmp, re.IGNORECASE):
@@ -178,14 +178,14 @@ def _clean_xmp(xmp: object) -> bytes | None:
 
 
 def _tag_bytes(value: object) -> bytes | None:
-    """A TIFF tag of bytes, however Pillow gives it."""
+    """Value of a TIFF tag as bytes, from any type that Pillow returns for it."""
     if isinstance(value, tuple) and all(isinstance(n, int) and 0 <= n < 256 for n in value):
         return bytes(value)
     return value if isinstance(value, bytes) else None
 
 
 def iptc_of_text(text: str) -> bytes | None:
-    """IPTC out of the hexadecimal text that ImageMagick and ExifTool write into PNG files."""
+    """Parse IPTC from the hexadecimal text that ImageMagick and ExifTool write into PNG files."""
     try:
         raw = bytes.fromhex("".join(text.split("\n")[3:]))
     except ValueError:
@@ -198,5 +198,5 @@ def iptc_of_text(text: str) -> bytes | None:
 
 
 def iptc_resource(iptc: bytes) -> bytes:
-    """IPTC as the Photoshop image resource that JPEG and PNG files carry it in."""
+    """Wrap IPTC in the Photoshop image resource that JPEG and PNG files store."""
     return b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)

@@ -1,4 +1,4 @@
-"""File names of strangers, made safe for files, pages and messages."""
+"""Makes untrusted file names safe for files, pages and messages."""
 
 import os
 import re
@@ -45,9 +45,9 @@ def stem_and_label(path: str | os.PathLike | None) -> tuple[str, str]:
 
 
 def name_of(source: object) -> tuple[str, str]:
-    """Clean stem and label, as `stem_and_label`, of a path, or of what says its path itself.
+    """Clean stem and label (see `stem_and_label`) of a path, stream or Pillow image.
 
-    Streams say it as `name`, Pillow images as `filename`; others are "image" and "The picture".
+    Streams have a `name`, Pillow images a `filename`; others give "image" and "The picture".
     """
     if not isinstance(source, (str, os.PathLike)):
         source = getattr(source, "filename", None) or getattr(source, "name", None)

@@ -1,6 +1,6 @@
 """`Picture`: one decoded photo with its alpha, colour profile and metadata, and its sample depths.
 
-`mirnet.images.decode` makes pictures of files, `mirnet.images.encode` files of pictures. Samples
+`mirnet.images.decode` reads pictures, `mirnet.images.encode` writes them. Samples
 are uint8, uint16 or float32 in [0, 1]; `to_unit`, `quantize` and `to_eight_bits` are the only
 conversions between them.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from mirnet.errors import ImageRejected
 
 BAND_ROWS = 256
-"""Rows handled at once where a whole-picture temporary would cost memory."""
+"""Rows processed at a time, to avoid temporaries of the whole picture."""
 _EIGHT_OF_SIXTEEN = ((np.arange(65536, dtype=np.uint32) + 128) // 257).astype(np.uint8)
 
 
 class _Keep:
-    """Marks an argument that was not given."""
+    """Type of the default that stands for an argument not given."""
 
 
 _KEEP = _Keep()
@@ -25,14 +25,14 @@ _KEEP = _Keep()
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded photo, upright, with what belongs to it."""
+    """One decoded, upright photo with alpha, colour profile and metadata."""
 
     pixels: np.ndarray
     """(H, W, 3) RGB; uint8, uint16, or (from arrays only) float32 in [0, 1]."""
     alpha: np.ndarray | None = None
-    """(H, W) opacity of the same type as the pixels, not multiplied into them."""
+    """(H, W) opacity of the pixels' type, not premultiplied; None if opaque."""
     grey: bool = False
-    """The source had one channel: the three of ``pixels`` are equal, and one is written back."""
+    """Whether the source had one channel: those of ``pixels`` are equal, and one is written."""
     icc_profile: bytes | None = None
     """Colour profile that fits the channels; None means sRGB."""
     exif: bytes | None = None
@@ -44,13 +44,13 @@ class Picture:
     dpi: tuple[float, float] | None = None
     """Print resolution in pixels per inch, across and down."""
     texts: tuple[tuple[str, str], ...] = ()
-    """Remarks of the file by keyword, such as ("Comment", "...")."""
+    """Pairs of keyword and text, such as ("Comment", "...")."""
     name: str = "image"
     """Stem of the file name, safe as a file name and in a page; "image" when unknown."""
     source_format: str | None = None
     """Name of the file format, a key of `mirnet.images.formats.FORMATS`; None for arrays."""
     notes: tuple[str, ...] = ()
-    """Sentences about what of the file was left out or changed in reading."""
+    """Sentences about parts of the file that were left out or changed when it was read."""
 
     def __post_init__(self):
         pixels, alpha = self.pixels, self.alpha
@@ -82,7 +82,7 @@ class Picture:
 
     @property
     def megapixels(self) -> float:
-        """Million pixels."""
+        """Size in millions of pixels."""
         return self.height * self.width / 1e6
 
     @property
@@ -93,7 +93,7 @@ class Picture:
     def with_pixels(
         self, pixels: np.ndarray, alpha: np.ndarray | None | _Keep = _KEEP
     ) -> "Picture":
-        """Give the same photo other pixels.
+        """Return the same photo with other pixels.
 
         Args:
             pixels: (H, W, 3) RGB of any of the three types; the size may differ.
@@ -101,7 +101,7 @@ class Picture:
                 (bicubic, or by area where it shrinks) and converted to fit the pixels.
 
         Raises:
-            ImageRejected: If the pixels, or the two together, are no picture.
+            ImageRejected: Shape or type of pixels or alpha is invalid, or the two differ.
         """
         if isinstance(alpha, _Keep):
             alpha = self.alpha
@@ -114,11 +114,11 @@ class Picture:
         return to_unit(self.pixels)
 
     def from_unit(self, unit: np.ndarray, alpha: np.ndarray | None | _Keep = _KEEP) -> "Picture":
-        """Give the same photo new pixels, clipped and rounded to its own depth.
+        """Return the same photo with new pixels, clipped and rounded to its own depth.
 
         Args:
             unit: (H, W, 3) floating point, nominally in [0, 1].
-            alpha: As for `with_pixels`.
+            alpha: See `with_pixels`.
 
         Raises:
             ImageRejected: If a value is not a number.
@@ -160,7 +160,7 @@ def to_eight_bits(samples: np.ndarray) -> np.ndarray:
     """Round samples of any depth to uint8, those of float after clipping to [0, 1].
 
     Args:
-        samples: Of any shape; uint8 (returned as it is), uint16 or floating point.
+        samples: Array of any shape; uint8 (returned as it is), uint16 or floating point.
 
     Raises:
         ImageRejected: If a value is not a number.
@@ -176,7 +176,7 @@ def to_eight_bits(samples: np.ndarray) -> np.ndarray:
 
 
 def _fitted(alpha: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Bring alpha to the size and type of ``pixels``."""
+    """Convert alpha to the size and type of ``pixels``."""
     height, width = pixels.shape[:2]
     if alpha.shape == (height, width) and alpha.dtype == pixels.dtype:
         return alpha

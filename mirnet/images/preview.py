@@ -1,7 +1,7 @@
 """Small pictures of large ones, for a screen: a reduced whole, and a cut-out at full size.
 
-A phone that is handed a photo of 24 megapixels twice gives up; these stay below what a screen shows
-anyway. They are for looking only: measuring and saving use the full picture.
+Two photos of 24 megapixels are too much for a phone, and no screen shows them whole. Previews are
+for viewing only: measuring and saving use the full picture.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ import numpy as np
 from .picture import Picture, to_eight_bits
 
 PREVIEW_PX = 1600
-"""Longest side of a reduced picture."""
+"""Longest side of a reduced picture, in pixels."""
 
 
 def shrink(picture: Picture, longest_px: int = PREVIEW_PX) -> Picture:
@@ -19,7 +19,7 @@ def shrink(picture: Picture, longest_px: int = PREVIEW_PX) -> Picture:
 
     Args:
         picture: Any picture; a smaller one keeps its size.
-        longest_px: Longest side of the result.
+        longest_px: Longest side of the result, in pixels.
 
     Returns:
         A picture with the colour profile of the source.
@@ -40,7 +40,7 @@ def shrink(picture: Picture, longest_px: int = PREVIEW_PX) -> Picture:
 
 
 def cut_out(picture: Picture, across: float, down: float, width_px: int, height_px: int) -> Picture:
-    """Cut a part out at full size, as much of it as there is; 8 bits, without EXIF.
+    """Cut out a part at full size, smaller if the picture is; 8 bits, without EXIF.
 
     Args:
         picture: Any picture.

@@ -1,4 +1,4 @@
-"""`Raster`: samples and metadata as codecs hand them over, and the limit on their number."""
+"""`Raster`: samples and metadata as decoded, and the limit on the number of pixels."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from mirnet.errors import ImageRejected
 from .metadata import Metadata
 
 MAX_PIXELS = 100_000_000
-"""Most pixels that are read unless told otherwise: 100 megapixels."""
+"""Default of the largest accepted number of pixels."""
 
 
 class TooLarge(ImageRejected):
-    """A picture has more pixels than accepted; found before any is decoded."""
+    """A picture has more pixels than accepted; raised before any is decoded."""
 
     def __init__(self, words: str, width: int, height: int):
         super().__init__(words)
@@ -21,25 +21,26 @@ class TooLarge(ImageRejected):
 
 
 class Raster(NamedTuple):
-    """What a decoder returns: samples as stored in the file, before orientation."""
+    """Samples as stored in the file, before orientation, with unchecked metadata."""
 
     samples: np.ndarray
     """(H, W, C) uint8, uint16 or float32; C is 1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha."""
     metadata: Metadata
-    """What the file says besides, unchecked."""
+    """Metadata of the file, unchecked."""
     source_format: str | None
     """Name of the file format, such as "JPEG"; None for arrays."""
     orientation: int | None = None
-    """EXIF orientation still to be applied; None: the one that the EXIF block names."""
+    """EXIF orientation (1 to 8) still to be applied; None uses that of the EXIF block."""
     notes: tuple[str, ...] = ()
-    """Sentences about what of the file was left out or changed."""
+    """Sentences about parts of the file that were left out or changed."""
 
 
 def check_size(label: str, width: int, height: int, max_pixels: int) -> None:
     """Refuse a picture without pixels or with more than ``max_pixels``.
 
     Raises:
-        ImageRejected: With the size, the limit and the way out; `TooLarge` for too many pixels.
+        ImageRejected: The picture has no pixels.
+        TooLarge: The picture has more than `max_pixels`.
     """
     if width < 1 or height < 1:
         raise ImageRejected(
@@ -55,10 +56,10 @@ def check_size(label: str, width: int, height: int, max_pixels: int) -> None:
 
 
 def array_raster(array: np.ndarray, max_pixels: int) -> Raster:
-    """Make a raster of an array that a program gives; see `array_samples` for what it may be.
+    """Make a raster of an array; `array_samples` lists accepted shapes and types.
 
     Raises:
-        ImageRejected: For other shapes, types, values, or more than `max_pixels`.
+        ImageRejected: Shape, type or values are not accepted, or there are too many pixels.
     """
     if array.ndim >= 2:
         check_size("The array", array.shape[1], array.shape[0], max_pixels)
@@ -66,14 +67,14 @@ def array_raster(array: np.ndarray, max_pixels: int) -> Raster:
 
 
 def array_samples(array: np.ndarray, label: str) -> np.ndarray:
-    """Bring an array into (H, W, C) uint8, uint16 or float32, C = 1 to 4; always a copy.
+    """Convert an array to (H, W, C) uint8, uint16 or float32, C = 1 to 4; always a copy.
 
     Args:
         array: (H, W) or (H, W, 1 | 2 | 3 | 4) of bool, uint8, uint16, or floating point in [0, 1].
-        label: The name used in messages.
+        label: Name of the picture in messages.
 
     Raises:
-        ImageRejected: For other shapes, types or values.
+        ImageRejected: Shape, type or values are not accepted.
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
         raise ImageRejected(

@@ -1,4 +1,4 @@
-"""Colours under transparent pixels, which programs leave black, white or anything.
+"""Replaces the arbitrary colours that programs leave under transparent pixels.
 
 A network and every enlargement mix neighbouring pixels, so colours that nobody sees would show as a
 fringe along the edge of what is visible.
@@ -22,7 +22,7 @@ def fill_transparent(picture: Picture) -> Picture:
     and alpha, stay as they are.
 
     Args:
-        picture: Any picture; without transparent pixels, or with nothing else, it is returned.
+        picture: Any picture; returned as it is if no pixel, or every pixel, is transparent.
     """
     alpha = picture.alpha
     if alpha is None:

@@ -1,8 +1,8 @@
-"""The space networks are trained in: pictures of other colour profiles go through sRGB and back.
+"""Converts pictures with other colour profiles to sRGB, which networks are trained on, and back.
 
-LittleCMS converts with floats that may leave [0, 1]. Only the network sees them clipped; what it
-changed is added to the colours as they were, so that colours beyond sRGB stay as saturated as they
-are.
+LittleCMS converts with floats that may leave [0, 1]. Only the network's input is clipped; the
+network's change is added to the unclipped colours, so that colours beyond sRGB keep their
+saturation.
 """
 
 import logging
@@ -15,7 +15,7 @@ from .picture import BAND_ROWS, Picture, quantize, to_unit
 logger = logging.getLogger(__name__)
 
 _SAME = 1 / 255
-"""Profiles that differ less than this from sRGB are taken for it."""
+"""Difference from sRGB, as a share of full scale, below which a profile is treated as sRGB."""
 
 
 def to_working_space(picture: Picture) -> Picture:
@@ -25,8 +25,8 @@ def to_working_space(picture: Picture) -> Picture:
         picture: Any picture.
 
     Returns:
-        The picture itself where it is in sRGB already, is grey, or its profile cannot be used;
-        else one with the colours clipped to [0, 1] and without profile.
+        The picture itself if it is in sRGB, is grey, or its profile is unusable; otherwise a
+        picture without profile, its colours clipped to [0, 1].
     """
     profile = picture.icc_profile
     if profile is None or picture.grey or _is_srgb(profile):
@@ -43,11 +43,15 @@ def to_working_space(picture: Picture) -> Picture:
 
 
 def from_working_space(restored: Picture, before: Picture) -> Picture:
-    """Bring a restored picture into the space and depth of the one it was made of.
+    """Convert a restored picture back to the colour space and depth of its source.
 
     Args:
-        restored: What a network made of `to_working_space(before)`.
-        before: The picture before conversion, of the same size.
+        restored: A network's result for `to_working_space(before)`.
+        before: The picture before conversion, of the same size, with a colour profile.
+
+    Raises:
+        AssertionError: `before` has no profile.
+        ImageRejected: A value of the result is not a number.
     """
     profile = before.icc_profile
     assert profile is not None

@@ -1,9 +1,9 @@
-"""Draws the records of a pass as pictures and Plotly figures.
+"""Draws the records of a pass through a network as pictures and Plotly figures.
 
 Maps are drawn in viridis, whose steps look equally large to everybody, colour-blind people too.
 Figures have a transparent background, text of a grey that reads on white and on black (the page's
 style sheet gives it the page's colour), and the colours of Okabe and Ito (2008), blue lightened so
-that it reads on black. Figures of the papers are counted as in arXiv 2003.06792.
+that it reads on black. Figure numbers of the papers are those of arXiv 2003.06792.
 """
 
 from dataclasses import dataclass
@@ -44,11 +44,11 @@ class Words:
     """Title, explanation and unit of one kind of record, for the page."""
 
     title: str
-    """A few words for a photographer."""
+    """Title in words for a photographer."""
     sentence: str
-    """What it does, with the paper's term for it and where it stands there."""
+    """Explanation in a sentence, with the paper's term and its place in the paper."""
     unit: str
-    """What its values are: an axis title, or a word about a map's scale."""
+    """Meaning of the values: an axis title, or a word about a map's scale."""
 
 
 WORDS: dict[FeatureName, Words] = {
@@ -99,7 +99,7 @@ SILENT_SENTENCES = {
     "resolution (MIRNet, section 3, figure 1).",
     "MIRNetV2": "Quarter listens to nobody: in MIRNet-v2 Quarter tells Half, then Half tells Full.",
 }
-"""Why a stream has no fusion plot, by architecture."""
+"""Reasons why a stream has no fusion plot, by architecture."""
 ENERGY_SENTENCE = (
     "The same energy as one number for the whole photo, for each stream, block and turn; the "
     "larger marks are the place chosen above."
@@ -148,7 +148,7 @@ def map_picture(feature: Feature) -> MapPicture:
 
 
 def maps_sentence(name: FeatureName) -> str:
-    """The sentence above three maps: what they show and how to read their scales."""
+    """Sentence above three maps: their contents and how to read their scales."""
     words = WORDS[name]
     return (
         f"{words.sentence} Dark to bright: {words.unit}; every map has its own scale, "
@@ -157,7 +157,7 @@ def maps_sentence(name: FeatureName) -> str:
 
 
 def energies(table: np.ndarray, block: int, turn: int) -> "go.Figure":
-    """Mean feature energy of each stream from block to block.
+    """Draw the mean feature energy of each stream from block to block.
 
     Args:
         table: (3, blocks, 2) from `trace.mean_energy`.
@@ -302,7 +302,7 @@ def exposure_curve(slopes: np.ndarray) -> "go.Figure":
 
 
 def colour_matrix(matrix: np.ndarray) -> "go.Figure":
-    """How red, green and blue are mixed after the curve, as a heat map with its numbers.
+    """Draw the matrix that mixes red, green and blue after the curve, as a heat map with numbers.
 
     Args:
         matrix: (3, 3), rows are outputs.
@@ -329,7 +329,7 @@ def colour_matrix(matrix: np.ndarray) -> "go.Figure":
 
 
 def facts(found: Trace) -> str:
-    """One line: which network looked, at how much of the photo, for how long."""
+    """Summary line: the network, the size of its input, the time of the pass."""
     name = {"MIRNet": "MIRNet", "MIRNetV2": "MIRNet-v2"}[found.architecture]
     scale = get_task(found.task).scale
     width, height = found.source_px

@@ -1,8 +1,8 @@
 """Runs MIRNet or MIRNet-v2 once and records attention, fusion weights and feature energy.
 
-The pass is an ordinary `mirnet.restore` of one tile. Forward hooks on a copy of the network take
-what its modules return; nothing is recomputed but the sigmoid or softmax that turns a module's
-output into the weight the network uses. Pictures are reduced first: see `automatic_px`.
+The pass is an ordinary `mirnet.restore` of one tile. Forward hooks on a copy of the network record
+the outputs of its modules; only the sigmoid or softmax that turns an output into a weight is
+recomputed. Pictures are reduced first: see `automatic_px`.
 """
 
 import copy
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from mirnet.models.mirnet_v2 import MIRNetV2
 
 MAX_PX = 512
-"""Longest side of the copy that goes through a network, unless told otherwise."""
+"""Default longest side of a network's input, in pixels."""
 MAX_PX_PAPER = 256
-"""Longest side of the copy for the papers' networks on a CPU, where 256 x 172 pixels took MIRNet a
-minute on a busy core."""
+"""Default longest side for the papers' networks on a CPU, in pixels; 256 x 172 pixels took MIRNet
+a minute on a busy core."""
 MIN_SIDE_PX, MAX_SIDE_PX = 32, 2048
-"""Range of `max_px`; the records of a pass need about 10 bytes a pixel and block."""
+"""Range of `max_px`; the records of a pass need about 10 bytes per pixel and block."""
 
 FeatureName = Literal[
     "energy",
@@ -67,12 +67,12 @@ class Feature:
     turn: int
     """1 or 2: the units and fusions of a block are used twice, with the same weights."""
     stream: int
-    """0, 1, 2: full, half, quarter resolution; of a fusion, the stream that receives."""
+    """Stream 0, 1, 2: full, half, quarter resolution; for a fusion, the receiving stream."""
     values: np.ndarray
     """float32. "energy": (h, w), root mean square over the channels that leave the stream's unit.
     "spatial attention": (h, w) in (0, 1). "context attention": (h, w), sum 1. "channel attention":
-    (n,) in (0, 1). "context channels": (n,), what is added to each channel. "fusion": (S, n), sum
-    over S is 1. Maps include what was padded around the picture."""
+    (n,) in (0, 1). "context channels": (n,), the values added to the channels. "fusion": (S, n),
+    sum over S is 1. Maps include the padding around the picture."""
     box: tuple[slice, slice]
     """Rows and columns of a map that lie on the picture."""
 
@@ -83,7 +83,7 @@ class Feature:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """Of a fusion, the streams it weighs, in the order of the rows of `values`."""
+        """Streams weighed by a fusion, in the order of the rows of `values`."""
         if len(self.values) == 3:  # MIRNet: every stream hears all three
             return 0, 1, 2
         return self.stream, self.stream + 1  # MIRNet-v2: itself and the coarser one
@@ -96,11 +96,11 @@ class Trace:
     task: str
     """Id of the task."""
     weights_id: str
-    """As in `mirnet.restoration.result.RestoreResult`."""
+    """Id of the weights; see `mirnet.restoration.result.RestoreResult`."""
     architecture: str
     """"MIRNet" or "MIRNetV2"."""
     source_px: tuple[int, int]
-    """Width and height of the photo that was given."""
+    """Width and height of the photo before reduction."""
     seen: Picture
     """The network's input: the reduced copy, enlarged again for super-resolution."""
     restored: Picture
@@ -114,11 +114,11 @@ class Trace:
     blocks: int
     """Number of multi-scale residual blocks."""
     features: tuple[Feature, ...]
-    """All records, in the order in which they arose."""
+    """All records, in the order of the pass."""
     curve: np.ndarray | None
-    """(steps, 3) slopes of the exposure curve, see `ExposureCurve`; None where there is none."""
+    """(steps, 3) slopes of the exposure curve, see `ExposureCurve`; None if there is none."""
     colours: np.ndarray | None
-    """(3, 3) colour matrix applied after the curve; None where there is none."""
+    """(3, 3) colour matrix applied after the curve; None if there is none."""
 
     @property
     def nbytes(self) -> int:
@@ -127,7 +127,7 @@ class Trace:
         return pictures + sum(feature.values.nbytes for feature in self.features)
 
     def find(self, name: FeatureName, block: int, stream: int, turn: int) -> Feature | None:
-        """Return one record; None where the network has no such part."""
+        """Return one record; None if the network has no such part."""
         wanted = name, block, stream, turn
         for feature in self.features:
             if (feature.name, feature.block, feature.stream, feature.turn) == wanted:
@@ -135,10 +135,10 @@ class Trace:
         return None
 
     def first(self, names: tuple[FeatureName, ...], block: int, stream: int, turn: int) -> Feature:
-        """The record of whichever part of some the network has.
+        """Return the record of the first of several kinds that the network has.
 
         Raises:
-            StopIteration: It has none of them.
+            StopIteration: The network has none of them.
         """
         return next(f for name in names if (f := self.find(name, block, stream, turn)))
 
@@ -154,16 +154,16 @@ def trace(
     """Send a reduced copy of a photo through a network once and record its streams.
 
     For super-resolution the copy is reduced further and then enlarged as `mirnet.restore` does, so
-    that the network meets the softness it was trained on. The network given is not touched: hooks
-    are put on a copy, which is thrown away.
+    that the network's input is as soft as in training. The network given is not changed: hooks are
+    put on a temporary copy.
 
     Args:
-        image: What `mirnet.images.decode.read_image` takes.
+        image: Any source that `mirnet.images.decode.read_image` takes.
         task: Id of a task (`mirnet.TASKS`).
-        weights: What `mirnet.restore` takes; None for the task's own.
-        max_px: Longest side of what goes into the network, `MIN_SIDE_PX` to `MAX_SIDE_PX`; None for
-            `automatic_px`.
-        max_pixels: Most pixels accepted in the photo.
+        weights: Weights as for `mirnet.restore`; None for the task's own.
+        max_px: Longest side of the network's input in pixels, `MIN_SIDE_PX` to `MAX_SIDE_PX`; None
+            for `automatic_px`.
+        max_pixels: Largest accepted number of pixels of the photo.
 
     Raises:
         ImageRejected: The photo cannot be read or is too large.
@@ -229,7 +229,7 @@ def trace(
 
 
 def automatic_px(model: "MIRNet | MIRNetV2") -> int:
-    """Longest side in pixels that takes a network seconds: `MAX_PX` or `MAX_PX_PAPER`."""
+    """Longest side in pixels for a pass of seconds: `MAX_PX` or `MAX_PX_PAPER`."""
     from mirnet.device import choose_device
 
     return MAX_PX if model.unshuffle > 1 or choose_device().type != "cpu" else MAX_PX_PAPER
@@ -239,7 +239,7 @@ def mean_energy(found: Trace) -> np.ndarray:
     """Root mean square of each stream's features over the whole picture.
 
     Args:
-        found: What a pass recorded.
+        found: Records of a pass.
 
     Returns:
         (3, blocks, 2) float64: stream, block, turn.
@@ -305,12 +305,12 @@ class _Recorder:
     """Forward hooks on a network that collect records."""
 
     def __init__(self, model: "MIRNet | MIRNetV2", height: int, width: int):
-        """Put the hooks on.
+        """Register the hooks.
 
         Args:
             model: `MIRNet` or `MIRNetV2`.
-            height: Height of the picture that will go through, before the network pads it.
-            width: Width of that picture.
+            height: Rows of the network's input before padding.
+            width: Columns of the network's input before padding.
         """
         from mirnet.models.mirnet_v2 import MIRNetV2
 
@@ -342,12 +342,12 @@ class _Recorder:
             self._handles.append(model.exposure.register_forward_hook(self._keep_prediction))
 
     def remove(self) -> None:
-        """Take all hooks off."""
+        """Remove all hooks."""
         for handle in self._handles:
             handle.remove()
 
     def _watch_attention(self, unit: "DualAttention", block: int, stream: int) -> None:
-        """Dual attention unit: both weights are sigmoids of a convolution's output."""
+        """Hook a dual attention unit: both weights are sigmoids of a convolution's output."""
         self._watch(
             unit.spatial_conv, "spatial attention", block, stream, lambda x: x.sigmoid()[0, 0]
         )
@@ -356,7 +356,7 @@ class _Recorder:
         )
 
     def _watch_context(self, unit: "ResidualContextualBlock", block: int, stream: int) -> None:
-        """Residual contextual block: a softmax over places, and the vector that is added."""
+        """Hook a residual contextual block: a softmax over pixels, and the vector that is added."""
         self._watch(
             unit.attend,
             "context attention",
@@ -367,7 +367,7 @@ class _Recorder:
         self._watch(unit.context2, "context channels", block, stream, lambda x: x[0, :, 0, 0])
 
     def _watch_fusion(self, fusion: "SelectiveKernelFusion", block: int, stream: int) -> None:
-        """Selective kernel fusion: a softmax over what the score convolutions return."""
+        """Hook a selective kernel fusion: a softmax over the outputs of the score convolutions."""
         import torch
 
         scores: list[Tensor] = []
@@ -410,17 +410,17 @@ class _Recorder:
         self.features.append(Feature(name, block, turn, stream, values, self._boxes[stream]))
 
     def _keep_prediction(self, module: "ExposureCurve", inputs: tuple, _output: "Tensor") -> None:
-        """Keep what the exposure curve was given: slopes, and the colour matrix if there is one."""
+        """Keep the input of the exposure curve: slopes, and the colour matrix if there is one."""
         prediction = inputs[1][0].float().cpu().numpy()
         self.prediction = prediction[: module.steps], prediction[module.steps :]
 
 
 def _energy(x: "Tensor") -> "Tensor":
-    """Root mean square over channels: (1, n, h, w) to (h, w)."""
+    """Root mean square over channels: maps (1, n, h, w) to (h, w)."""
     return x[0].square().mean(0).sqrt()
 
 
 def _box(height: int, width: int, margin: int, step: int) -> tuple[slice, slice]:
-    """Where the picture lies in a map that has one value for every `step` pixels."""
+    """Rows and columns of the picture in a map with one value for every `step` pixels."""
     start = margin // step
     return slice(start, start + -(-height // step)), slice(start, start + -(-width // step))

@@ -1,4 +1,4 @@
-"""What protocols do to a pair of pictures before it is measured: depth, luma, crop, brightness.
+"""Conversions that protocols apply before measuring: depth, luma, crop, brightness.
 
 Rounding to 8 bits is `mirnet.images.picture.to_eight_bits`.
 """
@@ -8,15 +8,15 @@ import numpy as np
 from mirnet.images.picture import to_eight_bits, to_unit
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
-"""Full-range luma of ITU-R BT.601, OpenCV's grey, of R, G and B."""
+"""Weights of R, G and B in full-range BT.601 luma, which is OpenCV's grey."""
 SWAPPED_WEIGHTS = (0.114, 0.587, 0.299)
-"""The same with red and blue exchanged, as cv2.COLOR_BGR2GRAY weighs a picture stored as RGB."""
+"""`LUMA_WEIGHTS` with red and blue exchanged: cv2.COLOR_BGR2GRAY applied to an RGB picture."""
 EQUAL_WEIGHTS = (1 / 3, 1 / 3, 1 / 3)
-"""Plain mean of R, G and B."""
+"""Weights of the plain mean of R, G and B."""
 MIN_MEAN = 1e-6
 """Mean of a picture below which it counts as black and is not scaled further."""
 LIMITED_LUMA_WEIGHTS = (65.481, 128.553, 24.966)
-"""Limited-range luma of ITU-R BT.601 above black at 16, of R, G and B in [0, 1]."""
+"""Weights of R, G and B in [0, 1] in limited-range BT.601 luma, to which black (16) is added."""
 
 
 def clipped_unit(pixels: np.ndarray) -> np.ndarray:
@@ -42,7 +42,7 @@ def luma(pixels: np.ndarray) -> np.ndarray:
 
 
 def cropped_luma(pixels: np.ndarray, edge: slice) -> np.ndarray:
-    """8-bit luma of the rows and columns in `edge`: (h, w, 1) uint8 of (H, W, 3) of any depth."""
+    """8-bit luma of the part `edge` of (H, W, 3) pixels of any depth: (h, w, 1) uint8."""
     return luma(to_eight_bits(pixels[edge, edge]))
 
 
@@ -51,7 +51,7 @@ def mean_grey(pixels: np.ndarray, weights: tuple[float, float, float]) -> float:
 
     Args:
         pixels: (H, W, 3) floats in [0, 1].
-        weights: Of R, G and B: `LUMA_WEIGHTS`, `SWAPPED_WEIGHTS` or `EQUAL_WEIGHTS`.
+        weights: `LUMA_WEIGHTS`, `SWAPPED_WEIGHTS` or `EQUAL_WEIGHTS`.
     """
     import cv2
 
@@ -61,13 +61,13 @@ def mean_grey(pixels: np.ndarray, weights: tuple[float, float, float]) -> float:
 def scaled_to_mean(restored: np.ndarray, wanted: float, mean: float) -> np.ndarray:
     """Scale a picture by wanted / mean and clip it to [0, 1] ("GT-mean").
 
-    Low-light papers score results so; it forgives a wrong brightness. Which mean is taken differs:
-    see the protocols.
+    Low-light papers do so before scoring, which forgives a wrong brightness. The kind of mean
+    differs between protocols.
 
     Args:
         restored: (H, W, 3) floats in [0, 1].
         wanted: Mean grey of the target.
-        mean: Mean of the picture.
+        mean: Mean grey of the restored picture.
     """
     scaled = restored * (wanted / max(mean, MIN_MEAN))
     return np.clip(scaled, 0, 1, out=scaled)

@@ -1,4 +1,4 @@
-"""Evaluation protocols: what exactly a PSNR or SSIM means, as named, versioned objects.
+"""Evaluation protocols: named, versioned definitions of how a PSNR or SSIM is computed.
 
 The same two pictures differ by more than a decibel from one convention to the next, so a number is
 never stored or shown without its protocol. Each protocol names the script it follows, converts a
@@ -30,14 +30,14 @@ Pictures = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Protocol:
-    """The exact meaning of scores."""
+    """Definition of how scores are computed."""
 
     id: str
     """Short name, used on the command line and in stored runs."""
     version: int
-    """Raised whenever a change moves a number."""
+    """Version, increased by every change that affects a score."""
     title: str
-    """For a list."""
+    """Display name."""
     meaning: str
     """Colour space, rounding, cropping, kind of SSIM, in a sentence or two."""
     follows: str
@@ -51,16 +51,16 @@ class Protocol:
     scaled: bool = False
     """Whether the scale of super-resolution matters."""
     variants: tuple[Metric, ...] = ()
-    """Metrics that stand in for those of the registry with the same key."""
+    """Metrics that replace those of the registry with the same key."""
 
     @property
     def name(self) -> str:
-        """Id and version, as runs store it."""
+        """Id and version, as stored in runs."""
         return f"{self.id}/{self.version}"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics that it computes, in the registry's order."""
+        """Metrics that the protocol computes, in the registry's order."""
         variants = {metric.key: metric for metric in self.variants}
         chosen = (variants.get(key, metric) for key, metric in METRICS.items())
         return tuple(metric for metric in chosen if self.colour or not metric.needs_colour)
@@ -83,7 +83,7 @@ class Protocol:
             skip_small: Leave out metrics whose window does not fit, instead of raising.
 
         Returns:
-            Values by key of the metric; PSNR is infinite for equal pictures.
+            Scores by key of the metric; PSNR is infinite for equal pictures.
 
         Raises:
             InvalidRequest: The shapes differ, the scale is missing, or a picture is too small.
@@ -172,7 +172,7 @@ RGB_8BIT = Protocol(
     _eight_bits,
     255,
 )
-"""How the Restore page and the model cards score denoising and enhancement: what a viewer sees."""
+"""Protocol of the Restore page and the model cards for denoising and enhancement."""
 
 LUMA_CLASSIC = Protocol(
     "y-sr",
@@ -186,7 +186,7 @@ LUMA_CLASSIC = Protocol(
     colour=False,
     scaled=True,
 )
-"""How super-resolution from bicubic reductions is scored."""
+"""Protocol for super-resolution from bicubic reductions."""
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.id: protocol
@@ -277,7 +277,7 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get_protocol(protocol_id: str) -> Protocol:
-    """Look a protocol up.
+    """Look up a protocol by id.
 
     Raises:
         InvalidRequest: No protocol has this id.

@@ -1,4 +1,4 @@
-"""The scores of restored pictures: each a `Metric` with everything that tables and plots need.
+"""Metrics of restored pictures: each a `Metric` with everything that tables and plots need.
 
 To add a metric, write its function and one entry of `METRICS` below. Every protocol whose pictures
 it takes then computes it, and runs, leaderboards, exports, plots and the page show it.
@@ -17,33 +17,33 @@ from .structural_similarity import WINDOW_PX, ssim, ssim_grey_uniform, ssim_roun
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of one picture, beside its reference or alone."""
+    """A metric of one picture, compared with a reference or alone."""
 
     key: str
-    """Name of its values in run documents, tables and CSV files; ends in `_db` for decibels."""
+    """Column name in run documents, tables and CSV files; ends in `_db` for decibels."""
     title: str
-    """Name for people."""
+    """Display name."""
     unit: str
     """Unit, or "" for a pure number."""
     higher_is_better: bool
     """Direction: False for errors and distances."""
     decimals: int
-    """Decimals in tables, as papers of the field print it."""
+    """Decimals in tables, as in papers of the field."""
     function: Callable[..., float | None]
     """Maps (restored, reference, peak) to the value, or (restored, peak) without a reference.
 
     Pictures are (H, W, C) arrays of one shape and type with values from 0 to `peak`.
     """
     source: str
-    """Paper or script that defines it."""
+    """Paper or script that defines the metric."""
     reference_value: float
-    """What its reference implementation gives for `reference_pair()` with peak 1."""
+    """Value of the reference implementation for `reference_pair()` with peak 1."""
     needs_reference: bool = True
-    """Whether it compares with a clean picture."""
+    """Whether the metric needs a clean picture."""
     needs_colour: bool = False
-    """Whether it takes RGB only, and no luma."""
+    """Whether the metric takes RGB only, not luma."""
     min_side_px: int = 1
-    """Smallest side of a picture that it takes."""
+    """Shortest accepted side of a picture, in pixels."""
 
     @property
     def stem(self) -> str:
@@ -57,7 +57,7 @@ class Metric:
 
     @property
     def axis_label(self) -> str:
-        """Label for an axis, which says the direction where lower is better."""
+        """Title with the unit for an axis; metrics where lower is better say so."""
         return self.label if self.higher_is_better else f"{self.label}, lower is better"
 
     def number(self, value: float, sign: str = "") -> str:
@@ -84,7 +84,7 @@ class Metric:
         return self.number(value, sign) + unit
 
     def gain(self, value: float, baseline: float) -> float:
-        """How much better a value is than a baseline's: positive is better in either direction."""
+        """Improvement over a baseline's value: positive is better for every metric."""
         return value - baseline if self.higher_is_better else baseline - value
 
 
@@ -116,9 +116,9 @@ def psnr(restored: np.ndarray, reference: np.ndarray, peak: float = 255) -> floa
 
 
 def reference_pair() -> tuple[np.ndarray, np.ndarray]:
-    """A small picture with an error, and the clean one: (48, 64, 3) float64 in [0, 1], by a rule.
+    """Compute a degraded and a clean picture: (48, 64, 3) float64 in [0, 1], the same every time.
 
-    `Metric.reference_value` is given for it, so that anybody can check a metric without files.
+    `Metric.reference_value` belongs to this pair, so a metric can be checked without files.
     """
     y, x, channel = np.indices((48, 64, 3))
     clean = 40 + (3 * x + 2 * y + 30 * channel) % 176
@@ -159,7 +159,7 @@ SSIM_VOLUME = replace(
     needs_colour=True,
     min_side_px=1,
 )
-"""Structural similarity with a window over the channels too; a variant, so not in `METRICS`."""
+"""Structural similarity with a 3-D window over channels too; a variant, so not in `METRICS`."""
 
 SSIM_ROUNDED = replace(
     SSIM,
@@ -167,7 +167,7 @@ SSIM_ROUNDED = replace(
     source="Retinexformer calculate_ssim of img_as_ubyte pictures",
     reference_value=0.6382380107255008,
 )
-"""SSIM of pictures that are rounded to 8 bits for it alone."""
+"""SSIM that rounds both pictures to 8 bits first, for protocols without rounding."""
 
 SSIM_GREY_UNIFORM = replace(
     SSIM,
@@ -180,11 +180,11 @@ SSIM_GREY_UNIFORM = replace(
 """SSIM of grey pictures with a uniform 7 x 7 window."""
 
 METRICS: dict[str, Metric] = {metric.key: metric for metric in (PSNR, SSIM)}
-"""Every metric by key, in the order of columns; the first is what rankings go by."""
+"""Every metric by key, in the order of columns; rankings use the first."""
 
 
 def get_metric(key: str) -> Metric:
-    """Look a metric up.
+    """Look up a metric by key.
 
     Raises:
         InvalidRequest: No metric has this key.

@@ -3,9 +3,9 @@
 After Wang et al., "Image quality assessment: from error visibility to structural similarity" (IEEE
 TIP 2004). The arithmetic is scikit-image's, with which the tests compare it, done faster: four
 maps are filtered once for all channels by OpenCV's separable filter, in bands of rows, on several
-threads, and nothing takes new memory on the way. Values are centred first, which variances do not
-notice and rounding does. Pictures of 8 or 16 bits are computed in float64, floats
-as they are.
+threads, without new memory on the way. Values are centred first, which leaves variances unchanged
+and reduces rounding errors. Pictures of 8 or 16 bits are computed in float64, floats in their own
+type.
 """
 
 import functools
@@ -17,15 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 WINDOW_PX = 11
-"""Side of the Gaussian window."""
+"""Side of the Gaussian window in pixels."""
 SIGMA_PX = 1.5
-"""Its standard deviation."""
+"""Standard deviation of the Gaussian window in pixels."""
 _EDGE = WINDOW_PX // 2
 _MAX_ROWS = 200
 _MIN_ROWS = 48
-"""Rows of a band; for fewer a second thread is not worth waking."""
+"""Fewest rows of a band; a thread of its own does not pay for fewer."""
 _ROWS_AT_ONCE = 64
-"""Rows that are in the processor's cache when the next step takes them up."""
+"""Rows processed at a time, few enough to stay in the processor's cache between steps."""
 _MAX_THREADS = 4
 
 
@@ -109,7 +109,7 @@ def _taps() -> np.ndarray:
 
 
 def _across_channels(channels: int) -> np.ndarray:
-    """What the window does along the channels, edges replicated, as a matrix."""
+    """Matrix of the window along the channels, edges replicated."""
     matrix = np.zeros((channels, channels))
     for channel in range(channels):
         for offset, tap in enumerate(_taps(), -_EDGE):
@@ -124,7 +124,7 @@ def _mean_similarity(
     edge: int,
     mixed: Callable[[np.ndarray], np.ndarray],
 ) -> float:
-    """Mean over all places but `edge` at every side; `mixed` filters along the channels."""
+    """Mean SSIM without `edge` pixels at every side; `mixed` filters along the channels."""
     height, width, channels = picture.shape
     rows = height - 2 * edge
     threads = min(-(-rows // _MIN_ROWS), os.cpu_count() or 1, _MAX_THREADS)
@@ -143,7 +143,7 @@ def _mean_similarity(
 
 @functools.cache
 def _helpers(process: int) -> ThreadPoolExecutor:
-    """Threads that stay, since starting them takes a tenth of the time; a fork has none of them."""
+    """Thread pool of a process, kept because starting threads takes a tenth of the time."""
     return ThreadPoolExecutor(_MAX_THREADS - 1, "similarity")
 
 
@@ -155,7 +155,7 @@ def _total(
     edge: int,
     mixed: Callable[[np.ndarray], np.ndarray],
 ) -> float:
-    """Sum of the similarities in bands of rows; equation 13 of Wang et al.
+    """Sum of SSIM over bands of rows; equation 13 of Wang et al.
 
     It is computed from the sum p and the difference m of the pictures x and y: with E for the
     window's mean, 2 E[x] E[y] = (E[p]² - E[m]²) / 2, E[x]² + E[y]² = (E[p]² + E[m]²) / 2, and the

@@ -1,7 +1,7 @@
-"""What weights exist: the table in catalogue.toml and the cache.
+"""Catalogue of all weights: the table in catalogue.toml and the cache folder.
 
 Weights are *embedded* (ours, inside the package), *official* (the authors', downloaded on request),
-*hub* (a repository of the Hugging Face Hub) or *imported* (a person's own file). This module only
+*hub* (a repository of the Hugging Face Hub) or *imported* (a user's own file). This module only
 describes them and imports no torch; `mirnet.weights.load` finds and loads them.
 """
 
@@ -27,17 +27,17 @@ from mirnet.tasks import TASKS
 from . import store
 
 CATALOGUE_FILE = Path(__file__).parent / "catalogue.toml"
-"""The table of all weights the product knows."""
+"""Path of the table of all weights that the package knows."""
 EMBEDDED_FOLDER = Path(__file__).parent / "files"
-"""Where our own safetensors and their cards are."""
+"""Folder with our own safetensors files and their cards."""
 Architecture = Literal["MIRNet", "MIRNetV2"]
 """The two networks, by class name."""
 Kind = Literal["embedded", "official", "hub", "imported"]
-"""Where weights can come from, in the order lists show them."""
+"""Origins of weights, in the order of lists."""
 DEFAULT_HUB_FILE = "model.safetensors"
-"""The file PyTorchModelHubMixin writes."""
+"""Name of the file that PyTorchModelHubMixin writes."""
 HUB_PREFIX = "hub:"
-"""What ids of weights on the Hugging Face Hub begin with."""
+"""Prefix of the ids of weights on the Hugging Face Hub."""
 
 _KIND_ORDER = ("embedded", "official", "hub", "imported")
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -51,7 +51,7 @@ def _plain_name(name: str) -> str:
 
 
 def _safe_address(value: str) -> str:
-    """Let https through, and http to this very machine (as in tests)."""
+    """Accept https addresses, and http ones of this machine (as in tests)."""
     parts = urlsplit(value)
     local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
     if not (parts.scheme == "https" and parts.hostname) and not local:
@@ -63,30 +63,30 @@ Text = Annotated[str, Field(min_length=1)]
 FileName = Annotated[Text, AfterValidator(_plain_name)]
 Address = Annotated[str, AfterValidator(_safe_address)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-"""64 lower-case hexadecimal digits."""
+"""SHA-256 as 64 lower-case hexadecimal digits."""
 
 
 class PublishedScore(BaseModel):
-    """A number somebody published for these weights."""
+    """A published score of the weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     benchmark: Text
     """Name of the set of pictures, as in the paper."""
     psnr_db: Annotated[float, Field(gt=0, le=100)] | None = None
-    """PSNR in decibels; None where only SSIM is given."""
+    """PSNR in decibels; None if only SSIM was published."""
     ssim: Annotated[float, Field(gt=0, le=1)] | None = None
-    """SSIM; None where only PSNR is given."""
+    """SSIM; None if only PSNR was published."""
     source: Text
-    """Where the number was read."""
+    """Publication in which the score was read."""
     evidence: Literal["read-primary", "read-secondary", "memory-unverified"]
-    """How far it was traced: to its own source, to a text that repeats it, or not."""
+    """How the score was checked: in its own source, in a text that repeats it, or not at all."""
     method: Text
-    """Which variant or re-run the number belongs to."""
+    """Variant or re-run that the score belongs to."""
 
     @property
     def verified(self) -> bool:
-        """Whether the number was read in a text, its own or another's that repeats it."""
+        """Whether the score was read in its own source or in a text that repeats it."""
         return self.evidence.startswith("read-")
 
     @model_validator(mode="after")
@@ -106,23 +106,23 @@ class WeightsEntry(BaseModel):
     title: Text
     """Name shown in lists."""
     task: str
-    """Id of the task; empty for hub weights nobody gave a task."""
+    """Id of the task; empty for hub weights of unknown task."""
     architecture: Architecture | Literal[""]
-    """Network; empty for weights that nobody has opened yet."""
+    """Name of the network; empty for weights that were not opened yet."""
     kind: Kind
-    """Where they come from."""
+    """Origin of the weights."""
     licence: Text
     """Licence of the weights."""
     source: Text
-    """Who made them."""
+    """Authors of the weights."""
     trained_on: Text = "unknown"
-    """The training data."""
+    """Training data in words."""
     licence_url: Address | None = None
-    """Where the licence can be read."""
+    """Address of the licence text."""
     source_url: Address | None = None
-    """Home page of whoever made them."""
+    """Home page of the authors."""
     page_url: Address | None = None
-    """Page where a person can download the file with a browser."""
+    """Page for downloading the file with a browser."""
     file: FileName | None = None
     """Embedded weights: file name inside `EMBEDDED_FOLDER`."""
     url: Address | None = None
@@ -130,7 +130,7 @@ class WeightsEntry(BaseModel):
     drive_id: Text | None = None
     """Google Drive id of the file."""
     repo: Text | None = None
-    """Hub weights: 'org/name'."""
+    """Hub weights: repository 'org/name'."""
     revision: Text | None = None
     """Hub weights: branch, tag or commit."""
     filename: FileName | None = None
@@ -140,29 +140,29 @@ class WeightsEntry(BaseModel):
     size_is_expected: bool = False
     """Whether the size is computed from the number of parameters rather than read at the source."""
     sha256: Sha256 | None = None
-    """Hash of the file at its source, where its makers or we know it."""
+    """Hash of the file at its source; None if unknown."""
     published: Annotated[tuple[PublishedScore, ...], Field(strict=False)] = ()
-    """Scores others published."""
+    """Scores published by others."""
     protocol: str = ""
-    """How those scores are computed."""
+    """Convention by which the published scores were computed."""
     limits: str = ""
-    """What these weights cannot do."""
+    """Limits of these weights in words."""
 
     @property
     def downloadable(self) -> bool:
-        """Whether `mirnet.weights.fetch` can get the file; otherwise a person brings it."""
+        """Whether `mirnet.weights.fetch` can download the file; otherwise it must be imported."""
         return bool(self.url or self.drive_id or self.repo)
 
 
 class OwnScore(BaseModel):
-    """A number we measured for our own weights, from their card."""
+    """A score we measured for our own weights, from their card."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     benchmark: str
     """Name and split of the set of pictures."""
     protocol: str
-    """How PSNR and SSIM were computed."""
+    """Convention by which PSNR and SSIM were computed."""
     pairs: int
     """Number of pictures."""
     psnr_db: float
@@ -178,20 +178,20 @@ class OwnScore(BaseModel):
 
 
 class Card(BaseModel):
-    """What the card beside our own weights says: how they were made and what they reach."""
+    """Card of our own weights: how they were trained, and their scores."""
 
     model_config = ConfigDict(frozen=True, strict=True)  # fields of later versions pass
 
     id: str
     """Name of the weights file without its suffix."""
     task: str
-    """Id of the task, or of one of them."""
+    """Id of the task; one of them if the weights serve several."""
     architecture: Architecture
     """The network."""
     config: dict[str, Any]
     """Keyword arguments that build the network."""
     trained_on: str
-    """The training pictures in a sentence."""
+    """Training pictures in a sentence."""
     steps: int
     """Optimiser steps."""
     hours: float
@@ -201,19 +201,19 @@ class Card(BaseModel):
     sha256: Sha256
     """Hash of the safetensors file."""
     scores: tuple[OwnScore, ...]
-    """What we measured."""
+    """Scores we measured."""
     notes: str = ""
-    """Anything a reader should know."""
+    """Further remarks."""
 
 
 def load_catalogue() -> dict[str, WeightsEntry]:
-    """All weights that can be offered now, by id.
+    """Load all weights that can be offered now, by id.
 
-    Embedded ones whose file is absent are left out. Weights the person imported or fetched from the
-    Hub are added. The table itself is read once; the cache folder is looked at every time.
+    Embedded weights without their file are left out; imported and fetched Hub weights are added.
+    The table is read once, the cache folder every time.
 
     Raises:
-        ValueError: catalogue.toml is wrong, which is a bug.
+        ValueError: catalogue.toml is invalid, which is a bug.
     """
     known = read_catalogue(CATALOGUE_FILE)
     entries = {
@@ -234,10 +234,10 @@ def entries_for(task_id: str) -> list[WeightsEntry]:
 
 
 def get_entry(weights_id: str) -> WeightsEntry:
-    """Look weights up.
+    """Look up weights by id.
 
     Raises:
-        WeightsUnavailable: No weights have this id, or they are ours but not in this copy.
+        WeightsUnavailable: The id is unknown, or its embedded file is not in this copy.
     """
     entries = load_catalogue()
     if weights_id in entries:
@@ -255,7 +255,7 @@ def get_entry(weights_id: str) -> WeightsEntry:
 
 
 def is_reserved(weights_id: str) -> bool:
-    """Whether the product's own table uses this id, offered in this copy or not."""
+    """Whether catalogue.toml has this id, even if its file is not in this copy."""
     return weights_id in read_catalogue(CATALOGUE_FILE)
 
 
@@ -265,11 +265,11 @@ def is_valid_id(weights_id: str) -> bool:
 
 
 def hub_entry(weights_id: str, task: str = "") -> WeightsEntry | None:
-    """Describe 'hub:org/name@revision' before anything is known about it; None for other ids.
+    """Make a provisional entry for 'hub:org/name@revision'; None for other ids.
 
     Args:
-        weights_id: As above; the revision is 'main' where none is given.
-        task: Id of the task, where the person named one.
+        weights_id: Id of the form above; the default revision is 'main'.
+        task: Id of the task, or empty.
     """
     match = _HUB_ID.fullmatch(weights_id)
     if match is None or ".." in weights_id:
@@ -289,7 +289,7 @@ def hub_entry(weights_id: str, task: str = "") -> WeightsEntry | None:
 
 
 def entry_of_record(record: store.Record) -> WeightsEntry:
-    """Describe weights that only the cache knows."""
+    """Make the entry of weights that are in the cache but not in catalogue.toml."""
     hub = hub_entry(record.id)
     return WeightsEntry(
         id=record.id,
@@ -307,7 +307,7 @@ def entry_of_record(record: store.Record) -> WeightsEntry:
 
 
 def read_card(entry: WeightsEntry) -> Card | None:
-    """The card of embedded weights, `.json` beside the file; None for others or without one.
+    """Read the card of embedded weights (`.json` beside the file); None if there is none.
 
     Weights of several tasks may share a file and so its card.
 
@@ -329,7 +329,7 @@ def read_card(entry: WeightsEntry) -> Card | None:
 
 
 def scores(entry: WeightsEntry) -> list[OwnScore]:
-    """What we measured for embedded weights; empty for all others.
+    """Scores we measured for embedded weights; empty for all others.
 
     Raises:
         ValueError: See `read_card`.
@@ -339,7 +339,7 @@ def scores(entry: WeightsEntry) -> list[OwnScore]:
 
 
 class _Table(BaseModel):
-    """A catalogue file before families are applied."""
+    """Contents of a catalogue file before families are applied."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -385,7 +385,7 @@ def read_catalogue(path: Path) -> dict[str, WeightsEntry]:
 
 
 def _problem(entry: WeightsEntry) -> str | None:
-    """What a row of the table lacks that weights of other origins need not have."""
+    """Describe what is wrong with a row of the table; None if nothing."""
     if not is_valid_id(entry.id):
         return "an id is 1 to 64 of a-z, 0-9, '.', '_' and '-'"
     if entry.task not in TASKS:
@@ -410,6 +410,6 @@ def _problem(entry: WeightsEntry) -> str | None:
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, as 'field: reason'."""
+    """First problem of a validation error, as 'field: reason'."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -1,4 +1,4 @@
-"""Weights files, opened safely: safetensors, or a PyTorch archive with `weights_only=True`.
+"""Safe reading of weights files: safetensors, or PyTorch archives with `weights_only=True`.
 
 Names may be ours or the authors' (`mirnet.weights.official_names`); `mirnet.weights.networks` makes
 the network that the tensors fit.
@@ -20,19 +20,19 @@ from mirnet.errors import CheckpointRejected
 from .official_names import to_our_names
 
 MAX_FILE_BYTES = 2 * 2**30
-"""Largest file, packed or unpacked, that is opened."""
+"""Largest file that is opened, in bytes, packed or unpacked."""
 MAX_TENSORS = 20_000
-"""Tensors of a file; the authors' largest network has about three thousand."""
+"""Largest number of tensors in a file; the authors' largest network has about 3000."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""What weights may be stored as."""
+"""Accepted types of stored weights."""
 FIRST_LAYER = "conv_in.weight"
-"""A tensor that every network has, ours by our names and the authors' by theirs."""
+"""Name of a tensor that every network has, under our names and the authors'."""
 BOOKKEEPING = re.compile(r"(.*\.)?(total_ops|total_params|n_averaged|num_updates|decay)")
-"""Names of counters that thop, weight averaging and EMA put beside the tensors of a network."""
+"""Pattern of counters that thop, weight averaging and EMA add to the tensors of a network."""
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys under which training scripts usually store the weights of their network."""
 MAX_DEPTH = 3
-"""Mappings inside each other in which a network is looked for."""
+"""Largest depth of nested mappings that are searched for a network."""
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
@@ -116,10 +116,10 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
 
 
 def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
-    """Find the tensors of one network, and strip what stands before their names.
+    """Find the tensors of one network, and strip the common prefix of their names.
 
     Returns:
-        Where no first layer is found, the content as it is, for the message that will follow.
+        Tensors by name; the whole content if no first layer is found, for the error message.
     """
     found: list[tuple[str, Mapping[str, Any], str]] = []
 
@@ -152,7 +152,11 @@ def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
 
 
 def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
-    """Convert to float32; refuse what is not a finite float tensor."""
+    """Convert tensors to float32.
+
+    Raises:
+        CheckpointRejected: A value is not a tensor of finite floats.
+    """
     if len(raw) > MAX_TENSORS:
         raise CheckpointRejected(
             f"{filename} has {len(raw):,} entries: it is no weights file of MIRNet or MIRNet-v2."

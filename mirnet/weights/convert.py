@@ -1,4 +1,4 @@
-"""Take a foreign weights file into the cache: checked, converted, under a lock of its id."""
+"""Converts a checked foreign weights file into the cache, under a lock of its id."""
 
 import errno
 import re
@@ -16,7 +16,7 @@ from .transfer import Transfer
 
 
 class IdLock:
-    """One worker per id, across threads and processes."""
+    """Lock of one weights id across threads and processes; leaving the context releases it."""
 
     def __init__(self, weights_id: str) -> None:
         from filelock import FileLock
@@ -29,7 +29,7 @@ class IdLock:
         return self
 
     def acquired(self, seconds: float) -> bool:
-        """Try for so long."""
+        """Try to acquire the lock for so many seconds; False if it stayed taken."""
         from filelock import Timeout
 
         try:
@@ -45,7 +45,22 @@ class IdLock:
 def convert(
     path: Path, entry: WeightsEntry, origin: str, original_sha256: str, transfer: Transfer
 ) -> Path:
-    """Open a foreign file safely, check every tensor, and put it into the cache in one step."""
+    """Open a foreign file safely, check every tensor, and put it into the cache in one step.
+
+    Args:
+        path: File with the weights.
+        entry: Entry of the catalogue to store the weights under.
+        origin: Address or file name, for the record.
+        original_sha256: Hash of the foreign file, for the record.
+        transfer: Holds the working folder, on the cache's disk, and a way to stop.
+
+    Returns:
+        Path of the converted file in the cache.
+
+    Raises:
+        CheckpointRejected: The file fits no network of ours, or another one than the entry's.
+        Stopped: The caller has asked to stop.
+    """
     from .checkpoints import read_checkpoint
     from .networks import build_model, save_weights
 
@@ -84,10 +99,10 @@ def _task_of(notes: dict[str, str]) -> str:
 
 
 def check_original(entry: WeightsEntry, original: str, promised: str | None) -> None:
-    """Compare a file's hash with all that is known about it.
+    """Compare a file's hash with every hash known for its entry.
 
     Raises:
-        WeightsUnavailable: It is another file.
+        WeightsUnavailable: A known hash differs.
     """
     if promised is not None and original != promised:
         raise WeightsUnavailable(
@@ -125,7 +140,7 @@ def make_folder() -> Path:
 
 
 def disk_trouble(error: OSError) -> MIRNetError:
-    """Turn a failure to write into the cache folder into a sentence with a way out."""
+    """Make an error with a way out of a failure to write into the cache folder."""
     if error.errno == errno.ENOSPC:
         return WeightsUnavailable(
             f"The disk of the cache folder {store.cache_folder()} is full: make room, or point "
@@ -138,7 +153,7 @@ def disk_trouble(error: OSError) -> MIRNetError:
 
 
 def sweep(weights_id: str) -> None:
-    """Remove what killed processes left; the id's lock is held, so nobody is using it."""
+    """Remove remains of killed processes; the caller holds the id's lock."""
     pattern = re.compile(re.escape(store.file_stem(weights_id)) + r"\.\w+\.partial")
     for leftover in store.weights_folder().iterdir():
         if pattern.fullmatch(leftover.name):

@@ -1,8 +1,8 @@
-"""Bring one file over the network: HTTP through pooch, Google Drive through gdown, the Hub.
+"""Downloads one file: HTTP through pooch, Google Drive through gdown, or the Hugging Face Hub.
 
-Each function writes into a folder of its caller's and reports through a `Transfer`, which can also
-stop it. Nothing here judges or keeps what arrived; `mirnet.weights.fetch` does. Every failure
-becomes one sentence that ends with a way out.
+Each function writes into the caller's folder and reports through a `Transfer`, which can also stop
+it. `mirnet.weights.fetch` checks and stores the file. Every error is one sentence that ends with a
+way out.
 """
 
 import re
@@ -17,30 +17,30 @@ from .hub_settings import hub_endpoint, hub_name
 from .transfer import Arrived, Stopped, Transfer, megabytes
 
 CHUNK_BYTES = 64 * 2**10
-"""Bytes between two looks at whether the person wants to stop."""
+"""Bytes read between two checks for a request to stop."""
 CONNECT_SECONDS = 5.0
-"""How long a server may take to accept a connection."""
+"""Timeout for a server to accept a connection."""
 READ_SECONDS = 15.0
-"""How long a server may stay silent in the middle of a file."""
+"""Timeout for the next bytes in the middle of a file."""
 HUB_SECONDS = 3.0
-"""How long the Hub may take to say whether a file exists; its own client would try for 24 s."""
+"""Timeout for the Hub's answer whether a file exists; its own client tries for 24 s."""
 CONTACT_SECONDS = {"hub": 4.0, "drive": 20.0, "http": 12.0}
-"""How long to wait for the first sign of life, names looked up and redirects followed."""
+"""Seconds to wait for the first answer, name look-up and redirects included, by kind of server."""
 RETRIES = 3
-"""How often a connection that broke is taken up again without a new byte in between."""
+"""Number of times a broken connection is resumed without a new byte in between."""
 RETRY_PAUSE_SECONDS = 0.5
-"""Pause before a broken connection is taken up again."""
+"""Pause before a broken connection is resumed."""
 
 
 def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
     """Download the file of one catalogue entry into `transfer.folder`.
 
     Args:
-        entry: Must be downloadable.
-        transfer: Progress and a way to stop.
+        entry: A downloadable entry.
+        transfer: Receives progress and can stop the download.
 
     Raises:
-        WeightsUnavailable: In one sentence, why it did not work and what to do.
+        WeightsUnavailable: The download failed; the message gives the reason and a way out.
         Stopped: The caller has asked to stop.
     """
     try:
@@ -63,24 +63,24 @@ def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
 
 
 def contact_seconds(entry: WeightsEntry) -> float:
-    """How long to wait for the first answer of the server that has this entry's file."""
+    """Seconds to wait for the first answer of the entry's server."""
     return CONTACT_SECONDS["hub" if entry.repo else "drive" if entry.drive_id else "http"]
 
 
 def unreachable(entry: WeightsEntry) -> WeightsUnavailable:
-    """The error for a server that does not answer."""
+    """Make the error for a server that does not answer."""
     return WeightsUnavailable(f"{server_name(entry)} cannot be reached: {_way_out(entry)}")
 
 
 def server_name(entry: WeightsEntry) -> str:
-    """What to call the server that has this entry's file."""
+    """Name of the entry's server in messages."""
     if entry.repo:
         return hub_name()
     return "Google Drive" if entry.drive_id else urlsplit(entry.url or "").netloc
 
 
 def by_hand(entry: WeightsEntry) -> str:
-    """How a person gets the file without this program's help."""
+    """Instructions for downloading the file with a browser and importing it."""
     page = f" from {entry.page_url}" if entry.page_url else ""
     name = entry.filename or "FILE"
     return (
@@ -103,7 +103,7 @@ def _web_page(entry: WeightsEntry) -> WeightsUnavailable:
 
 
 def _clean_name(name: str | None, otherwise: str) -> str:
-    """The last part of a path or address as a harmless file name."""
+    """Last part of a path or address as a safe file name; `otherwise` if nothing is left."""
     return re.sub(r"[^\w.-]+", "_", (name or "").rsplit("/", 1)[-1]).lstrip(".") or otherwise
 
 
@@ -115,7 +115,7 @@ def _download_from_url(entry: WeightsEntry, transfer: Transfer) -> Arrived:
 
 
 class _Sink:
-    """The file object pooch writes to."""
+    """File object for pooch to write to."""
 
     def __init__(self, file: BinaryIO, transfer: Transfer) -> None:
         self.file = file
@@ -126,20 +126,20 @@ class _Sink:
         self.file.write(chunk)
 
     def flush(self) -> None:
-        """Left to the file's own buffer."""
+        """Do nothing: the file is flushed when it is closed."""
 
 
 def _stream(
     entry: WeightsEntry, url: str, headers: dict[str, str], path: Path, transfer: Transfer
 ) -> None:
-    """Download over HTTP, taking up a broken connection where it broke if the server can."""
+    """Download over HTTP, resuming a broken connection if the server supports it."""
     import pooch
     import requests
 
     validator: str | None = None
 
     def on_answer(response: Any, **_: object) -> None:
-        """Look at status and headers before the body is read."""
+        """Check status and headers before the body is read."""
         nonlocal validator
         transfer.contacted.set()
         transfer.check()
@@ -259,7 +259,7 @@ def _download_from_drive(entry: WeightsEntry, transfer: Transfer) -> Arrived:
 
 
 def _download_from_hub(entry: WeightsEntry, transfer: Transfer) -> Arrived:
-    """Ask the Hub's own client where the file is, then stream it.
+    """Find the file's address with the Hub's own client, then stream it.
 
     Its download function would try a dead server for 24 s and cannot be stopped, which is why only
     its look-up, its errors and its credentials are used.

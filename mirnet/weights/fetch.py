@@ -1,7 +1,8 @@
-"""Download weights by id, on a person's request, with progress.
+"""Downloads weights by id, on a user's request, with progress.
 
-What arrives is opened safely, must fit a network of ours name by name, and is kept as safetensors
-in the cache; the foreign file is not. One download of an id runs at a time on a machine.
+A downloaded file is opened safely, must fit a network of ours name by name, and is stored in the
+cache as safetensors; the foreign file is deleted.
+One download of an id runs at a time on a machine.
 """
 
 import logging
@@ -41,24 +42,24 @@ class FetchProgress:
     done_bytes: int
     """Bytes downloaded so far."""
     total_bytes: int | None
-    """Size of the file, once known."""
+    """Size of the file in bytes; None until known."""
     state: State
-    """What happens now; "waiting": another process downloads the same weights."""
+    """Current stage; "waiting": another process downloads the same weights."""
     path: Path | None = None
-    """The converted file, once ready."""
+    """Converted file; None until ready."""
 
 
 def fetch(
     weights_id: str, *, task: str = "", max_bytes: int = MAX_DOWNLOAD_BYTES
 ) -> Iterator[FetchProgress]:
-    """Download weights on a person's request; nothing to do where they are here already.
+    """Download weights on a user's request, unless they are on this machine already.
 
     Closing the iterator stops the download and leaves nothing behind. Events come at least every
     `HEARTBEAT_SECONDS`.
 
     Args:
         weights_id: Id in the catalogue, or 'hub:org/name@revision'.
-        task: For hub weights, the task to list them under; by default what their file says.
+        task: For hub weights, the task to list them under; None for the task in their file.
         max_bytes: Refuse larger files.
 
     Yields:
@@ -67,7 +68,7 @@ def fetch(
     Raises:
         WeightsUnavailable: Unknown id, no way to download it, or the download failed.
         CheckpointRejected: The file arrived but fits no network of ours.
-        InvalidRequest: There is no such task.
+        InvalidRequest: The task is unknown.
     """
     entry = catalogue.get_entry(weights_id)
     if task:
@@ -109,7 +110,7 @@ class _Fetching:
         self.thread = threading.Thread(target=self._run, name=f"fetch {entry.id}", daemon=True)
 
     def events(self) -> Iterator[FetchProgress]:
-        """Start, and report until the work is done; raise what went wrong."""
+        """Start the download and yield progress until it ends; raises its error."""
         transfer = self.transfer
         self.thread.start()
         while True:
@@ -127,7 +128,7 @@ class _Fetching:
             raise self.error
 
     def stop(self) -> None:
-        """End the thread. One that hangs in the network cleans up after itself when it wakes."""
+        """Stop the thread; one that waits for the network cleans up when its read returns."""
         self.transfer.stop()
         if self.thread.ident is None:  # closed before the first event was taken
             shutil.rmtree(self.transfer.folder, ignore_errors=True)

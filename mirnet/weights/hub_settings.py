@@ -1,11 +1,11 @@
-"""Settings of the Hugging Face Hub: its address, and whether it may be asked."""
+"""Settings of the Hugging Face Hub: its address, and whether connections are allowed."""
 
 import os
 from urllib.parse import urlsplit
 
 
 def hub_endpoint() -> str | None:
-    """Address of the Hub: $HF_ENDPOINT, or None for the client's own."""
+    """Address of the Hub from $HF_ENDPOINT; None for the client's default."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
@@ -15,6 +15,6 @@ def is_offline() -> bool:
 
 
 def hub_name() -> str:
-    """What to call the Hub in a message: with its host where it is not the usual one."""
+    """Name of the Hub in messages, with its host if it is not the default one."""
     endpoint = hub_endpoint()
     return f"The Hugging Face Hub{f' at {urlsplit(endpoint).netloc}' if endpoint else ''}"

@@ -1,4 +1,4 @@
-"""Take over weights files that a person has, and forget them."""
+"""Imports weights files of the user, and deletes imported or downloaded weights."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from .convert import IdLock, check_original, convert, make_folder
 from .transfer import Transfer
 
 WAIT_SECONDS = 30.0
-"""How long `import_file` and `forget` wait for another process that works on the same id."""
+"""Time that `import_file` and `forget` wait for another process that uses the same id."""
 
 
 def import_file(
@@ -24,21 +24,21 @@ def import_file(
     task: str | None = None,
     title: str | None = None,
 ) -> WeightsEntry:
-    """Take over a weights file a person has: checked, converted and kept in the store.
+    """Import a weights file: check it, convert it and store it in the cache.
 
     Args:
-        path: Any file `checkpoints.read_checkpoint` opens; it is left as it is.
-        id: An official id, which says what the file should be; or a new id; by default one made
-            from the file's name.
-        task: Id of the task; by default that of the official id, or what the file says.
-        title: Name shown in lists; by default the file's name.
+        path: Any file that `checkpoints.read_checkpoint` opens; not changed.
+        id: An official id, whose known hash the file must have, or a new id; None makes one from
+            the file's name.
+        task: Id of the task; None for that of the official id, or the one in the file.
+        title: Name shown in lists; None for the file's name.
 
     Returns:
-        The entry under which the weights are offered from now on.
+        The new entry of the catalogue.
 
     Raises:
         CheckpointRejected: The file is unsafe, damaged, or fits no network of ours.
-        InvalidRequest: The id or task is not possible, or the task cannot be guessed.
+        InvalidRequest: The id or task is invalid, or the task is unknown.
         WeightsUnavailable: Another file was recorded for this official id.
     """
     path = Path(path)
@@ -106,7 +106,7 @@ def forget(weights_id: str) -> bool:
         Whether there was anything to delete.
 
     Raises:
-        WeightsUnavailable: They are embedded, or another process works on them.
+        WeightsUnavailable: The weights are embedded, or another process uses them.
     """
     entry = catalogue.read_catalogue(catalogue.CATALOGUE_FILE).get(weights_id)
     if entry is not None and entry.kind == "embedded":

@@ -1,4 +1,4 @@
-"""Weights on this machine: found, checked by their hash, and loaded; no connection is opened."""
+"""Finds, checks by hash and loads weights on this machine; never opens a connection."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mirnet.models.mirnet_v2 import MIRNetV2
 
 MODELS_IN_MEMORY = 2
-"""Networks that `load` keeps: the one in use and the one it is compared with."""
+"""Number of networks that `load` keeps: one in use and one for comparison."""
 
 _models: OrderedDict[tuple[str, int, int], "LoadedWeights"] = OrderedDict()
 _models_lock = ThreadLock()
@@ -26,10 +26,10 @@ _models_lock = ThreadLock()
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """A network in memory and exactly what it was loaded from."""
+    """A network in memory and the file it was loaded from."""
 
     id: str
-    """Id in the catalogue, or the file's name."""
+    """Id in the catalogue, or the name of a file given by path."""
     model: "MIRNet | MIRNetV2"
     """The network in evaluation mode on the CPU; shared, so do not change it."""
     sha256: str
@@ -37,11 +37,11 @@ class LoadedWeights:
     path: Path
     """The file that was loaded."""
     entry: WeightsEntry | None
-    """Its row in the catalogue; None for a file given by path."""
+    """Row of the catalogue; None for a file given by path."""
 
 
 def locate(weights_id: str) -> Path | None:
-    """The file with these weights, if it is on this machine; never opens a connection."""
+    """Find the file with these weights on this machine; None if it is absent."""
     entry = catalogue.read_catalogue(catalogue.CATALOGUE_FILE).get(weights_id)
     if entry is not None and entry.kind == "embedded":
         path = catalogue.EMBEDDED_FOLDER / str(entry.file)
@@ -58,7 +58,7 @@ def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
     Args:
         id_or_path: Id in the catalogue, 'hub:org/name@revision', or, where allowed, the path of a
             weights file or of a folder with model.safetensors.
-        allow_paths: Accept paths. Leave it off where strangers choose the value.
+        allow_paths: Accept paths. Leave this off for untrusted input.
 
     Raises:
         WeightsUnavailable: Unknown id, not downloaded yet, or changed on disk.
@@ -98,10 +98,10 @@ def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
 
 
 def present_file(entry: WeightsEntry) -> Path:
-    """The entry's file.
+    """Find the file of an entry.
 
     Raises:
-        WeightsUnavailable: It is not on this machine.
+        WeightsUnavailable: The file is not on this machine.
     """
     path = locate(entry.id)
     if path is not None:
@@ -116,7 +116,7 @@ def present_file(entry: WeightsEntry) -> Path:
 
 
 def expected_hashes(entry: WeightsEntry) -> tuple[str | None, str | None]:
-    """Hash the file should have, and hash of the file it was converted from, where known."""
+    """Recorded hashes of the file and of the original it was converted from; None if unknown."""
     if entry.kind == "embedded":
         card = catalogue.read_card(entry)
         return (card.sha256 if card else None), None
@@ -127,7 +127,7 @@ def expected_hashes(entry: WeightsEntry) -> tuple[str | None, str | None]:
 
 
 def changed_on_disk(entry: WeightsEntry) -> WeightsUnavailable:
-    """The error for a file whose hash is not the one on record."""
+    """Make the error for a file whose hash differs from the recorded one."""
     if entry.kind == "embedded":
         return WeightsUnavailable(
             f"The file of {entry.id!r} does not have the hash on its card, so it is not used: "
@@ -140,7 +140,7 @@ def changed_on_disk(entry: WeightsEntry) -> WeightsUnavailable:
 
 
 def _file_at(path: Path) -> Path:
-    """A weights file, or the one inside a folder written by `save_pretrained`."""
+    """Resolve a path to a weights file, or to the one in a folder written by `save_pretrained`."""
     if not path.is_dir():
         return path
     inside = path / catalogue.DEFAULT_HUB_FILE

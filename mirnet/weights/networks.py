@@ -1,4 +1,4 @@
-"""Networks from tensors and back: sizes are read off the tensors, no configuration is trusted."""
+"""Builds networks from tensors, whose shapes give all sizes, and saves them."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 from .checkpoints import brief, read_checkpoint
 
 MAX_BLOCKS = 256
-"""Residual groups, or blocks of one; the published networks have 3 to 4 groups of 2."""
+"""Largest number of groups, and of blocks in a group; published networks have 3 or 4, and 2."""
 
 
 def load_weights(path: str | Path) -> MIRNet | MIRNetV2:
@@ -37,11 +37,11 @@ def load_weights(path: str | Path) -> MIRNet | MIRNetV2:
 
 
 def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> MIRNet | MIRNetV2:
-    """Build the network that tensors with our names belong to.
+    """Build the network whose tensors (with our names) are given.
 
     Args:
-        tensors: As `read_checkpoint` returns them.
-        name: What to call the file in an error.
+        tensors: Result of `read_checkpoint`.
+        name: Name of the file in errors.
 
     Returns:
         `MIRNet` or `MIRNetV2` in evaluation mode, every tensor loaded.
@@ -84,7 +84,7 @@ def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> MIRNet
 
 
 def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIRNetV2], dict]:
-    """Read architecture and sizes off tensors with our names.
+    """Infer architecture and sizes from the shapes of tensors with our names.
 
     Returns:
         The class, and the keyword arguments that build it.
@@ -135,7 +135,7 @@ def _indices(tensors: Mapping[str, Tensor], pattern: str) -> set[int]:
 
 
 def _channel_factor(n: int, n1: int, n2: int) -> float:
-    """The factor that truncates to these widths; the paper's 1.5 where it does."""
+    """Find the factor that truncates to these widths; the paper's 1.5 where it fits."""
     for factor in (1.5, n1 / n, n2 / n1, (n1 + 0.5) / n):
         if int(n * factor) == n1 and int(n1 * factor) == n2:
             return factor
@@ -145,11 +145,11 @@ def _channel_factor(n: int, n1: int, n2: int) -> float:
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str] = {}) -> Path:  # noqa: B006
     """Write a network as safetensors with our names, replacing the file in one step.
 
-    The same weights and notes give the same bytes, so that a hash can tell them.
+    The same weights and notes give the same bytes, and so the same hash.
 
     Args:
         model: `MIRNet` or `MIRNetV2`.
-        path: Where to; the folder must exist.
+        path: File to write; its folder must exist.
         metadata: Text notes for the header, beside 'architecture' and 'config'.
 
     Returns:
@@ -164,7 +164,7 @@ def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]
 
 
 def _in_order(file: bytes) -> bytes:
-    """A safetensors file with the notes of its header sorted: the library's order is by chance."""
+    """Sort the notes in the header of a safetensors file; the library's order is random."""
     length = int.from_bytes(file[:8], "little")
     header = json.loads(file[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -174,5 +174,5 @@ def _in_order(file: bytes) -> bytes:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Numbers a network learns, shared tensors counted once."""
+    """Number of learned parameters, shared tensors counted once."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -1,6 +1,6 @@
-"""The names of the authors' released checkpoints (Zamir et al.), and ours for the same tensors.
+"""Maps tensor names of the authors' released checkpoints (Zamir et al.) to ours.
 
-This is the one place where their names, and older ones of ours, are known.
+Only this module knows their names and older ones of ours.
 """
 
 import re
@@ -13,7 +13,7 @@ from mirnet.errors import CheckpointRejected
 _BLOCK = r"body\.(\d+)\.body\.(\d+)\."
 _GROUP_END = (r"body\.(\d+)\.body\.\d+\.weight", r"groups.\1.conv_out.weight")
 _OLDER = re.compile(r"(attend\.\d)\.where\.")
-"""A tensor of `DualAttention` in older files of our own."""
+"""Pattern of a `DualAttention` tensor in older files of our own."""
 _RESIZE = {
     "down": {
         "top.0": "conv1",
@@ -35,16 +35,16 @@ _RESIZE = {
 
 
 def to_our_names(tensors: dict[str, Tensor], filename: str) -> dict[str, Tensor]:
-    """Translate the authors' names, and what older files of our own name otherwise.
+    """Translate the authors' names, and older names of ours, to our current ones.
 
     Tied copies in their files are checked and merged, their constant filters checked and dropped.
 
     Args:
-        tensors: As in the file, without prefixes.
-        filename: The name used in messages.
+        tensors: Tensors by their name in the file, without prefixes.
+        filename: Name of the file in messages.
 
     Raises:
-        CheckpointRejected: The file is of neither network, or of another variant.
+        CheckpointRejected: The tensors belong to neither network, or to an unsupported variant.
     """
     if not any(name.startswith("body.") for name in tensors):
         return {_OLDER.sub(r"\1.spatial_conv.", name): value for name, value in tensors.items()}

@@ -1,8 +1,8 @@
 """The cache folder: converted weights, and one small JSON record beside each.
 
-A record remembers where weights came from and the hashes seen, so that a source that changes its
-file is noticed. Records are never trusted to be whole: a damaged one counts as absent and is
-rebuilt from the notes in the safetensors header. Nothing here imports torch or opens a connection.
+A record holds the origin of weights and the hashes of their files, so that a changed file at the
+source is noticed. A damaged record counts as absent and is rebuilt from the notes in the
+safetensors header. Nothing here imports torch or opens a connection.
 """
 
 import hashlib
@@ -22,36 +22,36 @@ _HEADER_LIMIT = 16 * 2**20
 """Longest safetensors header that is parsed, in bytes."""
 Text = Annotated[str, Field(min_length=1)]
 Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
-"""SHA-256 as 64 hexadecimal digits; empty where it is not known."""
+"""SHA-256 as 64 hexadecimal digits; empty if unknown."""
 
 
 class Record(BaseModel):
-    """What is remembered about weights that were downloaded or imported."""
+    """Stored facts about downloaded or imported weights."""
 
     model_config = ConfigDict(frozen=True, strict=True)  # fields of later versions pass
 
     id: Text
-    """Id in the catalogue, of the person's choosing, or 'hub:org/name@revision'."""
+    """Id in the catalogue, an id chosen by the user, or 'hub:org/name@revision'."""
     kind: Literal["official", "hub", "imported"]
-    """Where they came from."""
+    """Origin of the weights."""
     task: str
-    """Id of the task; empty where nobody said."""
+    """Id of the task; empty if unknown."""
     title: Text
     """Name shown in lists."""
     architecture: Literal["MIRNet", "MIRNetV2"]
-    """The network."""
+    """Name of the network."""
     origin: Text
-    """URL, Drive id or file name it came from."""
+    """URL, Drive id or file name of the source."""
     original_sha256: Hash
-    """Hash of the file as its source serves it: the first one seen, compared from then on."""
+    """Hash of the source's file at the first download; later downloads must have it too."""
     sha256: Hash
     """Hash of the converted safetensors in the cache; empty while only the original is known."""
     licence: Text = "unknown"
-    """What the source says about use."""
+    """Licence stated by the source."""
 
 
 def cache_folder() -> Path:
-    """Where converted weights live: $MIRNET_CACHE, or the system's folder for caches."""
+    """Cache folder: $MIRNET_CACHE, or a folder in the system's cache folder."""
     chosen = os.environ.get("MIRNET_CACHE")
     if chosen:
         return Path(chosen).expanduser()
@@ -61,12 +61,12 @@ def cache_folder() -> Path:
 
 
 def weights_folder() -> Path:
-    """The folder inside the cache that holds weights, records and locks; may not exist yet."""
+    """Folder in the cache for weights, records and locks; may not exist yet."""
     return cache_folder() / "weights"
 
 
 def file_stem(weights_id: str) -> str:
-    """A file name for an id, the same everywhere and different for different ids.
+    """File name for an id: the same on every machine, different for different ids.
 
     >>> file_stem("denoise-v2")
     'denoise-v2'
@@ -78,12 +78,12 @@ def file_stem(weights_id: str) -> str:
 
 
 def cached_file(weights_id: str) -> Path:
-    """Where the converted weights with this id are, or would be."""
+    """Path of the converted weights with this id; may not exist."""
     return weights_folder() / f"{file_stem(weights_id)}.safetensors"
 
 
 def record_file(weights_id: str) -> Path:
-    """Where the record of these weights is, or would be."""
+    """Path of the record of these weights; may not exist."""
     return weights_folder() / f"{file_stem(weights_id)}.json"
 
 
@@ -95,12 +95,10 @@ def write_record(record: Record) -> None:
 
 
 def read_record(weights_id: str) -> Record | None:
-    """The record of these weights.
-
-    A missing or damaged one is rebuilt from the cached file where there is one.
+    """Read the record of these weights, or rebuild it from the cached file.
 
     Returns:
-        The record, or None where neither a record nor a cached file is there.
+        The record; None if neither a sound record nor a cached file exists.
     """
     record = _parse_record(record_file(weights_id))
     if record is not None and record.id == weights_id:
@@ -135,7 +133,7 @@ def _parse_record(path: Path) -> Record | None:
 
 
 def _rebuilt_record(path: Path) -> Record | None:
-    """Read a record off the header of a converted file; its own hash is taken as it is now."""
+    """Rebuild a record from the header of a converted file and the file's current hash."""
     notes = read_notes(path)
     try:
         return Record.model_validate({**notes, "sha256": file_sha256(path)}) if notes else None
@@ -163,11 +161,11 @@ _hashes_lock = ThreadLock()
 
 
 def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> str:
-    """SHA-256 of a file, remembered until its size or time of change differs.
+    """SHA-256 of a file, cached until its size or modification time differs.
 
     Args:
         path: The file.
-        cancelled: Asked after every megabyte.
+        cancelled: Called after every megabyte; True stops.
 
     Returns:
         64 hexadecimal digits; empty when cancelled.

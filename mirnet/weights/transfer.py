@@ -1,4 +1,4 @@
-"""What a running download and its observer share: progress, limits, and a way to stop."""
+"""State shared by a running download and its observer: progress, limits, a way to stop."""
 
 import contextlib
 import shutil
@@ -20,18 +20,18 @@ class Stopped(Exception):
 
 @dataclass
 class Transfer:
-    """What a running download and its observer share."""
+    """State shared by a running download and its observer."""
 
     max_bytes: int
-    """Larger files are refused."""
+    """Largest accepted file in bytes."""
     folder: Path
-    """Where the file is written: the disk whose free space counts."""
+    """Folder that the file is written to; its disk must have room."""
     done_bytes: int = 0
-    """Bytes on disk so far."""
+    """Bytes downloaded so far."""
     total_bytes: int | None = None
-    """Size of the file, once the server has said it."""
+    """Size of the file in bytes; None until the server has stated it."""
     began: float | None = None
-    """time.monotonic() when the first connection was tried."""
+    """time.monotonic() at the first connection attempt; None before."""
     contacted: threading.Event = field(default_factory=threading.Event)
     """Set by the server's first answer."""
     cancel: threading.Event = field(default_factory=threading.Event)
@@ -40,7 +40,7 @@ class Transfer:
     """Wakes a read that waits for a silent server."""
 
     def begin(self) -> None:
-        """Start the clock, after slow imports."""
+        """Start the clock; called after slow imports."""
         self.began = time.monotonic()
 
     def stop(self) -> None:
@@ -55,10 +55,10 @@ class Transfer:
             raise Stopped
 
     def expect(self, total: int | None) -> None:
-        """Take note of the file's size.
+        """Record the size of the file.
 
         Raises:
-            WeightsUnavailable: It is over the limit, or the disk has no room.
+            WeightsUnavailable: The size is over the limit, or the disk has no room.
         """
         self.total_bytes = total
         if total is None:
@@ -72,10 +72,10 @@ class Transfer:
         require_disk_space(self.folder, total)
 
     def advance(self, count: int) -> None:
-        """Count bytes that arrived.
+        """Add to the number of downloaded bytes.
 
         Raises:
-            WeightsUnavailable: More than the limit have arrived.
+            WeightsUnavailable: The limit is exceeded.
             Stopped: The caller has asked to stop.
         """
         self.check()
@@ -94,13 +94,13 @@ class Arrived:
     path: Path
     """The file."""
     origin: str
-    """Address it came from, for the record."""
+    """Address of the source, for the record."""
     sha256: str | None
-    """Hash its server promised, where it promised one."""
+    """Hash announced by the server; None if it announced none."""
 
 
 def megabytes(count: int) -> str:
-    """A size in words: 23,434,240 bytes are '23.4 MB'."""
+    """Format a number of bytes: 23,434,240 is '23.4 MB'."""
     return f"{count / 1e6:.1f} MB"
 
 
@@ -108,7 +108,7 @@ def require_disk_space(folder: Path, file_bytes: int) -> None:
     """Check that a file and its converted copy fit on the disk.
 
     Raises:
-        WeightsUnavailable: They do not.
+        WeightsUnavailable: The disk has too little free space.
     """
     free = shutil.disk_usage(folder).free
     needed = 2 * file_bytes + SPARE_DISK_BYTES

@@ -1,4 +1,4 @@
-"""Check weights on this machine: hash, origin, and whether the network can be built."""
+"""Checks weights on this machine: hash, origin, and whether the network can be built."""
 
 from dataclasses import dataclass
 
@@ -10,23 +10,23 @@ from .load import changed_on_disk, expected_hashes, present_file
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """Whether a file is what it should be, and loads."""
+    """Result of checking one weights file."""
 
     ok: bool
-    """Whether it is and does."""
+    """True if the hash matches and the network can be built."""
     sha256: str
-    """Hash of the file as it is now."""
+    """Hash of the file now."""
     expected: str | None
-    """Hash on its card or in its record; None where there is none."""
+    """Hash on the card or in the record; None if there is none."""
     message: str
     """The verdict in one sentence."""
 
 
 def verify(weights_id: str) -> VerifyReport:
-    """Hash a weights file anew, compare, and try to build the network.
+    """Hash a weights file, compare with the recorded hash, and try to build the network.
 
     Raises:
-        WeightsUnavailable: Unknown id, or not on this machine.
+        WeightsUnavailable: The id is unknown, or its file is not on this machine.
     """
     from .networks import load_weights
 

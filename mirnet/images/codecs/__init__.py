@@ -1,4 +1,4 @@
-"""One module a file format: `read` gives a `Raster`, `write` takes samples and metadata.
+"""One module per file format: `read` returns a `Raster`, `write` encodes samples and metadata.
 
 `decode` chooses by content, never by name: only the formats of `mirnet.images.formats.FORMATS`
 reach a decoder.
@@ -22,12 +22,12 @@ def decode(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Decode one still picture.
 
     Args:
-        stream: Seekable, at its start.
-        label: The name used in messages.
-        max_pixels: Most pixels accepted, compared with the header before decoding.
+        stream: Seekable stream, positioned at its start.
+        label: Name of the picture in messages.
+        max_pixels: Largest accepted number of pixels, compared with the header before decoding.
 
     Raises:
-        ImageRejected: Whatever the bytes are, if they are not one readable still picture.
+        ImageRejected: The bytes are not one readable still picture; nothing else is raised.
     """
     head = stream.read(64)
     kind = identify(head)

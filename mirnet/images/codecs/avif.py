@@ -1,4 +1,4 @@
-"""AVIF: 8 bits read by Pillow, 10 and 12 bits by imagecodecs (both libavif), colours as named."""
+"""AVIF: 8 bits read by Pillow, 10 and 12 bits by imagecodecs (both use libavif)."""
 
 import io
 from typing import BinaryIO
@@ -17,7 +17,12 @@ from .pillow import still_raster
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode an AVIF file at its depth; 10 and 12 bits become 16."""
+    """Decode an AVIF file at its depth; 10 and 12 bits become 16.
+
+    Raises:
+        ImageRejected: The picture is animated or has too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
+    """
     check_hidden_exif(stream)
     data = stream.read()
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
@@ -45,10 +50,10 @@ def _bits(data: bytes) -> int:
 
 
 def _deep_samples(data: bytes, bits: int, size: tuple[int, int]) -> np.ndarray:
-    """Decode to (H, W, C) uint16 of the whole range.
+    """Decode to (H, W, C) uint16, full range (0 to 65535).
 
     Raises:
-        ValueError: The file holds another depth or size than it says.
+        ValueError: Depth or size of the samples differ from the header.
     """
     import imagecodecs
 

@@ -10,7 +10,12 @@ from ..raster import Raster, check_size
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode the primary picture; 10 and 12 bits become 16. libheif applies the rotation itself."""
+    """Decode the primary picture; 10 and 12 bits become 16. libheif applies the rotation itself.
+
+    Raises:
+        ImageRejected: The picture has too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
+    """
     import pillow_heif  # loads libheif, which few photos need
 
     container = pillow_heif.open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=False)

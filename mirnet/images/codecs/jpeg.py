@@ -1,6 +1,6 @@
 """JPEG: read and written by Pillow (libjpeg-turbo), 12 bits read by imagecodecs.
 
-A file may lack its end marker, and anything may follow it: a second picture (MPO), a film (motion
+A file may lack its end marker, or have other data behind it: a second picture (MPO), a film (motion
 photos), or rubbish. Only the first picture up to its end marker reaches the decoder.
 """
 
@@ -22,30 +22,35 @@ from .pillow import save, still_raster
 logger = logging.getLogger(__name__)
 
 _MAX_SEGMENT_BYTES = 65_533
-"""Most bytes that one segment of a JPEG file holds."""
+"""Largest content of one JPEG segment in bytes."""
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """A marker, other than the restart markers between coded pixels."""
 _END = b"\xff\xd9"
 _NOTED_BYTES = 1000
-"""Smaller trailing data is padding, and nobody misses it."""
+"""Trailing data in bytes above which a note reports it; less is padding."""
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 class _Layout(NamedTuple):
-    """Where the parts of the first picture in a JPEG file are."""
+    """Positions of the parts of the first picture in a JPEG file."""
 
     end: int | None
-    """Position behind the end marker; None where there is none."""
+    """Position after the end marker; None if there is no such marker."""
     exif: tuple[tuple[int, int], ...]
-    """Start and end of the segments with EXIF."""
+    """Start and end of each EXIF segment."""
     gain_map: bool
-    """Whether its XMP tells of an HDR gain map (Ultra HDR)."""
+    """Whether XMP announces an HDR gain map (Ultra HDR)."""
     frame: tuple[int, int, int]
-    """Bits, height and width of the frame header; zeros where there is none."""
+    """Bits, height and width of the frame header; zeros if there is no frame header."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode a JPEG file; of a phone's MPO file this is the first, full-size frame."""
+    """Decode a JPEG file; of a phone's MPO file this is the first, full-size frame.
+
+    Raises:
+        ImageRejected: The picture has too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
+    """
     data = stream.read()
     layout = _walk(data)
     exif = b"".join(data[start + 10 : end] for start, end in layout.exif)
@@ -83,7 +88,7 @@ def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
     give the same pixels only where none are missing.
 
     Raises:
-        ValueError: The pixels end early.
+        ValueError: Pixels are missing.
     """
     zeros, ones = (
         _decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\x7f")
@@ -94,10 +99,10 @@ def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
 
 
 def _twelve_bits(data: bytes, layout: _Layout, label: str, max_pixels: int) -> Raster:
-    """Decode grey or colour of 12 bits to 16; of the metadata, EXIF is kept.
+    """Decode 12-bit grey or colour to 16 bits; EXIF is the only metadata kept.
 
     Raises:
-        ValueError: The end marker is missing, or the samples are of another kind.
+        ValueError: The end marker is missing, or the samples are not 12-bit grey or colour.
     """
     import imagecodecs
 
@@ -113,10 +118,10 @@ def _twelve_bits(data: bytes, layout: _Layout, label: str, max_pixels: int) -> R
 
 
 def _walk(data: bytes) -> _Layout:
-    """Follow the markers of the first picture.
+    """Find the parts of the first picture by following its markers.
 
     Raises:
-        ValueError: It has too many markers or passes.
+        ValueError: The picture has too many markers or passes.
     """
     exif: list[tuple[int, int]] = []
     gain_map, frame = False, (0, 0, 0)

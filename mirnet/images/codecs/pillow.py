@@ -1,4 +1,4 @@
-"""Pillow images to rasters, and 8-bit samples to bytes by Pillow's writers."""
+"""Conversion of Pillow images to rasters, and of 8-bit samples to files by Pillow's writers."""
 
 import io
 
@@ -14,14 +14,14 @@ from ..picture import BAND_ROWS
 from ..raster import Raster, array_samples, check_size
 
 _NAMES = {"MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC"}
-"""Pillow's names of formats that have another one here."""
+"""Pillow's format names that differ from those in `FORMATS`, and our names."""
 
 
 def still_raster(image: Image.Image, label: str, max_pixels: int, name: str) -> Raster:
-    """Decode an opened, not yet loaded, Pillow image of one frame.
+    """Decode a Pillow image of one frame that is opened but not yet loaded.
 
     Raises:
-        ImageRejected: If it has too many pixels, or moves.
+        ImageRejected: The image is animated or has too many pixels.
     """
     check_size(label, *image.size, max_pixels)
     frames = getattr(image, "n_frames", 1)
@@ -31,10 +31,10 @@ def still_raster(image: Image.Image, label: str, max_pixels: int, name: str) -> 
 
 
 def given_raster(image: Image.Image, label: str) -> Raster:
-    """Take a raster out of a Pillow image that a program gives, loaded or not.
+    """Make a raster of a Pillow image passed by a caller, loaded or not.
 
     Raises:
-        ImageRejected: If it cannot be loaded, or is no photo.
+        ImageRejected: The image cannot be loaded, or its mode holds no photo.
     """
     try:
         image.load()
@@ -47,7 +47,7 @@ def given_raster(image: Image.Image, label: str) -> Raster:
 
 
 def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> Raster:
-    """Take samples and metadata out of any Pillow image (its current frame).
+    """Make a raster of the current frame of any Pillow image, with its metadata.
 
     Raises:
         ImageRejected: If the mode has no meaning as a photo, or float values leave [0, 1].

@@ -1,4 +1,4 @@
-"""PNG: 8 bits by Pillow, 16 bits by imagecodecs (libpng), which Pillow would reduce.
+"""PNG: 8 bits by Pillow; 16 bits, which Pillow would reduce, by imagecodecs (libpng).
 
 Chunks that a picture can do without are checked first: damaged and oversized ones are left out, as
 browsers do. Metadata is written here for both depths (W3C PNG, third edition, sections 5 and 11).
@@ -24,30 +24,35 @@ from ..raster import Raster, check_size
 from .pillow import save, still_raster
 
 _DEFLATE_LEVEL = 3
-"""16-bit photos are mostly noise in the low byte: a higher level costs time and saves 1 %."""
+"""Deflate level. 16-bit photos are mostly noise in the low byte: a higher level saves 1 %."""
 _HEADER_BYTES = 33
-"""Signature and IHDR chunk, behind which others may stand."""
+"""Length of signature and IHDR chunk, after which other chunks may follow."""
 _MAX_TEXT_BYTES = 1 << 20
-"""Largest text or profile, unpacked; Pillow refuses a picture with a larger one."""
+"""Largest text or profile in unpacked bytes; Pillow refuses a picture with a larger one."""
 _MAX_TEXTS_BYTES = 1 << 24
-"""Largest sum of them."""
+"""Largest sum of all texts and profiles of a file in unpacked bytes."""
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"tIME": 7, b"acTL": 8}
-"""Chunks of a fixed length."""
+"""Length in bytes of the chunks whose length is fixed."""
 
 
 class _Sound(NamedTuple):
     """A PNG file without its damaged parts."""
 
     data: bytes
-    """The file."""
+    """Bytes of the repaired file."""
     left_out: tuple[str, ...]
-    """Names of the chunks that were damaged or too large."""
+    """Names of the chunks that were removed as damaged or too large."""
     chunks: dict[bytes, bytes]
-    """The chunks of EXIF and of a fixed length, such as those about colour, by name."""
+    """Contents of EXIF and of the chunks in `_LENGTHS` (colour, resolution), by chunk name."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode a PNG file at its depth."""
+    """Decode a PNG file at its depth.
+
+    Raises:
+        ImageRejected: The picture is animated or has too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
+    """
     sound = _sound(stream.read())
     depth, colour_type = sound.data[24:26]
     image = PngImagePlugin.PngImageFile(io.BytesIO(sound.data))
@@ -95,10 +100,10 @@ def _in_named_space(raster: Raster, chunks: dict[bytes, bytes], label: str) -> R
 
 
 def _sound(data: bytes) -> _Sound:
-    """Walk the chunks, leave damaged ancillary ones out, and supply a missing end.
+    """Copy a file without damaged ancillary chunks, and append a missing end chunk.
 
     Raises:
-        ValueError: A chunk that carries pixels is cut off, or there are too many chunks.
+        ValueError: A pixel chunk is cut off, or there are too many chunks.
     """
     parts = [data[:8]]
     left_out: list[str] = []
@@ -139,7 +144,7 @@ def _sound(data: bytes) -> _Sound:
 
 
 def _unpacked(name: bytes, body: memoryview, room: int) -> int | None:
-    """Bytes of a text or profile once unpacked, 0 for other chunks; None if too many or damaged."""
+    """Unpacked bytes of a text or profile, 0 for other chunks; None if above `room` or damaged."""
     if name not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
         return 0
     most = min(_MAX_TEXT_BYTES, room)
@@ -164,7 +169,7 @@ def _unpacked(name: bytes, body: memoryview, room: int) -> int | None:
 
 
 def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
-    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly; `quality` does not matter."""
+    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly; `quality` is ignored."""
     if samples.dtype == np.uint8:
         data: bytes | bytearray = save(samples, "PNG")
     else:
@@ -198,6 +203,6 @@ def _metadata_chunks(metadata: Metadata) -> list[bytes]:
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
-    """Lay out a chunk."""
+    """Bytes of a chunk: length, name, body and CRC."""
     checksum = zlib.crc32(body, zlib.crc32(name))
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)

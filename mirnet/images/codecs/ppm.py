@@ -1,4 +1,4 @@
-"""Portable anymaps (PBM, PGM, PPM): read by Pillow; colours of 16 bits, which it reduces, here."""
+"""Portable anymaps (PBM, PGM, PPM): read by Pillow, except 16-bit colour, which Pillow reduces."""
 
 import re
 from typing import BinaryIO
@@ -14,7 +14,12 @@ _DEEP = re.compile(rb"P6(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode a portable anymap at its depth."""
+    """Decode a portable anymap at its depth.
+
+    Raises:
+        ImageRejected: The picture has too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
+    """
     head = _DEEP.match(stream.read(512))
     if head is None or not 255 < int(head[3]) < 65536:
         stream.seek(0)

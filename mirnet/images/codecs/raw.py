@@ -23,7 +23,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Develop a raw file.
 
     Raises:
-        ImageRejected: If it has too many pixels, or LibRaw cannot read it.
+        ImageRejected: The file has too many pixels, or LibRaw cannot read it.
     """
     import rawpy
 
@@ -50,7 +50,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 
 
 def _exif(raw) -> bytes | None:  # noqa: ANN001
-    """EXIF of the preview that cameras put into their files; None where there is none."""
+    """EXIF of the preview embedded in the file; None without one."""
     import rawpy
 
     try:

@@ -19,9 +19,10 @@ from .pillow import pillow_raster
 logger = logging.getLogger(__name__)
 
 _DEFLATE_LEVEL = 3
-"""16-bit photos are mostly noise in the low byte: a higher level costs time and saves 1 %."""
+"""Deflate level. 16-bit photos are mostly noise in the low byte: a higher level saves 1 %."""
 _MAX_LARGER_TILE = 1 << 22
-"""Pixels that a tile may have beyond four times those of the picture: it is decoded whole."""
+"""Allowance for the pixels of one tile, on top of 4 times those of the picture; tiles are
+decoded whole."""
 # TIFF 6.0 tag numbers.
 _SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 277, 284, 338, 339, 50706
@@ -32,6 +33,11 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 
     Integer samples of 1 to 16 bits only. Floating-point TIFF is refused: its white point is not
     recorded, and scaling by a guess would change the exposure without a word.
+
+    Raises:
+        ImageRejected: Several pages are pictures, the samples are not integers of 1 to 16 bits, or
+            there are too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
     """
     check_directories(stream)
     pages = _pages(stream)
@@ -60,14 +66,14 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 
 
 class _Page(NamedTuple):
-    """A directory of a TIFF file."""
+    """One directory (page) of a TIFF file."""
 
     number: int
-    """Its place in the file, from 0."""
+    """Index of the directory in the file, from 0."""
     offset: int
-    """Where it stands."""
+    """Position of the directory in the file, in bytes."""
     tags: TiffImagePlugin.ImageFileDirectory_v2
-    """What it says."""
+    """Tags of the directory."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -76,7 +82,7 @@ class _Page(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is marked neither as a reduced picture nor as a mask."""
+        """Whether the page is neither a reduced picture nor a mask, by its tags."""
         return not int(self.tags.get(_SUBFILE_TYPE, 0)) & 5
 
 
@@ -105,13 +111,13 @@ def _is_raw(pages: list[_Page]) -> bool:
 
 
 def _main_page(pages: list[_Page], label: str) -> tuple[_Page, tuple[str, ...]]:
-    """Find the page that is the picture, and say which one where it is not the only one.
+    """Find the page with the picture, and a note if the file has other pages.
 
     Pages that are marked as reduced or as masks do not count, nor those that are at most half as
     wide and high as another.
 
     Raises:
-        ImageRejected: There are several.
+        ImageRejected: Several pages qualify.
     """
     whole = [page for page in pages if page.is_whole]
     main = max(whole, key=lambda page: page.size[0] * page.size[1])
@@ -130,7 +136,7 @@ def _main_page(pages: list[_Page], label: str) -> tuple[_Page, tuple[str, ...]]:
 
 
 def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
-    """Decode grey or RGB of 8 or 16 bits, with or without alpha, in any arrangement.
+    """Decode grey or RGB of 8 or 16 bits, with or without alpha, planar or interleaved.
 
     Three samples and more that are marked as grey and named nothing else are RGB, as GDAL and
     others write it.
@@ -178,7 +184,7 @@ def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
 
 
 def _unpremultiplied(samples: np.ndarray) -> np.ndarray:
-    """Divide colours by alpha, rounded; (H, W, C) uint8 or uint16 with associated alpha last."""
+    """Divide colours by alpha, rounded: (H, W, C) uint8 or uint16, associated alpha last."""
     most = np.iinfo(samples.dtype).max
     alpha = np.maximum(samples[..., -1:], 1).astype(np.uint64)
     colours = (samples[..., :-1] * np.uint64(most) + alpha // 2) // alpha
@@ -189,7 +195,7 @@ def _unpremultiplied(samples: np.ndarray) -> np.ndarray:
 def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as deflated TIFF, exactly.
 
-    `quality` does not matter.
+    `quality` is ignored.
     """
     import tifffile
 
@@ -229,7 +235,7 @@ def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # no
 
 
 def _exif_tags(block: bytes | None) -> exif.TiffTags:
-    """Split EXIF for a TIFF file; what Pillow cannot take apart is left out."""
+    """Split EXIF for a TIFF file; what Pillow cannot parse is left out."""
     nothing = exif.TiffTags({}, None, 1, {})
     if block is None:
         return nothing

@@ -12,7 +12,12 @@ from .pillow import save, still_raster
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
-    """Decode a WebP file; its canvas is checked first, because opening it already allocates it."""
+    """Decode a WebP file; its canvas is checked first, because opening it already allocates it.
+
+    Raises:
+        ImageRejected: The picture is animated or has too many pixels.
+        Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
+    """
     head = stream.read(32)
     if head[12:16] == b"VP8X":  # RFC 9649, section 2.7.1: 24-bit fields, minus one
         width = int.from_bytes(head[24:27], "little") + 1
