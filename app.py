@@ -18,7 +18,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
 KEEP_HOURS = 2.0
-"""How long uploads and results lie on the server unless a caller says otherwise."""
+"""Default age in hours at which uploads and results are deleted."""
 
 
 def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None):
@@ -26,10 +26,11 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
-        service: An `eval.app.run_queue.RunQueue` for the Evaluate tab; by default one that anybody
-            may reach.
-        keep_hours: How long uploads and results lie on the server.
-        access: An `Access`, roles of visitors; by default all may do what the service allows.
+        service: An `eval.app.run_queue.RunQueue` for the Evaluate tab; by default one for a
+            page that others can reach.
+        keep_hours: Age in hours at which uploads and results are deleted.
+        access: An `Access` with the roles of visitors; by default everybody may do what the
+            service allows.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
@@ -71,7 +72,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
 
 
 def launch_options(access=None, alone: bool = True, closed: bool = False, proxies=()) -> dict:
-    """What `launch` takes at every start; see `mirnet.app.serving.launch_options`."""
+    """Arguments of `launch` for every start; see `mirnet.app.serving.launch_options`."""
     from eval.app.page_files import style_sheets
     from mirnet.app import serving
 
@@ -116,7 +117,7 @@ def main() -> None:
 
 
 def publish_results(service) -> None:
-    """Send new runs to the data set named by $MIRNET_RESULTS_REPO, where one is."""
+    """Send new runs to the data set named by $MIRNET_RESULTS_REPO, if it is set."""
     from eval.runs import publish
     from mirnet.errors import MIRNetError
 

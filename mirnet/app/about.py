@@ -1,4 +1,4 @@
-"""The About tab: what the weights are and are not, privacy, the API, licences, the self-check."""
+"""The About tab: facts and limits of the weights, privacy, the API, licences, the self-check."""
 
 import platform
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from .kit.html import link
 from .templates import render
 
 PACKAGES = ("gradio", "torch", "numpy", "pillow", "scikit-image")
-"""Packages whose versions are told."""
+"""Packages whose versions are listed."""
 MARKS = "abcdefghijkl"
-"""Marks of the protocols below the table of measured scores."""
+"""Footnote marks of the protocols below the table of measured scores."""
 
 
 class Measured(NamedTuple):
@@ -28,22 +28,22 @@ class Measured(NamedTuple):
     tasks: list[str]
     """Titles of the tasks it serves."""
     entry: WeightsEntry
-    """The catalogue's entry for the first of them."""
+    """Catalogue entry of the weights for the first of these tasks."""
     card: Card | None
-    """Its card with the scores; None where it is not shipped."""
+    """Model card with the scores; None if it is not shipped."""
     licence: Markup
     """The licence in a few words, with its link."""
 
 
 class Published(NamedTuple):
-    """One of the authors' networks on one task, and what is published about it."""
+    """One of the authors' networks on one task, with its published scores."""
 
     network: str
     """Name of the network."""
     task: str
     """Title of the task."""
     entry: WeightsEntry
-    """The catalogue's entry."""
+    """Catalogue entry of the weights."""
     licence: Markup
     """The licence in a few words, with its link."""
     scores: list[str]
@@ -51,11 +51,11 @@ class Published(NamedTuple):
 
 
 def about(max_pixels: int, keep_hours: float) -> Markup:
-    """The tab's text.
+    """HTML of the About tab.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
-        keep_hours: Age at which uploads and results are deleted.
+        keep_hours: Age in hours at which uploads and results are deleted.
     """
     ours = measured()
     texts = {own.protocol: None for row in ours if row.card for own in row.card.scores}
@@ -73,7 +73,7 @@ def about(max_pixels: int, keep_hours: float) -> Markup:
 
 
 def self_check(findings: Iterable[Finding]) -> Markup:
-    """The result of the self-check in a line that unfolds."""
+    """HTML of the self-check: a summary line that unfolds to all findings."""
     return render("self_check", findings=list(findings))
 
 
@@ -83,7 +83,7 @@ def short_licence(entry: WeightsEntry) -> str:
 
 
 def measured() -> list[Measured]:
-    """Our networks, one row for each file of weights whatever it is used for."""
+    """Our networks, one row for each weights file; a file may serve several tasks."""
     rows: dict[str, Measured] = {}
     for task in TASKS.values():
         for entry in catalogue.entries_for(task.id):

@@ -20,7 +20,7 @@ from mirnet.errors import InvalidRequest
 from .templates import render
 
 Role = Literal["viewer", "runner", "admin"]
-"""What somebody may do, each role all of the one before. "viewer": restore, see stored runs, vote.
+"""Role of a visitor; each includes the ones before. "viewer": restore, see stored runs, vote.
 "runner": start, stop, resume and verify evaluations within limits. "admin": also without these
 limits, delete runs, name folders of this machine, download weights."""
 SETTING = "MIRNET_OPERATOR"
@@ -34,19 +34,19 @@ VISITOR_SECONDS = 30 * 24 * 3600
 MIN_PASSWORD = 12
 """Shortest password of an operator, in characters."""
 SIGNED_IN_SECONDS = 12 * 3600
-"""How long a sign-in lasts."""
+"""Time after which a sign-in expires, in seconds."""
 MAX_SIGNED_IN = 100
-"""Sign-ins that are remembered."""
+"""Most sign-ins that are remembered."""
 MAX_FORM_BYTES = 4096
-"""Largest form that is read."""
+"""Largest sign-in form that is read, in bytes."""
 
 
 def parse_login(text: str, flag: str = "--auth") -> tuple[str, str]:
     """Split NAME:PASSWORD.
 
     Args:
-        text: What was given.
-        flag: Where, for the message.
+        text: The setting's value, "NAME:PASSWORD".
+        flag: Name of the setting, used in the error message.
 
     Raises:
         InvalidRequest: One of the two is missing.
@@ -136,8 +136,8 @@ class Access:
         """Role of the sender of a request.
 
         Args:
-            request: Anything with `cookies` by name, such as a `gradio.Request`; None for nobody in
-                particular.
+            request: Anything with `cookies` by name, such as a `gradio.Request`; None for a
+                visitor without a session.
         """
         cookies = getattr(request, "cookies", None)
         if cookies is None:
@@ -150,7 +150,7 @@ class Access:
         return "admin" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
 
     def sign_in(self, name: str, password: str) -> str | None:
-        """Check name and password; return the cookie's value, None where they are wrong."""
+        """Check name and password; return the cookie's value, or None if they are wrong."""
         if self.operator is None:
             return None
         given, right = (f"{n}:{p}".encode() for n, p in ((name, password), self.operator))
@@ -162,7 +162,7 @@ class Access:
         return token
 
     def sign_out(self, token: str | None) -> None:
-        """Forget a sign-in."""
+        """End the sign-in with this token."""
         with self._lock:
             self._tokens.pop(token or "", None)
 
@@ -173,7 +173,7 @@ class Access:
     # ------------------------------------------------------------ the page to sign in
 
     def routes(self) -> list[Any]:
-        """The page /operator, for Starlette."""
+        """Starlette routes of the sign-in page /operator."""
         from starlette.responses import HTMLResponse, RedirectResponse
         from starlette.routing import Route
 
@@ -207,11 +207,11 @@ class Access:
         return [Route("/operator", page, methods=["GET", "POST"])]
 
     def form(self, signed_in: bool, wrong: str = "") -> str:
-        """The page /operator.
+        """HTML of the sign-in page /operator.
 
         Args:
             signed_in: Whether the visitor is an admin.
-            wrong: What was wrong with the last attempt.
+            wrong: Error message of the last attempt; empty if there is none.
         """
         return render(
             "operator",

@@ -21,7 +21,8 @@ def own_folder(parent: Path | None = None) -> Path:
     """Make this program's folder, and remove those of programs that have ended.
 
     Args:
-        parent: Where all of them lie; in the system's temporary folder by default.
+        parent: Folder that holds the folders of all programs; in the system's temporary folder
+            by default.
 
     Returns:
         The folder: empty, readable by this user alone.
@@ -40,13 +41,14 @@ def sweep(
 ) -> int:
     """Remove interrupted uploads, and all other files that are too old.
 
-    Gradio's own task for the latter ends for good where an upload comes while it looks through its
-    names ("Set changed size during iteration"), so nothing is left to it alone.
+    Gradio's own cleanup task crashes for good if an upload arrives while it iterates over its file
+    names ("Set changed size during iteration"), so it is not relied on.
 
     Args:
-        folder: Where uploads go: temporary files until they are finished, then in folders below it.
-        interrupted_seconds: Age, since its last byte, at which a temporary file is removed.
-        keep_seconds: Age at which any other file is removed.
+        folder: Upload folder: unfinished uploads are temporary files in it, finished ones lie in
+            folders below it.
+        interrupted_seconds: Seconds since its last byte after which a temporary file is removed.
+        keep_seconds: Age in seconds at which any other file is removed.
         kept: Paths of files that belong to the page.
 
     Returns:
@@ -71,7 +73,7 @@ def sweep(
 
 
 def _home() -> Path:
-    """One user's folder for all programs; a new one where somebody else has taken its name."""
+    """Folder of this user for all programs; a new one if another user owns that name."""
     home = Path(tempfile.gettempdir()) / f"mirnet-studio-{_user()}"
     home.mkdir(mode=0o700, exist_ok=True)
     found = home.lstat()

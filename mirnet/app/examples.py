@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
-"""The pictures and their list, made by examples/make_examples.py."""
+"""Folder of the pictures and their list, made by examples/make_examples.py."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Example:
     task: str
     """Id of the task."""
     title: str
-    """Two or three words."""
+    """Display title of two or three words."""
     alt: str
-    """What the picture shows, for those who cannot see it."""
+    """Alternative text: a description of the picture for screen readers."""
 
 
 @lru_cache(maxsize=1)
 def examples() -> list[Example]:
-    """All examples; empty where the folder was not copied along."""
+    """All examples; empty if the examples folder is missing."""
     return [
         Example(
             EXAMPLES_FOLDER / row["file"],
@@ -48,16 +48,16 @@ class Demonstration:
     example: Example
     """The example."""
     restored: Path
-    """What the weights made of it."""
+    """The restored picture."""
     weights: str
-    """Id of the weights."""
+    """Id of the weights that restored it."""
     weights_sha256: str
     """Hash of the weights' file."""
 
 
 @lru_cache(maxsize=1)
 def demonstrations() -> dict[str, Demonstration]:
-    """Stored results by what was asked for: the id of a task, or "sharpen"."""
+    """Stored results by mode: the id of a task, or "sharpen"."""
     by_file = {example.path: example for example in examples()}
     return {
         mode: Demonstration(
@@ -71,7 +71,7 @@ def demonstrations() -> dict[str, Demonstration]:
 
 
 def _read(name: str) -> Any:
-    """A list in the examples' folder; None where it is not there."""
+    """Content of a JSON file in the examples folder; None if the file is missing."""
     path = EXAMPLES_FOLDER / name
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 

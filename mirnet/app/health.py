@@ -1,4 +1,4 @@
-"""A self-check: are the weights intact, is there room, is the Hub in reach, which versions run."""
+"""Self-check: integrity of the weights, free disk and memory, access to the Hub, versions."""
 
 import os
 import platform
@@ -16,11 +16,11 @@ from mirnet.weights.load import locate
 from mirnet.weights.store import cache_folder, file_sha256
 
 MIN_DISK_BYTES = 500 * 10**6
-"""Free space below which uploads and results soon find no room."""
+"""Free disk space below which the check fails: uploads and results would soon fill the disk."""
 MIN_MEMORY_BYTES = 1_500 * 10**6
-"""Available memory below which a large photo may not fit."""
+"""Available memory below which the check fails: a large photo may not fit."""
 HUB_SECONDS = 3.0
-"""Time that the Hub may take to answer."""
+"""Timeout of the request to the Hub, in seconds."""
 PACKAGES = ("torch", "gradio", "datasets", "numpy", "pillow")
 """Packages whose versions are listed."""
 
@@ -30,11 +30,11 @@ class Finding:
     """Result of one check."""
 
     what: str
-    """One of "weights", "disk", "memory", "hub", "versions"."""
+    """Name of the check: "weights", "disk", "memory", "hub" or "versions"."""
     ok: bool
-    """Whether the app can work with it."""
+    """Whether the check passed."""
     words: str
-    """One sentence or list, without paths of this machine."""
+    """Result as one sentence or a list, without paths of this machine."""
 
 
 def check(hub: bool = True) -> list[Finding]:
@@ -44,7 +44,7 @@ def check(hub: bool = True) -> list[Finding]:
         hub: Whether to ask the Hub, which may take `HUB_SECONDS`.
 
     Returns:
-        One finding for each thing; the Hub's is fine either way, because the app works without it.
+        One finding per check. The Hub's always passes, because the app works without it.
     """
     found = [_weights(), _disk(), _memory()]
     if hub:
@@ -66,7 +66,7 @@ def _versions() -> str:
 
 
 def _weights() -> Finding:
-    """Hash every set of weights that belongs to this program, against its card."""
+    """Compare the hash of every embedded weights file with its card."""
     entries = [e for e in catalogue.load_catalogue().values() if e.kind == "embedded"]
     files: dict[Path, str | None] = {}
     for entry in entries:
@@ -81,7 +81,7 @@ def _weights() -> Finding:
 
 
 def _disk() -> Finding:
-    """Room where uploads and results go, and whether the cache can be written."""
+    """Check the free disk space for uploads and results, and that the cache is writable."""
     free = shutil.disk_usage(tempfile.gettempdir()).free
     cache = cache_folder()
     standing = next((p for p in (cache, *cache.parents) if p.exists()), cache)
@@ -101,7 +101,7 @@ def _memory() -> Finding:
 
 
 def _hub() -> Finding:
-    """Whether the Hub answers; the app works without it, only downloads wait."""
+    """Check whether the Hub answers; only downloads need it."""
     import requests
 
     if is_offline():

@@ -1,4 +1,4 @@
-"""One visitor's restoration: waiting in the queue, running, being stopped; no widgets here."""
+"""One visitor's restoration: its wait in the queue, its work and its stop; without widgets."""
 
 import contextlib
 import shutil
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from mirnet.restoration.result import RestoreResult
 
 MIN_DISK_BYTES_PER_PIXEL = 12
-"""Disk space that each pixel of a result may need: a file of 16 bits, twice for a moment."""
+"""Disk space per pixel of a result: a 16-bit RGB file, briefly stored twice."""
 POSITION_SECONDS = 2.0
-"""Time between two looks at how many photos are ahead of one that waits."""
+"""Seconds between two updates of a waiting photo's queue position."""
 
 
 class BatchRow(NamedTuple):
@@ -36,34 +36,34 @@ class BatchRow(NamedTuple):
     name: str
     """File name."""
     state: str = "waiting"
-    """"waiting", "working", "done" or "failed"."""
+    """State of the photo: "waiting", "working", "done" or "failed"."""
     words: str = "waiting"
-    """What happened to it."""
+    """Text beside the file name, such as the time taken or an error."""
 
 
 @dataclass
 class Run:
-    """One visitor's run, seen by its own event and by the Stop button."""
+    """One visitor's run, shared by the event that restores and the Stop button."""
 
     job: "RestoreJob | None" = None
     """The photo being restored now."""
     entry: QueueEntry | None = None
-    """Its place in the queue, until the photo is restored."""
+    """Queue entry of the current photo; None outside of the queue."""
     archive: Path | None = None
-    """The zip that is being filled, for several photos."""
+    """Zip file that receives the results of a batch; None for a single photo."""
     finished: int = 0
-    """Photos in the zip."""
+    """Number of photos in the zip."""
     rows: list[BatchRow] = field(default_factory=list)
-    """How far each of several photos is."""
+    """State of every photo of a batch; empty for a single photo."""
     stopped: bool = False
     """Whether the visitor pressed Stop; the zip then belongs to that click."""
     replaced: bool = False
-    """Whether the visitor has begun another run since."""
+    """Whether the visitor has started a newer run."""
     ended: threading.Event = field(default_factory=threading.Event)
-    """Set when the run has let go of the network."""
+    """Set when the run no longer uses the network."""
 
     def cancel(self) -> None:
-        """End it before its next tile, or while it waits."""
+        """Stop the run before its next tile, or while it waits in the queue."""
         if self.entry is not None:
             self.entry.cancel()
         if self.job is not None:
@@ -71,7 +71,7 @@ class Run:
 
 
 class Runs:
-    """The runs under way, one per visitor."""
+    """Current runs, at most one per visitor; thread-safe."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
@@ -89,14 +89,14 @@ class Runs:
         return run
 
     def end(self, visitor: str, run: Run) -> None:
-        """Forget a run."""
+        """Remove a finished run."""
         with self._lock:
             if self._runs.get(visitor) is run:
                 del self._runs[visitor]
         run.ended.set()
 
     def stop(self, visitor: str) -> Run | None:
-        """Ask a visitor's run to stop before its next tile; None where there is none."""
+        """Ask a visitor's run to stop before its next tile; return it, None if there is none."""
         with self._lock:
             run = self._runs.get(visitor)
         if run is not None:
@@ -107,37 +107,37 @@ class Runs:
 
 @dataclass(frozen=True)
 class RestoreRequest:
-    """What a visitor asked for."""
+    """Settings of a restoration as a visitor chose them."""
 
     task: str
     """Id of the task."""
     weights: str
-    """Id in the catalogue."""
+    """Id of the weights in the catalogue."""
     strength: float = 1.0
-    """0 to 1."""
+    """Blend of input (0) and restored photo (1)."""
     ensemble: bool = False
-    """Average over 8 views."""
+    """Whether to average over 8 flips and rotations of the photo."""
     tile_px: int | None = None
-    """Longest side of a tile; None lets the library choose."""
+    """Longest side of a tile in pixels; None lets the library choose."""
     same_size: bool = False
-    """Do not enlarge for super-resolution."""
+    """Whether a super-resolution task keeps the photo's size."""
     max_pixels: int = 0
-    """Most pixels accepted."""
+    """Most pixels accepted, in the photo and in its result."""
     tiling: str = "auto"
-    """How tiles agree: a key of `mirnet.restoration.choices.TILINGS`."""
+    """Tiling method: a key of `mirnet.restoration.choices.TILINGS`."""
     engine: str = "auto"
-    """What computes: a key of `mirnet.restoration.engines.ENGINES`, or "auto"."""
+    """Compute engine: a key of `mirnet.restoration.engines.ENGINES`, or "auto"."""
 
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """An event while a photo waits."""
+    """Queue position of a waiting photo, sent whenever it changes."""
 
     before: int
-    """Number of photos that wait ahead of it."""
+    """Number of photos ahead in the queue."""
 
     def words(self) -> str:
-        """Say it in a sentence.
+        """Describe the position in a sentence.
 
         >>> QueuePosition(0).words(), QueuePosition(1).words(), QueuePosition(3).words()
         ('Yours is next …', '1 photo is before yours …', '3 photos are before yours …')
@@ -148,24 +148,24 @@ class QueuePosition:
 
 
 Work = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult]"]
-"""Restores one file: tile events, then the result."""
+"""Function that restores one file: yields tile events, then the result."""
 
 
 def in_turn(
     queue: FairQueue, visitor: str, path: str, request: RestoreRequest, run: Run, work: Work
 ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
-    """Restore one file when its turn has come; closing the iterator gives its place back.
+    """Restore one file when the queue schedules it; closing the iterator leaves the queue.
 
     Args:
-        queue: Decides whose turn it is.
-        visitor: Who asks.
-        path: A file on this machine.
-        request: What to do.
-        run: Learns of the place in the queue, so that another thread can cancel it.
-        work: Restores the file.
+        queue: Queue shared by all visitors.
+        visitor: Id of the visitor; the queue is fair between visitors.
+        path: Path of the photo.
+        request: Settings of the restoration.
+        run: Its `entry` is set to the queue entry, so that another thread can cancel it.
+        work: Function that restores the file.
 
     Yields:
-        Where it stands whenever that has changed; then what `work` yields.
+        The queue position whenever it changes; then everything `work` yields.
 
     Raises:
         MIRNetError: Too many photos wait, it was cancelled, or see `restore_file`.
@@ -201,14 +201,14 @@ def restore_file(
     """Restore one file; closing the iterator stops it before the next tile.
 
     Args:
-        path: A file on this machine.
-        request: What to do.
-        run: Learns which restoration is under way, so that another thread can cancel it.
-        loaded: The weights of the request, where they are already in memory.
-        device: Where to compute, as `mirnet.restore` takes it.
+        path: Path of the photo.
+        request: Settings of the restoration.
+        run: Its `job` is set to the current restoration, so that another thread can cancel it.
+        loaded: The weights of the request, if they are already in memory.
+        device: Compute device, as for `mirnet.restore`.
 
     Yields:
-        One event a tile, then the result.
+        One event per tile, then the result.
 
     Raises:
         MIRNetError: The photo, the weights or a setting cannot be used.

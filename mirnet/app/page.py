@@ -11,9 +11,9 @@ from .about import about, self_check
 from .kit.assets import ASSETS, page_head, script, style_sheets
 
 SWEEP_SECONDS = 600
-"""Time between two searches for uploads and results that are too old."""
+"""Seconds between two removals of expired uploads and results."""
 MAX_EVENTS = 500
-"""Clicks and calls that wait; photos wait in a queue of their own (`mirnet.app.queue`)."""
+"""Most waiting events of Gradio's queue; photos wait in `mirnet.app.queue` instead."""
 
 
 class Tab(NamedTuple):
@@ -22,19 +22,19 @@ class Tab(NamedTuple):
     id: str
     """Name in links (?tab=ID)."""
     title: str
-    """Words on it."""
+    """Label of the tab."""
     build: Callable[[gr.Blocks, gr.Tabs, gr.Tab], Any]
-    """Called inside the tab with the page, all tabs and the tab itself; makes its widgets."""
+    """Builds the tab's widgets; called inside the tab with the page, all tabs and the tab."""
     elem_id: str | None = None
-    """Id of its element, for style sheets."""
+    """HTML id of the tab for style sheets; None for no id."""
 
 
 def build_page(tabs: Sequence[Tab], keep_hours: float) -> gr.Blocks:
     """Build the page.
 
     Args:
-        tabs: In their order.
-        keep_hours: How long uploads and results lie on the server.
+        tabs: Tabs in the order in which they are shown.
+        keep_hours: Age in hours at which uploads and results are deleted.
 
     Returns:
         The page with its queue, ready for `launch`.
@@ -62,7 +62,7 @@ def about_tab(max_pixels: int, keep_hours: float) -> Tab:
 
     Args:
         max_pixels: Most pixels accepted in a photo.
-        keep_hours: How long uploads and results lie on the server.
+        keep_hours: Age in hours at which uploads and results are deleted.
     """
 
     def build(page: gr.Blocks, row: gr.Tabs, tab: gr.Tab) -> None:
@@ -85,7 +85,7 @@ def appearance(more_sheets: Sequence[Path] = ()) -> dict[str, Any]:
     """Theme, style sheets and head of the page, as `launch` takes them.
 
     Args:
-        more_sheets: Style sheets besides those of this room.
+        more_sheets: Style sheets in addition to those of `mirnet.app`.
     """
     fonts = ["Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     theme = gr.themes.Base(

@@ -9,16 +9,16 @@ from mirnet.images.formats import PICTURE_SUFFIXES
 from .examples import examples_for
 
 READABLE = ["image", *PICTURE_SUFFIXES]
-"""What the file chooser offers; the suffixes are those that browsers do not take for pictures."""
+"""File types of the file chooser; suffixes cover formats that browsers do not count as images."""
 
 
 def photo_file(label: str, elem_id: str, *, multiple: bool = False) -> gr.File:
     """A place to drop or choose photos.
 
     Args:
-        label: Above it.
-        elem_id: Its id on the page.
-        multiple: Whether several photos may come at once.
+        label: Label above the widget.
+        elem_id: HTML id of the widget.
+        multiple: Whether several photos can be chosen at once.
     """
     return gr.File(
         label=label,
@@ -30,13 +30,13 @@ def photo_file(label: str, elem_id: str, *, multiple: bool = False) -> gr.File:
 
 
 def examples_gallery(task_id: str, label: str, elem_id: str, **settings: Any) -> gr.Gallery:
-    """The examples of a task as a row of thumbnails; hidden where there are none.
+    """The examples of a task as a row of thumbnails; hidden if there are none.
 
     Args:
-        task_id: Whose examples; `examples_of` shows another task's.
-        label: Above it.
-        elem_id: Its id on the page.
-        settings: Further settings of the gallery.
+        task_id: Id of the task; `examples_of` switches to another task.
+        label: Label above the gallery.
+        elem_id: HTML id of the gallery.
+        settings: Further arguments of `gr.Gallery`.
     """
     return gr.Gallery(
         **examples_of(task_id),
@@ -54,9 +54,9 @@ def examples_gallery(task_id: str, label: str, elem_id: str, **settings: Any) ->
 
 
 def examples_of(task_id: str) -> dict[str, Any]:
-    """What a gallery of a task's examples holds, as `gr.Gallery` and `gr.update` take it.
+    """Properties of a gallery with a task's examples, for `gr.Gallery` and `gr.update`.
 
-    None of them is selected: another task's choice would stay marked at its place.
+    The selection is cleared; otherwise the position chosen for another task would stay marked.
     """
     found = examples_for(task_id)
     return {

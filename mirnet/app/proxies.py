@@ -1,7 +1,8 @@
 """Forwarded headers: believed from trusted proxies, removed from everybody else's requests.
 
-A proxy tells in headers who asks, by which name and whether over TLS. Anybody can send such
-headers, so they count only where the connection comes from a proxy that the operator named.
+A proxy states in headers the visitor's address, the requested host and whether TLS was used.
+Anybody can send such headers, so they count only on connections from a proxy that the operator
+named.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -18,11 +19,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-"""This machine: where the tunnel of a share link ends."""
+"""Addresses of this machine, where the tunnel of a share link ends."""
 PRIVATE = (*LOOPBACK, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-"""Networks inside a data centre: where a Space's proxies stand."""
+"""Private networks, from which the proxies of a Space connect."""
 PREFIXES = (b"x-forwarded-", b"forwarded", b"x-real-ip")
-"""Beginnings of the headers that tell about another connection."""
+"""Prefixes of the headers that describe a forwarded connection, in lower case."""
 FORWARDED = "mirnet.forwarded"
 """Key of a request's scope: "trusted" or "unknown" for a forwarded one; absent for a direct one."""
 
@@ -31,7 +32,7 @@ def parse_proxies(text: str) -> tuple[str, ...]:
     """Split a list of addresses and networks, such as "127.0.0.1, 10.0.0.0/8".
 
     Raises:
-        InvalidRequest: One of them is neither.
+        InvalidRequest: An item is neither an address nor a network.
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
@@ -61,7 +62,7 @@ class ForwardedHeaders:
         self._believing = ProxyHeadersMiddleware(app, list(proxies))  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Correct or remove the forwarded headers, and pass the request on."""
         kept = [pair for pair in scope.get("headers", ()) if not pair[0].startswith(PREFIXES)]
         if len(kept) == len(scope.get("headers", ())):
             await self.app(scope, receive, send)

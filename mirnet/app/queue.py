@@ -1,9 +1,9 @@
-"""The queue in which photos of many visitors wait.
+"""Fair queue for the photos of many visitors.
 
-`FairQueue` decides whose photo is next, so that a visitor with many photos or large ones does not
-keep the others waiting, and so that only so many lie in memory. It orders by start-time fair
-queueing (Goyal, Vin and Cheng, SIGCOMM 1996): the visitor who has had least of the machine is next,
-and a newcomer neither pays for the past of others nor gains from absence.
+`FairQueue` decides whose photo is next, so that a visitor with many or large photos does not keep
+the others waiting, and so that the photos in memory are bounded. It uses start-time fair queueing
+(Goyal, Vin and Cheng, SIGCOMM 1996): the visitor who has used least compute time is next, and a
+newcomer neither pays for the past of others nor gains from absence.
 """
 
 import itertools
@@ -14,43 +14,43 @@ from dataclasses import dataclass, field
 from mirnet.errors import Cancelled, InvalidRequest
 
 SMALL_MEGAPIXELS = 2.0
-"""Results up to this size do not wait for larger ones."""
+"""Largest result of the lane for small photos, which does not wait for larger ones."""
 SMALL_AT_ONCE = 4
-"""Small photos under way; more would only take turns more often."""
+"""Most small photos restored at once; more would only share the same processor."""
 LARGE_MEGAPIXELS_AT_ONCE = 25.0
-"""Megapixels of results of large photos under way, which bounds memory; one that is larger than
-this is restored while no other large one is."""
+"""Most megapixels of large results restored at once, which bounds memory; a larger photo is
+restored while no other large one is."""
 MAX_WAITING = 200
-"""Photos that wait, of all visitors."""
+"""Most waiting photos of all visitors."""
 MAX_WAITING_EACH = 50
-"""Photos that wait of one visitor: as many as a batch may have."""
+"""Most waiting photos of one visitor: the largest batch."""
 SETUP_MEGAPIXELS = 0.25
-"""What reading and writing cost, in megapixels restored."""
+"""Cost of reading and writing a photo, expressed in restored megapixels."""
 
 
 @dataclass(eq=False)
 class QueueEntry:
-    """One photo's place in the queue; leave it when done, by `with` or by `leave`."""
+    """Queue entry of one photo; release it with `leave` or a `with` block."""
 
     queue: "FairQueue"
-    """Where it waits."""
+    """Queue that holds the entry."""
     visitor: str
-    """Whose photo it is."""
+    """Id of the visitor."""
     megapixels: float
-    """Million pixels of its result."""
+    """Size of the result in million pixels."""
     cost: float
-    """Megapixels that the network sees, and `SETUP_MEGAPIXELS` for the rest."""
+    """Cost in megapixels: those the network processes, plus `SETUP_MEGAPIXELS`."""
     order: tuple[float, int] = (0.0, 0)
-    """Place in virtual time and number of arrival; the smallest is next."""
+    """Virtual start time and arrival number; the smallest is next."""
     state: str = "waiting"
-    """"waiting", "begun" or "left"."""
+    """State of the entry: "waiting", "begun" or "left"."""
     cancelled: bool = False
-    """Whether the visitor no longer wants it."""
+    """Whether the visitor cancelled the photo."""
     changed: threading.Condition = field(default_factory=threading.Condition)
     """Notified whenever the queue changes; shared by all its entries."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the turn, up to some seconds; True when it has come.
+        """Wait up to `seconds` for the turn; True once it has come.
 
         Raises:
             Cancelled: `cancel` was called.
@@ -67,17 +67,17 @@ class QueueEntry:
             return True
 
     def before(self) -> int:
-        """How many photos wait ahead of it."""
+        """Number of photos ahead in the queue."""
         return self.queue.waiting_before(self)
 
     def cancel(self) -> None:
-        """Wake up whoever waits with it."""
+        """Mark the entry as cancelled and wake up the thread that waits."""
         with self.changed:
             self.cancelled = True
             self.changed.notify_all()
 
     def leave(self) -> None:
-        """Make room for the next; without effect the second time."""
+        """Leave the queue, so that the next photo can begin; later calls have no effect."""
         self.queue.leave(self)
 
     def __enter__(self) -> "QueueEntry":
@@ -88,10 +88,10 @@ class QueueEntry:
 
 
 class _Lane:
-    """Photos of similar size, which wait for each other and for no others.
+    """Waiting line of photos of similar size, independent of other lanes.
 
     Args:
-        room: How much may be under way; one photo may always.
+        room: Most load in progress at once; a single photo may always begin.
     """
 
     def __init__(self, room: float) -> None:
@@ -99,12 +99,12 @@ class _Lane:
         self.waiting: list[QueueEntry] = []
         self.begun: list[QueueEntry] = []
         self.now = 0.0
-        """The virtual time: megapixels that each visitor could have had by now."""
+        """Virtual time: megapixels that each visitor could have used by now."""
         self.ends: dict[str, float] = {}
-        """Where each visitor's next photo stands, as long as that is ahead of `now`."""
+        """Virtual start time of each visitor's next photo, while it is ahead of `now`."""
 
     def passed(self, megapixels: float) -> None:
-        """Let the virtual time go on by a photo's share."""
+        """Advance the virtual time by a photo's share."""
         visitors = {entry.visitor for entry in (*self.waiting, *self.begun)}
         self.now += megapixels / (len(visitors) or 1)
         self.ends = {name: end for name, end in self.ends.items() if end > self.now}
@@ -114,10 +114,10 @@ class FairQueue:
     """Decides whose photo is next; safe between threads.
 
     Args:
-        small_at_once: Small photos under way.
-        large_megapixels: Megapixels of large ones under way.
-        max_waiting: Photos that may wait in all.
-        max_waiting_each: Photos that may wait of one visitor.
+        small_at_once: Most small photos restored at once.
+        large_megapixels: Most megapixels of large photos restored at once.
+        max_waiting: Most waiting photos of all visitors.
+        max_waiting_each: Most waiting photos of one visitor.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class FairQueue:
         """Add a photo to the queue.
 
         Args:
-            visitor: Who asks; fairness is between these.
-            megapixels: Of the result.
-            times: How often the network sees each pixel.
+            visitor: Id of the visitor; the queue is fair between visitors.
+            megapixels: Size of the result in million pixels.
+            times: Number of times the network processes each pixel.
 
         Raises:
             InvalidRequest: Too many photos wait already.
@@ -167,13 +167,13 @@ class FairQueue:
             return entry
 
     def waiting_before(self, entry: QueueEntry) -> int:
-        """How many photos wait ahead of one."""
+        """Number of photos ahead of an entry."""
         with self._changed:
             waiting = self._lane(entry.megapixels).waiting
             return waiting.index(entry) if entry in waiting else 0
 
     def leave(self, entry: QueueEntry) -> None:
-        """Take a photo away, begun or not."""
+        """Remove an entry, begun or not."""
         with self._changed:
             lane = self._lane(entry.megapixels)
             if entry in lane.waiting:
@@ -188,7 +188,7 @@ class FairQueue:
         return self._small if megapixels <= SMALL_MEGAPIXELS else self._large
 
     def _begin(self, lane: _Lane) -> None:
-        """Begin as many of a lane as there is room for; `_changed` is held."""
+        """Begin as many photos of a lane as there is room for; the caller holds `_changed`."""
         while lane.waiting:
             following = lane.waiting[0]
             room = lane.room - sum(self._size(entry) for entry in lane.begun)

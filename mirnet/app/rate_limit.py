@@ -1,4 +1,4 @@
-"""How much may come in, of one visitor and of all together."""
+"""Rate limits of requests and uploads, per visitor and in total."""
 
 from dataclasses import dataclass
 
@@ -9,25 +9,25 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 @dataclass(frozen=True)
 class Limits:
-    """Amounts within `window_seconds`, and sizes of single requests."""
+    """Limits on amounts within `window_seconds`, and on the size of single requests."""
 
     body_bytes: int = 2_000_000
-    """Largest request that is no upload."""
+    """Largest request other than an upload, in bytes."""
     upload_bytes: int = 2_000_000_000
-    """Uploads of one visitor: ten photos of the largest size."""
+    """Most bytes one visitor uploads: ten photos of the largest size."""
     requests: int = 900
-    """Requests of one visitor that make the program work: three a second."""
+    """Most requests of one visitor that cause computation: three per second."""
     all_requests: int = 20_000
-    """Such requests of all visitors together; this also bounds how many visitors are counted."""
+    """Most such requests of all visitors; this also bounds the number of counted visitors."""
     failed_sign_ins: int = 10
-    """Attempts to sign in from one address until one succeeds, which clears the count."""
+    """Most failed sign-ins from one address; a successful one resets the count."""
     window_seconds: int = 300
-    """How far back is counted."""
+    """Length of the sliding window in seconds."""
     min_free_bytes: int = 500_000_000
-    """Disk space that uploads of strangers leave free."""
+    """Free disk space in bytes below which uploads of visitors are refused."""
 
     def words(self) -> str:
-        """Say them in a sentence."""
+        """Describe the limits in a sentence."""
         minutes = self.window_seconds / 60
         return (
             f"Every {minutes:.0f} minutes, a visitor may send {self.upload_bytes / 1e9:g} GB of "
@@ -36,11 +36,11 @@ class Limits:
 
 
 class RateLimiter:
-    """Adds up what came within the last seconds; safe between threads.
+    """Sliding-window counter of amounts by key; thread-safe.
 
     Args:
-        seconds: How far back is counted. Time is cut into windows, and what came in the window
-            before counts by the part of it that is still within reach.
+        seconds: Length of the sliding window. Amounts are kept per fixed window; the previous
+            one counts in proportion to its overlap with the sliding window.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -51,13 +51,13 @@ class RateLimiter:
         """Count an amount if it stays within the limit; return whether it does.
 
         Args:
-            key: What is counted, such as "uploads of 203.0.113.7".
-            limit: Most that may come within the window.
-            amount: What comes now.
+            key: Name of the counter, such as "uploads of 203.0.113.7".
+            limit: Largest sum within the window.
+            amount: Amount to add.
         """
         item = RateLimitItemPerSecond(limit, multiples=self._seconds)
         return self._strategy.hit(item, key, cost=amount)
 
     def forget(self, key: str, limit: int) -> None:
-        """Start again from nothing with what was counted under a key and a limit."""
+        """Reset the counter of a key and a limit to zero."""
         self._strategy.clear(RateLimitItemPerSecond(limit, multiples=self._seconds), key)

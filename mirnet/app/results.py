@@ -1,4 +1,4 @@
-"""What stays in memory for a visitor's next click: the newest results, up to a number of bytes."""
+"""In-memory cache of the newest results for a visitor's next click, bounded by bytes."""
 
 import secrets
 import threading
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from mirnet.restoration.result import RestoreResult  # noqa: F401  # of ResultCache's base
 
 MAX_BYTES = 600 * 2**20
-"""Memory that kept results may take: two photos of 24 megapixels with 16 bits."""
+"""Memory limit for cached results in bytes: two 16-bit photos of 24 megapixels."""
 
 _T = TypeVar("_T")
 
 
 class LRUCache(Generic[_T]):
-    """Values under keys that cannot be guessed, until their share of memory is used up.
+    """Cache with unguessable keys that evicts the least recently used values; thread-safe.
 
-    Safe between threads. The least recently used values make room; the newest stays in any case.
+    The newest value always stays, whatever its size.
 
     Args:
-        max_bytes: Memory that all values may take.
-        size: Bytes that one value takes.
-        gone: Sentence for a visitor whose value had to make room.
+        max_bytes: Memory limit for all values.
+        size: Function that gives the size of a value in bytes.
+        gone: Error message for a visitor whose value was evicted.
     """
 
     def __init__(self, max_bytes: int, size: Callable[[_T], int], gone: str) -> None:
@@ -47,7 +47,7 @@ class LRUCache(Generic[_T]):
         """Look a value up.
 
         Raises:
-            InvalidRequest: It had to make room for newer ones, or there never was one.
+            InvalidRequest: The value was evicted, or the key is unknown.
         """
         with self._lock:
             if key is not None and key in self._values:
@@ -56,7 +56,7 @@ class LRUCache(Generic[_T]):
 
 
 class ResultCache(LRUCache["RestoreResult"]):
-    """The newest results, so that another file format or a closer look needs no new run."""
+    """Cache of the newest results, so that another format or view needs no new run."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         super().__init__(

@@ -1,8 +1,8 @@
 """Checks of every request before Gradio sees it: hosts, origins, sizes, rates; headers of answers.
 
-One ASGI middleware without Gradio in it. Everything it refuses it refuses in one sentence. What one
-visitor may do is counted by address, as `proxies.ForwardedHeaders` found it; the limits for all
-together keep the machine up.
+One ASGI middleware, independent of Gradio. Every refusal is one sentence. Requests of a visitor are
+counted by address, as `proxies.ForwardedHeaders` determined it; the limits on the total protect the
+machine.
 
 Starlette's TrustedHostMiddleware is not used: it cuts `[::1]:7860` at the first colon and answers
 without a way out. Its sessions cannot be taken back by the server; see `auth.Access`.
@@ -26,16 +26,16 @@ PAGE_POLICY = (
     "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-"""Content security policy of the page. Gradio's own frontend needs inline scripts and `eval`; what
-is kept out is every other machine, so that nothing could be loaded from or sent to one."""
+"""Content security policy of the page. Gradio's own frontend needs inline scripts and `eval`; all
+other hosts are blocked, so that nothing can be loaded from or sent to them."""
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'"
-"""Content security policy of uploads and results: opened alone, they can run and load nothing."""
+"""Content security policy of uploads and results: opened directly, they run and load nothing."""
 SPACE_SOURCES = "https://huggingface.co https://*.huggingface.co"
-"""Where the frame of a Space comes from; its header asks for likes there."""
+"""Sources that a Space's page may use: the frame around it, and its header's requests there."""
 
 
 class Refused(Exception):
-    """A request that goes no further; its text is for the visitor."""
+    """A refused request; its text is shown to the visitor."""
 
     def __init__(self, status: int, words: str):
         super().__init__(words)
@@ -47,15 +47,15 @@ class Guard:
 
     Args:
         app: The application.
-        alone: Whether only this machine reaches the page: then other names for it are refused, so
-            that no web page can reach it by a name of its own (DNS rebinding), and nobody is
-            counted.
-        closed: Whether other web pages may not use this one: always so where `alone`, and where
-            visitors log in.
-        space: Whether the page stands in the frame of a Hugging Face Space.
-        proxied: Whether visitors come through a proxy or tunnel on this machine; otherwise a person
-            at this machine is not counted.
-        limits: How much may come in.
+        alone: Whether only this machine reaches the page. Other host names are then refused, so
+            that no web page can reach it through a name of its own (DNS rebinding), and requests
+            are not counted.
+        closed: Whether requests from other web pages are refused; implied by `alone`, and set
+            where visitors log in.
+        space: Whether the page is shown in the frame of a Hugging Face Space.
+        proxied: Whether visitors come through a proxy or tunnel on this machine; otherwise requests
+            from this machine are not counted.
+        limits: Rate and size limits.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Guard:
     # ------------------------------------------------------------ what is let in
 
     def _check(self, scope: Scope, path: str, headers: dict[str, str], visitor: str | None) -> None:
-        """Raise `Refused` for what goes no further."""
+        """Raise `Refused` if the request violates a rule or limit."""
         method, forwarded = scope["method"], scope.get(FORWARDED)
         if self.alone and forwarded:
             raise Refused(
@@ -174,7 +174,7 @@ class Guard:
             self._count(method, path, size, visitor)
 
     def _visitor(self, scope: Scope) -> str | None:
-        """Who asks: an address, or a network of IPv6; None for a person at this machine."""
+        """Key of the visitor: IPv4 address or IPv6 network; None for this machine itself."""
         client = scope.get("client")
         name = str(client[0])[:64] if client else ""
         try:
@@ -216,7 +216,7 @@ class Guard:
             )
 
     def _max_bytes(self, path: str) -> float:
-        """Largest request; each file of an upload has Gradio's own limit besides."""
+        """Largest accepted request in bytes; Gradio also limits each file of an upload."""
         return self.limits.upload_bytes if _is_upload(path) else self.limits.body_bytes
 
     # ------------------------------------------------------------ what is sent back
@@ -257,7 +257,7 @@ def _is_upload(path: str) -> bool:
 
 
 def _name_of(host: str) -> str:
-    """A host without its port, as in `[::1]:7860`."""
+    """Host name of a Host header without the port, which may follow an IPv6 address in brackets."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -265,10 +265,10 @@ def _name_of(host: str) -> str:
 
 
 def _is_foreign(method: str, headers: dict[str, str], proxied: bool) -> bool:
-    """Whether another web page asks, not a person who follows a link.
+    """Whether the request comes from another web page rather than from a followed link.
 
-    Browsers say so in Sec-Fetch-Site where the page is on https or on this machine; elsewhere
-    Origin is compared with the page's name, as far as a trusted proxy tells it.
+    Browsers state it in Sec-Fetch-Site if the page is on https or on this machine; elsewhere
+    Origin is compared with the page's host name, if that is known behind a proxy.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -290,7 +290,7 @@ def _too_large(max_bytes: float) -> Refused:
 
 
 async def _answer(send: Send, refused: Refused) -> None:
-    """Answer as Gradio's frontend reads it: `detail` is shown to the visitor."""
+    """Send a refusal in the form of Gradio's frontend, which shows `detail` to the visitor."""
     import json
 
     body = json.dumps({"detail": str(refused)}).encode()

@@ -1,4 +1,4 @@
-"""How the page is served: limits, routes, errors of the disk, removal of old files."""
+"""Serving of the page: limits, routes, disk errors, removal of old files."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from .security import Guard
 INTERRUPTED_SECONDS = 600
 """Age in seconds at which an interrupted upload is deleted."""
 INTERRUPTED_SECONDS_FULL = 10
-"""The same age where the disk is full: an upload under way is written more often."""
+"""Age in seconds of an interrupted upload on a full disk; active uploads write more often."""
 MAX_UPLOAD = "200mb"
-"""Largest file; 24 megapixels of 16-bit TIFF have 144 MB."""
+"""Largest uploaded file; a 16-bit TIFF of 24 megapixels takes 144 MB."""
 MAX_THREADS = 250
-"""Threads for events: each photo that waits has one; few of them do anything."""
+"""Threads for events: each waiting photo occupies one, and few of them compute."""
 MAX_SESSIONS = 300
-"""Pages whose state is kept, the last used; 0.65 MB each, of which Gradio would keep 10,000."""
+"""Most recent pages whose state is kept, 0.65 MB each; Gradio's default is 10,000."""
 
 
 def launch_options(
@@ -40,13 +40,13 @@ def launch_options(
     more_sheets: Sequence[Path] = (),
     proxies: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Arguments of `gradio.Blocks.launch` that every start has in common, the tests' too.
+    """Arguments of `gradio.Blocks.launch` that all starts share, those of the tests too.
 
     Args:
-        access: Roles of visitors; brings the page to sign in.
+        access: Roles of visitors; also adds the sign-in page.
         alone: Whether only this machine reaches the page.
-        closed: Whether other web pages may not use this one.
-        more_sheets: Style sheets besides those of this room.
+        closed: Whether requests from other web pages are refused.
+        more_sheets: Style sheets in addition to those of `mirnet.app`.
         proxies: Addresses and networks of trusted proxies.
     """
     space = "SPACE_ID" in os.environ
@@ -75,14 +75,14 @@ def launch_options(
 
 
 def healthz(request: Request) -> JSONResponse:
-    """The self-check for monitors: 200 where all is well and 503 where not."""
+    """Self-check for monitors: status 200 if all checks pass, else 503."""
     found = health.document(health.check(hub="hub" in request.query_params))
     return JSONResponse(found, 200 if found["ok"] else 503)
 
 
 @contextlib.asynccontextmanager
 async def sweeping(server: Any) -> AsyncIterator[None]:
-    """While the page is up, remove interrupted uploads and all that lay there long enough."""
+    """Remove interrupted uploads and expired files regularly while the page is served."""
     from gradio.utils import get_upload_folder
 
     page = server.get_blocks()
@@ -110,10 +110,10 @@ async def sweeping(server: Any) -> AsyncIterator[None]:
 
 
 async def disk_trouble(request: Request, error: OSError) -> PlainTextResponse:
-    """Say what is wrong where an upload finds no room, and let go of what came of it.
+    """Answer an upload that failed on a full disk with a message, and delete what was written.
 
     Raises:
-        OSError: Any other error; it stays loud.
+        OSError: Any error other than a full disk.
     """
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         raise error

@@ -1,6 +1,6 @@
-"""What the program was started with: flags of `python app.py` and environment variables, read once.
+"""Settings of the program: flags of `python app.py` and environment variables, read once.
 
-Every flag has an environment variable, MIRNET_ and its name; a flag that is given wins.
+Every flag has an environment variable, MIRNET_ and its name; the flag takes precedence.
 """
 
 import math
@@ -18,11 +18,11 @@ from .proxies import LOOPBACK as LOOPBACK_NETWORKS
 from .proxies import PRIVATE, parse_proxies
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-"""Names of this machine, from itself."""
+"""Host names by which this machine reaches itself."""
 
 
 KEEP_HOURS = 2.0
-"""How long uploads and results lie on the server by default."""
+"""Default age in hours at which uploads and results are deleted."""
 
 
 class Settings(BaseSettings):
@@ -119,17 +119,17 @@ class Settings(BaseSettings):
 
     @property
     def address(self) -> str | None:
-        """Where to listen: `--host`, else Gradio's own variable; None for this machine only."""
+        """Host to listen on: `--host`, else Gradio's own variable; None for this machine only."""
         return self.host or os.environ.get("GRADIO_SERVER_NAME") or None
 
     @property
     def alone(self) -> bool:
-        """Whether only this machine reaches the page, and nobody through a proxy on it."""
+        """Whether only this machine reaches the page, without a proxy that forwards others."""
         return self.address in (None, *LOOPBACK) and not self.proxies
 
     @property
     def proxies(self) -> tuple[str, ...]:
-        """Addresses and networks of trusted proxies, those of share links and Spaces included."""
+        """Addresses and networks of trusted proxies, including those of share links and Spaces."""
         named = parse_proxies(self.proxy or "")
         if self.on_space:
             return (*named, *PRIVATE)
@@ -137,13 +137,13 @@ class Settings(BaseSettings):
 
     @property
     def everyone(self) -> Role:
-        """Role of visitors who have not signed in; an operator who is named has to sign in."""
+        """Role of visitors who have not signed in; a named operator has to sign in as well."""
         if self.alone and self.operator is None:
             return "admin"
         return "runner" if self.allow_runs else "viewer"
 
     def permissions(self) -> str:
-        """What others may do where they reach the page, in a sentence for the terminal."""
+        """Permissions of other visitors in a sentence for the terminal; see `everyone`."""
         runs = "not start evaluations (--allow-runs)"
         if self.allow_runs:
             runs = "start small evaluations"
@@ -157,7 +157,7 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     """Read flags and environment variables; a wrong one ends the program with exit code 2.
 
     Args:
-        arguments: Flags; None for those of this program.
+        arguments: Command-line flags; None for those of this process.
     """
     try:
         return CliApp.run(Settings, cli_args=sys.argv[1:] if arguments is None else arguments)

@@ -11,14 +11,14 @@ from mirnet.weights.hub_settings import hub_endpoint, hub_name, is_offline
 ROOT = Path(__file__).parents[2]
 """The folder that holds app.py."""
 PARTS = ("README.md", "LICENSE", "requirements.txt", "app.py", "mirnet", "eval", "examples")
-"""What a Space needs; tests and training runs stay here."""
+"""Files and folders that a Space needs; tests and training runs are left out."""
 SECRETS = (
     re.compile(rb"\bhf_[A-Za-z0-9]{20,}"),
     re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{30,}"),
     re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
     re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 )
-"""Tokens of the Hub and GitHub, access keys of AWS, private keys."""
+"""Patterns of secrets: tokens of the Hub and GitHub, access keys of AWS, private keys."""
 
 
 class SpaceRefused(MIRNetError):
@@ -30,11 +30,11 @@ class Staged:
     """One file of the Space."""
 
     path: str
-    """In the Space, with slashes."""
+    """Path in the Space, with slashes."""
     source: Path
-    """Where it lies."""
+    """Local path."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 def stage(root: Path = ROOT) -> list[Staged]:
@@ -66,19 +66,19 @@ def stage(root: Path = ROOT) -> list[Staged]:
 
 
 def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
-    """Upload files to a Space, which is made where there is none; other files there are removed.
+    """Upload files to a Space, created if missing; all other files in the Space are removed.
 
     Args:
-        repo: 'ORG/NAME'.
-        staged: What `stage` returned.
-        private: Whether a new Space is hidden from others.
+        repo: Name of the Space, 'ORG/NAME'.
+        staged: Files from `stage`.
+        private: Whether a new Space is private.
 
     Returns:
         The Space's address.
 
     Raises:
-        InvalidRequest: The name is no name of a Space.
-        SpaceRefused: The Hub cannot be reached, or does not let you write there.
+        InvalidRequest: The name is not a valid Space name.
+        SpaceRefused: The Hub cannot be reached, or denies write access.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, errors
 
@@ -124,7 +124,7 @@ def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
 
 
 def _files(part: Path) -> list[Path]:
-    """A file, or the files below a folder: no links, nothing hidden, nothing compiled."""
+    """A file, or all files below a folder without links, hidden and compiled files."""
     if part.is_file():
         return [part]
     return [
@@ -138,9 +138,9 @@ def _files(part: Path) -> list[Path]:
 
 
 def _content(file: Staged, repo: str) -> "str | bytes":
-    """What to upload: the file itself, but the README with a picture that others can load.
+    """Path of the file to upload, or the README's text with `thumbnail` as an address.
 
-    In a checkout its `thumbnail` is a path; the Hub wants an address.
+    In a checkout `thumbnail` is a path; the Hub needs an address.
     """
     if file.path != "README.md":
         return str(file.source)

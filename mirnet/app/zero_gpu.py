@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from mirnet.restoration.result import RestoreResult
 
 ZeroGPU = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult | MIRNetError]"]
-"""Restores one file: yields tile events, then the result or the error that prevented one."""
+"""Function that restores one file: yields tile events, then the result or an error."""
 
 START_SECONDS = 15
-"""Time for a new process and its first pass."""
+"""Seconds for a new process and its first pass."""
 SECONDS_PER_MEGAPIXEL = {True: 1.5, False: 6.0}
-"""Time for a megapixel of the result in one view, reading and sending back included; by whether the
-network is compact or the papers'. Estimated from multiply-adds, not measured: no such GPU was
-at hand."""
+"""Seconds per megapixel of the result in one view, reading and sending back included, for compact
+networks (True) and the papers' (False). Estimated from multiply-adds, not measured: no such GPU was
+available."""
 MAX_SECONDS = 120
-"""Longest time to borrow the GPU: what a visitor without an account may use in a day."""
+"""Longest time to borrow the GPU, in seconds: the daily quota of a visitor without an account."""
 UNKNOWN_PIXELS = 12_000_000
-"""Size assumed for a photo that cannot be read."""
+"""Number of pixels assumed for a photo that cannot be read."""
 
 
 def on_shared_gpu() -> "ZeroGPU | None":
-    """On a Space with a shared GPU (ZeroGPU), the function that borrows it; None elsewhere."""
+    """The function that restores on a Space's shared GPU (ZeroGPU); None elsewhere."""
     try:
         import spaces
         from spaces.config import Config
@@ -55,21 +55,21 @@ def on_shared_gpu() -> "ZeroGPU | None":
 
 
 _placed: dict[str, weights.LoadedWeights] = {}
-"""Weights that were put on the GPU at the start, by id."""
+"""Weights that were placed on the GPU at startup, by id."""
 
 
 def place_weights(device: str) -> list[str]:
     """Copy this program's own weights to a device, before the app starts.
 
-    ZeroGPU keeps what was put on "cuda" at the start and moves it to each GPU it lends. From then
-    on everything that names no device computes on the CPU, because outside of the borrowing
-    function there is no GPU, although torch says so.
+    ZeroGPU keeps tensors placed on "cuda" at startup and moves them to each GPU it lends. From then
+    on everything without an explicit device computes on the CPU: outside of the borrowing function
+    there is no GPU, although torch reports one.
 
     Args:
-        device: "cuda".
+        device: Target device, "cuda" on a Space.
 
     Returns:
-        Ids of the weights that are there now.
+        Ids of the weights on the device.
     """
     moved: dict[Path, Any] = {}  # some files serve several tasks
     for entry in catalogue.load_catalogue().values():
@@ -86,15 +86,15 @@ def place_weights(device: str) -> list[str]:
 def restore_on_gpu(
     path: str, request: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
-    """Restore one file, with nothing but plain values in and out.
+    """Restore one file; all arguments and yielded values can be pickled.
 
     Args:
-        path: A file on this machine.
-        request: What to do.
+        path: Path of the photo.
+        request: Settings of the restoration.
 
     Yields:
-        One event a tile, then the result. An error of ours comes last instead of being raised:
-        of an exception nothing but its class would arrive on the other side.
+        One event per tile, then the result. A `MIRNetError` is yielded last instead of raised,
+        because only the class of an exception would reach the calling process.
     """
     device = gpu_or_cpu()
     work = restore_file(path, request, Run(), _placed.get(request.weights), device)
@@ -121,11 +121,11 @@ def restore_through(
 
 
 def gpu_seconds(path: str, request: RestoreRequest) -> int:
-    """For how long to borrow the GPU: enough for the photo, little enough to be let in soon.
+    """Seconds for which to borrow the GPU; shorter requests are scheduled sooner.
 
     Args:
-        path: A file on this machine.
-        request: What to do.
+        path: Path of the photo.
+        request: Settings of the restoration.
 
     Returns:
         Whole seconds up to `MAX_SECONDS`.

@@ -9,7 +9,7 @@ def named_folders(pairs: list[str]) -> dict[str, Path]:
     """Read NAME=FOLDER arguments.
 
     Raises:
-        InvalidRequest: One of them has another form.
+        InvalidRequest: An argument does not have the form NAME=FOLDER.
     """
     named = [pair.partition("=") for pair in pairs]
     if not all(name and place for name, _, place in named):

@@ -27,7 +27,7 @@ app.command()(train.publish)
 
 
 def main() -> None:
-    """Run the command line; memory that a picture frees stays with the program for the next."""
+    """Run the command line; memory freed after a picture is kept for the next one."""
     from mirnet.memory import keep_freed_memory
 
     keep_freed_memory()

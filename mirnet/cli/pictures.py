@@ -1,4 +1,4 @@
-"""Which files `restore` reads and writes: folders and patterns in, one result file for each out."""
+"""Input and output files of `restore`: expands folders and patterns, and plans the results."""
 
 import glob
 import os
@@ -41,7 +41,7 @@ def find_pictures(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Expand folders and patterns.
 
     Args:
-        inputs: What the person typed: files, folders, and patterns the shell left alone.
+        inputs: Command-line arguments: files, folders, and patterns the shell did not expand.
 
     Returns:
         The files in the order given, each once; and a sentence for every input without any.
@@ -73,18 +73,18 @@ def _pictures_among(names: Iterable[str]) -> list[Path]:
 def plan_jobs(
     sources: Sequence[Path], out: Path, chosen: Format | None, *, may_be_file: bool
 ) -> list[PictureJob]:
-    """Decide where every result goes.
+    """Assign an output file to every picture.
 
     Args:
         sources: Pictures to restore.
-        out: What the person gave as output.
-        chosen: Format for all results; None keeps that of each source, or PNG where it cannot be
+        out: The `--out` argument: a folder, or a file for a single picture.
+        chosen: Format for all results; None keeps that of each source, or PNG if it cannot be
             written.
-        may_be_file: Every input was a file; then, if there is but one, `out` may be one too.
+        may_be_file: Whether `out` may be a file if there is one picture: all inputs were files.
 
     Raises:
-        InvalidRequest: The output does not fit, two results would have one name, or a result would
-            replace one of the sources.
+        InvalidRequest: `out` is not usable, two results would have the same name, or a result
+            would replace one of the sources.
     """
     if len(sources) == 1 and may_be_file and out.suffix and not os.path.isdir(out):
         kind = save_format(out.suffix)
@@ -129,6 +129,6 @@ def _result_name(source: Path, chosen: Format | None) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """What two names of one file share."""
+    """Device and inode of a file, equal for all names of the same file."""
     status = path.stat()
     return status.st_dev, status.st_ino

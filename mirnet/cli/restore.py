@@ -22,7 +22,7 @@ AUTO_TILING, AUTO_ENGINE = Tiling("auto"), Engine("auto")
 
 
 class MetadataChoice(StrEnum):
-    """What of the photo's metadata results keep: as `mirnet.images.metadata.METADATA_CHOICES`."""
+    """Metadata kept in results: the keys of `mirnet.images.metadata.METADATA_CHOICES`."""
 
     all = "all"
     no_gps = "no-gps"
@@ -124,7 +124,7 @@ def restore(
 def _restore_all(
     jobs: Sequence[PictureJob], task: str, settings: dict[str, Any], quality: int, metadata: str
 ) -> int:
-    """Restore and write pictures one by one; report failures and return how many there were."""
+    """Restore and write pictures one by one; report failures and return their number."""
     import numpy as np
 
     from mirnet.images.encode import losses

@@ -1,4 +1,4 @@
-"""What the command lines share: plain words, colours, progress, errors as one sentence."""
+"""Output shared by all commands: plain text, colours, progress, errors as one sentence."""
 
 import io
 import sys
@@ -14,11 +14,11 @@ from typer.core import TyperGroup
 from mirnet.errors import MIRNetError
 
 NO_TERMINAL_COLUMNS = 200
-"""Width of tables that go into a file or pipe."""
+"""Width in characters of tables that go into a file or pipe."""
 
 
 class Commands(TyperGroup):
-    """Turns errors a person caused into one sentence and an exit code."""
+    """Turns `MIRNetError`s into one sentence and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -36,7 +36,7 @@ class Commands(TyperGroup):
 
 
 def console(stderr: bool = False) -> Console:
-    """Where words and tables go; wide enough for a table where there is no terminal."""
+    """Console on stdout or stderr, wide enough for tables if it is not a terminal."""
     target = Console(stderr=stderr, highlight=False, emoji=False)
     if not target.is_terminal:
         target.width = NO_TERMINAL_COLUMNS
@@ -44,18 +44,18 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_line(text: str, stderr: bool = False) -> None:
-    """Print a line as it is: no markup, no folding."""
+    """Print a line unchanged, without markup and wrapping."""
     console(stderr).print(text, markup=False, soft_wrap=True)
 
 
 def print_error(text: str) -> None:
-    """Print what went wrong, on stderr."""
+    """Print an error message on stderr."""
     console(stderr=True).print(text, markup=False, soft_wrap=True, style="red")
 
 
 @contextmanager
 def progress(*columns: ProgressColumn) -> Iterator[Progress]:
-    """A progress bar on stderr that leaves nothing behind; silent where there is no terminal."""
+    """A transient progress bar on stderr; silent if stderr is not a terminal."""
     target = console(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),

@@ -16,7 +16,7 @@ class InsideEndpoint:
     """Adds the endpoint to the page; its widgets are never drawn.
 
     Args:
-        passes: Runs passes.
+        passes: Cache that runs and keeps passes.
     """
 
     def __init__(self, passes: PassCache) -> None:

@@ -1,4 +1,4 @@
-"""What goes in: task, photo or example, weights; and the button that sends it through."""
+"""Inputs of the tab: task, photo or example, weights, and the button that starts a pass."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,11 +19,11 @@ from .passes import PassCache
 
 
 class InputView:
-    """The left column.
+    """The left column with the inputs.
 
     Args:
-        passes: Runs and keeps passes.
-        key: State that takes the key of the newest pass.
+        passes: Cache that runs and keeps passes.
+        key: State that receives the key of the newest pass.
     """
 
     def __init__(self, passes: PassCache, key: gr.State) -> None:
@@ -52,7 +52,7 @@ class InputView:
         """Connect the events of the view itself.
 
         Args:
-            tab: Opening it looks which weights are on this machine by now.
+            tab: The tab; opening it refreshes the list of weights on this machine.
         """
         # The chosen weights are no input of these: Gradio refuses a value that another of them has
         # just taken from the list.
@@ -69,7 +69,7 @@ class InputView:
         """Connect the inputs.
 
         Returns:
-            The events after which `chosen` holds a photo of a person's own, and an example.
+            The events after which `chosen` holds the visitor's own photo, and an example.
         """
         outputs = [self.chosen, self.key, self.bar, self.photo]
         come = [self.photo.upload, self.photo.clear]
@@ -80,7 +80,7 @@ class InputView:
         """Look at an example when the tab is first opened.
 
         Returns:
-            The event after which `first_key` is the key of that pass, or None when there is none.
+            The event after which `first_key` is the key of that pass, or None if there is none.
         """
         return tab.select(
             self.open_first,
@@ -92,10 +92,11 @@ class InputView:
         )
 
     def start_after(self, event: Any) -> gr.events.Dependency:
-        """Look inside after an event; returns the event that brings the key of the pass.
+        """Run a pass after an event; returns the event that sets the key of the pass.
 
         Args:
-            event: How Gradio calls the next event: `button.click`, or `dependency.success`.
+            event: Gradio method that registers the listener: `button.click`, or
+                `dependency.success`.
         """
         pressed = event(self.queue_up, None, [self.bar, self.go], queue=False, **PRIVATE)
         return pressed.then(
@@ -108,16 +109,16 @@ class InputView:
         )
 
     def take(self, path: str | None) -> Update:
-        """A photo was added or removed."""
+        """Store the path of an added photo, or None after its removal."""
         return {self.chosen: path, self.key: None, self.bar: ""}
 
     def take_example(self, task_id: str, event: gr.SelectData) -> Update:
-        """An example was clicked."""
+        """Store the path of the clicked example."""
         example = examples_for(task_id)[int(event.index)]
         return self.take(str(example.path)) | {self.photo: None}
 
     def change_task(self, task_id: str) -> Update:
-        """Another task: its weights and examples."""
+        """Update the weights and examples for a task."""
         offers = self._offers(task_id)
         return {
             self.weights: gr.update(**offers),
@@ -127,7 +128,7 @@ class InputView:
         }
 
     def refresh(self, task_id: str) -> Update:
-        """The tab was opened: weights may have been downloaded meanwhile."""
+        """Refresh the list of weights when the tab is opened."""
         choices = self._offers(task_id)["choices"]
         return {
             self.weights: gr.update(choices=choices),
@@ -136,7 +137,7 @@ class InputView:
         }
 
     def queue_up(self) -> Update:
-        """Look inside was pressed: the words for the time until it is this visitor's turn."""
+        """Show that the pass is queued, after a click on Look inside."""
         return {
             self.bar: html.progress("Waiting for a turn …"),
             self.go: gr.update(interactive=False),
@@ -145,7 +146,7 @@ class InputView:
     def open_first(
         self, path: str | None, task_id: str, weights_id: str | None
     ) -> Iterator[Update]:
-        """The tab was opened: look at an example, unless a photo was looked at before."""
+        """Run a pass on an example when the tab is first opened, unless a photo is chosen."""
         examples = examples_for(task_id)
         if path is not None or not examples or not weights_id:
             yield {self.first_key: None}
@@ -164,10 +165,10 @@ class InputView:
         }  # fmt: skip
 
     def look(self, path: str | None, task_id: str, weights_id: str | None) -> Iterator[Update]:
-        """Send the photo through the network and keep what was recorded.
+        """Run the photo through the network and keep the recorded pass.
 
         Raises:
-            gr.Error: No photo, or one that cannot be looked at so.
+            gr.Error: There is no photo, or the pass fails.
         """
         idle = {self.go: gr.update(interactive=True)}
         try:
@@ -186,7 +187,7 @@ class InputView:
 
     @staticmethod
     def _offers(task_id: str) -> dict[str, Any]:
-        """Weights that are on this machine; the first is chosen."""
+        """Choices of a task's weights on this machine; the first is selected."""
         here = [e for e in catalogue.entries_for(task_id) if weights.locate(e.id) is not None]
         return {
             "choices": [(entry.title, entry.id) for entry in here],

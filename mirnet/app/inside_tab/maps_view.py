@@ -1,4 +1,4 @@
-"""The three streams side by side: what each responds to, and where it pays attention."""
+"""Feature and attention maps of the three streams side by side."""
 
 import gradio as gr
 
@@ -15,14 +15,14 @@ ROWS: tuple[tuple[str, tuple[FeatureName, ...]], ...] = (
     ("energy", ("energy",)),
     ("attention", ("spatial attention", "context attention")),
 )
-"""Rows of maps, and the records that fill them; a network has one kind of attention."""
+"""Rows of maps, each with the record names that can fill it; a network has one of them."""
 
 
 class MapsView:
-    """Two rows of three maps, and the choice of the block and turn they are of.
+    """Two rows of three maps, and the choice of their block and turn.
 
     Args:
-        passes: Keeps the passes.
+        passes: Cache of passes.
     """
 
     def __init__(self, passes: PassCache) -> None:
@@ -49,11 +49,11 @@ class MapsView:
         self.outputs = [self.area, self.block, self.turn, *self.drawn]
 
     def clear(self) -> Update:
-        """Another photo: no pass is shown."""
+        """Hide the maps when the photo changes."""
         return {self.area: gr.update(visible=False)}
 
     def show_pass(self, key: str | None) -> Update:
-        """A pass was made: its first block and turn."""
+        """Show the first block and turn of a pass."""
         if key is None:
             return {self.area: gr.skip()}
         blocks = list(range(1, self.passes.shown(key).blocks + 1))
@@ -64,7 +64,7 @@ class MapsView:
         }
 
     def draw(self, key: str | None, block: int, turn: int) -> Update:
-        """The maps of one block and turn."""
+        """Draw the maps of one block and turn."""
         found = self.passes.shown(key)
         update: Update = {}
         for heading, row, (_, names) in zip(self.headings, self.maps, ROWS, strict=True):
@@ -79,7 +79,7 @@ class MapsView:
 
 
 def _map(what: str, stream: int) -> tuple[gr.HTML, gr.Image, gr.HTML]:
-    """Title, picture and scale of one map."""
+    """Create the widgets of one map: title, picture and scale."""
     name = plots.STREAMS[stream]
     with gr.Column(min_width=80):
         title = gr.HTML()

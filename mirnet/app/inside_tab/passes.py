@@ -1,4 +1,4 @@
-"""Passes through a network that visitors look at, kept in memory until their share is used up."""
+"""Cache of recorded network passes, bounded by memory."""
 
 import threading
 
@@ -10,7 +10,7 @@ from ..kit.widgets import translate_errors
 from ..results import LRUCache
 
 MAX_BYTES = 256 * 2**20
-"""Memory that kept passes may take: about thirty of the authors' networks."""
+"""Memory limit for cached passes in bytes: about thirty of the authors' networks."""
 
 
 class PassCache(LRUCache[Trace]):
@@ -18,7 +18,7 @@ class PassCache(LRUCache[Trace]):
 
     Args:
         max_pixels: Most pixels accepted in a photo.
-        max_bytes: Memory that kept passes may take; the newest stays in any case.
+        max_bytes: Memory limit for cached passes; the newest always stays.
     """
 
     def __init__(self, max_pixels: int, max_bytes: int = MAX_BYTES) -> None:
@@ -32,7 +32,7 @@ class PassCache(LRUCache[Trace]):
         self._examples_lock = threading.Lock()
 
     def run(self, path: str | None, task_id: str, weights_id: str) -> Trace:
-        """Send a photo through a network; it is kept only if `put` is called.
+        """Run a photo through a network; the pass is kept only if `put` is called.
 
         Raises:
             MIRNetError: See `mirnet.inside.trace.trace`.
@@ -40,7 +40,7 @@ class PassCache(LRUCache[Trace]):
         return trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
 
     def of_example(self, path: str, task_id: str, weights_id: str) -> str:
-        """The key of the pass of an example, which runs only if it is no longer kept.
+        """The key of an example's pass, which runs only if it is not in the cache.
 
         Raises:
             MIRNetError: See `mirnet.inside.trace.trace`.
@@ -58,7 +58,7 @@ class PassCache(LRUCache[Trace]):
         """Look a pass up for an event of the page.
 
         Raises:
-            gr.Error: It had to make room for newer ones.
+            gr.Error: The pass was evicted.
         """
         with translate_errors():
             return self.get(key)

@@ -1,4 +1,4 @@
-"""What went into the network and what came out."""
+"""The photo, the network's input and its output."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from .passes import PassCache
 
 
 def picture(alt: str, elem_id: str) -> gr.Image:
-    """A picture of the tab, with words for those who cannot see it."""
+    """A picture widget with alternative text for screen readers."""
     return gr.Image(
         format="png",
         interactive=False,
@@ -30,10 +30,10 @@ def picture(alt: str, elem_id: str) -> gr.Image:
 
 
 class PicturesView:
-    """The photo, and after a pass what the network saw and what it made of it.
+    """The photo, and after a pass the network's input and output.
 
     Args:
-        passes: Keeps the passes.
+        passes: Cache of passes.
         chosen: State that holds the path of the photo.
     """
 
@@ -54,7 +54,7 @@ class PicturesView:
         ]  # fmt: skip
 
     def show_photo(self, path: str | None) -> Iterator[Update]:
-        """Another photo was added, or it was removed.
+        """Show an added photo, or clear the view after its removal.
 
         Raises:
             gr.Error: The photo cannot be read.
@@ -84,7 +84,7 @@ class PicturesView:
         }
 
     def show_pass(self, key: str | None) -> Update:
-        """A pass was made."""
+        """Show input and output of a pass."""
         if key is None:
             return {self.board: gr.skip()}
         found = self.passes.shown(key)

@@ -10,14 +10,14 @@ from ..kit.widgets import Update
 from .passes import PassCache
 
 CHANNELS: tuple[FeatureName, ...] = ("channel attention", "context channels")
-"""Numbers by channel drawn as bars; a network has one of them."""
+"""Names of the per-channel records drawn as bars; a network has one of them."""
 
 
 class PlotsView:
     """The choice of a stream, and plots of it at the block and turn of the maps.
 
     Args:
-        passes: Keeps the passes.
+        passes: Cache of passes.
     """
 
     def __init__(self, passes: PassCache) -> None:
@@ -51,11 +51,11 @@ class PlotsView:
         ]  # fmt: skip
 
     def clear(self) -> Update:
-        """Another photo: no pass is shown."""
+        """Hide the plots when the photo changes."""
         return {self.area: gr.update(visible=False)}
 
     def show_pass(self, key: str | None) -> Update:
-        """A pass was made: its full stream at the first block and turn."""
+        """Show the full stream of a pass at the first block and turn."""
         if key is None:
             return {self.area: gr.skip()}
         found = self.passes.shown(key)
@@ -70,7 +70,7 @@ class PlotsView:
         }
 
     def draw(self, key: str | None, block: int, stream: int, turn: int) -> Update:
-        """The plots of one stream at one block and turn."""
+        """Draw the plots of one stream at one block and turn."""
         found = self.passes.shown(key)
         channels = found.first(CHANNELS, block, stream, turn)
         fusion = found.find("fusion", block, stream, turn)
@@ -89,6 +89,6 @@ class PlotsView:
 
 
 def _plot(name: str, words: str = "") -> tuple[gr.Plot, gr.HTML]:
-    """A column of its own for a plot and its words."""
+    """Create a column with a plot and its explanation."""
     with gr.Column(min_width=300):
         return gr.Plot(show_label=False, elem_id=f"inside-{name}"), gr.HTML(html.small(words))

@@ -1,4 +1,4 @@
-"""Composes the Look inside tab of its views, and leads from event to event."""
+"""Composes the Look inside tab from its views and connects their events."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ class InsideTab:
     """Builds the tab inside the current `gr.Blocks`.
 
     Args:
-        tab: The tab that is being built; opening it looks which weights are here by now.
+        tab: The tab that is being built; opening it refreshes the list of weights.
         max_pixels: Most pixels accepted in a photo.
     """
 
@@ -43,10 +43,11 @@ class InsideTab:
         InsideEndpoint(self.passes)
 
     def _connect_photo(self) -> Callable[..., gr.events.Dependency]:
-        """Another photo: it is shown, and the pass before is not.
+        """Connect the choice of a photo: show it and hide the pass before.
 
         Returns:
-            How to connect what follows once an example is shown: it is looked into at once.
+            Gradio method that registers a listener after an example is shown, which starts its
+            pass at once.
         """
         inputs, pictures = self.inputs, self.pictures
         own, example = inputs.photo_events()
@@ -58,12 +59,12 @@ class InsideTab:
         return shown.success
 
     def _show_pass(self, looked: gr.events.Dependency, key: gr.State) -> None:
-        """Show the pass whose key an event has brought; nothing where it brought none."""
+        """Show the pass whose key an event has set; no pass is shown for None."""
         for view in (self.pictures, self.maps, self.plots):
             looked.success(view.show_pass, key, view.outputs, **PRIVATE)
 
     def _connect_place(self) -> None:
-        """Another place in the network was chosen."""
+        """Connect the choice of block, turn and stream."""
         maps, plots = self.maps, self.plots
         place = [maps.block.input, maps.turn.input]
         gr.on(

@@ -10,12 +10,12 @@ from ..templates import render
 
 
 def introduction() -> Markup:
-    """The three streams in one drawing and a few sentences, for somebody new to the network."""
+    """Introduction for newcomers: a drawing of the three streams and a few sentences."""
     return render("inside_introduction", streams=list(zip(STREAMS, COLOURS, strict=True)))
 
 
 def welcome() -> Markup:
-    """The tab without a photo."""
+    """Card shown while there is no photo."""
     return html.empty(
         "What the network sees appears here",
         Markup(
@@ -26,7 +26,7 @@ def welcome() -> Markup:
 
 
 def map_title(feature: Feature) -> Markup:
-    """Which stream a map is of, and how many values it has."""
+    """Title of a map: its stream and number of values."""
     height, width = feature.on_picture.shape
     return render(
         "inside_map_title",
@@ -38,7 +38,7 @@ def map_title(feature: Feature) -> Markup:
 
 
 def map_scale(drawn: MapPicture) -> Markup:
-    """The scale of a map: its colours from left to right between the values at both ends."""
+    """Colour scale of a map with the values at both ends."""
     stops = ["#{:02x}{:02x}{:02x}".format(*row) for row in viridis()[::51]]
     return render(
         "inside_map_scale",

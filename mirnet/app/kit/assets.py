@@ -16,7 +16,7 @@ class Templates:
     """The jinja2 templates of one folder; every value is escaped unless it is `Markup`.
 
     Args:
-        folder: Where the files `NAME.html.j2` lie.
+        folder: Folder of the files `NAME.html.j2`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,11 +32,11 @@ class Templates:
         """Fill one template.
 
         Args:
-            name: Of the file, without `.html.j2`.
+            name: Name of the file without `.html.j2`.
             values: The template's variables; a missing one raises `jinja2.UndefinedError`.
 
         Returns:
-            HTML that other templates take as it is.
+            HTML that other templates insert without escaping.
         """
         return Markup(self._environment.get_template(f"{name}.html.j2").render(values).strip())
 
@@ -47,7 +47,7 @@ def script(path: Path, **values: Any) -> str:
 
     Args:
         path: The file: one function expression, after comments.
-        values: Constants of Python for the script, which names them `__NAME__`; hashable.
+        values: Hashable constants that replace `__NAME__` in the script.
 
     Returns:
         The source, with each constant as JSON.
@@ -64,7 +64,7 @@ def script(path: Path, **values: Any) -> str:
 
 
 def page_head() -> str:
-    """What the page's `<head>` takes: styles that Gradio would confine to parts, and scripts."""
+    """HTML for the page's `<head>`: scripts, and styles that must apply to the whole page."""
     styles = (ASSETS / "head.css").read_text(encoding="utf-8")
     scripts = [
         (ASSETS / name).read_text(encoding="utf-8")

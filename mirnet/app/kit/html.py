@@ -11,7 +11,7 @@ from markupsafe import Markup
 from .assets import Templates
 
 DASH = "–"
-"""Stands where a number or a name is missing."""
+"""Placeholder for a missing number or name."""
 
 _templates = Templates(Path(__file__).parent / "templates")
 
@@ -38,7 +38,7 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it, at least one second.
+    """A duration in words, rounded, at least one second.
 
     >>> duration(7.6), duration(80), duration(4000)
     ('8 s', '1 min 20 s', '1 h 7 min')
@@ -86,7 +86,7 @@ def note(words: str, *, warn: bool = False) -> Markup:
 
 
 def link(words: str, url: str | None) -> Markup:
-    """A link that opens in another window; only the words where there is no address."""
+    """A link that opens in a new window; only the words if `url` is None."""
     if not url:
         return Markup("{}").format(words)
     page = Markup('<a href="{}" target="_blank" rel="noreferrer">{}</a>')
@@ -94,7 +94,7 @@ def link(words: str, url: str | None) -> Markup:
 
 
 def empty(title: str, *paragraphs: str) -> Markup:
-    """The card of a view without content: a title, and what a visitor can do about it."""
+    """Card of a view without content: a title, and paragraphs on what a visitor can do."""
     return _templates.render("empty", title=title, paragraphs=paragraphs)
 
 
@@ -106,7 +106,7 @@ def state(words: str, kind: str = "") -> Markup:
 
     Args:
         words: The sentence.
-        kind: "", "done" or "failed".
+        kind: Style of the sentence: "" for neutral, "done" or "failed".
     """
     return _templates.render("state", words=words, kind=kind)
 
@@ -115,8 +115,8 @@ def progress(words: str, share: float | None = None) -> Markup:
     """A progress bar with its words.
 
     Args:
-        words: What happens, how far it is and how long it takes.
-        share: 0 to 1; None while it is unknown, which draws a moving bar.
+        words: Text above the bar: current work, progress and time left.
+        share: Completed share, 0 to 1; None while it is unknown, which draws a moving bar.
     """
     percent = None if share is None else round(100 * min(max(share, 0), 1))
     return _templates.render("progress", words=words, percent=percent)
@@ -133,8 +133,8 @@ def table(
     Args:
         heads: Titles of the columns.
         rows: Texts of the cells; the first of each row is its head.
-        caption: Above the table.
-        text_columns: How many columns on the left hold words; the others hold numbers, which are
+        caption: Caption above the table.
+        text_columns: Number of text columns on the left; the others hold numbers, which are
             aligned to the right.
     """
     return _templates.render(

@@ -1,4 +1,4 @@
-"""What Gradio events of every tab have in common, and our errors as the page's messages."""
+"""Types and settings shared by the Gradio events of all tabs, and errors as page messages."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,24 +13,24 @@ Update = dict[Any, Any]
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Arguments of an event that only the page itself calls."""
 ERROR_SECONDS = 12
-"""How long a message about an error stays on the page."""
+"""Seconds for which an error message stays on the page."""
 
 
 def text_area(elem_id: str) -> gr.HTML:
-    """A place for a few words; it takes no room while it is empty."""
+    """An HTML widget for a short text that takes no space while it is empty."""
     return gr.HTML("", elem_id=elem_id, elem_classes=["mir-words"])
 
 
 def gradio_error(error: MIRNetError) -> gr.Error:
-    """One of our errors as the page's message: its sentence, without a traceback."""
+    """Convert a `MIRNetError` into the page's error message, without a traceback."""
     return gr.Error(str(error), duration=ERROR_SECONDS, print_exception=False)
 
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise our errors as `gr.Error`, so that the page shows their sentence.
+    """Raise `MIRNetError` as `gr.Error`, so that the page shows its message.
 
-    Other exceptions are bugs: they pass, and Gradio logs them.
+    Other exceptions are bugs: they propagate, and Gradio logs them.
     """
     try:
         yield

@@ -21,12 +21,12 @@ from .words import event_words
 
 
 class BatchStep(NamedTuple):
-    """Something happened in a batch."""
+    """Progress event of a batch."""
 
     words: str
-    """Which photo it is, and how far that one is; empty where only the list changed."""
+    """Name and progress of the current photo; empty if only the list changed."""
     share: float
-    """0 to 1 of the whole batch."""
+    """Completed share of the whole batch, 0 to 1."""
 
 
 def restore_batch(
@@ -39,22 +39,22 @@ def restore_batch(
 ) -> Generator[BatchStep]:
     """Restore several photos into `run.archive`; those that cannot be read are named, not fatal.
 
-    The zip is deleted when the iterator is closed, unless Stop was pressed: then it belongs to that
-    click.
+    The zip is deleted when the iterator is closed, unless Stop was pressed: the handler of Stop
+    then owns it.
 
     Args:
-        restorer: Restores each of them.
-        paths: Files on this machine.
-        wanted: What to do with each.
-        run: Its `rows`, `archive` and `finished` tell how far the batch is.
-        visitor: Who asks.
+        restorer: Restores each photo.
+        paths: Paths of the photos.
+        wanted: Settings of the restoration, the same for all photos.
+        run: Its `rows`, `archive` and `finished` hold the progress of the batch.
+        visitor: Id of the visitor.
         save_format: Format of the files in the zip.
 
     Yields:
-        After every event of a photo, and whenever a row has changed.
+        A step after every event of a photo, and whenever a row has changed.
 
     Raises:
-        Cancelled: Stop was pressed, or another run was begun.
+        Cancelled: Stop was pressed, or the visitor started another run.
     """
     from mirnet.restoration.result import RestoreResult
 
@@ -94,12 +94,12 @@ def restore_batch(
 
 
 def batch_table(rows: list[BatchRow]) -> Markup:
-    """One row per photo of a batch."""
+    """HTML table with one row per photo of a batch."""
     return render("batch", rows=rows)
 
 
 def stopped_rows(rows: list[BatchRow]) -> list[BatchRow]:
-    """The rows of a batch that was stopped: what was not finished says so.
+    """Rows of a stopped batch, with unfinished photos marked as stopped.
 
     >>> [row.words for row in stopped_rows([BatchRow("a.png", "done", "0.5 s"), BatchRow("b.png")])]
     ['0.5 s', 'stopped, not restored']
@@ -113,6 +113,6 @@ def stopped_rows(rows: list[BatchRow]) -> list[BatchRow]:
 
 
 def stopped_words(finished: int) -> str:
-    """What a stopped batch hands over, `finished` photos of it, in one sentence."""
+    """Sentence about the zip of a stopped batch with `finished` photos."""
     photos = "photo that was" if finished == 1 else f"{finished} photos that were"
     return f"Stopped. The zip holds the {photos} finished."

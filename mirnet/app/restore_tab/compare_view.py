@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mirnet.restoration.result import RestoreResult
 
 VIEWS = (("Slider", "slider"), ("Side by side", "pair"), ("100 %", "close"))
-"""Ways to look at a result."""
+"""Label and name of each way to compare input and result."""
 MEASURE_STAGE = script(ASSETS / "measure_stage.js")
 
 
@@ -25,7 +25,7 @@ class CompareView:
     """A slider, two pictures side by side, or true pixels at a chosen place.
 
     Args:
-        restorer: Keeps the results.
+        restorer: Holds the cached results.
         result_key: State that holds the key of the result shown.
     """
 
@@ -76,12 +76,12 @@ class CompareView:
             picture.select(self.zoom, [self.result_key, self.room_px], **looks)
 
     def show_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
-        """Show the result once an event has brought its key; returns the event that shows it."""
+        """Show the result once an event has set its key; returns the event that shows it."""
         inputs = [self.view, self.result_key, self.room_px]
         return event.success(self.show_result, inputs, self.outputs, js=MEASURE_STAGE, **PRIVATE)
 
     def clear(self) -> Update:
-        """No result."""
+        """Hide the comparison while there is no result."""
         hidden = gr.update(visible=False)
         return {
             self.view: hidden,
@@ -91,7 +91,7 @@ class CompareView:
         }
 
     def show_result(self, view: str, key: str | None, room_px: float) -> Iterator[Update]:
-        """A photo was restored: show it the way that was chosen last, its middle at 100 %."""
+        """Show a new result in the current view; at 100 %, its centre."""
         if key is None:  # a batch has no result to show
             yield self.clear()
             return
@@ -101,17 +101,17 @@ class CompareView:
     def change_view(
         self, view: str, key: str | None, across: float, down: float, room_px: float
     ) -> Iterator[Update]:
-        """Another way to look at the result."""
+        """Show the result in another view."""
         result = self.restorer.result(key)
         with ScratchFolder() as folder:
             yield self._pictures(view, result, folder, (across, down), room_px)
 
     def move(self, key: str | None, across: float, down: float, room_px: float) -> Iterator[Update]:
-        """Another place at 100 %."""
+        """Show another place at 100 %."""
         yield from self.change_view("close", key, across, down, room_px)
 
     def zoom(self, key: str | None, room_px: float, event: gr.SelectData) -> Iterator[Update]:
-        """A place in the side-by-side view was clicked: show its true pixels."""
+        """Show the place clicked in the side-by-side view at 100 %."""
         picture = shrink(self.restorer.result(key).picture)
         across = round(100 * event.index[0] / max(picture.width - 1, 1))
         down = round(100 * event.index[1] / max(picture.height - 1, 1))
@@ -129,11 +129,11 @@ class CompareView:
         """Fill and show one of the three views, and hide the others.
 
         Args:
-            view: Which one, from `VIEWS`.
-            result: What to show.
-            folder: Where the pictures may lie.
-            place: For "close": where to look, in percent across and down.
-            room_px: Width of the page's stage.
+            view: Name of the view, from `VIEWS`.
+            result: The result to show.
+            folder: Folder for the written pictures.
+            place: Centre of the "close" view, in percent across and down.
+            room_px: Width of the page's stage in CSS pixels.
         """
         pair = {"before": result.before, "after": result.picture}
         if view == "close":

@@ -21,7 +21,7 @@ class DownloadBar:
     """Writes the result as a file and offers it.
 
     Args:
-        restorer: Keeps the results.
+        restorer: Holds the cached results.
         result_key: State that holds the key of the result shown.
     """
 
@@ -59,7 +59,7 @@ class DownloadBar:
         return event.success(self.write, inputs, self.outputs, **PRIVATE)
 
     def show_photos(self, selection: Selection) -> Update:
-        """Photos were added: nothing to download; a batch's format is chosen beforehand."""
+        """Reset the bar when photos are added; for a batch, show the choice of the format."""
         batch = len(selection.paths) > 1
         info = f"For the next zip. {FORMAT_INFO}" if batch else FORMAT_INFO
         return {
@@ -69,7 +69,7 @@ class DownloadBar:
         }
 
     def write(self, key: str | None, save_format: str) -> Iterator[Update]:
-        """Write the result in a format; a zip keeps the one it was made with.
+        """Write the result in a format; the format of a finished zip does not change.
 
         Raises:
             gr.Error: The format cannot hold the result.
@@ -89,7 +89,7 @@ class DownloadBar:
             yield self.offer(file)
 
     def writing(self, save_format: str) -> Update:
-        """A file is being written."""
+        """Show that a file is being written."""
         words = f"Writing the {save_format} …"
         return {
             self.row: gr.update(visible=True),
@@ -97,7 +97,7 @@ class DownloadBar:
         }
 
     def offer(self, file: Path) -> Update:
-        """Offer a file that is there."""
+        """Offer a written file for download."""
         kinds = {known.suffixes[0]: name for name, known in SAVE_FORMATS.items()}
         kind = kinds.get(file.suffix, file.suffix.lstrip(".").upper())
         label = f"Download {kind} · {html.file_size(file.stat().st_size)}"

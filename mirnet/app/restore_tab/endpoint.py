@@ -20,7 +20,7 @@ class RestoreEndpoint:
     """Adds the endpoint to the page; its widgets are never drawn.
 
     Args:
-        restorer: Restores.
+        restorer: Restores photos.
     """
 
     def __init__(self, restorer: Restorer) -> None:

@@ -1,4 +1,4 @@
-"""What the stage shows before any photo is added: an example before and after."""
+"""Example before and after restoration, shown on the stage until a photo is added."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..templates import render
 class ExampleView:
     """An example of the chosen mode with a slider between before and after.
 
-    The result was made by our weights and is stored with the example, so nothing runs for it.
+    The result was computed by our weights and is stored with the example; nothing runs here.
 
     Args:
         mode_id: The mode whose example is shown first.
@@ -34,7 +34,7 @@ class ExampleView:
         self.outputs = [self.slider, self.words]
 
     def show(self, mode_id: str) -> Update:
-        """Show the example of a mode; nothing where none is stored."""
+        """Show the example of a mode; hide the view if none is stored."""
         values = self._values(mode_id)
         return {
             self.slider: gr.update(**values["slider"]),
@@ -42,7 +42,7 @@ class ExampleView:
         }
 
     def hide(self) -> Update:
-        """A photo was added."""
+        """Hide the example when a photo is added."""
         return dict.fromkeys(self.outputs, gr.update(visible=False))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What a visitor can ask for: the tasks as cards, Enlarge with its scales as one of them."""
+"""Modes of the Restore tab: one card per task, and one card Enlarge for all scales."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from mirnet.tasks import TASKS
 
 @dataclass(frozen=True)
 class Mode:
-    """One thing that can be done to a photo."""
+    """One kind of restoration that a visitor can choose."""
 
     id: str
-    """Id of the task, or "sharpen"."""
+    """Id of the mode: the id of its task, or "sharpen"."""
     task: str
-    """Id of the task whose networks do it."""
+    """Id of the task whose weights are used."""
     same_size: bool = False
-    """Whether a task that enlarges is to keep the photo's size."""
+    """Whether a super-resolution task keeps the photo's size."""
     weights: str | None = None
-    """Id of the weights that are chosen first; None for the task's own."""
+    """Id of the default weights; None for the task's own."""
 
 
 SHARPEN = Mode("sharpen", "sr-x2", same_size=True, weights="sr-x2-photo")
@@ -29,14 +29,14 @@ MODES: dict[str, Mode] = {task.id: Mode(task.id, task.id) for task in TASKS.valu
 
 @dataclass(frozen=True)
 class Card:
-    """One choice on the page."""
+    """One card on the page, with one or more modes."""
 
     title: str
-    """Two or three words."""
+    """Display title of two or three words."""
     explanation: str
     """One sentence for a person who has a photo and no knowledge of the field."""
     modes: dict[str, str]
-    """Ids of its modes, by what the choice between them is called."""
+    """Ids of the card's modes by their labels."""
 
 
 def _card(task_id: str) -> Card:
@@ -59,11 +59,11 @@ CARDS: dict[str, Card] = {
     ),
     "retouch": _card("retouch"),
 }
-"""The cards by their value in the page's choice, in the order in which they are shown."""
+"""Cards by the value of the page's radio buttons, in display order."""
 
 
 def title(mode_id: str) -> str:
-    """What a mode is called in a sentence.
+    """Name of a mode within a sentence.
 
     >>> title("sr-x2"), title("sharpen")
     ('Enlarge x2', 'Sharpen a soft photo')

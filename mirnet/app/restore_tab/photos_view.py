@@ -1,4 +1,4 @@
-"""Photos in: files, camera or clipboard, and examples."""
+"""Inputs for photos: files, camera or clipboard, and examples."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ EXAMPLES_LABEL = "Or try an example (free photo, synthetic damage)"
 
 @dataclass(frozen=True)
 class Selection:
-    """The photos that are to be restored."""
+    """The photos selected for restoration."""
 
     paths: tuple[str, ...] = ()
-    """Files on this machine."""
+    """Paths of the photos."""
     original: str | None = None
-    """The clean original of a single photo, where it came along."""
+    """Path of a single photo's clean original, known for examples; None if unknown."""
 
 
 class PhotosView:
@@ -59,7 +59,7 @@ class PhotosView:
         """Connect the inputs.
 
         Returns:
-            The events after which `selection` holds new photos: of a person's own, of examples.
+            The events after which `selection` holds new photos: the visitor's own, and examples.
         """
         come = [self.files.upload, self.files.clear, self.files.delete]
         own = [
@@ -71,22 +71,22 @@ class PhotosView:
 
     @property
     def triggers(self) -> list:
-        """What a person does to add a photo."""
+        """Gradio methods of all inputs that register a listener for an added photo."""
         return [
             self.files.upload, self.files.clear, self.files.delete, self.camera.input,
             self.samples.select,
         ]  # fmt: skip
 
     def take_files(self, paths: list[str] | None) -> Update:
-        """Files were dropped, chosen, pasted or removed."""
+        """Select the files that were dropped, chosen or pasted, or that remain after a removal."""
         return {self.selection: Selection(tuple(paths or ())), self.camera: None}
 
     def take_camera(self, path: str | None) -> Update:
-        """A picture came from the camera or the clipboard."""
+        """Select a picture from the camera or the clipboard."""
         return {self.selection: Selection((path,) if path else ()), self.files: None}
 
     def take_example(self, mode_id: str, event: gr.SelectData) -> Update:
-        """An example was clicked; its clean original comes with it if the result has its size."""
+        """Select the clicked example, with its clean original if the result has the same size."""
         mode = MODES[mode_id]
         example = examples_for(mode.task)[int(event.index)]
         original = None if mode.same_size else str(example.original)
@@ -94,9 +94,9 @@ class PhotosView:
         return {self.selection: chosen, self.files: None, self.camera: None}
 
     def forget(self) -> Update:
-        """The photo cannot be read: empty the inputs."""
+        """Clear the inputs after a photo could not be read."""
         return {self.selection: Selection(), self.files: None, self.camera: None}
 
     def change_mode(self, mode_id: str) -> Update:
-        """Another mode: its examples."""
+        """Update the example gallery for a mode."""
         return {self.samples: gr.update(**examples_of(MODES[mode_id].task))}

@@ -1,4 +1,4 @@
-"""What the views of the Restore tab share without widgets: limits, the queue, results, runs."""
+"""State shared by the views of the Restore tab: limits, queue, results and runs; no widgets."""
 
 import functools
 import importlib
@@ -28,8 +28,8 @@ class Restorer:
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
-        zero_gpu: Restores in another process, as a Space with a shared GPU wants it; None restores
-            here.
+        zero_gpu: Function that restores in another process, for a Space with a shared GPU; None
+            restores in this process.
     """
 
     def __init__(self, max_pixels: int, zero_gpu: ZeroGPU | None = None) -> None:
@@ -44,23 +44,23 @@ class Restorer:
         """Read a photo within the limits.
 
         Raises:
-            ImageRejected: It cannot be read or is too large.
+            ImageRejected: The photo cannot be read or is too large.
         """
         return read_image(path, max_pixels=self.max_pixels)
 
     def restore(
         self, path: str, wanted: RestoreRequest, run: Run, visitor: str
     ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
-        """Restore one file when it is its turn, here or where the accelerator is.
+        """Restore one file when the queue schedules it, in this process or on the shared GPU.
 
         Args:
-            path: A file on this machine.
-            wanted: What to do with it.
-            run: Learns what is under way, so that Stop can end it.
-            visitor: Who asks; visitors take turns.
+            path: Path of the photo.
+            wanted: Settings of the restoration.
+            run: Its fields are set to the current work, so that Stop can end it.
+            visitor: Id of the visitor; the queue is fair between visitors.
 
         Yields:
-            Places in the queue, tiles, then the result.
+            Queue positions, tile events, then the result.
 
         Raises:
             MIRNetError: See `mirnet.app.jobs.in_turn`.
@@ -75,13 +75,13 @@ class Restorer:
         """Look a result up for an event of the page.
 
         Raises:
-            gr.Error: It had to make room for newer ones.
+            gr.Error: The result was evicted.
         """
         with translate_errors():
             return self.results.get(key)
 
     def warm_up(self) -> None:
-        """Import torch, and compile what an engine needs, while the person looks at the photo."""
+        """Import torch and compile the engine's code in the background, once a photo is added."""
 
         def work() -> None:
             with self._warming:
@@ -92,7 +92,7 @@ class Restorer:
 
 
 class ScratchFolder:
-    """A folder that lasts until Gradio has taken the files of one `yield` into its own cache."""
+    """A folder that exists until Gradio has copied the files of one `yield` into its cache."""
 
     def __enter__(self) -> Path:
         self._folder = tempfile.TemporaryDirectory(prefix="mirnet-", ignore_cleanup_errors=True)

@@ -1,4 +1,4 @@
-"""Restore and Stop: from a click to the key of a result, or to a zip."""
+"""Handlers of Restore and Stop, which produce the key of a result, or a zip."""
 
 import contextlib
 import shutil
@@ -24,7 +24,7 @@ from .stage_view import StageView
 from .status_bar import StatusBar
 
 STOP_WAIT_SECONDS = 120.0
-"""How long the Stop button waits for the tile under way."""
+"""Longest time that Stop waits for the current tile, in seconds."""
 OUR_FAULT = "This failed, and the fault is ours: what happened is in the program's log."
 OLDER_RESULT = "This is the earlier result. Press Restore to apply {}."
 
@@ -33,11 +33,11 @@ class RunView:
     """Runs restorations; `result_key` is the key of the newest result of a single photo.
 
     Args:
-        restorer: Restores.
-        status: Where runs report.
-        result_key: State that takes the key.
-        stage: Shows the list of a batch.
-        downloads: Offers the zip of a batch.
+        restorer: Restores photos and keeps the results.
+        status: Status bar for progress and errors.
+        result_key: State that receives the key.
+        stage: View that shows the list of a batch.
+        downloads: View that offers the zip of a batch.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class RunView:
     def use(
         self, selection: gr.State, mode: gr.State, weights: gr.Dropdown, settings: SettingsView
     ) -> None:
-        """Name the widgets that say what is to be done."""
+        """Set the widgets whose values determine what `run` does."""
         self.inputs = [
             selection, self.downloads.save_format, mode, weights, *settings.inputs
         ]  # fmt: skip
@@ -64,7 +64,8 @@ class RunView:
         """Restore after an event, such as a click on Restore; returns the event that restores.
 
         Args:
-            event: How Gradio calls the next event: `button.click`, or `dependency.success`.
+            event: Gradio method that registers the listener: `button.click`, or
+                `dependency.success`.
         """
         pressed = event(self.queue_up, None, self.status.outputs, queue=False, **PRIVATE)
         pressed.then(None, js=script(ASSETS / "focus_stop.js"), api_visibility="private")
@@ -88,11 +89,11 @@ class RunView:
         )
 
     def warn_of_mode(self, key: str | None, mode_id: str) -> Update:
-        """Another mode was chosen: say that the result shown is of the mode before."""
+        """Warn after a change of mode that the result shown is from the mode before."""
         return self._warn(key, title(mode_id))
 
     def warn_of_settings(self, key: str | None) -> Update:
-        """A setting was changed: say that the result shown is of the settings before."""
+        """Warn after a change of settings that the result shown is from the settings before."""
         return self._warn(key, "the new settings")
 
     def _warn(self, key: str | None, change: str) -> Update:
@@ -100,7 +101,7 @@ class RunView:
         return self.status.say(said) if key else {self.status.line: gr.skip()}
 
     def queue_up(self) -> Update:
-        """Restore was pressed: the words for the time until it is this visitor's turn."""
+        """Show that the photo is queued, after a click on Restore."""
         return self.status.busy() | self.status.progress("Waiting for a turn …")
 
     def run(
@@ -117,13 +118,13 @@ class RunView:
         Args:
             selection: The photos.
             save_format: Format of the files.
-            mode_id: The chosen mode.
-            weights_id: The chosen weights.
-            request: Says which visitor asks.
+            mode_id: Id of the chosen mode.
+            weights_id: Id of the chosen weights.
+            request: Request, which identifies the visitor.
             settings: Values of `SettingsView.inputs`.
 
         Raises:
-            gr.Error: No photo, or none that can be restored so.
+            gr.Error: There is no photo, or none can be restored with these settings.
         """
         visitor = str(request.session_hash)
         run = self.restorer.runs.begin(visitor)
@@ -149,7 +150,7 @@ class RunView:
             self.restorer.runs.end(visitor, run)
 
     def halt(self, key: str | None, request: gr.Request) -> Iterator[Update]:
-        """Stop was pressed: the run ends before its next tile."""
+        """Stop the visitor's run before its next tile."""
         status = self.status
         said = "Stopped. Your previous result is still here." if key else "Stopped."
         run = self.restorer.runs.stop(str(request.session_hash))
@@ -210,7 +211,7 @@ class RunView:
                 yield update
 
     def _finished(self, run: Run) -> Update:
-        """What a batch hands over at its end."""
+        """Offer the zip of a finished batch and show its summary."""
         failed = len(run.rows) - run.finished
         said = f"{run.finished} of {len(run.rows)} photos restored."
         if failed:

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a result, for those who have the clean original."""
+"""PSNR and SSIM of a result against its clean original."""
 
 import gradio as gr
 
@@ -17,7 +17,7 @@ class ScoreView:
     """Takes the clean original and measures input and result against it.
 
     Args:
-        restorer: Keeps the results and reads the original.
+        restorer: Holds the cached results and reads the original.
         result_key: State that holds the key of the result shown.
     """
 
@@ -39,12 +39,12 @@ class ScoreView:
         gr.on(come, self.measure, [self.result_key, self.original], self.scores, **PRIVATE)
 
     def measure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
-        """Measure once an event has brought the result; returns the event that measures."""
+        """Measure once an event has set the result's key; returns the event that measures."""
         inputs = [self.result_key, self.original]
         return event.success(self.show_result, inputs, [self.panel, self.scores], **PRIVATE)
 
     def show_photos(self, selection: Selection) -> Update:
-        """Photos were added: their clean original is taken along where there is one."""
+        """Set the clean original of added photos; empty if it is unknown."""
         return {
             self.panel: gr.update(visible=False),
             self.original: selection.original,
@@ -52,7 +52,7 @@ class ScoreView:
         }
 
     def show_result(self, key: str | None, original: str | None) -> Update:
-        """A photo was restored: measure it where its original is there."""
+        """Show the view for a new result, and measure it if its original is known."""
         if key is None:  # a batch
             return {self.panel: gr.update(visible=False)}
         return {
@@ -61,7 +61,7 @@ class ScoreView:
         }
 
     def measure(self, key: str | None, original: str | None) -> str:
-        """Scores of input and result against the clean original, or why there are none."""
+        """HTML scores of input and result against the clean original, or the reason for none."""
         if not original or key is None:
             return ""
         try:

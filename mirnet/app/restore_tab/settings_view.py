@@ -1,4 +1,4 @@
-"""The settings of a restoration, folded away: most people need none."""
+"""The folded panel with advanced settings of a restoration."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from ..kit.widgets import Update
 from .modes import MODES
 
 TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
-"""Tile sizes on offer; 0 lets the library choose."""
+"""Label and pixels of the offered tile sizes; 0 lets the library choose."""
 TILINGS = [(choice.label, choice.id) for choice in choices.TILINGS.values()]
-"""Ways in which tiles may agree."""
+"""Label and id of the tiling methods."""
 ENGINES = [(choice.label, choice.id) for choice in choices.ENGINES.values() if choice.id != "fp16"]
-"""What may compute; float16 is for a GPU and left to the command line."""
+"""Label and id of the compute engines; float16 needs a GPU and is left to the command line."""
 
 
 class SettingsView:
@@ -58,7 +58,7 @@ class SettingsView:
         ]  # fmt: skip
 
     def change_mode(self, mode_id: str) -> Update:
-        """Another mode: only those that enlarge can be asked not to."""
+        """Show the setting "same size" only for modes that enlarge."""
         mode = MODES[mode_id]
         enlarges = get_task(mode.task).scale > 1 and not mode.same_size
         return {self.same_size: gr.update(visible=enlarges, value=False)}
@@ -75,18 +75,18 @@ class SettingsView:
         engine: str,
         same_size: bool,
     ) -> RestoreRequest:
-        """What is asked for, from the values of `inputs`.
+        """Build the request from the values of `inputs`.
 
         Args:
-            mode_id: The chosen mode.
-            weights_id: The chosen weights; None for the task's own.
+            mode_id: Id of the chosen mode.
+            weights_id: Id of the chosen weights; None for the task's own.
             max_pixels: Most pixels accepted.
-            strength: See `RestoreRequest`, as all others.
+            strength: See `RestoreRequest`.
             ensemble: See `RestoreRequest`.
-            tile_px: 0 lets the library choose.
+            tile_px: Longest side of a tile in pixels; 0 lets the library choose.
             tiling: See `RestoreRequest`.
             engine: See `RestoreRequest`.
-            same_size: Left out of account where the task does not enlarge.
+            same_size: See `RestoreRequest`; ignored if the task does not enlarge.
 
         Raises:
             InvalidRequest: Unknown task, or weights of another task.

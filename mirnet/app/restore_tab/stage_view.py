@@ -1,4 +1,4 @@
-"""The stage before a result is there: an example, the added photo, or the list of a batch."""
+"""The stage without a result: an example, the added photo, or the list of a batch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +20,13 @@ from .status_bar import StatusBar
 
 
 class StageView:
-    """Shows what was added, and the facts of the photo or the result.
+    """Shows the selected photos, and the facts of the photo or the result.
 
     Args:
         restorer: Reads photos.
-        status: Where the view reports.
+        status: Status bar for messages of the view.
         selection: State that holds a `Selection`.
-        mode_id: The mode that is chosen first.
+        mode_id: Id of the initial mode.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class StageView:
         ]  # fmt: skip
 
     def show_photos(self, selection: Selection, mode_id: str) -> Iterator[Update]:
-        """Show what was added; what cannot be read is no longer selected.
+        """Show the selected photos, and deselect a photo that cannot be read.
 
         Args:
-            selection: The photos; none shows the example again.
-            mode_id: The chosen mode, whose example it is.
+            selection: The photos; without any, the example is shown.
+            mode_id: Id of the chosen mode, which determines the example.
 
         Raises:
             gr.Error: Too many photos, or one that cannot be read.
@@ -89,16 +89,16 @@ class StageView:
             self.restorer.warm_up()
 
     def welcome(self, mode_id: str) -> Update:
-        """No photo is there: the example of the mode, or what can be done."""
+        """Show the example of a mode, or a welcome text if it has none."""
         board = gr.update(value=words.welcome(), visible=not self.example.has(mode_id))
         return self.example.show(mode_id) | {self.board: board}
 
     def change_mode(self, mode_id: str, selection: Selection) -> Update:
-        """Another mode: its example, unless a photo is there."""
+        """Show the example of a new mode, unless a photo is selected."""
         return {self.board: gr.skip()} if selection.paths else self.welcome(mode_id)
 
     def show_result(self, key: str | None) -> Update:
-        """A photo was restored: its facts; `CompareView` shows the pictures."""
+        """Show the facts of a result; `CompareView` shows its pictures."""
         if key is None:  # a batch: the list says it
             return {self.facts: gr.skip()}
         return {

@@ -1,4 +1,4 @@
-"""Restore, Stop, and one line about what happens: every view reports through it."""
+"""The buttons Restore and Stop, and the status line that all views write to."""
 
 import gradio as gr
 
@@ -9,7 +9,7 @@ from ..kit.widgets import Update
 class StatusBar:
     """The two buttons and the line below them.
 
-    The widgets are made before the views that write to them, and drawn by `render`.
+    The widgets are created before the views that write to them, and placed by `render`.
     """
 
     def __init__(self) -> None:
@@ -30,21 +30,21 @@ class StatusBar:
         self.line.render()
 
     def busy(self) -> Update:
-        """Something runs: it can be stopped, and nothing else started."""
+        """Enable Stop and disable Restore while work is in progress."""
         return {self.go: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
 
     def idle(self) -> Update:
-        """Nothing runs."""
+        """Enable Restore and disable Stop."""
         return {self.go: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
     def say(self, words: str, kind: str = "") -> Update:
-        """One sentence about what was done; `kind` as in `html.state`."""
+        """Show a sentence in the status line; `kind` as in `html.state`."""
         return {self.line: html.state(words, kind)}
 
     def progress(self, words: str, share: float | None = None) -> Update:
-        """How far it is, as in `html.progress`."""
+        """Show a progress bar in the status line; arguments as in `html.progress`."""
         return {self.line: html.progress(words, share)}
 
     def clear(self) -> Update:
-        """No words."""
+        """Empty the status line."""
         return {self.line: ""}

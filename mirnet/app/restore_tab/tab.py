@@ -1,4 +1,4 @@
-"""Composes the Restore tab of its views, and leads from event to event."""
+"""Composes the Restore tab from its views and connects their events."""
 
 from collections.abc import Callable
 
@@ -29,9 +29,9 @@ class RestoreTab:
     Args:
         page: The page that is being built.
         max_pixels: Most pixels accepted, in a photo and in its result.
-        zero_gpu: Restores in another process, as a Space with a shared GPU wants it; None restores
-            here.
-        access: Who may download weights; everybody, by default.
+        zero_gpu: Function that restores in another process, for a Space with a shared GPU; None
+            restores in this process.
+        access: Roles of visitors, which decide who may download weights; by default everybody.
     """
 
     def __init__(
@@ -72,10 +72,11 @@ class RestoreTab:
         RestoreEndpoint(self.restorer)
 
     def _connect_photos(self) -> list[Callable[..., gr.events.Dependency]]:
-        """Photos come: every view takes note; Restore waits until the photo is read.
+        """Connect added photos to all views; Restore is enabled once the photo is read.
 
         Returns:
-            How to connect what follows once an example was read: it is restored at once.
+            Gradio methods that register a listener after an example was read, which restores it
+            at once.
         """
         reading = script(ASSETS / "reading.js", progress=html.progress("Reading the photo …"))
         read = script(ASSETS / "photo_read.js")
@@ -106,7 +107,7 @@ class RestoreTab:
         return starts
 
     def _connect_task(self, page: gr.Blocks) -> None:
-        """Another mode: its weights, examples and settings, and a word about an older result."""
+        """Connect the choice of a mode to weights, examples, settings and the older-result note."""
         mode, weights, photos, settings = self.tasks.mode, self.weights, self.photos, self.settings
         chosen = [mode, weights.kind]
         changed = self.tasks.connect().then(weights.change_mode, chosen, weights.outputs, **PRIVATE)
@@ -133,10 +134,11 @@ class RestoreTab:
             shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
 
     def _connect_run(self, starts: list[Callable[..., gr.events.Dependency]]) -> None:
-        """Restore: the result is shown before its file is written.
+        """Connect the start of restorations; results are shown before their files are written.
 
         Args:
-            starts: How to connect what follows each event that starts a restoration.
+            starts: Gradio methods that register a listener after each event that starts a
+                restoration.
         """
         runs = [self.run.start_after(start) for start in starts]
         self.run.connect_stop([*runs, self.weights.connect()])

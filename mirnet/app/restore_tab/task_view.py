@@ -1,4 +1,4 @@
-"""The choice of what happens to the photo: a line of cards, and the scale of Enlarge."""
+"""The choice of the mode: a row of cards, and the scale of Enlarge."""
 
 import gradio as gr
 
@@ -7,7 +7,7 @@ from ..kit.widgets import PRIVATE, Update
 from .modes import CARDS
 
 ENLARGE = "enlarge"
-"""The card that has several modes."""
+"""Value of the card that has several modes."""
 
 
 class TaskView:
@@ -45,7 +45,7 @@ class TaskView:
         )
 
     def choose(self, value: str, scale: str) -> Update:
-        """Another card or scale was chosen."""
+        """Set the mode for the chosen card and scale."""
         card = CARDS[value]
         several = len(card.modes) > 1
         return {

@@ -1,4 +1,4 @@
-"""Which weights restore, what they are, and their download."""
+"""Choice of the weights, facts about them, and their download."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,13 +20,13 @@ from .status_bar import StatusBar
 
 
 class WeightsView:
-    """The list of weights, a note about the chosen ones, and Download where they are not here.
+    """The list of weights, a note about the chosen ones, and Download if they are missing.
 
     Args:
         mode: State with the id of the chosen mode.
-        status: Where downloads report.
-        runs: Where downloads are registered, so that Stop ends them.
-        access: Who may download.
+        status: Status bar for the progress of downloads.
+        runs: Registry of runs and downloads, so that Stop ends them.
+        access: Roles of visitors, which decide who may download.
     """
 
     def __init__(self, mode: gr.State, status: StatusBar, runs: Runs, access: Access) -> None:
@@ -42,7 +42,7 @@ class WeightsView:
         self.outputs = [self.choice, self.note, self.fetch]
 
     def connect(self) -> gr.events.Dependency:
-        """Connect the events of the view itself; returns the download, which Stop ends."""
+        """Connect the events of the view itself; returns the event of the download."""
         self.choice.input(
             self.choose,
             [self.mode, self.choice],
@@ -62,7 +62,7 @@ class WeightsView:
     def change_mode(
         self, mode_id: str, kind: str = "", request: gr.Request | None = None
     ) -> Update:
-        """Another mode: its weights, of the kind that was chosen last where it has such."""
+        """Update the list for a mode, and select weights of the last chosen kind if it has any."""
         mode = MODES[mode_id]
         alike = (entry.id for entry in catalogue.entries_for(mode.task) if entry.title == kind)
         choices = self._choices(mode.task, next(alike, mode.weights))
@@ -72,7 +72,7 @@ class WeightsView:
     def choose(
         self, mode_id: str, weights_id: str | None, request: gr.Request | None = None
     ) -> Update:
-        """Other weights were chosen: another task is to have those of their kind."""
+        """Show the chosen weights and remember their kind for other modes."""
         entry = catalogue.load_catalogue().get(weights_id or "")
         kind = entry.title if entry else ""
         return self._offer(MODES[mode_id].task, weights_id, request) | {self.kind: kind}
@@ -114,7 +114,7 @@ class WeightsView:
         }
 
     def _offer(self, task_id: str, weights_id: str | None, request: gr.Request | None) -> Update:
-        """What the chosen weights are, and a Download button where they are not here."""
+        """Show facts of the chosen weights, and Download if they are not on this machine."""
         entry = catalogue.load_catalogue().get(weights_id or "")
         absent = entry is not None and entry.downloadable and not weights.locate(entry.id)
         label = f"Download · {words.size_text(entry)}" if entry is not None else "Download"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def weights_label(entry: WeightsEntry) -> str:
-    """One line in the list of weights: name, then what a person must know to choose."""
+    """Line in the list of weights: name, then the facts that matter for a choice."""
     if entry.kind == "embedded":
         return f"{entry.title} · included · {entry.licence}"
     if weights.locate(entry.id):
@@ -45,11 +45,11 @@ def size_text(entry: WeightsEntry) -> str:
 
 
 def weights_note(task: Task, entry: WeightsEntry | None, may_download: bool = True) -> Markup:
-    """What the chosen weights are, and what is missing where they cannot run yet.
+    """Facts of the chosen weights, and what is missing if they cannot run yet.
 
     Args:
         task: The chosen task.
-        entry: The chosen weights; None where the task has none.
+        entry: Catalogue entry of the chosen weights; None if the task has none.
         may_download: Whether the visitor may download weights.
     """
     present = entry is not None and weights.locate(entry.id) is not None
@@ -89,19 +89,19 @@ def photo_facts(picture: Picture) -> Markup:
 
 
 def result_facts(result: "RestoreResult") -> Markup:
-    """Size, time, weights and folded details of a result, and what of its file was left out."""
+    """Size, time, weights, folded details and lost file contents of a result."""
     picture = result.picture
     line = f"{picture.width} × {picture.height} · {result.seconds:.1f} s · {result.weights_id}"
     return render("result_facts", line=line, details=result.facts(), notes=picture.notes)
 
 
 def welcome() -> Markup:
-    """The stage without a photo."""
+    """Card shown on the stage while there is no photo."""
     return render("welcome")
 
 
 def scores_table(before: dict[str, float], after: dict[str, float]) -> Markup:
-    """Scores of the input and the result by `RGB_8BIT`, whose meaning stands below them."""
+    """Table of scores of input and result by `RGB_8BIT`, with the protocol's meaning below."""
     metrics = RGB_8BIT.metrics
     rows = [
         (name, [m.text(scores[m.key]) if m.key in scores else "too small" for m in metrics])
@@ -117,11 +117,11 @@ def scores_table(before: dict[str, float], after: dict[str, float]) -> Markup:
 def event_words(
     event: "QueuePosition | TileProgress", alone: bool = True
 ) -> tuple[str, float | None]:
-    """Progress of a restoration in words, and as a share where it is known.
+    """Progress of a restoration: a sentence, and the share done if it is known.
 
     Args:
-        event: What happened.
-        alone: Whether the photo is the only one, so that its time left is everybody's.
+        event: Queue position or tile event.
+        alone: Whether the photo is the only one of the run, so that its time left is shown.
     """
     if isinstance(event, QueuePosition):
         return event.words(), None
@@ -133,7 +133,7 @@ def event_words(
 
 
 def fetch_words(event: FetchProgress) -> tuple[str, float | None]:
-    """Progress of a download in words, and as a share where it is known."""
+    """Progress of a download: a sentence, and the share done if it is known."""
     done, total = event.done_bytes / 1e6, (event.total_bytes or 0) / 1e6
     if event.state == "downloading" and event.done_bytes:
         of = f" of {total:.1f}" if total else ""
