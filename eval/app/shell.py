@@ -153,8 +153,8 @@ class Shell:
             stored = self.queue.stored(asked.run)
             yield from part.fill(ViewRequest(stored, found, asked, state, role))
         except MIRNetError as error:
-            told = {self.message: kit.note(str(error), warn=True)}
-            yield told if part is view else self.unchanged()
+            note = {self.message: kit.note(str(error), warn=True)}
+            yield note if part is view else self.unchanged()
 
     def unchanged(self) -> Update:
         """An update that changes nothing; Gradio empties all outputs where none is yielded."""

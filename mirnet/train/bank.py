@@ -1,8 +1,8 @@
 """Pictures in device memory, and patches cut out of them by tensor operations.
 
-`Bank` holds many pictures of different sizes as one uint8 tensor of pixels. Which picture, where,
-mirrored and turned how, is drawn on the device, and all patches of a batch are one gather: nothing
-waits for the device, and no picture passes through the CPU in a training step.
+`Bank` holds many pictures of different sizes as one uint8 tensor of pixels. Picture, place,
+mirroring and rotation of each patch are drawn on the device, and all patches of a batch are one
+gather: nothing synchronises with the device, and no picture passes through the CPU in a step.
 """
 
 from collections.abc import Iterable
@@ -16,21 +16,21 @@ from torch import Generator, Tensor
 from mirnet.errors import InvalidRequest
 
 BLOCK_PX = 16
-"""Side of the squares for which a bank knows how detailed its pictures are."""
+"""Side in pixels of the blocks whose detail a bank stores."""
 THUMBNAIL_PX = 64
-"""Side of the reduced copy of each whole picture."""
+"""Side in pixels of the reduced copy of each whole picture."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the patches of a batch are cut; all fields are (B,) on the device."""
+    """Crop positions of a batch of patches; all fields are (B,) tensors on the device."""
 
     picture: Tensor
     """Index of the picture."""
     top: Tensor
-    """First row."""
+    """First row of the patch."""
     left: Tensor
-    """First column."""
+    """First column of the patch."""
     mirrored: Tensor
     """Whether left and right are exchanged."""
     flipped: Tensor
@@ -44,8 +44,8 @@ class Bank:
 
     Args:
         pictures: (H, W, 3) uint8 arrays.
-        device: Where the pixels go.
-        detail: Also keep how detailed each block of `BLOCK_PX` pixels is, for `draw`.
+        device: Device of the pixels.
+        detail: Whether to store the detail of each block of `BLOCK_PX` pixels, for `draw`.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Bank:
     def draw(
         self, size: int, side: int, chances: Tensor, generator: Generator, detail: float = 0.0
     ) -> Places:
-        """Draw where to cut a batch of patches.
+        """Draw the crop positions of a batch of patches.
 
         Args:
-            size: Patches.
-            side: Side of a patch, pixels.
-            chances: What `chances` returned for this side.
+            size: Number of patches.
+            side: Side of a patch in pixels.
+            chances: Result of `chances` for this side.
             generator: Source of randomness, on the bank's device.
             detail: Probability that a patch is the most detailed of four: most of a photograph is
                 sky or out of focus and teaches little.

@@ -1,7 +1,7 @@
 """Batches of training pairs: photographs that are degraded on the fly, and real pairs.
 
-A batch is a function of the seed of its generator and its step: a resumed run sees what an unbroken
-one would have seen.
+A batch is a function of the seed of its generator and its step: a resumed run sees the same batches
+as an uninterrupted one.
 """
 
 import functools
@@ -32,24 +32,24 @@ from .pack import read_pack
 REDUCTIONS = (2, 3, 4)
 """Factors of the reduced copies of the photographs."""
 COLOUR_GAINS = (0.75, 1.0)
-"""Gains of exchanged colours: what is white must not clip in one picture of a pair alone."""
+"""Range of the gains of permuted colours; at most 1, so that white clips in neither picture."""
 TILE_PX = 512
-"""Side of the tiles that stand for real pairs too large for the memory."""
+"""Side in pixels of the random tiles kept of real pairs that exceed the memory."""
 
 
 class Batch(NamedTuple):
     """Training pairs, float32 in [0, 1], on the device."""
 
     degraded: Tensor
-    """(B, 3, side, side)."""
+    """Degraded patches, (B, 3, side, side)."""
     target: Tensor
-    """(B, 3, side, side)."""
+    """Clean patches, (B, 3, side, side)."""
     thumbnails: Tensor
-    """(B, 3, t, t), degraded: the whole photographs that the patches are from."""
+    """Degraded thumbnails of the whole photographs of the patches, (B, 3, t, t)."""
 
 
 def generator_for(device: torch.device | str, *numbers: int) -> Generator:
-    """A generator on the device whose draws depend on these numbers alone."""
+    """A generator on the device, seeded by these numbers."""
     digest = hashlib.sha256(repr(numbers).encode()).digest()
     return Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
@@ -58,11 +58,11 @@ def load_photos(folder: Path | str, split: str) -> list[tuple[Photo, np.ndarray]
     """Read photographs of one split as (H, W, 3) uint8 arrays.
 
     Args:
-        folder: What `prepare` filled, or a pack (see `mirnet.train.pack`).
+        folder: Folder that `prepare` filled, or a pack (see `mirnet.train.pack`).
         split: 'train' or 'dev'.
 
     Raises:
-        InvalidRequest: Photographs of the manifest are not in the folder, or the file is no pack.
+        InvalidRequest: Photographs of the manifest are missing, or the file is not a pack.
     """
     if Path(folder).is_file():
         return read_pack(folder, split)
@@ -76,12 +76,12 @@ def load_photos(folder: Path | str, split: str) -> list[tuple[Photo, np.ndarray]
 
 
 class Photographs:
-    """Free photographs in memory, at their size and reduced, to cut clean patches from.
+    """Clean patches of free photographs, held in memory at full and reduced size.
 
     Args:
-        data: Where they are and how they are drawn.
+        data: Folder of the photographs, and shares of detailed and reduced patches.
         split: 'train' or 'dev'.
-        device: Where the pixels go.
+        device: Device of the pixels.
 
     Raises:
         InvalidRequest: The photographs are not prepared.
@@ -101,7 +101,7 @@ class Photographs:
         self._chances: dict[int, list[Tensor | None]] = {}
 
     def _chances_for(self, side: int) -> list[Tensor | None]:
-        """Chances of the pictures of each bank; None where all of a bank are too small."""
+        """Cumulative probabilities for each bank; None if all its pictures are too small."""
         if side not in self._chances:
             full, *smaller = self.banks
             found: list[Tensor | None] = [full.chances(side)]
@@ -139,19 +139,19 @@ class Photographs:
 
 
 class RealPairs:
-    """Real pairs of pictures in memory, to cut patches from.
+    """Patches of real pairs of pictures, held in memory.
 
-    Pictures are decoded once, when the run begins. Where all of them take more than
-    `recipe.memory_gib`, random tiles of `TILE_PX` pixels stand for each picture, as many as fit.
+    Pictures are decoded once, when the run begins. If all of them take more than
+    `recipe.memory_gib`, as many random tiles of `TILE_PX` pixels as fit are kept of each picture.
 
     Args:
-        recipe: Where they are.
+        recipe: Folder, patterns and memory limit of the pairs.
         split: 'dev' for every `recipe.dev_every`-th pair, 'train' for the others.
-        device: Where the pixels go.
+        device: Device of the pixels.
 
     Raises:
-        InvalidRequest: The folder holds no such pictures, an input has no target, or the two of a
-            pair differ in size.
+        InvalidRequest: No picture matches, an input has no target, or the pictures of a pair
+            differ in size.
     """
 
     def __init__(self, recipe: Pairs, split: str, device: torch.device | str):
@@ -178,16 +178,16 @@ class RealPairs:
         self._chances: dict[int, Tensor] = {}
 
     def hashes(self) -> list[str]:
-        """The hash of every file."""
+        """SHA-256 of every file."""
         return [file_sha256(path) for pair in self.paths for path in pair]
 
     def description(self, share: float) -> str:
-        """What the card says about them."""
+        """Description of the pairs for the model card; `share` is their part of the batches."""
         name = self.recipe.name or self.recipe.folder
         return f"{len(self.paths)} real pairs of {name} ({share:.0%} of the batches)"
 
     def batch(self, size: int, side: int, generator: Generator) -> Batch:
-        """Draw patches with random mirrors, quarter turns and, where asked for, colours.
+        """Draw patches with random mirroring, quarter turns and, if configured, colours.
 
         Raises:
             InvalidRequest: Every picture is smaller than a patch.
@@ -212,10 +212,10 @@ class RealPairs:
 
 
 def find_pairs(recipe: Pairs, split: str) -> list[tuple[Path, Path]]:
-    """Paths of the inputs and targets of one split, in order of names.
+    """Paths of the inputs and targets of one split, sorted by name.
 
     Raises:
-        InvalidRequest: The folder holds no such pictures, or an input has no target.
+        InvalidRequest: No picture matches, or an input has no target.
     """
     folder = Path(recipe.folder)
     inputs = sorted(path for path in folder.glob(recipe.input) if path.is_file())
@@ -255,7 +255,7 @@ def _read_pair(degraded: Path, target: Path) -> tuple[np.ndarray, np.ndarray]:
 def _read_tiles(
     degraded: Path, target: Path, tiles: int, seed: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Random squares of a pair, copied so that the whole pictures can go."""
+    """Random tiles of a pair, copied so that the whole pictures can be freed."""
     pair = _read_pair(degraded, target)
     height, width = pair[0].shape[:2]
     side = min(TILE_PX, height, width)
@@ -269,15 +269,15 @@ def _read_tiles(
 
 
 class Source:
-    """Where the batches of a run come from: photographs to degrade, real pairs, or both.
+    """Source of a run's batches: photographs to degrade, real pairs, or both.
 
     Args:
         config: The run's configuration.
         split: 'train' or 'dev'.
-        device: Where the pixels and the batches are.
+        device: Device of the pixels and the batches.
 
     Raises:
-        InvalidRequest: The photographs are not prepared, or a data set is not there.
+        InvalidRequest: The photographs are not prepared, or a data set is missing.
     """
 
     def __init__(self, config: Config, split: str, device: torch.device | str = "cpu"):
@@ -300,12 +300,12 @@ class Source:
             )
 
     def batch(self, size: int, side: int, seed: tuple[int, ...]) -> Batch:
-        """Draw pairs.
+        """Draw a batch of pairs.
 
         Args:
-            size: How many.
-            side: Side of a patch, pixels.
-            seed: All randomness comes from these numbers.
+            size: Number of pairs.
+            side: Side of a patch in pixels.
+            seed: Seed of all randomness of the batch.
 
         Raises:
             InvalidRequest: Every picture is smaller than a patch.
@@ -348,7 +348,7 @@ class Source:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash over all files; real pairs are read for it once."""
+        """Hash over all files; the files of real pairs are hashed once."""
         hashes = [photo.sha256 for photo in self.photographs.photos] if self.photographs else []
         return fingerprint(hashes + [h for real, _ in self.pairs for h in real.hashes()])
 
@@ -359,7 +359,7 @@ class Source:
         return [{key: getattr(photo, key) for key in keys} for photo in photos]
 
     def description(self) -> str:
-        """What the card says the weights were trained on."""
+        """Description of the training data for the model card."""
         parts = [real.description(share) for real, share in self.pairs]
         if self.photographs is not None:
             photos = self.photographs.photos

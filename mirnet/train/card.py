@@ -35,20 +35,20 @@ KNOWN_FAILURES = {
     "sr-x2": "JPEG blocks and noise are sharpened like detail. Fine repeated patterns, such as "
     "windows of distant houses, may turn.",
 }
-"""What is known to go wrong, by task; those of 'sr-x2' hold for all enlarging."""
+"""Known failures by task; those of 'sr-x2' hold for all super-resolution tasks."""
 OPENNESS = (
     "Open: weights (Apache-2.0), training code and recipe (this repository), training pictures "
     "(freely licensed, fetched by hash with `python -m mirnet prepare`)."
 )
 """Openness class of all weights of ours."""
 CPU_WATTS = 15
-"""Assumed for one busy core of a server, for the estimate of energy."""
+"""Assumed power of one busy server core in watts, for the estimate of energy."""
 GPU_WATTS = 700
-"""Assumed for one busy data-centre GPU."""
+"""Assumed power of one busy data-centre GPU in watts."""
 
 
 def energy_wh(card: dict[str, Any]) -> float:
-    """Estimated energy of the training, watt-hours."""
+    """Estimated energy of the training in watt-hours."""
     watts = CPU_WATTS if card.get("hardware", "CPU").startswith("CPU") else GPU_WATTS
     return card["hours"] * watts * card["processes"]
 

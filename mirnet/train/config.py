@@ -18,52 +18,52 @@ class _Section(BaseModel):
 
 
 class Network(_Section):
-    """What is trained."""
+    """The network to train."""
 
     architecture: Literal["MIRNet", "MIRNetV2"] = "MIRNetV2"
-    """Which of the two networks."""
+    """Class of the network."""
     settings: dict[str, int | float | bool | list[int]] = {}
-    """Keyword arguments of its class."""
+    """Keyword arguments of the class."""
     start: str = ""
     """Weights to start from: a file, or the id of weights in the catalogue. Tensors of the same
-    name and shape are taken, narrower ones are grown (see `mirnet.train.start.grow`), groups that
-    it lacks begin as the identity, the others keep their initial values."""
+    name and shape are copied, narrower ones are grown (see `mirnet.train.start.grow`), groups that
+    they lack begin as the identity, and all others keep their initial values."""
 
 
 class Pairs(_Section):
-    """Real pictures in pairs, in whatever folders their data set comes."""
+    """A data set of real pairs, in its own folder layout."""
 
     folder: str
-    """Where the data set lies."""
+    """Folder of the data set."""
     input: str = "input/*"
-    """Pattern of the degraded pictures below it."""
+    """Pattern of the degraded pictures, relative to `folder`."""
     find: str = "input"
-    """Part of an input's path (below the folder) that differs from its target's: all occurrences
-    are replaced."""
+    """Text in an input's path (below `folder`) that is replaced, at every occurrence, to get the
+    path of its target."""
     replace: str = "target"
-    """What the target has there."""
+    """Replacement for `find` in the target's path."""
     share: float = Field(1.0, ge=0, le=1)
-    """Part of each batch that comes from these pairs; what the shares leave is synthetic."""
+    """Share of each batch drawn from these pairs; the rest of the batch is synthetic."""
     colours: float = Field(0, ge=0, le=1)
-    """Share of the patches whose red, green and blue change places and get gains of their own, the
-    same in both pictures: few pairs show few colours."""
+    """Share of the patches whose channels are permuted and scaled, the same in both pictures;
+    adds colours to small data sets."""
     dev_every: int = Field(0, ge=0)
-    """Every n-th pair is held out and scored; 0 holds none out."""
+    """Every n-th pair is held out for scores; 0 holds none out."""
     memory_gib: float = Field(4, gt=0)
-    """Memory for the pictures; where they need more, random tiles stand for each of them."""
+    """Memory limit for the pictures in GiB; beyond it, only random tiles of them are kept."""
     name: str = ""
-    """Name on the card, with its licence."""
+    """Name and licence of the data set, for the model card."""
 
 
 class Stage(_Section):
     """One stage of progressive training (MIRNet-v2, section 4.2)."""
 
     steps: int = Field(ge=1)
-    """Steps it lasts."""
+    """Number of steps."""
     patch_px: int = Field(ge=16, multiple_of=2)
-    """Side of its patches."""
+    """Side of the patches in pixels."""
     batch: int = Field(ge=1)
-    """Patches in each of its steps, over all processes."""
+    """Patches per step, over all processes."""
 
 
 def _patches(number: int) -> str:
@@ -71,36 +71,36 @@ def _patches(number: int) -> str:
 
 
 class Data(_Section):
-    """What it is trained on."""
+    """Training data and degradation."""
 
     photos: str = "data/photos"
-    """Folder that `python -m mirnet prepare` filled, or a pack that it wrote."""
+    """Folder or pack of photographs written by `python -m mirnet prepare`."""
     degradation: Literal["noise", "dark", "bicubic", "photographed", "export", "none"]
-    """Which of `mirnet.train.degradations.DEGRADATIONS` makes synthetic pairs of the photographs;
-    'none' where all pairs are real."""
+    """Synthetic degradation of the photographs, a key of
+    `mirnet.train.degradations.DEGRADATIONS`; 'none' if all pairs are real."""
     noise: Literal["fitted", "profiles"] = "fitted"
     """Sensor noise of the degradations 'noise' and 'dark': a line fitted to cameras (Brooks et al.
     2019), or the measured profiles of hundreds of cameras that `prepare` fetched."""
     scale: int = Field(1, ge=1, le=4)
     """Factor of super-resolution."""
     patch_px: int = Field(128, ge=16, multiple_of=2)
-    """Side of a training patch, after the last stage."""
+    """Side of a training patch in pixels, after the last stage."""
     batch: int = Field(16, ge=1)
-    """Patches in a step, over all processes, after the last stage."""
+    """Patches per step, over all processes, after the last stage."""
     detail: float = Field(0, ge=0, le=1)
     """Share of the synthetic patches that are the most detailed of four draws."""
     reduced: float = Field(0.3, ge=0, le=1)
-    """Share of the patches of photographs that are reduced by 2, 3 or 4: sharper, and with less
-    noise of their own."""
+    """Share of the patches cut from photographs reduced by 2, 3 or 4, which are sharper and have
+    less noise of their own."""
     stages: list[Stage] = []
-    """Progressive training: smaller patches and larger batches first."""
+    """Stages of progressive training: smaller patches and larger batches first."""
     pairs: list[Pairs] = []
-    """Real pairs to mix in."""
+    """Data sets of real pairs to mix in."""
     dev_patch_px: int = Field(192, ge=16, multiple_of=2)
-    """Side of the patches that choose the best step."""
+    """Side in pixels of the dev patches that choose the best step."""
 
     def stage(self, step: int) -> tuple[int, int]:
-        """Patch side and batch at a step."""
+        """Patch side in pixels and batch size at a step."""
         for stage in self.stages:
             if step < stage.steps:
                 return stage.patch_px, stage.batch
@@ -124,53 +124,53 @@ class Data(_Section):
 
 
 class Optimizer(_Section):
-    """How it is trained; the defaults are the MIRNet paper's recipe (section 4.2)."""
+    """Loss, optimizer and schedule; the defaults are the MIRNet paper's recipe (section 4.2)."""
 
     steps: int = Field(700_000, ge=1)
     """Optimizer steps."""
     learning_rate: float = Field(2e-4, gt=0)
-    """Peak of the schedule."""
+    """Peak learning rate of the schedule."""
     final_learning_rate: float = Field(1e-6, ge=0)
-    """Where the cosine ends."""
+    """Learning rate at the end of the cosine."""
     warmup: int = Field(0, ge=0)
     """Steps of linear warm-up."""
     hold: int = Field(0, ge=0)
     """Steps at the peak between the warm-up and the cosine."""
     loss: Literal["charbonnier", "l1"] = "charbonnier"
-    """MIRNet is trained with the first, MIRNet-v2 with the second."""
+    """Training loss: 'charbonnier' for MIRNet, 'l1' for MIRNet-v2 as in the papers."""
     charbonnier_epsilon: float = Field(1e-3, gt=0)
-    """Charbonnier loss is the mean of sqrt(difference^2 + epsilon^2)."""
+    """Epsilon of the Charbonnier loss, the mean of sqrt(difference^2 + epsilon^2)."""
     curve_weight: float = Field(0, ge=0)
-    """Weight of the loss of the exposure curve alone: brightness is then the curve's part, the same
-    for every tile, and not the network's."""
+    """Weight of the loss of the exposure curve alone, so that brightness is left to the curve,
+    which is the same for every tile, and not to the network."""
     clamp_output: bool = False
-    """Clip the output to [0, 1] ahead of the loss, as MIRNet's training does."""
+    """Whether the output is clipped to [0, 1] before the loss, as in MIRNet's training."""
     weight_decay: float = Field(0, ge=0)
-    """Adam's L2 penalty."""
+    """L2 penalty of Adam."""
     mixup: float = Field(1.2, ge=0)
     """Both parameters of MixUp's Beta distribution; 0 switches it off."""
     mixup_share: float = Field(0.5, ge=0, le=1)
     """Share of the steps that mix pairs."""
     ema: float = Field(0.999, ge=0, lt=1)
-    """Decay of the averaged weights, which are the ones kept."""
+    """Decay of the averaged weights (EMA), which are scored and kept."""
     clip_norm: float = Field(1.0, gt=0)
-    """Gradient norm is clipped to this."""
+    """Largest gradient norm; larger gradients are scaled down."""
     level_phases: bool = False
-    """Hold the answer of the last convolution to flat features equal for all places of a
-    pixel-shuffle block, by a projection after every step: flat areas then come out flat, without a
-    mesh. For networks behind a pixel-unshuffle."""
+    """Whether the last convolution's response to flat features is made equal for all positions of a
+    pixel-shuffle block, by a projection after every step, so that flat areas show no mesh. For
+    networks behind a pixel-unshuffle."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the convolutions' arithmetic; weights, loss and optimizer stay in float32. Processors with
-    AMX or AVX512-BF16, and GPUs, take about half the time with the second."""
+    """Precision of the convolutions; weights, loss and optimizer stay in float32. bfloat16 takes
+    about half the time on GPUs and on processors with AMX or AVX512-BF16."""
 
 
 class Config(_Section):
     """One training run."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,60}$")
-    """Id of the weights it makes."""
+    """Id of the trained weights."""
     task: str
-    """Task of the weights."""
+    """Id of the task of the weights."""
     seed: int = 0
     """Seed of initial weights, patches, degradations and MixUp."""
     save_every: int = Field(200, ge=1)
@@ -196,11 +196,9 @@ def load_config(path: Path | str) -> Config:
         path: A TOML file, or the `recipe.json` of a run; `configs/NAME.toml` also finds the
             recipes inside the package.
 
-    Returns:
-        The configuration.
-
     Raises:
-        InvalidRequest: No such file, not TOML, or a field is unknown or out of range.
+        InvalidRequest: The file does not exist, is not TOML, or a field is unknown or out of
+            range.
     """
     path = Path(path)
     if not path.exists() and (CONFIGS / path.name).exists():

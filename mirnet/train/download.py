@@ -10,33 +10,32 @@ from mirnet.weights.store import file_sha256
 CHUNK_BYTES = 16 * 2**10
 """Bytes read from the connection at a time."""
 TIMEOUT_SECONDS = 5.0, 15.0
-"""How long a server may take to accept a connection, and to send the next bytes."""
+"""Timeouts in seconds for a connection and for the next bytes."""
 MAX_RETRIES = 3
-"""How often a connection that broke is taken up again without a new byte in between."""
+"""Most consecutive retries of a broken connection without a new byte."""
 RETRY_PAUSE_SECONDS = 0.5
-"""Pause before a broken connection is taken up again."""
+"""Pause in seconds before a retry."""
 
 
 class ServerUnreachable(InvalidRequest):
-    """No connection to the server: the next file would fail alike."""
+    """The server cannot be connected to; further files from it would fail too."""
 
 
 def download(url: str, path: Path, size: int, sha256: str) -> None:
     """Download a file; `path` exists only once its size and hash are right.
 
-    Bytes are appended to `path` + '.part'. A part that an earlier call left is continued and
-    thrown away if the whole then has the wrong hash. pooch checks hashes too, but it begins every
-    file anew.
+    Bytes are appended to `path` + '.part'. A part of an earlier call is continued, and deleted if
+    the complete file has the wrong hash. pooch checks hashes too, but cannot resume a download.
 
     Args:
         url: Address of the file; redirects are followed.
-        path: Where it goes.
-        size: Its bytes.
-        sha256: Its hash.
+        path: Path of the downloaded file.
+        size: Expected size in bytes.
+        sha256: Expected SHA-256.
 
     Raises:
-        ServerUnreachable: No connection could be made.
-        InvalidRequest: The server does not have the file, sends another one, or breaks off.
+        ServerUnreachable: The server cannot be connected to.
+        InvalidRequest: The server lacks the file, sends another one, or the connection breaks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -64,10 +63,10 @@ def _length(part: Path) -> int:
 
 
 def _append(url: str, part: Path, start: int, size: int) -> str:
-    """Write what comes after `start`, at most up to one byte over `size`.
+    """Append the bytes from `start` on, at most one byte more than `size` in all.
 
     Returns:
-        What went wrong and may go right the next time; empty if nothing did.
+        Message of a failure worth a retry; empty on success.
     """
     import requests
 

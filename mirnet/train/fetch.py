@@ -33,16 +33,16 @@ from .manifest import (
 )
 
 GITHUB = "https://github.com"
-"""Server of the repositories; /owner/name/raw/COMMIT/PATH leads to a file, Git LFS or not."""
+"""Server of the repositories; /owner/name/raw/COMMIT/PATH is a file, also one in Git LFS."""
 MAX_LONG_SIDE_PX = 2048
-"""Photographs are reduced to this long side: averaging removes their own noise and JPEG traces."""
+"""Longest side of prepared photographs; reducing averages away their own noise and JPEG traces."""
 
 
 class LocalFiles:
     """Finds files by size and hash in folders and all that lies below them.
 
     Args:
-        folders: Read once; only files of a size that is asked for are hashed.
+        folders: Folders to search, listed once; only files of a wanted size are hashed.
 
     Raises:
         InvalidRequest: A folder does not exist.
@@ -66,15 +66,15 @@ def prepare(folder: Path | str = "data/photos", local: Sequence[Path] = ()) -> I
     """Fetch, check, reduce and decode all photographs of the manifest, and fetch noise profiles.
 
     Args:
-        folder: Where packages and arrays go; what is there and checks out is kept.
-        local: Folders that are searched for packages and photographs before the network is asked.
+        folder: Folder for packages and arrays; existing files with the right hash are kept.
+        local: Folders that are searched for packages and photographs before the network is used.
 
     Yields:
-        One line of progress after another.
+        Lines of progress.
 
     Raises:
-        InvalidRequest: A package or photograph cannot be fetched or has another hash. Photographs
-            of repositories that can be fetched are ready all the same.
+        InvalidRequest: A package or photograph cannot be fetched or has another hash. All other
+            photographs of repositories are still prepared.
     """
     folder = Path(folder)
     packages, photos = read_manifest()
@@ -104,8 +104,8 @@ def read_files(package: Package, deb: Path, files: Sequence[str]) -> Iterator[by
 
     Args:
         package: The package.
-        deb: Its file.
-        files: Paths inside it.
+        deb: Path of its .deb file.
+        files: Paths inside the package.
 
     Yields:
         The content of each file.
@@ -124,18 +124,18 @@ def read_files(package: Package, deb: Path, files: Sequence[str]) -> Iterator[by
 def fetch_package(package: Package, folder: Path) -> Path:
     """Download a Debian package unless it is there.
 
-    A package of another architecture has another hash than the manifest's: what apt-get brings is
-    taken all the same, since it has checked the signature, and files in it have their own hashes.
+    A package of another architecture has another hash than the manifest's. The file of apt-get is
+    accepted even then: apt-get checks the signature, and the photographs have hashes of their own.
 
     Args:
         package: Name, version, size and hash.
-        folder: Where .deb files lie.
+        folder: Folder of the .deb files.
 
     Returns:
         Path of the .deb file.
 
     Raises:
-        InvalidRequest: It cannot be fetched.
+        InvalidRequest: The package cannot be fetched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = LocalFiles([folder]).find(package.bytes, package.sha256)
@@ -168,10 +168,10 @@ def _fetch_noise_profiles(files: LocalFiles, folder: Path) -> None:
 
 
 def _checked(photo: Photo, content: bytes) -> bytes:
-    """The photograph's own bytes of a file in a package.
+    """The bytes of a photograph within the content of a package's file.
 
     Raises:
-        InvalidRequest: They have another hash.
+        InvalidRequest: The bytes have another hash.
     """
     if photo.length:
         content = content[photo.offset : photo.offset + photo.length]
@@ -184,7 +184,7 @@ def _checked(photo: Photo, content: bytes) -> bytes:
 
 
 def _fetch_stored(photos: list[Photo], files: LocalFiles, folder: Path) -> Iterator[str]:
-    """Fetch photographs of repositories; one that fails does not keep the others from coming."""
+    """Fetch photographs of repositories; a failure does not stop the others."""
     failures = []
     for photo in photos:
         name = Path(photo.file).name

@@ -36,7 +36,7 @@ from .pack import read_noise_profiles, read_pack
 from .publish import measure
 
 DEFAULT_RECIPES = ("sr-x4-compact", "sr-x3-compact", "denoise-compact", "lowlight-compact")
-"""Recipes that gain most from more steps."""
+"""Default recipes: those that gain most from more steps."""
 OPTIMIZER = {
     "precision": "bfloat16",
     "steps": 20_000,
@@ -47,18 +47,18 @@ OPTIMIZER = {
     "ema": 0.999,
     "level_phases": True,
 }
-"""What a session changes in the recipes, whose last cycles were short; of the steps only the shares
-of warm-up and hold matter, for the schedule is stretched to the minutes."""
+"""Changes of a session to the recipes, whose last cycles were short. Of the steps, only the shares
+of warm-up and hold matter: the schedule is stretched to the minutes."""
 MAX_FILE_BYTES = 16 * 2**20
-"""Size limit of a file that is carried away."""
+"""Size limit of a bundle in bytes."""
 SECONDS_FOR_SCORES = 45.0
-"""Time kept after training for scores and files."""
+"""Seconds reserved after training for scores and files."""
 SECONDS_FOR_A_SCORE = 8.0
-"""A set of pairs is not begun with less time left."""
+"""Least seconds left to begin the score of a set of pairs."""
 CHECK_SECONDS = 60.0
-"""When a run is looked at first."""
+"""Seconds after which the loss of a run is checked."""
 LOSS_MARGIN = 1.5
-"""A run whose loss grew by more than this factor since its first report is stopped."""
+"""Factor of loss growth since the first report above which a run is stopped."""
 
 
 @dataclass
@@ -66,22 +66,22 @@ class Running:
     """A training process of the session."""
 
     config: Config
-    """Its recipe."""
+    """Recipe of the run."""
     folder: Path
-    """Where the run lives."""
+    """Folder of the run."""
     process: subprocess.Popen
     """The process."""
     checked: bool = False
-    """Whether its first losses have been looked at."""
+    """Whether the first losses have been checked."""
     stopped: str = ""
-    """Why the session stopped it; empty if it did not."""
+    """Reason why the session stopped the run; empty if it did not."""
 
 
 def unpack(pack: Path, folder: Path) -> None:
     """Write the photographs and noise profiles of a pack as `prepare` leaves them.
 
     Raises:
-        InvalidRequest: The file is no pack.
+        InvalidRequest: The file is not a pack.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "dev"):
@@ -95,14 +95,14 @@ def unpack(pack: Path, folder: Path) -> None:
 def recipe_for(
     name: str, photos: Path, batch: int | None, profiles: bool, changes: dict[str, Any]
 ) -> Config:
-    """A recipe that starts from the weights it made before, on the photographs of the pack.
+    """A recipe changed to start from its shipped weights, on the photographs of the pack.
 
     Args:
-        name: Recipe, as `load_config` takes it.
+        name: Name of the recipe, as for `load_config`.
         photos: Folder of the unpacked photographs.
-        batch: Patches in a step; None keeps the recipe's.
-        profiles: Whether measured noise profiles are there.
-        changes: Other fields of `data`.
+        batch: Patches per step; None keeps the recipe's.
+        profiles: Whether the pack has measured noise profiles.
+        changes: Fields of `data` to replace.
     """
     config = load_config(name if name.endswith(".toml") else f"configs/{name}.toml")
     data = {"photos": str(photos), "pairs": [], "stages": [], **changes}
@@ -122,7 +122,7 @@ def recipe_for(
 
 
 def start(config: Config, folder: Path, minutes: float) -> Running:
-    """Start a training process with a cycle of so many minutes."""
+    """Start a training process with a cycle of `minutes`."""
     folder.mkdir(parents=True, exist_ok=True)
     recipe = folder / "asked.json"
     recipe.write_text(config.model_dump_json())
@@ -148,10 +148,10 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def check(running: Running) -> str:
-    """Look at the first losses of a run, and stop it where they grow.
+    """Check the first losses of a run, and stop it if they grow.
 
     Returns:
-        A line with its speed.
+        A line with the speed of the run.
     """
     running.checked = True
     name, logged = running.config.id, rows(running.folder)
@@ -175,10 +175,10 @@ def check(running: Running) -> str:
 
 
 def bundle(running: Running, out: Path) -> Path:
-    """Zip what a run leaves, with less of its state where the file would be too large.
+    """Zip the files of a run, with less of its state if the bundle would be too large.
 
-    The weights of the last step are the averaged weights of the state, which the next cycle begins
-    from; so they are left out, like the weights that are not averaged.
+    The next cycle begins from the averaged weights in the state. They equal the weights of the last
+    step, so those are left out, like the weights that are not averaged.
     """
     folder, target = running.folder, out / f"{running.config.id}.zip"
     state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
@@ -209,18 +209,18 @@ def session(
 
     Args:
         pack: File of photographs.
-        out: Where the bundles and `report.json` go.
-        minutes: Of the whole session.
-        recipes: What is trained, side by side.
-        batch: Patches in a step of each; None keeps those of the recipes.
-        dev: For each task the names and folders of pairs to score on.
-        changes: Other fields of `data` for all recipes, such as a smaller `patch_px`.
+        out: Folder for the bundles and `report.json`.
+        minutes: Length of the whole session.
+        recipes: Names of the recipes to train, side by side.
+        batch: Patches per step of each run; None keeps those of the recipes.
+        dev: Names and folders of the pairs to score on, by task.
+        changes: Fields of `data` to replace in all recipes, such as `patch_px`.
 
     Yields:
         Lines of progress.
 
     Raises:
-        InvalidRequest: The pack or a recipe is not there.
+        InvalidRequest: The pack or a recipe is missing.
     """
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
@@ -273,7 +273,7 @@ def _watch(running: list[Running], until: float) -> Iterator[str]:
 
 
 def _keep(one: Running, out: Path, report: dict[str, Any]) -> str:
-    """Bundle what a run leaves, and note it in the report."""
+    """Bundle the files of a run, and add it to the report."""
     name, logged = one.config.id, rows(one.folder)
     entry: dict[str, Any] = {"stopped": one.stopped, "log": logged[-1] if logged else None}
     report[name] = {**entry, "scores": []}
@@ -287,7 +287,7 @@ def _keep(one: Running, out: Path, report: dict[str, Any]) -> str:
 def _score(
     one: Running, dev: dict[str, dict[str, Path]], entry: dict[str, Any], until: float
 ) -> Iterator[str]:
-    """Score a run on each set of its task, while there is time."""
+    """Score a run on each set of its task until the time is up."""
     weights = one.folder / "best.safetensors"
     for benchmark, folder in dev.get(one.config.task, {}).items():
         if weights.exists() and time.monotonic() < until - SECONDS_FOR_A_SCORE:

@@ -18,7 +18,7 @@ class Photo:
     file: str
     """Path inside the package or repository."""
     author: str
-    """Who the package or repository says made it; 'not named' where it names nobody."""
+    """Author as the package or repository states it; 'not named' if it states none."""
     licence: str
     """Short name of the licence that the package or repository states."""
     size: tuple[int, int]
@@ -36,13 +36,13 @@ class Photo:
     bytes: int = 0
     """Size of the file in a repository."""
     licence_source: str = ""
-    """Where the repository states the licence."""
+    """File or page in which the repository states the licence."""
     reduce: float = 1
-    """Least factor by which width and height are divided; removes what JPEG left in web copies."""
+    """Least factor by which the picture is reduced; removes JPEG artefacts of web copies."""
     offset: int = 0
-    """Byte at which the photograph begins in a file that holds more than it."""
+    """Offset in bytes of the photograph in a file that holds more data."""
     length: int = 0
-    """Number of its bytes in such a file; 0 where the file is the photograph."""
+    """Length of the photograph in bytes in such a file; 0 if the file is the photograph."""
 
     @property
     def key(self) -> str:
@@ -86,7 +86,7 @@ NOISE_PROFILES_SHA256 = "f4d40cb334bf850dcf45e5e9e574df774e83445e1138db70961d78e
 
 
 def read_manifest() -> tuple[list[Package], list[Photo]]:
-    """Read all packages and all photographs: those in packages first."""
+    """Read all packages and all photographs; photographs in packages come first."""
     packaged, stored = (_read(name) for name in ("photos.toml", "repositories.toml"))
     rows = [*packaged["photos"], *stored["photos"]]
     photos = [Photo(**{**row, "size": tuple(row["size"])}) for row in rows]
@@ -99,5 +99,5 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def fingerprint(hashes: list[str]) -> str:
-    """Hash of the hashes of a set of files, whatever their order."""
+    """Hash of a set of files from their hashes, independent of their order."""
     return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()

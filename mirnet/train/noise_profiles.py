@@ -1,4 +1,4 @@
-"""Sensor noise measured on 374 cameras: darktable's noise profiles, drawn from at training time.
+"""Sensor noise measured on 374 cameras: darktable's noise profiles, sampled during training.
 
 A profile gives the noise of one camera at one ISO as a line, variance = a * x + b, where x is the
 linear raw value in [0, 1] (black subtracted, divided by the white level, before white balance); a
@@ -33,19 +33,19 @@ from .manifest import NOISE_PROFILES_NAME
 from .pack import read_noise_profiles
 
 VARIANCE_FACTOR = 10.0
-"""Variance of the noise per variance that darktable's tool measures; see above."""
+"""Ratio of the noise's variance to the one that darktable's tool measures; see above."""
 MIN_READ_VARIANCE = 3e-9
-"""Least variance in the dark, 3 electrons of 60,000: a tenth of the fitted lines end below zero."""
+"""Least variance in the dark, 3 electrons of 60,000; a tenth of the fitted lines go below 0."""
 HELD_OUT_ONE_IN = 10
-"""One camera in so many, chosen by the hash of its name, is kept apart from training."""
+"""One of this many cameras, chosen by the hash of its name, is held out of training."""
 
 
 class NoiseProfiles:
-    """Profiles of many cameras, from which cameras and ISOs are drawn.
+    """Sampler of sensor noise over the profiles of many cameras.
 
     Args:
         document: Content of `noiseprofiles.json`.
-        split: 'train', or 'held_out' for the cameras kept apart from training.
+        split: 'train', or 'held_out' for the cameras held out of training.
 
     Raises:
         InvalidRequest: No camera of this split has a profile.
@@ -73,11 +73,11 @@ class NoiseProfiles:
         """Read the profiles that `prepare` left in a folder or packed.
 
         Args:
-            folder: Holds `noiseprofiles.json`; or a pack (see `mirnet.train.pack`).
-            split: 'train', or 'held_out' for the cameras kept apart from training.
+            folder: Folder of `noiseprofiles.json`, or a pack (see `mirnet.train.pack`).
+            split: 'train', or 'held_out' for the cameras held out of training.
 
         Raises:
-            InvalidRequest: The file is not there, or is no file of noise profiles.
+            InvalidRequest: The file is missing, or does not hold noise profiles.
         """
         path = Path(folder)
         if path.is_file():
@@ -113,8 +113,8 @@ class NoiseProfiles:
             iso_range: Least and greatest ISO.
 
         Returns:
-            Shot and read noise, (batch, 1, 1, 1) float32 each: at the linear raw value x in [0, 1]
-            of any channel, before white balance, the noise has the variance shot * x + read.
+            Shot and read noise, (batch, 1, 1, 1) float32 each. At the linear raw value x in [0, 1]
+            of any channel, before white balance, the variance of the noise is shot * x + read.
 
         Raises:
             InvalidRequest: No camera was profiled in this range.
@@ -135,7 +135,7 @@ class NoiseProfiles:
         return shot.view(-1, 1, 1, 1), read.clamp_min(MIN_READ_VARIANCE).view(-1, 1, 1, 1)
 
     def _within(self, iso_range: tuple[float, float], device: torch.device) -> tuple[Tensor, ...]:
-        """Tables of the cameras that reach into a range, and their limits of log ISO in it."""
+        """Tables of the cameras whose profiles overlap a range, and their log ISO limits in it."""
         key = (tuple(iso_range), device)
         if key not in self._placed:
             low = self._iso[:, 0].clamp_min(iso_range[0])
@@ -152,14 +152,14 @@ class NoiseProfiles:
 
 
 def held_out(camera: str) -> bool:
-    """Whether a camera, named by maker and model, is kept apart from training."""
+    """Whether a camera, named by maker and model, is held out of training."""
     return int(hashlib.sha256(camera.encode()).hexdigest(), 16) % HELD_OUT_ONE_IN == 0
 
 
 def _tables(document: Mapping[str, Any]) -> list[tuple[str, list[tuple[float, float, float]]]]:
     """Name and usable profiles (ISO, a, b of green), ISO rising, of every camera.
 
-    A camera that two people profiled comes twice: the profiles of the first are taken.
+    For a camera with two entries, the profiles of the first are used.
     """
     cameras: dict[str, list[tuple[float, float, float]]] = {}
     for maker in document["noiseprofiles"]:

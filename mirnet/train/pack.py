@@ -2,10 +2,10 @@
 
 A pack is a zip file: `pack.json`, the manifest, and one AVIF picture for each photograph, of
 quality 95 without chroma subsampling (2 to 4 bits a pixel, 45 dB to the original). Large ones are
-reduced once more, which removes what noise is left; then the most detailed window is kept, since
-sky and blur teach little: of at most `MAX_WINDOW_PIXELS`, so that patches, which are drawn by area,
-come from all photographs alike, and of at most so many bytes that all of them together fit. The
-noise profiles travel along; a pack is made where it is needed and not passed on.
+reduced once more, which removes remaining noise; then only the most detailed window is kept, since
+sky and blur teach little. It has at most `MAX_WINDOW_PIXELS`, so that patches, which are drawn by
+area, come from all photographs alike, and is small enough that all of them fit. The noise profiles
+are included; a pack is made where it is needed and not distributed.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ from mirnet.files import replacing
 from .manifest import NOISE_PROFILES_NAME, Photo, read_manifest
 
 MAX_BYTES = 30 * 10**6
-"""Size of a pack."""
+"""Largest pack in bytes."""
 LARGE_LONG_SIDE_PX = 1400
 """Photographs with a longer side than this are reduced once more."""
 LARGE_REDUCE = 1.5
-"""Factor by which they are."""
+"""Factor by which large photographs are reduced."""
 MIN_WINDOW_PX = 256
-"""Least side of the window that is kept: room for the largest patch of a recipe."""
+"""Least side of the window in pixels: room for the largest patch of a recipe."""
 QUALITY = 95
 """AVIF quality."""
 MAX_WINDOW_PIXELS = 480_000
-"""Greatest area of a window: 800 x 600."""
+"""Largest area of a window in pixels: 800 x 600."""
 _LIST = "pack.json"
 
 
@@ -44,9 +44,9 @@ def write_pack(folder: Path | str, path: Path | str, max_bytes: int = MAX_BYTES)
     """Pack the photographs that `prepare` left in a folder.
 
     Args:
-        folder: What `prepare` filled.
-        path: The pack to write; it appears whole or not at all.
-        max_bytes: Greatest size.
+        folder: Folder that `prepare` filled.
+        path: Path of the pack, which is written atomically.
+        max_bytes: Largest size of the pack.
 
     Yields:
         One line of progress for each photograph.
@@ -83,14 +83,14 @@ def read_pack(path: Path | str, split: str) -> list[tuple[Photo, np.ndarray]]:
     """Read the photographs of a pack.
 
     Args:
-        path: What `write_pack` wrote.
+        path: Path of a pack from `write_pack`.
         split: 'train' or 'dev'.
 
     Returns:
         Photographs, in the manifest's order, with (H, W, 3) uint8 arrays.
 
     Raises:
-        InvalidRequest: The file is no pack, is damaged, or needs a newer Pillow.
+        InvalidRequest: The file is not a pack, is damaged, or needs a newer Pillow.
     """
     try:
         with zipfile.ZipFile(path) as pack:
@@ -105,10 +105,10 @@ def read_pack(path: Path | str, split: str) -> list[tuple[Photo, np.ndarray]]:
 
 
 def read_noise_profiles(path: Path | str) -> str | None:
-    """The noise profiles that travel in a pack, or None.
+    """The noise profiles in a pack as JSON text, or None.
 
     Raises:
-        InvalidRequest: The file is no pack, or is damaged.
+        InvalidRequest: The file is not a pack, or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as pack:
@@ -142,7 +142,7 @@ def _read(folder: Path, photo: Photo) -> np.ndarray:
 
 
 def _share(sizes: list[int], total: int) -> int:
-    """The limit at which files of these rising sizes, cut down to it, together have `total`."""
+    """Size limit under which files of these sizes, in rising order, add up to `total` bytes."""
     for index, size in enumerate(sizes):
         limit = total // (len(sizes) - index)
         if size > limit:
@@ -152,7 +152,7 @@ def _share(sizes: list[int], total: int) -> int:
 
 
 def _window(pixels: np.ndarray) -> Image.Image:
-    """A photograph reduced to where it is clean, of at most `MAX_WINDOW_PIXELS`."""
+    """The most detailed window of a photograph, reduced if large; at most `MAX_WINDOW_PIXELS`."""
     image = Image.fromarray(pixels)
     if max(image.size) > LARGE_LONG_SIDE_PX:
         size = (round(image.width / LARGE_REDUCE), round(image.height / LARGE_REDUCE))
@@ -162,15 +162,15 @@ def _window(pixels: np.ndarray) -> Image.Image:
 
 
 def _fit(image: Image.Image, content: bytes, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
-    """Encode the largest detailed window that needs at most so many bytes.
+    """Encode the largest detailed window that fits into `max_bytes`.
 
     Args:
         image: The photograph.
-        content: All of it, encoded.
-        max_bytes: Greatest size of the file.
+        content: The encoded whole photograph.
+        max_bytes: Largest size of the encoded window.
 
     Returns:
-        The file, and the width and height of what it shows.
+        The encoded window, and its width and height in pixels.
 
     Raises:
         InvalidRequest: A window of `MIN_WINDOW_PX` does not fit.
@@ -216,10 +216,10 @@ def _most_detailed(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def _decoded(pack: zipfile.ZipFile, row: dict) -> np.ndarray:
-    """The pixels of one photograph.
+    """Decode one photograph, (H, W, 3) uint8.
 
     Raises:
-        ValueError: It is not the picture that the list names.
+        ValueError: The picture does not match its row of the manifest.
     """
     name = _name(_photo(row))
     content = pack.read(name)

@@ -1,4 +1,4 @@
-"""From a training run to shipped weights: measure, write the card, put both in place.
+"""Publishing of a training run: measure its weights, write the card, install both.
 
 Every score is stored with its protocol, the number of pairs and a fingerprint of the files, and the
 card with the hash of the weights it belongs to.
@@ -31,17 +31,17 @@ from .score import Conditioned, dev_pairs, evaluate
 
 TOLERANCE_DB = 0.01
 TOLERANCE_SSIM = 1e-4
-"""How far a score may move between machines and versions of torch, and still be the same."""
+"""Accepted difference of a score between machines and versions of torch."""
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """A score of a card, measured again."""
+    """Result of measuring a score of a card again."""
 
     ok: bool
-    """The pictures and the numbers are those of the card."""
+    """Whether pictures and scores agree with the card."""
     message: str
-    """A sentence with both numbers."""
+    """Result in one sentence, with both numbers."""
 
 
 def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -69,20 +69,22 @@ def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
 def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, Any]:
     """Score weights on pairs of pictures that were not trained on, whole pictures at a time.
 
-    Inputs of super-resolution may be small, as bicubic benchmarks have them: they are enlarged by
-    the task's scale and scored on luma. Inputs of the target's size are scored on RGB.
+    Small inputs of super-resolution, as in bicubic benchmarks, are enlarged by the task's scale and
+    scored on luma. Inputs of the target's size are scored on RGB.
 
     Args:
-        path: Weights file.
-        task: Its task.
-        benchmark: What the pairs are called.
-        folder: See `pairs`.
+        path: Path of the weights file.
+        task: Id of the task.
+        benchmark: Name of the set of pairs.
+        folder: Folder of the pairs; see `pairs`.
 
     Returns:
-        Benchmark, protocol, pairs, mean PSNR (dB) and SSIM of output and input, and a hash of data.
+        Benchmark, protocol, number of pairs, mean PSNR (dB) and SSIM of output and input, and a
+        hash of the data.
 
     Raises:
-        InvalidRequest: See `pairs`; sizes do not fit; or a picture is too small to be scored.
+        InvalidRequest: The folder is not valid (see `pairs`), sizes do not match, or a picture is
+            too small to be scored.
     """
     model = load_weights(path)
     scale = get_task(task).scale
@@ -132,14 +134,14 @@ def publish(
     Args:
         run: Folder of a training run.
         benchmarks: Name and folder of each set of pairs.
-        folder: Where weights, card and example picture go.
-        last: Take the weights of the last step, and not those with the best dev score.
+        folder: Folder for weights, card and example picture.
+        last: Publish the weights of the last step instead of those with the best dev score.
 
     Returns:
         The card.
 
     Raises:
-        InvalidRequest: The run has no weights yet, or a set of pairs is not there.
+        InvalidRequest: The run has no weights yet, or a set of pairs is missing.
     """
     chosen = run / ("last.safetensors" if last else "best.safetensors")
     if not chosen.exists():
@@ -169,27 +171,27 @@ def publish(
 
 
 def recompute(weights_id: str, benchmark: str, folder: Path) -> Recomputed:
-    """Measure again what the card of our own weights says, on the same pictures.
+    """Measure a score on the card of our own weights again, on the same pictures.
 
     Args:
         weights_id: Id of embedded weights in the catalogue.
         benchmark: Name of one of the scores on their card.
-        folder: Where the pairs are, see `pairs`.
+        folder: Folder of the pairs; see `pairs`.
 
     Returns:
-        Whether the numbers agree, and a sentence.
+        Whether the numbers agree, and a message.
 
     Raises:
         InvalidRequest: The weights have no card or no such score, or see `measure`.
         WeightsUnavailable: No weights have this id.
     """
     entry = catalogue.get_entry(weights_id)
-    told = {score.benchmark: score for score in catalogue.scores(entry)}
+    published = {score.benchmark: score for score in catalogue.scores(entry)}
     path = weights.locate(weights_id)
-    if benchmark not in told or path is None:
-        have = ", ".join(told) or "no scores of ours"
+    if benchmark not in published or path is None:
+        have = ", ".join(published) or "no scores of ours"
         raise InvalidRequest(f"{weights_id} has no score on {benchmark!r}: it has {have}.")
-    old = told[benchmark]
+    old = published[benchmark]
     now = measure(path, entry.task, benchmark, folder)
     numbers = (
         f"{weights_id} on {benchmark}: card {old.psnr_db:.3f} dB / {old.ssim:.4f}, "

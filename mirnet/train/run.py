@@ -1,9 +1,9 @@
-"""The training loop: one command on a CPU, a GPU or many, which resumes where it was killed.
+"""The training loop on a CPU, a GPU or several, which resumes after a kill.
 
 Recipe of the MIRNet paper (section 4.2) as defaults: Charbonnier loss, Adam, cosine schedule, flips
 and quarter turns, MixUp; averaged weights (EMA) are what is scored and kept. A run is one cycle of
-the schedule, as many steps as its recipe says or as many minutes as it is given, and can go on with
-further cycles from where it is (warm restarts).
+the schedule, with the steps of its recipe or a given number of minutes, and can continue with
+further cycles (warm restarts).
 """
 
 import copy
@@ -31,9 +31,9 @@ from .start import build, start_file
 from .step import Stepper, mix
 
 REPORT_SECONDS = 10.0
-"""Between reports of a run that has minutes instead of steps."""
+"""Seconds between reports of a run that is limited by minutes."""
 SCORES = 6
-"""Of a run that has minutes instead of steps, at equal distances; the last is at its end."""
+"""Number of scores of a run limited by minutes, evenly spaced, the last at its end."""
 
 
 @dataclass(frozen=True)
@@ -41,41 +41,41 @@ class Progress:
     """State of a run, reported when it is saved or scored."""
 
     step: int
-    """Steps of this cycle."""
+    """Steps of this cycle that are done."""
     steps: int
-    """Steps of the cycle in all; with minutes, those that are expected."""
+    """Total steps of the cycle; with minutes, an estimate."""
     loss: float
     """Mean training loss since the last report."""
     learning_rate: float
     """Learning rate of the last step."""
     seconds_per_step: float
-    """Mean since the last report."""
+    """Mean duration of a step since the last report."""
     dev_psnr_db: float | None
-    """PSNR on the dev patches, where this step was scored."""
+    """PSNR on the dev patches in dB; None if this step was not scored."""
     samples_per_second: float = 0.0
-    """Patches, mean since the last report, over all processes."""
+    """Patches per second over all processes, mean since the last report."""
     data_share: float = 0.0
-    """Share of the time that went into making batches since the last report."""
+    """Share of the time spent on batches since the last report, 0 to 1."""
     cycle: int = 1
     """Number of the cycle."""
 
 
 @dataclass
 class Counters:
-    """How far a run is; saved with its state."""
+    """Progress counters of a run, saved with its state."""
 
     cycle: int = 1
     """Number of the cycle."""
     step: int = 0
     """Steps of the cycle that are done."""
     spent: float = 0.0
-    """Seconds that the cycle has trained."""
+    """Training time of the cycle in seconds."""
     total: int = 0
     """Steps of all cycles."""
     seconds: float = 0.0
-    """Seconds of all cycles."""
+    """Training time of all cycles in seconds."""
     best: float = -math.inf
-    """Best dev score, dB."""
+    """Best PSNR on the dev patches in dB."""
 
 
 def train(
@@ -92,21 +92,21 @@ def train(
     `best.safetensors`, `last.safetensors` and `card.json`.
 
     Args:
-        recipe: A configuration, or what `load_config` takes.
-        folder: Where the run lives; `runs/train/ID` by default.
-        steps: Stop after this many steps of the cycle, to look at a run or to test it.
-        resume: Go on from `state.pt` where there is one; otherwise earlier files are set aside.
-        minutes: Stretch the schedule to this time instead of the recipe's steps, files and scores
-            included.
-        next_cycle: Begin the next cycle from the averaged weights of `state.pt`; everything of the
-            recipe but the network may have changed.
+        recipe: A configuration, or a path for `load_config`.
+        folder: Folder of the run; `runs/train/ID` by default.
+        steps: Stop after this many steps of the cycle, for tests and inspection.
+        resume: Continue from `state.pt` if it exists; otherwise earlier files are set aside.
+        minutes: Stretch the schedule to this time, files and scores included, instead of the
+            recipe's steps.
+        next_cycle: Begin the next cycle from the averaged weights of `state.pt`; all of the recipe
+            except the network may have changed.
 
     Yields:
         `Progress` after every saved or scored step.
 
     Raises:
-        InvalidRequest: A configuration or its photographs are not there or do not fit.
-        FloatingPointError: The loss is not finite any more.
+        InvalidRequest: The configuration or its data are missing or do not match the run.
+        FloatingPointError: The loss is not finite.
     """
     since = time.monotonic()
     config = recipe if isinstance(recipe, Config) else load_config(recipe)
@@ -120,7 +120,7 @@ class Run:
 
     Args:
         config: The recipe.
-        files: Where the run lives; nothing is written before everything is checked.
+        files: Files of the run; nothing is written before everything is checked.
         resume: See `train`.
         next_cycle: See `train`.
 
@@ -172,7 +172,7 @@ class Run:
             files.save_json("recipe", config.model_dump())
 
     def cycle(self, steps: int | None, minutes: float | None, since: float) -> Iterator[Progress]:
-        """Train what is left of a cycle.
+        """Train the rest of a cycle.
 
         Args:
             steps: See `train`.
@@ -290,9 +290,9 @@ def check_batches(config: Config, processes: int) -> None:
 
 
 def identify(config: Config, source: Source) -> str:
-    """A hash of the recipe and the data, by which a run knows its own state.
+    """Hash of the recipe and the data, which a saved state must match to be resumed.
 
-    Defaults are left out: a field added to the recipe later does not strand a started run.
+    Defaults are left out, so that new fields of the recipe do not invalidate started runs.
     """
     asked = config.model_dump_json(exclude_defaults=True)
     return hashlib.sha256((asked + source.fingerprint).encode()).hexdigest()
@@ -301,10 +301,10 @@ def identify(config: Config, source: Source) -> str:
 def begin_cycle(
     state: dict[str, Any] | None, identity: str, network: nn.Module, folder: Path
 ) -> dict[str, Any]:
-    """Turn the state at the end of a cycle into one at the beginning of the next.
+    """Turn the state at the end of a cycle into the initial state of the next.
 
     Raises:
-        InvalidRequest: There is no state, or it is one of another network.
+        InvalidRequest: There is no state, or it belongs to another network.
     """
     if state is None:
         raise InvalidRequest(
@@ -330,9 +330,9 @@ class Feed:
 
     Args:
         config: The run's configuration.
-        source: Where pairs come from.
-        process: Number of this process.
-        processes: How many share a batch.
+        source: Source of the pairs.
+        process: Number of this process, from 0.
+        processes: Number of processes that share a batch.
     """
 
     def __init__(self, config: Config, source: Source, process: int, processes: int):
@@ -411,7 +411,7 @@ def _row(report: Progress) -> dict[str, str]:
 
 
 def hardware() -> str:
-    """The device of a run in words."""
+    """Name of the device for the model card."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     threads = torch.get_num_threads()

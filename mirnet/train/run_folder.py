@@ -20,28 +20,28 @@ COLUMNS = (
     "data_share",
     "dev_psnr_db",
 )
-"""Of `log.csv`."""
+"""Columns of `log.csv`."""
 FILES = ("state.pt", "log.csv", "best.safetensors", "last.safetensors", "card.json", "recipe.json")
-"""All that a run writes."""
+"""Names of all files that a run writes."""
 
 
 class RunFolder:
     """A run's `recipe.json`, `state.pt`, `log.csv`, `card.json` and weights.
 
     Args:
-        path: Where the run lives.
+        path: Path of the folder.
     """
 
     def __init__(self, path: Path):
         self.path = path
 
     def load_state(self, device: torch.device | str) -> dict[str, Any] | None:
-        """What `save_state` wrote last, or None where there is nothing."""
+        """Load the state last written by `save_state`; None if there is none."""
         path = self.path / "state.pt"
         return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Replace `state.pt`: all that resuming needs."""
+        """Replace `state.pt`, which holds everything needed to resume."""
         with replacing(self.path / "state.pt") as part:
             torch.save(state, part)
 
@@ -73,10 +73,10 @@ class RunFolder:
 
 
 def check_same(state: dict[str, Any], identity: str, folder: Path) -> None:
-    """Refuse to resume a run of another configuration or of other data, or half a state.
+    """Check that a state belongs to this configuration and data, and is complete.
 
     Raises:
-        InvalidRequest: The state belongs to another run, or holds the averaged weights alone.
+        InvalidRequest: The state belongs to another run, or holds only the averaged weights.
     """
     if not state["model"]:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""The learning rate, as a function of how much of a cycle is done, and the clock of a cycle.
+"""Learning rate as a function of the completed share of a cycle, and the clock of a cycle.
 
 A cycle is a number of steps, or a number of minutes: the schedule is the same, stretched to fit.
 """
@@ -9,7 +9,7 @@ import time
 from .config import Optimizer
 
 SPARE_SECONDS = 3.0
-"""Time kept at the end of a cycle for writing files, beside that for a score."""
+"""Seconds reserved at the end of a cycle for writing files, in addition to the last score."""
 
 
 def learning_rate(recipe: Optimizer, done: float) -> float:
@@ -29,12 +29,12 @@ def learning_rate(recipe: Optimizer, done: float) -> float:
 
 
 class Clock:
-    """How much of a cycle is done, by steps or by time.
+    """Measures the completed share of a cycle, by steps or by time.
 
     Args:
-        steps: Steps of the cycle, where `minutes` is None.
-        minutes: Minutes of the cycle, all that comes before and after the steps included.
-        spent: Seconds that an interrupted cycle has trained already.
+        steps: Steps of the cycle if `minutes` is None.
+        minutes: Minutes of the cycle, including the time before and after its steps.
+        spent: Seconds that an interrupted cycle has already trained.
         since: `time.monotonic()` when the cycle's minutes began.
     """
 
@@ -48,7 +48,7 @@ class Clock:
             self._seconds = max(60 * minutes - (self._began - since) + spent - SPARE_SECONDS, 0.1)
 
     def reserve(self, seconds: float) -> None:
-        """Keep time for what follows the last step."""
+        """Reserve time in seconds for the work after the last step."""
         if self.minutes is not None:
             self._seconds = max(self._seconds - seconds, 0.1)
 

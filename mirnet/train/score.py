@@ -1,4 +1,4 @@
-"""Scores on patches of photographs held out of training, which choose the best step of a run."""
+"""Scores on patches of held-out photographs, which choose the best step of a run."""
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,11 @@ from .batches import Batch, Source
 from .config import Config
 
 DEV_PAIRS = 24
-"""Fixed dev patches that choose the best step."""
+"""Number of fixed dev patches that choose the best step."""
 
 
 class Conditioned(nn.Module):
-    """The network with the choice of its condition inside, so that wrappers see one forward."""
+    """A network together with the choice of its condition, so that wrappers see one `forward`."""
 
     def __init__(self, network: MIRNet | MIRNetV2):
         super().__init__()
@@ -25,8 +25,8 @@ class Conditioned(nn.Module):
         """Restore patches (B, 3, H, W) under the condition of their whole pictures' thumbnails.
 
         Returns:
-            The restored patches, and what the exposure curve alone makes of the inputs: the inputs
-            themselves where the network has none.
+            The restored patches, and the inputs after the exposure curve alone, unchanged if the
+            network has no curve.
         """
         # Reducing a picture removes its noise, so the level is estimated on the patch itself.
         condition = self.network.condition(degraded if self.network.window_px else thumbnails)
@@ -36,7 +36,7 @@ class Conditioned(nn.Module):
 def dev_pairs(config: Config, device: torch.device | str = "cpu") -> Batch:
     """The fixed patches that choose a run's best step.
 
-    Drawn on the CPU whatever the device, so that scores of different machines can be compared.
+    They are always drawn on the CPU, so that scores of different machines can be compared.
     """
     source = Source(config, "dev")
     batch = source.batch(DEV_PAIRS, config.data.dev_patch_px, (config.seed, 1 << 40))

@@ -1,4 +1,4 @@
-"""The network of a run and its first weights: random, given, or grown from a smaller network."""
+"""The network of a run and its initial weights: random, given, or grown from a smaller network."""
 
 import re
 from pathlib import Path
@@ -53,17 +53,17 @@ def _start_from(model: nn.Module, start: str) -> None:
 
 
 def _pass_through(model: nn.Module, given: dict[str, Tensor]) -> None:
-    """Let groups that the start does not have leave their input as it is, to begin with."""
+    """Initialise the groups that are missing in `given` as the identity."""
     for name, value in model.named_parameters():
         if re.fullmatch(r"groups\.\d+\.conv_out\.weight", name) and name not in given:
             nn.init.zeros_(value)
 
 
 def _can_grow(name: str, wider: torch.Size, narrow: torch.Size) -> bool:
-    """Whether a tensor differs in features at most: those of pictures must agree.
+    """Whether a tensor differs only in the number of features; picture channels must be equal.
 
-    A network that knows the noise may begin with one that does not: its plane of the noise level
-    comes after the picture's three.
+    A network with a noise-level input can start from one without it: that plane comes after the
+    picture's three channels.
     """
     if name == "conv_in.weight" and wider[1] != narrow[1] and 3 * wider[1] != 4 * narrow[1]:
         return False
@@ -75,9 +75,9 @@ def _can_grow(name: str, wider: torch.Size, narrow: torch.Size) -> bool:
 
 
 def grow(wider: Tensor, narrow: Tensor) -> Tensor:
-    """Put a narrow layer into a wider one, so that the features it had come out as before.
+    """Embed a narrow layer in a wider one that computes the old features unchanged.
 
-    The old outputs do not look at new inputs, while the new outputs keep their initial weights:
+    Weights from new inputs to old outputs are zero, and new outputs keep their initial weights;
     after Net2Net (Chen, Goodfellow, Shlens, ICLR 2016), without its copies of features.
 
     Args:
@@ -97,7 +97,7 @@ def start_file(start: str) -> Path:
     """The file that `network.start` names: a path, or the id of weights in the catalogue.
 
     Raises:
-        InvalidRequest: There is no such file, and no such weights on this machine.
+        InvalidRequest: Neither such a file nor such weights are on this machine.
     """
     path = Path(start) if Path(start).is_file() else weights.locate(start)
     if path is None:

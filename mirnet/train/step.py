@@ -1,6 +1,6 @@
 """One optimizer step: forward, loss, backward, Adam, averaged weights; captured as a graph on GPUs.
 
-Nothing here waits for the device: losses add up in a tensor that is read when a step is reported.
+Nothing here synchronises with the device: losses are summed in a tensor that is read for reports.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from .config import Optimizer
 from .score import Conditioned
 
 WARM_STEPS = 3
-"""Steps that are taken before one is captured: libraries choose and allocate during them."""
+"""Steps before a capture, during which libraries select algorithms and allocate memory."""
 
 
 def distance(difference: Tensor, recipe: Optimizer) -> Tensor:
@@ -52,15 +52,15 @@ def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
 
 @torch.no_grad()
 def level_phases(last: nn.Conv2d, colours: int = 3) -> None:
-    """Give all places of a pixel-shuffle block the same answer to flat features.
+    """Equalise the response to flat features over all positions of a pixel-shuffle block.
 
-    The answer to flat features is the sum of a filter over its taps. What one place's sum has more
-    than the mean of all is taken off evenly over its taps: the orthogonal projection onto filters
-    that print no mesh on flat areas.
+    The response to flat features is the sum of a filter over its taps. Each position's excess over
+    the mean is subtracted evenly from its taps: the orthogonal projection onto filters that print
+    no mesh on flat areas.
 
     Args:
-        last: The convolution ahead of the pixel shuffle; changed in place.
-        colours: Channels after the pixel shuffle.
+        last: The convolution before the pixel shuffle; changed in place.
+        colours: Number of channels after the pixel shuffle.
     """
     weight = last.weight
     sums = weight.sum((2, 3)).view(colours, -1, weight.shape[1])  # (colours, places, features)
@@ -75,8 +75,8 @@ class Stepper:
         model: A `Conditioned` network on its device, possibly wrapped for several processes.
         network: The network inside.
         averaged: A `Conditioned` copy of `network`; its parameters become the running average.
-        recipe: How to train.
-        captured: Capture the step as a CUDA graph once the shapes of its batches are known.
+        recipe: Settings of loss and optimizer.
+        captured: Whether to capture the step as a CUDA graph once its batch shapes are known.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Stepper:
         self._warm: dict[torch.Size, int] = {}
 
     def level(self) -> None:
-        """Level the phases of the network and of its average, where the recipe says so."""
+        """Level the phases of the network and of its average, if the recipe requires it."""
         if self.recipe.level_phases:
             for network in (self.network, self.averaged_network):
                 level_phases(network.conv_out)
@@ -138,7 +138,7 @@ class Stepper:
         self._follow()
 
     def load_optimizer(self, state: dict[str, Any] | None) -> None:
-        """Take over the moments of a saved optimizer, or none of an empty state."""
+        """Load the moments of a saved optimizer; None or an empty state changes nothing."""
         if not state:
             return
         groups = [
@@ -153,7 +153,7 @@ class Stepper:
         """Mean loss since the last call; waits for the device.
 
         Raises:
-            FloatingPointError: The loss is not a finite number: the run has diverged.
+            FloatingPointError: The loss is not finite; the run has diverged.
         """
         mean = float(self._loss) / max(self._losses, 1)
         self._loss.zero_()
@@ -202,7 +202,7 @@ class Stepper:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Let the averaged weights follow, and level phases where the recipe says so."""
+        """Update the averaged weights, and level phases if the recipe requires it."""
         if self.recipe.level_phases:
             level_phases(self.network.conv_out)
         torch._foreach_lerp_(self.averaged, self.parameters, 1 - self.recipe.ema)

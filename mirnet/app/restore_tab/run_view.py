@@ -97,8 +97,8 @@ class RunView:
         return self._warn(key, "the new settings")
 
     def _warn(self, key: str | None, change: str) -> Update:
-        said = OLDER_RESULT.format(change)
-        return self.status.say(said) if key else {self.status.line: gr.skip()}
+        message = OLDER_RESULT.format(change)
+        return self.status.say(message) if key else {self.status.line: gr.skip()}
 
     def queue_up(self) -> Update:
         """Show that the photo is queued, after a click on Restore."""
@@ -152,10 +152,10 @@ class RunView:
     def halt(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Stop the visitor's run before its next tile."""
         status = self.status
-        said = "Stopped. Your previous result is still here." if key else "Stopped."
+        message = "Stopped. Your previous result is still here." if key else "Stopped."
         run = self.restorer.runs.stop(str(request.session_hash))
         if run is None:  # it was still waiting, or has just ended
-            yield status.idle() | status.say(said)
+            yield status.idle() | status.say(message)
             return
         yield status.progress("Stopping after the tile under way …") | {
             status.stop: gr.update(interactive=False)
@@ -165,9 +165,9 @@ class RunView:
         if run.rows:
             update[self.stage.board] = batch_table(stopped_rows(run.rows))
         if run.archive is not None and run.finished:
-            said = stopped_words(run.finished)
+            message = stopped_words(run.finished)
             update |= self.downloads.offer(run.archive)
-        yield status.idle() | update | status.say(said)
+        yield status.idle() | update | status.say(message)
         if run.archive is not None:
             shutil.rmtree(run.archive.parent, ignore_errors=True)
 
@@ -213,11 +213,11 @@ class RunView:
     def _finished(self, run: Run) -> Update:
         """Offer the zip of a finished batch and show its summary."""
         failed = len(run.rows) - run.finished
-        said = f"{run.finished} of {len(run.rows)} photos restored."
+        message = f"{run.finished} of {len(run.rows)} photos restored."
         if failed:
-            said += f" {failed} could not be: the list says why."
+            message += f" {failed} could not be: the list says why."
         kind = "done" if run.finished else "failed"
-        update = self.status.idle() | self.status.say(said, kind)
+        update = self.status.idle() | self.status.say(message, kind)
         if run.finished and run.archive is not None:
             update |= self.downloads.offer(run.archive)
         return update
