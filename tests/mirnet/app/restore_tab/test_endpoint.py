@@ -139,7 +139,8 @@ def test_a_cancelled_call_lets_go_of_the_network(server, tmp_path):
 
     path = tmp_path / "large.png"
     Image.new("RGB", (2400, 2000), "grey").save(path)
-    client = Client(server, verbose=False)
+    patient = {"timeout": 120}  # the answer comes after the tile under way
+    client = Client(server, verbose=False, httpx_kwargs=patient)
     job = client.submit(image=handle_file(path), task="denoise", api_name="/restore")
     wait_until(lambda: len(job.outputs()) > 0)
     assert job.outputs()[0] is None  # a first tile is done, not the photo
