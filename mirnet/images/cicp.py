@@ -38,7 +38,7 @@ def space_of(primaries: int, transfer: int) -> tuple[str, bytes | None] | None:
     }  # fmt: skip
     if name is None or transfer not in curves:
         return None
-    if name == "sRGB" and transfer in (1, 6, 13, 14, 15):  # shown alike by browsers
+    if name == "sRGB" and transfer in (1, 6, 13, 14, 15):  # browsers show these transfers as sRGB
         return name, None
     return name, make_profile(name, PRIMARIES[name], curves[transfer])
 

@@ -130,7 +130,7 @@ def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
     room = MAX_TEXT_CHARACTERS
     texts = []
     for key, text in metadata.texts:
-        # Markup in a text is no remark of a person, and might run where the result is shown.
+        # A text with markup is no remark, and a viewer of the result might execute it.
         known = re.fullmatch(r"[ -;=?-~]{1,79}", key) and not re.search(r"[<>\0]", text)
         if known and key.strip() == key and text and len(text) <= room:
             texts.append((key, text))

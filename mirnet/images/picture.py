@@ -121,7 +121,7 @@ class Picture:
             alpha: See `with_pixels`.
 
         Raises:
-            ImageRejected: If a value is not a number.
+            ImageRejected: A value is not a number.
         """
         return self.with_pixels(quantize(unit, self.pixels.dtype), alpha)
 
@@ -138,7 +138,7 @@ def quantize(unit: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
     """Clip to [0, 1] and round to ``dtype`` (uint8, uint16 or float32).
 
     Raises:
-        ImageRejected: If a value is not a number.
+        ImageRejected: A value is not a number.
 
     >>> quantize(np.array([[-0.1, 0.5, 1.2]]), np.uint8)
     array([[  0, 128, 255]], dtype=uint8)
@@ -163,7 +163,7 @@ def to_eight_bits(samples: np.ndarray) -> np.ndarray:
         samples: Array of any shape; uint8 (returned as it is), uint16 or floating point.
 
     Raises:
-        ImageRejected: If a value is not a number.
+        ImageRejected: A value is not a number.
 
     >>> to_eight_bits(np.array([0, 128, 129, 257, 65535], np.uint16)).tolist()
     [0, 0, 1, 1, 255]

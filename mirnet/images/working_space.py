@@ -87,7 +87,7 @@ def _is_srgb(profile: bytes) -> bool:
     try:
         there = _convert(grid, profile, None)
         back = _convert(there, None, profile)
-    except Exception:  # LittleCMS refuses profiles that lack a table; they are only carried along
+    except Exception:  # LittleCMS refuses profiles without a table: keep, do not apply
         logger.debug("colour profile that cannot be used", exc_info=True)
         return True
     usable = np.isfinite(there).all() and np.abs(back - grid).max() < _SAME

@@ -136,7 +136,7 @@ def map_picture(feature: Feature) -> MapPicture:
         Each value as a square of equal pixels, about `MAP_PX` on the longer side.
     """
     values = feature.on_picture.astype(np.float64)
-    if feature.name == "context attention":  # the even share is one over the number of places
+    if feature.name == "context attention":  # an even share is one over the number of pixels
         values = values * feature.values.size
     low, high = np.percentile(values, (CLIPPED_PERCENT, 100 - CLIPPED_PERCENT))
     spread = high - low

@@ -84,7 +84,7 @@ class Feature:
     @property
     def sources(self) -> tuple[int, ...]:
         """Streams weighed by a fusion, in the order of the rows of `values`."""
-        if len(self.values) == 3:  # MIRNet: every stream hears all three
+        if len(self.values) == 3:  # MIRNet: every stream receives all three
             return 0, 1, 2
         return self.stream, self.stream + 1  # MIRNet-v2: itself and the coarser one
 
@@ -198,12 +198,12 @@ def trace(
     small = picture
     if max(picture.width, picture.height) > max_px // scale:
         small = shrink(picture, max_px // scale)
-    # A copy, because others may restore with the same network at this moment.
+    # A copy, because other threads may use the same network.
     model = copy.deepcopy(given).to(choose_device())
     recorder = _Recorder(model, small.height * scale, small.width * scale)
     own = replace(loaded, model=model) if isinstance(loaded, LoadedWeights) else model
     try:
-        # The engine that runs the network itself, hooks and all.
+        # "plain" runs the network itself, so its hooks are called.
         done = restore(small, task, weights=own, tile_px=max_px, engine="plain").result()
     finally:
         recorder.remove()

@@ -129,7 +129,7 @@ def _mean_similarity(
     rows = height - 2 * edge
     threads = min(-(-rows // _MIN_ROWS), os.cpu_count() or 1, _MAX_THREADS)
     count = -(-rows // _MAX_ROWS)
-    count = -(-count // threads) * threads  # as many bands for every thread
+    count = -(-count // threads) * threads  # the same number of bands for every thread
     tops = [edge + rows * band // count for band in range(count + 1)]
     bands = [(top, end) for top, end in itertools.pairwise(tops) if top < end]
     mine, *theirs = (
@@ -169,7 +169,7 @@ def _total(
     c1, c2 = (2 * (share * peak) ** 2 for share in (0.01, 0.03))
     taps = _taps()
     most = min(max(end - top for top, end in bands) + 2 * _EDGE, height) * width * channels
-    room = np.empty((6, most), precise)  # new memory for each map would cost the most
+    room = np.empty((6, most), precise)  # allocated once: new memory for each map is slow
     total = 0.0
     for top, end in bands:
         first_row = max(top - _EDGE, 0)
@@ -191,7 +191,7 @@ def _total(
             cv2.multiply(m, m, dst=second)
             cv2.subtract(pp, first, dst=pp)  # the variance of the sum
             cv2.subtract(mm, second, dst=mm)
-            cv2.addWeighted(p, 1, p, 0, centre, dst=p)  # cv2.add: the first channel only
+            cv2.addWeighted(p, 1, p, 0, centre, dst=p)  # cv2.add changes the first channel only
             cv2.multiply(p, p, dst=first)
             similarity = cv2.addWeighted(first, 1, second, -1, c1, dst=m)
             cv2.addWeighted(first, 1, second, 1, c1, dst=first)

@@ -104,7 +104,7 @@ class BlurPool(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # On the CPU even where a network is sketched on the meta device, which is slow at sums.
+        # On the CPU even for a network on the meta device, where sums are slow.
         row = torch.tensor([1.0, 2.0, 1.0], device="cpu")
         self.register_buffer("kernel", torch.outer(row, row)[None, None] / 16, persistent=False)
 

@@ -65,7 +65,7 @@ class ExposureCurve(nn.Module):
 
     def _hidden(self, small: Tensor) -> Tensor:
         """Features of a thumbnail: (B, 3, h, w) to (B, hidden)."""
-        if self.colours is not None:  # how colourful the picture is
+        if self.colours is not None:  # colourfulness of the picture
             spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
             small = torch.cat([small, spread], 1)
         levels = torch.quantile(small.flatten(2), self.quantiles, dim=2)

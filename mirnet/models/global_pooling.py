@@ -134,7 +134,7 @@ class PoolRecorder(Pools):
 
     def statistics(self) -> list[Statistic]:
         """Statistics of the region, one per pool."""
-        # One copy from the device for all of them.
+        # A single copy from the device.
         lengths = [value.shape[1] for value in self._values]
         values = torch.cat([value.flatten() for value in self._values]).cpu().double()
         return [

@@ -46,7 +46,7 @@ class MultiScaleResidualBlock(nn.Module):
         attend, fuse = self.attend, self.fuse
         # First column: each stream starts from the one above it.
         a0 = attend[0](x, slope, pools)  # (B, n, H, W)
-        a0_halved = self.down_0to1.halve(a0)  # two paths down begin with it
+        a0_halved = self.down_0to1.halve(a0)  # both paths down start from it
         a0_at1 = self.down_0to1(a0, a0_halved)
         a1 = attend[1](a0_at1, slope, pools)  # (B, 2n, H/2, W/2)
         a1_at2 = self.down_1to2(a1)

@@ -39,7 +39,7 @@ def estimate_noise(image: Tensor) -> Tensor:
         return image.new_zeros(len(image), 1)
     corners = [image[..., y:height:2, x:width:2] for y in (0, 1) for x in (0, 1)]
     a, b, c, d = corners  # (B, 3, H/2, W/2) each
-    detail = (a - b - c + d).abs() / 2  # as wide as the noise of one pixel
+    detail = (a - b - c + d).abs() / 2  # has the standard deviation of one pixel's noise
     stacked = torch.stack(corners)
     judged = (stacked.amin(0) > 0) & (stacked.amax(0) < 1)
     details = torch.where(judged, detail, torch.nan).flatten(1)  # (B, 3 * H/2 * W/2)

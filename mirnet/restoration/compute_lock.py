@@ -51,10 +51,10 @@ class FairLock:
         Args:
             usage: Compute time used so far; the waiter with the least is served next.
         """
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         start = self._acquire(usage.virtual_finish)
         began = time.perf_counter()
-        usage.waited += began - asked
+        usage.waited += began - requested
         try:
             yield
         finally:
@@ -72,12 +72,12 @@ class FairLock:
             if not self._held:
                 self._held = True
                 return start
-            mine = threading.Lock()
-            mine.acquire()
-            place = start, next(self._arrivals), mine
+            ticket = threading.Lock()
+            ticket.acquire()
+            place = start, next(self._arrivals), ticket
             self._waiting.append(place)
         try:
-            mine.acquire()  # until `_release` hands the lock over
+            ticket.acquire()  # until `_release` hands the lock over
         except BaseException:  # Ctrl+C
             with self._guard:
                 waits = place in self._waiting

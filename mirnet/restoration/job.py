@@ -99,7 +99,7 @@ class RestoreJob:
         except Cancelled:
             raise StopIteration from None
         except Exception as error:
-            if memory.is_out_of_memory(error):  # beside the network: statistics, sums, pixels
+            if memory.is_out_of_memory(error):  # outside the network: statistics, sums, pixels
                 self._error = InvalidRequest(
                     "There is not enough memory to restore this photo: close other programs or "
                     "choose a smaller tile size."
@@ -119,7 +119,7 @@ class RestoreJob:
     def close(self) -> None:
         """Stop, and discard the unfinished result."""
         self.cancel()
-        with contextlib.suppress(ValueError):  # another thread is inside; it stops by itself
+        with contextlib.suppress(ValueError):  # a thread that still iterates stops by itself
             self._work.close()
 
     def result(self) -> RestoreResult:

@@ -121,7 +121,7 @@ class TileRunner:
         """
 
         def run(network: RestorationNetwork, tile: Tensor) -> Tensor:
-            pools.reset()  # again, where an engine failed in the middle
+            pools.reset()  # discards the pools of a failed engine's pass
             return network.restore_padded(tile, self._condition, pools)
 
         return self._run(run, image)

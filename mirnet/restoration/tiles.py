@@ -69,7 +69,7 @@ class BlendedTiles:
         before, width, left = self._before.pixels, self._before.width, list(self._plan.areas)
         self._runner.prepare(before, whole=len(self._plan.tiles) == 1)
         pixels = np.empty_like(before)
-        faded_out = np.empty((0, width, 3), np.float32)  # of the row of tiles above
+        faded_out = np.empty((0, width, 3), np.float32)  # bottom band of the row of tiles above
         for _, row in itertools.groupby(self._plan.tiles, key=lambda tile: tile.row):
             tiles = list(row)
             rows = tiles[0].rows

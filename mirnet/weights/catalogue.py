@@ -80,7 +80,7 @@ class PublishedScore(BaseModel):
     source: Text
     """Publication in which the score was read."""
     evidence: Literal["read-primary", "read-secondary", "memory-unverified"]
-    """How the score was checked: in its own source, in a text that repeats it, or not at all."""
+    """Evidence for the score: read in its own source, in a text that repeats it, or not at all."""
     method: Text
     """Variant or re-run that the score belongs to."""
 
@@ -180,7 +180,7 @@ class OwnScore(BaseModel):
 class Card(BaseModel):
     """Card of our own weights: how they were trained, and their scores."""
 
-    model_config = ConfigDict(frozen=True, strict=True)  # fields of later versions pass
+    model_config = ConfigDict(frozen=True, strict=True)  # ignores fields of later versions
 
     id: str
     """Name of the weights file without its suffix."""

@@ -172,7 +172,7 @@ def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
             raise CheckpointRejected(
                 f"{filename} stores {name[:60]!r} as {value.dtype}: weights must be float tensors."
             )
-        # One number that is said to be a billion (stride 0), or none at all (device "meta").
+        # A huge shape over one stored number (stride 0), or over no data (device "meta").
         if (
             value.device.type != "cpu"
             or value.numel() * value.element_size() > value.untyped_storage().nbytes()

@@ -53,7 +53,7 @@ def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
     except Stopped:
         raise
     except Exception:
-        transfer.check()  # a connection torn down by `stop` fails in many ways
+        transfer.check()  # a connection closed by `stop` fails in many ways
         raise
     with arrived.path.open("rb") as file:
         head = file.read(256).lstrip().lower()
@@ -168,7 +168,7 @@ def _stream(
         sink = _Sink(file, transfer)
         while True:
             start = file.tell()
-            # Byte offsets must count bytes of the file, so no compression on the way.
+            # Byte offsets must count bytes of the file, so compression is refused.
             ask = {**headers, "Accept-Encoding": "identity"}
             if start and validator:
                 ask |= {"Range": f"bytes={start}-", "If-Range": validator}
@@ -201,7 +201,7 @@ def _stream(
 
 
 def _refuse_status(entry: WeightsEntry, status: int) -> None:
-    if status < 400 or status == 416:  # 416: nothing left to resume; asked for again from the start
+    if status < 400 or status == 416:  # 416: nothing left to resume, so start anew
         return
     name = server_name(entry)
     if status in (404, 410):
@@ -248,7 +248,7 @@ def _download_from_drive(entry: WeightsEntry, transfer: Transfer) -> Arrived:
             f"downloaded it lately or it is no longer shared: {by_hand(entry)}."
         ) from error
     except Exception as error:
-        # gdown reads web pages that Google changes at will, so it may trip over anything.
+        # gdown parses web pages that change without notice, so any exception is possible.
         if not transfer.contacted.is_set():
             raise unreachable(entry) from error
         raise WeightsUnavailable(
@@ -304,7 +304,7 @@ def _download_from_hub(entry: WeightsEntry, transfer: Transfer) -> Arrived:
         _refuse_status(entry, error.response.status_code)
         raise unreachable(entry) from error
     except Exception as error:
-        # Which HTTP library the others come from differs between releases of the client.
+        # Releases of the client use different HTTP libraries, whose errors differ.
         raise unreachable(entry) from error
     transfer.contacted.set()
     if found.size is not None:

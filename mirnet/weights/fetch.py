@@ -59,7 +59,7 @@ def fetch(
 
     Args:
         weights_id: Id in the catalogue, or 'hub:org/name@revision'.
-        task: For hub weights, the task to list them under; None for the task in their file.
+        task: Task to list hub weights under; None for the task in their file.
         max_bytes: Refuse larger files.
 
     Yields:

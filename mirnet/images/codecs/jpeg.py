@@ -134,7 +134,7 @@ def _walk(data: bytes) -> _Layout:
         code, position = found[1][0], found.end()
         if code == 0xD9:
             return _Layout(position, tuple(exif), gain_map, frame)
-        if code in (0x01, 0xD8):  # these have no length
+        if code in (0x01, 0xD8):  # markers without a length
             continue
         start = found.start()
         end = position + max(int.from_bytes(data[position : position + 2], "big"), 2)

@@ -50,11 +50,11 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
     """Make a raster of the current frame of any Pillow image, with its metadata.
 
     Raises:
-        ImageRejected: If the mode has no meaning as a photo, or float values leave [0, 1].
+        ImageRejected: The mode has no meaning as a photo, or float values leave [0, 1].
     """
     image.load()
     metadata = metadata_of(image)
-    orientation = 1 if image.format == "TIFF" else None  # load() has applied that of TIFF
+    orientation = 1 if image.format == "TIFF" else None  # load() has turned a TIFF upright
     mode = image.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
         samples = np.asarray(image)

@@ -35,7 +35,7 @@ _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"tIME"
 """Length in bytes of the chunks whose length is fixed."""
 
 
-class _Sound(NamedTuple):
+class _Repaired(NamedTuple):
     """A PNG file without its damaged parts."""
 
     data: bytes
@@ -53,25 +53,25 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
         ImageRejected: The picture is animated or has too many pixels.
         Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
     """
-    sound = _sound(stream.read())
-    depth, colour_type = sound.data[24:26]
-    image = PngImagePlugin.PngImageFile(io.BytesIO(sound.data))
+    repaired = _repair(stream.read())
+    depth, colour_type = repaired.data[24:26]
+    image = PngImagePlugin.PngImageFile(io.BytesIO(repaired.data))
     notes: tuple[str, ...] = ()
-    if sound.left_out:
-        parts = ", ".join(dict.fromkeys(sound.left_out))
+    if repaired.left_out:
+        parts = ", ".join(dict.fromkeys(repaired.left_out))
         notes = (f"{label} has parts that are damaged or too large, which are left out: {parts}.",)
     if depth != 16:
         raster = still_raster(image, label, max_pixels, "PNG")._replace(notes=notes)
-        return _in_named_space(raster, sound.chunks, label)
+        return _in_named_space(raster, repaired.chunks, label)
     import imagecodecs
 
     check_size(label, *image.size, max_pixels)
     if getattr(image, "n_frames", 1) > 1:
         raise ImageRejected(animation(label, image.n_frames))
     metadata = metadata_of(image)
-    if b"eXIf" in sound.chunks:  # Pillow has not looked behind the pixels
-        metadata = metadata._replace(exif=sound.chunks[b"eXIf"])
-    samples = imagecodecs.png_decode(sound.data)
+    if b"eXIf" in repaired.chunks:  # Pillow has not read the chunks after the pixels
+        metadata = metadata._replace(exif=repaired.chunks[b"eXIf"])
+    samples = imagecodecs.png_decode(repaired.data)
     if samples.dtype != np.uint16:
         raise ValueError("not 16 bits")
     if samples.ndim == 2:
@@ -80,7 +80,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     if colour_type == 0 and isinstance(key, int) and samples.shape[2] == 1:
         opaque = np.where(samples == key, 0, 65535).astype(np.uint16)
         samples = np.concatenate([samples, opaque], axis=2)
-    return _in_named_space(Raster(samples, metadata, "PNG", notes=notes), sound.chunks, label)
+    return _in_named_space(Raster(samples, metadata, "PNG", notes=notes), repaired.chunks, label)
 
 
 def _in_named_space(raster: Raster, chunks: dict[bytes, bytes], label: str) -> Raster:
@@ -99,7 +99,7 @@ def _in_named_space(raster: Raster, chunks: dict[bytes, bytes], label: str) -> R
     return raster._replace(metadata=raster.metadata._replace(icc_profile=profile))
 
 
-def _sound(data: bytes) -> _Sound:
+def _repair(data: bytes) -> _Repaired:
     """Copy a file without damaged ancillary chunks, and append a missing end chunk.
 
     Raises:
@@ -138,7 +138,7 @@ def _sound(data: bytes) -> _Sound:
     else:
         raise ValueError("too many chunks")
     whole = not left_out and name == b"IEND"
-    return _Sound(
+    return _Repaired(
         data if whole else b"".join([*parts, _chunk(b"IEND", b"")]), tuple(left_out), chunks
     )
 

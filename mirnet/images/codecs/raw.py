@@ -59,5 +59,5 @@ def _exif(raw) -> bytes | None:  # noqa: ANN001
             return None
         with Image.open(io.BytesIO(preview.data), formats=["JPEG"]) as image:
             return exif_of(image)
-    except Exception:  # a photo is not refused for its preview
+    except Exception:  # a damaged preview does not make the photo unreadable
         return None

@@ -49,7 +49,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     bits = set(directory.get(_BITS, (1,)))
     sample_format = set(directory.get(_SAMPLE_FORMAT, (1,)))
     if not all(isinstance(number, int) for number in bits):
-        raise ValueError("a number of bits that is none")  # text of the file would be in our words
+        raise ValueError("a number of bits that is none")  # never quote text of the file
     if not sample_format <= {1, 4} or not bits <= {1, 2, 4, 8, 16}:
         kind = "floating-point" if 3 in sample_format else "signed" if 2 in sample_format else ""
         raise ImageRejected(

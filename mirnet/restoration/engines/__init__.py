@@ -45,7 +45,7 @@ def prepare(name: str, model: RestorationNetwork, device: torch.device) -> Prepa
     Returns:
         The engine's network, or its replacement and a note if the engine failed.
     """
-    if not model.pools_from_outside:  # a foreign module runs as it is
+    if not model.pools_from_outside:  # a foreign module runs unchanged
         note = "" if name in (AUTO, PLAIN, "torch") else f"the engine {name} knows no such network"
         return Prepared(model, "torch", note)
     return prepare_with(quickest(model, device) if name == AUTO else name, model)

@@ -66,7 +66,7 @@ def _times(model: RestorationNetwork, device: torch.device, names: list[str]) ->
             with torch.inference_mode():
                 one.network(image if one.network.channels_last else image.contiguous())
             took = time.perf_counter() - began
-            if turn:  # the first run prepares what later ones find
+            if turn:  # the first run, which prepares buffers, is not timed
                 seconds[one.engine] = min(took, seconds.get(one.engine, took))
     return {name: round(value, 5) for name, value in seconds.items()}
 
@@ -106,6 +106,6 @@ def _read() -> dict:
 def _remember(key: str, found: dict) -> None:
     """Add an answer to the file, replacing the file in one step."""
     path = _file()
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+    with contextlib.suppress(OSError):  # without the file, times are measured again
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, json.dumps(_read() | {key: found}, indent=1))

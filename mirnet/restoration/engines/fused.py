@@ -59,7 +59,7 @@ def leaky_(x: Tensor, slope: float | Tensor) -> Tensor:
     PyTorch's PReLU makes a new map, and takes several times as long on a CPU.
     """
     if isinstance(slope, Tensor):
-        if x.device.type != "cpu":  # reading a number off a GPU would wait for it
+        if x.device.type != "cpu":  # reading a number from a GPU would wait for it
             return F.prelu(x, slope)
         slope = slope.item()
     return F.leaky_relu(x, slope, inplace=True)

@@ -183,7 +183,7 @@ class Native:
         module.verify()
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(3))
         builder.getModulePassManager().run(module, builder)
-        self._code = llvm.create_mcjit_compiler(module, machine)  # as long as this lives
+        self._code = llvm.create_mcjit_compiler(module, machine)  # must outlive the functions
         self._code.finalize_object()
         self._made = {
             kind: (self._code.get_function_address(kind.name), kind.task()) for kind in kinds
@@ -194,7 +194,7 @@ class Native:
 
         Args:
             kind: The function.
-            values: Its integers, then its floats. Addresses are not checked.
+            values: Integer arguments, then floats. Addresses are not checked.
         """
         address, task = self._made[kind]
         self._parallel(address, ctypes.byref(task(*values)), torch.get_num_threads(), 0)
@@ -222,7 +222,7 @@ def native(*kinds: type[Function]) -> Native | None:
 
     It needs Linux, `llvmlite`, and the right to make memory executable.
     """
-    with contextlib.suppress(ImportError):  # nothing to warn of
+    with contextlib.suppress(ImportError):  # an optional package
         import llvmlite.binding  # noqa: F401
 
         library = openmp()

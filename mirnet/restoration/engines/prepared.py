@@ -90,7 +90,7 @@ def _checked(engine: Engine, model: RestorationNetwork) -> Prepared:
     try:
         network = engine.prepare(model)
         difference = largest_difference(network, model)
-    except Exception as error:  # whatever an engine does, the photo is to be restored
+    except Exception as error:  # an engine's failure must not stop the restoration
         return Prepared(model, PLAIN, f"the engine {engine.id} failed: {_reason(error)}")
     allowed = MAX_DIFFERENCE if engine.exact else MAX_REDUCED_DIFFERENCE
     if not difference <= allowed:

@@ -21,11 +21,11 @@ class _Resizing(Function):
 
     integers: tuple[str, ...] = (
         "fine",  # the larger map, (H, W, C), channels adjacent
-        "fine_row",  # from a row to the next
-        "fine_pixel",  # from a pixel to the next
+        "fine_row",  # distance from a row to the next
+        "fine_pixel",  # distance from a pixel to the next
         "fine_height",
         "fine_width",
-        "coarse",  # the smaller one
+        "coarse",  # the smaller map, (H / 2, W / 2, C)
         "coarse_row",
         "coarse_pixel",
         "coarse_height",
@@ -106,8 +106,8 @@ class Halving(_Resizing):
             self._weighted([self.load(self.fine, self.b.add(place, channel)) for place in row])
             for row in places
         ]
-        made = self.b.fmul(self._weighted(rows), self.number(1 / 16))
-        self.store(made, self.coarse, self.b.add(own, channel))
+        halved = self.b.fmul(self._weighted(rows), self.number(1 / 16))
+        self.store(halved, self.coarse, self.b.add(own, channel))
 
     def _weighted(self, three: list[Any]) -> Any:
         return self.plus(2, three[1], self.b.fadd(three[0], three[2]))
@@ -119,8 +119,8 @@ class Doubling(_Resizing):
     name = "doubling"
     integers = (
         *_Resizing.integers,
-        "fine_weight",  # a factor for each channel
-        "coarse_weight",  # the same
+        "fine_weight",  # (C,) factors of the fine map
+        "coarse_weight",  # (C,) factors of the coarse map
     )
 
     def near(self, at: Any, side: str, step: str) -> list[Any]:

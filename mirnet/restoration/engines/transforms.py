@@ -21,18 +21,18 @@ class _Transform(Function):
     """Side of a patch of the picture, in pixels; patches are 4 apart."""
     integers = (
         "picture",  # a (H, W, G * C) map, channels adjacent
-        "row",  # from a row to the next
-        "pixel",  # from a pixel to the next
+        "row",  # distance from a row to the next
+        "pixel",  # distance from a pixel to the next
         "height",
         "width",
         "domain",  # (G, 36, patches, C)
-        "group",  # from a group to the next
-        "place",  # from one of the 36 places to the next
+        "group",  # distance from a group to the next
+        "place",  # distance from one of the 36 places to the next
         "groups",
         "channels",  # of one group, at least as many as a vector has
         "across",  # patches in a row of the map
-        "first",  # patch of the map that is the first of the domain
-        "count",  # patches
+        "first",  # number of the map's patch that is the first of the domain
+        "count",  # number of patches
     )
 
     def write(self) -> None:

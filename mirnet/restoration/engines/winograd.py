@@ -84,7 +84,7 @@ def _scratch(values: int) -> Iterator[Tensor]:
     except IndexError:
         buffer = torch.empty(0)
     if len(buffer) < values:
-        with torch.inference_mode(False):  # so that it may be written in any mode later
+        with torch.inference_mode(False):  # so that the buffer can be written in any mode
             buffer = torch.empty(values)
     try:
         yield buffer[:values]
@@ -141,7 +141,7 @@ class WinogradConv2d(nn.Module):
         most = max(BAND_VALUES // (self.groups * max(c, o)), 1)
         count = -(-total // -(-total // most))  # bands of about equal size
         out = x.new_empty(pictures, height, width, self.groups * o)
-        # One patch more than there are, never read: see `_plain`.
+        # One extra patch, never read: see `_plain`.
         places = self.groups * 36 * (count + 1)
         with _scratch(places * (c + o)) as buffer:
             domain, products = (
@@ -174,7 +174,7 @@ class WinogradConv2d(nn.Module):
         overlapping = rows.as_strided(
             (6, 6, high, across, c), (down_step, across_step, 4 * down_step, 4 * across_step, 1)
         )
-        # One patch more than there are, never read: were rows of these matrices a large power of
+        # One extra patch, never read: if rows of these matrices were a large power of
         # two apart, they would evict each other from the cache.
         patches = x.new_empty(36, count + 1, c)
         patches[:, count].zero_()
@@ -258,7 +258,7 @@ def with_winograd(model: RestorationNetwork) -> RestorationNetwork:
                 setattr(parent, name, resizing.CompiledBlurPool(child))
             elif isinstance(child, Join):
                 setattr(parent, name, resizing.CompiledJoin())
-    give_back_memory()  # of weights on their way to the domain
+    give_back_memory()  # of temporaries of the weights' transform
     return channels_last(prepared)
 
 
