@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis import leaderboards, method_plots, picture_plots, score_tables
+from eval.analysis import leaderboards, score_tables
+from eval.analysis.figures import FIGURES, draw
+from eval.analysis.frames import Frames
 from eval.analysis.published import published_beside
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parent / "assets"
 """Template, style and script of the page."""
+FIRST_FIGURES = (
+    "distribution",
+    "speed",
+    "cumulative",
+    "scatter",
+    "differences",
+    "input",
+    "published",
+)
+"""Figures that come first, in this order; further ones of `FIGURES` follow."""
 PICTURE_ROWS = 3
 """Pairs shown from each end of the ranking."""
 PICTURE_METHODS = 6
@@ -57,7 +69,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
     scores = score_tables.scores_frame(stored)
     board = leaderboards.leaderboard(stored, against, scores=scores)
     beside = published_beside(run)
-    figures = _figures(scores, board, beside, baseline)
+    figures = _figures(stored, _ReportTables(scores, board), baseline, len(beside) > 0)
     library, draw = get_plotlyjs(), _asset("report.js")
     policy = (
         "default-src 'none'; "
@@ -98,27 +110,45 @@ def _meaning(protocol: str) -> str:
     return f"{known.title}. {known.meaning} After {known.follows}."
 
 
+class _ReportTables(Frames):
+    """The two tables of one report, so that all its figures show the same state of the run."""
+
+    def __init__(self, scores: "pd.DataFrame", board: "pd.DataFrame") -> None:
+        super().__init__()
+        self._scores, self._board = scores, board
+
+    def scores(self, stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
+        return self._scores
+
+    def board(
+        self, stored: StoredRun, baseline: str | None, protocol: str | None = None
+    ) -> "pd.DataFrame":
+        return self._board
+
+
 def _figures(
-    scores: "pd.DataFrame",
-    board: "pd.DataFrame",
-    beside: "pd.DataFrame",
-    baseline: str | None,
+    stored: StoredRun, tables: _ReportTables, baseline: str | None, has_published: bool
 ) -> list[Any]:
-    figures = [
-        picture_plots.distribution(scores, score_tables.quartiles(scores)),
-        method_plots.quality_speed(board),
-        picture_plots.cumulative(score_tables.cumulative(scores)),
-    ]
-    ranked = [str(name) for name in board.method]
-    if len(ranked) > 1:
-        leader = next(name for name in ranked if name != baseline)
-        rival = baseline or ranked[1]
-        paired = score_tables.paired_scores(scores, rival, leader)
-        figures += [picture_plots.scatter(paired), picture_plots.differences(paired)]
-        figures.append(picture_plots.against_input(score_tables.input_quality(scores)))
-    if len(beside):
-        figures.append(method_plots.published(beside, board))
-    return figures
+    """Draw every figure of `FIGURES` that the run has data for.
+
+    Args:
+        stored: The run.
+        tables: Tables of the run.
+        baseline: Id of the reference method in paired figures; the second in rank by default.
+        has_published: Whether there are published numbers for the run's data set.
+    """
+    ranked = [str(name) for name in tables.board(stored, None).method]
+    compared = next((name for name in ranked if name != baseline), None)
+    reference = baseline or (ranked[1] if len(ranked) > 1 else None)
+    names = [*FIRST_FIGURES, *(name for name in FIGURES if name not in FIRST_FIGURES)]
+    drawn = []
+    for name in names:
+        if len(ranked) < 2 and (FIGURES[name].of_two or name == "input"):
+            continue
+        if name == "published" and not has_published:
+            continue
+        drawn.append(draw(tables, stored, name, a=reference, b=compared).figure)
+    return drawn
 
 
 def _best(board: "pd.DataFrame") -> dict[str, float]:

@@ -4,9 +4,11 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from eval.analysis.figures import FIGURES
 from eval.reports.html import MAX_THUMB_BYTES, html_report
 from eval.runs.document import SampleResult
 from mirnet.errors import InvalidRequest
@@ -91,6 +93,13 @@ def test_figure_data_cannot_leave_its_script(tmp_path):
     figures = json.loads(data)
     assert len(figures) == 7 and all(figure["data"] for figure in figures)
     assert len(re.findall(r'id="figure-\d+"', page)) == 7
+
+
+def test_a_new_figure_reaches_the_report(tmp_path, monkeypatch):
+    extra = replace(FIGURES["cumulative"], title="Extra")
+    monkeypatch.setitem(FIGURES, "extra", extra)
+    page = html_report(write_run(tmp_path))
+    assert len(re.findall(r'id="figure-\d+"', page)) == 8
 
 
 def test_thumbnails_are_few_small_and_inline(tmp_path):
