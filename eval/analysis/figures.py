@@ -34,19 +34,19 @@ class Drawn:
     """A figure and the table that it is drawn from."""
 
     figure: "go.Figure"
-    """Plotly's figure."""
+    """Plotly figure."""
     table: "pd.DataFrame"
-    """What it shows, for a person's own plots."""
+    """Data that the figure shows, for users' own plots."""
 
 
 @dataclass(frozen=True)
 class FigureRequest:
-    """What a figure is drawn of."""
+    """Run, protocol, metric and methods that a figure is drawn for."""
 
     frames: Frames
-    """Keeps the run's tables."""
+    """Source of the run's tables."""
     stored: StoredRun
-    """The run."""
+    """Stored run."""
     metric: str
     """Key of the metric to show."""
     protocol: str | None
@@ -54,20 +54,20 @@ class FigureRequest:
     baseline: str | None
     """Id of the method that the leaderboard pairs with."""
     a: str | None
-    """Of two methods, the one that the other is measured against; the input by default."""
+    """Id of the reference method in a figure of two; the input by default."""
     b: str | None
-    """The other; the leader by default."""
+    """Id of the method compared with the reference; the leader by default."""
 
     def scores(self) -> "pd.DataFrame":
-        """See `score_tables.scores_frame`."""
+        """Table of scores; see `score_tables.scores_frame`."""
         return self.frames.scores(self.stored, self.protocol)
 
     def board(self) -> "pd.DataFrame":
-        """See `leaderboards.leaderboard`."""
+        """Leaderboard; see `leaderboards.leaderboard`."""
         return self.frames.board(self.stored, self.baseline, self.protocol)
 
     def two_methods(self) -> "pd.DataFrame":
-        """See `score_tables.paired_scores`."""
+        """Scores of `a` and `b` on common pictures; see `score_tables.paired_scores`."""
         run = self.stored.header()
         best = leader(run)
         a = self.a or default_baseline(run) or best
@@ -79,13 +79,13 @@ class Figure:
     """An entry of `FIGURES`."""
 
     title: str
-    """Name in a list."""
+    """Display name in lists."""
     reading: str
-    """How to read it, in a sentence or two."""
+    """Explanation of how to read the figure, in a sentence or two."""
     draw: Callable[[FigureRequest], Drawn]
-    """Makes the table and draws it."""
+    """Function that computes the table and draws it."""
     of_two: bool = False
-    """Whether it sets two methods against each other."""
+    """Whether the figure compares two methods."""
     of_any_metric: bool = True
     """Whether the metric can be chosen."""
 
@@ -185,14 +185,14 @@ def draw(
     """Draw one figure of a run; the arguments are those of `FigureRequest`.
 
     Args:
-        frames: Keeps the tables.
+        frames: Source of the run's tables.
         stored: The run.
         name: Key of `FIGURES`.
         metric: Key of the metric to show; published numbers are always PSNR.
         protocol: Name with version; the run's first by default.
         baseline: Id of the method that the leaderboard pairs with.
-        a: Of two methods, the one that the other is measured against; the input by default.
-        b: The other; the leader by default.
+        a: Id of the reference method in a figure of two; the input by default.
+        b: Id of the method compared with the reference; the leader by default.
 
     Raises:
         InvalidRequest: There is no such figure, metric, method or protocol, or the run is damaged.

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_TABLES = 24
-"""Most tables in memory; scores of 5,000 pictures and four methods take about 20 MB."""
+"""Number of tables kept in memory; 5,000 pictures and four methods take about 20 MB."""
 WORTH_KEEPING = 2000
-"""Rows from which the tables of an ended run are kept on disk too."""
-FOLDER = ".views"
-"""Beside the runs."""
+"""Number of rows from which the tables of an ended run are kept on disk too."""
+TABLE_CACHE_FOLDER = ".views"
+"""Name of the folder of cached tables, beside the runs."""
 TABLE_CODE = (
     "eval/analysis/*.py",
     "eval/runs/document.py",
@@ -42,7 +42,7 @@ TABLE_CODE = (
 
 
 class Frames:
-    """`scores_frame` and `leaderboard`, each made once for the same files.
+    """Cache of `scores_frame` and `leaderboard`, each computed once for the same files.
 
     Safe to use from several threads.
     """
@@ -53,10 +53,10 @@ class Frames:
         self._making: dict[tuple, threading.Lock] = {}
 
     def scores(self, stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
-        """See `scores_frame`; the table is shared, so it must not be changed.
+        """Return `scores_frame` of a run; the table is shared and must not be changed.
 
         Raises:
-            InvalidRequest: See there.
+            InvalidRequest: The run is damaged, or lacks the protocol or baseline.
         """
         name = chosen_protocol(stored.header(), protocol)
         return self._table(stored, ("scores", name), lambda: scores_frame(stored, name))
@@ -64,10 +64,10 @@ class Frames:
     def board(
         self, stored: StoredRun, baseline: str | None, protocol: str | None = None
     ) -> "pd.DataFrame":
-        """See `leaderboard`; the table is shared, so it must not be changed.
+        """Return `leaderboard` of a run; the table is shared and must not be changed.
 
         Raises:
-            InvalidRequest: See there.
+            InvalidRequest: The run is damaged, or lacks the protocol or baseline.
         """
         name = chosen_protocol(stored.header(), protocol)
         return self._table(
@@ -127,7 +127,7 @@ def code_fingerprint() -> str:
 
 
 def _stamp(stored: StoredRun) -> tuple[int, ...]:
-    """Times and sizes of the files that tables are made of."""
+    """Modification times and sizes of the files that tables are computed from."""
     found: list[int] = []
     for name in ("run.json", "scores.jsonl", "pairs.json"):
         with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ def _stamp(stored: StoredRun) -> tuple[int, ...]:
 
 def _place(stored: StoredRun, key: tuple) -> Any:
     digest = hashlib.sha256(json.dumps([*key[2:]]).encode()).hexdigest()[:24]
-    return stored.folder.parent / FOLDER / f"{stored.id}-{digest}.parquet"
+    return stored.folder.parent / TABLE_CACHE_FOLDER / f"{stored.id}-{digest}.parquet"
 
 
 def _read(stored: StoredRun, key: tuple) -> "pd.DataFrame | None":

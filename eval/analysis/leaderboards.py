@@ -32,7 +32,7 @@ def leaderboard(
         stored: The run.
         baseline: Id of the method that the others are paired with; None for no comparison.
         protocol: See `chosen_protocol`.
-        scores: What `scores_frame` gave for this protocol, so that it is not read twice.
+        scores: Result of `scores_frame` for this protocol; read from the run if None.
 
     Returns:
         Columns:
@@ -91,7 +91,7 @@ def _row(
     common: CommonPictures,
     averaged: dict[str, frozenset[str]],
 ) -> dict[str, Any]:
-    """What a method is, its counts, the summary of each metric, and its time."""
+    """Row of a method: description, counts, summary of each metric, and time."""
     scored = own[own[list(METRICS)].notna().any(axis=1)]
     timed = own[own.seconds.notna() & (own.megapixels > 0)]
     measured = timed[~timed.cached]
@@ -136,7 +136,7 @@ def _summary(metric: Metric, values: "pd.Series") -> dict[str, float]:
 def _comparison(
     baseline: str | None, method: str, by_method: dict[str, "pd.DataFrame"]
 ) -> dict[str, Any]:
-    """The columns that pair a method with the baseline."""
+    """Columns that compare a method with the baseline."""
     paired = None
     if baseline is not None and method != baseline:
         paired = _paired(by_method[method], by_method[baseline])
@@ -178,7 +178,7 @@ def _pareto(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
 
 
 def caution(board: "pd.DataFrame") -> str:
-    """What to say beside a leaderboard: of few pictures, of failures, of what is not ranked."""
+    """Caution shown with a leaderboard: few pictures, failures, methods that are not ranked."""
     if not len(board):
         return ""
     words = [statistics.caution(int(board["count"].max()))]

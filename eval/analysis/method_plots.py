@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SECONDS = [float(f"{digit}e{power}") for power in range(-5, 5) for digit in (1, 2, 5)]
-"""Ticks of the time axis."""
+"""Ticks of the time axis, in seconds."""
 
 
 def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
     """Mean score with its interval against time, and the Pareto front of PSNR drawn through it.
 
     Args:
-        board: From `leaderboard`.
+        board: Result of `leaderboard`.
         metric: Score to show; the front is drawn for PSNR only, of which `pareto` speaks.
     """
     import plotly.graph_objects as go
@@ -93,8 +93,8 @@ def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
     """Published numbers and, apart from them, those measured here, each with its protocol.
 
     Args:
-        beside: From `published.published_beside`.
-        board: From `leaderboard`, of the same run.
+        beside: Result of `published.published_beside`.
+        board: Result of `leaderboard` for the same run.
     """
     import plotly.graph_objects as go
 

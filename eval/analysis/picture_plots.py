@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 FEW_BARS = 20
-"""Bars up to which they stand apart and each is numbered."""
+"""Number of bars up to which they stand apart and each is numbered."""
 
 
 def distribution(
@@ -42,8 +42,8 @@ def distribution(
     """Every picture's score and a box, side by side for each method.
 
     Args:
-        scores: From `scores_frame`.
-        quartiles: From `quartiles`, of the same scores.
+        scores: Result of `scores_frame`.
+        quartiles: Result of `quartiles` for the same scores.
         metric: Key of the metric to show.
     """
     import plotly.graph_objects as go
@@ -96,7 +96,7 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
     """One method's scores against another's, with the diagonal on which both are equal.
 
     Args:
-        paired: From `paired_scores`.
+        paired: Result of `paired_scores`.
         metric: Key of the metric to show.
     """
     import plotly.graph_objects as go
@@ -134,7 +134,7 @@ def differences(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure
     """Difference of two methods on each picture, sorted.
 
     Args:
-        paired: From `paired_scores`.
+        paired: Result of `paired_scores`.
         metric: Key of the metric to show.
     """
     import plotly.graph_objects as go
@@ -172,10 +172,10 @@ def differences(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure
 
 
 def cumulative(curves: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
-    """For each score the share of pictures that reach it.
+    """Share of pictures that reach each score.
 
     Args:
-        curves: From `cumulative`.
+        curves: Result of `cumulative`.
         metric: Key of the metric to show.
     """
     import plotly.graph_objects as go
@@ -206,7 +206,7 @@ def against_input(joined: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figu
     """Score of each method against the score of the input.
 
     Args:
-        joined: From `input_quality`.
+        joined: Result of `input_quality`.
         metric: Key of the metric to show.
     """
     if joined.empty:

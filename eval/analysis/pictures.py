@@ -31,11 +31,11 @@ TARGET = "target"
 SCALES = (8, 16, 32, 64, 128, 255)
 """Upper ends that an error map can have, in levels of 255."""
 WHOLE_PX = 900
-"""Longest side of a picture that is shown whole."""
+"""Longest side in pixels of a picture that is shown whole."""
 MAX_PAIRS = 1000
 """Largest number of pairs in a list."""
 STRIP_PX = 120
-"""Longest side of a thumbnail in the strip."""
+"""Longest side in pixels of a thumbnail in the strip."""
 MAX_IN_STRIP = 24
 """Largest number of thumbnails in the strip, around the open picture."""
 MAX_THUMB_BYTES = 100_000
@@ -47,16 +47,16 @@ Which = Literal["worst", "best", "disagree", "all"]
 
 @dataclass(frozen=True)
 class Viewport:
-    """What part of a picture is shown."""
+    """Part of a picture that is shown, and the room for it."""
 
     zoom: int = 0
-    """0 shows it whole; 1 true pixels, 2 and 4 enlarged without smoothing."""
+    """Zoom: 0 shows the whole picture, 1 true pixels, 2 and 4 enlarge without smoothing."""
     across: float = 0.5
     """Horizontal place, from 0 at the left edge to 1 at the right."""
     down: float = 0.5
     """Vertical place, from 0 at the top to 1 at the bottom."""
     width_px: int = 480
-    """Room for one picture on the screen, in pixels."""
+    """Width of the room for one picture on the screen, in pixels."""
     height_px: int = 360
     """Room for one picture on the screen, in pixels."""
 
@@ -75,15 +75,15 @@ class Thumbnail(NamedTuple):
 def choose_pairs(
     scores: "pd.DataFrame", which: Which, method: str, other: str, k: int, metric: str
 ) -> list[str]:
-    """Ids of the pairs that are worth a look, in the order to look at them.
+    """Choose the pairs to look at, by id and in display order.
 
     Args:
-        scores: From `score_tables.scores_frame`.
+        scores: Result of `score_tables.scores_frame`.
         which: "worst" and "best" by the score of `method`, "disagree" by the difference between
             it and `other`, "all" in the run's order.
         method: Id of a method.
-        other: Id of another one, for "disagree".
-        k: How many at most; "all" gives up to `MAX_PAIRS`.
+        other: Id of a second method, for "disagree".
+        k: Largest number of pairs; "all" gives up to `MAX_PAIRS`.
         metric: Key of the metric to go by.
 
     Raises:
@@ -110,12 +110,12 @@ def strip_of(
 
     Args:
         stored: The run.
-        scores: From `score_tables.scores_frame`.
-        pairs: Ids, in the order to look at them.
-        current: The one that is open.
-        method: Whose results are shown.
+        scores: Result of `score_tables.scores_frame`.
+        pairs: Ids of the pairs, in display order.
+        current: Id of the open pair.
+        method: Id of the method whose results are shown.
         metric: Key of the metric.
-        against: Id of another method: how much better than its scores, in place of the scores.
+        against: Id of another method; scores are then differences from its scores.
 
     Returns:
         At most `MAX_IN_STRIP`, in order.
@@ -141,7 +141,7 @@ def strip_of(
 
 @lru_cache(maxsize=1024)
 def _tiny(path: Path) -> bytes | None:
-    """A stored thumbnail, smaller: named by its content, so it may be kept."""
+    """Reduce a stored thumbnail; cached, since its name is a hash of its content."""
     import io
 
     from PIL import Image
@@ -158,7 +158,7 @@ def _tiny(path: Path) -> bytes | None:
 
 
 def stored_pictures(stored: StoredRun, rows: list[SampleResult]) -> dict[str, np.ndarray]:
-    """Read what there is of one pair: input, each method's output, target, all of one size.
+    """Read the stored pictures of one pair in one size: input, each method's output, target.
 
     Args:
         stored: The run.
@@ -212,7 +212,7 @@ def seen_at(pixels: np.ndarray, place: Viewport) -> np.ndarray:
 
     Args:
         pixels: (H, W, 3) uint8 or uint16.
-        place: What part of it.
+        place: Part to show.
 
     Returns:
         (h, w, 3) uint8; cuts of pictures of one size at one place are of the same pixels.
@@ -235,7 +235,7 @@ def filling(pixels: np.ndarray, place: Viewport) -> np.ndarray:
 
     Args:
         pixels: (h, w, 3) uint8 from `seen_at`.
-        place: Tells the room.
+        place: Gives the room in pixels.
     """
     times = max(place.width_px // pixels.shape[1], 1)
     return pixels.repeat(times, 0).repeat(times, 1)
@@ -244,14 +244,14 @@ def filling(pixels: np.ndarray, place: Viewport) -> np.ndarray:
 def point_of(
     x: float, y: float, shown: tuple[int, int], size: tuple[int, int], place: Viewport
 ) -> tuple[float, float]:
-    """Where to look next, to have a clicked point in the middle.
+    """Compute the centre of a viewport that has a clicked point in the middle.
 
     Args:
         x: Clicked column of the picture as shown.
         y: Clicked row.
         shown: (height, width) of the picture as shown.
         size: (height, width) of the picture as stored.
-        place: How it was shown.
+        place: Viewport that it was shown in.
 
     Returns:
         `across` and `down` of a `Viewport` at true pixels.
@@ -302,7 +302,7 @@ def heat(error: np.ndarray, scale: int) -> np.ndarray:
 
 
 def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResult]:
-    """The rows of one pair, as a run stores them, from the kept table."""
+    """Rows of one pair, as a run stores them, from the table of scores."""
     fields = [name for name in SampleResult.model_fields if name in scores.columns]
     rows = []
     for record in scores[scores.pair == pair].to_dict("records"):
@@ -321,7 +321,7 @@ def _known(value: Any) -> Any:
 
 
 def sha_of(row: SampleResult, name: str | None) -> str | None:
-    """Hash of the picture of that name, where this row has it."""
+    """Hash of a row's picture of that name; None where it has none."""
     if name == INPUT:
         return row.degraded_sha256
     if name == TARGET:
@@ -330,7 +330,7 @@ def sha_of(row: SampleResult, name: str | None) -> str | None:
 
 
 def untouched(found: dict[str, np.ndarray]) -> str | None:
-    """Name of the method that left the input as it is, where its picture is the same."""
+    """Id of the method of `UNTOUCHED` whose output equals the input; None without one."""
     if INPUT not in found:
         return None
     given = to_eight_bits(found[INPUT])
@@ -339,13 +339,13 @@ def untouched(found: dict[str, np.ndarray]) -> str | None:
 
 
 def shown_names(names: list[str], most: int) -> list[str]:
-    """At most so many, with input and target among them."""
+    """Choose names up to a number, with input and target among them."""
     if len(names) <= most:
         return names
     ends = [name for name in names if name == TARGET]
     return [name for name in names if name != TARGET][: most - len(ends)] + ends
 
 
-def one_of(name: str | None, found: dict[str, Any]) -> str:
-    """That name where there is such a picture, else the last: the target."""
+def name_or_target(name: str | None, found: dict[str, Any]) -> str:
+    """Return `name` if `found` has such a picture, else the last one, the target."""
     return name if name in found else list(found)[-1]

@@ -81,7 +81,7 @@ def blank_figure(title: str) -> "go.Figure":
 
 
 def empty_figure(words: str) -> "go.Figure":
-    """A low figure that says in words why there is nothing to draw."""
+    """Make a low figure that says in words why there is nothing to draw."""
     figure = blank_figure("")
     figure.add_annotation(text=words, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
     figure.update_xaxes(visible=False)
@@ -123,14 +123,14 @@ def point_trace(
 
 
 def by_method(frame: "pd.DataFrame") -> list[tuple[str, int, "pd.DataFrame"]]:
-    """Each method with its place in the run and its rows."""
+    """Iterate over the methods with their place in the run and their rows."""
     codes = frame.method.cat.codes
     names = frame.method.cat.categories
     return [(names[code], code, frame[codes == code]) for code in sorted(codes.unique())]
 
 
 def thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
-    """At most `MAX_POINTS` rows, evenly spaced in the order of a column, both ends among them."""
+    """Choose up to `MAX_POINTS` rows, evenly spaced in a column's order with both ends."""
     if len(rows) <= MAX_POINTS:
         return rows
     order = np.argsort(rows[by].to_numpy(), kind="stable")
@@ -138,7 +138,7 @@ def thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
 
 
 def custom_data(pairs: Sequence[str], method: str) -> np.ndarray:
-    """(n, 2) ids of pair and method, which every point carries."""
+    """Ids of pair and method that every point carries, as an (n, 2) array."""
     return np.array([[pair, method] for pair in pairs], dtype=object).reshape(-1, 2)
 
 
@@ -178,7 +178,7 @@ def plain_text(name: object, most: int = MAX_NAME) -> str:
 
 
 def broken_text(name: object) -> str:
-    """A name under an axis, in short lines: broken after hyphens."""
+    """Break a name under an axis into short lines, after hyphens."""
     lines = [""]
     for part in re.split(r"(?<=-)", str(name)):
         if lines[-1] and len(lines[-1] + part) > MAX_LINE:
@@ -188,5 +188,5 @@ def broken_text(name: object) -> str:
 
 
 def wrapped_text(words: str) -> str:
-    """Words from outside for a label, escaped, in lines of 60 characters."""
+    """Escape outside text for a label and break it into lines of 60 characters."""
     return "<br>".join(escape(line) for line in textwrap.wrap(words, 60))

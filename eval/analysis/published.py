@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PUBLISHED_FILE = Path(__file__).with_name("published.csv")
-"""The table."""
+"""Path of the table of published numbers."""
 EVIDENCE = {
     "read-primary": "read in its own source",
     "read-secondary": "read where somebody else repeats it",
     "memory-unverified": "from memory, unverified",
     "not-found": "not found anywhere",
 }
-"""How far a number can be trusted, by the word in column `verified` of the file."""
+"""Evidence for a number, in words, by the value in column `verified` of the file."""
 DATASETS = {
     "sidd": "SIDD",
     "dnd": "DND",
@@ -81,7 +81,7 @@ def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
 
 
 def published_for(name: str) -> "pd.DataFrame":
-    """Published numbers of a task or of one benchmark.
+    """Select published numbers of a task or of one benchmark.
 
     Args:
         name: Id of a task, or of a benchmark in the catalogue.
@@ -99,8 +99,7 @@ def published_beside(run: Run, protocol: str | None = None) -> "pd.DataFrame":
 
     Args:
         run: Header of the run.
-        protocol: Of the numbers that they stand beside, with or without version; the run's first
-            by default.
+        protocol: Protocol of the run's numbers, with or without version; its first by default.
 
     Returns:
         Rows of `published_for` that have a number, with the columns `measured_protocol`, the name
@@ -121,11 +120,11 @@ def published_beside(run: Run, protocol: str | None = None) -> "pd.DataFrame":
 
 
 def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFrame":
-    """Published and measured numbers as one table, for a person's own plots.
+    """Join published and measured numbers into one table, for users' own plots.
 
     Args:
-        beside: From `published_beside`.
-        board: From `leaderboards.leaderboard`, of the same run.
+        beside: Result of `published_beside`.
+        board: Result of `leaderboards.leaderboard` for the same run.
 
     Returns:
         Columns `kind` ("published" or "measured here"), `method`, `year`, `psnr_db`, `ssim`,

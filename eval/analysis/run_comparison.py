@@ -1,4 +1,4 @@
-"""Two stored runs side by side: what differs in how they were made, and on each picture."""
+"""Comparison of two stored runs: differences in configuration, and on each picture."""
 
 import json
 import math
@@ -30,7 +30,7 @@ class RunComparison:
     protocol: str
     """Protocol that the changes are measured by."""
     differences: "pd.DataFrame"
-    """What differs in how they were made: columns `what`, `a`, `b`, all text."""
+    """Differences in configuration: columns `what`, `a`, `b`, all text."""
     summary: "pd.DataFrame"
     """A row for each method in both: `method`, `pairs` with a finite PSNR in both, the mean
     `change_db` from a to b with its interval `low` and `high`, `p_value`, `verdict` (see
@@ -43,7 +43,7 @@ class RunComparison:
 
 
 def compare_runs(a: StoredRun, b: StoredRun, protocol: str | None = None) -> RunComparison:
-    """Compare how two runs were made, and their scores on each picture.
+    """Compare the configurations of two runs, and their scores on each picture.
 
     Pairs are matched by id and must have the same files, by hash; methods are matched by id.
 
@@ -98,7 +98,7 @@ def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]
 
 
 def _equal(a: "pd.Series", b: "pd.Series") -> "pd.Series":
-    """Equal hashes, or none in both: a benchmark that keeps its ground truth has no target."""
+    """Whether hashes are equal or missing in both, as where ground truth is private."""
     return (a == b) | (a.isna() & b.isna())
 
 
@@ -142,7 +142,7 @@ def _differences(a: Run, b: Run) -> "pd.DataFrame":
 
 
 def _facts(run: Run, shared: set[str]) -> dict[str, str]:
-    """Everything that a number of a run depends on, as text; of methods, those of both runs."""
+    """Facts that a run's numbers depend on, as text; methods are those of both runs."""
     bench, where = run.benchmark, run.environment
     facts = {
         "benchmark": bench.id,

@@ -89,7 +89,7 @@ def require_method(run_id: str, known: list[str], method: str) -> None:
         method: Id asked for.
 
     Raises:
-        InvalidRequest: It has none of that id.
+        InvalidRequest: The run has no method of that id.
     """
     if method not in known:
         run = f"Run {run_id}" if run_id else "The run"
@@ -148,9 +148,9 @@ def worst(
     """Rows of `scores_frame` of the k pictures with the worst score of a method, worst first.
 
     Args:
-        stored: A run, read under its first protocol, or what `scores_frame` gave.
+        stored: Run, read under its first protocol, or the result of `scores_frame`.
         method: Id of the method.
-        k: How many at most.
+        k: Largest number of pictures.
         metric: Key of the metric to go by.
 
     Raises:
@@ -190,7 +190,7 @@ def disagreements(
 def paired_scores(
     stored: "StoredRun | pd.DataFrame", a: str, b: str, metric: str = RANKING.key
 ) -> "pd.DataFrame":
-    """Scores of two methods on the pictures that both have.
+    """Join the scores of two methods on the pictures that both have.
 
     Returns:
         Columns `pair`, `method_a`, `method_b`, `a`, `b`, `difference` (b minus a); in the run's
@@ -210,7 +210,7 @@ def paired_scores(
 
 
 def quartiles(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFrame":
-    """What a box plot draws for each method, of the finite scores.
+    """Compute the statistics of a box plot for each method, of the finite scores.
 
     Returns:
         Columns `method`, `count`, `q1`, `median`, `q3`, `mean`, and the fences `low` and `high`:
@@ -233,7 +233,7 @@ def quartiles(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFram
 
 
 def cumulative(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFrame":
-    """For each method and score the share of pictures that reach it.
+    """Compute for each method and score the share of pictures that reach it.
 
     Returns:
         Columns `pair`, `method`, the metric (ascending) and `share` in percent: pictures with this
@@ -254,10 +254,10 @@ def cumulative(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFra
 def input_quality(
     scores: "pd.DataFrame", reference: str | None = None, metric: str = RANKING.key
 ) -> "pd.DataFrame":
-    """Scores of each method beside the score of the input itself.
+    """Join the scores of each method with the score of the input itself.
 
     Args:
-        scores: What `scores_frame` gave.
+        scores: Result of `scores_frame`.
         reference: Id of the method that leaves the input as it is; by default one of `UNTOUCHED`.
         metric: Key of the metric to go by.
 

@@ -28,7 +28,7 @@ MAX_SHARED = 20_000
 
 
 Verdict = Literal["better", "worse", "tied", "too few"]
-"""What a paired comparison allows to say."""
+"""Conclusion of a paired comparison."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ class Paired:
 
 
 def summarise(scores: Sequence[float], seed: int = 0) -> Summary:
-    """Mean, median and percentile-bootstrap interval.
+    """Compute mean, median and percentile-bootstrap interval.
 
     Args:
         scores: PSNR in dB, SSIM, or anything else to average.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     >>> summarise([1.0, 3.0, math.inf]).mean
     2.0
@@ -111,14 +111,14 @@ def summarise(scores: Sequence[float], seed: int = 0) -> Summary:
 
 
 def caution(pictures: int) -> str:
-    """What to say beside statistics of few pictures; nothing for `FEW` and more.
+    """Caution shown with statistics of few pictures; "" for `FEW` and more.
 
     A percentile-bootstrap interval of the mean of so few is too narrow (Hesterberg 2015, "What
     Teachers Should Know About the Bootstrap"), and the two-sided signed-rank test of n pairs
     cannot give less than 2 / 2^n.
 
     Args:
-        pictures: How many were scored.
+        pictures: Number of scored pictures.
 
     >>> caution(3)
     'Only 3 pictures: intervals from so few are too narrow, and p cannot fall below 0.25.'
@@ -141,7 +141,7 @@ def compare(method: Sequence[float], baseline: Sequence[float], seed: int = 0) -
     Args:
         method: Scores of the method.
         baseline: Scores of the baseline on the same pictures, in the same order.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
         ValueError: The two differ in length, or no picture has a finite score of both.
@@ -189,7 +189,7 @@ def _interval(values: np.ndarray, seed: int) -> tuple[float, float]:
 
 @functools.lru_cache(maxsize=1)
 def _drawn(size: int, seed: int) -> np.ndarray:
-    """How often each resample has each score, (RESAMPLES, size) uint8: scipy's own draws."""
+    """Count each score in each resample, (RESAMPLES, size) uint8, as scipy draws them."""
     rng = np.random.default_rng(seed)
     drawn = np.empty((RESAMPLES, size), np.uint8)
     for resample in drawn:

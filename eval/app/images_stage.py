@@ -14,7 +14,7 @@ from eval.analysis.pictures import (
     error_of,
     filling,
     heat,
-    one_of,
+    name_or_target,
     point_of,
     rows_of,
     scale_for,
@@ -150,7 +150,7 @@ class ImagesStage(Part):
             return
         update |= {
             self.trouble: "",
-            self.saved: gr.update(choices=list(found), value=one_of(state.right, found)),
+            self.saved: gr.update(choices=list(found), value=name_or_target(state.right, found)),
         }
         show = self._slider if state.look == "slider" else self._grid
         yield update | show(found, rows, state)
@@ -158,7 +158,7 @@ class ImagesStage(Part):
     def _slider(self, found: Pixels, rows: list[SampleResult], state: ViewState) -> Update:
         """Two pictures, one over the other."""
         viewport = state.viewport
-        names = one_of(state.left, found), one_of(state.right, found)
+        names = name_or_target(state.left, found), name_or_target(state.right, found)
         pixels = tuple(filling(seen_at(found[name], viewport), viewport) for name in names)
         on_left, on_right = (ENDS.get(name, name) for name in names)
         label = f"{on_left}, left of the line · {on_right}, right of it"

@@ -1,4 +1,4 @@
-"""`python -m eval benchmarks`, `methods`, `protocols`: what there is to choose from."""
+"""`python -m eval benchmarks`, `methods`, `protocols`: list the available choices."""
 
 import json
 from typing import Annotated

@@ -37,7 +37,7 @@ def choose_executor(name: str, workers: int, address: str | None) -> "Executor":
     """Find the executor of a name.
 
     Raises:
-        InvalidRequest: There is none of that name.
+        InvalidRequest: No executor has this name.
     """
     from eval.runs import executors
 
@@ -61,7 +61,7 @@ def choose_benchmarks(
     config: str | None = None,
     split: str | None = None,
 ) -> list[Any]:
-    """One benchmark, or those of a family ('mini' is all of mini-denoise, mini-sr-x2, ...)."""
+    """Find one benchmark, or those of a family ('mini' is all of mini-denoise, mini-sr-x2, ...)."""
     from eval.data.benchmarks import custom_benchmark, get_benchmark, load_benchmarks
 
     known = load_benchmarks()
@@ -84,7 +84,7 @@ def choose_benchmarks(
 
 
 def as_table(rows: list[dict[str, Any]]) -> Table:
-    """Rows with the same keys as a table for the terminal."""
+    """Format rows with the same keys as a table for the terminal."""
     table = Table(*(rows[0] if rows else ["nothing"]), box=None)
     for row in rows:
         table.add_row(*map(format_cell, row.values()))
@@ -92,7 +92,7 @@ def as_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def format_cell(value: Any) -> str:
-    """A value as text; floats with four significant digits."""
+    """Format a value as text; floats with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -64,5 +64,5 @@ def score(
 
 
 def json_number(value: float) -> float | str:
-    """A score for JSON, which has no infinity."""
+    """Convert a score for JSON, which has no infinity."""
     return value if math.isfinite(value) else "identical"

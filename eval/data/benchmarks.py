@@ -37,7 +37,7 @@ Kind = Literal["pictures", "columns", "zip", "parquet", "tars", "webdataset", "s
 of metadata.jsonl, Parquet and webdataset that holds the columns), "zip", "parquet", "tars" (an
 archive of degraded pictures and one of targets), "webdataset", "sidd", "dnd"."""
 Text = Annotated[str, Field(min_length=1)]
-"""A string that is not empty."""
+"""Non-empty string."""
 RepoName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 """Name of a data set on the Hub, org/name."""
 
@@ -66,7 +66,7 @@ class Source(_Table):
     repo: RepoName | None = None
     """Data set on the Hub."""
     revision: Text = "main"
-    """Branch, tag or commit on the Hub. The commit of a branch is recorded when it is read."""
+    """Branch, tag or commit on the Hub; a run records the commit it resolves to."""
     folder: Text | None = None
     """Local folder; a relative one lies in eval/data. Without this and `repo`, the files must be
     downloaded by hand."""
@@ -75,7 +75,7 @@ class Source(_Table):
     config: Text | None = None
     """Configuration of a data set whose card has several; None takes the card's default."""
     split: Text | None = None
-    """Split of the data set; None takes 'test', or what there is."""
+    """Split of the data set; None takes 'test', else 'validation', else the only one."""
     degraded: str = ""
     """Pattern, column, suffix or archive of the degraded pictures."""
     target: str = ""
@@ -99,7 +99,7 @@ class Source(_Table):
 
 
 class Benchmark(_Table):
-    """One benchmark."""
+    """Definition of one benchmark."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
     """Short name used on the command line, in the page and in runs."""
@@ -121,11 +121,11 @@ class Benchmark(_Table):
     synthetic: bool
     """Whether the degradation was simulated."""
     note: Text
-    """What is official and what is not, and anything else a reader must know."""
+    """Caveats: what is official and what is not, and anything else a reader must know."""
     citation: Text
-    """Whom to cite."""
+    """Publications to cite."""
     source: Source
-    """Where the pairs are."""
+    """Location and layout of the pairs."""
     pairs: Annotated[int, Field(ge=1)] | None = None
     """Number of pairs; None where any number is accepted."""
     megabytes: Annotated[float, Field(ge=0, strict=False)] | None = None
@@ -145,7 +145,7 @@ class Benchmark(_Table):
 
 
 def load_benchmarks() -> dict[str, Benchmark]:
-    """All benchmarks of the table, by id.
+    """Load all benchmarks of the table, by id.
 
     Raises:
         ValueError: benchmarks.toml is wrong, which is a bug.
@@ -249,7 +249,7 @@ def custom_benchmark(
 
 
 def _own_id(name: str) -> str:
-    """An id of a-z, 0-9, '.' and '-'; names without such letters are told apart by a hash."""
+    """Make an id of a-z, 0-9, '.' and '-'; names without such letters get a hash."""
     plain = re.sub(r"[^a-z0-9.-]+", "-", safe_id([name]).lower()).strip("-.")[:50]
     return OWN_DATA + (plain or hashlib.sha256(name.encode()).hexdigest()[:12])
 
@@ -258,7 +258,7 @@ def benchmark_of_record(record: dict[str, Any]) -> Benchmark:
     """Rebuild a benchmark from what a run has recorded of it.
 
     Args:
-        record: What `Benchmark.model_dump(mode="json")` gave.
+        record: Result of `Benchmark.model_dump(mode="json")`.
 
     Raises:
         InvalidRequest: The record is damaged or of another version.
@@ -305,6 +305,6 @@ def read_benchmarks(path: Path) -> dict[str, Benchmark]:
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, as 'field: reason'."""
+    """Format the first validation error as 'field: reason'."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

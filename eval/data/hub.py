@@ -25,13 +25,13 @@ from .pairs import BenchmarkUnavailable
 from .range_file import RangeFile, call_within
 
 ANSWER_SECONDS = 3.5
-"""How long the Hub may take to answer a question, names looked up and connection made."""
+"""Timeout of a request to the Hub, name look-up and connection included."""
 READ_SECONDS = 10.0
-"""How long it may stay silent in the middle of a byte range."""
+"""Timeout of silence in the middle of a byte range."""
 RESUMES = 2
-"""How often a byte range that broke off is taken up again without a new byte in between."""
+"""Most resumptions of a broken byte range without a new byte in between."""
 CHUNK_BYTES = 64 * 2**10
-"""Bytes read at once from a byte range."""
+"""Bytes per read from a byte range."""
 MAX_LISTED_FILES = 50_000
 """Data sets with more files are listed incompletely by the Hub (huggingface_hub's own limit)."""
 
@@ -43,7 +43,7 @@ class HubFiles:
     """The files of one data set at one commit.
 
     Args:
-        repo: 'org/name'.
+        repo: Data set as 'org/name'.
         revision: Branch, tag or commit.
         offline: Use only what was fetched before.
     """
@@ -62,11 +62,11 @@ class HubFiles:
 
     @property
     def label(self) -> str:
-        """What to call it in a message."""
+        """Name of the data set in messages."""
         return self.repo
 
     def revision(self) -> str:
-        """The commit, asked of the Hub where a branch or tag was given.
+        """Commit hash, requested from the Hub where a branch or tag was given.
 
         Raises:
             BenchmarkUnavailable: The data set, the revision or the Hub is not there.
@@ -84,7 +84,7 @@ class HubFiles:
         return str(self._commit)
 
     def names(self) -> dict[str, int]:
-        """Every file's path in the data set and its size in bytes, sorted; asked for once.
+        """List every file's path and size in bytes, sorted; requested from the Hub once.
 
         Raises:
             BenchmarkUnavailable: As for `revision`.
@@ -102,7 +102,7 @@ class HubFiles:
         """Fetch a whole file, once, and check its bytes against the hash the Hub names it by.
 
         Raises:
-            BenchmarkUnavailable: It cannot be fetched, or its bytes are not those of the commit.
+            BenchmarkUnavailable: The file cannot be fetched, or its bytes are not the commit's.
         """
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
@@ -154,7 +154,7 @@ class HubFiles:
         return cache_folder() / "benchmarks" / quote(self.repo, safe="")
 
     def _ask_names(self, revision: str) -> None:
-        """Ask, once and without retries, for the commit of a revision and its files' sizes."""
+        """Request, once and without retries, the commit of a revision and its files' sizes."""
         from huggingface_hub import HfApi
 
         api = HfApi(endpoint=hub_endpoint())
@@ -182,7 +182,7 @@ class HubFiles:
         _keep(note, json.dumps(self._sizes).encode())
 
     def _ask_file(self, name: str) -> None:
-        """Ask for the file's metadata once, which fails fast where the client would retry."""
+        """Request the file's metadata once, which fails fast where the client would retry."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
         commit, endpoint = self.revision(), hub_endpoint()
@@ -265,7 +265,7 @@ class HubFiles:
 def _keep(path: Path, content: bytes) -> None:
     """Write into the cache, whole or not at all; a cache that cannot be written to is done without.
 
-    What could not be kept is fetched again next time.
+    Files that could not be kept are fetched again next time.
     """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What can go wrong with a data set on the Hub, as one sentence each with a way out."""
+"""Error messages of data sets on the Hub: one sentence each, with a way out."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from .pairs import BenchmarkUnavailable
 
 
 class HubErrors:
-    """Sentences about one data set.
+    """Error messages for one data set.
 
     Args:
-        repo: 'org/name'.
+        repo: Data set as 'org/name'.
         revision: Branch, tag or commit that was asked for.
     """
 
@@ -25,7 +25,7 @@ class HubErrors:
         """Turn errors of the Hub's client into `BenchmarkUnavailable` with a way out.
 
         Args:
-            name: The file it is about.
+            name: Path of the file that is requested.
             under_way: Whether the Hub has answered for that file already.
         """
         from huggingface_hub import errors
@@ -67,7 +67,7 @@ class HubErrors:
             raise self.unreachable() from error
 
     def refuse_status(self, status: int, name: str) -> None:
-        """Raise the sentence of an HTTP status above 399."""
+        """Raise the error for an HTTP status above 399."""
         if status in (401, 403):
             raise self.gated()
         if status >= 400:
@@ -81,34 +81,34 @@ class HubErrors:
         return f"{hub_endpoint() or 'https://huggingface.co'}/datasets/{self.repo}"
 
     def gated(self) -> BenchmarkUnavailable:
-        """The data set's terms must be accepted first."""
+        """Build the error for a data set whose terms must be accepted first."""
         return BenchmarkUnavailable(
             f"{self.repo} is gated: accept its terms at {self.page()}, run `hf auth login` and "
             "try again."
         )
 
     def no_file(self, name: str) -> BenchmarkUnavailable:
-        """The data set lacks a file."""
+        """Build the error for a file that the data set lacks."""
         return BenchmarkUnavailable(
             f"{self.repo} has no file {name} at revision {self.asked!r}: look at {self.page()}."
         )
 
     def unreachable(self) -> BenchmarkUnavailable:
-        """The Hub does not answer."""
+        """Build the error for a Hub that does not answer."""
         return BenchmarkUnavailable(
             f"{hub_name()} cannot be reached for {self.repo}: check the connection and try again, "
             "use what was fetched before (offline), or choose a benchmark in the repository."
         )
 
     def broke_off(self, name: str) -> BenchmarkUnavailable:
-        """A download ended too early."""
+        """Build the error for a download that ended too early."""
         return BenchmarkUnavailable(
             f"The download of {name} from {self.repo} broke off: check the connection and try "
             "again; what arrived whole is kept."
         )
 
     def not_fetched(self, what: str) -> BenchmarkUnavailable:
-        """Something is asked for offline that was never fetched."""
+        """Build the error for data that was never fetched and is requested offline."""
         return BenchmarkUnavailable(
             f"{self.repo}: {what} was not fetched before and the Hub is not asked (offline): go "
             "online once (unset HF_HUB_OFFLINE), or choose a benchmark in the repository."

@@ -1,4 +1,4 @@
-"""From a benchmark's definition to the reader of its pairs; nothing is fetched yet."""
+"""Opening a benchmark: from its definition to the reader of its pairs, without fetching."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def open_benchmark(
     """Make the reader of a benchmark's pairs.
 
     Args:
-        benchmark: A row of the table, or made by `custom_benchmark`.
+        benchmark: Benchmark of the table, or one made by `custom_benchmark`.
         folder: A local copy, in place of the benchmark's own source: input/ and target/ with the
             same file names in both, a set made by `eval.data.pack`, a folder with metadata.jsonl,
             or the source's own layout. Its pairs are counted like those of the source.
@@ -73,7 +73,7 @@ def _files_of(source: Source, title: str, offline: bool) -> Files:
 
 
 def _source_of_folder(folder: Path, source: Source) -> Source:
-    """How to read a local copy: pairs that are already made get no added noise."""
+    """Find how to read a local copy; noise that is already in its pairs is not added again."""
     folder = folder.expanduser().absolute()
     if (folder / "input").is_dir() and (folder / "target").is_dir():
         return Source(kind="pictures", folder=str(folder), degraded="input/*", target="target/*")

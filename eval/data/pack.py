@@ -33,7 +33,7 @@ from .readers.parquet import ParquetReader
 from .subsets import subset
 
 DATA_FILE = "data/test-00000-of-00001.parquet"
-"""Where the pairs go; `datasets` reads it as the split 'test'."""
+"""Path of the pairs in the folder; `datasets` reads it as the split 'test'."""
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _SUFFIXES = {
     b"\x89PNG": "png",
@@ -46,16 +46,16 @@ _SUFFIXES = {
 
 @dataclass(frozen=True)
 class PackReport:
-    """What was packed."""
+    """Report of a packed data set."""
 
     folder: Path
-    """The folder, ready to be uploaded."""
+    """Packed folder, ready to be uploaded."""
     repo: str
-    """Data set on the Hub that it is meant for."""
+    """Data set on the Hub that the folder is meant for."""
     pairs: int
-    """How many."""
+    """Number of pairs."""
     bytes: int
-    """Size of all files."""
+    """Size of all files in bytes."""
     sha256: str
     """Hash over the ids and both hashes of every pair, in order."""
 
@@ -78,15 +78,15 @@ def pack(
     place: a folder that exists afterwards is whole.
 
     Args:
-        benchmark: What the pairs are, for the card.
-        target: Folder to make; must not exist yet, or be empty.
-        repo: 'org/name' it is meant for.
-        folder: Where the pairs are, in place of the benchmark's own source.
+        benchmark: Benchmark whose pairs are packed and described in the card.
+        target: Folder to create; must not exist yet, or be empty.
+        repo: Data set on the Hub that the folder is meant for, as 'org/name'.
+        folder: Local copy of the pairs, in place of the benchmark's own source.
         offline: Use only what was fetched before.
-        n: How many pairs, spread over the set; None is all.
-        seed: Which chooses them.
+        n: Number of pairs to pack, spread over the set; None for all.
+        seed: Seed of the choice of pairs.
         rows_per_group: Pairs fetched together by whoever reads the set.
-        progress: Called with the pairs done and their number.
+        progress: Called with the number of pairs done and the total.
 
     Raises:
         InvalidRequest: The folder is taken, the disk full, the name no name of a data set, or the
@@ -111,8 +111,8 @@ def push(folder: Path, repo: str, private: bool = False) -> str:
     """Upload a packed folder to the Hub, as one commit.
 
     Args:
-        folder: Made by `pack`.
-        repo: 'org/name'; made where it does not exist yet.
+        folder: Folder that `pack` made.
+        repo: Data set as 'org/name'; created where it does not exist.
         private: Whether a new data set is hidden from others.
 
     Returns:
@@ -188,7 +188,7 @@ def _check_request(benchmark: Benchmark, target: Path, repo: str, rows_per_group
 
 @contextlib.contextmanager
 def _in_place(target: Path) -> Iterator[Path]:
-    """A folder that takes the target's place when all went well, and is removed otherwise."""
+    """Yield a folder that replaces the target on success and is removed on failure."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as part:
@@ -208,7 +208,7 @@ def _write(
     rows_per_group: int,
     progress: Callable[[int, int], None],
 ) -> list[tuple[str, str, str]]:
-    """Write the Parquet file; gives id and both hashes of every row."""
+    """Write the Parquet file; returns id and both hashes of every row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import Features, Image, Value
@@ -268,7 +268,7 @@ def _suffix(content: bytes) -> str:
 
 
 def _read_back(benchmark: Benchmark, folder: Path, rows: list[tuple[str, str, str]]) -> None:
-    """Read every pair as whoever downloads the set will; the reader compares the hashes."""
+    """Read every pair as a user of the data set does; the reader compares the hashes."""
     expected = Expected(benchmark.title, benchmark.scale, benchmark.same_size, len(rows))
     packed = ParquetReader(LocalFiles(folder), expected, "degraded", "target")
     for item, row in zip(packed.items(), rows, strict=True):

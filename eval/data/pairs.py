@@ -1,4 +1,4 @@
-"""What a benchmark is made of: pairs of a degraded picture and its truth, and how they are read."""
+"""Pairs of a degraded picture and its ground truth, and the protocol of their readers."""
 
 import hashlib
 from collections.abc import Hashable
@@ -20,39 +20,39 @@ class Item:
     """One pair before it is read."""
 
     id: str
-    """Unique in its benchmark; letters, digits, '.', '_' and '-' only, safe as a file name."""
+    """Id, unique in its benchmark, of letters, digits, '.', '_' and '-': safe as a file name."""
     bytes: int | None = None
-    """Bytes to fetch for it; None where the source does not tell."""
+    """Bytes to fetch for the pair; None where the source does not tell."""
     locator: Any = field(default=None, compare=False, repr=False)
     """Place of the pair in its source; only its reader looks inside."""
     fetched_with: Hashable = field(default=None, compare=False, repr=False)
-    """Pairs with the same value are fetched together, `bytes` in all; None where it is alone."""
+    """Key of pairs that are fetched together, `bytes` in all; None for a pair fetched alone."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair, read."""
+    """A pair that has been read: its pictures and their hashes."""
 
     id: str
-    """Its item's id."""
+    """Id of the pair's item."""
     degraded: Picture
-    """What a method is given."""
+    """Degraded picture, the input of a method."""
     target: Picture | None
-    """The truth; None where a benchmark hides it (DND)."""
+    """Ground truth; None where it is private (DND)."""
     degraded_sha256: str
     """Hash of the degraded picture's file, or of its pixels where it has no file of its own."""
     target_sha256: str | None
-    """Hash of the truth likewise."""
+    """Hash of the ground truth's file or pixels; None without ground truth."""
 
 
 class Reader(Protocol):
-    """How pairs come out of one kind of source; making one fetches nothing."""
+    """Protocol of readers of one kind of source; constructing one fetches nothing."""
 
     revision: str
     """Commit of the data set on the Hub, or a hash over the local files."""
 
     def items(self) -> list[Item]:
-        """Every pair in a fixed order, with as little fetched as the format allows.
+        """List every pair in a fixed order, fetching as little as the format allows.
 
         Raises:
             BenchmarkUnavailable: The source is not there, or a picture has no partner.
@@ -63,13 +63,14 @@ class Reader(Protocol):
         """Fetch and read one pair.
 
         Raises:
-            BenchmarkUnavailable: It cannot be fetched, is no picture, or its two halves do not fit.
+            BenchmarkUnavailable: The pair cannot be fetched or decoded, or the sizes of degraded
+                and target do not match.
         """
         ...
 
 
 def pixels_sha256(pixels: np.ndarray) -> str:
-    """Hash of an array: its type, its shape and its values, whatever file it may lie in.
+    """Hash an array's type, shape and values, independent of its file format.
 
     >>> pixels_sha256(np.zeros((1, 1, 3), np.uint8))[:8]
     'bce79337'

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from .pairs import BenchmarkUnavailable
 
 MAX_RANGE_BYTES = 2**31
-"""Most bytes asked for, and held in memory, at once."""
+"""Largest number of bytes requested, and held in memory, at once."""
 
 _T = TypeVar("_T")
 
@@ -18,8 +18,8 @@ class RangeFile(io.RawIOBase):
     """A file of known size whose bytes are fetched as they are read.
 
     Args:
-        fetch: Gives the bytes at (start, length).
-        size: Bytes of the file.
+        fetch: Function of (start, length) that returns those bytes.
+        size: Size of the file in bytes.
     """
 
     def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
@@ -30,15 +30,15 @@ class RangeFile(io.RawIOBase):
         self._window = (0, b"")
 
     def readable(self) -> bool:
-        """Whether it can be read: yes."""
+        """Return True: the file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Whether its position can be set: yes."""
+        """Return True: the position can be set."""
         return True
 
     def tell(self) -> int:
-        """The position of the next read."""
+        """Byte offset of the next read."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -65,7 +65,7 @@ class RangeFile(io.RawIOBase):
         return content
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer and tell how many bytes."""
+        """Read into a buffer and return the number of bytes."""
         content = self.read(len(buffer))
         buffer[: len(content)] = content
         return len(content)
@@ -85,7 +85,7 @@ def call_within(seconds: float, call: Callable[[], _T]) -> _T:
     """Run a call in a thread and give up after some seconds, name look-up and silence included.
 
     Raises:
-        TimeoutError: It took longer.
+        TimeoutError: The call took longer.
         Exception: What the call raises.
     """
     done: queue.Queue[tuple[bool, Any]] = queue.Queue()

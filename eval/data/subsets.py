@@ -16,7 +16,7 @@ def subset(items: Sequence[Item], n: int, seed: int) -> list[Item]:
     Args:
         items: All pairs, in order.
         n: Number of pairs to choose; as many as there are, or more, gives all.
-        seed: Another seed, another choice.
+        seed: Seed of the choice.
 
     Raises:
         InvalidRequest: `n` is below 1.

@@ -1,1 +1,1 @@
-"""What an evaluation compares: our weights, baselines, other people's models."""
+"""Methods that an evaluation compares: our weights, baselines, other people's models."""

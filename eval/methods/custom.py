@@ -1,4 +1,4 @@
-"""Other people's functions as methods: 'module:function', or of an installed package."""
+"""User-supplied functions as methods: 'module:function', or of an installed package."""
 
 import logging
 import sys
@@ -26,17 +26,17 @@ ENTRY_POINTS = "mirnet_studio.methods"
 
 
 class CustomSettings(Settings):
-    """Of somebody's own code, which takes no settings from here."""
+    """Settings of user-supplied code: only its hash, for reproducibility."""
 
     source_sha256: str | None = None
-    """Hash of the file that holds the function, where it is known."""
+    """SHA-256 of the file that holds the function; None where it is unknown."""
 
 
 log = logging.getLogger(__name__)
 
 
 def plugins(reserved: Collection[str]) -> dict[str, metadata.EntryPoint]:
-    """Methods that installed packages offer, by name; names that are taken are left out."""
+    """Find the methods that installed packages offer, by name, without names that are taken."""
     taken = {*reserved, *BASELINES, *catalogue.load_catalogue()}
     found: dict[str, metadata.EntryPoint] = {}
     for point in metadata.entry_points(group=ENTRY_POINTS):
@@ -51,7 +51,7 @@ def custom_method(method_id: str, target: str, task: Task, given: dict) -> Metho
     """Make a method of a function `target`, 'module:name'; its module is imported at once.
 
     Raises:
-        InvalidRequest: It cannot be imported, is no function, or its file has changed.
+        InvalidRequest: The target cannot be imported, is no function, or its file has changed.
     """
     settings = checked_settings(CustomSettings, given, method_id)
     _function(method_id, target)

@@ -18,14 +18,14 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Output:
-    """What a method makes of one picture."""
+    """Result of a method on one picture."""
 
     pixels: np.ndarray
     """(H, W, 3), uint8, uint16, or float32 in [0, 1]; not rounded further than the method does."""
     tiles: int = 1
-    """In how many pieces it saw the picture: 1 is the whole picture."""
+    """Number of tiles that the picture was processed in; 1 is the whole picture."""
     waited_seconds: float = 0.0
-    """Time spent waiting while others computed in this process, which is no time of the method."""
+    """Seconds spent waiting for other work in this process; not part of the method's time."""
 
 
 Restorer = Callable[[Picture, tuple[int, int]], Output]
@@ -37,9 +37,9 @@ class Method:
     """One method, ready to be used on one task; it can be sent to another process."""
 
     info: MethodRecord
-    """What a run records of it."""
+    """Record of the method for stored runs."""
     load: Callable[[], Restorer]
-    """Imports and reads what is heavy; called once for each process."""
+    """Imports heavy packages and reads the weights; called once per process."""
 
 
 def checked_settings(model: type[Settings], given: dict, method_id: str) -> Any:
@@ -71,7 +71,7 @@ def versions_of(distributions: tuple[str, ...]) -> dict[str, str]:
 
 
 def checked(method_id: str, task: Task, run: Restorer) -> Restorer:
-    """Check what a method is given and what it returns.
+    """Wrap a restorer so that its input size and its output are checked.
 
     Raises:
         InvalidRequest: The restorer raises it: the size is none that the task makes of the picture,

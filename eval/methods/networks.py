@@ -16,14 +16,14 @@ from .record import MethodRecord
 from .settings import Settings
 
 WEIGHTS_PACKAGES = ("torch", "numpy", "pillow")
-"""Packages that do the work of the networks."""
+"""Packages that networks compute with."""
 
 
 class WeightsSettings(Settings):
-    """How a network sees a picture."""
+    """Settings of a network; the defaults give the reference scores."""
 
     engine: Literal["torch", "winograd"] = "torch"
-    """Engine that computes; scores are measured with the reference, "torch", by default."""
+    """Inference engine; "torch" is the reference that scores are measured with."""
     whole_megapixels: float = Field(1.0, ge=0, le=100)
     """Up to this size a picture is not cut into tiles (MIRNet needs about 6 GB for one megapixel);
     above it tiles agree with the whole picture: `mirnet.restore` with `tiling="exact"`."""
@@ -35,7 +35,7 @@ def network_method(weights_id: str, task: Task, given: dict) -> Method:
     """Make a method of weights of the catalogue; they are loaded and hashed at once.
 
     Raises:
-        InvalidRequest: They are not on this machine, damaged, or have no such settings.
+        InvalidRequest: The weights are missing or damaged, or the settings are invalid.
     """
     from mirnet.weights.networks import count_parameters
 
@@ -76,7 +76,7 @@ def _restore(
 ) -> Output:
     """Restore a picture with unrounded results.
 
-    Where it has to be enlarged, that is done first and rounded to its depth, as mirnet does it.
+    An enlargement is done first and rounded to the picture's depth, as in mirnet.
     """
     from mirnet.restoration.api import restore
     from mirnet.restoration.enlarging import enlarge

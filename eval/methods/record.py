@@ -1,4 +1,4 @@
-"""What a stored run says about a method: everything that its output depends on."""
+"""Record of a method in a stored run: everything that its output depends on."""
 
 from typing import Any, Literal
 
@@ -11,16 +11,16 @@ class MethodRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
-    """Unique in the run."""
+    """Id, unique in the run."""
     title: str
-    """For people."""
+    """Display name."""
     kind: Literal["weights", "baseline", "custom"]
-    """Weights of the catalogue, a classical method, or somebody's own code."""
+    """Weights of the catalogue, a classical method, or user-supplied code."""
     settings: dict[str, Any] = {}
-    """All its settings."""
+    """All settings of the method, by name."""
     weights_sha256: str | None = None
-    """SHA-256 of its weights file, where it has one."""
+    """SHA-256 of the weights file; None for a method without one."""
     parameters: int | None = None
-    """Number of learned parameters, where it has any."""
+    """Number of learned parameters; None for a method without weights."""
     packages: dict[str, str] = {}
-    """Versions of the packages that do its work, by name."""
+    """Versions of the packages that the method computes with, by name."""

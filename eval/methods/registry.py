@@ -1,4 +1,4 @@
-"""Which methods there are for a task, and how each is made."""
+"""Registry of methods: lists those of a task and builds each by id."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 from mirnet.weights.download import by_hand
 
+from .baseline_method import baseline_method
 from .baselines import BASELINES, Baseline
-from .classical import baseline_method
 from .custom import custom_method, plugins
 from .method import Method
 from .networks import network_method
@@ -24,7 +24,7 @@ SHORTCUTS = {
     "official-v2": "the authors' MIRNet-v2",
     "baselines": "what people use without a network",
 }
-"""Names that `resolve` takes for several methods."""
+"""Names that `resolve` expands to several methods, with their descriptions."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -33,21 +33,21 @@ class Choice:
     """One row of the list of methods."""
 
     id: str
-    """What `get_method` takes."""
+    """Id that `get_method` accepts."""
     title: str
-    """For people."""
+    """Display name."""
     kind: Literal["weights", "baseline", "custom"]
-    """As in `MethodRecord`."""
+    """Kind of the method; see `MethodRecord`."""
     available: bool
-    """Whether it can be used on this machine as it is now."""
+    """Whether the method can be used on this machine now."""
     reason: str = ""
-    """Why not, and the way out, in a sentence."""
+    """Sentence saying why the method is unavailable and what to do; "" where it is available."""
 
 
 def list_methods(task: str) -> list[Choice]:
-    """Everything that can be compared on a task: weights, then baselines, then installed plugins.
+    """List all methods for a task: weights, then baselines, then installed plugins.
 
-    Nothing is imported, fetched or read for it but the catalogue.
+    Reads the catalogue only; nothing else is imported or fetched.
 
     Raises:
         InvalidRequest: There is no such task.
@@ -88,7 +88,7 @@ def resolve(names: list[str], task: str) -> list[str]:
 
 
 def _meant(shortcut: str, task: str, choices: list[Choice]) -> list[str]:
-    """Ids a shortcut stands for, of those that are on this machine."""
+    """Expand a shortcut to ids of methods that are on this machine."""
     entries = {entry.id: entry for entry in catalogue.entries_for(task)}
     architectures = {"official-v1": "MIRNet", "official-v2": "MIRNetV2"}
 
@@ -162,13 +162,13 @@ def get_method(
         method_id: Id in `list_methods`, or 'module:function': a function of the picture, (H, W, 3)
             float32 in [0, 1], and `size=(height, width)` of the result, that returns the result.
         task: Id of the task.
-        settings: What is to differ from the defaults; those a run recorded reproduce its results.
+        settings: Settings that differ from the defaults; a run's recorded ones reproduce it.
         allow_code: Accept 'module:function', which runs any code on this machine. Leave it off
             where strangers choose the id.
 
     Raises:
-        InvalidRequest: It is unknown, for another task, not on this machine, or has no such
-            settings.
+        InvalidRequest: The method is unknown, for another task, not on this machine, or has no
+            such settings.
     """
     chosen = get_task(task)
     given = settings or {}

@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Base of every method's settings; methods without any use it as it is."""
+    """Base class of settings; used directly by methods that have none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -64,7 +64,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
 
 
 def _scores(row: dict[str, Any]) -> list[str]:
-    """Texts under `score_heads`."""
+    """Format the scores of a row, in the order of `score_heads`."""
     texts = []
     for metric in METRICS.values():
         texts.append(_number(row[metric.key], metric.decimals))

@@ -30,7 +30,7 @@ SUFFIXES = {
     "latex": ".tex",
     "model-index": ".yaml",
 }
-"""What `export` writes, and the file name suffix of each format."""
+"""Formats that `export` writes, with their file name suffixes."""
 
 
 def export(
@@ -42,14 +42,14 @@ def export(
     """Write a run as a file.
 
     Args:
-        stored: The run.
+        stored: Run to export.
         format: "csv" and "parquet" hold one row for each picture, method and protocol; "markdown"
             the leaderboard, "latex" (booktabs) its means and times to paste into a paper, with all
             else in comments above;
             "model-index" one YAML document with an entry for each method that has weights.
         baseline: Method that the leaderboard pairs others with; `default_baseline` where
             none is given.
-        protocol: Of leaderboard and model-index; the run's first by default.
+        protocol: Protocol of leaderboard and model-index; the run's first by default.
 
     Returns:
         Content of the file; text is UTF-8.
@@ -77,7 +77,7 @@ def export(
 
 
 def picture_table(stored: StoredRun) -> "pd.DataFrame":
-    """One row for each picture, method and protocol, with all that the number depends on.
+    """Build a table of one row per picture, method and protocol, with provenance.
 
     Rows without a result keep their error and have no scores.
 

@@ -229,7 +229,7 @@ def _score(row: dict[str, Any]) -> str:
 
 
 def _thumb(stored: StoredRun, sha256: Any) -> str | None:
-    """A thumbnail as data URI, or None where none lies there or it is no small JPEG."""
+    """Encode a stored thumbnail as data URI; None if it is missing or no small JPEG."""
     if not isinstance(sha256, str):
         return None
     path = stored.thumb(sha256)

@@ -17,7 +17,7 @@ def model_index(run: Run, board: "pd.DataFrame", protocol: str) -> str:
 
     Args:
         run: Header of the run.
-        board: Its leaderboard under `protocol`.
+        board: Leaderboard of the run under `protocol`.
         protocol: Name with version.
 
     Raises:

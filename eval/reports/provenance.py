@@ -1,11 +1,11 @@
-"""What the numbers of a run depend on: no number leaves without it."""
+"""Provenance of a run's numbers; no export is made without it."""
 
 from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
 
 
 def provenance(run: Run, protocol: str) -> dict[str, str]:
-    """What the numbers of a run depend on, as pairs of words for a caption.
+    """List the facts that a run's numbers depend on, as (label, value) for a caption.
 
     Args:
         run: Header of the run.
@@ -27,10 +27,10 @@ def provenance(run: Run, protocol: str) -> dict[str, str]:
 
 
 def require_provenance(run: Run) -> None:
-    """Refuse a run whose numbers do not say what they depend on.
+    """Refuse a run whose provenance is incomplete.
 
     Raises:
-        InvalidRequest: It lacks the data fingerprint, or the hash of some weights.
+        InvalidRequest: The run lacks the data fingerprint, or the hash of some weights.
     """
     if run.data_sha256 is None:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Which pictures the methods of a run are compared on: those that every ranked method has."""
+"""Pictures that a run's methods are compared on: those that every ranked method has."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ One that fails on more would leave too few pictures to compare the others on.
 
 @dataclass(frozen=True)
 class CommonPictures:
-    """Methods that are ranked, and what they are ranked on."""
+    """Methods that are ranked, and the pictures that they are ranked on."""
 
     methods: tuple[str, ...]
     """Ids of the methods with scores on at least `MIN_SHARE` of the scored pictures."""

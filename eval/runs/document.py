@@ -31,7 +31,7 @@ class RunBenchmark(_Part):
     """The benchmark of a run and the subset of its pairs that was scored."""
 
     id: str
-    """Id in the catalogue, or the name of a person's own data."""
+    """Id in the catalogue, or the id of a data set that a user named."""
     title: str
     """Title of the benchmark."""
     revision: str
@@ -47,20 +47,20 @@ class RunBenchmark(_Part):
     n: int
     """Number of pairs in the scored subset."""
     left_out: int = 0
-    """Files among the pictures that are none, such as Thumbs.db."""
+    """Number of files beside the pictures that are no pictures, such as Thumbs.db."""
     seed: int
     """Seed that chose the subset."""
     folder: str | None = None
-    """Folder of a person's own files, where there was one."""
+    """Local folder that the pairs were read from; None for the benchmark's source."""
     source: dict[str, Any] = {}
     """Entry of a benchmark that is not in the catalogue, from which it is opened again."""
 
 
 class Environment(_Part):
-    """Code, packages and machine that a run was made with."""
+    """Code, packages and machine that a run was executed with."""
 
     commit: str | None
-    """Git commit of this project, where it runs from a checkout."""
+    """Git commit of this project; None outside a checkout."""
     dirty: bool
     """Whether that checkout had uncommitted changes."""
     code_sha256: str
@@ -78,20 +78,20 @@ class Environment(_Part):
 
 
 class Attempt(_Part):
-    """One time that a run was worked on, from start or resumption to its end."""
+    """One attempt at executing a run, from start or resumption to its end."""
 
     environment: Environment
     """Environment of this attempt."""
     started: datetime.datetime
     """Start, UTC."""
     ended: datetime.datetime | None = None
-    """End, UTC; None while it is under way, and where it was killed."""
+    """End, UTC; None while the attempt is under way or after it was killed."""
     status: Status = "running"
-    """State that it left the run in."""
+    """Status of the run at the end of the attempt."""
 
 
 class SampleResult(_Part):
-    """One picture and method: a line of `scores.jsonl`."""
+    """Result of one picture and method: a line of `scores.jsonl`."""
 
     pair: str
     """Id of the pair."""
@@ -120,13 +120,13 @@ class SampleResult(_Part):
     cached: bool = False
     """Whether an earlier run had made this output; `seconds` then are those of that run."""
     timed_in: str | None = None
-    """Id of the run that measured `seconds`, where it was another one."""
+    """Id of the other run that measured `seconds`; None for this run."""
     threads: int | None = None
     """Compute threads that `seconds` were measured with."""
     attempt: int | None = None
-    """Number of the attempt that made it, counted from 1; None in runs of version 1."""
+    """Number of the attempt that computed the row, from 1; None in runs of version 1."""
     error: str | None = None
-    """Why there is no result, in a sentence."""
+    """Sentence saying why there is no result; None where there is one."""
 
 
 class MethodSummary(_Part):
@@ -155,7 +155,7 @@ class Run(_Part):
     id: str = Field(pattern=r"^\d{8}-\d{6}-[a-z0-9]{4,12}$")
     """UTC date and time and a random ending: sorts by age, safe in paths and links."""
     title: str = Field(max_length=200)
-    """Title that a person gave it, or ""."""
+    """Title that a user gave; "" for none."""
     status: Status
     """State of the run."""
     created: datetime.datetime
@@ -171,15 +171,15 @@ class Run(_Part):
     methods: list[MethodRecord]
     """Methods that were compared, in the order asked for."""
     environment: Environment
-    """Environment that it was created in."""
+    """Environment that the run was created in."""
     attempts: list[Attempt] = []
-    """Every time that it was worked on, in order; rows name theirs."""
+    """Attempts in order; each row names its own."""
     data_sha256: str | None = None
     """Fingerprint of the scored pictures: SHA-256 over the hashes of both files of every pair."""
     summary: list[MethodSummary] = []
     """Means of every method, written when a run ends."""
     error: str | None = None
-    """Why it failed, in a sentence."""
+    """Sentence saying why the run failed; None where it did not."""
 
     @model_validator(mode="before")
     @classmethod
@@ -193,7 +193,7 @@ class Run(_Part):
 
     @property
     def name(self) -> str:
-        """Title, or benchmark and number of pairs where it has none."""
+        """Title, or benchmark and number of pairs for a run without title."""
         return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
 
 

@@ -1,4 +1,4 @@
-"""Where a run is made: code, packages, processor and device, as its document records them."""
+"""Environment of a run: code, packages, processor and device, as its document records them."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from .document import Environment
 from .output_cache import code_sha256
 
 PACKAGES = ("torch", "numpy", "scikit-image", "scipy", "opencv-python-headless", "pillow")
-"""Packages whose version may move a number."""
+"""Packages whose version may change a score."""
 
 
 def environment() -> Environment:
@@ -45,7 +45,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def environment_changes(then: Environment, now: Environment) -> list[str]:
-    """Say what differs between two environments that may move a number.
+    """Describe differences between two environments that may change a score.
 
     Returns:
         Phrases such as "torch 2.8.0, now 2.9.0"; none where nothing of the kind differs.
@@ -70,7 +70,7 @@ def compute_threads() -> int:
 
 
 def machine_name() -> str:
-    """Processor, cores and memory in words."""
+    """Describe processor, cores and memory in words."""
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

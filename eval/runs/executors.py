@@ -1,6 +1,6 @@
-"""Where work is done: in this process or in several on this machine; the rows are the same.
+"""Executors: run jobs in this process or in several on this machine, with the same rows.
 
-`ray_cluster.py` does it on a Ray cluster.
+`ray_cluster.py` has an executor for a Ray cluster.
 """
 
 import itertools
@@ -21,12 +21,12 @@ Job = tuple[Item, str]
 
 @dataclass(frozen=True)
 class Executor:
-    """Where the work of a run is done."""
+    """Runs the jobs of a run."""
 
     work: Callable[[WorkerSpec, list[Job]], Iterator[Work]]
     """Maps a specification and jobs to an iterator of results, in any order; closing it stops."""
     threads: int | None = None
-    """Compute threads of each worker; None for those that this process has."""
+    """Compute threads of each worker; None for this process's setting."""
 
 
 def _serial(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
@@ -36,7 +36,7 @@ def _serial(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
 
 
 serial = Executor(_serial)
-"""Does jobs one after another in this process."""
+"""Executor that runs jobs one after another in this process."""
 
 
 _worker: Worker
@@ -55,7 +55,7 @@ def processes(count: int) -> Executor:
     """Make an executor of several processes on this machine.
 
     Args:
-        count: Processes; the compute threads of this one are divided among them.
+        count: Number of processes; they share the compute threads of this process.
 
     Raises:
         InvalidRequest: While it works, where a process was killed or found no memory.

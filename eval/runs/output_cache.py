@@ -49,7 +49,7 @@ def key_of(
     """Build the key of an output: a hash over all that it depends on.
 
     Args:
-        method: Method that makes it.
+        method: Method that computes the output.
         degraded_sha256: Hash of the degraded picture.
         task: Id of the task.
         size: Height and width of the result.
@@ -68,27 +68,27 @@ def key_of(
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """How an output was made, as the cache stores it."""
+    """Provenance of an output in the cache: its hash, time and memory."""
 
     output_sha256: str
-    """Hash of its pixels, which names its picture."""
+    """Hash of the output's pixels, which names its picture file."""
     seconds: float
     """Time of the method alone, in seconds."""
     peak_mb: float | None
-    """Peak resident memory meanwhile, in megabytes."""
+    """Peak resident memory of the process in megabytes; None where unknown."""
     tiles: int
-    """Number of tiles that the method saw the picture in."""
+    """Number of tiles that the picture was processed in."""
     run: str = ""
-    """Id of the run that made and timed it."""
+    """Id of the run that computed and timed the output."""
     threads: int | None = None
-    """Compute threads that it was timed with."""
+    """Number of compute threads while it was timed."""
 
 
 class OutputCache:
     """A folder of outputs, shared by the runs beside it.
 
     Args:
-        folder: Its path.
+        folder: Path of the folder.
     """
 
     def __init__(self, folder: Path):
@@ -99,7 +99,7 @@ class OutputCache:
         return self.folder / "pictures" / sha256[:2] / f"{sha256}.png"
 
     def get(self, key: str) -> OutputRecord | None:
-        """Look an output up; None where it or its picture is not there."""
+        """Look up an output; None where it or its picture is missing."""
         try:
             made = OutputRecord(**json.loads(self._entry(key).read_bytes()))
         except (OSError, ValueError, TypeError):

@@ -30,7 +30,7 @@ MINUTES = 5.0
 
 
 def results_repo() -> str | None:
-    """The data set named by $MIRNET_RESULTS_REPO, or None."""
+    """Read the data set named by $MIRNET_RESULTS_REPO, or None."""
     return os.environ.get(SETTING, "").strip() or None
 
 
@@ -77,7 +77,7 @@ def publish_run(
 def scheduler(
     store: RunStore, repo: str, minutes: float = MINUTES, private: bool = True
 ) -> "CommitScheduler":
-    """Send what is new in a store to a data set every few minutes, in the background.
+    """Upload new files of a store to a data set every few minutes, in the background.
 
     Runs under way are sent as far as they are; pictures stay here. A commit that fails is logged
     and tried again at the next turn.
@@ -85,7 +85,7 @@ def scheduler(
     Args:
         store: The runs.
         repo: Data set as ORG/NAME, usually `results_repo()`; it is made where it is not there.
-        minutes: Between two commits.
+        minutes: Minutes between two commits.
         private: Whether only its owners may see it.
 
     Returns:
@@ -113,7 +113,7 @@ def scheduler(
 
 
 def _contacted(repo: str, private: bool) -> "HfApi":
-    """Ask the Hub about the data set; one that is not there is no fault."""
+    """Request the data set from the Hub; a missing one is no error."""
     from huggingface_hub import HfApi, errors
 
     api = HfApi(endpoint=hub_endpoint())

@@ -16,8 +16,8 @@ def ray_executor(workers: int, address: str | None = None) -> Executor:
     An actor that dies is started again and its job is done again.
 
     Args:
-        workers: Actors.
-        address: Of a cluster; None starts one on this machine for as long as the run takes.
+        workers: Number of actors.
+        address: Address of a cluster; None starts one on this machine for the run.
 
     Raises:
         InvalidRequest: Ray is not installed.
@@ -63,7 +63,7 @@ def ray_executor(workers: int, address: str | None = None) -> Executor:
 
 
 def _result(library: Any, reference: Any) -> Work:
-    """Fetch what an actor made, or raise the error that it met as it was."""
+    """Fetch an actor's result, or raise its original exception."""
     try:
         return library.get(reference)
     except library.exceptions.RayTaskError as error:

@@ -1,4 +1,4 @@
-"""Find again what a stored run was begun with: its benchmark, pairs, methods and protocols."""
+"""Reopen a stored run's inputs, unchanged: benchmark, pairs, methods and protocols."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ def worker_spec(
     """Build the specification of a run's workers from its stored header.
 
     Raises:
-        BenchmarkUnavailable: Its benchmark is not in the catalogue any more.
-        InvalidRequest: Its files are damaged.
+        BenchmarkUnavailable: The run's benchmark is no longer in the catalogue.
+        InvalidRequest: Files of the run are damaged.
     """
     run = stored.header()
     recorded = run.benchmark
@@ -46,10 +46,10 @@ def worker_spec(
 
 
 def unchanged_items(stored: StoredRun, run: Run, spec: WorkerSpec) -> list[Item]:
-    """Find a run's pairs again.
+    """List a run's pairs after checking that the benchmark is unchanged.
 
     Raises:
-        BenchmarkUnavailable: The benchmark cannot be had, or is another one by now.
+        BenchmarkUnavailable: The benchmark cannot be opened, or has changed.
         InvalidRequest: Files of the run are damaged.
     """
     reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
@@ -66,7 +66,7 @@ def unchanged_items(stored: StoredRun, run: Run, spec: WorkerSpec) -> list[Item]
 
 
 def bytes_to_fetch(stored: StoredRun, *, offline: bool = False) -> int | None:
-    """Bytes that reading a run's pairs downloads, where nothing of them was fetched before.
+    """Compute the bytes that reading a run's pairs downloads, with nothing cached.
 
     Returns:
         0 for local files, None where the source does not tell.
@@ -84,7 +84,7 @@ def check_unchanged_methods(run: Run, allow_code: bool) -> None:
     """Check that weights and protocols are those that a run began with.
 
     Raises:
-        InvalidRequest: One is another one by now, or a method cannot be had.
+        InvalidRequest: Weights or a protocol have changed, or a method is unavailable.
     """
     for info in run.methods:
         now = get_method(info.id, run.task, settings=info.settings, allow_code=allow_code).info

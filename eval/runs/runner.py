@@ -36,52 +36,52 @@ from .worker import Work
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a person asks to be run."""
+    """Configuration of a new run."""
 
     benchmark: Benchmark
-    """Which pairs there are."""
+    """Benchmark that the pairs come from."""
     methods: tuple[str, ...]
-    """Ids of the methods, in the order they are shown in."""
+    """Ids of the methods, in display order."""
     protocols: tuple[str, ...] = ()
     """Ids of the protocols, the ranking one first; the benchmark's own by default."""
     n: int | None = None
-    """Pairs; None for all."""
+    """Number of pairs to score; None for all."""
     seed: int = 0
-    """Chooses them."""
+    """Seed of the random subset."""
     title: str = ""
-    """For people; at most 200 letters."""
+    """Display name; cut to 200 characters."""
     folder: Path | None = None
-    """A person's own files."""
+    """Local folder with the pairs; None uses the benchmark's source."""
     offline: bool = False
-    """Never ask the Hub."""
+    """Whether the Hub is never contacted."""
     fresh: bool = False
-    """Make every output anew, also those made before."""
+    """Whether cached outputs are ignored and every output is computed anew."""
     allow_code: bool = False
-    """Whether methods may be a person's own code ('module:function')."""
+    """Whether methods may be user-supplied code ('module:function')."""
 
 
 @dataclass(frozen=True)
 class ImageScored:
-    """One more picture was restored, scored and stored."""
+    """Event: a picture was restored, scored and stored."""
 
     row: SampleResult
-    """Its numbers."""
+    """Stored row of the picture."""
     done: int
-    """Pictures done in all, those of an earlier attempt included."""
+    """Number of pictures done, those of earlier attempts included."""
     total: int
-    """Pictures in the run."""
+    """Number of pictures in the run."""
     seconds: float
-    """Since this attempt began."""
+    """Seconds since this attempt began."""
     seconds_left: float
-    """Estimate, from the time each method took so far."""
+    """Estimated seconds left, from the mean time of each method so far."""
 
 
 def create_run(store: RunStore, config: RunConfig) -> StoredRun:
     """Check a configuration, choose its pairs and write the run's header.
 
     Raises:
-        BenchmarkUnavailable: The benchmark cannot be had.
-        InvalidRequest: A setting is out of range, or a method cannot be had.
+        BenchmarkUnavailable: The benchmark cannot be opened.
+        InvalidRequest: A setting is out of range, or a method is unavailable.
     """
     benchmark = config.benchmark
     task = get_task(benchmark.task)
@@ -126,7 +126,7 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
 
 
 def _is_listed(benchmark: Benchmark) -> bool:
-    """Whether a benchmark is the catalogue's of that name."""
+    """Whether a benchmark equals the catalogue's entry of its id."""
     try:
         return get_benchmark(benchmark.id) == benchmark
     except MIRNetError:
@@ -142,16 +142,16 @@ def execute_run(
     allow_changed: bool = False,
     executor: Executor = serial,
 ) -> Iterator[ImageScored]:
-    """Do what a run still lacks: new runs and interrupted ones alike.
+    """Execute what is left of a run, be it new or interrupted.
 
     Args:
         stored: The run.
-        offline: Never ask the Hub.
-        fresh: Make every output anew, also those made before.
-        allow_code: Whether methods may be a person's own code.
+        offline: Never contact the Hub.
+        fresh: Ignore cached outputs and compute every output anew.
+        allow_code: Whether methods may be user-supplied code.
         allow_changed: Whether a run may be resumed with other code, packages or another device
             than it began with.
-        executor: Where the work is done: see `executors`.
+        executor: Executor that does the work; see `executors`.
 
     Yields:
         `ImageScored` after every stored row.
@@ -227,7 +227,7 @@ def execute_run(
 
 
 def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
-    """Write how a run ended, and what its rows come to.
+    """Write the final status of a run and the summary of its rows.
 
     Raises:
         InvalidRequest: The disk is full or may not be written to.
@@ -250,7 +250,7 @@ def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
 
 
 def _keep(stored: StoredRun, work: Work, cache: Path | None) -> None:
-    """Store pictures first and the row last, so that a row never speaks of what is not there."""
+    """Store pictures first and the row last, so that every row's pictures exist."""
     outputs = OutputCache(cache) if cache else None
     for name, content in work.pictures:
         path = stored.output(name)

@@ -15,7 +15,7 @@ def pair_files(restored: Path, target: Path) -> list[tuple[Path, Path]]:
         Restored and target files, in order of names.
 
     Raises:
-        InvalidRequest: Something is not there, or a file of either folder has no partner.
+        InvalidRequest: A path does not exist, or a file of either folder has no partner.
     """
     for path in (restored, target):
         if not path.exists():

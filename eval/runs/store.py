@@ -1,4 +1,4 @@
-"""Stored runs: one folder that says everything about one evaluation, and a folder of those.
+"""Stored runs: one folder with everything about one evaluation, and a folder of such folders.
 
     ID/run.json       what was asked, on what machine, how it ended, and the summary (`Run`)
     ID/pairs.json     the pairs of the subset, in order
@@ -132,7 +132,7 @@ class StoredRun:
             raise disk_trouble(path, error) from error
 
     def drop_torn_line(self) -> None:
-        """Cut off what a killed process left of its last line."""
+        """Remove an incomplete last line that a killed process left."""
         path = self.folder / "scores.jsonl"
         if not path.exists():
             return
@@ -148,7 +148,7 @@ class StoredRun:
         return self.folder / "outputs" / f"{_hex(sha256)}.png"
 
     def thumb(self, sha256: str) -> Path:
-        """Path of its thumbnail."""
+        """Path of a stored picture's thumbnail."""
         return self.folder / "thumbs" / f"{_hex(sha256)}.jpg"
 
     @contextlib.contextmanager
@@ -156,7 +156,7 @@ class StoredRun:
         """Lock the run, so that no second process works on it.
 
         Raises:
-            InvalidRequest: Another process holds it.
+            InvalidRequest: Another process holds the lock.
         """
         lock = filelock.FileLock(self.folder / ".lock")
         try:
@@ -171,7 +171,7 @@ class StoredRun:
             lock.release()
 
     def is_held(self) -> bool:
-        """Whether a process is working on it."""
+        """Whether a process holds the run's lock."""
         try:
             with self.lock():
                 return False
@@ -239,14 +239,14 @@ class RunStore:
     """A folder of runs.
 
     Args:
-        folder: Its path; `state_folder() / "runs"` by default.
+        folder: Path of the folder; `state_folder() / "runs"` by default.
     """
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or state_folder() / "runs"
 
     def run(self, run_id: str) -> StoredRun:
-        """One run by id.
+        """Find a run by id.
 
         Raises:
             InvalidRequest: There is no such run here, or the id is none.
@@ -263,7 +263,7 @@ class RunStore:
         return stored
 
     def headers(self) -> list[Run]:
-        """Headers of all runs, youngest first; damaged folders are left out.
+        """Read the headers of all runs, youngest first; damaged folders are left out.
 
         An index beside the runs makes this quick for thousands; it is derived, and made anew
         wherever a header has changed.

@@ -1,4 +1,4 @@
-"""What the rows of a run come to: means of each method, and the fingerprint of its pictures."""
+"""Summary of a run's rows: means of each method, and the fingerprint of its pictures."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ from .document import MethodSummary, Run, SampleResult
 
 
 def data_sha256(rows: list[SampleResult]) -> str:
-    """Fingerprint the pictures that rows are about, whatever their order."""
+    """Hash the scored pictures of rows, independent of their order."""
     pairs = sorted({f"{row.pair} {row.degraded_sha256} {row.target_sha256}" for row in rows})
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
@@ -55,7 +55,7 @@ def _means(
     averaged: dict[str, list[str]],
     scores: dict[str, dict[str, dict[str, float]]],
 ) -> dict[str, float]:
-    """Mean by key of the metric; not a number where the method is not ranked."""
+    """Compute the mean of each metric, by key; NaN where the method is not ranked."""
     means = {}
     for key, pairs in averaged.items():
         if method_id in common.methods and pairs:

@@ -21,7 +21,7 @@ from .store import StoredRun
 from .worker import Worker, storable
 
 TOLERANCE = 1e-4
-"""Of one unit in a score's last printed decimal: sums in another order move it by less."""
+"""Allowed difference, in units of a score's last printed decimal; summation order moves it less."""
 
 Outcome = Literal["same", "differs", "cannot be checked"]
 
@@ -35,11 +35,11 @@ class Finding:
     method: str
     """Id of the method."""
     what: str
-    """'stored picture', 'score (PROTOCOL)' or 'restored again'."""
+    """Check: 'stored picture', 'pictures of the pair', 'score (PROTOCOL)' or 'restored again'."""
     outcome: Outcome
     """Outcome of the check."""
     detail: str
-    """Both values, or why it could not be checked, in a sentence."""
+    """Sentence with both values, or why the check could not be made."""
 
 
 def verify(
@@ -54,10 +54,10 @@ def verify(
 
     Args:
         stored: The run.
-        sample: Rows to recompute, chosen by seed; None for all.
-        seed: Chooses them.
-        offline: Never ask the Hub.
-        allow_code: Whether methods may be a person's own code.
+        sample: Number of rows to recompute; None for all.
+        seed: Seed of the sample.
+        offline: Never contact the Hub.
+        allow_code: Whether methods may be user-supplied code.
 
     Yields:
         `Finding` for every question asked.

@@ -26,21 +26,21 @@ from .output_cache import OutputCache, OutputRecord, key_of
 from .store import THUMB_PX, NotWritten
 
 EARLIER = "an earlier run"
-"""Names the run that measured a cached time where the cache does not say which."""
+"""Name of the run that measured a cached time, where the cache does not record it."""
 WARM_UP_PX = 32
 """Side of the picture that a method is warmed up on."""
 
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What workers of a run are to do, in a form that can be sent to another process."""
+    """Specification of a run for its workers; can be sent to another process."""
 
     benchmark: Benchmark
     """Benchmark that the pairs come from."""
     folder: Path | None
-    """Folder of a person's own files, in place of the benchmark's source."""
+    """Local folder with the pairs, in place of the benchmark's source."""
     offline: bool
-    """Whether the Hub is never asked."""
+    """Whether the Hub is never contacted."""
     task: str
     """Id of the task."""
     methods: tuple[MethodRecord, ...]
@@ -48,13 +48,13 @@ class WorkerSpec:
     protocols: tuple[str, ...]
     """Ids of the protocols; the first is the one that ranks."""
     cache: Path | None
-    """Folder of the output cache; None makes every output anew."""
+    """Folder of the output cache; None computes every output anew."""
     allow_code: bool = False
-    """Whether methods may be a person's own code."""
+    """Whether methods may be user-supplied code."""
     threads: int | None = None
     """Compute threads of each worker; None keeps the process's setting."""
     run: str = ""
-    """Id of the run, by which the output cache says who measured a time."""
+    """Id of the run, recorded in the output cache with the times it measured."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Worker:
     """Restores and scores pairs; keeps the last pair and every loaded method.
 
     Args:
-        spec: What to do.
+        spec: Specification of the run.
     """
 
     def __init__(self, spec: WorkerSpec):
@@ -90,7 +90,7 @@ class Worker:
         """Make a method with its recorded settings.
 
         Raises:
-            InvalidRequest: It cannot be had here.
+            InvalidRequest: The method is unavailable on this machine.
         """
         return get_method(
             method_id,
@@ -228,7 +228,7 @@ class Worker:
 
 
 def _limit_threads(count: int | None) -> int:
-    """Give this process so many compute threads, or leave them; returns how many it has."""
+    """Set the number of compute threads of this process, None for no change; return the number."""
     import cv2
     import torch
 

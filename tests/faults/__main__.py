@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def table(names: list[str], times: int) -> Iterator[str]:
-    """One line for each fault."""
+    """Format one line for each fault."""
     for name in names:
         happened, count = "", 0
         for _ in range(times):

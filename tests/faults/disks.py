@@ -30,7 +30,7 @@ from tests.support.runs_factory import write_run
 
 @contextlib.contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
-    """A folder that holds so much and no more."""
+    """Mount a folder of limited size."""
     folder.mkdir(parents=True, exist_ok=True)
     _mount("-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder))
     try:
@@ -41,7 +41,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """A folder that nobody may write into, not even root."""
+    """Make a folder that nobody may write into, not even root."""
     folder.mkdir(parents=True, exist_ok=True)
     _mount("--bind", str(folder), str(folder))
     try:
@@ -61,7 +61,7 @@ def _mount(*arguments: str) -> None:
 
 
 def fill(folder: Path, leave_kb: int = 0) -> Path:
-    """Fill a disk up, but for some kilobytes."""
+    """Fill a disk, except for some kilobytes."""
     path = folder / "ballast"
     with path.open("wb") as file, contextlib.suppress(OSError):
         while True:

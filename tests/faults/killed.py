@@ -1,4 +1,4 @@
-"""Processes that are killed, and processes that meet."""
+"""Faults: processes that are killed, and concurrent processes."""
 
 import asyncio
 import os

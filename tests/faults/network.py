@@ -1,4 +1,4 @@
-"""A Hub that answers wrongly, slowly or not to the end; a clock that jumps; memory that ends."""
+"""Faults: wrong, slow or truncated answers of the Hub; clock jumps; exhausted memory."""
 
 import hashlib
 import subprocess
@@ -34,7 +34,7 @@ WEIGHTS = "hub:org/name"
 
 
 def model_file(folder: Path) -> bytes:
-    """A small untrained network, as a file of the Hub."""
+    """Make a small untrained network, as a file of the Hub."""
     torch.manual_seed(0)
     model = MIRNetV2(features=16, blocks=1, conv_groups=(1, 1)).eval()
     path = save_weights(model, folder / "hub.safetensors", {"task": "denoise"})
@@ -42,7 +42,7 @@ def model_file(folder: Path) -> bytes:
 
 
 def restored_with(place: Place, weights: str) -> str:
-    """Hash of what weights make of a photo."""
+    """Hash the result of weights on a photo."""
     photo, out = place.folder / "given.png", place.folder / "made.png"
     photo.write_bytes(as_file(marked(8, 90, 60), "PNG"))
     command = ["restore", str(photo), "-o", str(out), "--task", "denoise", "--weights", weights]
@@ -110,7 +110,7 @@ def _faketime() -> str:
 
 
 def _fake_clock(place: Place) -> Path:
-    """From now on this place's clock goes as its file says."""
+    """Make this place's clock follow its file."""
     path = place.folder / "clock"
     path.write_text("+0")
     # libfaketime 0.9.10 fails in the call under Python's sleep where the monotonic clock is real.
@@ -177,7 +177,7 @@ else:
     program = mirnet.cli.main
 program.app()
 """
-"""Runs a command with so many megabytes beside what importing took."""
+"""Script that runs a command with limited memory beyond what importing took."""
 
 
 def _limited(place: Place, megabytes: int, *command: str) -> subprocess.CompletedProcess:

@@ -1,4 +1,4 @@
-"""What the faults are made with: a place of their own, apps, commands and visitors."""
+"""Tools of the faults: isolated folders, apps, commands and visitors."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.running import App, app_process
 
 SECONDS = 600.0
-"""Longest wait for anything."""
+"""Longest wait for anything, in seconds."""
 
 
 class Unable(Exception):
@@ -28,14 +28,14 @@ class Unable(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault."""
+    """A registered fault."""
 
     name: str
-    """For the command line."""
+    """Name on the command line."""
     injected: str
-    """What is done, for the table."""
+    """Description of the fault, for the table."""
     inject: Callable[["Place"], str]
-    """Does it, checks the promises and says what happened."""
+    """Function that injects the fault, checks the promises and describes the outcome."""
     slow: bool
     """Whether the default tests leave it out."""
 
@@ -59,23 +59,23 @@ class Place:
     """Folders for one fault."""
 
     folder: Path
-    """Empty at the start."""
+    """Folder, empty at the start."""
     extra: dict[str, str] = field(default_factory=dict)
-    """Further environment."""
+    """Further environment variables."""
 
     @property
     def state(self) -> Path:
-        """State of the app."""
+        """Folder of the app's state."""
         return self.folder / "state"
 
     @property
     def store(self) -> RunStore:
-        """Its runs."""
+        """Store of the app's runs."""
         return RunStore(self.state / "runs")
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that keep everything inside."""
+        """Environment variables that keep all files in this folder."""
         for name in ("state", "cache", "hf", "temporary"):
             (self.folder / name).mkdir(exist_ok=True, parents=True)
         return {
@@ -89,13 +89,13 @@ class Place:
 
     @contextlib.contextmanager
     def app(self, *arguments: str) -> Iterator[App]:
-        """An app in this place."""
+        """Run an app in this place."""
         log = self.folder / "app.log"
         with app_process(self.environment, *arguments, log=log) as app:
             yield app
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
-        """`python -m ...` to its end."""
+        """Run `python -m ...` to its end."""
         return subprocess.run(
             [sys.executable, *command],
             cwd=ROOT,
@@ -106,7 +106,7 @@ class Place:
         )
 
     def begin(self, *command: str) -> subprocess.Popen:
-        """`python -m ...` in the background."""
+        """Start `python -m ...` in the background."""
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
@@ -128,7 +128,7 @@ def refused(done: subprocess.CompletedProcess, *words: str) -> str:
 
 
 def quoted(words: str, most: int = 170) -> str:
-    """What was said, in quotation marks: its end, between words, without folders of the test."""
+    """Quote the end of a message, cut between words, without folders of the test."""
     clean = re.sub(r"\S*/mirnet-fault-\w+/", "", " ".join(words.split()))
     if len(clean) > most:
         clean = "… " + clean[-most:].partition(" ")[2]
@@ -176,13 +176,13 @@ def _visit(url: str, work: Callable[[Visitor], Any]) -> Job:
 
 
 def rows_in(stored: StoredRun) -> int:
-    """How many lines of scores there are, torn ones not counted."""
+    """Count the complete lines of scores."""
     path = stored.folder / "scores.jsonl"
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def facts(rows: list[SampleResult]) -> dict[tuple[str, str], SampleResult]:
-    """What must be the same, bit for bit, however often a run was interrupted."""
+    """Collect the facts of a run that interruptions must not change, bit for bit."""
     timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
     timeless |= {"threads": None, "attempt": None}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
@@ -196,7 +196,7 @@ _whole: dict[tuple[str, str], SampleResult] = {}
 
 
 def whole(place: Place) -> dict[tuple[str, str], SampleResult]:
-    """What the same evaluation gives when nothing happens; made once."""
+    """Facts of the same evaluation without a fault; computed once."""
     if not _whole:
         folder = place.folder / "whole"
         succeeded(place.run("-m", "eval", "run", *ORDER, "--fresh", "--out", str(folder)))
@@ -205,7 +205,7 @@ def whole(place: Place) -> dict[tuple[str, str], SampleResult]:
 
 
 def only_run(store: RunStore) -> StoredRun:
-    """The one run of a store."""
+    """Find the only run of a store."""
     (header,) = store.headers()
     return store.run(header.id)
 

@@ -57,7 +57,7 @@ def _soak(flags: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def soak_table(found: dict[str, Any]) -> str:
-    """What the soak came to, for a page of documentation."""
+    """Format the results of the soak as Markdown."""
     names = {
         "rss_mb": "Resident memory, MB",
         "threads": "Threads",
@@ -84,7 +84,7 @@ def soak_table(found: dict[str, Any]) -> str:
 
 
 def table(found: dict[str, Any]) -> str:
-    """What was measured, for a page of documentation."""
+    """Format the measurements of the crowd as Markdown."""
     lines = [
         f"On {found['machine']}, {time.strftime('%d %B %Y')}: {found['seconds']:.0f} s in all.",
         "",

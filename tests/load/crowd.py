@@ -1,4 +1,4 @@
-"""A crowd comes to the page at once; what it must find there is checked.
+"""Simultaneous visitors of the page, and checks of the answers that they get.
 
 Nothing here depends on how fast the machine is: promises are about what comes back, to whom, in
 which order, and what it costs. Times are reported and not judged.
@@ -23,14 +23,14 @@ from tests.load.visitor import Job, Page, Visitor, connections
 SMALL_PX, LARGE_PX = (300, 200), (4000, 3000)
 """Width and height of the photos: 0.06 and 12 megapixels."""
 MAX_RSS_MB = 4096
-"""What the app may take."""
+"""Largest resident memory of the app, in MB."""
 GREEDY_BEFORE = 6
-"""Photos of the visitor with many that may be finished while somebody with one photo waits."""
+"""Largest number of one visitor's photos finished while a visitor with one photo waits."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many come."""
+    """Numbers of visitors of each kind."""
 
     small: int = 50
     """Visitors with one small photo."""
@@ -39,7 +39,7 @@ class Plan:
     greedy: int = 20
     """Photos of one visitor who sends them all at once, ahead of the others."""
     evaluations: int = 2
-    """Evaluations under way."""
+    """Number of running evaluations."""
     readers: int = 20
     """Visitors who read stored runs until the others are done."""
     large_px: tuple[int, int] = LARGE_PX
@@ -48,23 +48,23 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """Outcome of a crowd."""
 
     plan: Plan
-    """Who came."""
+    """Plan of the crowd."""
     jobs: list[Job] = field(default_factory=list)
-    """Every request to the queue."""
+    """Jobs of all requests to the queue."""
     statuses: dict[int, int] = field(default_factory=dict)
-    """How often each HTTP status was answered."""
+    """Number of answers by HTTP status."""
     runs: list[dict[str, Any]] = field(default_factory=list)
-    """The evaluations as they ended."""
+    """Final states of the evaluations."""
     seconds: float = 0.0
-    """From the first visitor to the last."""
+    """Seconds from the first visitor to the last."""
     quiet_read_seconds: list[float] = field(default_factory=list)
-    """How long reading took before the others came."""
+    """Seconds of each read before the others came."""
 
     def of(self, what: str) -> list[Job]:
-        """Jobs of one sort."""
+        """Select the jobs of one kind."""
         return [job for job in self.jobs if job.what == what]
 
 
@@ -72,8 +72,8 @@ class Crowd:
     """Sends visitors to an app.
 
     Args:
-        app: The app.
-        plan: Who comes.
+        app: App to visit.
+        plan: Numbers of visitors.
     """
 
     def __init__(self, app: Served, plan: Plan) -> None:
@@ -85,7 +85,7 @@ class Crowd:
         self._over = asyncio.Event()
 
     async def come(self) -> Outcome:
-        """Let all of them come, and wait for the last one."""
+        """Send all visitors, and wait for the last one."""
         plan, outcome = self.plan, self.outcome
         kinds = ["greedy"] * plan.greedy + ["small"] * plan.small + ["large"] * plan.large
         for number, kind in enumerate(kinds, 1):
@@ -134,7 +134,7 @@ class Crowd:
             await asyncio.sleep(2)
 
     async def _read_once(self, visitor: Visitor, turn: int) -> Job:
-        """One look at a stored run, as a program or as the page does it."""
+        """Read a stored run once, as a program or as the page does."""
         job = Job("read", visitor.name)
         self.outcome.jobs.append(job)
         run = self.app.runs[turn % len(self.app.runs)]
@@ -175,12 +175,12 @@ class Crowd:
 
 
 def broken_promises(outcome: Outcome, app: Served, photos: dict[int, bytes]) -> list[str]:
-    """Check what was promised.
+    """Check the promises of the service.
 
     Args:
-        outcome: What came of the crowd.
+        outcome: Outcome of the crowd.
         app: The app they came to.
-        photos: What was sent, by number.
+        photos: Photos sent, by number.
 
     Returns:
         A sentence for each promise that was broken.
@@ -212,12 +212,12 @@ def broken_promises(outcome: Outcome, app: Served, photos: dict[int, bytes]) -> 
 
 
 def own_result(photo: bytes) -> np.ndarray:
-    """What the library makes of a file."""
+    """Restore a file with the library, for comparison."""
     return restore(io.BytesIO(photo).getvalue(), "denoise").result().picture.pixels
 
 
 def unfair(outcome: Outcome) -> list[str]:
-    """Say who had to wait for whom and should not have."""
+    """List waits of one visitor for another that should not occur."""
     broken = []
     ends = [job.ended for job in outcome.of("greedy") if job.ended]
     for job in outcome.of("small"):
@@ -237,7 +237,7 @@ def unfair(outcome: Outcome) -> list[str]:
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    """Median, 95th percentile and longest of some times."""
+    """Compute the median, 95th percentile and maximum of times."""
     if not values:
         return {}
     return {
@@ -248,7 +248,7 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def facts(outcome: Outcome, app: Served) -> dict[str, Any]:
-    """Everything measured, for a JSON file."""
+    """Collect all measurements for a JSON file."""
     quiet = outcome.quiet_read_seconds
     return {
         "seconds": outcome.seconds,
@@ -284,7 +284,7 @@ def facts(outcome: Outcome, app: Served) -> dict[str, Any]:
 
 
 def empty_folder(folder: Path) -> Path:
-    """Make a folder for the app, and complain where it holds something."""
+    """Make a folder for the app; an existing one must be empty."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty: name another --folder.")

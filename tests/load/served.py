@@ -1,4 +1,4 @@
-"""An app with folders of its own, and what it takes of the machine while it is used."""
+"""An app in its own folders, and samples of its memory, threads, files and disk use."""
 
 import os
 import threading
@@ -14,43 +14,43 @@ from tests.support.running import app_process
 from tests.support.runs_factory import write_run
 
 STORED_RUNS = 6
-"""Evaluations that readers find."""
+"""Number of stored runs for readers."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The app's share of the machine at one moment."""
+    """Memory, threads, files and disk use of the app at one moment."""
 
     seconds: float
-    """Since watching began."""
+    """Seconds since sampling began."""
     rss_mb: float
     """Resident memory of the app and its children, in MB of 2**20 bytes."""
     threads: int
-    """Of all of them."""
+    """Threads of the app and its children."""
     files: int
-    """Open file descriptors of all of them."""
+    """Open file descriptors of the app and its children."""
     temporary_mb: float
-    """What lies in its folder for uploads and results."""
+    """Size of the folder of uploads and results, in MB."""
 
 
 @dataclass
 class Served:
-    """An app under way and what was sampled of it."""
+    """A running app and the samples taken of it."""
 
     url: str
-    """Its address."""
+    """Address of the app."""
     pid: int
-    """Its process."""
+    """Process id of the app."""
     folder: Path
-    """Its folders and its log."""
+    """Folder with its state and log."""
     runs: list[str]
     """Ids of the stored runs."""
     samples: list[Sample] = field(default_factory=list)
-    """What was seen so far."""
+    """Samples taken so far."""
 
     @property
     def log(self) -> str:
-        """What it printed."""
+        """Output of the app."""
         return (self.folder / "app.log").read_text(errors="replace")
 
 
@@ -59,9 +59,9 @@ def served(folder: Path, *arguments: str, every_seconds: float = 0.5) -> Iterato
     """Start the app with a fresh state, watch it, and end it.
 
     Args:
-        folder: Empty; takes its state, cache, uploads and log.
+        folder: Empty folder for its state, cache, uploads and log.
         arguments: Further flags of the app.
-        every_seconds: Between two samples.
+        every_seconds: Seconds between two samples.
     """
     runs = [
         write_run(folder / "state" / "runs", seed=n, thumbs=True, id=f"20260101-12000{n}-abcdef").id

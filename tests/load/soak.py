@@ -13,17 +13,17 @@ from tests.load.served import Sample, Served
 from tests.load.visitor import Job, Page, Visitor, connections
 
 EVERY_SECONDS = 6.0
-"""A visitor comes, unless as many as may are there already."""
+"""Seconds between visitors; one is skipped while `MAX_AT_ONCE` are there."""
 MAX_AT_ONCE = 3
-"""Visitors there at the same time: gentle use, also of a machine that is busy otherwise."""
+"""Largest number of simultaneous visitors: gentle use, even of a busy machine."""
 KEEP_HOURS = 0.1
-"""Uploads and results are kept for; short, so that an hour shows whether they go."""
+"""Hours that uploads and results are kept; short, so that an hour shows their deletion."""
 WARM_SHARE = 0.25
-"""Of the time at the start, in which libraries and caches fill."""
+"""Share of the time that counts as warming up, while libraries and caches fill."""
 MAX_GROWTH_MB = 200.0
-"""Resident memory at the end, over that after warming up."""
+"""Largest growth of resident memory after warming up, in MB."""
 MAX_NEW_THREADS, MAX_NEW_FILES = 20, 40
-"""Threads and open files at the end, over those after warming up."""
+"""Largest growth of threads and of open files after warming up."""
 MIDDLE_PX = (1600, 1200)
 """Width and height of every twentieth photo, which is restored in tiles."""
 
@@ -33,8 +33,8 @@ async def soak(app: Served, minutes: float, every_seconds: float = EVERY_SECONDS
 
     Args:
         app: The app.
-        minutes: How long.
-        every_seconds: Between two visitors.
+        minutes: Duration in minutes.
+        every_seconds: Seconds between two visitors.
 
     Returns:
         Jobs and HTTP statuses, counted, and sentences about what went wrong.
@@ -111,11 +111,11 @@ async def _check(job: Job, number: int) -> None:
 
 
 def verdict(samples: list[Sample], found: dict[str, Any]) -> dict[str, Any]:
-    """What was measured, and which promises were broken.
+    """Summarise the measurements and list broken promises.
 
     Args:
-        samples: Of the whole time.
-        found: What `soak` returned.
+        samples: Samples of the whole time.
+        found: Result of `soak`.
     """
     total = samples[-1].seconds
     warm = [sample for sample in samples if sample.seconds >= WARM_SHARE * total]

@@ -16,41 +16,41 @@ import httpx
 
 @dataclass
 class Job:
-    """What came of one request to the queue."""
+    """Result of one request to the queue."""
 
     what: str
-    """Such as "small" or "read"."""
+    """Kind of the request, such as "small" or "read"."""
     visitor: str
-    """Who asked."""
+    """Name of the visitor."""
     number: int = -1
     """Watermark of the photo sent."""
     asked: float = 0.0
     """`time.monotonic` when it was sent."""
     began: float | None = None
-    """When the first tile was done."""
+    """`time.monotonic` when the first tile was done."""
     ended: float | None = None
-    """When the result was there."""
+    """`time.monotonic` when the result was there."""
     places: list[str] = field(default_factory=list)
-    """What the visitor was told of the queue, each word once."""
+    """Queue messages shown to the visitor, without repetitions."""
     error: str = ""
-    """What went wrong, as the visitor was told."""
+    """Error message shown to the visitor; "" for none."""
     data: Any = None
-    """The last output."""
+    """Last output of the event."""
     file: bytes = b""
-    """The result's file."""
+    """Content of the result's file."""
 
     @property
     def seconds(self) -> float:
-        """From asking to the result."""
+        """Seconds from the request to the result."""
         return (self.ended or time.monotonic()) - self.asked
 
 
 class Refused(Exception):
-    """An upload was not taken; with the status and what was said."""
+    """An upload was refused; the message has the status and the answer."""
 
 
 class Page:
-    """What the page's configuration says: the number of each named event."""
+    """Configuration of the page: the number of each named event."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -64,13 +64,13 @@ class Page:
 
 
 def connections(patience_seconds: float = 900) -> httpx.AsyncClient:
-    """Connections for any number of visitors.
+    """Open an HTTP client for any number of visitors.
 
     The app closes a connection after 5 idle seconds. A browser that meets one at that moment sends
     its request again; here none is used again after 2, so that what breaks is the app's.
 
     Args:
-        patience_seconds: How long an answer may take.
+        patience_seconds: Timeout of an answer.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=2)
     return httpx.AsyncClient(timeout=httpx.Timeout(patience_seconds), limits=limits)
@@ -80,10 +80,10 @@ class Visitor:
     """A browser's session.
 
     Args:
-        page: What is visited.
+        page: Page to visit.
         client: Shared connections.
         statuses: Counts every HTTP status seen.
-        name: For the table; a new session's by default.
+        name: Name in the table; a new session's id by default.
     """
 
     def __init__(
@@ -115,9 +115,9 @@ class Visitor:
         """Send an event to the queue and listen until it ends.
 
         Args:
-            event: Its name in the API.
+            event: Name of the event in the API.
             data: Inputs.
-            job: Takes what comes of it.
+            job: Job that receives the result.
         """
         job.asked = time.monotonic()
         answer = await self._client.post(
@@ -145,7 +145,7 @@ class Visitor:
         return job
 
     async def _listen(self) -> None:
-        """Hear of all jobs of this session in one stream, until none is left."""
+        """Listen to one stream for all jobs of this session, until none is left."""
         try:
             while self._jobs:
                 stream = self._client.stream(
@@ -185,17 +185,17 @@ class Visitor:
             self._ended[event_id].set()
 
     def _take(self, message: dict[str, Any], job: Job) -> bool:
-        """Note one message; True for the last one."""
+        """Process one message; returns True for the last one."""
         kind = message["msg"]
         if kind == "estimation":
-            self._told(job, f"place {message['rank'] + 1} of {message['queue_size']}")
+            self._note_words(job, f"place {message['rank'] + 1} of {message['queue_size']}")
         elif kind == "progress":
             for unit in message["progress_data"]:
-                self._told(job, unit.get("desc") or "")
+                self._note_words(job, unit.get("desc") or "")
         elif kind == "process_generating":
             found = re.search(r"\d+ photos? (?:is|are) before yours", json.dumps(message))
             if found:
-                self._told(job, found[0])
+                self._note_words(job, found[0])
             elif job.began is None:
                 job.began = time.monotonic()
             self._files(message, job)
@@ -211,7 +211,7 @@ class Visitor:
             return True
         return False
 
-    def _told(self, job: Job, words: str) -> None:
+    def _note_words(self, job: Job, words: str) -> None:
         if words and words not in job.places:
             job.places.append(words)
 

@@ -1,4 +1,4 @@
-"""Faults of accessibility that axe-core finds in a page."""
+"""Accessibility violations that axe-core finds in a page."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def faults(page) -> list[tuple[str, list[str]]]:
-    """What keeps people out: rules that are broken seriously, and the elements that break them."""
+    """Find seriously broken accessibility rules, and the elements that break them."""
     axe = pytest.importorskip("axe_playwright_python")
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]

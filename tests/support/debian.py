@@ -8,7 +8,7 @@ from mirnet.train.manifest import Package
 
 
 def build_package(folder: Path, files: dict[str, bytes]) -> tuple[Package, Path]:
-    """A Debian package named 'theme' with these files."""
+    """Build a Debian package named 'theme' from files."""
     for name, content in files.items():
         path = folder / "deb" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 def network(kind: str = "v1") -> RestorationNetwork:
-    """A small network."""
+    """Build a small network."""
     torch.manual_seed(7)
     model = {
         "v1": lambda: MIRNet(features=16, groups=1, blocks=1),

@@ -1,4 +1,4 @@
-"""Feed damaged and hostile files to `read_image` and see that it only ever says no.
+"""Feed damaged and hostile files to `read_image` and check that it rejects them cleanly.
 
     python -m tests.support.fuzz_image --inputs 100000            # mutations, by number
     python -m tests.support.fuzz_image --only 4711 --keep found/  # one of them again, as a file
@@ -29,34 +29,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MAX_SECONDS = 5.0
-"""Most processor time that one input may take."""
+"""Largest processor time of one input, in seconds."""
 PATIENCE = 12
-"""How many times as long it may take by the clock, on a busy machine."""
+"""Factor on `MAX_SECONDS` for wall-clock time, on a busy machine."""
 MAX_BYTES = 512 * 2**20
-"""Most new memory, resident or only promised, for one input."""
+"""Most new memory in bytes for one input, resident or reserved."""
 MAX_PIXELS = 1_000_000
 """Limit handed to `read_image`: 8 MB of samples at most, so `MAX_BYTES` is far above need."""
 FORMATS = ("PNG", "JPEG", "WebP", "TIFF")
 NUMBERS = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF,
            0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)  # fmt: skip
-"""Where counters turn over and signs flip."""
+"""Integers at which counters overflow and signs flip."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One input that did what none may."""
+    """An input that broke a rule."""
 
     number: int
-    """Which input."""
+    """Number of the input."""
     what: str
-    """How it failed."""
+    """Failure, in words."""
 
 
 # ---------------------------------------------------------------- inputs
 
 
 def corpus() -> list[bytes]:
-    """Small files of every format that is read, in their variants, and of those that are not."""
+    """Make small files of every readable format and its variants, and of unreadable formats."""
     sys.path.insert(0, str(ROOT))
     import numpy as np
     from PIL import Image
@@ -110,14 +110,14 @@ def corpus() -> list[bytes]:
 
 
 def pillow_alpha(array):
-    """Four channels as RGBA."""
+    """Encode four channels as RGBA."""
     from PIL import Image
 
     return Image.fromarray(array, "RGBA")
 
 
 def mutated(seeds: list[bytes], number: int, seed: int) -> bytes:
-    """Input number so and so: the same for the same seed, whatever came before."""
+    """Make the input of a number; it depends only on the seed and the number."""
     chance = random.Random(f"{seed} {number}")
     data = bytearray(chance.choice(seeds))
     if chance.random() < 0.05:
@@ -132,22 +132,22 @@ def mutated(seeds: list[bytes], number: int, seed: int) -> bytes:
 
 
 def place(data: bytearray, chance: random.Random) -> int:
-    """Anywhere, but more often near the start, where the structure is."""
+    """Choose a random offset, more often near the start, where the structure is."""
     return int(chance.random() ** chance.choice((1, 2, 4)) * len(data))
 
 
 def flip(data: bytearray, chance: random.Random) -> None:
-    """Another bit."""
+    """Flip one bit."""
     data[place(data, chance)] ^= 1 << chance.randrange(8)
 
 
 def overwrite(data: bytearray, chance: random.Random) -> None:
-    """Another byte."""
+    """Overwrite one byte."""
     data[place(data, chance)] = chance.randrange(256)
 
 
 def renumber(data: bytearray, chance: random.Random) -> None:
-    """A 16-, 32- or 64-bit number of the dangerous kind."""
+    """Write one of `NUMBERS` with 16, 32 or 64 bits."""
     code = chance.choice(("H", "I", "I", "Q"))
     value = chance.choice(NUMBERS) & (1 << 8 * struct.calcsize(code)) - 1
     raw = struct.pack(chance.choice("<>") + code, value)
@@ -157,19 +157,19 @@ def renumber(data: bytearray, chance: random.Random) -> None:
 
 
 def shift(data: bytearray, chance: random.Random) -> None:
-    """A byte a little larger or smaller."""
+    """Change one byte by a small step."""
     at = place(data, chance)
     data[at] = (data[at] + chance.randint(-16, 16)) % 256
 
 
 def cut(data: bytearray, chance: random.Random) -> None:
-    """A part is missing."""
+    """Remove a part."""
     at = place(data, chance)
     del data[at : at + chance.choice((1, 2, 4, 16, 64, len(data)))]
 
 
 def double(data: bytearray, chance: random.Random) -> None:
-    """A part stands there again, somewhere."""
+    """Insert a copy of a part at another place."""
     start = place(data, chance)
     part = data[start : start + chance.choice((1, 4, 12, 64, 500))]
     at = place(data, chance)
@@ -177,13 +177,13 @@ def double(data: bytearray, chance: random.Random) -> None:
 
 
 def insert(data: bytearray, chance: random.Random) -> None:
-    """Noise in between."""
+    """Insert random bytes."""
     at = place(data, chance)
     data[at:at] = chance.randbytes(chance.choice((1, 2, 4, 30, 300)))
 
 
 def spliced(data: bytearray, other: bytearray, chance: random.Random) -> bytearray:
-    """The start of one file and the rest of another: a polyglot."""
+    """Join the start of one file and the rest of another (a polyglot)."""
     return data[: place(data, chance)] + other[place(other, chance) :]
 
 
@@ -195,7 +195,7 @@ CHANGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
 def with_right_checksums(data: bytearray, chance: random.Random) -> bytearray:
     """Make the chunks' checksums right again, so that a decoder looks at what is in them.
 
-    Now and then what is packed is unpacked, changed and packed again.
+    Sometimes compressed data is unpacked, changed and packed again.
     """
     made = data[:8]
     position = 8
@@ -220,7 +220,7 @@ def with_right_checksums(data: bytearray, chance: random.Random) -> bytearray:
 
 
 def look_at(data: bytes, number: int = 0) -> str:
-    """Read a file and write it again; what may not happen is raised.
+    """Read a file and write it again; raises on a forbidden outcome.
 
     Returns:
         "read" or "refused".
@@ -245,12 +245,12 @@ def look_at(data: bytes, number: int = 0) -> str:
 
 
 def start_counting_memory() -> None:
-    """Forget the highest resident memory so far (proc(5), clear_refs)."""
+    """Reset the peak of resident memory (proc(5), clear_refs)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def highest_memory() -> int:
-    """Highest resident memory since then, in bytes."""
+    """Peak resident memory since `start_counting_memory`, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -258,7 +258,7 @@ def highest_memory() -> int:
 
 
 def work_seconds(process: int | None) -> float:
-    """Processor time of a process so far."""
+    """Processor time of a process so far, in seconds."""
     import psutil
 
     try:
@@ -269,7 +269,7 @@ def work_seconds(process: int | None) -> float:
 
 
 def work(target, seeds, seed, first, last, state, pipe, most_bytes) -> None:
-    """Read inputs one after another, in a process of its own; tells what it found."""
+    """Read inputs one after another in a separate process, and send the findings back."""
     from mirnet.memory import give_back_memory
 
     warnings.simplefilter("ignore")
@@ -308,10 +308,10 @@ def fuzz(
     most_bytes: int = MAX_BYTES,
     told: Callable[[str], None] = lambda words: None,
 ) -> tuple[dict[str, int], list[Finding]]:
-    """Feed so many inputs.
+    """Feed a number of inputs to the reader.
 
     Returns:
-        How many were read and refused, and the findings.
+        Numbers of inputs read and refused, and the findings.
     """
     context = multiprocessing.get_context("fork")
     seeds, outcomes, findings = corpus(), Counter[str](), []

@@ -12,24 +12,24 @@ import numpy as np
 from tests.support.picture_files import saved_heic
 
 Item = tuple[int, bytes, bytes, list[int]]
-"""Number, type, data and the numbers of its properties, from 1."""
+"""Item: number, type, data and the numbers of its properties, from 1."""
 Reference = tuple[bytes, int, list[int]]
-"""Type, from which item, to which."""
+"""Reference: type, number of the source item, numbers of the target items."""
 
 
 def box(name: bytes, *body: bytes) -> bytes:
-    """A box of ISO/IEC 14496-12."""
+    """Encode a box of ISO/IEC 14496-12."""
     content = b"".join(body)
     return struct.pack(">I4s", 8 + len(content), name) + content
 
 
 def full_box(name: bytes, *body: bytes, version: int = 0) -> bytes:
-    """A box with version and flags."""
+    """Encode a box with version and flags."""
     return box(name, struct.pack(">I", version << 24), *body)
 
 
 def size(width: int, height: int) -> bytes:
-    """Property `ispe`: what an item is said to measure."""
+    """Encode the property `ispe`, the declared size of an item."""
     return full_box(b"ispe", struct.pack(">II", width, height))
 
 
@@ -37,13 +37,13 @@ ALPHA = full_box(b"auxC", b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
 
 
 def grid(rows: int, columns: int, width: int, height: int) -> bytes:
-    """Data of an item that lays others out in rows."""
+    """Encode the data of an item that lays others out in rows."""
     return struct.pack(">BBBBII", 0, 1, rows - 1, columns - 1, width, height)
 
 
 @functools.cache
 def encoded() -> tuple[bytes, bytes, bytes]:
-    """A picture's decoder configuration, colours and data."""
+    """Encode a picture; returns its decoder configuration, colours and data."""
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     file = saved_heic(pixels)
 
@@ -67,15 +67,15 @@ def heif(
     repeat: int = 1,
     offset: int = 0,
 ) -> bytes:
-    """A file.
+    """Assemble a HEIC file.
 
     Args:
-        items: Its items.
-        properties: Those after decoder configuration and colours, from number 3.
-        references: Between items.
+        items: Items of the file.
+        properties: Properties after decoder configuration and colours, from number 3.
+        references: References between items.
         primary: Number of the item to show.
-        repeat: How often each item's data is said to follow on itself.
-        offset: Bytes by which data is said to lie further on.
+        repeat: Declared number of repetitions of each item's data.
+        offset: Bytes added to the declared offset of the data.
     """
     named = [
         full_box(b"infe", struct.pack(">HH4s", number, 0, kind), b"\0", version=2)

@@ -27,23 +27,23 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 CHUNK = 8 * 1024
-"""Bytes sent between two looks at a fault."""
+"""Bytes sent between two checks for a fault."""
 
 
 @dataclass
 class Fault:
-    """What goes wrong with the requests for one path; combine as needed."""
+    """Fault of the requests for one path; fields can be combined."""
 
     status: int | None = None
     """Answer with this HTTP status."""
     error_code: str | None = None
-    """X-Error-Code of that answer: RepoNotFound, EntryNotFound, RevisionNotFound, GatedRepo."""
+    """X-Error-Code header: RepoNotFound, EntryNotFound, RevisionNotFound or GatedRepo."""
     silent: bool = False
     """Accept the connection and never answer."""
     cut_after: int | None = None
     """Close the connection after this many bytes of the body."""
     seconds_per_chunk: float = 0.0
-    """Wait before each chunk."""
+    """Seconds to wait before each chunk."""
     flip_byte: bool = False
     """Send the right number of wrong bytes."""
     no_length: bool = False
@@ -53,7 +53,7 @@ class Fault:
     html: bool = False
     """Answer with a web page."""
     times: int | None = None
-    """How many requests are affected; None for all."""
+    """Number of affected requests; None for all."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Repo:
     gated: bool = False
     """Whether terms must be accepted first: every file answers 403."""
     private: bool = False
-    """Whether it is hidden from visitors without a token: everything answers 401."""
+    """Whether the repository is private: requests without a token answer 401."""
 
     def files(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
         """Commit hash and files of a branch, tag or commit."""
@@ -107,7 +107,7 @@ class LoopbackHub:
         self.git_etags = False
         """Name files in repositories by the SHA-1 of their git blob, as the Hub does small ones."""
         self.read_only = False
-        """Refuse everybody who wants to create or commit, as the Hub does without a token."""
+        """Refuse to create or commit, as the Hub does without a token."""
         self.lfs_bytes = 10 * 2**20
         """Files of this size or more are uploaded through Git LFS."""
         self._repos: dict[str, Repo] = {}
@@ -130,7 +130,7 @@ class LoopbackHub:
 
     @property
     def url(self) -> str:
-        """Its address, the value for HF_ENDPOINT."""
+        """Address of the server, the value for HF_ENDPOINT."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> LoopbackHub:
@@ -140,7 +140,7 @@ class LoopbackHub:
         self.close()
 
     def close(self) -> None:
-        """Stop listening; connections that hang are let go."""
+        """Stop listening and drop hanging connections."""
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -184,10 +184,10 @@ class LoopbackHub:
         """Serve a file the way Google Drive does.
 
         Args:
-            drive_id: Its id.
+            drive_id: Id of the file.
             name: File name in the Content-Disposition header.
-            content: The file.
-            page: What a first request gets: "confirm" a form to press through (files too large for
+            content: Content of the file.
+            page: Answer to a first request: "confirm" a form to press through (files too large for
                 the virus scan), "quota" the page that says too many people came, "login" some other
                 page, "none" the file itself.
         """
@@ -216,7 +216,7 @@ class LoopbackHub:
             ]
 
     def fault_for(self, path: str) -> Fault:
-        """The fault that applies now; counts down faults that heal."""
+        """Find the fault that applies now, and count down faults that heal."""
         with self._lock:
             for prefix, fault in self._faults:
                 if not path.startswith(prefix) or fault.times == 0:
@@ -229,14 +229,14 @@ class LoopbackHub:
     def note(
         self, method: str, path: str, range_header: str | None, authorization: str | None
     ) -> Request:
-        """Keep a request that is about to be answered."""
+        """Record a request that is about to be answered."""
         request = Request(method, path, 0, range_header, authorization, 0)
         with self._lock:
             self.requests.append(request)
         return request
 
     def answer(self, path: str, query: dict[str, list[str]]) -> _Answer:
-        """Find what lies at a path."""
+        """Find the response for a path."""
         if path in self._files:
             return _file_answer(self._files[path])
         if path.startswith("/cdn/"):
@@ -263,11 +263,11 @@ class LoopbackHub:
         return _Answer(404)
 
     def files_of(self, repo_id: str, kind: str = "dataset") -> dict[str, bytes]:
-        """What main of a repository holds."""
+        """Files of a repository at main."""
         return dict(self._repos[_key(kind, repo_id)].files("main")[1])
 
     def take(self, method: str, path: str, body: bytes) -> _Answer:
-        """Answer what somebody uploads."""
+        """Answer an upload."""
         if method == "PUT" and path.startswith("/lfs/"):
             digest = hashlib.sha256(body).hexdigest()
             self._blobs[digest] = body
@@ -392,7 +392,7 @@ class LoopbackHub:
         return _json_answer({**info, "siblings": siblings, "downloads": 0, "likes": 0})
 
     def _with_sizes(self, answer: _Answer, kind: str, repo_id: str, revision: str) -> _Answer:
-        """Add what `files_metadata=True` asks for."""
+        """Add the sizes that `files_metadata=True` requests."""
         found = self._repos[_key(kind, repo_id)].files(revision)
         files = found[1] if found else {}
         info = json.loads(answer.body)

@@ -223,7 +223,7 @@ def saved_heic(array: np.ndarray, **options) -> bytes:
 
 
 def quadrants() -> np.ndarray:
-    """A picture whose quarters are red, green, blue and black."""
+    """Make a picture whose quarters are red, green, blue and black."""
     pixels = np.zeros((48, 64, 3), np.uint8)
     pixels[:24, :32], pixels[:24, 32:], pixels[24:, :32] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
     return pixels
@@ -304,7 +304,7 @@ def dng(cfa: np.ndarray, orientation: int = 1) -> bytes:
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """Make a PNG header that promises a lot."""
+    """Make a PNG header that declares a huge size."""
     data = saved(Image.new("L", (1, 1)), "PNG")
     head = chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0))
     return data[:8] + head + data[33:]
@@ -399,7 +399,7 @@ HEADS = [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x40\0\0\0WEBPVP8 ", b
 
 
 def only_rejected(data: bytes) -> None:
-    """Read; a picture or an ImageRejected are both fine, everything else is a failure."""
+    """Read a file; any exception but ImageRejected is a failure."""
     try:
         picture = read_image(data, max_pixels=1_000_000)
     except ImageRejected as error:

@@ -15,7 +15,7 @@ GOLDEN = json.loads((PARITY / "golden.json").read_text())
 
 
 def seeded_checkpoint(variant: str) -> dict[str, torch.Tensor]:
-    """The authors' file layout (ties repeated, buffers present) with seeded weights."""
+    """Make seeded weights in the authors' file layout (ties repeated, buffers present)."""
     spec = GOLDEN[variant]
     tensors = {}
     for name, shape in spec["shapes"].items():

@@ -19,7 +19,7 @@ TOAST = "[data-testid=toast-body]"
 
 
 def small_photo(path: Path, task: str = "denoise") -> Path:
-    """A part of a real photo, quick to restore."""
+    """Crop a real photo to a part that is quick to restore."""
     with Image.open(examples_for(task)[0].path) as photo:
         photo.convert("RGB").crop((200, 100, 440, 290)).save(path, quality=95)
     return path
@@ -66,14 +66,14 @@ def download(page, folder: Path) -> Path:
 
 
 def press_radio(page, group: str, value: str) -> None:
-    """Choose as a person does: once its label lies still and nothing is before it."""
+    """Click a radio button once its label is still and unobstructed."""
     label = f"{group} label:has(input[value='{value}'])"
     page.click(label)
     page.wait_for_selector(f"{label}.selected")
 
 
 def assert_fits(page) -> None:
-    """Nothing is wider than the window, neither to scroll to nor cut off."""
+    """Check that nothing is wider than the window, scrolled or cut off."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     parts = ".mir-header, [id]:is(.block, .row, .column, button), .mir-about > *"
     outside = page.eval_on_selector_all(

@@ -17,7 +17,7 @@ NOW = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)
 
 
 def with_pictures(stored: StoredRun, height: int = 40, width: int = 60) -> StoredRun:
-    """Give a synthetic run its outputs: noise, seeded by their names."""
+    """Add outputs to a synthetic run: noise seeded by their names."""
     (stored.folder / "outputs").mkdir()
     for row in stored.rows():
         for name in (row.output_sha256, row.degraded_sha256, row.target_sha256):

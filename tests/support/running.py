@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 START_SECONDS = 180
-"""How long a start may take on a busy machine; a few seconds are usual."""
+"""Longest start of the app in seconds, on a busy machine; a few are usual."""
 PATIENCE_MS = 60_000
-"""How long a page may take for anything."""
+"""Longest wait for anything on a page, in milliseconds."""
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -38,19 +38,19 @@ CHROMIUM_FLAGS = [
 
 @dataclass(frozen=True)
 class App:
-    """An app under way."""
+    """A running app."""
 
     url: str
-    """Its address, with a slash at the end."""
+    """Address of the app, with a slash at the end."""
     process: subprocess.Popen
-    """What was started."""
+    """Process of the app."""
 
 
 @contextlib.contextmanager
 def running_app(
     script: str = "app.py", folder: Path = ROOT, log: Path | None = None, **environment: str
 ) -> Iterator[str]:
-    """`python app.py` on a free port; gives its address once it answers, and ends it."""
+    """Run `python app.py` on a free port; yields its address once it answers."""
     with app_process(environment, script=script, folder=folder, log=log) as app:
         yield app.url
 
@@ -63,14 +63,14 @@ def app_process(
     script: str = "app.py",
     folder: Path = ROOT,
 ) -> Iterator[App]:
-    """`python app.py` on a free port, once it answers; ended at the end if it still runs.
+    """Run `python app.py` on a free port; yields the app once it answers, and ends it.
 
     Args:
-        environment: What differs from this process's own.
-        arguments: Further flags.
-        log: Takes what it prints; by default only its errors are shown.
-        script: What Python starts.
-        folder: Where it is started.
+        environment: Variables that differ from this process's.
+        arguments: Further flags of the script.
+        log: File for its output; by default only errors are shown.
+        script: Python script to start.
+        folder: Working directory.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -111,7 +111,7 @@ def app_process(
 
 @contextlib.contextmanager
 def running_chromium() -> Iterator["Browser"]:
-    """Debian's chromium without a window; tests that need it are skipped where it is not."""
+    """Launch Debian's chromium headless, or skip the test where it is not installed."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no chromium here")

@@ -22,7 +22,7 @@ from eval.runs.document import (
 from eval.runs.store import StoredRun
 
 GAINS_DB = {"identity": 0.0, "clahe": 1.5, "ours": 6.0, "official": 6.1}
-"""How much better than the input each method is."""
+"""PSNR gain of each method over the input, in dB."""
 
 
 def sha(text: str) -> str:
@@ -30,7 +30,7 @@ def sha(text: str) -> str:
 
 
 def method(name: str, **changes: Any) -> MethodRecord:
-    """Weights where the name says so, else a classical method."""
+    """Make the record of a method: weights where the name says so, else a baseline."""
     learned = name in ("ours", "official")
     fields: dict[str, Any] = {
         "id": name,
@@ -57,11 +57,11 @@ def write_run(
 
     Args:
         folder: Folder of runs.
-        pairs: Pairs in it.
-        methods: By default an input, two weights and one classical method.
-        seed: Of the scores.
-        thumbs: Whether thumbnails lie beside it.
-        rows: Instead of made-up ones.
+        pairs: Number of pairs in the run.
+        methods: Records of the methods; by default input, two weights and a baseline.
+        seed: Seed of the scores.
+        thumbs: Whether thumbnails are written.
+        rows: Rows to write instead of synthetic ones.
         header: Fields of `Run` and of its benchmark (`benchmark__official=False`) to replace.
     """
     chosen = methods or tuple(method(name) for name in GAINS_DB)
@@ -184,5 +184,5 @@ def _summary(run: Run, rows: list[SampleResult]) -> list[MethodSummary]:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """What a file of JSON lines says."""
+    """Read a file of JSON lines."""
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -8,7 +8,7 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 
 
 def network(make=MIRNetV2, **shape):
-    """A small network of random weights, of which none is left at zero."""
+    """Build a small network of random weights, none of them zero."""
     torch.manual_seed(7)
     model = make(**shape).eval()
     for parameter in model.parameters():

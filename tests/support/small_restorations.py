@@ -26,7 +26,7 @@ class Identity(nn.Module):
 
 
 class Pointwise(Identity):
-    """Any function of one value at a time."""
+    """Network that applies a function to each value."""
 
     def __init__(self, function):
         super().__init__()

@@ -22,7 +22,7 @@ NETWORKS = {
 
 
 def network(name: str) -> nn.Module:
-    """A small network whose gates depend on the picture far more than a fresh one's."""
+    """Build a small network whose gates depend strongly on the picture."""
     architecture, config = NETWORKS[name]
     torch.manual_seed(3)
     model = architecture(8, **config)
@@ -36,7 +36,7 @@ def network(name: str) -> nn.Module:
 
 
 def photo(height=200, width=231, dtype=np.float32) -> np.ndarray:
-    """Dark and smooth at the top, bright and rough at the bottom: tiles differ from the whole."""
+    """Make a picture, dark and smooth on top, bright and rough below: tiles differ from it."""
     rng = np.random.default_rng(0)
     light = np.linspace(0.02, 0.9, height)[:, None, None] * np.array([1, 0.8, 0.6])
     rough = light * rng.random((height, width, 3)) ** (2 * np.linspace(0, 1, height))[:, None, None]

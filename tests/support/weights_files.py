@@ -30,12 +30,12 @@ def fetched(weights_id: str, **options) -> Path:
 
 
 def left_in(folder: Path) -> list[str]:
-    """What lies in the cache beside locks."""
+    """List the files in the cache, without locks."""
     return sorted(p.name for p in (folder / "weights").iterdir() if p.suffix != ".lock")
 
 
 def refused(entry: WeightsEntry, folder: Path, **options) -> str:
-    """Fetch, expect one sentence, and nothing left behind."""
+    """Fetch and expect an error of one sentence and no files left behind."""
     with pytest.raises((WeightsUnavailable, CheckpointRejected)) as caught:
         list(fetch(entry.id, **options))
     assert weights.locate(entry.id) is None

@@ -48,7 +48,7 @@ busy = Path(os.environ["BUSY"])
 
 
 def hold_all_locks() -> None:
-    """As other visitors would at the moment of a fork: what they hold must not stop the child."""
+    """Hold all locks, as other threads may during a fork; the child must not block on them."""
     while not busy.exists():
         time.sleep(0.1)
     with COMPUTE_LOCK.hold(ComputeUsage()), weights._models_lock:

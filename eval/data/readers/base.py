@@ -1,4 +1,4 @@
-"""What all readers share: ids, counts, partners, sizes and hashes are checked in one place."""
+"""Base of the readers: checks ids, counts, partners, sizes and hashes in one place."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -14,32 +14,32 @@ from mirnet.images.picture import Picture
 from .files import Files
 from .noise import add_noise
 
-Half = bytes | np.ndarray
+PairImage = bytes | np.ndarray
 """One picture of a pair: the bytes of its file, or its pixels where it has no file of its own."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the pairs of a benchmark must be like."""
+    """Requirements that the pairs of a benchmark must meet."""
 
     title: str
-    """What to call the benchmark in a message."""
+    """Name of the benchmark in messages."""
     scale: int = 1
-    """How many times wider and higher the target is."""
+    """Factor by which the target is wider and higher than the degraded picture."""
     same_size: bool = False
-    """Whether both have one size in spite of the scale, as in RealSR."""
+    """Whether degraded and target have one size in spite of the scale, as in RealSR."""
     pairs: int | None = None
-    """How many there are; None where that is not known before."""
+    """Number of pairs; None where it is not known in advance."""
     noise_sigma: float | None = None
     """Standard deviation, of 255, of the noise to add to the target; None where none is added."""
 
 
 class PairReader:
-    """A reader; kinds of sources fill in `_list` and `_halves`.
+    """Base class of readers; a subclass implements `_list` and `_read_pair_images`.
 
     Args:
-        files: Where its files are; nothing is fetched before `items` or `load`.
-        expected: What is checked of every pair.
+        files: Files of the source; nothing is fetched before `items` or `load`.
+        expected: Requirements that are checked.
     """
 
     def __init__(self, files: Files, expected: Expected) -> None:
@@ -48,10 +48,10 @@ class PairReader:
         self.revision = ""
         self._items: list[Item] | None = None
         self.left_out: list[str] = []
-        """Files among the pictures that are none, known once `items` was called."""
+        """Files beside the pictures that are no pictures; filled by `items`."""
 
     def items(self) -> list[Item]:
-        """Every pair in a fixed order; afterwards `revision` says what they are pairs of.
+        """List every pair in a fixed order, and set `revision` to the version of the data.
 
         Raises:
             BenchmarkUnavailable: The source is not there, a picture has no partner, two pairs have
@@ -72,9 +72,10 @@ class PairReader:
         the degraded picture covers, as MATLAB's `modcrop` did when these sets were made.
 
         Raises:
-            BenchmarkUnavailable: It cannot be fetched, is no picture, or its two halves do not fit.
+            BenchmarkUnavailable: The pair cannot be fetched or decoded, or the sizes of degraded
+                and target do not match.
         """
-        degraded, target = self._halves(item)
+        degraded, target = self._read_pair_images(item)
         if self.expected.noise_sigma is not None and target is not None:
             truth, target_sha256 = _read(target, item.id, "target")
             pixels = add_noise(truth.pixels, self.expected.noise_sigma, item.id)
@@ -89,15 +90,15 @@ class PairReader:
         )
 
     def originals(self, item: Item) -> tuple[bytes, bytes | None]:
-        """The picture files of a pair, byte for byte as they lie in the source.
+        """Read the picture files of a pair, byte for byte as the source stores them.
 
         Pictures without a file of their own (blocks of a .mat file, added noise) are encoded as
         PNG, floats with 16 bits.
 
         Raises:
-            BenchmarkUnavailable: They cannot be fetched.
+            BenchmarkUnavailable: The files cannot be fetched.
         """
-        degraded, target = self._halves(item)
+        degraded, target = self._read_pair_images(item)
         if self.expected.noise_sigma is not None:
             degraded = self.load(item).degraded.pixels
         return _encoded(degraded), None if target is None else _encoded(target)
@@ -113,7 +114,7 @@ class PairReader:
     def _list(self) -> list[Item]:
         raise NotImplementedError
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         raise NotImplementedError
 
     def _check(self, items: list[Item]) -> None:
@@ -148,16 +149,16 @@ class PairReader:
         )
 
 
-def _encoded(half: Half) -> bytes:
-    return half if isinstance(half, bytes) else encode_image(Picture(half), "png")
+def _encoded(image: PairImage) -> bytes:
+    return image if isinstance(image, bytes) else encode_image(Picture(image), "png")
 
 
-def _read(half: Half, pair_id: str, what: str) -> tuple[Picture, str]:
-    """Decode one half and hash it."""
+def _read(image: PairImage, pair_id: str, what: str) -> tuple[Picture, str]:
+    """Decode one picture of a pair, and hash its file or pixels."""
     try:
-        if isinstance(half, np.ndarray):
-            return Picture(half, name=pair_id), pixels_sha256(half)
-        return replace(read_image(half), name=pair_id), hashlib.sha256(half).hexdigest()
+        if isinstance(image, np.ndarray):
+            return Picture(image, name=pair_id), pixels_sha256(image)
+        return replace(read_image(image), name=pair_id), hashlib.sha256(image).hexdigest()
     except ImageRejected as error:
         raise BenchmarkUnavailable(
             f"Pair {pair_id}: the {what} cannot be read, {error.args[0][:1].lower()}"

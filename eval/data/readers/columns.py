@@ -14,11 +14,11 @@ from .tars import WebDatasetReader
 
 
 class ColumnsReader(PairReader):
-    """Chooses the Parquet, webdataset or metadata.jsonl reader by the files that are there.
+    """Reader of two columns in Parquet, webdataset or metadata.jsonl, chosen by the files found.
 
     Args:
-        files: Where the files are.
-        expected: What is checked of every pair.
+        files: Files of the data set.
+        expected: Requirements that every pair must meet.
         degraded: Column of the degraded pictures.
         target: Column of the targets.
         config: Configuration of a Parquet set's card; None takes its default.
@@ -51,8 +51,8 @@ class ColumnsReader(PairReader):
         self.left_out = reader.left_out
         return items
 
-    def _halves(self, item: Item) -> Any:
-        return self._reader()._halves(item)
+    def _read_pair_images(self, item: Item) -> Any:
+        return self._reader()._read_pair_images(item)
 
     def _reader(self) -> PairReader:
         if self._chosen is None:

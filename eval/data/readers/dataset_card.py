@@ -1,4 +1,4 @@
-"""Which files a data set's card assigns to a configuration and a split, as `datasets` reads it."""
+"""Files that a data set's card assigns to a configuration and split, as `datasets` reads it."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from eval.data.pairs import BenchmarkUnavailable
 CARD_FILE = "README.md"
 """The data set card; its front matter may name configurations."""
 PREFERRED_SPLITS = ("test", "validation")
-"""Splits taken where nobody chose one, the first that is there."""
+"""Default splits; the first one that exists is taken."""
 
 
 def files_of_split(
@@ -21,7 +21,7 @@ def files_of_split(
         card: Content of its card.
         config: Configuration; None takes the card's default, or the only one.
         split: Split; None takes 'test', else 'validation', else the only one.
-        label: What to call the data set in a message.
+        label: Name of the data set in messages.
 
     Returns:
         The paths that fit, sorted; None where the card names no configurations.
@@ -49,7 +49,7 @@ def files_of_split(
 
 
 def _patterns(card: str, config: str | None, label: str) -> dict[str, list[str]]:
-    """File patterns by split, of one configuration."""
+    """Read one configuration's file patterns, by split."""
     from datasets.data_files import sanitize_patterns
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCard

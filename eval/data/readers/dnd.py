@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 
-from .base import Expected, Half, PairReader
+from .base import Expected, PairImage, PairReader
 from .files import Files
 
 _PICTURE = "images_srgb/{:04d}.mat"
@@ -21,7 +21,7 @@ class DndReader(PairReader):
 
     Args:
         files: The folder with info.mat and images_srgb/.
-        expected: What is checked.
+        expected: Requirements that every pair must meet.
     """
 
     def __init__(self, files: Files, expected: Expected) -> None:
@@ -36,7 +36,7 @@ class DndReader(PairReader):
             for number, box in enumerate(of_picture)
         ]
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         picture, top, left, bottom, right = item.locator
         if self._picture is None or self._picture[0] != picture:
             self._picture = (picture, self._read(_PICTURE.format(picture), _pixels))
@@ -68,7 +68,7 @@ class DndReader(PairReader):
 
 
 def _boxes(file: Any) -> list[list[tuple[int, int, int, int]]]:
-    """(top, left, bottom, right) of every box; MATLAB counts from 1 and includes the end."""
+    """Read (top, left, bottom, right) of every box; MATLAB counts from 1 and includes the end."""
     references = np.array(file["info"]["boundingboxes"]).reshape(-1)
     boxes = [np.array(file[reference]).T for reference in references]
     return [
@@ -78,5 +78,5 @@ def _boxes(file: Any) -> list[list[tuple[int, int, int, int]]]:
 
 
 def _pixels(file: Any) -> np.ndarray:
-    """(H, W, 3) float32 in [0, 1]; MATLAB stores columns first."""
+    """Read pixels as (H, W, 3) float32 in [0, 1]; MATLAB stores columns first."""
     return np.clip(np.array(file["InoisySRGB"], dtype=np.float32).T, 0, 1)

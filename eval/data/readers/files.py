@@ -1,4 +1,4 @@
-"""Where files of a reader are: a folder on this machine, or a data set on the Hub."""
+"""Files that a reader reads: a folder on this machine, or a data set on the Hub."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from eval.data.pairs import BenchmarkUnavailable
 from eval.data.range_file import RangeFile
 
 MAX_PICTURE_BYTES = 512 * 10**6
-"""Largest picture file that is read: beyond any benchmark's."""
+"""Bytes of the largest picture file that is read, beyond any benchmark's."""
 
 
 class Files(Protocol):
@@ -20,23 +20,23 @@ class Files(Protocol):
 
     @property
     def label(self) -> str:
-        """What to call it in a message."""
+        """Name of the source in messages."""
         ...
 
     def revision(self) -> str:
-        """What identifies the content: a commit, or a hash over the local files."""
+        """Identifier of the content: a commit, or a hash over the local files."""
         ...
 
     def names(self) -> dict[str, int]:
-        """Every file's path, with '/', and its size in bytes, sorted."""
+        """List every file's path, with '/', and its size in bytes, sorted."""
         ...
 
     def path(self, name: str) -> Path:
-        """The whole file on this machine, fetched where needed."""
+        """Path of the whole file on this machine, fetched where needed."""
         ...
 
     def open(self, name: str) -> BinaryIO | RangeFile:
-        """The file, to be read in parts."""
+        """Open the file for reading in parts."""
         ...
 
 
@@ -44,7 +44,7 @@ class LocalFiles:
     """A folder on this machine.
 
     Args:
-        folder: The folder; looked at when it is first asked for something.
+        folder: Path of the folder; first read when a method is called.
     """
 
     is_local = True
@@ -56,7 +56,7 @@ class LocalFiles:
 
     @property
     def label(self) -> str:
-        """What to call it in a message."""
+        """Name of the source in messages."""
         return str(self.folder)
 
     def revision(self) -> str:
@@ -70,7 +70,7 @@ class LocalFiles:
         return digest.hexdigest()
 
     def names(self) -> dict[str, int]:
-        """Every ordinary file below the folder and its size, sorted; hidden ones are left out.
+        """List every ordinary file below the folder with its size, sorted, without hidden ones.
 
         Raises:
             BenchmarkUnavailable: There is no such folder, or it cannot be read.
@@ -85,7 +85,7 @@ class LocalFiles:
         return self._sizes
 
     def path(self, name: str) -> Path:
-        """The file itself.
+        """Path of the file.
 
         Raises:
             BenchmarkUnavailable: The folder has no such file.
@@ -101,7 +101,7 @@ class LocalFiles:
         """Open the file.
 
         Raises:
-            BenchmarkUnavailable: It is not there or may not be read.
+            BenchmarkUnavailable: The file is missing or may not be read.
         """
         try:
             return self.path(name).open("rb")
@@ -127,7 +127,7 @@ def read_file(files: Files, name: str) -> bytes:
     """Read a whole file, fetched where needed.
 
     Raises:
-        BenchmarkUnavailable: It cannot be had, or is too large for a picture.
+        BenchmarkUnavailable: The file cannot be fetched, or is too large for a picture.
     """
     if files.names().get(name, 0) > MAX_PICTURE_BYTES:
         raise BenchmarkUnavailable(

@@ -12,7 +12,7 @@ from .files import Files, read_file
 from .pairing import FilePair, unique_ids
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv")
-"""Names of such tables, as the `datasets` library reads them; the first that is there is taken."""
+"""File names of the tables, as `datasets` reads them; the first one that exists is taken."""
 
 
 def is_metadata(name: str) -> bool:
@@ -24,7 +24,7 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
     """Read the pairs that a table names.
 
     Args:
-        files: Where table and pictures are; paths in the table are relative to its folder.
+        files: Files with the table and pictures; paths in the table are relative to its folder.
         degraded: Column of the degraded pictures: 'COLUMN_file_name', 'COLUMN' or 'file_name'.
         target: Column of the targets.
 
@@ -57,7 +57,7 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
 
 
 def _rows(content: bytes, table: str, label: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows of a table with the numbers of their lines."""
+    """Read the rows of a table with their line numbers."""
     if table.endswith(".csv"):
         try:
             reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
@@ -84,7 +84,7 @@ def _rows(content: bytes, table: str, label: str) -> Iterator[tuple[int, Mapping
 def _named(
     row: Mapping[str, Any], column: str, folder: str, names: Mapping[str, int], where: str
 ) -> str:
-    """The picture that a row names in a column."""
+    """Find the picture file that a row names in a column."""
     name = row.get(f"{column}_file_name", row.get(column))
     if not isinstance(name, str):
         raise BenchmarkUnavailable(

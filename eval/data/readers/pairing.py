@@ -30,7 +30,7 @@ class FilePair(NamedTuple):
     """The two files of a pair."""
 
     id: str
-    """Unique among the pairs."""
+    """Id, unique among the pairs."""
     degraded: str
     """Path of the degraded picture."""
     target: str
@@ -38,10 +38,10 @@ class FilePair(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """What patterns found."""
+    """Result of pairing files by patterns."""
 
     pairs: list[FilePair]
-    """In natural order."""
+    """Pairs found, in natural order."""
     left_out: list[str]
     """Files in the same folders that are no pictures, sorted."""
 
@@ -73,7 +73,7 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
         names: File names with '/' and sizes.
         degraded: Pattern of the degraded pictures.
         target: Pattern of the targets; may be the same.
-        label: What to call the source in a message.
+        label: Name of the source in messages.
 
     Raises:
         BenchmarkUnavailable: Nothing fits, a picture has no partner or more than one, or the
@@ -115,7 +115,7 @@ def _shared_wildcards(
     target: str,
     label: str,
 ) -> tuple[int, ...]:
-    """Which wildcards of the degraded pattern the target's stand for."""
+    """Find the wildcards of the degraded pattern that the target's stand for."""
     count, wanted = len(next(iter(low))), len(next(iter(high)))
     if count == wanted:
         return tuple(range(count))
@@ -133,7 +133,7 @@ def _shared_wildcards(
 
 
 def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[str, ...], str]:
-    """File names by what the wildcards of a pattern stand for in them."""
+    """Map the texts that a pattern's wildcards stand for to the file names they occur in."""
     pattern = pattern.replace("\\", "/").removeprefix("./")
     expression = "".join(_translated(piece) for piece in _WILDCARDS.split(pattern))
     named = _SUFFIX.search(pattern)
@@ -179,7 +179,7 @@ def safe_id(parts: Iterable[str]) -> str:
 
 
 def unique_ids(named: Sequence[Sequence[str]]) -> list[str]:
-    """One id for each pair; where two would be alike, a hash of the full name is added.
+    """Make one id for each pair; ids that would be alike get a hash of the full name.
 
     >>> unique_ids([["a b"], ["a-b"], ["c"]])
     ['a-b-c8687a', 'a-b-d44362', 'c']

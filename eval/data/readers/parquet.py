@@ -14,33 +14,33 @@ from typing import Any
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
-from .base import Expected, Half, PairReader
+from .base import Expected, PairImage, PairReader
 from .dataset_card import CARD_FILE, files_of_split
 from .files import MAX_PICTURE_BYTES, Files, read_file
 from .pairing import safe_id
 
 FOOTER_BYTES = 64 * 2**10
-"""Fetched from the end of a file at first: its index, unless that is longer (then all of it)."""
+"""Bytes first fetched from the end of a file for its index; a longer index is fetched whole."""
 MAX_GROUP_BYTES = 2**31
-"""Largest row group that is read, unpacked."""
+"""Bytes of the largest row group that is read, unpacked."""
 NAME_COLUMNS = ("id", "name", "file_name", "key")
 """Columns that may name a pair, in this order; without one it is named by its row."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Where a pair is."""
+    """Place of a pair in the Parquet files."""
 
     file: str
     """Path of the Parquet file."""
     group: int
-    """Its row group."""
+    """Number of the row group in the file."""
     row: int
     """Row within the group."""
 
     @property
     def unit(self) -> tuple[str, int]:
-        """What is fetched as a whole."""
+        """Part of the data that is fetched as a whole: a file and its row group."""
         return self.file, self.group
 
 
@@ -48,8 +48,8 @@ class ParquetReader(PairReader):
     """Two columns of images in Parquet files.
 
     Args:
-        files: Where the Parquet files are.
-        expected: What is checked of every pair.
+        files: Files of the data set.
+        expected: Requirements that every pair must meet.
         degraded: Column of degraded images: {bytes, path} as `datasets` stores them, or bytes.
         target: Column of targets.
         chosen: Regular expression of the Parquet files' paths to read. None: those of the
@@ -112,7 +112,7 @@ class ParquetReader(PairReader):
         return names
 
     def _of_card(self, names: list[str]) -> list[str] | None:
-        """The files that the data set's card gives, where it has one with configurations."""
+        """List the files that the data set's card names; None where it has no configurations."""
         if CARD_FILE not in self.files.names():
             if self.config is None:
                 return None
@@ -123,7 +123,7 @@ class ParquetReader(PairReader):
         return files_of_split(names, card, self.config, self.split, self.files.label)
 
     def _open(self, name: str) -> tuple[Any, Any]:
-        """The Parquet file and what it is read through."""
+        """Open the Parquet file; returns it and the file object it is read through."""
         if name not in self._opened:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -165,7 +165,7 @@ class ParquetReader(PairReader):
 
     @staticmethod
     def _span(parquet: Any, group: int, names: list[str]) -> tuple[int, int, int]:
-        """First and last byte of a row group's columns, and their size when unpacked."""
+        """Find the first and last byte of a row group's columns, and their size when unpacked."""
         about = parquet.metadata.row_group(group)
         chunks = [about.column(index) for index in range(about.num_columns)]
         chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in names]
@@ -175,7 +175,7 @@ class ParquetReader(PairReader):
         ]
         return min(starts), max(ends), sum(chunk.total_uncompressed_size for chunk in chunks)
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         place: Row = item.locator
         with self._in_words(place.file):
             table = self._read_group(place)
@@ -236,7 +236,7 @@ class ParquetReader(PairReader):
 
 
 def _labels(parquet: Any, group: int, column: str) -> list[Any]:
-    """A naming column's values; read off the file's index where the group has only one."""
+    """Read a naming column's values, from the file's index where the group has only one."""
     about = parquet.metadata.row_group(group)
     for index in range(about.num_columns):
         chunk = about.column(index)

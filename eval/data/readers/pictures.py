@@ -6,13 +6,13 @@ import zlib
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
-from .base import Expected, Half, PairReader
+from .base import Expected, PairImage, PairReader
 from .files import MAX_PICTURE_BYTES, Files, read_file
 from .metadata_files import pairs_of_metadata
 from .pairing import is_pattern, paired
 
 ZIP_TAIL_BYTES = 64 * 2**10
-"""Fetched from the end of a zip at first: its list of members, unless that is longer."""
+"""Bytes first fetched from the end of a zip, for its list of members."""
 _LOCAL_HEADER_BYTES = 30 + 2 * 65_535
 """Most bytes between a member's header and its data: .ZIP specification, section 4.3.7."""
 
@@ -22,7 +22,7 @@ class PicturesReader(PairReader):
 
     Args:
         files: A folder or a data set on the Hub, of which only the chosen pictures are fetched.
-        expected: What is checked of every pair.
+        expected: Requirements that every pair must meet.
         degraded: Pattern of the degraded pictures (see `paired`), or a column of metadata.jsonl or
             metadata.csv (see `pairs_of_metadata`).
         target: Pattern or column of the targets.
@@ -45,7 +45,7 @@ class PicturesReader(PairReader):
             for pair_id, low, high in pairs
         ]
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         low, high = item.locator
         target = read_file(self.files, high)
         return (target if low == high else read_file(self.files, low)), target
@@ -58,8 +58,8 @@ class ZipReader(PairReader):
     their folders for labels.
 
     Args:
-        files: Where the archive is.
-        expected: What is checked of every pair.
+        files: Files that hold the archive.
+        expected: Requirements that every pair must meet.
         archive: Path of the zip.
         degraded: Pattern of the degraded members; see `paired`.
         target: Pattern of the targets.
@@ -88,7 +88,7 @@ class ZipReader(PairReader):
             for pair_id, low, high in found.pairs
         ]
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         low, high = item.locator
         target = self._member(high)
         return (target if low == high else self._member(low)), target

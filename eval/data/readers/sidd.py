@@ -8,13 +8,13 @@ from typing import Any
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 
-from .base import Expected, Half, PairReader
+from .base import Expected, PairImage, PairReader
 from .files import Files
 
 NOISY = "ValidationNoisyBlocksSrgb"
-"""Variable, and file name without .mat, of the noisy blocks."""
+"""MATLAB variable and file stem of the noisy blocks."""
 TRUTH = "ValidationGtBlocksSrgb"
-"""The same of the truth."""
+"""MATLAB variable and file stem of the ground-truth blocks."""
 
 
 class SiddReader(PairReader):
@@ -22,7 +22,7 @@ class SiddReader(PairReader):
 
     Args:
         files: A folder with both files.
-        expected: What is checked of every pair.
+        expected: Requirements that every pair must meet.
     """
 
     def __init__(self, files: Files, expected: Expected) -> None:
@@ -43,13 +43,13 @@ class SiddReader(PairReader):
             for block in range(blocks)
         ]
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         return self._load(NOISY)[item.locator], self._load(TRUTH)[item.locator]
 
     def _shape(self, variable: str) -> tuple[int, ...]:
         from scipy.io import whosmat
 
-        found = self._told(variable, lambda path: whosmat(path))
+        found = self._read_mat(variable, lambda path: whosmat(path))
         shapes = {name: (shape, kind) for name, shape, kind in found}
         shape, kind = shapes.get(variable, ((), "absent"))
         if len(shape) != 5 or shape[-1] != 3 or kind != "uint8":
@@ -63,11 +63,16 @@ class SiddReader(PairReader):
         if variable not in self._blocks:
             from scipy.io import loadmat
 
-            found = self._told(variable, lambda path: loadmat(path, variable_names=[variable]))
+            found = self._read_mat(variable, lambda path: loadmat(path, variable_names=[variable]))
             self._blocks[variable] = found[variable]
         return self._blocks[variable]
 
-    def _told(self, variable: str, read: Any) -> Any:
+    def _read_mat(self, variable: str, read: Any) -> Any:
+        """Apply `read` to the path of the variable's .mat file.
+
+        Raises:
+            BenchmarkUnavailable: The file is missing or damaged.
+        """
         names = self.files.names()
         name = next((name for name in names if name.split("/")[-1] == f"{variable}.mat"), None)
         if name is None:

@@ -14,18 +14,18 @@ from natsort import natsorted
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 
-from .base import Expected, Half, PairReader
+from .base import Expected, PairImage, PairReader
 from .files import MAX_PICTURE_BYTES, Files
 from .pairing import is_picture, paired, safe_id
 
 MAX_ARCHIVE_BYTES = 2 * 10**9
-"""Largest archive that is fetched, and most that is unpacked of one."""
+"""Bytes: largest archive that is fetched, and most that is unpacked of one."""
 MAX_MEMBERS = 100_000
-"""Most members looked at in one archive."""
+"""Largest number of members that are read of one archive."""
 
 
 def _members(files: Files, archive: str) -> Iterator[tuple[str, bytes]]:
-    """Every ordinary member of an archive, by path; hidden ones are left out."""
+    """Read every ordinary member of an archive, by path; hidden ones are left out."""
     where = f"{archive} of {files.label}"
     size = files.names().get(archive, 0)
     if size > MAX_ARCHIVE_BYTES:
@@ -65,8 +65,8 @@ class TwoTarsReader(PairReader):
     A degraded picture may carry its scale ('baby.png' or 'babyx2.png' goes with 'baby.png').
 
     Args:
-        files: Where the archives are.
-        expected: What is checked of every pair.
+        files: Files that hold both archives.
+        expected: Requirements that every pair must meet.
         degraded: Path of the archive of degraded pictures.
         target: Path of the archive of targets.
     """
@@ -95,7 +95,7 @@ class TwoTarsReader(PairReader):
             Item(pair.id, 0, (Path(pair.degraded).stem, Path(pair.target).stem)) for pair in pairs
         ]
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         low, high = self._read()
         return low[item.locator[0]], high[item.locator[1]]
 
@@ -124,8 +124,8 @@ class WebDatasetReader(PairReader):
     """Webdataset shards: members with one name and different suffixes are one sample.
 
     Args:
-        files: Where the shards are: every .tar or .tar.gz.
-        expected: What is checked of every pair.
+        files: Files of the source; every .tar or .tar.gz is a shard.
+        expected: Requirements that every pair must meet.
         degraded: Suffix of the degraded pictures, such as 'png' or 'noisy.png'.
         target: Suffix of the targets; may be the same where noise is added.
     """
@@ -163,7 +163,7 @@ class WebDatasetReader(PairReader):
                 items.append(Item(safe_id([key]), 0, (shard, key)))
         return natsorted(items, key=lambda item: item.id)
 
-    def _halves(self, item: Item) -> tuple[Half, Half | None]:
+    def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         shard, key = item.locator
         sample = self._samples(shard)[key]
         return sample[self.degraded], sample[self.target]

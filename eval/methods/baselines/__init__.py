@@ -1,4 +1,4 @@
-"""What people use instead of a network, as a table of functions."""
+"""Baselines: restoration methods without MIRNet, as a table of functions."""
 
 from .table import BASELINES, Baseline
 

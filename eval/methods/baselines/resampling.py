@@ -8,7 +8,7 @@ from mirnet.images.picture import Picture, quantize, to_unit
 
 
 def identity(picture: Picture, size: tuple[int, int], settings: Settings) -> np.ndarray:
-    """Give the picture back as it is."""
+    """Return the picture unchanged."""
     return picture.pixels
 
 
@@ -43,12 +43,12 @@ def lanczos(picture: Picture, size: tuple[int, int], settings: Settings) -> np.n
 
 
 class Unsharp(Settings):
-    """Of `bicubic_unsharp`; radius and amount are scikit-image's defaults, halved in amount."""
+    """Settings of `bicubic_unsharp`; scikit-image's defaults with half of the amount."""
 
     radius: float = Field(1.0, gt=0, le=50)
     """Standard deviation of the blur in pixels of the result."""
     amount: float = Field(0.5, ge=0, le=10)
-    """How much of what the blur removed is added again."""
+    """Factor of the detail (picture minus blur) that is added."""
 
 
 def bicubic_unsharp(picture: Picture, size: tuple[int, int], settings: Unsharp) -> np.ndarray:

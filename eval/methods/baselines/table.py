@@ -1,4 +1,4 @@
-"""The table of baselines: what people use instead of a network.
+"""The table of baselines: restoration methods that a network is compared with.
 
 Each baseline is a function of a picture, the size its result must have, and its settings; defaults
 are those of the source its settings name. Results depend on nothing else: where a library would
@@ -52,26 +52,26 @@ Run = Callable[[Picture, tuple[int, int], Any], np.ndarray]
 
 @dataclass(frozen=True)
 class Baseline:
-    """One baseline."""
+    """A baseline and what it needs."""
 
     id: str
-    """Name on the command line and in runs."""
+    """Id on the command line and in runs."""
     title: str
-    """For people."""
+    """Display name."""
     tasks: tuple[str, ...]
-    """Ids of the tasks it is for."""
+    """Ids of the tasks that the baseline applies to."""
     run: Run
-    """Does it."""
+    """Function that restores a picture."""
     settings: type[Settings] = Settings
-    """What can be set."""
+    """Class of its settings."""
     packages: tuple[str, ...] = ("numpy",)
     """Distributions whose versions are recorded; those that are not installed are passed over."""
     modules: tuple[str, ...] = ()
-    """Modules of optional packages that it needs."""
+    """Optional modules that must be importable."""
     install: str = ""
-    """What to install for those."""
+    """Packages to install for `modules`, in words."""
     weights: Callable[[Any], Path] | None = None
-    """Where the learned numbers lie that its settings name, if it has any."""
+    """Maps settings to the path of the weights file; None for a method without weights."""
 
 
 _SKIMAGE = ("numpy", "scikit-image", "scipy", "PyWavelets")

@@ -13,7 +13,7 @@ LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 
 class Clahe(Settings):
-    """Of `clahe`: those of OpenCV's tutorial on histogram equalisation."""
+    """Settings of `clahe`; defaults are those of OpenCV's histogram equalisation tutorial."""
 
     clip_limit: float = Field(2.0, gt=0, le=100)
     """Highest bin of a tile's histogram, in units of the mean bin."""
@@ -32,10 +32,10 @@ def clahe(picture: Picture, size: tuple[int, int], settings: Clahe) -> np.ndarra
 
 
 class AutoGamma(Settings):
-    """Of `auto_gamma`."""
+    """Settings of `auto_gamma`."""
 
     mean: float = Field(0.5, gt=0, lt=1)
-    """Luma that the mean luma is brought to."""
+    """Target of the mean luma, in (0, 1)."""
 
 
 def auto_gamma(picture: Picture, size: tuple[int, int], settings: AutoGamma) -> np.ndarray:
@@ -50,10 +50,10 @@ def auto_gamma(picture: Picture, size: tuple[int, int], settings: AutoGamma) -> 
 
 
 class Gamma(Settings):
-    """Of `gamma`: that of displays."""
+    """Settings of `gamma`; the default is the gamma of displays."""
 
     gamma: float = Field(2.2, gt=0, le=10)
-    """Values are raised to 1 / gamma."""
+    """Gamma; values are raised to 1 / gamma."""
 
 
 def gamma(picture: Picture, size: tuple[int, int], settings: Gamma) -> np.ndarray:
@@ -62,7 +62,7 @@ def gamma(picture: Picture, size: tuple[int, int], settings: Gamma) -> np.ndarra
 
 
 class AutoContrast(Settings):
-    """Of `auto_contrast`: those of scikit-image's gallery."""
+    """Settings of `auto_contrast`; defaults are those of scikit-image's gallery."""
 
     low: float = Field(2.0, ge=0, lt=50)
     """Percentile that becomes black."""
@@ -78,12 +78,12 @@ def auto_contrast(picture: Picture, size: tuple[int, int], settings: AutoContras
 
 
 class Lime(Settings):
-    """Of `lime`: those of the paper."""
+    """Settings of `lime`; defaults are those of the paper."""
 
     alpha: float = Field(0.15, gt=0, le=10)
     """Weight of the illumination's total variation against its distance from the first guess."""
     gamma: float = Field(0.8, gt=0, le=2)
-    """The illumination is raised to it: less than 1 keeps some of the darkness."""
+    """Exponent of the illumination; less than 1 keeps some of the darkness."""
 
 
 def lime(picture: Picture, size: tuple[int, int], settings: Lime) -> np.ndarray:

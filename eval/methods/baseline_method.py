@@ -1,4 +1,4 @@
-"""Baselines as methods."""
+"""Builds a `Method` from a baseline of the table."""
 
 from functools import partial
 
@@ -16,7 +16,8 @@ def baseline_method(baseline: Baseline, task: Task, given: dict) -> Method:
     """Make a method of a baseline.
 
     Raises:
-        InvalidRequest: It has no such settings, or its optional package lacks their network.
+        InvalidRequest: The settings are invalid, or an optional package lacks the network that they
+            name.
     """
     settings = checked_settings(baseline.settings, given, baseline.id)
     file = baseline.weights(settings) if baseline.weights else None
