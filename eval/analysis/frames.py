@@ -1,8 +1,8 @@
 """Cache of the tables of stored runs, so that switching views reads nothing anew.
 
 A table is kept in memory and, for a run that has ended, beside the runs as well, so that the next
-start of the program opens it as quickly. What is kept is derived: it is made anew wherever a run's
-files have changed, and may be deleted at any time.
+start of the program opens it as quickly. Cached tables are derived: they are computed again when
+a run's files have changed, and may be deleted at any time.
 """
 
 import contextlib

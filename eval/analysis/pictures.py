@@ -106,7 +106,7 @@ def strip_of(
     metric: str,
     against: str | None = None,
 ) -> list[Thumbnail]:
-    """Small pictures of the pairs around one of them, to choose the next by eye.
+    """Select thumbnails of the pairs around the open one, to choose the next by eye.
 
     Args:
         stored: The run.
@@ -286,7 +286,7 @@ def scale_for(errors: list[np.ndarray]) -> int:
 
 
 def heat(error: np.ndarray, scale: int) -> np.ndarray:
-    """Draw an error map.
+    """Colour an error map with inferno.
 
     Args:
         error: (H, W) in levels of 255.

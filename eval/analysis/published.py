@@ -58,7 +58,7 @@ def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
     Returns:
         Columns `dataset`, `method`, `year` (may be missing), `psnr_db` in decibels and `ssim` (not
         a number where not given), `protocol` in the words of its source, `source`, `evidence` (see
-        `EVIDENCE`) and `verified`: whether anybody read the number in text.
+        `EVIDENCE`) and `verified`: whether the number was read in text.
 
     Raises:
         InvalidRequest: The file is not there, or a line is not as it must be.

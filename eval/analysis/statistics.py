@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 FEW = 10
 """Number of pictures below which statistics come with a caution."""
 SIGNIFICANT = 0.05
-"""Significance level of tests."""
+"""Significance level of the tests."""
 MIN_FOR_VERDICT = 5
 """Pictures below which no method is called better than another."""
 MAX_SHARED = 20_000

@@ -154,7 +154,7 @@ def load_benchmarks() -> dict[str, Benchmark]:
 
 
 def get_benchmark(benchmark_id: str) -> Benchmark:
-    """Look a benchmark up.
+    """Look up a benchmark by id.
 
     Raises:
         BenchmarkUnavailable: No benchmark has this id.

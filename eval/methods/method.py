@@ -74,7 +74,7 @@ def checked(method_id: str, task: Task, run: Restorer) -> Restorer:
     """Wrap a restorer so that its input size and its output are checked.
 
     Raises:
-        InvalidRequest: The restorer raises it: the size is none that the task makes of the picture,
+        InvalidRequest: Raised by the restorer: the size is not what the task makes of the picture,
             or the result is no picture of that size.
     """
 

@@ -65,7 +65,7 @@ def list_methods(task: str) -> list[Choice]:
 
 
 def resolve(names: list[str], task: str) -> list[str]:
-    """Turn names and shortcuts into ids of methods, each once, in the order asked for.
+    """Expand names and shortcuts to ids of methods, each once, in the requested order.
 
     Args:
         names: Ids, `SHORTCUTS`, or 'module:function', which `get_method` may refuse.

@@ -118,7 +118,7 @@ class SampleResult(_Part):
     target_sha256: str | None = None
     """Hash of the ground truth's file; None where it is not published."""
     cached: bool = False
-    """Whether an earlier run had made this output; `seconds` then are those of that run."""
+    """Whether the output came from the cache; `seconds` are then those of the earlier run."""
     timed_in: str | None = None
     """Id of the other run that measured `seconds`; None for this run."""
     threads: int | None = None
@@ -169,7 +169,7 @@ class Run(_Part):
     protocols: list[str] = Field(min_length=1)
     """Names of the protocols with versions; the first one ranks."""
     methods: list[MethodRecord]
-    """Methods that were compared, in the order asked for."""
+    """Compared methods, in the requested order."""
     environment: Environment
     """Environment that the run was created in."""
     attempts: list[Attempt] = []

@@ -1,8 +1,7 @@
 """Publish runs to a data set on the Hugging Face Hub, since a Space's disk does not last.
 
 The data set holds one folder for each run, as a `RunStore` does, so a copy of it is a store. The
-Hub is asked for a sign of life before anything is sent, because its client would wait long for a
-dead one.
+Hub is contacted once before anything is sent, because its client waits long for a dead one.
 """
 
 import os
@@ -37,11 +36,11 @@ def results_repo() -> str | None:
 def publish_run(
     stored: StoredRun, repo: str, private: bool = True, with_pictures: bool = False
 ) -> str:
-    """Put a finished run into a data set on the Hub, in one commit.
+    """Upload a finished run to a data set on the Hub, in one commit.
 
     Args:
         stored: The run.
-        repo: Data set as ORG/NAME; it is made where it is not there.
+        repo: Data set as ORG/NAME; created where it does not exist.
         private: Whether only its owners may see it.
         with_pictures: Whether outputs, inputs, targets and thumbnails go along; their licences may
             forbid it.
@@ -84,7 +83,7 @@ def scheduler(
 
     Args:
         store: The runs.
-        repo: Data set as ORG/NAME, usually `results_repo()`; it is made where it is not there.
+        repo: Data set as ORG/NAME, usually `results_repo()`; created where it does not exist.
         minutes: Minutes between two commits.
         private: Whether only its owners may see it.
 

@@ -52,7 +52,7 @@ def new_id(now: datetime.datetime | None = None) -> str:
 
 
 class StoredRun:
-    """One run's folder.
+    """Folder of one stored run.
 
     Args:
         folder: The folder; its name is the run's id.
@@ -236,7 +236,7 @@ def disk_trouble(path: Path, error: OSError) -> NotWritten:
 
 
 class RunStore:
-    """A folder of runs.
+    """Folder of stored runs.
 
     Args:
         folder: Path of the folder; `state_folder() / "runs"` by default.
@@ -249,7 +249,7 @@ class RunStore:
         """Find a run by id.
 
         Raises:
-            InvalidRequest: There is no such run here, or the id is none.
+            InvalidRequest: The folder has no run of this id, or the id is malformed.
         """
         if not run_id.replace("-", "").isalnum() or not (self.folder / run_id).is_dir():
             raise InvalidRequest(f"There is no run {run_id[:80]!r} in {self.folder}.")
@@ -265,8 +265,8 @@ class RunStore:
     def headers(self) -> list[Run]:
         """Read the headers of all runs, youngest first; damaged folders are left out.
 
-        An index beside the runs makes this quick for thousands; it is derived, and made anew
-        wherever a header has changed.
+        An index file makes this quick for thousands of runs; entries are rebuilt when a header
+        changes.
         """
         if not self.folder.is_dir():
             return []

@@ -187,7 +187,7 @@ class Worker:
         return protocol.score(pixels, target, self.spec.benchmark.scale)
 
     def restore(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord]:
-        """Run a method.
+        """Restore a pair's degraded picture with a method.
 
         Returns:
             The output as it is stored and scored, (H, W, 3) uint8 or uint16, and how it was made.

@@ -63,13 +63,13 @@ class Request:
     method: str
     """GET, HEAD, POST or PUT."""
     path: str
-    """Path with its query."""
+    """Path of the request with its query."""
     status: int
     """Status of the answer; 0 when there was none."""
     range: str | None
-    """The Range header."""
+    """Range header; None without one."""
     authorization: str | None
-    """The Authorization header."""
+    """Authorization header; None without one."""
     sent_bytes: int
     """Bytes of the body that were handed to the connection."""
 
@@ -83,7 +83,7 @@ class Repo:
     commits: list[tuple[str, dict[str, bytes]]]
     """Commit hash and files, oldest first; the last one is main."""
     tags: dict[str, str] = field(default_factory=dict)
-    """Tag to commit hash."""
+    """Commit hashes by tag."""
     gated: bool = False
     """Whether terms must be accepted first: every file answers 403."""
     private: bool = False

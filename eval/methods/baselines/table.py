@@ -45,7 +45,7 @@ from .tones import (
 )
 
 SUPER_RESOLUTION = ("sr-x2", "sr-x3", "sr-x4")
-"""Tasks that enlarge."""
+"""Ids of the super-resolution tasks."""
 Run = Callable[[Picture, tuple[int, int], Any], np.ndarray]
 """Maps a picture, the (height, width) of the result and the settings to (H, W, 3) pixels."""
 
@@ -63,7 +63,7 @@ class Baseline:
     run: Run
     """Function that restores a picture."""
     settings: type[Settings] = Settings
-    """Class of its settings."""
+    """Settings class of the baseline."""
     packages: tuple[str, ...] = ("numpy",)
     """Distributions whose versions are recorded; those that are not installed are passed over."""
     modules: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ class Clahe(Settings):
     clip_limit: float = Field(2.0, gt=0, le=100)
     """Highest bin of a tile's histogram, in units of the mean bin."""
     tiles: int = Field(8, ge=1, le=64)
-    """Tiles across and down."""
+    """Number of tiles in each direction."""
 
 
 def clahe(picture: Picture, size: tuple[int, int], settings: Clahe) -> np.ndarray:
@@ -65,9 +65,9 @@ class AutoContrast(Settings):
     """Settings of `auto_contrast`; defaults are those of scikit-image's gallery."""
 
     low: float = Field(2.0, ge=0, lt=50)
-    """Percentile that becomes black."""
+    """Percentile of the values that becomes black."""
     high: float = Field(98.0, gt=50, le=100)
-    """Percentile that becomes white."""
+    """Percentile of the values that becomes white."""
 
 
 def auto_contrast(picture: Picture, size: tuple[int, int], settings: AutoContrast) -> np.ndarray:
