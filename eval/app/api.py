@@ -18,14 +18,14 @@ from .run_queue import RunQueue
 
 
 class Endpoints:
-    """Adds the endpoints to the page that is being built."""
+    """Adds the evaluation endpoints to the page that is being built."""
 
     def __init__(self, queue: RunQueue, permissions: Permissions):
-        """Add them.
+        """Add the endpoints.
 
         Args:
-            queue: Has the runs.
-            permissions: Who may start them.
+            queue: Queue and store of the runs.
+            permissions: Roles of visitors, which decide who may start runs.
         """
         self.queue = queue
         self.permissions = permissions

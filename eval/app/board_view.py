@@ -1,4 +1,4 @@
-"""The Leaderboard view: a row for each method of the open run, and the run as files."""
+"""The Leaderboard view: one row per method of the open run, and buttons to export the run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -69,7 +69,7 @@ class BoardView(View):
         }
 
     def pick_method(self, state: ViewState, row: list[Any]) -> ViewState:
-        """A row was chosen: the worst pictures of its method."""
+        """State that shows the worst pictures of a clicked row's method."""
         return worst_of(state, str(row[0]))
 
 

@@ -23,7 +23,7 @@ ONLY_ONE = kit.empty(
 
 
 class CompareView(View):
-    """Builds the choice of a second run, and the changes from the open run to it."""
+    """Builds the choice of a second run, and the table of changes between the two."""
 
     name = "compare"
 
@@ -50,7 +50,7 @@ class CompareView(View):
         self.triggers = [self.second.input]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Offer all other runs, and choose the second run of the state."""
+        """Offer all other runs, and select the second run of the state."""
         choices = run_choices(self.queue, run.id if run else None)
         return {self.second: gr.update(choices=choices, value=_among(choices, state.second))}
 

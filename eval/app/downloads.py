@@ -1,4 +1,4 @@
-"""Files that the Evaluate tab writes on a click, and the browser downloads."""
+"""Files that the Evaluate tab writes on a click and the browser downloads."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -41,9 +41,10 @@ class Downloads:
         """Let a button download a file.
 
         Args:
-            button: That is pressed.
-            write: Gives name and content of the file; its `MIRNetError`s become messages.
-            inputs: Widgets whose values it takes.
+            button: The button that starts the download.
+            write: Function that returns name and content of the file; a `MIRNetError` becomes a
+                message on the page.
+            inputs: Widgets whose values are passed to `write`.
         """
 
         def written(*values: Any) -> Iterator[str]:
@@ -70,10 +71,10 @@ class ExportButtons:
             }
 
     def connect(self, downloads: Downloads, inputs: list[gr.components.Component]) -> None:
-        """Let the buttons act.
+        """Connect the buttons.
 
         Args:
-            downloads: Hands out the files.
+            downloads: Sends the files to the browser.
             inputs: Widgets with the run's id, the baseline and the protocol.
         """
         for name, button in self.buttons.items():

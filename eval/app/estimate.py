@@ -1,4 +1,4 @@
-"""How long a run would take on this machine, and what a new run begins with."""
+"""Estimated duration of a run on this machine, and the defaults of a new run."""
 
 import re
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from eval.runs.environment import machine_name
 from eval.runs.store import RunStore
 
 GUESSED_SECONDS = {"weights": 12.0, "baseline": 2.0, "custom": 2.0}
-"""Seconds per megapixel of a method that no stored run of this machine has timed, by its kind."""
+"""Assumed seconds per megapixel by kind of method, if no stored run of this machine timed it."""
 GUESSED_MEGAPIXELS = 0.25
-"""Megapixels of a picture of a benchmark that does not state its size."""
+"""Assumed megapixels per picture of a benchmark that does not state its size."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Estimate:
     """Estimated time of a run on this machine."""
 
     seconds: float
-    """In all."""
+    """Total duration in seconds."""
     guessed: tuple[str, ...]
     """Methods that no stored run of this machine has timed."""
     size_known: bool
@@ -27,11 +27,11 @@ class Estimate:
 
 
 def estimate_run(store: RunStore, benchmark: Benchmark, pairs: int, methods: list[str]) -> Estimate:
-    """Estimate a run from the time of the same methods in stored runs of this machine.
+    """Estimate the duration of a run from the same methods in stored runs of this machine.
 
     Args:
-        store: The stored runs.
-        benchmark: What to run on.
+        store: Store of the runs.
+        benchmark: Benchmark of the run.
         pairs: Number of pairs.
         methods: Ids of the methods.
     """
@@ -47,7 +47,7 @@ def estimate_run(store: RunStore, benchmark: Benchmark, pairs: int, methods: lis
 
 
 def _seconds_per_megapixel(store: RunStore) -> dict[str, float]:
-    """Pace of each method in the newest run of this machine that has it."""
+    """Seconds per megapixel by method, from the newest run of this machine that has it."""
     here = machine_name()
     found: dict[str, float] = {}
     for run in store.headers():
@@ -73,14 +73,14 @@ def megapixels_of(benchmark: Benchmark) -> tuple[float, bool]:
 
 
 def default_benchmark(task: str) -> str | None:
-    """Id of the benchmark to offer first: one that lies in the repository where there is one."""
+    """Id of a task's default benchmark, preferably one that is in the repository."""
     known = [benchmark for benchmark in load_benchmarks().values() if benchmark.task == task]
     local = [benchmark for benchmark in known if benchmark.source.folder is not None]
     return next((benchmark.id for benchmark in [*local, *known]), None)
 
 
 def default_methods(task: str) -> list[str]:
-    """Ids of the methods to offer first: our weights where present, and two baselines."""
+    """Ids of a task's default methods: our weights if present, and two baselines."""
     here = [choice for choice in list_methods(task) if choice.available]
     learned = [choice.id for choice in here if choice.kind == "weights"][:1]
     return [*learned, *[choice.id for choice in here if choice.kind == "baseline"][:2]]

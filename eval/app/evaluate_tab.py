@@ -1,8 +1,8 @@
-"""The Evaluate tab: composes the views, and lets them lead to each other.
+"""The Evaluate tab: composes the views and connects them with each other.
 
 Runs belong to the program (`run_queue.RunQueue`). Each view owns its widgets and is filled by its
-own events, from stored runs alone. A link is a `ViewState`; whatever leads from one view to another
-makes a link and opens it, like a person who pastes one.
+own events, from stored runs alone. A link is a `ViewState`; an event that leads from one view to
+another writes a link and opens it, as if a visitor had pasted it.
 """
 
 from collections.abc import Callable
@@ -46,8 +46,8 @@ class EvaluateTab:
         Args:
             page: The page that is being built.
             tabs: The page's tabs; links open one of them.
-            queue: Has the runs.
-            access: Which role a visitor has; by default everybody has the queue's own.
+            queue: Queue and store of the runs.
+            access: Roles of visitors; by default everybody has the queue's default role.
         """
         self.queue = queue
         self.permissions = Permissions(queue.policy, access)
@@ -184,7 +184,7 @@ class EvaluateTab:
     # ------------------------------------------------------------ opening links
 
     def arrive(self, request: gr.Request) -> Update:
-        """The page was opened: choose the tab of the link, and show the run under way."""
+        """Select the tab of the link and show the current run when the page is opened."""
         query = dict(request.query_params)
         update = self.running.at_arrival(request)
         tab = query.get("tab", "")
@@ -195,17 +195,17 @@ class EvaluateTab:
     # ------------------------------------------------------------ from one view to another
 
     def open_point(self, point: str | None, *values: Any) -> str:
-        """A point of a plot or a thumbnail was clicked: the link of its picture, if any."""
+        """Link of the picture behind a clicked plot point or thumbnail; empty if there is none."""
         state = self.shell.state(values, self.plots, self.pictures)
         wanted = self.plots.pick_point(point, state)
         return wanted.query() if wanted else ""
 
     def open_followed(self, run_id: str | None) -> str:
-        """Open the results was pressed: the link of the board of the run that has ended."""
+        """Link of the leaderboard of the followed run, for the button that opens its results."""
         return self.running.open_followed(run_id).query()
 
     def turning(self, turn: Callable[[ViewState], Update]) -> Callable[..., Update]:
-        """Make the handler that goes to another picture."""
+        """Make the handler that switches to another picture."""
 
         def turned(*values: Any) -> Update:
             return turn(self.shell.state(values, self.pictures))
@@ -213,20 +213,20 @@ class EvaluateTab:
         return turned
 
     def zoom_in(self, event: gr.SelectData, *values: Any) -> Update:
-        """A point of a picture was clicked: show true pixels around it."""
+        """Show true pixels around a clicked point of a picture."""
         state = self.shell.state(values, self.pictures)
         with translate_errors():
             stored = self.queue.stored(str(state.run))
             return self.pictures.stage.zoom_in(stored, state.for_run(stored.header()), event)
 
     def resume_stored(self, run_id: str | None, request: gr.Request) -> Update:
-        """Resume was pressed beside a stored run: resume it and open the Run view."""
+        """Resume a stored run and open the Run view."""
         return self.running.resume(run_id, request) | {self.shell.link: ViewState().query()}
 
     def delete_stored(
         self, run_id: str | None, sure: bool, request: gr.Request | None = None
     ) -> Update:
-        """Delete was pressed beside a stored run: delete it and show the others."""
+        """Delete a stored run and show the others."""
         update = self.history.remove(run_id, sure, request)
         link = ViewState(view="runs").query() if self.shell.run in update else ""
         return update | {self.shell.link: link}

@@ -1,4 +1,4 @@
-"""The All runs view: every stored run, and what may be done with the open one."""
+"""The All runs view: the list of stored runs, and actions on the open run."""
 
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -38,9 +38,9 @@ class HistoryView(View):
         """Build the view.
 
         Args:
-            queue: Has the runs.
-            permissions: Who may do what with them.
-            run: The tab's choice of the open run.
+            queue: Queue and store of the runs.
+            permissions: Roles of visitors and their rights on runs.
+            run: The tab's dropdown with the open run.
         """
         super().__init__(queue)
         self.permissions = permissions
@@ -108,7 +108,7 @@ class HistoryView(View):
         self.checks = text_area("ev-checks")
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Put the filters of a link into their lists."""
+        """Set the filters to those of a state."""
         tasks, states = ["", *TASKS], ["", *get_args(State)]
         return {
             self.task: state.task if state.task in tasks else "",
@@ -116,16 +116,16 @@ class HistoryView(View):
         }
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show the list, and what the visitor may do with the open run."""
+        """Show the list, and the buttons that the visitor may use on the open run."""
         yield self.listing(request.state)
         yield self.buttons(request.found.run, request.found.state, request.role)
 
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
-        """Show the list while no run is open."""
+        """Show the list when no run is open."""
         yield self.listing(state) | self.buttons(None, None, role)
 
     def listing(self, state: ViewState) -> Update:
-        """All runs that match the filters."""
+        """Update the list to the runs that match the filters."""
         history = self.queue.history()
         rows = [
             history_row(run, status)
@@ -138,7 +138,7 @@ class HistoryView(View):
         }
 
     def buttons(self, run: Run | None, state: State | None, role: Role) -> Update:
-        """Buttons that the visitor's role allows, for the open run."""
+        """Show the buttons that the visitor's role allows for the open run."""
         is_runner, is_admin = allows(role, "runner"), allows(role, "admin")
         return {
             self.allowed: kit.note(self._allowed(run.id, role)) if run else "",
@@ -158,11 +158,11 @@ class HistoryView(View):
     # ------------------------------------------------------------ events
 
     def pick_run(self, state: ViewState, row: list[Any]) -> ViewState:
-        """A row was chosen: open its run."""
+        """State that opens the run of a clicked row."""
         return state.model_copy(update={"run": str(row[HISTORY.index("Run")])})
 
     def verify(self, run_id: str | None, request: gr.Request) -> Iterator[str]:
-        """Recompute a sample, and show every check as it is made."""
+        """Recompute a sample of the run, and show each check once it is done."""
         if not run_id:
             yield kit.note(CHOOSE_FIRST)
             return
@@ -178,7 +178,7 @@ class HistoryView(View):
         yield findings(rows, complete=True)
 
     def remove(self, run_id: str | None, sure: bool, request: gr.Request | None = None) -> Update:
-        """Delete was pressed; the box must be ticked."""
+        """Delete the run if the confirmation box is ticked."""
         if not run_id or not sure:
             words = "Tick the box first: it is for good." if run_id else CHOOSE_FIRST
             return {self.checks: kit.note(words, warn=True)}

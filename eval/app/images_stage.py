@@ -1,4 +1,4 @@
-"""The stage of the Pictures view: one picture of all methods, and three ways to look at it."""
+"""The stage of the Pictures view: one pair with all methods, in three layouts."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,24 +35,24 @@ from .view import Part, ViewRequest, picture_choices, settle
 from .view_state import LOOKS, ViewState
 
 MAX_SHOWN = 10
-"""Pictures beside each other: input, methods, target."""
+"""Most pictures shown side by side: input, methods and target."""
 ENDS = {INPUT: "Input", TARGET: "Target"}
-"""Titles of the two pictures that no method made."""
+"""Titles of the two pictures that are not outputs of a method."""
 Pixels = dict[str, np.ndarray]
 """Pictures of one pair, (H, W, 3), by `INPUT`, id of a method, `TARGET`."""
 ChoosePairs = Callable[[StoredRun, ViewState], list[str]]
-"""Gives the ids of the pairs that a state chooses."""
+"""Function that returns the ids of the pairs that a state selects."""
 
 
 class ImagesStage(Part):
-    """Builds the ways to look at a picture, and shows it."""
+    """Builds the layouts of a picture, and fills the chosen one."""
 
     def __init__(self, frames: Frames, choose: ChoosePairs):
-        """Build the stage inside the current layout, but for `saved`, which the caller renders.
+        """Build the stage inside the current layout, except `saved`, which the caller renders.
 
         Args:
-            frames: Has the tables of runs.
-            choose: Gives the pairs that a state chooses.
+            frames: Cache of the tables of runs.
+            choose: Function that returns the ids of the pairs that a state selects.
         """
         self.frames = frames
         self.choose = choose
@@ -128,7 +128,7 @@ class ImagesStage(Part):
     # ------------------------------------------------------------ showing
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show the open picture, or why it cannot be shown."""
+        """Show the open picture, or the reason why it cannot be shown."""
         asked, state = request.asked, request.state
         names = picture_choices(request.found.run)
         update: Update = {
@@ -156,7 +156,7 @@ class ImagesStage(Part):
         yield update | show(found, rows, state)
 
     def _slider(self, found: Pixels, rows: list[SampleResult], state: ViewState) -> Update:
-        """Two pictures, one over the other."""
+        """Show two pictures under a slider."""
         viewport = state.viewport
         names = name_or_target(state.left, found), name_or_target(state.right, found)
         pixels = tuple(filling(seen_at(found[name], viewport), viewport) for name in names)
@@ -169,7 +169,7 @@ class ImagesStage(Part):
         }
 
     def _grid(self, found: Pixels, rows: list[SampleResult], state: ViewState) -> Update:
-        """Input, every method and target beside each other, or the error of each."""
+        """Show input, methods and target side by side, or their error maps."""
         legend: Any = ""
         if state.look == "error" and TARGET in found:
             found, scale = _errors(found)
@@ -216,12 +216,12 @@ class ImagesStage(Part):
         }
 
     def zoom_in(self, stored: StoredRun, state: ViewState, event: gr.SelectData) -> Update:
-        """A point of a picture was clicked: show true pixels around it, in all pictures.
+        """Show true pixels around a clicked point in all pictures.
 
         Args:
             stored: The run.
-            state: Valid for the run.
-            event: Has the point in the picture as shown.
+            state: State that is valid for the run.
+            event: Event with the clicked point in the displayed picture.
         """
         scores = self.frames.scores(stored, state.protocol)
         found = stored_pictures(stored, rows_of(scores, str(state.pair), str(state.protocol)))
@@ -243,7 +243,7 @@ class ImagesStage(Part):
 
 
 def _errors(found: Pixels) -> tuple[Pixels, int]:
-    """Error maps of all pictures of the target's size, drawn on one scale, and that scale."""
+    """Error maps of all pictures of the target's size, and the scale that they share."""
     target = found[TARGET]
     errors = {
         name: error_of(pixels, target)

@@ -1,4 +1,4 @@
-"""The Pictures view: which pictures of the open run are shown, with their scores."""
+"""The Pictures view: selected pictures of the open run with their scores."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ from .view_state import MAX_PICTURES, WHICH, ViewState
 
 
 class ImagesView(View):
-    """Builds the choice of pictures, and the stage (`ImagesStage`) that shows the chosen one."""
+    """Builds the selection of pictures, and the stage (`ImagesStage`) that shows the open one."""
 
     name = "pictures"
 
@@ -29,8 +29,8 @@ class ImagesView(View):
         """Build the view.
 
         Args:
-            queue: Has the runs.
-            metric: The choice of a score, which the Plots view shows.
+            queue: Queue and store of the runs.
+            metric: Dropdown of the score, which belongs to the Plots view.
         """
         super().__init__(queue)
         self._build_choice()
@@ -60,7 +60,7 @@ class ImagesView(View):
 
     @property
     def parts(self) -> list[Part]:
-        """The choice of pictures, and the stage."""
+        """The selection of pictures, and the stage."""
         return [self, self.stage]
 
     def _build_choice(self) -> None:
@@ -102,7 +102,7 @@ class ImagesView(View):
         )
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Put the choices of a state into their widgets."""
+        """Set the widgets to the choices of a state."""
         methods, pictures = (method_choices(run), picture_choices(run)) if run else ([], [])
         stage = self.stage
         return {
@@ -121,18 +121,18 @@ class ImagesView(View):
         }
 
     def chosen(self, stored: StoredRun, state: ViewState) -> list[str]:
-        """Ids of the pairs that a state chooses, in the order in which they are shown.
+        """Ids of the pairs that a state selects, in display order.
 
         Args:
             stored: The run.
-            state: Valid for the run.
+            state: State that is valid for the run.
         """
         scores = self.queue.frames.scores(stored, state.protocol)
         method, other = str(state.method), str(state.other or state.method)
         return choose_pairs(scores, state.which, method, other, state.k, state.metric)
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show the strip, the scores of the open picture, and the table of all that are chosen."""
+        """Show the thumbnails, the scores of the open picture, and the table of all selected."""
         stored, asked, state = request.stored, request.asked, request.state
         methods, all_of_them = method_choices(request.found.run), state.which == "all"
         update: Update = {
@@ -164,15 +164,15 @@ class ImagesView(View):
     # ------------------------------------------------------------ another picture
 
     def first_pair(self, state: ViewState) -> Update:
-        """Other pictures were asked for: the first of them."""
+        """Open the first picture after a change of the selection."""
         return self._turned(state.model_copy(update={"pair": None}), 1)
 
     def turn_on(self, state: ViewState) -> Update:
-        """The next picture; after the last comes the first."""
+        """Open the next picture, or the first after the last."""
         return self._turned(state, 1)
 
     def turn_back(self, state: ViewState) -> Update:
-        """The picture before."""
+        """Open the previous picture."""
         return self._turned(state, -1)
 
     def _turned(self, state: ViewState, step: int) -> Update:
@@ -185,14 +185,14 @@ class ImagesView(View):
         return {self.pair: gr.update(choices=pairs, value=pairs[(at + step) % len(pairs)])}
 
     def pick_pair(self, state: ViewState, row: list[Any]) -> ViewState:
-        """A row of the table was chosen: its picture."""
+        """State that opens the picture of a clicked row."""
         return state.model_copy(update={"pair": str(row[0])})
 
     def write_picture(self, run_id: str | None, pair: str | None, name: str | None) -> WrittenFile:
-        """Write a stored picture as it is.
+        """Name and bytes of a stored picture file, unchanged.
 
         Raises:
-            InvalidRequest: It is not stored.
+            InvalidRequest: The picture is not stored.
         """
         stored = self.queue.stored(str(run_id))
         rows = [row for row in stored.rows() if row.pair == pair]

@@ -1,4 +1,4 @@
-"""Who may run evaluations here, and how large one run may be."""
+"""Rights to run evaluations on this machine, and the size limits of a run."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from .estimate import megapixels_of
 
 @dataclass(frozen=True)
 class Limits:
-    """Largest run, so that nobody occupies a machine for hours."""
+    """Size limits of a run, so that nobody occupies a machine for hours."""
 
     pairs: int = 5000
     """Most pairs of a run."""
     megapixels: float = 20_000.0
-    """Most megapixels that all methods of a run make together."""
+    """Most megapixels of the results of all methods of a run together."""
     queued: int = 20
-    """Most runs that wait or are under way."""
+    """Most runs in the queue, waiting or running."""
 
     def words(self) -> str:
         """The limits as a sentence."""
@@ -28,10 +28,10 @@ class Limits:
         )
 
     def check(self, config: RunConfig) -> None:
-        """Check the size of a run, as far as it is known before its pairs are.
+        """Check the size of a run, as far as it is known before its pairs are loaded.
 
         Raises:
-            InvalidRequest: It has too many pairs or megapixels.
+            InvalidRequest: The run has too many pairs or megapixels.
         """
         pairs = config.n if config.n is not None else config.benchmark.pairs
         if pairs is not None and config.benchmark.pairs is not None:
@@ -60,17 +60,17 @@ class Limits:
 
 
 PUBLIC = Limits(pairs=25, megapixels=60.0, queued=4)
-"""Limits where strangers can reach the page."""
+"""Limits of a page that the public can reach."""
 
 
 class RunPolicy:
     """What a role may do with runs on this machine.
 
     Args:
-        limits: Of every run; None for those of a private or public machine.
-        read_only: Whether nobody may start, resume, verify or delete anything.
-        local: Whether only this machine reaches the page: then whoever has no role is an admin,
-            else a runner.
+        limits: Limits of every run; by default those for a private machine, or `PUBLIC`.
+        read_only: Whether starting, resuming, verifying and deleting are off for everybody.
+        local: Whether only this machine reaches the page. A visitor without a role is then an
+            admin, else a runner.
     """
 
     def __init__(self, limits: Limits | None = None, read_only: bool = False, local: bool = True):
@@ -79,24 +79,24 @@ class RunPolicy:
         self.local = local
 
     def capped(self, role: Role | None = None) -> Role:
-        """The role that somebody has here; on a read-only copy everybody is a viewer."""
+        """Effective role of a visitor with `role`, if any; on a read-only copy always viewer."""
         if self.read_only:
             return "viewer"
         return role or ("admin" if self.local else "runner")
 
     def is_admin(self, role: Role | None) -> bool:
-        """Whether a role may delete runs and name folders of this machine."""
+        """Whether a role may delete runs and use folders of this machine."""
         return allows(self.capped(role), "admin")
 
     def limits_of(self, role: Role | None = None) -> Limits:
-        """Limits of one run of somebody with this role."""
+        """Limits of a run started with this role."""
         return Limits() if not self.local and self.is_admin(role) else self.limits
 
     def require_runner(self, role: Role | None) -> None:
         """Check that a role may start runs.
 
         Raises:
-            InvalidRequest: It may not.
+            InvalidRequest: The role may not start runs.
         """
         if allows(self.capped(role), "runner"):
             return

@@ -1,4 +1,4 @@
-"""Gives up requests that a visitor does not wait for any more."""
+"""Cancels outdated requests of a visitor."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Any
 from mirnet.app.kit.widgets import Update
 
 MAX_VISITORS = 1000
-"""Visitors whose newest request is remembered."""
+"""Most visitors whose newest request is remembered."""
 
 
 class NewestRequests:
-    """Tells which request of a visitor is the newest, so that older ones can be given up."""
+    """Tracks the newest request of each visitor, so that older ones can be cancelled."""
 
     def __init__(self) -> None:
         self._newest: OrderedDict[Any, object] = OrderedDict()
@@ -20,8 +20,8 @@ class NewestRequests:
         """Pass updates on until the same visitor has a newer request.
 
         Args:
-            visitor: Hashable; names the visitor and what is filled.
-            updates: Of this request.
+            visitor: Hashable key of the visitor and the filled part.
+            updates: Updates of this request.
         """
         mine = object()
         self._newest[visitor] = mine

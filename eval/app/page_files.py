@@ -15,7 +15,7 @@ def js(name: str, **values: Any) -> str:
     """A JavaScript function from assets/NAME.js, as the `js` of a Gradio event takes it.
 
     Args:
-        name: Of the file, without its suffix.
+        name: Name of the file without its suffix.
         values: Constants for the script; see `mirnet.app.kit.assets.script`.
     """
     return script(ASSETS / f"{name}.js", **values)

@@ -1,4 +1,4 @@
-"""What the sender of a request may do with runs."""
+"""Rights of the sender of a request on runs."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from .limits import RunPolicy
 
 
 class Permissions:
-    """Combines who a visitor is (`mirnet.app.auth`) with what may be done here (`RunPolicy`).
+    """Combines the roles of visitors (`mirnet.app.auth`) with the rights of roles (`RunPolicy`).
 
     Args:
-        policy: What each role may do with runs on this machine.
-        access: Which role a visitor has; by default everybody has the policy's own.
+        policy: Rights of each role on this machine.
+        access: Roles of visitors; by default everybody has the policy's default role.
     """
 
     def __init__(self, policy: RunPolicy, access: Access | None = None):
         self.policy = policy
         self.access = access or Access(policy.capped())
         self.at_first = policy.capped(self.access.everyone)
-        """Role of whoever has not signed in."""
+        """Role of visitors who have not signed in."""
 
     def role(self, request: Any = None) -> Role:
-        """Role of the sender of a request; without one, of whoever has not signed in."""
+        """Role of the sender of a request; None means a visitor who has not signed in."""
         return self.policy.capped(self.access.role(request))
 
     def may(self, wanted: Role, request: Any = None) -> bool:

@@ -1,4 +1,4 @@
-"""The Plots view: one figure of the open run, and the figure as files."""
+"""The Plots view: one figure of the open run, and its export to files."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from .view_state import ViewState
 
 
 class PlotsView(View):
-    """Builds the figure with its choices; a click on a point leads to its picture."""
+    """Builds the figure and its choices; a click on a point opens its picture."""
 
     name = "plots"
 
@@ -73,7 +73,7 @@ class PlotsView(View):
         self.triggers = [widget.input for widget in self.inputs.values()]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Put figure, score and both methods into their lists."""
+        """Set figure, score and both methods to those of a state."""
         choices = method_choices(run) if run else []
         return {
             self.figure: state.plot,
@@ -108,20 +108,20 @@ class PlotsView(View):
         )
 
     def write_data(self, state: ViewState) -> WrittenFile:
-        """Write the table behind the figure."""
+        """Name and content of a file with the table behind the figure."""
         stored = self.queue.stored(str(state.run))
         table = self.draw(stored, state.for_run(stored.header())).table
         return f"mirnet-{stored.id}-{state.plot}.csv", csv_text(table).encode()
 
     def pick_point(self, point: str | None, state: ViewState) -> ViewState | None:
-        """A point or a thumbnail was clicked: its picture, or the worst of its method.
+        """State that opens the picture of a clicked point, or the worst pictures of its method.
 
         Args:
             point: Ids of pair and method as a JSON list; either may be empty.
-            state: As the widgets have it.
+            state: State of the widgets.
 
         Returns:
-            None where the point belongs to no picture and no method of the run.
+            The state; None if the point belongs to no picture and no method of the run.
         """
         try:
             pair, method = (str(name)[:200] for name in json.loads(point or ""))
@@ -136,7 +136,7 @@ class PlotsView(View):
 
 
 def _reading(run: Run, state: ViewState) -> Markup:
-    """How to read a figure, and what a click on it does."""
+    """Explanation of a figure and of a click on it."""
     words = FIGURES[state.plot].reading
     if state.plot == "published":
         return kit.note(words) + published_table(published_beside(run, state.protocol))

@@ -1,4 +1,4 @@
-"""The pieces of HTML of the Blind review tab and of the panel with its results."""
+"""HTML of the Blind review tab and of the panel with its results."""
 
 from markupsafe import Markup
 
@@ -15,16 +15,16 @@ ANSWERS: dict[Outcome, str] = {
     "b": "B is better",
     "skip": "Skipped",
 }
-"""Answers in words."""
+"""Label of each answer."""
 
 
 def card(title: str, words: str) -> Markup:
-    """A card in place of a review: what is missing, or what is asked first."""
+    """A card shown in place of a review: a message, or the request for a name."""
     return TEMPLATES.render("card", title=title, words=words)
 
 
 def question_head(number: int, votes: list[Vote | None]) -> Markup:
-    """The question above two pictures, the answer given before, and the progress.
+    """The question above two pictures, with the previous answer and the progress.
 
     Args:
         number: Number of the question, from 0.
@@ -51,7 +51,7 @@ def thanks(votes: list[Vote | None]) -> Markup:
 
 
 def ranking_table(ranking: Ranking) -> Markup:
-    """A ranking as a table, with its caption below."""
+    """HTML table of a ranking, with its caption below."""
     labels = [metric.label for metric in METRICS.values()]
     heads = ["Method", "Strength", "95 % interval", "Wins", "Ties", "Losses", *labels]
     rows = []

@@ -1,4 +1,4 @@
-"""The two pictures of a blind question, and how a reviewer looks at them."""
+"""The two pictures of a blind question, and the controls of their view."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from eval.review.votes import MAX_COMMENT, Outcome
 from mirnet.app.kit.widgets import Update, translate_errors
 
 RELOAD = "This page was open for too long, or the app was restarted: reload the page to continue."
-"""Error where the review in the session on the server is lost."""
+"""Error message if the session on the server has lost the review."""
 
 
 def question_at(review: Review | None, number: float | None) -> tuple[Review, int]:
-    """The review of this session, and a number from the browser within its questions.
+    """The review of this session, and the question number clipped to its questions.
 
     Raises:
         gradio.Error: The session has no review.
@@ -28,8 +28,8 @@ def question_at(review: Review | None, number: float | None) -> tuple[Review, in
 class ReviewStage:
     """Builds pictures, answers and view controls inside the current layout.
 
-    `inputs` are the widgets that say how a reviewer looks; every handler takes their values last.
-    `outputs` are the widgets that `show` and `blank` write.
+    `inputs` are the widgets of the view controls; every handler takes their values last. `outputs`
+    are the widgets that `show` and `blank` write.
     """
 
     def __init__(self) -> None:
@@ -133,10 +133,10 @@ class ReviewStage:
         return {self.a: None, self.b: None, self.column: gr.update(visible=True)}
 
     def show(self, review: Review | None, number: float | None, *look: Any) -> Update:
-        """A view control was changed: draw the question on the screen again.
+        """Redraw the current question after a change of a view control.
 
         Args:
-            review: Of the session.
+            review: Review of the session.
             number: Number of the question, from 0.
             look: Values of `inputs`.
         """
@@ -155,7 +155,7 @@ class ReviewStage:
         room_px: float,
         event: gr.SelectData,
     ) -> Update:
-        """A picture was clicked: show true pixels around that point, or the whole again."""
+        """Show true pixels around a clicked point, or the whole picture again."""
         if view == "close":
             whole = self.show(review, number, "whole", context, across, down, room_px)
             return {self.view: "whole"} | whole

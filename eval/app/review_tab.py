@@ -1,7 +1,7 @@
-"""The Blind review tab: one question after another, opened by a reviewer's link.
+"""The Blind review tab, which asks one question after another; opened by a reviewer's link.
 
-Nothing that reaches the browser before a vote names a method: questions stay in the session on the
-server, pictures travel as arrays, and Gradio names their files by content.
+Nothing sent to the browser before a vote names a method: questions stay in the session on the
+server, pictures are passed as arrays, and Gradio names their files by content.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from .review_html import card, question_head, thanks
 from .review_stage import ReviewStage, question_at
 
 OpenStore = Callable[[], RunStore]
-"""Gives the folder of runs when a page is opened, not when it is built."""
+"""Function that opens the run store; called when a page is opened, not when it is built."""
 
 NO_LINK = (
     "This page needs a link",
@@ -44,7 +44,7 @@ WHO = (
 )
 NO_QUESTION = "There is nothing to review yet"
 MAX_ID = 40
-"""Longest id of a run in a link."""
+"""Longest id of a run in a link, in characters."""
 
 
 def stored_run(store: RunStore, run_id: str) -> StoredRun:
@@ -81,9 +81,9 @@ class ReviewTab:
 
         Args:
             page: The page that is being built.
-            store: Gives the folder of runs.
+            store: Function that opens the run store.
             read_only: Whether voting is off.
-            max_questions: Most questions of one reviewer.
+            max_questions: Most questions for one reviewer.
         """
         self.store = store
         self.read_only = read_only
@@ -148,14 +148,14 @@ class ReviewTab:
     # ------------------------------------------------------------ opening
 
     def open(self, request: gr.Request, *look: Any) -> Update:
-        """The page was opened: read the link."""
+        """Open the review of the link when the page is opened."""
         query = request.query_params
         if query.get("tab") != "review":
             return {self.board: card(*NO_LINK)}
         return self.start(query.get("run", ""), query.get("reviewer", ""), *look)
 
     def start(self, run_id: str, name: str, *look: Any) -> Update:
-        """Open the review of a run by a reviewer, or say what is missing."""
+        """Open a reviewer's review of a run, or show what is missing."""
         if not run_id:
             return {self.board: card(*NO_LINK)}
         try:
@@ -201,7 +201,7 @@ class ReviewTab:
         return self._at(review, place + 1, *look)
 
     def pass_over(self, review: Review | None, number: float, comment: str, *look: Any) -> Update:
-        """Show the next question; an answer given before stays, else "skip" is stored."""
+        """Show the next question; store "skip" unless the current one has an answer."""
         review, place = question_at(review, number)
         with translate_errors():
             answered = review.votes()[place]
@@ -210,7 +210,7 @@ class ReviewTab:
         return self.answer(review, place, comment, "skip", *look)
 
     def go_back(self, review: Review | None, number: float, *look: Any) -> Update:
-        """Show the question before."""
+        """Show the previous question."""
         review, place = question_at(review, number)
         return self._at(review, max(place - 1, 0), *look)
 
@@ -220,7 +220,7 @@ class ReviewTab:
         return self._at(review, place, *look)
 
     def _at(self, review: Review, number: int, *look: Any) -> Update:
-        """Show a question, or thanks after the last one."""
+        """Show a question, or the closing card after the last one."""
         with translate_errors():
             votes = review.votes()
         if number >= len(review.questions):

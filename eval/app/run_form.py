@@ -1,4 +1,4 @@
-"""The form of a new run: task, benchmark, methods, and about how long it takes."""
+"""The form of a new run: task, benchmark, methods and estimated duration."""
 
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,24 @@ from .run_queue import RunQueue
 from .view import Choices
 
 FIRST_TASK = "retouch"
-"""Task that is chosen at first: its small benchmark is quickest to run."""
+"""Default task; its small benchmark is the quickest to run."""
 FIRST_PAIRS = 4
-"""Pairs that are chosen at first."""
+"""Default number of pairs."""
 
 
 class RunForm:
     """Builds the form inside the current layout.
 
-    `inputs` are the widgets that `config` takes the values of.
+    `inputs` are the widgets whose values `config` takes.
     """
 
     def __init__(self, queue: RunQueue, permissions: Permissions):
         """Build the form.
 
         Args:
-            queue: Has stored runs, by whose time new ones are estimated.
-            permissions: Who may start runs, and name folders of this machine.
+            queue: Queue and store of the runs, whose times give the estimate.
+            permissions: Roles of visitors, which decide who may start runs and use folders of
+                this machine.
         """
         self.queue = queue
         self.permissions = permissions
@@ -114,7 +115,7 @@ class RunForm:
         )
 
     def connect(self) -> None:
-        """Let the choices act on each other."""
+        """Connect the widgets of the form with each other."""
         # A quick second choice must not be lost: by default, Gradio drops it.
         latest: dict[str, Any] = {"trigger_mode": "always_last", **PRIVATE}
         by_benchmark = [self.n, self.protocols, self.facts, self.folder, self.estimate]
@@ -138,7 +139,7 @@ class RunForm:
     # ------------------------------------------------------------ choices
 
     def change_task(self, task: str, request: gr.Request | None = None) -> Update:
-        """Another task was chosen: offer its benchmarks and methods."""
+        """Offer the benchmarks and methods of a task."""
         benchmark, names = str(default_benchmark(task)), default_methods(task)
         return {
             self.benchmark: gr.update(choices=_benchmark_choices(task), value=benchmark),
@@ -150,7 +151,7 @@ class RunForm:
     def change_benchmark(
         self, benchmark: str, methods: list[str], request: gr.Request | None = None
     ) -> Update:
-        """Another benchmark was chosen: show its facts, before any file is fetched."""
+        """Show the facts of a benchmark, before any file is fetched."""
         entry = get_benchmark(benchmark)
         local = self.permissions.may("admin", request)
         pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
@@ -171,7 +172,7 @@ class RunForm:
         methods: list[str],
         request: gr.Request | None = None,
     ) -> str:
-        """Another number of pairs or methods was chosen: estimate the time."""
+        """Update the estimate for another number of pairs or other methods."""
         entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
         if entry.pairs:
             pairs = min(pairs, entry.pairs)
@@ -180,7 +181,7 @@ class RunForm:
         return estimate_words(estimate, pairs, limits.words())
 
     def at_arrival(self, request: gr.Request | None = None) -> Update:
-        """The page was opened: show what the visitor's role may do, and the estimate."""
+        """Show the controls for the visitor's role, and the estimate, when the page is opened."""
         update: Update = {}
         entry = get_benchmark(str(default_benchmark(FIRST_TASK)))
         is_runner = self.permissions.may("runner", request)
@@ -206,10 +207,10 @@ class RunForm:
         folder: str | None,
         title: str | None,
     ) -> RunConfig:
-        """The run that the form asks for.
+        """Run configuration from the values of the form.
 
         Raises:
-            InvalidRequest: The benchmark needs a folder, and none is named.
+            InvalidRequest: The benchmark needs a folder, and none is given.
         """
         named = (folder or "").strip()
         entry = get_benchmark(benchmark)

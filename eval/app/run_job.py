@@ -1,4 +1,4 @@
-"""One run of the queue, and the work on it."""
+"""One run of the queue, and its execution."""
 
 import contextlib
 import logging
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RunJob:
-    """One run that waits or is under way in this program."""
+    """One run that waits or runs in this program."""
 
     stored: StoredRun
     """The run."""
     max_megapixels: float
-    """Megapixels of results after which it is stopped."""
+    """Megapixels of results after which the run is stopped."""
     owner: str
     """Window that may stop it; see `permissions.owner`."""
     event: ImageScored | None = None
@@ -30,12 +30,12 @@ class RunJob:
 
 
 def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> None:
-    """Work on a run until it is done, stopped or failed; nothing is raised.
+    """Execute a run until it is done, stopped or failed; nothing is raised.
 
     Args:
-        job: The run; its `event` follows the work.
-        frames: Keeps tables, and gets the board of the run at the end.
-        is_closing: Whether the program is being closed, asked after each picture.
+        job: The run; its `event` is updated after every picture.
+        frames: Cache of tables, which receives the leaderboard of the run at the end.
+        is_closing: Whether the program is being closed; called after each picture.
     """
     stored = job.stored
     try:

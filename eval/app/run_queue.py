@@ -1,6 +1,6 @@
-"""Runs in the background, one at a time.
+"""Queue that executes runs in the background, one at a time.
 
-A run belongs to the program and not to a browser: whoever opens the page finds it under way.
+A run belongs to the program and not to a browser: it is visible to everybody who opens the page.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ from .snapshot import RESUMABLE, Snapshot, State, count_lines, sentence, state_w
 
 
 class RunQueue:
-    """Starts, stops and deletes runs, and tells their state.
+    """Starts, stops and deletes runs, and reports their state.
 
-    Every method that changes something takes the role of whoever asks (`mirnet.app.auth`).
+    Every method that changes something takes the visitor's role (`mirnet.app.auth`).
 
     Args:
-        store: The runs.
-        limits: Of every run; those of a private or public machine by default.
-        read_only: Whether nobody may start, resume, verify or delete anything.
+        store: Store of the runs.
+        limits: Limits of every run; by default those of a private or public machine.
+        read_only: Whether starting, resuming, verifying and deleting are off for everybody.
         local: Whether only this machine reaches the page; see `RunPolicy`.
     """
 
@@ -60,15 +60,15 @@ class RunQueue:
         """Create a run and put it into the queue.
 
         Args:
-            config: What to run; code of this machine is refused.
-            role: Of whoever asks.
-            owner: Who may stop the run again, beside an admin.
+            config: Configuration of the run; methods in local code files are refused.
+            role: Role of the visitor.
+            owner: Key of the owner, who may stop the run besides an admin.
 
         Returns:
-            The run's id.
+            Id of the run.
 
         Raises:
-            InvalidRequest: The run is over the limits or not valid, or nothing may be started here.
+            InvalidRequest: The run exceeds the limits, is not valid, or the role may not start it.
             BenchmarkUnavailable: The files of the benchmark cannot be fetched.
         """
         self._require_open(role)
@@ -90,11 +90,11 @@ class RunQueue:
         return stored.id
 
     def resume(self, run_id: str, role: Role | None = None, owner: str = "") -> None:
-        """Queue a run again that was stopped, failed or interrupted.
+        """Queue a stopped, failed or interrupted run again.
 
         Raises:
-            InvalidRequest: There is no such run, it cannot be resumed, or nothing may be started
-                here.
+            InvalidRequest: There is no such run, it cannot be resumed, or the role may not start
+                runs.
         """
         self._require_open(role)
         limits = self.policy.limits_of(role)
@@ -112,10 +112,11 @@ class RunQueue:
             self._enqueue(RunJob(self.store.run(run_id), limits.megapixels, owner))
 
     def stop(self, run_id: str, role: Role | None = None, owner: str = "") -> None:
-        """End a run after the current picture, or take it out of the queue.
+        """Stop a run after the current picture, or remove it from the queue.
 
         Raises:
-            InvalidRequest: There is no such run, it is not under way here, or is somebody else's.
+            InvalidRequest: There is no such run, this program does not execute it, or the visitor
+                does not own it.
         """
         own = self.policy.capped(role)
         if not allows(own, "runner"):
@@ -141,7 +142,7 @@ class RunQueue:
         """Remove a run with all its pictures.
 
         Raises:
-            InvalidRequest: There is no such run, it is under way, or deleting is off.
+            InvalidRequest: There is no such run, it is in progress, or the role may not delete.
         """
         if not self.policy.is_admin(role):
             raise InvalidRequest("Deleting is off here: only the owner of the machine may do it.")
@@ -164,13 +165,13 @@ class RunQueue:
         """Recompute a sample of a run; see `eval.runs.verify.verify`.
 
         Raises:
-            InvalidRequest: There is no such run, or nothing may be computed here.
+            InvalidRequest: There is no such run, or the role may not start computations.
         """
         self._require_open(role)
         yield from verify(self.store.run(run_id), sample=sample)
 
     def close(self, seconds: float = 10.0) -> None:
-        """Stop all work and wait for the current picture, at most `seconds`."""
+        """Stop all runs, and wait at most `seconds` for the current picture."""
         with self._lock:
             self._closed = True
             thread = self._thread
@@ -211,7 +212,7 @@ class RunQueue:
     # ------------------------------------------------------------ reading runs
 
     def _job(self, run_id: str) -> tuple[RunJob | None, int]:
-        """A run's job, and its position in the queue from 1; 0 for the one under way."""
+        """Job of a run and its queue position from 1, or 0 for the running one."""
         # A run that was stopped and resumed at once waits while its first job still ends.
         for position, job in enumerate(self._waiting, 1):
             if job.stored.id == run_id:
@@ -220,7 +221,7 @@ class RunQueue:
         return (current if current and current.stored.id == run_id else None), 0
 
     def current(self) -> str | None:
-        """Id of the run under way, or of the first that waits."""
+        """Id of the current run, or of the first waiting one; None if there is none."""
         with self._lock:
             if self._current is not None:
                 return self._current.stored.id
@@ -254,7 +255,7 @@ class RunQueue:
         )
 
     def stored(self, run_id: str) -> StoredRun:
-        """One run by the id in a link; the message names no folder of the server.
+        """Stored run with an id; the error message names no folder of the server.
 
         Raises:
             InvalidRequest: There is no such run.
@@ -282,7 +283,7 @@ class RunQueue:
         return next((run.id for run, _ in self.history()), None)
 
     def summary(self, run_id: str) -> list[MethodSummary]:
-        """Means of a run so far, for each method in the run's order.
+        """Mean scores of a run so far, one entry per method in the run's order.
 
         Raises:
             InvalidRequest: There is no such run, or it is damaged.
@@ -303,7 +304,7 @@ def _state(run: Run, stored: StoredRun, job: RunJob | None, position: int) -> St
 
 
 def warm_up() -> None:
-    """Import in the background what a first photo and a first run page need: seconds."""
+    """Import slow modules in the background before the first photo and run page need them."""
     names = (
         "mirnet.restoration.api",
         "pandas",

@@ -1,4 +1,4 @@
-"""The Run view: the form of a new run, and the run under way beside it."""
+"""The Run view: the form of a new run beside the live view of the current run."""
 
 import contextlib
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from .view import View, run_choices
 from .view_state import ViewState
 
 TICK_SECONDS = 1.5
-"""Time between two updates of a run under way."""
+"""Seconds between two updates of the current run."""
 PLOT_EVERY = 2
-"""The live plot is drawn at every so many updates."""
+"""Number of updates per redraw of the live plot."""
 ARRIVAL = -1
-"""Number of the first update, when the page is opened."""
+"""Update number of the first update, when the page is opened."""
 NOTHING_YET = kit.empty(
     "Progress appears here",
     "Press Start: scores come in picture by picture, and you may close this page meanwhile.",
@@ -34,7 +34,7 @@ NOTHING_YET = kit.empty(
 
 
 class RunView(View):
-    """Builds the form and the live run. `live` are the widgets that follow a run under way."""
+    """Builds the form and the live view, whose widgets are `live`."""
 
     name = "run"
     needs_run = False
@@ -44,9 +44,9 @@ class RunView(View):
         """Build the view.
 
         Args:
-            queue: Has the runs.
-            permissions: Who may start, stop and resume them.
-            run: The tab's choice of the open run, which then offers a run that has ended.
+            queue: Queue and store of the runs.
+            permissions: Roles of visitors, which decide who may start, stop and resume runs.
+            run: The tab's dropdown with the open run; finished runs are added to it.
         """
         super().__init__(queue)
         self.permissions = permissions
@@ -103,18 +103,18 @@ class RunView(View):
     # ------------------------------------------------------------ events
 
     def getting_ready(self) -> Update:
-        """Start was pressed: say what happens until the pairs are known."""
+        """Show a message after a click on Start, until the pairs are known."""
         return {
             self.bar: kit.progress("Reading the list of pairs …"),
             self.form.start: gr.update(interactive=False),
         }
 
     def start(self, request: gr.Request, *values: Any) -> Iterator[Update]:
-        """Create the run that the form asks for, and follow it.
+        """Create the run of the form, and follow it.
 
         Args:
-            request: Of the visitor.
-            values: Of `RunForm.inputs`.
+            request: Request of the visitor.
+            values: Values of `RunForm.inputs`.
         """
         ready = {self.form.start: gr.update(interactive=True)}
         try:
@@ -126,19 +126,19 @@ class RunView(View):
         yield self.follow(run_id, 0) | ready | self._open(run_id)
 
     def stop(self, run_id: str | None, request: gr.Request) -> Update:
-        """Stop was pressed."""
+        """Stop the followed run."""
         with translate_errors():
             self.queue.stop(str(run_id), self.permissions.role(request), owner(request))
         return self.follow(run_id, 0)
 
     def resume(self, run_id: str | None, request: gr.Request) -> Update:
-        """Resume was pressed."""
+        """Resume the followed run."""
         with translate_errors():
             self.queue.resume(str(run_id), self.permissions.role(request), owner(request))
         return self.follow(run_id, 0)
 
     def tick(self, run_id: str | None, seen: tuple) -> Update:
-        """Update the run under way; nothing is sent where nothing has changed."""
+        """Update the live view; nothing is sent if nothing has changed."""
         stamp, count = seen
         try:
             found = self.queue.status(str(run_id))
@@ -149,13 +149,13 @@ class RunView(View):
         return self.follow(run_id, count + 1, found)
 
     def open_followed(self, run_id: str | None) -> ViewState:
-        """The results of the run that is followed."""
+        """State that shows the leaderboard of the followed run."""
         return ViewState(view="board", run=run_id)
 
     # ------------------------------------------------------------ the live run
 
     def at_arrival(self, request: gr.Request | None = None) -> Update:
-        """The page was opened: show what the visitor may do, and the run under way or newest."""
+        """Show the visitor's controls and the current or newest run when the page is opened."""
         update = self.form.at_arrival(request)
         if self.permissions.role(request) != self.permissions.at_first:
             is_runner = self.permissions.may("runner", request)
@@ -167,7 +167,7 @@ class RunView(View):
         return update
 
     def _open(self, run_id: str) -> Update:
-        """Make a run the one that the other views show."""
+        """Select a run in the tab's dropdown, so that the other views show it."""
         return {self.run: gr.update(choices=run_choices(self.queue), value=run_id)}
 
     @property
@@ -177,12 +177,12 @@ class RunView(View):
         return [*self.live, self.viewer_only, form.column, form.facts, form.estimate]
 
     def follow(self, run_id: str | None, count: int, found: Snapshot | None = None) -> Update:
-        """Progress, means, newest picture and now and then the plot of a run.
+        """Update progress, means, newest picture and, every few updates, the plot of a run.
 
         Args:
             run_id: Id of the run.
             count: Number of the update.
-            found: State of the run, where it is known.
+            found: Snapshot of the run, if it is already known.
         """
         if run_id is None:
             return {self.timer: gr.Timer(active=False)}
@@ -215,7 +215,7 @@ class RunView(View):
 
 
 def _wants_plot(found: Snapshot, count: int) -> bool:
-    """Whether an update draws the plot; at arrival not of a run that is done, one click away."""
+    """Whether an update draws the plot; not on arrival for a finished run."""
     if count == ARRIVAL:
         return found.state != "done"
     return not found.under_way or count % PLOT_EVERY == 1

@@ -1,4 +1,4 @@
-"""What stands around the views of the Evaluate tab: the open run, messages, the address."""
+"""Frame around the views of the Evaluate tab: the open run, messages and the page's address."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,13 +22,13 @@ NO_RUN = kit.empty("No run is open", "Choose one above, or start one under Run."
 
 
 class Shell:
-    """Builds what is above the views, opens links, and fills views with the open run.
+    """Builds the header above the views, opens links, and fills views with the open run.
 
-    `outputs` are what `shown` writes for the first part of a view, beside the part's own.
+    `outputs` are the widgets that `shown` writes for the first part of a view, besides the part's.
     """
 
     board: BoardView
-    """Has the choice of protocol and baseline; set once the views are built."""
+    """View with the choice of protocol and baseline; set once the views are built."""
     selected: gr.Tabs
     """The tabs of the views; set once they are built."""
 
@@ -51,19 +51,19 @@ class Shell:
         self.outputs = [self.view, self.head, self.about, self.message, self.address]
 
     def connect(self) -> None:
-        """Let the choice of the run and the button act."""
+        """Connect the run dropdown and the button for links."""
         self.run.input(None, self.run, js=js("open_run"), api_visibility="private")
         self.copy.click(self.copied, None, None, js=js("copy_link"), **PRIVATE)
 
     def copied(self) -> None:
-        """Say that the link is in the clipboard."""
+        """Show a message that the link was copied to the clipboard."""
         gr.Info("The link is copied: whoever opens it sees the same.", duration=4)
 
     # ------------------------------------------------------------ state
 
     @property
     def scope(self) -> dict[str, gr.components.Component]:
-        """Widgets that hold the fields of `ViewState` that all views share."""
+        """Widgets of the `ViewState` fields that all views share, by field name."""
         return {
             "view": self.view,
             "run": self.run,
@@ -72,14 +72,14 @@ class Shell:
         }
 
     def inputs(self, *views: View) -> list[gr.components.Component]:
-        """Widgets whose values make up the state of views; `state` takes the values."""
+        """Widgets whose values form the state of views; `state` takes these values."""
         fields = dict(self.scope)
         for view in views:
             fields |= view.inputs
         return list(fields.values())
 
     def state(self, values: tuple[Any, ...], *views: View) -> ViewState:
-        """The state that the values of `inputs` make up; it is of the first of the views."""
+        """Build the state from the values of `inputs`; its view is the first of `views`."""
         fields = dict.fromkeys(self.scope)
         for view in views:
             fields |= dict.fromkeys(view.inputs)
@@ -90,15 +90,15 @@ class Shell:
 
     @property
     def open_outputs(self) -> list[Any]:
-        """Widgets that `open` writes, beside those of the view."""
+        """Widgets that `open` writes besides those of the view."""
         board = self.board
         return [self.message, self.run, board.protocol, board.baseline, self.view, self.selected]
 
     def open(self, view: View, query: Mapping[str, str]) -> Update:
-        """Select a view and put what a link says into its widgets; `filling` then fills it.
+        """Select a view and set its widgets from a link; `filling` then fills it.
 
-        What the link says and the run lacks is left at its default. A run that does not exist is
-        told in a sentence above the list of all runs.
+        Choices of the link that the run lacks get their default. If the run does not exist, a
+        message is shown above the list of all runs.
         """
         state = ViewState.from_query(query).model_copy(update={"view": view.name})
         run_id = state.run or (self.queue.newest() if view.needs_run else None)
@@ -157,12 +157,12 @@ class Shell:
             yield note if part is view else self.unchanged()
 
     def unchanged(self) -> Update:
-        """An update that changes nothing; Gradio empties all outputs where none is yielded."""
+        """An update that changes nothing; without a yield, Gradio would clear all outputs."""
         return {self.address: gr.skip()}
 
 
 def _unknown_view(name: str) -> Any:
-    """A note for a link whose view does not exist; empty for all others."""
+    """A note about an unknown view in a link; empty if the view exists."""
     if not name or name in VIEWS:
         return ""
     return kit.note(f"Unknown view: {name[:40]!r}. This is the leaderboard.")

@@ -1,4 +1,4 @@
-"""What state a run is in at this moment, as the page and the API tell it."""
+"""State and progress of a run at one moment, for the page and the API."""
 
 import contextlib
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from eval.runs.store import StoredRun
 State = Literal[
     "queued", "running", "stopping", "elsewhere", "interrupted", "done", "stopped", "failed"
 ]
-"""State of a run. "elsewhere": another process works on it, such as the command line;
-"interrupted": its header says "running", and nobody works on it."""
+"""State of a run. "elsewhere": another process executes it, such as the command line;
+"interrupted": its header says "running", but no process executes it."""
 RESUMABLE: tuple[State, ...] = ("interrupted", "stopped", "failed")
 """States in which a run can be resumed."""
 UNDER_WAY: tuple[State, ...] = ("queued", "running", "stopping", "elsewhere")
-"""States in which a run waits or is worked on."""
+"""States of waiting and running runs."""
 
 _SENTENCES: dict[State, str] = {
     "running": "Under way.",
@@ -34,28 +34,28 @@ class Snapshot:
     """State and progress of one run at one moment."""
 
     run: Run
-    """Its header."""
+    """Header of the run."""
     state: State
-    """See `State`."""
+    """State of the run; see `State`."""
     done: int
-    """Results so far, scored or failed, of all methods."""
+    """Number of results so far, scored or failed, over all methods."""
     total: int
-    """Results in all: pairs times methods."""
+    """Total number of results: pairs times methods."""
     seconds_left: float | None
-    """Estimate while it is under way, else None."""
+    """Estimated remaining seconds of a running run, else None."""
     latest: SampleResult | None
-    """The newest result, where this program works on the run."""
+    """Newest result if this program executes the run, else None."""
     words: str
     """One sentence about the state."""
 
     @property
     def under_way(self) -> bool:
-        """Whether the run waits or is worked on."""
+        """Whether the run waits or is being executed."""
         return self.state in UNDER_WAY
 
 
 def state_without_job(run: Run, stored: StoredRun) -> State:
-    """State of a run that this program neither works on nor has in its queue."""
+    """State of a run that is not in this program's queue."""
     if run.status != "running":
         return run.status
     try:
@@ -65,12 +65,12 @@ def state_without_job(run: Run, stored: StoredRun) -> State:
 
 
 def sentence(run: Run, state: State, position: int = 0) -> str:
-    """One sentence about a run in a state; of a failed or limited run, its stored reason.
+    """One sentence about the state of a run, with the stored reason if it failed or was limited.
 
     Args:
         run: Header of the run.
-        state: Its state.
-        position: Position in the queue from 1, where it is queued.
+        state: State of the run.
+        position: Position in the queue from 1, for a queued run.
     """
     if state == "queued":
         return f"Waiting: number {position} in the queue."
@@ -80,7 +80,7 @@ def sentence(run: Run, state: State, position: int = 0) -> str:
 
 
 def count_lines(path: Path) -> int:
-    """Number of lines of a file; 0 where it does not exist."""
+    """Number of lines of a file; 0 if it does not exist."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     return 0

@@ -1,4 +1,4 @@
-"""Values of the Evaluate page's tables: what each cell sorts by, what it says, what stands out."""
+"""Tables of the Evaluate page: sort value, text and emphasis of each cell."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -30,18 +30,18 @@ BOARD: dict[str, tuple[str, int, str]] = {
     "Parameters": ("parameters", 0, ","),
     "Scored": ("count", 0, ""),
 }
-"""Columns of the leaderboard: where each comes from, its digits and its sign; an interval from the
-columns `_low` and `_high`."""
+"""Columns of the leaderboard by title: source column, digits and sign. An interval is taken from
+the source columns with the suffixes `_low` and `_high`."""
 HISTORY = [
     "Title", "Status", "When (UTC)", "Task", "Pairs", "Methods", "Best (dB)", "Best method",
     "Protocol", "Run",
 ]  # fmt: skip
-"""Columns of the history."""
+"""Column titles of the history."""
 _RIGHT = "text-align: right; font-variant-numeric: tabular-nums;"
 
 
 def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, int]]) -> Any:
-    """Cells that sort by value and read as text; numbers to the right."""
+    """Cells sorted by value and displayed as text, with numbers aligned to the right."""
     styling = [
         [
             ("" if column == 0 or isinstance(value, str) else _RIGHT)
@@ -54,7 +54,7 @@ def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, i
 
 
 def board_value(board: "pd.DataFrame") -> dict[str, Any]:
-    """One row for each method, from `leaderboard`; the best means are bold."""
+    """Leaderboard table with one row per method; the best means are bold."""
     data: list[list[Any]] = []
     shown: list[list[str]] = []
     for row in board.to_dict("records"):
@@ -78,7 +78,7 @@ def board_value(board: "pd.DataFrame") -> dict[str, Any]:
 def _board_cell(
     row: dict[Any, Any], title: str, column: str, digits: int, sign: str
 ) -> tuple[Any, str]:
-    """What a cell sorts by, and what it says."""
+    """Sort value and text of a cell."""
     if column == "method":
         return str(row[column]), str(row[column])
     if title.endswith("95 %"):
@@ -112,7 +112,7 @@ def _plain(value: Any) -> float | None:
 
 
 def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[str, Any]:
-    """One row for each picture, a column for each method."""
+    """Table of scores with one row per picture and one column per method."""
     digits = METRICS[metric].decimals
     names = list(scores.method.cat.categories)
     part = scores[scores.pair.isin(set(pairs))]
@@ -133,7 +133,7 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
 
 
 def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
-    """One row for each picture and method of two runs, the largest change first."""
+    """Table of changes with one row per picture and method, at most `most`, largest first."""
     data, shown = [], []
     for row in changes.head(most).to_dict("records"):
         numbers = [row["psnr_a"], row["psnr_b"], row["psnr_change"], row["ssim_change"]]

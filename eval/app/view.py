@@ -1,4 +1,4 @@
-"""What the views of the Evaluate tab have in common."""
+"""Base classes and helpers shared by the views of the Evaluate tab."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -17,22 +17,22 @@ from .snapshot import Snapshot
 from .view_state import ViewState
 
 Choices = list[tuple[str, str]]
-"""Titles and values of a list to choose from."""
+"""Choices of a dropdown: title and value of each."""
 
 
 class ViewRequest(NamedTuple):
-    """What a view is asked to show."""
+    """A request to fill a view."""
 
     stored: StoredRun
-    """The run that is open."""
+    """The open run."""
     found: Snapshot
-    """State of that run."""
+    """Snapshot of the open run."""
     asked: ViewState
-    """State as the widgets have it."""
+    """State of the widgets."""
     state: ViewState
     """The same state, made valid for the run."""
     role: Role
-    """Of the visitor."""
+    """Role of the visitor who sent the request."""
 
 
 class Part:
@@ -46,10 +46,10 @@ class Part:
     triggers: Sequence[Any] = ()
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show what is asked for.
+        """Fill the part for a request.
 
         Raises:
-            MIRNetError: It cannot be shown; the tab says why.
+            MIRNetError: The request cannot be shown; the tab shows the message.
         """
         raise NotImplementedError
 
@@ -57,17 +57,17 @@ class Part:
 class View(Part):
     """One view of the tab: builds its widgets inside the current layout, and fills them.
 
-    `inputs` are the widgets that hold fields of `ViewState`, by field. `rows` are tables whose rows
-    lead elsewhere, each with the function that gives the state to show from the present one and
-    the cells of the row.
+    `inputs` are the widgets of `ViewState` fields, by field name. `rows` are tables with clickable
+    rows, each with a function that maps the current state and the cells of the clicked row to the
+    state to open.
     """
 
     name: ClassVar[str]
     """Name in links; a key of `view_state.VIEWS`."""
     needs_run: ClassVar[bool] = True
-    """Whether nothing can be shown while no run is open."""
+    """Whether the view needs an open run."""
     shows_head: ClassVar[bool] = True
-    """Whether the head of the open run stands above the view."""
+    """Whether the header of the open run is shown above the view."""
 
     def __init__(self, queue: RunQueue):
         self.queue = queue
@@ -76,38 +76,38 @@ class View(Part):
 
     @property
     def parts(self) -> list[Part]:
-        """Parts that are filled at once, each by its own event; the view itself is the first."""
+        """Parts filled concurrently, each by its own event; the first is the view itself."""
         return [self]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Put a state into the widgets of `inputs`.
+        """Set the widgets of `inputs` to a state.
 
         Args:
-            state: Valid for the run.
-            run: The open run; None only where `needs_run` is false.
+            state: State that is valid for the run.
+            run: The open run; None only if `needs_run` is false.
         """
         return {}
 
 
 def method_choices(run: Run) -> Choices:
-    """The methods of a run to choose from."""
+    """Choices of a run's methods."""
     return [(method_label(method), method.id) for method in run.methods]
 
 
 def picture_choices(run: Run) -> Choices:
-    """Input, methods and target of a run to choose from."""
+    """Choices of a run's pictures: input, methods and target."""
     return [("Input", INPUT), *method_choices(run), ("Target", TARGET)]
 
 
 def settle(choices: Choices, asked: str | None, valid: str | None, **more: Any) -> Any:
-    """Update a list to choose from; its value is left alone where it was valid.
+    """Update a dropdown's choices, and its value only if the current one is not valid.
 
-    While an event is under way somebody may have chosen again, and that choice must stay.
+    The visitor may change the value while the event runs, and that change must not be lost.
 
     Args:
-        choices: What the list offers.
-        asked: The value that the browser sent.
-        valid: The value for this run.
+        choices: New choices.
+        asked: Value that the browser sent.
+        valid: Valid value for this run.
         more: Other properties of the widget.
     """
     if asked != valid:
@@ -116,11 +116,11 @@ def settle(choices: Choices, asked: str | None, valid: str | None, **more: Any) 
 
 
 def run_choices(queue: RunQueue, other_than: str | None = None) -> Choices:
-    """Stored runs to choose from, newest first.
+    """Choices of stored runs, newest first.
 
     Args:
-        queue: Has the runs.
-        other_than: Id of a run that is left out; runs of its benchmark come first.
+        queue: Queue and store of the runs.
+        other_than: Id of a run to leave out; runs on its benchmark come first.
     """
     rows = queue.history()
     bench = next((run.benchmark.id for run, _ in rows if run.id == other_than), None)

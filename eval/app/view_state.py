@@ -1,7 +1,7 @@
-"""State of the Evaluate tab: which view of which run, and every choice in it.
+"""State of the Evaluate tab: the view, the run and all choices in the view.
 
 A link is this state as a query of the page's address: `ViewState.query` writes it and
-`ViewState.from_query` reads it back, whatever a person made of it in between.
+`ViewState.from_query` reads it back and tolerates edited links.
 """
 
 import re
@@ -33,11 +33,11 @@ WHICH: dict[Which, str] = {
     "disagree": "Largest disagreement",
     "all": "All, in order",
 }
-"""Which pictures are shown."""
+"""Title of each way to select pictures."""
 LOOKS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
-"""Ways to show one picture."""
+"""Title of each layout of a picture."""
 MAX_PICTURES = 1000
-"""Most pictures that are chosen at once."""
+"""Most pictures selected at once."""
 LINK_NAMES = {
     "view": "view",
     "run": "run",
@@ -73,62 +73,62 @@ def _known(options: Collection[Any]) -> BeforeValidator:
 
 
 class ViewState(BaseModel):
-    """What one visitor sees; every field has a default, so that any part may be given."""
+    """State of one visitor's page; every field has a default, so links may be partial."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: Annotated[str, _known(VIEWS)] = "run"
-    """One of `VIEWS`."""
+    """Name of the view; a key of `VIEWS`."""
     run: str | None = None
     """Id of the run."""
     protocol: str | None = None
-    """Name with version."""
+    """Name of the protocol with its version; None for the run's default."""
     baseline: str | None = None
     """Id of the method that others are paired with; empty for none, None for the default."""
     metric: Annotated[str, _known(METRICS)] = "psnr_db"
-    """Score of plots and choices; a key of `METRICS`."""
+    """Metric of plots and picture selection; a key of `METRICS`."""
     plot: Annotated[str, _known(FIGURES)] = "distribution"
-    """One of `FIGURES`."""
+    """Name of the figure; a key of `FIGURES`."""
     a: str | None = None
-    """Of a figure of two methods, the one that `b` is measured against."""
+    """Id of the reference method in a figure of two methods."""
     b: str | None = None
-    """The other method of the figure."""
+    """Id of the method that is compared with `a`."""
     pair: str | None = None
-    """Id of the pair whose pictures are shown; None for the first of those chosen."""
+    """Id of the open pair; None for the first of the selection."""
     which: Which = "worst"
-    """Which pictures are chosen."""
+    """Rule of the selection of pictures; a key of `WHICH`."""
     look: Annotated[str, _known(LOOKS)] = "pair"
     """One of `LOOKS`."""
     k: int = Field(10, ge=1, le=MAX_PICTURES)
-    """Number of pictures chosen, unless all are."""
+    """Number of selected pictures; ignored if all are selected."""
     method: str | None = None
-    """Method by whose score pictures are chosen."""
+    """Id of the method whose score selects the pictures."""
     other: str | None = None
-    """Second method, for the largest disagreement."""
+    """Id of the second method for the selection by largest disagreement."""
     zoom: Annotated[int, _known([0, 1, 2, 4, "1", "2", "4"])] = 0
-    """See `eval.analysis.pictures.Viewport`."""
+    """Magnification, as `eval.analysis.pictures.Viewport` takes it; 0 shows the whole picture."""
     across: float = Field(50.0, ge=0, le=100)
-    """Where the pictures are cut, from left to right in percent."""
+    """Horizontal centre of the cut-out in percent from the left."""
     down: float = Field(50.0, ge=0, le=100)
-    """Where the pictures are cut, from top to bottom in percent."""
+    """Vertical centre of the cut-out in percent from the top."""
     left: str | None = None
-    """Picture on the left of the slider."""
+    """Name of the picture on the left of the slider."""
     right: str | None = None
-    """Picture on the right of the slider."""
+    """Name of the picture on the right of the slider."""
     second: str | None = None
     """Id of the run to compare with."""
     task: str = ""
-    """Task that the list of runs is limited to; empty for all."""
+    """Id of the task that filters the list of runs; empty for all."""
     status: str = ""
-    """State (`eval.app.snapshot.State`) that the list of runs is limited to; empty for all."""
+    """State (`eval.app.snapshot.State`) that filters the list of runs; empty for all."""
     room_px: float = 320
-    """Width of one picture on the screen in CSS pixels; no part of a link."""
+    """Width of one picture on the screen in CSS pixels; not part of a link."""
 
     @classmethod
     def lenient(cls, values: Mapping[str, Any]) -> "ViewState":
-        """Make a state; fields that are None or not valid get their default.
+        """Build a state; fields that are None or not valid get their default.
 
-        A widget that is not shown yet sends None.
+        Widgets that are not shown yet send None.
         """
         given = {name: value for name, value in values.items() if value is not None}
         try:
@@ -139,7 +139,7 @@ class ViewState(BaseModel):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "ViewState":
-        """Read a link; what is not valid in it gets its default."""
+        """Read a link; fields that are not valid get their default."""
         given: dict[str, Any] = {
             field: query[name] for field, name in LINK_NAMES.items() if name in query
         }
@@ -167,7 +167,7 @@ class ViewState(BaseModel):
         return urlencode({"tab": "evaluate", "view": self.view} | parts)
 
     def for_run(self, run: Run) -> "ViewState":
-        """This state for a run: methods and protocols that the run lacks become its defaults."""
+        """This state made valid for a run: missing methods and protocols become its defaults."""
         ids = [method.id for method in run.methods]
         best, base = leader(run), default_baseline(run)
         others = [name for name in ids if name != best]
@@ -193,7 +193,7 @@ class ViewState(BaseModel):
 
     @property
     def viewport(self) -> Viewport:
-        """Which part of the pictures is shown, and how large."""
+        """Visible part of the pictures, and its magnification."""
         room = int(min(max(self.room_px or 320, 160), 1200))
         if self.look == "slider":
             room = min(max(room, 640), 1000)

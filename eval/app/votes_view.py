@@ -1,6 +1,6 @@
-"""The Votes view: what all reviewers said of a run, and links for new reviewers.
+"""The Votes view: ranking by all votes on a run, and links for new reviewers.
 
-It names methods, so it stands beside a run's scores and not on the review page.
+It names methods, so it is a view of a run's scores and not part of the review page.
 """
 
 import tempfile
@@ -36,8 +36,8 @@ class ReviewResults:
         """Build the panel.
 
         Args:
-            run: Holds the id of the run.
-            store: Gives the folder of runs.
+            run: Widget that holds the id of the run.
+            store: Function that opens the run store.
         """
         self.store = store
         gr.HTML(kit.note(INTRODUCTION))
@@ -86,7 +86,7 @@ class ReviewResults:
             }
 
     def make_link(self, run_id: str | None, name: str) -> str:
-        """Write the link of one reviewer; empty while there is no name."""
+        """Link of one reviewer; empty if there is no name."""
         if not run_id or not name.strip():
             return ""
         with translate_errors():

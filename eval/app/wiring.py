@@ -1,4 +1,4 @@
-"""Events of the views of the Evaluate tab: opening their links, filling them, leading elsewhere."""
+"""Events of the views of the Evaluate tab, which open their links, fill them and lead on."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,8 +20,8 @@ class Wiring:
     """Connects views with the shell around them.
 
     Args:
-        shell: What stands around the views.
-        permissions: Which role a visitor has.
+        shell: Frame around the views.
+        permissions: Roles of visitors.
     """
 
     def __init__(self, shell: Shell, permissions: Permissions):
@@ -36,7 +36,7 @@ class Wiring:
 
         Args:
             view: The view.
-            tab: Its tab.
+            tab: Tab of the view.
             opener: Hidden button that the browser clicks to open a link of the view.
         """
         opened = opener.click(
@@ -83,7 +83,7 @@ class Wiring:
         filled.then(None, self.shell.address, None, js=js("show_address"), api_visibility="private")
 
     def leads_on(self, event: Any) -> None:
-        """Open the link that an event wrote, if it wrote one."""
+        """Open the link written by an event, if there is one."""
         event.then(None, self.shell.link, None, js=js("open_link"), api_visibility="private")
 
     # ------------------------------------------------------------ handlers
@@ -104,9 +104,9 @@ class Wiring:
 
         Args:
             view: The view.
-            part: One of its parts.
-            only_if_open: Whether nothing is filled while another view is open, because the link led
-                to none of this view.
+            part: One of the view's parts.
+            only_if_open: Whether nothing is filled while another view is open, because the link did
+                not lead to this view.
         """
 
         def fill(request: gr.Request, *values: Any) -> Iterator[Update]:
@@ -122,7 +122,7 @@ class Wiring:
         return fill
 
     def picking(self, view: View, pick: Callable[..., ViewState]) -> Callable[..., str]:
-        """Make the handler of a table whose rows lead elsewhere; it gives the link."""
+        """Make the handler of a table with clickable rows; it returns the link to open."""
 
         def picked(event: gr.SelectData, *values: Any) -> str:
             return pick(self.shell.state(values, view), event.row_value).query()

@@ -1,4 +1,4 @@
-"""What a reviewer sees of a question: two or four pictures of one size, at one place."""
+"""Pictures of a question: two or four of one size that show the same part."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from mirnet.images.preview import shrink
 from .questions import Question
 
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 1600
-"""Smallest and largest side of a cut-out, whatever a browser asks for."""
+"""Smallest and largest side of a cut-out in pixels; requests of browsers are clipped to it."""
 
 
 def question_pictures(
@@ -26,12 +26,12 @@ def question_pictures(
     Args:
         stored: The run.
         question: One of its questions.
-        viewport: Which part; zoom 0 shows the whole, reduced where it is large.
-        with_context: Whether input and target are wanted too.
+        viewport: Part to show; zoom 0 shows the whole picture, reduced if it is large.
+        with_context: Whether to include input and target.
 
     Returns:
-        (H, W, 3) uint8 under "a" and "b", and with context, where they are stored, under "input"
-        and "target". All show the same part; an input of another size (before super-resolution) is
+        (H, W, 3) uint8 pictures "a" and "b", and with context, if they are stored, "input" and
+        "target". All show the same part; an input of another size (before super-resolution) is
         enlarged with its pixels as squares.
 
     Raises:
@@ -70,7 +70,7 @@ def _shown(pixels: np.ndarray, viewport: Viewport) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _decoded(path: Path) -> np.ndarray:
-    """A stored picture, (H, W, 3) uint8; its file is named by its content, so it never changes."""
+    """Decode a stored picture, (H, W, 3) uint8; cacheable because files are named by content."""
     return to_eight_bits(read_image(path).pixels)
 
 

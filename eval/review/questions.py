@@ -1,8 +1,8 @@
-"""Which blind questions a reviewer is asked about a run.
+"""Selection of the blind questions for a reviewer of a run.
 
-A question shows two outputs of one pair as A and B. Which questions a reviewer gets, in which order
-and which output is A follow from the run's id and the reviewer's name alone, so a link that is
-opened again continues where it was left.
+A question shows two outputs of one pair as A and B. Selection, order and sides of the questions
+depend only on the run's id and the reviewer's name, so a link that is opened again continues the
+same review.
 """
 
 import itertools
@@ -18,12 +18,12 @@ from mirnet.errors import InvalidRequest
 from .reviewers import file_stem, sha256_text
 
 DEFAULT_QUESTIONS = 30
-"""Questions of one reviewer, where nobody says otherwise."""
+"""Default number of questions for one reviewer."""
 MAX_QUESTIONS = 500
-"""Most questions of one reviewer."""
+"""Most questions for one reviewer."""
 
 QuestionKey = tuple[str, str, str]
-"""What a question is about, whichever output is A: the pair and both methods in order of id."""
+"""Key of a question, independent of the sides: the pair and both methods sorted by id."""
 
 
 def question_key(pair: str, one: str, two: str) -> QuestionKey:
@@ -57,14 +57,14 @@ class Question:
 
     @property
     def key(self) -> QuestionKey:
-        """See `QuestionKey`."""
+        """Key of the question; see `QuestionKey`."""
         return question_key(self.pair, self.a, self.b)
 
 
 def choose_questions(
     stored: StoredRun, reviewer: str, limit: int = DEFAULT_QUESTIONS
 ) -> list[Question]:
-    """Choose what a reviewer is asked.
+    """Choose the questions for a reviewer.
 
     Every two methods are compared about equally often, and every picture is shown about equally
     often. Bit-identical outputs are not asked about. The same run and reviewer give the same
@@ -138,7 +138,7 @@ def _candidates(
 def _balanced(
     candidates: dict[tuple[str, str], dict[str, Question]], limit: int, rng: np.random.Generator
 ) -> list[tuple[tuple[str, str], str]]:
-    """Draw from the two methods, then the picture, drawn least so far; ties are random."""
+    """Draw the least used pair of methods, then its least used picture; ties are random."""
     left = {}
     for methods in candidates:
         pairs = list(candidates[methods])

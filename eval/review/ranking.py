@@ -1,4 +1,4 @@
-"""Votes to a ranking: Bradley-Terry strengths with intervals, beside the run's PSNR and SSIM.
+"""Ranking from votes: Bradley-Terry strengths with intervals, beside the run's PSNR and SSIM.
 
 A method of strength s is preferred to one of strength t with probability 1 / (1 + exp(t - s))
 (Bradley & Terry, Rank Analysis of Incomplete Block Designs, Biometrika 1952). A tie counts as half
@@ -32,7 +32,7 @@ PRIOR_VOTES = 0.2
 RESAMPLES = 500
 """Number of bootstrap resamples."""
 MIN_CLUSTERS = 5
-"""Fewest pictures, or reviewers, that are resampled."""
+"""Fewest pictures, or reviewers, for which the bootstrap resamples them."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class Ranking:
     without votes; the interval is not without anything to resample, and for a method that won or
     lost every vote, to which the votes set no bound."""
     votes: int
-    """Votes that count: skipped questions do not."""
+    """Number of votes, without skipped questions."""
     skipped: int
-    """Questions skipped."""
+    """Number of skipped questions."""
     reviewers: int
-    """Reviewers whose votes count."""
+    """Number of reviewers with votes."""
     pictures: int
-    """Pictures voted on."""
+    """Number of pictures with votes."""
     resampled: tuple[str, ...]
-    """What the intervals resample: "pictures", "reviewers", both or nothing."""
+    """Clusters resampled for the intervals: "pictures", "reviewers", both or none."""
     groups: tuple[tuple[str, ...], ...]
-    """Ids of methods that votes connect, directly or through others; one group is the good case."""
+    """Ids of methods connected by chains of votes; with one group all methods are comparable."""
 
     @property
     def words(self) -> str:
@@ -212,7 +212,7 @@ def fit_strengths(
 
 
 def _strengths(wins: np.ndarray, begin: np.ndarray | None = None) -> np.ndarray:
-    """Log-odds against the mean, of (n, n) wins of the row's method against the column's."""
+    """Strengths as log-odds against the mean, from (n, n) wins of row against column."""
     from choix import ilsr_pairwise_dense
 
     prior = PRIOR_VOTES / 2 * (1 - np.eye(len(wins)))
@@ -222,7 +222,7 @@ def _strengths(wins: np.ndarray, begin: np.ndarray | None = None) -> np.ndarray:
 def _draws(
     votes: Sequence[Vote], rng: np.random.Generator
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """How often each cluster is in each resample, and which cluster each vote is of."""
+    """Cluster counts (resamples, clusters) and the cluster index of each vote, by kind."""
     draws = {}
     for name, labels in (
         ("pictures", [vote.pair for vote in votes]),

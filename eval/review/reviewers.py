@@ -7,14 +7,14 @@ from mirnet.errors import InvalidRequest
 from mirnet.images.names import clean_name
 
 MAX_NAME_READ = 1000
-"""Letters of a name that are looked at; a link may carry any number."""
+"""Number of characters read from a name in a link; the rest is ignored."""
 
 
 def clean_reviewer(name: str) -> str:
     """Make a name or token from a link safe to store and show.
 
     Returns:
-        At most 80 letters.
+        The cleaned name, at most 80 characters.
 
     Raises:
         InvalidRequest: The name has no letter and no digit.
@@ -25,7 +25,7 @@ def clean_reviewer(name: str) -> str:
 
 
 def reviewer_link(run_id: str, reviewer: str) -> str:
-    """Query of the link that a reviewer opens.
+    """Query string of a reviewer's link.
 
     >>> reviewer_link("20260101-120000-abcdef", "Anna B")
     '?tab=review&run=20260101-120000-abcdef&reviewer=Anna+B'

@@ -16,9 +16,9 @@ class Review:
     stored: StoredRun
     """The run."""
     reviewer: str
-    """Cleaned name."""
+    """Cleaned name of the reviewer."""
     questions: tuple[Question, ...]
-    """In the order in which they are asked."""
+    """Questions in the order in which they are asked."""
 
     def votes(self) -> list[Vote | None]:
         """The reviewer's latest vote on each question, None where there is none.
@@ -30,7 +30,7 @@ class Review:
         return [mine.get(question.key) for question in self.questions]
 
     def first_open(self) -> int:
-        """Number from 0 of the first question without a vote; the number of questions if none is.
+        """Index of the first question without a vote, or the number of questions if all have one.
 
         Raises:
             InvalidRequest: The file of votes is damaged.

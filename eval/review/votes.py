@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_COMMENT = 500
-"""Longest comment, in letters."""
+"""Longest comment in characters."""
 MAX_REVIEWERS = 500
 """Most reviewers of one run."""
 MAX_BYTES = 4_000_000
-"""Largest file of votes: room for every question with a comment, answered over and over."""
+"""Largest file of votes in bytes; holds every question with a comment, answered many times."""
 LOCK_SECONDS = 10.0
-"""How long a vote waits for another vote of the same reviewer."""
+"""Longest wait in seconds for another vote of the same reviewer."""
 
 Outcome = Literal["a", "b", "tie", "skip"]
 """A is better, B is better, no difference that matters, or no answer."""
@@ -55,13 +55,13 @@ class Vote(BaseModel):
     reviewer: str = Field(max_length=80)
     """Name as `clean_reviewer` left it."""
     time: AwareDatetime
-    """When it was given, in UTC."""
+    """Time of the vote, in UTC."""
     comment: str = Field("", max_length=MAX_COMMENT)
     """Free text of the reviewer, may be empty."""
 
     @property
     def key(self) -> QuestionKey:
-        """See `QuestionKey`."""
+        """Key of the question; see `QuestionKey`."""
         return question_key(self.pair, self.a, self.b)
 
 
@@ -81,7 +81,7 @@ def store_vote(
         reviewer: Name or token.
         question: The question, with the sides as they were shown.
         outcome: The answer.
-        comment: Free text; see `clean_comment`.
+        comment: Free text, shortened by `clean_comment`.
 
     Raises:
         InvalidRequest: Votes cannot be written here, there are too many, or the name or the
@@ -116,7 +116,7 @@ def store_vote(
 
 
 def clean_comment(text: str) -> str:
-    r"""Printable letters on one line, at most `MAX_COMMENT` of them.
+    r"""Reduce a text to one line of printable characters, at most `MAX_COMMENT`.
 
     >>> clean_comment(" too\n\tsoft ")
     'too soft'
