@@ -18,6 +18,7 @@ from .api import Endpoints
 from .board_view import BoardView
 from .compare_view import CompareView
 from .downloads import Downloads
+from .events import Wiring
 from .history_view import HistoryView
 from .images_view import ImagesView
 from .page_files import js
@@ -29,7 +30,6 @@ from .shell import Shell
 from .view import View
 from .view_state import VIEWS, ViewState
 from .votes_view import VotesView
-from .wiring import Wiring
 
 PAGE_TABS = ("restore", "evaluate", "inside", "about", "review")
 """Tabs of the page that a link may open."""

@@ -15,7 +15,7 @@ from mirnet.tasks import TASKS
 from .html.compare import findings
 from .permissions import Permissions
 from .run_queue import RunQueue
-from .snapshot import RESUMABLE, State
+from .run_status import RESUMABLE, State
 from .tables import HISTORY, history_row, history_value
 from .view import View, ViewRequest, run_choices
 from .view_state import ViewState

@@ -32,7 +32,7 @@ from mirnet.errors import MIRNetError
 
 from .html.images import error_scale
 from .view import Part, ViewRequest, picture_choices, settle
-from .view_state import LOOKS, ViewState
+from .view_state import PICTURE_LAYOUTS, ViewState
 
 MAX_SHOWN = 10
 """Most pictures shown side by side: input, methods and target."""
@@ -79,7 +79,7 @@ class ImagesStage(Part):
         self.room_px = gr.Number(320, visible=False)
         with gr.Row(elem_id="ev-looks"):
             self.look = gr.Radio(
-                [(title, name) for name, title in LOOKS.items()],
+                [(title, name) for name, title in PICTURE_LAYOUTS.items()],
                 value="pair",
                 label="View; arrow keys change the picture",
                 elem_id="ev-look",

@@ -22,7 +22,7 @@ from mirnet.errors import InvalidRequest, MIRNetError
 
 from .limits import Limits, RunPolicy
 from .run_job import RunJob, execute_job
-from .snapshot import RESUMABLE, Snapshot, State, count_lines, sentence, state_without_job
+from .run_status import RESUMABLE, Snapshot, State, count_lines, sentence, state_without_job
 
 
 class RunQueue:

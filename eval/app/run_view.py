@@ -17,7 +17,7 @@ from .page_files import js
 from .permissions import Permissions, owner
 from .run_form import RunForm
 from .run_queue import RunQueue
-from .snapshot import RESUMABLE, Snapshot
+from .run_status import RESUMABLE, Snapshot
 from .view import View, run_choices
 from .view_state import ViewState
 

@@ -13,7 +13,7 @@ from mirnet.app.kit.widgets import Update
 
 from .html.board import method_label
 from .run_queue import RunQueue
-from .snapshot import Snapshot
+from .run_status import Snapshot
 from .view_state import ViewState
 
 Choices = list[tuple[str, str]]

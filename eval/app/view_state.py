@@ -34,7 +34,7 @@ WHICH: dict[Which, str] = {
     "all": "All, in order",
 }
 """Title of each way to select pictures."""
-LOOKS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
+PICTURE_LAYOUTS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
 """Title of each layout of a picture."""
 MAX_PICTURES = 1000
 """Most pictures selected at once."""
@@ -97,8 +97,8 @@ class ViewState(BaseModel):
     """Id of the open pair; None for the first of the selection."""
     which: Which = "worst"
     """Rule of the selection of pictures; a key of `WHICH`."""
-    look: Annotated[str, _known(LOOKS)] = "pair"
-    """One of `LOOKS`."""
+    look: Annotated[str, _known(PICTURE_LAYOUTS)] = "pair"
+    """One of `PICTURE_LAYOUTS`."""
     k: int = Field(10, ge=1, le=MAX_PICTURES)
     """Number of selected pictures; ignored if all are selected."""
     method: str | None = None
@@ -120,7 +120,7 @@ class ViewState(BaseModel):
     task: str = ""
     """Id of the task that filters the list of runs; empty for all."""
     status: str = ""
-    """State (`eval.app.snapshot.State`) that filters the list of runs; empty for all."""
+    """State (`eval.app.run_status.State`) that filters the list of runs; empty for all."""
     room_px: float = 320
     """Width of one picture on the screen in CSS pixels; not part of a link."""
 

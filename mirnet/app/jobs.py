@@ -151,7 +151,7 @@ Work = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult]"
 """Function that restores one file: yields tile events, then the result."""
 
 
-def in_turn(
+def restore_when_scheduled(
     queue: FairQueue, visitor: str, path: str, request: RestoreRequest, run: Run, work: Work
 ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
     """Restore one file when the queue schedules it; closing the iterator leaves the queue.

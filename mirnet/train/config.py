@@ -26,8 +26,8 @@ class Network(_Section):
     """Keyword arguments of the class."""
     start: str = ""
     """Weights to start from: a file, or the id of weights in the catalogue. Tensors of the same
-    name and shape are copied, narrower ones are grown (see `mirnet.train.start.grow`), groups that
-    they lack begin as the identity, and all others keep their initial values."""
+    name and shape are copied, narrower ones are grown (see `mirnet.train.network.grow`), missing
+    groups begin as the identity, and all others keep their initial values."""
 
 
 class Pairs(_Section):

@@ -24,10 +24,10 @@ from mirnet.weights.store import file_sha256
 
 from .batches import Batch, Source, generator_for
 from .config import Config, load_config
+from .network import build, start_file
 from .run_folder import RunFolder, check_same
 from .schedule import Clock, learning_rate
 from .score import Conditioned, dev_pairs, evaluate
-from .start import build, start_file
 from .step import Stepper, mix
 
 REPORT_SECONDS = 10.0

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from eval.analysis.leaderboards import caution
 from eval.app.page_files import TEMPLATES
-from eval.app.snapshot import Snapshot
+from eval.app.run_status import Snapshot
 from eval.methods.record import MethodRecord
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from eval.analysis.pictures import MAX_THUMB_BYTES
 from eval.app.page_files import TEMPLATES
-from eval.app.snapshot import Snapshot
+from eval.app.run_status import Snapshot
 from eval.runs.document import MethodSummary, Run, SampleResult
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture
 
-from ..jobs import QueuePosition, RestoreRequest, Run, Runs, in_turn, restore_file
+from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_file, restore_when_scheduled
 from ..kit.widgets import translate_errors
 from ..queue import FairQueue
 from ..results import ResultCache
@@ -63,13 +63,13 @@ class Restorer:
             Queue positions, tile events, then the result.
 
         Raises:
-            MIRNetError: See `mirnet.app.jobs.in_turn`.
+            MIRNetError: See `mirnet.app.jobs.restore_when_scheduled`.
         """
         if self._zero_gpu:
             work = functools.partial(restore_through, self._zero_gpu)
         else:
             work = functools.partial(restore_file, run=run)
-        return in_turn(self.queue, visitor, path, wanted, run, work)
+        return restore_when_scheduled(self.queue, visitor, path, wanted, run, work)
 
     def result(self, key: str | None) -> "RestoreResult":
         """Look a result up for an event of the page.

@@ -6,7 +6,7 @@ from collections import namedtuple
 import pytest
 from PIL import Image
 
-from mirnet.app.jobs import QueuePosition, RestoreRequest, Run, Runs, in_turn
+from mirnet.app.jobs import QueuePosition, RestoreRequest, Run, Runs, restore_when_scheduled
 from mirnet.app.queue import FairQueue
 from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
 from mirnet.images.decode import size_of
@@ -115,7 +115,9 @@ def test_a_photo_tells_how_many_are_before_it_and_then_its_result(tmp_path):
     others = [queue.enter("a", 1), queue.enter("b", 1)]
     request = RestoreRequest("denoise", "denoise-compact")
     run = Run()
-    events = in_turn(queue, "c", photo(tmp_path, 40, 30), request, run, lambda *_: iter_of("made"))
+    events = restore_when_scheduled(
+        queue, "c", photo(tmp_path, 40, 30), request, run, lambda *_: iter_of("made")
+    )
     assert next(events) == QueuePosition(1)
     others[0].leave()
     others[1].leave()
@@ -135,13 +137,19 @@ def test_stop_reaches_a_photo_that_waits(tmp_path):
     run = runs.begin("me")
     request = RestoreRequest("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
-    events = in_turn(queue, "me", path, request, run, lambda *_: pytest.fail("it was begun"))
+    events = restore_when_scheduled(
+        queue, "me", path, request, run, lambda *_: pytest.fail("it was begun")
+    )
     assert next(events) == QueuePosition(0)
     threading.Timer(0.05, runs.stop, ["me"]).start()
     with pytest.raises(Cancelled):
         next(events)
     with pytest.raises(Cancelled):
-        next(in_turn(queue, "me", path, request, run, lambda *_: pytest.fail("it was begun")))
+        next(
+            restore_when_scheduled(
+                queue, "me", path, request, run, lambda *_: pytest.fail("it was begun")
+            )
+        )
     first.leave()
     assert queue.enter("b", 1).wait(0)
 
@@ -150,7 +158,7 @@ def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
     queue = FairQueue(small_at_once=1)
     first, request = queue.enter("a", 1), RestoreRequest("denoise", "denoise-compact")
     path = photo(tmp_path, 40, 30)
-    events = in_turn(queue, "gone", path, request, Run(), lambda *_: iter_of("made"))
+    events = restore_when_scheduled(queue, "gone", path, request, Run(), lambda *_: iter_of("made"))
     next(events)
     last = queue.enter("b", 1)
     assert last.before() == 1
@@ -174,7 +182,7 @@ def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, l
     assert queue.enter("a", 1).wait(0)  # small ones have to wait now
     request = RestoreRequest(**{"task": "denoise", "weights": "denoise-compact"} | more)
     path = photo(tmp_path, *size)
-    events = in_turn(queue, "b", path, request, Run(), lambda *_: iter_of("made"))
+    events = restore_when_scheduled(queue, "b", path, request, Run(), lambda *_: iter_of("made"))
     assert next(events) == ("made" if large else QueuePosition(0))
 
 
@@ -197,4 +205,8 @@ def test_a_full_disk_is_told_before_the_photo_waits(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 10_000))
     request, path = RestoreRequest("denoise", "denoise-compact"), photo(tmp_path, 40, 30)
     with pytest.raises(InvalidRequest, match="its owner has to make room"):
-        next(in_turn(FairQueue(), "a", path, request, Run(), lambda *_: iter_of("made")))
+        next(
+            restore_when_scheduled(
+                FairQueue(), "a", path, request, Run(), lambda *_: iter_of("made")
+            )
+        )

@@ -20,10 +20,10 @@ from mirnet.metrics.protocols import LUMA_CLASSIC
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.train.batches import Photographs, RealPairs, Source, generator_for
 from mirnet.train.config import CONFIGS, Data, Network, Pairs, load_config
+from mirnet.train.network import build
 from mirnet.train.publish import measure, pairs, publish, recompute
 from mirnet.train.run import train
 from mirnet.train.schedule import learning_rate
-from mirnet.train.start import build
 from mirnet.weights.catalogue import EMBEDDED_FOLDER, OwnScore
 from mirnet.weights.networks import load_weights, save_weights
 from tests.support.paths import ROOT
