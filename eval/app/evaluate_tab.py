@@ -61,7 +61,7 @@ class EvaluateTab:
     def _build(self) -> None:
         self.shell = Shell(self.queue)
         self.wiring = Wiring(self.shell, self.permissions)
-        self.point = gr.Textbox("", visible=False)  # what was clicked in a plot or a strip
+        self.point = gr.Textbox("", visible=False)  # ids of the clicked plot point or thumbnail
         self.sub_tabs: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id="ev-views", selected="run") as self.shell.selected:
             self.running = self._sub_tab(

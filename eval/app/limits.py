@@ -64,7 +64,7 @@ PUBLIC = Limits(pairs=25, megapixels=60.0, queued=4)
 
 
 class RunPolicy:
-    """What a role may do with runs on this machine.
+    """Rights of each role on the runs of this machine.
 
     Args:
         limits: Limits of every run; by default those for a private machine, or `PUBLIC`.

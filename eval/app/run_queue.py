@@ -213,7 +213,7 @@ class RunQueue:
 
     def _job(self, run_id: str) -> tuple[RunJob | None, int]:
         """Job of a run and its queue position from 1, or 0 for the running one."""
-        # A run that was stopped and resumed at once waits while its first job still ends.
+        # A run that was stopped and resumed at once waits until its first job has ended.
         for position, job in enumerate(self._waiting, 1):
             if job.stored.id == run_id:
                 return job, position

@@ -60,7 +60,7 @@ def state_without_job(run: Run, stored: StoredRun) -> State:
         return run.status
     try:
         return "elsewhere" if stored.is_held() else "interrupted"
-    except OSError:  # a read-only disk has no locks, and nobody works on it
+    except OSError:  # a read-only disk has no locks and no writers
         return "interrupted"
 
 

@@ -30,7 +30,7 @@ class ViewRequest(NamedTuple):
     asked: ViewState
     """State of the widgets."""
     state: ViewState
-    """The same state, made valid for the run."""
+    """State of the widgets, made valid for the run."""
     role: Role
     """Role of the visitor who sent the request."""
 

@@ -28,13 +28,13 @@ SETTING = "MIRNET_OPERATOR"
 COOKIE = "mirnet-operator"
 """Cookie that holds a sign-in's token."""
 VISITOR_COOKIE = "mirnet-visitor"
-"""Cookie with a secret token, by which a browser's runs are its own after a reload."""
+"""Cookie with a secret token that identifies a browser's runs after a reload."""
 VISITOR_SECONDS = 30 * 24 * 3600
-"""How long a browser keeps that token."""
+"""Lifetime of a visitor's cookie in seconds."""
 MIN_PASSWORD = 12
 """Shortest password of an operator, in characters."""
 SIGNED_IN_SECONDS = 12 * 3600
-"""Time after which a sign-in expires, in seconds."""
+"""Lifetime of a sign-in in seconds."""
 MAX_SIGNED_IN = 100
 """Most sign-ins that are remembered."""
 MAX_FORM_BYTES = 4096
@@ -79,13 +79,13 @@ def allows(role: Role, wanted: Role) -> bool:
 
 
 def visitor_of(request: Any) -> str:
-    """Who asks, for what belongs to a visitor: the browser by its token, a program by its session.
+    """Id of the visitor who sent a request: a browser's token, or a program's session.
 
     Args:
         request: Anything with `cookies` by name or a `session_hash`, such as a `gradio.Request`.
 
     Returns:
-        A name that others cannot guess; one of its own for a request that brings neither.
+        An unguessable id; a new one for a request with neither token nor session.
     """
     token = str(dict(getattr(request, "cookies", None) or {}).get(VISITOR_COOKIE, ""))
     if re.fullmatch(r"[\w-]{22}", token):
@@ -146,7 +146,7 @@ class Access:
             cookies = dict(cookies)
         headers = getattr(request, "headers", None) or {}
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return self.everyone  # another page asks with this visitor's cookie
+            return self.everyone  # another page sent the request with this visitor's cookie
         return "admin" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
 
     def sign_in(self, name: str, password: str) -> str | None:
@@ -199,7 +199,7 @@ class Access:
                 samesite="none" if self.embedded else "strict",
                 secure=self.embedded or request.url.scheme == "https",
             )
-            if self.embedded:  # Starlette's own argument for it needs Python 3.14
+            if self.embedded:  # Starlette's argument for "Partitioned" needs Python 3.14
                 name, value = answer.raw_headers.pop()
                 answer.raw_headers.append((name, value + b"; Partitioned"))
             return answer

@@ -67,7 +67,7 @@ def sweep(
             if time.time() > due:
                 path.unlink()
                 removed += 1
-        except OSError:  # finished or removed meanwhile, or of somebody else
+        except OSError:  # finished or removed meanwhile, or owned by another user
             continue
     return removed
 
@@ -103,5 +103,5 @@ def _is_alive(name: str) -> bool:
         return _name(int(name.partition("-")[0])) == name
     except psutil.NoSuchProcess:
         return False
-    except psutil.Error:  # of another user: let it be
+    except psutil.Error:  # process of another user
         return True

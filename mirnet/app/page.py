@@ -53,7 +53,7 @@ def build_page(tabs: Sequence[Tab], keep_hours: float) -> gr.Blocks:
             for tab in tabs:
                 with gr.Tab(tab.title, id=tab.id, elem_id=tab.elem_id) as here:
                     tab.build(page, row, here)
-    # Where the queue could be gone around, nothing would be limited.
+    # Calls that bypass the queue would evade all limits.
     return page.queue(max_size=MAX_EVENTS, default_concurrency_limit=4, api_open=False)
 
 

@@ -131,7 +131,7 @@ class Guard:
             held.clear()
             await _answer(checked_send, refused)
         except Exception as error:
-            # What does not fit an endpoint, Gradio does not always answer; work is done elsewhere.
+            # Gradio does not always answer calls with wrong arguments; work runs elsewhere.
             ours = isinstance(error, OSError) or not path.startswith(_CALLS)
             if held and not started and getattr(error.__cause__, "status_code", 0) == 404:
                 held.clear()
@@ -280,7 +280,7 @@ def _is_foreign(method: str, headers: dict[str, str], proxied: bool) -> bool:
     name = headers.get("host", "")
     if proxied:
         name = headers.get("x-forwarded-host", "").split(",")[0].strip()
-        if not name:  # a proxy that puts its own name for Host: the page does not know its name
+        if not name:  # a proxy replaced Host, so the page's name is unknown
             return False
     return urlsplit(origin).netloc not in (name, headers.get("host", ""))
 

@@ -61,7 +61,7 @@ def launch_options(
         "state_session_capacity": MAX_SESSIONS,
         "run_history": False,
         "ssr_mode": False,
-        # Gradio else asks for its own page, and ends the start where that takes over 3 seconds.
+        # Otherwise Gradio requests its own page and aborts the start if that takes over 3 seconds.
         "_frontend": False,
         "footer_links": ["api", "settings"],
         "allowed_paths": [str(EXAMPLES_FOLDER)],
@@ -98,7 +98,7 @@ async def sweeping(server: Any) -> AsyncIterator[None]:
                 await asyncio.sleep(INTERRUPTED_SECONDS_FULL + 1)
                 interrupted_seconds = INTERRUPTED_SECONDS_FULL
             folder, parts = Path(get_upload_folder()), list(page.blocks.values())
-            # Pictures of the page itself lie there too.
+            # The folder also holds pictures of the page itself.
             kept = set().union(*(getattr(part, "keep_in_cache", ()) for part in parts))
             await asyncio.to_thread(sweep, folder, interrupted_seconds, keep_seconds, kept)
 

@@ -115,7 +115,7 @@ def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
             "again later; the Space is as it was."
         ) from error
     except Exception as error:
-        # Which HTTP library the others come from differs between releases of the client.
+        # Other errors come from an HTTP library that differs between releases of the client.
         raise SpaceRefused(
             f"The upload to {repo} did not work because {hub} cannot be reached: check the "
             "connection and push again; the Space is as it was."

@@ -130,7 +130,7 @@ def _restore_all(
     from mirnet.images.encode import losses
     from mirnet.restoration.api import restore as start
 
-    # A wrong setting should be told once, not once a picture: try them on a single pixel.
+    # A wrong setting is reported once, not per picture: try the settings on a single pixel.
     start(np.zeros((1, 1, 3), np.uint8), task, **settings)
     failed = 0
     for number, job in enumerate(jobs, 1):

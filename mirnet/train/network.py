@@ -31,7 +31,7 @@ def build(config: Config) -> MIRNet | MIRNetV2:
         raise InvalidRequest(
             f"network.settings do not fit {architecture.__name__}: {error}."
         ) from error
-    # Starting at "no change" leaves the first steps to what matters.
+    # Starting as the identity, the network need not learn it first.
     nn.init.zeros_(model.conv_out.weight)
     if config.network.start:
         _start_from(model, config.network.start)

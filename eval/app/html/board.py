@@ -1,4 +1,4 @@
-"""HTML of a stored run: its head, and the words and tables around its leaderboard."""
+"""HTML of a stored run: its header, and the notes and tables around its leaderboard."""
 
 from typing import TYPE_CHECKING
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 
 def method_label(method: MethodRecord) -> str:
-    """A method in a list: the id that tables and plots use, and its title."""
+    """Label of a method in a list: the id that tables and plots use, and the title."""
     return method.id if method.title == method.id else f"{method.id} · {method.title}"
 
 
 def protocol_label(name: str) -> str:
-    """A protocol in a list: its name with version, and its title."""
+    """Label of a protocol in a list: its name with version, and its title."""
     known = PROTOCOLS.get(name.partition("/")[0])
     return f"{name} · {known.title}" if known else name
 
 
 def run_head(found: Snapshot) -> Markup:
-    """Name of a run, and everything its numbers depend on, in two lines."""
+    """Header of a run in two lines: its name, and everything its scores depend on."""
     return TEMPLATES.render("run_head", found=found, run=found.run, bench=found.run.benchmark)
 
 
 def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
-    """How to read the leaderboard.
+    """Explanation of the leaderboard's columns.
 
     Args:
-        board: From `eval.analysis.leaderboards.leaderboard`.
-        baseline: Id of the method it is paired with.
+        board: Table from `eval.analysis.leaderboards.leaderboard`.
+        baseline: Id of the method that all others are paired with.
     """
     words = (
         "Click a heading to sort, a row to see that method's worst pictures. "
@@ -63,7 +63,7 @@ def published_table(beside: "pd.DataFrame") -> Markup:
     """Published numbers with their protocols; unverified ones are grey. Empty if there is none.
 
     Args:
-        beside: From `eval.analysis.published.published_beside`.
+        beside: Table from `eval.analysis.published.published_beside`.
     """
     if beside.empty:
         return Markup("")

@@ -57,7 +57,7 @@ def findings(rows: "list[Finding]", *, complete: bool) -> Markup:
 
     Args:
         rows: Checks so far.
-        complete: Whether these are all.
+        complete: Whether all checks are done.
     """
     cells = [[row.pair, row.method, row.what, row.outcome, row.detail] for row in rows]
     wrong = sum(row.outcome == "differs" for row in rows)

@@ -17,9 +17,9 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
     """Scores of every method on one picture.
 
     Args:
-        rows: Of one pair.
-        protocol: Name with version.
-        baseline: Id of the method that gains are against.
+        rows: Results of all methods on the pair.
+        protocol: Name of the protocol with its version.
+        baseline: Id of the method that gains are relative to.
     """
     base = next((row.scores.get(protocol) for row in rows if row.method == baseline), None)
     cells = []
@@ -61,10 +61,10 @@ def strip(
     """Thumbnails to choose the next picture from; empty where none is stored.
 
     Args:
-        thumbnails: From `eval.analysis.pictures.strip_of`.
-        current: Id of the pair that is open.
-        method: Id of the method whose scores they have.
-        metric: Which score.
+        thumbnails: Thumbnails from `eval.analysis.pictures.strip_of`.
+        current: Id of the open pair.
+        method: Id of the method whose scores are shown.
+        metric: Key of the score.
         against: Id of the method whose scores were subtracted.
     """
     if not any(one.image for one in thumbnails):

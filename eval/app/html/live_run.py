@@ -1,4 +1,4 @@
-"""HTML of a run under way: progress, means so far, and the newest result."""
+"""HTML of the current run: progress, means so far, and the newest result."""
 
 import base64
 from math import nan
@@ -15,7 +15,7 @@ from mirnet.metrics.registry import METRICS
 
 
 def progress_bar(found: Snapshot) -> Markup:
-    """Progress of a run under way, or the state of one that ended."""
+    """Progress of a running run, or the state of one that has ended."""
     results = f"{found.done} of {found.total} results"
     if found.state in ("queued", "elsewhere"):
         return kit.progress(f"{found.words} {results}.")

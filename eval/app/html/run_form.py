@@ -1,4 +1,4 @@
-"""HTML beside the form of a new run: what a benchmark is, what is missing, how long it takes."""
+"""HTML beside the form of a new run: benchmark facts, missing methods, estimated duration."""
 
 from markupsafe import Markup
 
@@ -11,10 +11,10 @@ from mirnet.metrics.protocols import get_protocol
 
 
 def viewer_only(read_only: bool, can_sign_in: bool) -> Markup:
-    """The card in place of the form, for who may not start runs.
+    """The card shown in place of the form to visitors who may not start runs.
 
     Args:
-        read_only: Whether nobody may.
+        read_only: Whether starting runs is off for everybody.
         can_sign_in: Whether an operator can sign in on this page.
     """
     return TEMPLATES.render("viewer_only", read_only=read_only, can_sign_in=can_sign_in)
@@ -24,8 +24,8 @@ def benchmark_facts(benchmark: Benchmark, *, local: bool) -> Markup:
     """Size, download, licence and protocol of a benchmark, before any file is fetched.
 
     Args:
-        benchmark: Which.
-        local: Whether the visitor may name folders of this machine.
+        benchmark: The benchmark.
+        local: Whether the visitor may use folders of this machine.
     """
     if benchmark.source.folder is not None:
         fetch = "nothing to download"
@@ -46,13 +46,13 @@ def benchmark_facts(benchmark: Benchmark, *, local: bool) -> Markup:
 
 
 def missing_methods(choices: list[Choice]) -> Markup:
-    """Methods that cannot be used here, each with what to do about it; empty if there is none."""
+    """Methods that cannot be used here, each with its remedy; empty if there is none."""
     missing = [choice for choice in choices if not choice.available]
     return TEMPLATES.render("missing_methods", missing=missing) if missing else Markup("")
 
 
 def estimate_words(estimate: Estimate, pairs: int, limits: str) -> Markup:
-    """The estimated time of a run, what of it is a guess, and the limits of a run here."""
+    """Estimated duration of a run, its guessed parts, and the limits of a run."""
     text = f"{pairs} pairs · about {kit.duration(estimate.seconds)} on this machine"
     if estimate.guessed:
         text += f" (a guess for {', '.join(estimate.guessed)}: not timed here yet)"

@@ -30,7 +30,7 @@ class InputView:
         self.passes, self.key = passes, key
         first = next(iter(TASKS))
         self.chosen = gr.State(None)  # path of the photo
-        self.first_key = gr.State(None)  # of the pass that opening the tab has made
+        self.first_key = gr.State(None)  # key of the pass that runs when the tab is opened
         self.task = gr.Dropdown(
             [(task.title, task.id) for task in TASKS.values()],
             value=first,
@@ -54,8 +54,8 @@ class InputView:
         Args:
             tab: The tab; opening it refreshes the list of weights on this machine.
         """
-        # The chosen weights are no input of these: Gradio refuses a value that another of them has
-        # just taken from the list.
+        # The chosen weights are not an input of these events: Gradio rejects a value that another
+        # of them has just removed from the list.
         self.task.input(
             self.change_task,
             self.task,
@@ -156,7 +156,7 @@ class InputView:
         idle = {self.go: gr.update(interactive=True)}
         try:
             key = self.passes.of_example(example, task_id, choose_weights(task_id, weights_id))
-        except MIRNetError:  # nobody has asked for it
+        except MIRNetError:  # the visitor did not request this pass
             yield idle | {self.bar: "", self.first_key: None}
             return
         done = html.state("Done.", "done")

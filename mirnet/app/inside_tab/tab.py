@@ -24,7 +24,7 @@ class InsideTab:
 
     def __init__(self, tab: gr.Tab, max_pixels: int) -> None:
         self.passes = PassCache(max_pixels)
-        self.key = gr.State(None)  # of the pass that is shown
+        self.key = gr.State(None)  # key of the shown pass
         gr.HTML(words.introduction())
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300, elem_id="inside-controls"):

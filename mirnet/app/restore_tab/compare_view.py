@@ -157,7 +157,7 @@ class CompareView:
             return update | {self.slider: gr.update(value=(before, after), visible=True)}
         if view == "pair":
             return update | {self.before: before, self.after: after}
-        whole, cut = result.picture, pair["after"]  # what fits has no places to choose from
+        whole, cut = result.picture, pair["after"]  # a photo that fits needs no place
         return update | {
             self.across: gr.update(value=place[0], visible=cut.width < whole.width),
             self.down: gr.update(value=place[1], visible=cut.height < whole.height),

@@ -139,7 +139,7 @@ class RunView:
             else:
                 yield from self._run_many(selection.paths, wanted, run, visitor, save_format)
         except MIRNetError as error:
-            if run.stopped or run.replaced:  # another event says what goes on
+            if run.stopped or run.replaced:  # another event reports the state
                 return
             yield status.idle() | status.say(str(error), "failed")
             raise gradio_error(error) from error

@@ -99,7 +99,7 @@ class StageView:
 
     def show_result(self, key: str | None) -> Update:
         """Show the facts of a result; `CompareView` shows its pictures."""
-        if key is None:  # a batch: the list says it
+        if key is None:  # a batch, whose list shows the facts
             return {self.facts: gr.skip()}
         return {
             self.photo: gr.update(visible=False),

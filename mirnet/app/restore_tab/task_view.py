@@ -40,7 +40,7 @@ class TaskView:
             self.choose,
             [self.card, self.scale],
             [self.mode, self.scale, self.words],
-            trigger_mode="always_last",  # who tries one after the other gets the last one's
+            trigger_mode="always_last",  # quick clicks end at the last choice
             **PRIVATE,
         )
 

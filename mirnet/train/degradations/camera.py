@@ -1,4 +1,4 @@
-"""From a developed photograph back to its sensor, and forth again with noise.
+"""Conversion of a developed photograph to sensor values, and back with sensor noise.
 
 "Unprocessing Images for Learned Raw Denoising" (Brooks et al., CVPR 2019): noise is added to
 sensor-like light and developed with it, so that it has the colour, the dependence on brightness and
@@ -29,13 +29,13 @@ class Camera:
     balance: Tensor
     """White-balance gains of red, green and blue."""
     saturation: Tensor
-    """How much the colour matrix widens the sensor's dull colours; amplifies chroma noise."""
+    """Saturation gain of the colour matrix; it also amplifies chroma noise."""
     curved: Tensor
     """1 where the picture is developed with `tone_curve`, else 0."""
     mosaic: Tensor
     """1 where the sensor has a Bayer filter, else 0 (noise then is white)."""
     phases: Tensor
-    """(2, B): where the Bayer filter begins (see `mosaic.draw_phases`)."""
+    """Phases of the Bayer filter, (2, B); see `mosaic.draw_phases`."""
 
     @classmethod
     def draw(
@@ -79,17 +79,17 @@ class Camera:
         )
 
     def sense(self, srgb: Tensor) -> Tensor:
-        """Take developed pictures back to what the sensor would have seen, linear in [0, 1]."""
+        """Convert developed pictures to linear sensor values in [0, 1]."""
         x = torch.lerp(srgb, inverse_tone_curve(srgb), self.curved)
         return (saturate(srgb_to_linear(x), 1 / self.saturation) / self.balance).clamp(0, 1)
 
     def expose(self, sensor: Tensor, generator: Generator) -> Tensor:
-        """Add photon and read noise, clipped as a sensor clips."""
+        """Add photon and read noise, clipped to [0, 1] as a sensor clips."""
         deviation = (self.shot * sensor + self.read).sqrt()
         return torch.addcmul(sensor, deviation, normal(sensor.shape, generator)).clamp(0, 1)
 
     def develop(self, sensor: Tensor) -> Tensor:
-        """Demosaic, white balance, colour, sRGB, tone: the way to a JPEG, in [0, 1]."""
+        """Develop sensor values to sRGB in [0, 1]: demosaicking, white balance, colour, tone."""
         return self.colours(
             torch.lerp(sensor, mosaic_and_demosaic(sensor, self.phases), self.mosaic)
         )
@@ -101,18 +101,18 @@ class Camera:
 
 
 def in_camera(noise: Tensor, generator: Generator) -> Tensor:
-    """What a camera's own processing makes of noise: coarser, coloured in blotches, sharpened.
+    """Process noise as cameras do: coarser, blotchy in colour, sharpened.
 
     Noise reduction, digital zoom and reduction for the web smooth noise, colour more than
-    brightness; ISO gain makes up for any part of the strength that either lost. Sharpening then
-    lifts the middle frequencies. A fifth of the pictures keep the noise of the demosaicking alone.
+    brightness; ISO gain restores a random part of the lost strength. Sharpening then lifts the
+    middle frequencies. A fifth of the pictures keep the noise of the demosaicking alone.
 
     Args:
         noise: (B, 3, H, W) difference of a noisy and a clean developed picture.
         generator: Source of randomness.
 
     Returns:
-        (B, 3, H, W).
+        Processed noise, (B, 3, H, W).
     """
     batch = len(noise)
     luma = noise.mean(1, keepdim=True)

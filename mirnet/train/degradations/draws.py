@@ -23,10 +23,10 @@ def chosen(batch: int, probability: float, generator: Generator) -> Tensor:
 def swap_colours(
     clean: Tensor, thumbnail: Tensor, probability: float, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """Exchange red, green and blue of a part of the photographs.
+    """Permute red, green and blue of a random part of the photographs.
 
-    Leaves, skies and skin have their colours everywhere; a network that knows only those gives a
-    grey wall a tint.
+    Leaves, skies and skin have the same colours everywhere; a network trained on those alone tints
+    a grey wall.
 
     Args:
         clean: (B, 3, H, W).

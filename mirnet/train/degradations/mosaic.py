@@ -59,14 +59,14 @@ def draw_phases(batch: int, generator: Generator) -> Tensor:
 
 
 def mosaic_and_demosaic(x: Tensor, phases: Tensor) -> Tensor:
-    """See pictures through Bayer filters and interpolate them back.
+    """Sample pictures through Bayer filters and interpolate the missing colours.
 
     Args:
         x: (B, 3, H, W) linear sensor values.
-        phases: What `draw_phases` returns.
+        phases: Phases from `draw_phases`.
 
     Returns:
-        (B, 3, H, W), with the spatial correlation that demosaicking gives to noise.
+        Pictures, (B, 3, H, W), with the spatial correlation of demosaicked noise.
     """
     height, width = x.shape[2:]
     row, column = phases.view(2, -1, 1, 1, 1)

@@ -1,6 +1,6 @@
 """Pairs of a degraded and a good picture, one function for each kind of training data.
 
-`DEGRADATIONS` lists what `data.degradation` of a training recipe can name.
+`DEGRADATIONS` lists the values of `data.degradation` in a training recipe.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ Fusion", 2007), 0.6 that of Zero-DCE's exposure loss (Guo et al., CVPR 2020)."""
 Pair = tuple[Tensor, Tensor, Tensor]
 """Degraded patches, targets, and thumbnails of the degraded photographs."""
 Degradation = Callable[[Tensor, Tensor, int, Generator, NoiseProfiles | None], Pair]
-"""Clean patches (B, 3, H, W), thumbnails (B, 3, h, w) of their whole photographs, scale of
-super-resolution, source of randomness, measured noise: to degraded patches and targets of the same
-shape, the first at 8 bits, both in [0, 1], and degraded thumbnails."""
+"""Function of clean patches (B, 3, H, W), thumbnails (B, 3, h, w) of their whole photographs, scale
+of super-resolution, source of randomness and measured noise. Returns degraded patches at 8 bits and
+targets, both of the same shape in [0, 1], and degraded thumbnails."""
 
 
 def noisy_pair(
@@ -129,7 +129,7 @@ def dark_pair(
     black = uniform(batch, -0.01, 0.02, generator)
 
     def light(srgb: Tensor) -> Tensor:
-        """Sensor values after the loss of light; what was near white is brighter than white."""
+        """Sensor values after the loss of light; values near white are first raised above it."""
         sensor = camera.sense(srgb)
         beyond = (srgb.amin(1, keepdim=True) - 0.85).clamp_min(0) / 0.15
         return (sensor * (1 + glare * beyond**2) * gain).clamp(0, 1)
@@ -250,6 +250,6 @@ DEGRADATIONS: dict[str, Degradation] = {
     "photographed": photographed_pair,
     "export": exported_pair,
 }
-"""What `data.degradation` of a training recipe can name."""
+"""Degradations by their name in `data.degradation` of a training recipe."""
 WITH_MOSAIC = frozenset({"noise", "dark", "photographed"})
 """Kinds whose patches are shifted by 0 or 1 pixel afterwards (see `draws.shift`)."""
