@@ -8,6 +8,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from .models.mirnet import MIRNet
     from .models.mirnet_v2 import MIRNetV2
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
     from .tasks import TASKS
     from .weights.networks import load_weights
 
-__all__ = ["TASKS", "MIRNet", "MIRNetV2", "load_weights", "restore"]
-__version__ = "0.1.0"
+__all__ = ["TASKS", "MIRNet", "MIRNetV2", "__version__", "load_weights", "restore"]
 
 # Where other programs want the cores too, a thread of torch may wait long for the others after each
 # layer. GNU's OpenMP turns round 300,000 times there by default, on the very core that another

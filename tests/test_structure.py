@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
 
 FLOORS = (
+    "mirnet.version",
     "mirnet.errors",
     "mirnet.files",
     "mirnet.device",
@@ -100,8 +101,7 @@ def resolved_imports(path: Path) -> set[str]:
                 [*(base if node.level else []), *([node.module] if node.module else [])]
             )
             found |= {m if is_module(m := f"{module}.{a.name}") else module for a in node.names}
-    known = {name for name in found if name.split(".")[0] in ("mirnet", "eval", "app", "tests")}
-    return known - {"mirnet", "eval"}  # their own files hand names on, after all others
+    return {name for name in found if name.split(".")[0] in ("mirnet", "eval", "app", "tests")}
 
 
 def is_module(name: str) -> bool:

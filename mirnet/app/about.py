@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from mirnet import __version__
 from mirnet.tasks import TASKS
+from mirnet.version import __version__
 from mirnet.weights import catalogue
 from mirnet.weights.catalogue import Card, WeightsEntry
 

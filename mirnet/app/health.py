@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mirnet import __version__
+from mirnet.version import __version__
 from mirnet.weights import catalogue
 from mirnet.weights.hub_settings import hub_endpoint, is_offline
 from mirnet.weights.load import locate

@@ -14,8 +14,8 @@ def info() -> None:
 
     import torch
 
-    from mirnet import __version__
     from mirnet.restoration.engines import available
+    from mirnet.version import __version__
     from mirnet.weights.catalogue import load_catalogue
     from mirnet.weights.load import locate
     from mirnet.weights.store import cache_folder

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-from mirnet import __version__
 from mirnet.files import write_file
 from mirnet.models.base import RestorationNetwork
+from mirnet.version import __version__
 from mirnet.weights.store import cache_folder
 
 from .prepared import prepare_with, probe
