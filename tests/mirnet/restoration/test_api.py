@@ -80,7 +80,7 @@ def test_grey_stays_grey(tmp_path):
 
 
 def test_alpha_exif_and_profile_survive(tmp_path):
-    pixels = np.maximum(photo(40, 60, channels=4), 1)  # colours under no opacity are filled
+    pixels = np.maximum(photo(40, 60, channels=4), 8)  # colours under no opacity are filled
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Maker"
