@@ -200,8 +200,8 @@ class Access:
                 secure=self.embedded or request.url.scheme == "https",
             )
             if self.embedded:  # Starlette's argument for "Partitioned" needs Python 3.14
-                name, value = answer.raw_headers.pop()
-                answer.raw_headers.append((name, value + b"; Partitioned"))
+                header, content = answer.raw_headers.pop()
+                answer.raw_headers.append((header, content + b"; Partitioned"))
             return answer
 
         return [Route("/operator", page, methods=["GET", "POST"])]
