@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from eval.analysis.leaderboards import caution
+from eval.analysis.statistics import MIN_FOR_VERDICT, SIGNIFICANT
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
 from eval.methods.record import MethodRecord
@@ -48,7 +49,8 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
         words += (
             f" Difference, p (Wilcoxon signed-rank, two-sided) and wins: paired with {baseline}, "
             "picture by picture, ties half a win; tied: the interval of the difference includes "
-            "zero or p is at least 0.05; too few: fewer than 5 pictures."
+            f"zero or p is at least {SIGNIFICANT:g}; too few: fewer than {MIN_FOR_VERDICT} "
+            "pictures."
         )
     failed, identical = int(board.failed.sum()), int(board.identical.sum())
     if failed:
