@@ -117,7 +117,7 @@ class Wiring:
             updates = self.shell.shown(view, part, state, self.permissions.role(request))
             # The head of the run belongs to all views, so their requests displace each other.
             key = (request.session_hash, "" if part is view else type(part))
-            yield from self._newest.only_newest(key, updates)
+            yield from self._newest.only_newest(key, updates, self.shell.unchanged())
 
         return fill
 

@@ -1,6 +1,5 @@
 """The All runs view: the list of stored runs, and actions on the open run."""
 
-import time
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -27,9 +26,6 @@ NO_RUNS = kit.empty(
 )
 NONE_MATCH = kit.note("No runs match these filters.")
 CHOOSE_FIRST = "Choose a run first."
-
-SETTLE_SECONDS = 0.6
-"""Wait before the list is filled: Gradio's table shows no rows that arrive while its tab opens."""
 
 
 class HistoryView(View):
@@ -121,13 +117,12 @@ class HistoryView(View):
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the list, and the buttons that the visitor may use on the open run."""
-        time.sleep(SETTLE_SECONDS)
-        yield self.listing(request.state)
-        yield self.buttons(request.found.run, request.found.state, request.role)
+        yield self.listing(request.state) | self.buttons(
+            request.found.run, request.found.state, request.role
+        )
 
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
         """Show the list when no run is open."""
-        time.sleep(SETTLE_SECONDS)
         yield self.listing(state) | self.buttons(None, None, role)
 
     def listing(self, state: ViewState) -> Update:

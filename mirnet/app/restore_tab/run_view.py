@@ -140,6 +140,7 @@ class RunView:
                 yield from self._run_many(selection.paths, wanted, run, visitor, save_format)
         except MIRNetError as error:
             if run.stopped or run.replaced:  # another event reports the state
+                yield {status.line: gr.skip()}  # without a yield, Gradio would clear all outputs
                 return
             yield status.idle() | status.say(str(error), "failed")
             raise gradio_error(error) from error

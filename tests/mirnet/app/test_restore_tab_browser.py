@@ -79,11 +79,15 @@ def test_a_click_on_an_example_restores_it(page, tmp_path):
     assert any(np.array_equal(pixels, expected) for pixels in served)
     page.click("#samples .thumbnail-item >> nth=1")
     page.click("#samples .thumbnail-item >> nth=2")  # the newest click counts
-    page.wait_for_selector("#bar [role=progressbar]")
-    page.wait_for_selector("#bar .mir-done")
-    page.wait_for_selector("#download:not([disabled])")
     stem = examples_for("denoise")[2].path.stem
-    assert download(page, tmp_path).name == f"{stem}-denoise.png"
+    offered = ""
+    for _ in range(20):  # the first may be done and offered before the second click arrives
+        page.wait_for_timeout(500)
+        page.wait_for_selector("#bar .mir-done")
+        offered = download(page, tmp_path).name
+        if offered == f"{stem}-denoise.png":
+            break
+    assert offered == f"{stem}-denoise.png"
     assert page.locator(TOAST).count() == 0
 
 
