@@ -159,6 +159,10 @@ class Optimizer(_Section):
     """Whether the last convolution's response to flat features is made equal for all positions of a
     pixel-shuffle block, by a projection after every step, so that flat areas show no mesh. For
     networks behind a pixel-unshuffle."""
+    shift_weight: float = Field(0, ge=0)
+    """Weight of the difference between what a patch and the patch shifted by one pixel in both
+    directions come out as, so that a pixel's place on the network's grid does not matter. Each
+    patch is then restored twice."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the convolutions; weights, loss and optimizer stay in float32. bfloat16 takes
     about half the time on GPUs and on processors with AMX or AVX512-BF16."""

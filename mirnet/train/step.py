@@ -19,6 +19,9 @@ from .score import Conditioned
 WARM_STEPS = 3
 """Steps before a capture, during which libraries select algorithms and allocate memory."""
 
+SHIFT_BORDER_PX = 6
+"""Pixels at the border of patches whose shift is not compared: they see the patch's mirror image."""
+
 
 def distance(difference: Tensor, recipe: Optimizer) -> Tensor:
     """Mean of sqrt(d^2 + epsilon^2) (Charbonnier; MIRNet, section 4.2), or of |d| (MIRNet-v2)."""
@@ -48,6 +51,37 @@ def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
         torch.lerp(target[order], target, weight),
         thumbnails,
     )
+
+
+def with_shifted(batch: Batch) -> Batch:
+    """Cut every patch twice, the second time one pixel further down and right.
+
+    Args:
+        batch: B patches of H x W.
+
+    Returns:
+        2 B patches of H - 2 x W - 2: all at their place, then all shifted.
+    """
+    degraded, target, thumbnails = batch
+    return Batch(
+        torch.cat([degraded[..., :-2, :-2], degraded[..., 1:-1, 1:-1]]),
+        torch.cat([target[..., :-2, :-2], target[..., 1:-1, 1:-1]]),
+        torch.cat([thumbnails, thumbnails]),
+    )
+
+
+def shift_difference(output: Tensor) -> Tensor:
+    """Differences between the restored halves of a `with_shifted` batch where they overlap.
+
+    Args:
+        output: (2 B, 3, H, W).
+
+    Returns:
+        (B, 3, H', W'), without a border that depends on what lies beyond it.
+    """
+    first, second = output[..., 1:, 1:].chunk(2)[0], output[..., :-1, :-1].chunk(2)[1]
+    border = SHIFT_BORDER_PX
+    return (first - second)[..., border:-border, border:-border]
 
 
 @torch.no_grad()
@@ -167,7 +201,7 @@ class Stepper:
 
     def _work(self, batch: Batch) -> None:
         recipe = self.recipe
-        degraded, target, thumbnails = batch
+        degraded, target, thumbnails = with_shifted(batch) if recipe.shift_weight else batch
         degraded = degraded.contiguous(memory_format=torch.channels_last)
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"
@@ -176,6 +210,8 @@ class Stepper:
         loss = distance((output.clamp(0, 1) if recipe.clamp_output else output) - target, recipe)
         if recipe.curve_weight:
             loss = loss + recipe.curve_weight * distance(exposed - target, recipe)
+        if recipe.shift_weight:
+            loss = loss + recipe.shift_weight * distance(shift_difference(output), recipe)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, recipe.clip_norm, foreach=True)

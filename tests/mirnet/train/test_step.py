@@ -10,7 +10,7 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.train.batches import Batch, generator_for
 from mirnet.train.config import Optimizer
 from mirnet.train.score import Conditioned
-from mirnet.train.step import Stepper, level_phases, mix
+from mirnet.train.step import Stepper, level_phases, mix, shift_difference, with_shifted
 
 
 def network(seed=0):
@@ -108,3 +108,26 @@ def test_a_captured_step_is_the_step():
     assert captured.mean_loss() == pytest.approx(plain.mean_loss(), rel=1e-4)
     for one, other in zip(plain.parameters, captured.parameters, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_patch_and_its_shift_overlap_where_they_are_compared():
+    patches = torch.rand(2, 3, 40, 36)
+    batch = with_shifted(Batch(patches, patches, torch.zeros(2, 3, 8, 8)))
+    assert batch.degraded.shape == (4, 3, 38, 34) and len(batch.thumbnails) == 4
+    assert torch.equal(batch.degraded[2:, :, 0, 0], patches[:, :, 1, 1])
+    assert shift_difference(batch.degraded).shape == (2, 3, 25, 21)
+    assert not shift_difference(batch.degraded).any()
+
+
+def test_the_shift_loss_makes_a_network_alike_on_all_places_of_its_grid():
+    picture = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(5))
+    both = with_shifted(Batch(picture, picture, torch.zeros(1, 3, 8, 8))).degraded
+    after = {}
+    for weight in (0.0, 20.0):
+        taken, _ = stepper(shift_weight=weight, mixup=0)
+        for seed in range(25):
+            patches = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+            taken.step(Batch(patches, patches**0.8, patches), 1e-3)
+        with torch.no_grad():
+            after[weight] = shift_difference(taken.network(both)).square().mean()
+    assert after[20.0] < 0.7 * after[0.0]
