@@ -20,7 +20,7 @@ WARM_STEPS = 3
 """Steps before a capture, during which libraries select algorithms and allocate memory."""
 
 SHIFT_BORDER_PX = 6
-"""Pixels at the border of patches whose shift is not compared: they see the patch's mirror image."""
+"""Pixels at the border of patches that are not compared: they see the patch's mirror image."""
 
 
 def distance(difference: Tensor, recipe: Optimizer) -> Tensor:
