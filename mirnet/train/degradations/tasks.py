@@ -19,6 +19,8 @@ from .light import linear_to_srgb, saturate, srgb_to_linear
 WELL_EXPOSED = (0.5, 0.6)
 """sRGB averages of a well-exposed photograph: 0.5 is the best value of Mertens et al. ("Exposure
 Fusion", 2007), 0.6 that of Zero-DCE's exposure loss (Guo et al., CVPR 2020)."""
+CLEAN_SHARE = 0.25
+"""Share of the pictures without noise in training for denoising."""
 Pair = tuple[Tensor, Tensor, Tensor]
 """Degraded patches, targets, and thumbnails of the degraded photographs."""
 Degradation = Callable[[Tensor, Tensor, int, Generator, NoiseProfiles | None], Pair]
@@ -42,7 +44,7 @@ def noisy_pair(
     curve make noise change the local brightness; the target keeps that change, as the mean of many
     frames does that real benchmarks have for truth, and the network learns to leave brightness
     alone. Lens and sensor make a part of the photographs softer than their noise, which else passes
-    for texture. A seventh get no noise at all: fine texture without noise around it is to be kept.
+    for texture. A quarter get no noise at all: fine texture without noise around it is to be kept.
 
     Args:
         clean: See `Degradation`.
@@ -61,7 +63,7 @@ def noisy_pair(
     shift = smooth(torch.stack(frames).mean(0), torch.full_like(soft, 3.0), 3.0)
     target = (target + shift).clamp(0, 1)
     noisy = target + in_camera(frames[0] - shift, generator)
-    untouched = chosen(batch, 1 / 7, generator)
+    untouched = chosen(batch, CLEAN_SHARE, generator)
     noisy, target = torch.lerp(noisy, clean, untouched), torch.lerp(target, clean, untouched)
     return jpeg(noisy, 0.5, (75, 98), generator), target, thumbnail
 
