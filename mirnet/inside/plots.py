@@ -258,11 +258,12 @@ def fusion_bars(feature: Feature) -> "go.Figure":
     return figure
 
 
-def exposure_curve(slopes: np.ndarray) -> "go.Figure":
+def exposure_curve(slopes: np.ndarray, levels: tuple[float, float] | None) -> "go.Figure":
     """Draw the tone curve of each colour, and the diagonal that changes nothing.
 
     Args:
         slopes: (steps, 3), see `mirnet.models.exposure.ExposureCurve`.
+        levels: Black and white point that values are stretched to ahead of the curve, if any.
     """
     import plotly.graph_objects as go
 
@@ -279,7 +280,8 @@ def exposure_curve(slopes: np.ndarray) -> "go.Figure":
         )
     )
     for channel, name in enumerate(("Red", "Green", "Blue")):
-        y = x
+        black, white = levels or (0.0, 1.0)
+        y = ((x - black) / (white - black)).clip(0, 1)
         for slope in slopes[:, channel]:
             y = y + slope * y * (1 - y)
         figure.add_trace(

@@ -119,6 +119,9 @@ class Trace:
     """(steps, 3) slopes of the exposure curve, see `ExposureCurve`; None if there is none."""
     colours: np.ndarray | None
     """(3, 3) colour matrix applied after the curve; None if there is none."""
+    levels: tuple[float, float] | None
+    """Black and white point that values are stretched to ahead of the curve; None if there are
+    none."""
 
     @property
     def nbytes(self) -> int:
@@ -207,10 +210,11 @@ def trace(
         done = restore(small, task, weights=own, tile_px=max_px, engine="plain").result()
     finally:
         recorder.remove()
-    slopes = colours = None
+    slopes = colours = levels = None
     if recorder.prediction is not None:
-        slopes, matrix = recorder.prediction
+        slopes, matrix, points = recorder.prediction
         colours = matrix if len(matrix) else None
+        levels = (float(points[0, 0]), float(points[0, 1])) if len(points) else None
     return Trace(
         task=task,
         weights_id=done.weights_id,
@@ -225,6 +229,7 @@ def trace(
         features=tuple(recorder.features),
         curve=slopes,
         colours=colours,
+        levels=levels,
     )
 
 
@@ -282,6 +287,7 @@ def summary(found: Trace) -> dict[str, Any]:
         "features": rows,
         "curve_slopes": None if found.curve is None else found.curve.tolist(),
         "colour_matrix": None if found.colours is None else found.colours.tolist(),
+        "levels": found.levels,
     }
 
 
@@ -315,7 +321,7 @@ class _Recorder:
         from mirnet.models.mirnet_v2 import MIRNetV2
 
         self.features: list[Feature] = []
-        self.prediction: tuple[np.ndarray, np.ndarray] | None = None
+        self.prediction: list[np.ndarray] | None = None
         self._turns: Counter[tuple[str, int, int]] = Counter()
         self._handles: list[Any] = []
         self._boxes = [
@@ -410,9 +416,9 @@ class _Recorder:
         self.features.append(Feature(name, block, turn, stream, values, self._boxes[stream]))
 
     def _keep_prediction(self, module: "ExposureCurve", inputs: tuple, _output: "Tensor") -> None:
-        """Keep the input of the exposure curve: slopes, and the colour matrix if there is one."""
+        """Keep the input of the exposure curve: slopes, and colour matrix and levels if any."""
         prediction = inputs[1][0].float().cpu().numpy()
-        self.prediction = prediction[: module.steps], prediction[module.steps :]
+        self.prediction = np.split(prediction, [module.steps, module.steps + 3])
 
 
 def _energy(x: "Tensor") -> "Tensor":

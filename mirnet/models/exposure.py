@@ -21,22 +21,32 @@ class ExposureCurve(nn.Module):
         hidden: Width of the two hidden layers.
         colour: Predict a 3x3 colour matrix too, applied after the curve. Its rows add up to 1: it
             makes colours livelier or duller and leaves greys grey.
+        levels: Predict a black and a white point too: the curve keeps 0 and 1 where they are, so a
+            picture with lifted blacks needs them. Values are stretched to them ahead of the curve,
+            alike in all channels. Needs `colour`.
     """
 
     quantiles: Tensor
     thumbnail_px = 64
     """Side in pixels of the averaged copy that the statistics are computed on."""
+    max_shift = 0.25
+    """Largest distance of the black point from 0 and of the white point from 1."""
 
-    def __init__(self, steps: int = 8, hidden: int = 64, colour: bool = False):
+    def __init__(
+        self, steps: int = 8, hidden: int = 64, colour: bool = False, levels: bool = False
+    ):
         super().__init__()
-        levels = torch.tensor([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-        self.register_buffer("quantiles", levels, persistent=False)
+        if levels and not colour:
+            raise ValueError("levels need colour: set both")
+        quantiles = torch.tensor([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+        self.register_buffer("quantiles", quantiles, persistent=False)
         self.steps = steps
-        self.hidden = nn.Linear((4 if colour else 3) * len(levels), hidden)
+        self.hidden = nn.Linear((4 if colour else 3) * len(quantiles), hidden)
         self.hidden2 = nn.Linear(hidden, hidden)
         self.slopes = nn.Linear(hidden, 3 * steps)
         self.colours = nn.Linear(hidden, 9) if colour else None
-        for last in (self.slopes, self.colours):
+        self.levels = nn.Linear(hidden, 2) if levels else None
+        for last in (self.slopes, self.colours, self.levels):
             if last is not None:
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
@@ -49,7 +59,8 @@ class ExposureCurve(nn.Module):
 
         Returns:
             (B, steps, 3) slopes in (-1, 1); with `colour` (B, steps + 3, 3), the colour matrix
-            below the slopes.
+            below the slopes; with `levels` (B, steps + 4, 3), the last row the black point, the
+            white point and 0.
         """
         side = self.thumbnail_px
         small = F.adaptive_avg_pool2d(image, (min(side, image.shape[2]), min(side, image.shape[3])))
@@ -61,7 +72,11 @@ class ExposureCurve(nn.Module):
             return slopes
         change = torch.tanh(self.colours(hidden)).unflatten(1, (3, 3))
         matrix = torch.eye(3, device=change.device) + change - change.mean(2, keepdim=True)
-        return torch.cat([slopes, matrix], 1)
+        if self.levels is None:
+            return torch.cat([slopes, matrix], 1)
+        shifts = self.max_shift * torch.tanh(self.levels(hidden))
+        points = F.pad(shifts + shifts.new_tensor([0.0, 1.0]), (0, 1))
+        return torch.cat([slopes, matrix, points[:, None]], 1)
 
     def _hidden(self, small: Tensor) -> Tensor:
         """Features of a thumbnail: (B, 3, h, w) to (B, hidden)."""
@@ -79,8 +94,13 @@ class ExposureCurve(nn.Module):
     def forward(self, image: Tensor, prediction: Tensor) -> Tensor:
         """Apply a result of `predict` to a picture (B, 3, H, W); the result stays in [0, 1]."""
         y = image.clamp(0, 1)
+        if self.levels is not None:
+            black, white = prediction[:, -1, :2, None, None, None].unbind(1)
+            y = ((y - black) / (white - black)).clamp(0, 1)
         for a in prediction[:, : self.steps].unbind(1):
             y = y + a[:, :, None, None] * y * (1 - y)
         if self.colours is None:
             return y
-        return torch.einsum("bij,bjhw->bihw", prediction[:, self.steps :], y).clamp(0, 1)
+        return torch.einsum("bij,bjhw->bihw", prediction[:, self.steps : self.steps + 3], y).clamp(
+            0, 1
+        )

@@ -105,6 +105,7 @@ class MIRNetV2(
         exposure: Put an `ExposureCurve` first; the network then sees the brightened picture and the
             original, and its residual is added to the brightened one. Not in the paper.
         colour: The `ExposureCurve` chooses a colour matrix too; needs `exposure`.
+        levels: The `ExposureCurve` chooses a black and a white point too; needs `colour`.
         noise_level: Show the network the noise level as one more input plane. `condition` is then
             the standard deviation, (B, 1) as a share of full scale, estimated by `estimate_noise`
             unless the caller gives one. Not in the paper, and not together with `exposure`.
@@ -124,13 +125,14 @@ class MIRNetV2(
         unshuffle: int = 1,
         exposure: bool = False,
         colour: bool = False,
+        levels: bool = False,
         noise_level: bool = False,
     ):
         super().__init__(features, unshuffle)
         if exposure and noise_level:
             raise ValueError("exposure and noise_level exclude each other: choose one condition")
         self.noise_level = noise_level
-        self.exposure = ExposureCurve(colour=colour) if exposure else None
+        self.exposure = ExposureCurve(colour=colour, levels=levels) if exposure else None
         planes = 6 if exposure else 4 if noise_level else 3
         self.conv_in = conv(planes * unshuffle**2, features, 3)
         self.groups = nn.ModuleList(

@@ -118,6 +118,7 @@ def infer_config(tensors: Mapping[str, Tensor]) -> tuple[type[MIRNet] | type[MIR
             "unshuffle": unshuffle,
             "exposure": exposure,
             "colour": "exposure.colours.weight" in tensors,
+            "levels": "exposure.levels.weight" in tensors,
             "noise_level": noise_level,
         }
         return MIRNetV2, config

@@ -64,7 +64,7 @@ class PlotsView:
             self.area: gr.update(visible=True),
             self.stream: 0,
             self.exposure: gr.update(visible=curve is not None),
-            self.curve: None if curve is None else plots.exposure_curve(curve),
+            self.curve: None if curve is None else plots.exposure_curve(curve, found.levels),
             self.matrix_side: gr.update(visible=colours is not None),
             self.matrix: None if colours is None else plots.colour_matrix(colours),
         }

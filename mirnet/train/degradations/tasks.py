@@ -230,10 +230,10 @@ def exported_pair(
     exposure = 2 ** uniform(batch, -2.2, 0.6, generator)
     cast = 2 ** (uniform(batch, -0.25, 0.25, generator, 3) * chosen(batch, 0.7, generator))
     saturation = uniform(batch, 0.55, 1.1, generator)
-    contrast = uniform(batch, 0.75, 1.1, generator)
+    contrast = uniform(batch, 0.7, 1.1, generator)
     pivot = uniform(batch, 0.2, 0.5, generator)
-    black = uniform(batch, -0.02, 0.05, generator)
-    white = uniform(batch, 0.88, 1.03, generator)
+    black = uniform(batch, -0.02, 0.09, generator)
+    white = uniform(batch, 0.82, 1.03, generator)
     untouched = chosen(batch, 0.12, generator)
 
     def export(srgb: Tensor) -> Tensor:

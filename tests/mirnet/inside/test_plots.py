@@ -53,7 +53,7 @@ def figures(found):
         elif feature.name in ("channel attention", "context channels"):
             yield plots.channel_bars(feature)
     yield plots.energies(mean_energy(found), 1, 2)
-    yield plots.exposure_curve(np.zeros((8, 3)))
+    yield plots.exposure_curve(np.zeros((8, 3)), None)
     yield plots.colour_matrix(np.eye(3))
 
 

@@ -338,9 +338,9 @@ def test_looks_and_restorations_at_once_do_not_mix():
             assert np.array_equal(a.values, b.values)
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_exposure_is_what_the_network_applied(colour):
-    net = small_v2(2, exposure=True, colour=colour)
+@pytest.mark.parametrize("colour, levels", [(False, False), (True, False), (True, True)])
+def test_exposure_is_what_the_network_applied(colour, levels):
+    net = small_v2(2, exposure=True, colour=colour, levels=levels)
     found = trace(photo(), weights=net)
     image = torch.from_numpy(to_unit(photo())).permute(2, 0, 1)[None]
     with torch.inference_mode():
@@ -350,12 +350,17 @@ def test_exposure_is_what_the_network_applied(colour):
     assert np.array_equal(found.curve, prediction[0, : net.exposure.steps].numpy())
     assert np.abs(found.curve).max() > 0.01
     assert (found.colours is not None) == colour
+    assert (found.levels is not None) == levels
+    if levels:
+        assert found.levels == pytest.approx(prediction[0, -1, :2].tolist())
+        line = plots.exposure_curve(found.curve, found.levels).data[1].y
+        assert (line == 0).sum() == (np.linspace(0, 1, 65) <= max(found.levels[0], 0)).sum()
     if colour:
         np.testing.assert_allclose(found.colours.sum(1), 1, rtol=1e-5)
         figure = plots.colour_matrix(found.colours)
         np.testing.assert_allclose(figure.data[0].z, found.colours)
     else:
-        figure = plots.exposure_curve(found.curve)
+        figure = plots.exposure_curve(found.curve, found.levels)
         for line, expected in zip(figure.data[1:], curves, strict=True):
             np.testing.assert_allclose(line.y, expected, atol=1e-6)
 

@@ -114,6 +114,24 @@ def test_the_exposure_curve_gives_a_grey_picture_no_colour(colour):
     assert (slopes.amax(2) - slopes.amin(2)).max() > 0.01
 
 
+def test_levels_stretch_from_the_black_to_the_white_point():
+    torch.manual_seed(0)
+    curve = ExposureCurve(colour=True, levels=True)
+    image = 0.3 + 0.3 * torch.rand(2, 3, 16, 16)
+    prediction = curve.predict(image)
+    assert prediction.shape == (2, 12, 3)
+    assert torch.allclose(curve(image, prediction), image, atol=1e-6)  # starts as identity
+    prediction[:, -1, 0], prediction[:, -1, 1] = 0.1, 0.8
+    greys = torch.tensor([0.0, 0.1, 0.45, 0.8, 1.0]).expand(2, 3, 1, 5)
+    expected = torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0]).expand(2, 3, 1, 5)
+    assert torch.allclose(curve(greys, prediction), expected, atol=1e-6)
+    torch.nn.init.normal_(curve.levels.weight, std=50.0)
+    points = curve.predict(image)[:, -1]
+    assert (points[:, 0].abs() <= 0.25).all() and ((points[:, 1] - 1).abs() <= 0.25).all()
+    with pytest.raises(ValueError, match="colour"):
+        ExposureCurve(levels=True)
+
+
 def test_the_colour_matrix_leaves_greys_grey():
     torch.manual_seed(0)
     curve = ExposureCurve(colour=True)

@@ -42,7 +42,13 @@ def test_every_wrapping_loads(theirs, tmp_path, wrapper, prefix):
 
 def test_safetensors_round_trip_keeps_metadata(tmp_path):
     model = MIRNetV2(
-        features=8, blocks=1, conv_groups=(1, 2), unshuffle=2, exposure=True, colour=True
+        features=8,
+        blocks=1,
+        conv_groups=(1, 2),
+        unshuffle=2,
+        exposure=True,
+        colour=True,
+        levels=True,
     )
     path = save_weights(model, tmp_path / "ours.safetensors", {"origin": "a test"})
     assert read_notes(path)["origin"] == "a test"
