@@ -7,8 +7,11 @@ Decisions:
 * A grey picture whose channels differ is written as their mean.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +19,27 @@ from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
 from .exif import with_size
-from .formats import SAVE_FORMATS, save_format
+from .formats import SAVE_FORMATS, SUBSAMPLINGS, EncoderSettings, save_format
 from .metadata import METADATA_CHOICES, Metadata, stripped
 from .names import clean_name, stem_and_label
 from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
+from .provenance import with_provenance
+
+
+@dataclass(frozen=True)
+class SaveOptions:
+    """Choices of the file that a result is saved as, shared by page, presets and command line."""
+
+    format: str | None = None
+    """A key of `SAVE_FORMATS`; None takes it from the file's name."""
+    quality: int = 95
+    """1 to 100, for JPEG and WebP."""
+    subsampling: str = "auto"
+    """Resolution of a JPEG's colours: a key of `formats.SUBSAMPLINGS`."""
+    metadata: str = "all"
+    """Metadata to keep: a key of `metadata.METADATA_CHOICES`."""
+    provenance: bool = False
+    """Whether to add XMP that says how the picture was made."""
 
 
 def encode_image(
@@ -27,18 +47,26 @@ def encode_image(
     format: str,  # noqa: A002
     quality: int = 95,
     metadata: str = "all",
+    subsampling: str = "auto",
+    provenance: Mapping[str, str] | None = None,
+    fast: bool = False,
 ) -> bytes:
     """Encode a picture as the bytes of a file.
 
     Args:
         picture: The picture to encode.
         format: A key of `SAVE_FORMATS`, or a usual suffix such as "jpg".
-        quality: 1 to 100, for JPEG (no colour subsampling from 90 on) and WebP (lossless at 100).
+        quality: 1 to 100, for JPEG and WebP (lossless at 100).
         metadata: Metadata to write: "all", "no-gps" (all but the position) or "none".
+        subsampling: Resolution of a JPEG's colours: "444", "420", or "auto" for "444" from quality
+            90 on.
+        provenance: Details for XMP (see `provenance.with_provenance`), also where all metadata of
+            the photo is left out; None adds nothing.
+        fast: Deflate PNG little, for a screen.
 
     Raises:
-        ImageRejected: Format, quality or choice of metadata is unknown, or the format cannot hold
-            a picture of this size.
+        ImageRejected: Format, quality, subsampling or choice of metadata is unknown, or the format
+            cannot hold a picture of this size.
     """
     wanted = save_format(str(format))
     if wanted is None:
@@ -52,6 +80,11 @@ def encode_image(
         raise ImageRejected(
             f"Metadata {clean_name(str(metadata))!r} is no choice: use one of "
             f"{', '.join(METADATA_CHOICES)}."
+        )
+    if subsampling not in SUBSAMPLINGS:
+        raise ImageRejected(
+            f"Subsampling {clean_name(str(subsampling))!r} is no choice: use one of "
+            f"{', '.join(SUBSAMPLINGS)}."
         )
     if wanted.max_side_px and max(picture.width, picture.height) > wanted.max_side_px:
         raise ImageRejected(
@@ -74,7 +107,10 @@ def encode_image(
         texts=picture.texts,
     )
     codec = import_module(f".codecs.{wanted.codec}", __package__)
-    return codec.write(samples, stripped(found, metadata), quality)
+    kept = stripped(found, metadata)
+    if provenance is not None:
+        kept = kept._replace(xmp=with_provenance(kept.xmp, provenance))
+    return codec.write(samples, kept, EncoderSettings(quality, subsampling, fast))
 
 
 def write_image(
@@ -82,8 +118,7 @@ def write_image(
     path: str | Path,
     *,
     format: str | None = None,  # noqa: A002
-    quality: int = 95,
-    metadata: str = "all",
+    **options: Any,
 ) -> Path:
     """Write a picture to a file, whole or not at all.
 
@@ -91,8 +126,7 @@ def write_image(
         picture: The picture to write.
         path: The file to write or replace; its folder must exist.
         format: See `encode_image`; None takes the format from the suffix.
-        quality: See `encode_image`.
-        metadata: See `encode_image`.
+        options: Other arguments of `encode_image`.
 
     Returns:
         The path written.
@@ -101,9 +135,8 @@ def write_image(
         ImageRejected: See `encode_image`, or the file cannot be written.
     """
     path = Path(path)
-    data = encode_image(
-        picture, format or path.suffix or "a file without suffix", quality, metadata
-    )
+    kind = format or path.suffix or "a file without suffix"
+    data = encode_image(picture, kind, **options)
     try:
         write_file(path, data)
     except OSError as error:

@@ -6,7 +6,26 @@ is imported here, so that the command line and the page may read the table when 
 
 import re
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+
+class EncoderSettings(NamedTuple):
+    """Settings of `write` of every codec, which ignores those that do not apply."""
+
+    quality: int = 95
+    """1 to 100, for JPEG and WebP."""
+    subsampling: str = "auto"
+    """Resolution of a JPEG's colours: a key of `SUBSAMPLINGS`."""
+    fast: bool = False
+    """Whether to deflate PNG little, for files that a screen needs once."""
+
+
+SUBSAMPLINGS = {
+    "auto": "Full from quality 90 on",
+    "444": "Full (4:4:4)",
+    "420": "Half (4:2:0), smaller",
+}
+"""Choices of the colour resolution of a JPEG file, with a label for each."""
 
 
 @dataclass(frozen=True)

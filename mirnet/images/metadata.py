@@ -30,6 +30,8 @@ _STALE = re.compile(
     rb"""tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)\s*=\s*(?:"[^"]*"|'[^']*')"""
 )
 """Pattern of XMP attributes that do not hold for a result."""
+_STALE_ELEMENT = re.compile(rb"<dcterms:provenance(?:\s[^>]*)?>.*?</dcterms:provenance>", re.DOTALL)
+"""Pattern of an XMP element that points at a C2PA manifest."""
 _GPS_ATTRIBUTE = re.compile(rb"""\sexif:GPS\w+\s*=\s*(?:"[^"]*"|'[^']*')""")
 _GPS_ELEMENT = re.compile(rb"<exif:(GPS\w+)(?:\s[^>]*)?>.*?</exif:\1>", re.DOTALL)
 
@@ -174,7 +176,8 @@ def _clean_xmp(xmp: object) -> bytes | None:
         return None
     if re.search(rb"<!|<\s*(?:\w+:)?script", xmp, re.IGNORECASE):
         return None
-    return _STALE.sub(b"", _ORIENTATION.sub(rb"\g<1>1", xmp)).rstrip(b"\0")
+    upright = _ORIENTATION.sub(rb"\g<1>1", xmp)
+    return _STALE_ELEMENT.sub(b"", _STALE.sub(b"", upright)).rstrip(b"\0")
 
 
 def _tag_bytes(value: object) -> bytes | None:

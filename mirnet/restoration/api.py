@@ -18,12 +18,12 @@ from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 
 from . import engines
+from .blending import check_share
 from .choices import TILINGS
 from .enlarging import enlarge
 from .job import RestoreJob
 from .network import find_network
 from .plan import VIEWS, PlanSettings, make_plan
-from .result import check_strength
 from .runner import TileRunner
 
 
@@ -91,7 +91,7 @@ def restore(
     (30, 40, 3)
     """
     chosen = get_task(task)
-    check_strength(strength)
+    check_share("Strength", strength)
     if tiling not in TILINGS:
         raise InvalidRequest(
             f"There is no tiling {str(tiling)[:40]!r}: choose from {', '.join(TILINGS)}."

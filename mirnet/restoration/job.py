@@ -12,10 +12,11 @@ from mirnet.images.working_space import from_working_space
 from mirnet.tasks import Task
 from mirnet.weights.networks import count_parameters
 
+from .blending import Blend, Blender
 from .exact_tiles import ExactTiles
 from .network import NamedNetwork
 from .plan import RestorePlan
-from .result import RestoreResult, blended
+from .result import RestoreResult
 from .runner import TileRunner
 from .tiles import BlendedTiles, TilingReport
 
@@ -137,8 +138,11 @@ class RestoreJob:
         if not self._finished:
             raise Cancelled("The restoration was stopped: start it again for a result.")
         plan, report, prepared = self._plan, self._report, self._runner.prepared
+        mix, picture = Blend(self._strength), self._before
+        if self._full is not None:
+            picture = Blender(self._before, self._full).picture(mix)
         return RestoreResult(
-            picture=blended(self._before, self._full, self._strength),
+            picture=picture,
             before=self._before,
             full=self._full,
             task=self._task.id,
@@ -151,7 +155,7 @@ class RestoreJob:
             tiles=report.tiles,
             tile_px=report.tile_px,
             overlap_px=report.overlap_px,
-            strength=self._strength,
+            mix=mix,
             ensemble=plan.views > 1,
             device=str(self._runner.device),
             tiling=plan.tiling if report.tiles else "whole",

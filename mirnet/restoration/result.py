@@ -1,13 +1,16 @@
-"""Result of a restoration: pictures, facts about the run, blending by strength, saving."""
+"""Result of a restoration: pictures, facts about the run, blends, saving."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from mirnet.errors import InvalidRequest
-from mirnet.images.encode import write_image
-from mirnet.images.picture import BAND_ROWS, Picture, quantize, to_unit
+from mirnet.images.encode import SaveOptions, encode_image, write_image
+from mirnet.images.picture import Picture
+from mirnet.tasks import get_task
+from mirnet.version import __version__
+
+from .blending import Blend, Blender
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class RestoreResult:
     before: Picture
     """Input at the size of the result: enlarged for super-resolution, otherwise as read."""
     full: Picture | None
-    """The result at strength 1; None at strength 0, where the network does not run."""
+    """The network's result; None if it did not run, at strength 0."""
     task: str
     """Id of the task."""
     weights_id: str
@@ -38,8 +41,8 @@ class RestoreResult:
     """Largest allowed side of a tile, in pixels."""
     overlap_px: int
     """Shortest allowed overlap of naive tiles, or halo of `exact` and `fast` tiles, in pixels."""
-    strength: float
-    """Share of the network's result, the rest being `before`."""
+    mix: Blend
+    """Shares of the network's change that `picture` holds."""
     ensemble: bool
     """Whether each tile is the mean over 8 flips and rotations."""
     device: str
@@ -73,23 +76,51 @@ class RestoreResult:
         arrays = {id(p.pixels): p.pixels for p in (self.picture, self.before, self.full) if p}
         return sum(array.nbytes for array in arrays.values())
 
-    def with_strength(self, strength: float) -> "RestoreResult":
-        """Return the restoration at another strength; the network does not run again.
+    @property
+    def strength(self) -> float:
+        """Share of the network's change in `picture`, 0 to 1."""
+        return self.mix.strength
 
-        Args:
-            strength: 0 is the input, 1 the network's result.
+    @cached_property
+    def blender(self) -> Blender:
+        """Blends input and result, also reduced or cut out; keeps the removed texture.
 
         Raises:
-            InvalidRequest: The strength is not a number from 0 to 1, or this result has strength 0.
+            InvalidRequest: The network did not run.
         """
-        check_strength(strength)
-        if self.full is None and strength > 0:
+        if self.full is None:
             raise InvalidRequest(
                 "This result was made at strength 0, without the network: restore the photo again."
             )
-        return replace(
-            self, picture=blended(self.before, self.full, strength), strength=float(strength)
-        )
+        return Blender(self.before, self.full)
+
+    def blend(
+        self,
+        strength: float | None = None,
+        luma: float | None = None,
+        chroma: float | None = None,
+        detail: float | None = None,
+    ) -> "RestoreResult":
+        """Return the restoration with other shares of the network's change; no network runs.
+
+        Args:
+            strength: Share of everything: 0 is the input bit for bit, 1 the full effect; None for
+                the current share, also below.
+            luma: Share of the change of luminance, 0 to 1.
+            chroma: Share of the change of colour, 0 to 1.
+            detail: Share of the texture to return that the network removed with the noise, 0 to 1;
+                0 for tasks that enlarge.
+
+        Raises:
+            InvalidRequest: A share is not a number from 0 to 1, detail is returned to an enlarged
+                photo, or this result was made at strength 0.
+        """
+        given = {"strength": strength, "luma": luma, "chroma": chroma, "detail": detail}
+        mix = replace(self.mix, **{key: value for key, value in given.items() if value is not None})
+        check_blend(mix, self.task)
+        if self.full is None and mix.strength == 0:
+            return replace(self, mix=mix)
+        return replace(self, picture=self.blender.picture(mix), mix=mix)
 
     def facts(self) -> str:
         """Summary line: weights, hash, size, time, tiling, engine."""
@@ -114,12 +145,44 @@ class RestoreResult:
             return f" in {times}, as if in one piece ({self.agreement_db or 0:.0f} dB)"
         return ", matched to a sample of the photo" if self.tiling == "fast" else ""
 
+    def provenance(self) -> dict[str, str]:
+        """Details of the restoration for `mirnet.images.encode.encode_image`."""
+        details = {
+            "Software": f"MIRNet Studio {__version__}",
+            "Task": self.task,
+            "Architecture": self.architecture,
+            "Weights": self.weights_id,
+            "WeightsSHA256": self.weights_sha256 or "",
+            **{name.capitalize(): f"{share:g}" for name, share in asdict(self.mix).items()},
+        }
+        return {name: value for name, value in details.items() if value}
+
+    def encode(self, options: SaveOptions) -> bytes:
+        """Encode the result as the bytes of a file.
+
+        Args:
+            options: Choices of the file; the format must be given.
+
+        Raises:
+            ImageRejected: See `mirnet.images.encode.encode_image`.
+        """
+        return encode_image(
+            self.picture,
+            options.format or "",
+            options.quality,
+            options.metadata,
+            options.subsampling,
+            self.provenance() if options.provenance else None,
+        )
+
     def save(
         self,
         path: str | Path,
         format: str | None = None,  # noqa: A002
         quality: int = 95,
         metadata: str = "all",
+        subsampling: str = "auto",
+        provenance: bool = False,
     ) -> Path:
         """Write the result as a file.
 
@@ -128,6 +191,10 @@ class RestoreResult:
             format: "PNG", "JPEG", "WebP" or "TIFF"; None takes it from the suffix.
             quality: 1 to 100, for JPEG and WebP.
             metadata: Metadata to write: "all", "no-gps" (all but the position) or "none".
+            subsampling: Resolution of a JPEG's colours: "444", "420", or "auto" for "444" from
+                quality 90 on.
+            provenance: Add XMP that says how the picture was made: software, task, weights and
+                their hash, strength, and IPTC's `DigitalSourceType`.
 
         Returns:
             The path written.
@@ -135,40 +202,34 @@ class RestoreResult:
         Raises:
             ImageRejected: The format cannot hold the picture, or the file cannot be written.
         """
-        return write_image(self.picture, path, format=format, quality=quality, metadata=metadata)
-
-
-def check_strength(strength: object) -> None:
-    """Check that a strength is a number from 0 to 1.
-
-    Raises:
-        InvalidRequest: The strength is not such a number.
-    """
-    if not isinstance(strength, (int, float, np.number)) or not 0 <= strength <= 1:
-        raise InvalidRequest(
-            f"Strength {strength!r} is not a number from 0 to 1: choose 1 for all."
+        return write_image(
+            self.picture,
+            path,
+            format=format,
+            quality=quality,
+            metadata=metadata,
+            subsampling=subsampling,
+            provenance=self.provenance() if provenance else None,
         )
 
 
-def blended(before: Picture, full: Picture | None, strength: float) -> Picture:
-    """Mix input and result, pixel by pixel in sRGB values.
+def check_blend(mix: Blend, task: str) -> None:
+    """Check that a blend suits a task.
 
     Args:
-        before: The input at the size of the result.
-        full: The result at strength 1; may be None at strength 0.
-        strength: 0 returns the input's pixels bit for bit, 1 the result's.
+        mix: The blend.
+        task: Id of the task.
 
-    Returns:
-        A picture of the input's depth.
+    Raises:
+        InvalidRequest: Detail is wanted of a task that enlarges.
     """
-    if full is None or strength == 0:
-        return before
-    if strength == 1:
-        return full
-    pixels = np.empty_like(before.pixels)
-    for top in range(0, before.height, BAND_ROWS):
-        rows = slice(top, top + BAND_ROWS)
-        base = to_unit(before.pixels[rows])
-        mixed = base + np.float32(strength) * (to_unit(full.pixels[rows]) - base)
-        pixels[rows] = quantize(mixed, pixels.dtype)
-    return before.with_pixels(pixels)
+    if mix.detail and not returns_detail(task):
+        raise InvalidRequest(
+            f"Detail is texture that was removed with the noise, which {task} does not remove: "
+            "leave it at 0."
+        )
+
+
+def returns_detail(task: str) -> bool:
+    """Whether `detail` has an effect: the task does not enlarge, so it may remove texture."""
+    return get_task(task).scale == 1

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import JpegImagePlugin
 
 from ..exif import PREFIX
+from ..formats import EncoderSettings
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource
 from ..raster import Raster, check_size
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_SEGMENT_BYTES = 65_533
 """Largest content of one JPEG segment in bytes."""
+FULL_COLOUR_QUALITY = 90
+"""Quality from which the subsampling "auto" keeps the full colour resolution."""
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """A marker, other than the restart markers between coded pixels."""
 _END = b"\xff\xd9"
@@ -152,8 +155,8 @@ def _walk(data: bytes) -> _Layout:
     raise ValueError("too many markers")
 
 
-def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
-    """Encode (H, W, 1 | 3) uint8 as JPEG; full colour resolution from quality 90 on.
+def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:
+    """Encode (H, W, 1 | 3) uint8 as JPEG.
 
     EXIF, XMP or IPTC that one segment cannot hold is left out with a warning in the log.
     """
@@ -173,11 +176,13 @@ def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
         body = b"Photoshop 3.0\0" + iptc_resource(kept["IPTC"])
         extra = b"\xff\xed" + (len(body) + 2).to_bytes(2, "big") + body
     comment = dict(metadata.texts).get("Comment")
+    full = settings.subsampling == "444"
+    full |= settings.subsampling == "auto" and settings.quality >= FULL_COLOUR_QUALITY
     return save(
         samples,
         "JPEG",
-        quality=quality,
-        subsampling=0 if quality >= 90 else 2,
+        quality=settings.quality,
+        subsampling=0 if full else 2,
         icc_profile=metadata.icc_profile,
         exif=kept["EXIF"],
         xmp=kept["XMP"],

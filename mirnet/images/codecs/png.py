@@ -18,7 +18,7 @@ from .. import limits
 from ..cicp import in_space
 from ..colour import profile_of_gamma
 from ..exif import PREFIX
-from ..formats import animation
+from ..formats import EncoderSettings, animation
 from ..metadata import Metadata, iptc_resource, metadata_of
 from ..raster import Raster, check_size
 from .pillow import save, still_raster
@@ -168,16 +168,17 @@ def _unpacked(name: bytes, body: memoryview, room: int) -> int | None:
     return len(text) if len(text) <= most and unpacker.eof else None
 
 
-def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
-    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly; `quality` is ignored."""
-    if samples.dtype == np.uint8:
+def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:
+    """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as PNG, exactly."""
+    if samples.dtype == np.uint8 and not settings.fast:
         data: bytes | bytearray = save(samples, "PNG")
     else:
         import imagecodecs
 
         # The left neighbour's difference deflates photographs as well as the adaptive choice.
         filters = imagecodecs.PNG.FILTER.SUB
-        data = imagecodecs.png_encode(samples, level=_DEFLATE_LEVEL, filter=filters)
+        level = 1 if settings.fast else _DEFLATE_LEVEL
+        data = imagecodecs.png_encode(samples, level=level, filter=filters)
     return b"".join([data[:_HEADER_BYTES], *_metadata_chunks(metadata), data[_HEADER_BYTES:]])
 
 

@@ -10,6 +10,7 @@ from PIL import TiffImagePlugin
 from mirnet.errors import ImageRejected
 
 from .. import exif
+from ..formats import EncoderSettings
 from ..limits import MAX_DIRECTORIES, check_directories
 from ..metadata import Metadata, metadata_of_tiff
 from ..raster import Raster, check_size
@@ -192,10 +193,10 @@ def _unpremultiplied(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([colours, samples[..., -1:]], axis=2)
 
 
-def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:  # noqa: ARG001
+def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:  # noqa: ARG001
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 or uint16 as deflated TIFF, exactly.
 
-    `quality` is ignored.
+    `settings` are ignored.
     """
     import tifffile
 

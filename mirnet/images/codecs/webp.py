@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, WebPImagePlugin
 
 from ..colour import to_srgb
+from ..formats import EncoderSettings
 from ..metadata import Metadata
 from ..raster import Raster, check_size
 from .pillow import save, still_raster
@@ -27,7 +28,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     return still_raster(WebPImagePlugin.WebPImageFile(stream), label, max_pixels, "WebP")
 
 
-def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
+def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 as WebP; lossless at quality 100.
 
     WebP has no grey: a grey picture with a profile is converted to sRGB.
@@ -41,8 +42,8 @@ def write(samples: np.ndarray, metadata: Metadata, quality: int) -> bytes:
     return save(
         samples,
         "WEBP",
-        quality=quality,
-        lossless=quality == 100,
+        quality=settings.quality,
+        lossless=settings.quality == 100,
         exact=True,
         icc_profile=metadata.icc_profile,
         exif=metadata.exif,

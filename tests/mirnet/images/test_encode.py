@@ -145,3 +145,28 @@ def test_what_a_format_cannot_hold_is_told():
     assert losses(opaque, "JPEG") == () == losses(clear, "nonsense")
     deep = read_image(A16[3])
     assert "8 bits" in losses(deep, ".webp")[0] and losses(deep, "TIFF") == ()
+
+
+@pytest.mark.parametrize(
+    ("quality", "subsampling", "halved"),
+    [
+        (95, "auto", False),
+        (80, "auto", True),
+        (95, "420", True),
+        (80, "444", False),
+    ],
+)
+def test_the_colour_resolution_of_a_jpeg_can_be_chosen(quality, subsampling, halved):
+    picture = Picture(np.zeros((16, 16, 3), np.uint8))
+    data = encode_image(picture, "JPEG", quality=quality, subsampling=subsampling)
+    (_, across, down, _) = Image.open(io.BytesIO(data)).layer[0]
+    assert (across, down) == ((2, 2) if halved else (1, 1))
+    with pytest.raises(ImageRejected, match="Subsampling '422' is no choice: use one of auto"):
+        encode_image(picture, "JPEG", subsampling="422")
+
+
+def test_a_fast_png_holds_the_same_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    picture = Picture(pixels, alpha=pixels[..., 0])
+    again = read_image(encode_image(picture, "PNG", fast=True))
+    assert np.array_equal(again.pixels, pixels) and np.array_equal(again.alpha, pixels[..., 0])

@@ -46,7 +46,7 @@ def test_strength_is_changed_without_the_network(dtype):
     model = Pointwise(lambda image: 1 - image)
     made = restore(photo(dtype=dtype), weights=model, strength=0.5).result()
     runs = len(model.shapes)
-    again = {strength: made.with_strength(strength) for strength in (0, 0.25, 0.5, 1)}
+    again = {strength: made.blend(strength) for strength in (0, 0.25, 0.5, 1)}
     assert len(model.shapes) == runs
     assert np.array_equal(again[0].picture.pixels, photo(dtype=dtype))
     assert np.array_equal(again[0.5].picture.pixels, made.picture.pixels)
@@ -59,11 +59,11 @@ def test_strength_is_changed_without_the_network(dtype):
 
 def test_a_result_without_the_network_has_one_strength():
     made = restore(photo(), weights=Identity(), strength=0).result()
-    assert made.with_strength(0).picture is made.before
+    assert made.blend(0).picture is made.before
     with pytest.raises(InvalidRequest, match="made at strength 0"):
-        made.with_strength(0.5)
+        made.blend(0.5)
     with pytest.raises(InvalidRequest, match="Strength 2"):
-        made.with_strength(2)
+        made.blend(2)
 
 
 def test_memory_counts_each_picture_once():
