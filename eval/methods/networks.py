@@ -78,8 +78,8 @@ def _restore(
 
     An enlargement is done first and rounded to the picture's depth, as in mirnet.
     """
+    from mirnet.images.network_input import enlarge
     from mirnet.restoration.api import restore
-    from mirnet.restoration.enlarging import enlarge
     from mirnet.restoration.plan import MAX_TILE_PX, MIN_TILE_PX
 
     if size != (picture.height, picture.width):

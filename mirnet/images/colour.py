@@ -1,53 +1,8 @@
-"""Colour spaces: profiles that fit a picture, profiles made of primaries, conversion to sRGB."""
+"""Colour spaces: primaries, transfer curves, and profiles made of them."""
 
-import io
 import struct
 
 import numpy as np
-from PIL import Image, ImageCms
-
-
-def usable_profile(icc_profile: object, grey: bool) -> bytes | None:
-    """Return a colour profile if it opens and is for grey (else RGB) samples; None otherwise."""
-    if not isinstance(icc_profile, bytes) or not icc_profile:
-        return None
-    try:
-        ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-    except (OSError, ValueError, ImageCms.PyCMSError):
-        return None
-    # Colour space of the data, from the header: ICC.1:2022, section 7.2.6.
-    return icc_profile if icc_profile[16:20] == (b"GRAY" if grey else b"RGB ") else None
-
-
-def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """Turn a CMYK, Lab or grey image into sRGB, through its profile where that is usable.
-
-    Relative colorimetric with black point compensation, as photo editors do.
-
-    Returns:
-        The RGB image and its profile. CMYK without a usable profile is inverted plainly, and then
-        the profile is None.
-    """
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    try:
-        if image.mode == "LAB":
-            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        else:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(icc or b""))
-        converted = ImageCms.profileToProfile(
-            image,
-            source,
-            srgb,
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image.convert("RGB"), None
-    profile = bytearray(srgb.tobytes())
-    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # creation date: same bytes each time
-    return (converted or image), bytes(profile)
-
 
 PRIMARIES = {
     "sRGB": ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), (0.3127, 0.3290)),

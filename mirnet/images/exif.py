@@ -6,15 +6,12 @@ overwritten here: the orientation, once it is applied, the pixel size, and the l
 thumbnail, which would still show the picture before restoring.
 """
 
-import logging
 import struct
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
 from .limits import VALUE_BYTES, is_modest
-
-logger = logging.getLogger(__name__)
 
 PREFIX = b"Exif\x00\x00"
 """Prefix of an EXIF block in JPEG, also of `Picture.exif`; every Pillow writer accepts it."""
@@ -23,7 +20,7 @@ EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 PIXEL_X, PIXEL_Y = 0xA002, 0xA003
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 """Description, make, model, software, date, artist, host, copyright: all ASCII."""
-_RESOLUTION_TAGS = (282, 283, 296)
+RESOLUTION_TAGS = (282, 283, 296)
 
 
 def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool = False) -> dict:
@@ -136,62 +133,6 @@ def without_gps(exif: bytes) -> bytes | None:
     return PREFIX + bytes(block)
 
 
-def exif_of(image: Image.Image) -> bytes | None:
-    """EXIF of a loaded Pillow image, from its block, TIFF tags, PNG text or XMP.
-
-    Damaged EXIF counts as none; a photo is not refused for it.
-    """
-    block = image.info.get("exif")
-    if image.format != "TIFF" and isinstance(block, bytes):
-        return block
-    try:
-        text = image.info.get("Raw profile type exif")
-        if isinstance(text, str):
-            raw = bytes.fromhex("".join(text.split("\n")[3:]))
-            if not is_modest(raw.removeprefix(PREFIX)):
-                return None
-        tags = image.getexif()
-        return descriptive(tags) if image.format == "TIFF" else tags.tobytes() if tags else None
-    except Exception:  # Pillow raises nearly every type for damaged tags
-        logger.debug("damaged EXIF dropped", exc_info=True)
-        return None
-
-
-def exif_of_tiff(stream: IO[bytes], offset: int) -> bytes | None:
-    """Read the EXIF of a TIFF file's directory at `offset`; damaged EXIF counts as none."""
-    try:
-        stream.seek(0)
-        head = stream.read(4)
-        tags = Image.Exif()
-        tags.endian, tags.bigtiff = "<" if head[:1] == b"I" else ">", b"+" in head
-        tags.load_from_fp(stream, offset)
-        return descriptive(tags)
-    except Exception:  # Pillow raises nearly every type for damaged tags
-        logger.debug("damaged EXIF dropped", exc_info=True)
-        return None
-
-
-def descriptive(tags: Image.Exif) -> bytes | None:
-    """Build an EXIF block from the directory of a TIFF picture, without tags about its layout.
-
-    Returns:
-        A block with ``PREFIX``, or None if no tag is left.
-    """
-    kept = Image.Exif()
-    for tag in (*TEXT_TAGS, *_RESOLUTION_TAGS):
-        if tag in tags:
-            kept[tag] = tags[tag]
-    for directory in (EXIF_IFD, GPS_IFD):
-        entries = {
-            tag: value
-            for tag, value in tags.get_ifd(directory).items()
-            if tag != INTEROP_IFD or isinstance(value, dict)
-        }
-        if entries:
-            kept[directory] = entries
-    return kept.tobytes() if set(kept) - set(_RESOLUTION_TAGS) else None
-
-
 class TiffTags(NamedTuple):
     """An EXIF block, split into the parts that a TIFF file stores."""
 
@@ -217,8 +158,8 @@ def tiff_tags(exif: bytes) -> TiffTags:
         if entries:
             directories[directory] = entries
     texts = {tag: text for tag, text in texts.items() if text.isascii() and text}
-    across, down = (float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS[:2])
-    unit = tags.get(_RESOLUTION_TAGS[2])
+    across, down = (float(tags.get(tag, 0)) for tag in RESOLUTION_TAGS[:2])
+    unit = tags.get(RESOLUTION_TAGS[2])
     return TiffTags(
         texts,
         (across, down) if 1e-3 < across < 1e6 and 1e-3 < down < 1e6 else None,

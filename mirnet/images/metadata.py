@@ -5,14 +5,14 @@ pixel size) or left out (thumbnail, gain map, motion photo, a C2PA manifest, whi
 byte breaks). Damaged metadata is dropped; a photo is not refused for it.
 """
 
+import io
 import logging
 import re
 from typing import IO, NamedTuple
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageCms, TiffImagePlugin
 
-from . import exif
-from .colour import usable_profile
+from . import exif, limits
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def metadata_of(image: Image.Image) -> Metadata:
     has_dpi = image.format in ("PNG", "TIFF", "BMP") or info.get("jfif_unit") in (1, 2)
     return Metadata(
         icc_profile=info.get("icc_profile"),
-        exif=exif.exif_of(image),
+        exif=exif_of_image(image),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         iptc=iptc if isinstance(iptc, bytes) else None,
         dpi=info.get("dpi") if has_dpi else None,
@@ -111,11 +111,32 @@ def metadata_of_tiff(
         dpi = None
     return Metadata(
         icc_profile=icc if isinstance(icc, bytes) else None,
-        exif=exif.exif_of_tiff(stream, offset),
+        exif=_exif_of_tiff(stream, offset),
         xmp=_tag_bytes(directory.get(_XMP_TAG)),
         iptc=_tag_bytes(directory.get(_IPTC_TAG)),
         dpi=dpi,
     )
+
+
+def exif_of_image(image: Image.Image) -> bytes | None:
+    """EXIF of a loaded Pillow image, from its block, TIFF tags, PNG text or XMP.
+
+    Damaged EXIF counts as none; a photo is not refused for it.
+    """
+    block = image.info.get("exif")
+    if image.format != "TIFF" and isinstance(block, bytes):
+        return block
+    try:
+        text = image.info.get("Raw profile type exif")
+        if isinstance(text, str):
+            raw = bytes.fromhex("".join(text.split("\n")[3:]))
+            if not limits.is_modest(raw.removeprefix(exif.PREFIX)):
+                return None
+        tags = image.getexif()
+        return _descriptive(tags) if image.format == "TIFF" else tags.tobytes() if tags else None
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.debug("damaged EXIF dropped", exc_info=True)
+        return None
 
 
 def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
@@ -142,10 +163,10 @@ def checked(metadata: Metadata, grey: bool) -> tuple[Metadata, int]:
         known_dpi = dpi is not None and all(1 <= float(number) < 1e5 for number in dpi)
     except (TypeError, ValueError):
         known_dpi = False
-    iptc = metadata.iptc
+    iptc, icc_profile = metadata.iptc, _usable_profile(metadata.icc_profile, grey)
     block, orientation = exif.normalise(metadata.exif)
     return Metadata(
-        icc_profile=usable_profile(metadata.icc_profile, grey),
+        icc_profile=icc_profile,
         exif=block,
         xmp=xmp,
         iptc=iptc if iptc and iptc[:1] == b"\x1c" and len(iptc) < 65_000 else None,
@@ -168,6 +189,53 @@ def stripped(metadata: Metadata, keep: str) -> Metadata:
         exif_block = metadata.exif and exif.without_gps(metadata.exif)
         return metadata._replace(exif=exif_block, xmp=xmp)
     return metadata
+
+
+def _usable_profile(icc_profile: object, grey: bool) -> bytes | None:
+    """Return a colour profile if it opens and is for grey (else RGB) samples; None otherwise."""
+    if not isinstance(icc_profile, bytes) or not icc_profile:
+        return None
+    try:
+        ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+    except (OSError, ValueError, ImageCms.PyCMSError):
+        return None
+    # Colour space of the data, from the header: ICC.1:2022, section 7.2.6.
+    return icc_profile if icc_profile[16:20] == (b"GRAY" if grey else b"RGB ") else None
+
+
+def _exif_of_tiff(stream: IO[bytes], offset: int) -> bytes | None:
+    """Read the EXIF of a TIFF file's directory at `offset`; damaged EXIF counts as none."""
+    try:
+        stream.seek(0)
+        head = stream.read(4)
+        tags = Image.Exif()
+        tags.endian, tags.bigtiff = "<" if head[:1] == b"I" else ">", b"+" in head
+        tags.load_from_fp(stream, offset)
+        return _descriptive(tags)
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        logger.debug("damaged EXIF dropped", exc_info=True)
+        return None
+
+
+def _descriptive(tags: Image.Exif) -> bytes | None:
+    """Build an EXIF block from the directory of a TIFF picture, without tags about its layout.
+
+    Returns:
+        A block with `exif.PREFIX`, or None if no tag is left.
+    """
+    kept = Image.Exif()
+    for tag in (*exif.TEXT_TAGS, *exif.RESOLUTION_TAGS):
+        if tag in tags:
+            kept[tag] = tags[tag]
+    for directory in (exif.EXIF_IFD, exif.GPS_IFD):
+        entries = {
+            tag: value
+            for tag, value in tags.get_ifd(directory).items()
+            if tag != exif.INTEROP_IFD or isinstance(value, dict)
+        }
+        if entries:
+            kept[directory] = entries
+    return kept.tobytes() if set(kept) - set(exif.RESOLUTION_TAGS) else None
 
 
 def _clean_xmp(xmp: object) -> bytes | None:

@@ -5,6 +5,7 @@ are uint8, uint16 or float32 in [0, 1]; `to_unit`, `quantize` and `to_eight_bits
 conversions between them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -154,6 +155,30 @@ def quantize(unit: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
             )
         values[top : top + BAND_ROWS] = np.rint(band * most) if dtype.kind == "u" else band
     return values
+
+
+def map_bands(
+    function: Callable[..., np.ndarray], *pixels: np.ndarray, dtype: np.dtype | type
+) -> np.ndarray:
+    """Apply a function of floats to pictures of one size, without a float copy of a whole picture.
+
+    Args:
+        function: Maps bands of rows, (h, W, 3) float32 in [0, 1] of each picture, to one such band;
+            called once for every `BAND_ROWS` rows.
+        pixels: (H, W, 3) of any depth, one array for each argument of the function.
+        dtype: Type of the result: uint8, uint16 or float32.
+
+    Returns:
+        (H, W, 3) of that type, clipped and rounded.
+
+    Raises:
+        ImageRejected: A value is not a number.
+    """
+    result = np.empty(pixels[0].shape, dtype)
+    for top in range(0, len(result), BAND_ROWS):
+        rows = slice(top, top + BAND_ROWS)
+        result[rows] = quantize(function(*(to_unit(part[rows]) for part in pixels)), dtype)
+    return result
 
 
 def to_eight_bits(samples: np.ndarray) -> np.ndarray:

@@ -10,17 +10,15 @@ from torch import nn
 from mirnet.device import choose_device
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
+from mirnet.images.network_input import prepare_photo
 from mirnet.images.picture import Picture
 from mirnet.images.raster import MAX_PIXELS
-from mirnet.images.transparency import fill_transparent
-from mirnet.images.working_space import to_working_space
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 
 from . import engines
 from .blending import check_share
 from .choices import TILINGS
-from .enlarging import enlarge
 from .job import RestoreJob
 from .network import find_network
 from .plan import VIEWS, PlanSettings, make_plan
@@ -53,7 +51,7 @@ def restore(
     - The result has the source's size and depth (uint8, uint16, or float32 for arrays of floats).
       Alpha, colour profile and metadata are kept; a grey photo stays grey (mean of the
       three channels). Fully transparent pixels take the colours around them first.
-    - For super-resolution the photo is first enlarged by `enlarge`: the networks keep the size.
+    - For super-resolution the photo is first enlarged (bicubic): the networks keep the size.
 
     Args:
         image: Source for `read_image`: path, bytes, Pillow image, array, `Picture`.
@@ -108,14 +106,11 @@ def restore(
         )
     network = find_network(weights, chosen)
     picture = read_image(image, max_pixels=max_pixels)
-    if strength > 0:
-        picture = fill_transparent(picture)
-    if chosen.scale > 1 and not same_size:
-        picture = enlarge(picture, chosen.scale, max_pixels=max_pixels)
+    scale = 1 if same_size else chosen.scale
+    photo = prepare_photo(picture, scale, colours=strength > 0, max_pixels=max_pixels)
     free = network.free_bytes(engine, place) if tile_px is None else None
     views = VIEWS if ensemble else 1
     settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free)
-    plan = make_plan(picture.height, picture.width, network.traits, settings)
+    plan = make_plan(photo.before.height, photo.before.width, network.traits, settings)
     runner = TileRunner(network.model, engine, place)
-    seen = to_working_space(picture) if strength > 0 else picture
-    return RestoreJob(picture, seen, chosen, network, plan, runner, float(strength))
+    return RestoreJob(photo, chosen, network, plan, runner, float(strength))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mirnet import memory
 from mirnet.errors import Cancelled, InvalidRequest
+from mirnet.images.network_input import NetworkInput
 from mirnet.images.picture import Picture
-from mirnet.images.working_space import from_working_space
 from mirnet.tasks import Task
 from mirnet.weights.networks import count_parameters
 
@@ -46,8 +46,7 @@ class RestoreJob:
     ([], [[[0, 0, 0]]])
 
     Args:
-        before: The photo at the size of the result.
-        seen: The photo in the network's colour space; `before` itself if that is its own.
+        photo: The photo as the network and as people see it.
         task: The task.
         network: Network and its origin, for the result's facts.
         plan: Tiling and views.
@@ -57,16 +56,14 @@ class RestoreJob:
 
     def __init__(
         self,
-        before: Picture,
-        seen: Picture,
+        photo: NetworkInput,
         task: Task,
         network: NamedNetwork,
         plan: RestorePlan,
         runner: TileRunner,
         strength: float,
     ):
-        self._before, self._seen = before, seen
-        self._task, self._network = task, network
+        self._photo, self._task, self._network = photo, task, network
         self._plan, self._runner, self._strength = plan, runner, strength
         self._done, self._area, self._left = 0, 0, list(plan.areas) if strength else []
         self._seconds = 0.0
@@ -138,12 +135,12 @@ class RestoreJob:
         if not self._finished:
             raise Cancelled("The restoration was stopped: start it again for a result.")
         plan, report, prepared = self._plan, self._report, self._runner.prepared
-        mix, picture = Blend(self._strength), self._before
+        mix, picture = Blend(self._strength), self._photo.before
         if self._full is not None:
-            picture = Blender(self._before, self._full).picture(mix)
+            picture = Blender(self._photo.before, self._full).picture(mix)
         return RestoreResult(
             picture=picture,
-            before=self._before,
+            before=self._photo.before,
             full=self._full,
             task=self._task.id,
             weights_id=self._network.id,
@@ -170,12 +167,12 @@ class RestoreJob:
         if self._finished:
             return
         kind = ExactTiles if self._plan.tiling in ("exact", "fast") else BlendedTiles
-        work = kind(self._seen, self._plan, self._runner)
+        work = kind(self._photo.seen, self._plan, self._runner)
         for step in work:
             self._done, self._area, self._left = self._done + 1, self._area + step.area, step.left
-            self._full, self._report = work.picture, work.report
-            if not step.left and work.picture and self._seen is not self._before:
-                self._full = from_working_space(work.picture, self._before)
+            self._report = work.report
+            if work.picture:  # there is one after the last step
+                self._full = self._photo.finish(work.picture)
             self._finished = not step.left
             yield
             if self._finished:

@@ -18,7 +18,7 @@ def bicubic(picture: Picture, size: tuple[int, int], settings: Settings) -> np.n
     Its kernel is that of MATLAB's imresize (Keys 1981, a = -0.5); only at the border do they differ
     (MATLAB mirrors the picture). A picture that has its size already stays as it is.
     """
-    from mirnet.restoration.enlarging import enlarge
+    from mirnet.images.network_input import enlarge
 
     scale = size[0] // picture.height
     return enlarge(picture, scale).pixels if scale > 1 else picture.pixels

@@ -1,13 +1,13 @@
 """Conversion of Pillow images to rasters, and of 8-bit samples to files by Pillow's writers."""
 
 import io
+import struct
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from mirnet.errors import ImageRejected
 
-from ..colour import to_srgb
 from ..formats import animation
 from ..metadata import metadata_of
 from ..picture import BAND_ROWS
@@ -53,17 +53,22 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
         ImageRejected: The mode has no meaning as a photo, or float values leave [0, 1].
     """
     image.load()
-    metadata = metadata_of(image)
     orientation = 1 if image.format == "TIFF" else None  # load() has turned a TIFF upright
-    mode = image.mode
+    samples, icc = _samples_of(image, label)
+    metadata = metadata_of(image)._replace(icc_profile=icc)
+    return Raster(samples, metadata, source_format, orientation)
+
+
+def _samples_of(image: Image.Image, label: str) -> tuple[np.ndarray, bytes | None]:
+    """Samples of a loaded image as grey, grey+alpha, RGB or RGB+alpha, and their colour profile."""
+    mode, icc = image.mode, image.info.get("icc_profile")
     if mode.startswith("I;16") or mode in ("I", "F"):
         samples = np.asarray(image)
         if mode == "I" and samples.min() >= 0 and samples.max() <= 65535:
             samples = samples.astype(np.uint16)
-        return Raster(array_samples(samples, label), metadata, source_format, orientation)
+        return array_samples(samples, label), icc
     if mode in ("CMYK", "LAB"):
-        image, icc = to_srgb(image, metadata.icc_profile)
-        metadata = metadata._replace(icc_profile=icc)
+        image, icc = to_srgb(image, icc)
     else:
         base = "L" if mode in ("1", "L", "LA", "La") else "RGB"
         target = base + "A" if image.has_transparency_data else base
@@ -75,7 +80,37 @@ def pillow_raster(image: Image.Image, label: str, source_format: str | None) -> 
         bottom = min(top + BAND_ROWS, height)
         band = np.asarray(image.crop((0, top, width, bottom)))
         samples[top:bottom] = band.reshape(bottom - top, width, -1)
-    return Raster(samples, metadata, source_format, orientation)
+    return samples, icc
+
+
+def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """Turn a CMYK, Lab or grey image into sRGB, through its profile where that is usable.
+
+    Relative colorimetric with black point compensation, as photo editors do.
+
+    Returns:
+        The RGB image and its profile. CMYK without a usable profile is inverted plainly, and then
+        the profile is None.
+    """
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    try:
+        if image.mode == "LAB":
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        else:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(icc or b""))
+        converted = ImageCms.profileToProfile(
+            image,
+            source,
+            srgb,
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image.convert("RGB"), None
+    profile = bytearray(srgb.tobytes())
+    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # creation date: same bytes each time
+    return (converted or image), bytes(profile)
 
 
 def save(samples: np.ndarray, name: str, **options) -> bytes:

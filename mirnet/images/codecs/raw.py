@@ -11,8 +11,7 @@ from PIL import Image
 
 from mirnet.errors import ImageRejected
 
-from ..exif import exif_of
-from ..metadata import Metadata
+from ..metadata import Metadata, exif_of_image
 from ..raster import Raster, check_size
 
 _SRGB_CURVE = (2.4, 12.92)
@@ -58,6 +57,6 @@ def _exif(raw) -> bytes | None:  # noqa: ANN001
         if preview.format != rawpy.ThumbFormat.JPEG:
             return None
         with Image.open(io.BytesIO(preview.data), formats=["JPEG"]) as image:
-            return exif_of(image)
+            return exif_of_image(image)
     except Exception:  # a damaged preview does not make the photo unreadable
         return None

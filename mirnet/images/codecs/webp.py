@@ -5,11 +5,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, WebPImagePlugin
 
-from ..colour import to_srgb
 from ..formats import EncoderSettings
 from ..metadata import Metadata
 from ..raster import Raster, check_size
-from .pillow import save, still_raster
+from .pillow import save, still_raster, to_srgb
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:

@@ -237,7 +237,7 @@ def test_lime_divides_a_flat_picture_by_its_largest_channel():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_bicubic_is_mirnets_own_and_sharper_methods_beat_it(scale):
-    from mirnet.restoration.enlarging import enlarge
+    from mirnet.images.network_input import enlarge
 
     task = f"sr-x{scale}"
     small, target = mini(task)
