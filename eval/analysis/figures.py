@@ -57,6 +57,8 @@ class FigureRequest:
     """Id of the reference method in a figure of two; the input by default."""
     b: str | None
     """Id of the method compared with the reference; the leader by default."""
+    unverified: bool = False
+    """Whether published numbers that nobody has read in text are drawn too."""
 
     def scores(self) -> "pd.DataFrame":
         """Table of scores; see `score_tables.scores_frame`."""
@@ -123,7 +125,9 @@ def _against_input(request: FigureRequest) -> Drawn:
 def _published(request: FigureRequest) -> Drawn:
     board = request.board()
     beside = published_beside(request.stored.header(), request.protocol)
-    return Drawn(method_plots.published(beside, board), with_measured(beside, board))
+    figure = method_plots.published(beside, board, request.unverified)
+    shown = beside if request.unverified else beside[beside.verified]
+    return Drawn(figure, with_measured(shown, board))
 
 
 FIGURES: dict[str, Figure] = {
@@ -164,7 +168,8 @@ FIGURES: dict[str, Figure] = {
     ),
     "published": Figure(
         "Published",
-        "Points in grey: unverified. Each published number has its own protocol.",
+        "Each published number has its own protocol; those of one setting stand together. Filled: "
+        "read in the primary source; open: restated by others.",
         _published,
         of_any_metric=False,
     ),
@@ -181,6 +186,7 @@ def draw(
     baseline: str | None = None,
     a: str | None = None,
     b: str | None = None,
+    unverified: bool = False,
 ) -> Drawn:
     """Draw one figure of a run; the arguments are those of `FigureRequest`.
 
@@ -193,6 +199,7 @@ def draw(
         baseline: Id of the method that the leaderboard pairs with.
         a: Id of the reference method in a figure of two; the input by default.
         b: Id of the method compared with the reference; the leader by default.
+        unverified: Whether published numbers that nobody has read in text are drawn too.
 
     Raises:
         InvalidRequest: There is no such figure, metric, method or protocol, or the run is damaged.
@@ -200,5 +207,5 @@ def draw(
     if name not in FIGURES:
         raise InvalidRequest(f"There is no figure {name!r}: choose one of {', '.join(FIGURES)}.")
     key = get_metric(metric).key
-    request = FigureRequest(frames, stored, key, protocol, baseline, a, b)
+    request = FigureRequest(frames, stored, key, protocol, baseline, a, b, unverified)
     return FIGURES[name].draw(request)

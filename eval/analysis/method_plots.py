@@ -89,29 +89,47 @@ def _timed_in(row: dict[str, Any]) -> str:
     return f"<br>timed in {plain_text(row['timed_in'])}" if row["timed_in"] else ""
 
 
-def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
+PUBLISHED_STYLES: dict[str, tuple[str, str, str]] = {
+    "primary": ("published, primary source", COLOURS[3], "circle"),
+    "restated-by-paper": ("published, restated by a paper", COLOURS[3], "circle-open"),
+    "restated-by-readme": ("published, restated by a README", COLOURS[3], "square-open"),
+    "user-rerun": ("re-run by a user", COLOURS[2], "x"),
+    "unverified": ("unverified", GREY, "circle-open"),
+}
+"""Name, colour and symbol of published points by kind of source."""
+
+
+def published(
+    beside: "pd.DataFrame", board: "pd.DataFrame", unverified: bool = False
+) -> "go.Figure":
     """Published numbers and, apart from them, those measured here, each with its protocol.
 
     Args:
         beside: Result of `published.published_beside`.
         board: Result of `leaderboard` for the same run.
+        unverified: Whether numbers that nobody has read in text are drawn too, in grey.
     """
     import plotly.graph_objects as go
 
-    rows = beside[beside.psnr_db.notna()].sort_values("psnr_db", ignore_index=True)
+    rows = beside[beside.psnr_db.notna() & (beside.verified | unverified)]
+    rows = rows.sort_values(["setting", "psnr_db"], ignore_index=True)
     measured = board[np.isfinite(board.psnr_db)].sort_values("psnr_db", ignore_index=True)
     if rows.empty:
-        return empty_figure("No published numbers are known for these pictures.")
+        return empty_figure(
+            "No published numbers are known for these pictures."
+            if beside.empty
+            else "All published numbers for these pictures are unverified: tick to see them."
+        )
     figure = blank_figure(f"Published on {plain_text(rows.dataset.iloc[0])}, and measured here")
-    for verified, name, colour, symbol in (
-        (False, "published, own protocol, unverified", GREY, "circle-open"),
-        (True, "published, own protocol, read in text", COLOURS[3], "circle"),
-    ):
-        part = rows[rows.verified == verified]
+    rows["place"], names = _places(rows)
+    for kind, (name, colour, symbol) in PUBLISHED_STYLES.items():
+        part = rows[rows.source_kind == kind]
+        if part.empty:
+            continue
         figure.add_trace(
             go.Scatter(
                 x=part.psnr_db,
-                y=part.index,
+                y=part.place,
                 mode="markers",
                 name=name,
                 marker={"color": colour, "symbol": symbol, "size": 9},
@@ -128,7 +146,7 @@ def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
     figure.add_trace(
         go.Scatter(
             x=measured.psnr_db,
-            y=measured.index + len(rows) + 1,
+            y=measured.index + len(names) + 1,
             error_x={
                 "array": measured.psnr_high - measured.psnr_db,
                 "arrayminus": measured.psnr_db - measured.psnr_low,
@@ -141,13 +159,29 @@ def published(beside: "pd.DataFrame", board: "pd.DataFrame") -> "go.Figure":
             hovertemplate="%{customdata[1]}<br>%{x:.2f} dB, measured<extra></extra>",
         )
     )
-    names = [*rows.method, "", *measured.method]
+    own = [plain_text(name, MAX_TICK) for name in measured.method]
+    ticks = [*names, "", *own, "<b>measured here</b>"]
     figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=[plain_text(name, MAX_TICK) for name in names],
-        range=[-0.8, len(names) - 0.2],
+        tickvals=list(range(len(ticks))),
+        ticktext=ticks,
+        range=[-0.8, len(ticks) - 0.2],
         showgrid=False,
     )
     figure.update_xaxes(title=RANKING.axis_label)
-    figure.update_layout(height=230 + 20 * len(names))
+    figure.update_layout(height=230 + 20 * len(ticks))
     return figure
+
+
+def _places(rows: "pd.DataFrame") -> tuple[list[int], list[str]]:
+    """Place of each row on the axis of names, and its labels: settings in bold above their rows.
+
+    Args:
+        rows: Published numbers, sorted by setting; the axis points upward.
+    """
+    places: list[int] = []
+    labels: list[str] = []
+    for setting, part in rows.groupby("setting", sort=False):
+        places += range(len(labels), len(labels) + len(part))
+        labels += [plain_text(method, MAX_TICK) for method in part.method]
+        labels.append(f"<b>{plain_text(str(setting), MAX_TICK)}</b>")
+    return places, labels

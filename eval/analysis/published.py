@@ -1,14 +1,15 @@
 """Numbers that papers and repositories report, kept apart from numbers measured here.
 
-`published.csv` says for each where it was read and whether it was read there at all: many tables of
-the field exist only as pictures. A published number is shown beside a measured one of the same
-data set, under its own protocol and in its own table, and never enters a mean or a ranking.
+`published.csv` says for each where it was read, whether in the primary source, and the text that
+was read: many tables of the field exist only as pictures. A published number is shown beside a
+measured one of the same data set, under its own protocol and in its own table, and never enters a
+mean or a ranking.
 """
 
 import csv
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
@@ -19,14 +20,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PUBLISHED_FILE = Path(__file__).with_name("published.csv")
-"""Path of the table of published numbers."""
-EVIDENCE = {
-    "read-primary": "read in its own source",
-    "read-secondary": "read where somebody else repeats it",
-    "memory-unverified": "from memory, unverified",
-    "not-found": "not found anywhere",
+"""Path of the table of published numbers, checked row by row in November 2026."""
+SOURCE_KINDS = {
+    "primary": "primary source",
+    "restated-by-paper": "restated by a paper",
+    "restated-by-readme": "restated by a README",
+    "user-rerun": "re-run by a user",
+    "unverified": "unverified",
 }
-"""Evidence for a number, in words, by the value in column `verified` of the file."""
+"""Kind of source that a number was read in, in words, by its value in column `source_kind`."""
+READ = {
+    "read-primary": True,
+    "read-secondary": True,
+    "memory-unverified": False,
+    "not-found": False,
+}
+"""Whether a number was read in text at all, by its value in column `verified` of the file."""
 DATASETS = {
     "sidd": "SIDD",
     "dnd": "DND",
@@ -46,7 +55,47 @@ _TASKS = {
         for scale in (2, 3, 4)
     },
 }
-_FIELDS = ["task", "dataset", "method", "year", "psnr", "ssim", "protocol", "source", "verified"]
+_FIELDS = ["task", "dataset", "method", "year", "psnr", "ssim", "setting", "protocol", "source"]
+_FIELDS += ["verified", "source_kind", "quote"]
+
+CAVEATS = {
+    "SIDD": (
+        "Tables of SIDD mix numbers of its server (hidden truth) with numbers on the 1280 "
+        "validation blocks: their first author says so (swz30/Restormer#7), and Restormer has "
+        "40.02 dB on validation and 39.86 dB on the server.",
+        "The classical rows (DnCNN 23.66, BM3D 25.65 ...) are of the server; on validation the "
+        "authors of RIDNet measured DnCNN 26.21, BM3D 30.88 and FFDNet 29.20.",
+        "SSIM is of more than one kind: MIRNet's table prints .754, .914 and .909 for CBDNet, "
+        "RIDNet and VDN where MPRNet's prints .801, .951 and .956.",
+    ),
+    "DND": (
+        "The truth of DND is hidden: every number is its server's, and none is measured here.",
+    ),
+    "LoL-v1": (
+        "GT-mean scales each result to the brightness of its target and adds 2.2 to 3.9 dB to the "
+        "same outputs (SNR-Aware 24.61 to 26.81, LLFormer 23.65 to 26.11, HVI-CIDNet 23.81 to "
+        "27.71); LLFlow and LYT-Net's PyTorch code use it by default.",
+        "The 15 pictures of eval15 deviate from their mean by more than 4 dB.",
+        "MIRNet's released checkpoint gives 21.27 dB and its authors' own result pictures 24.10 "
+        "(swz30/MIRNet#15).",
+    ),
+    "MIT-Adobe FiveK": (
+        "Everybody exports FiveK anew: HDRNet alone reads 21.96, 23.20, 23.44 and 24.32 dB in "
+        "different papers. Rank within one table only.",
+        "The PSNR in DeepUPE's paper had a fault, which the errata in its README correct.",
+    ),
+    "RealSR-V1": (
+        "Papers on MIRNet use version 1 (swz30/MIRNet#23); versions 2 and 3 are other pictures, "
+        "and numbers must not be mixed.",
+        "The bicubic baseline of version 1 is reported as not reproducible with the authors' "
+        "script (csjcai/RealSR#24).",
+    ),
+    "RealSR-V3": (
+        "Version 3 has other pictures than version 1 of the MIRNet papers, and low resolution is "
+        "smaller: numbers must not be mixed.",
+    ),
+}
+"""What a reader must know beside the published numbers of a data set, by the start of its name."""
 
 
 def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
@@ -57,8 +106,11 @@ def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
 
     Returns:
         Columns `dataset`, `method`, `year` (may be missing), `psnr_db` in decibels and `ssim` (not
-        a number where not given), `protocol` in the words of its source, `source`, `evidence` (see
-        `EVIDENCE`) and `verified`: whether the number was read in text.
+        a number where not given), `setting` (which of the data set's pictures or conventions, such
+        as "server" or "GT-mean": only numbers of one setting may be compared), `protocol` in the
+        words of its source, `source`, `source_kind` (key of `SOURCE_KINDS`), `evidence` (its
+        words), `quote` (the text that was read, "" for none) and `verified`: whether the number was
+        read in text.
 
     Raises:
         InvalidRequest: The file is not there, or a line is not as it must be.
@@ -74,10 +126,18 @@ def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
         raise InvalidRequest(f"{path} cannot be read as CSV: restore the file.") from error
     if fields != _FIELDS:
         raise InvalidRequest(f"{path.name} must have the columns {', '.join(_FIELDS)}.")
-    columns = ["dataset", "method", "year", "psnr_db", "ssim", "protocol", "source"]
-    frame = pd.DataFrame(rows, columns=[*columns, "evidence", "verified"])
+    frame = pd.DataFrame(rows)
     frame["year"] = frame.year.astype("Int64")
     return frame
+
+
+def caveats(dataset: str) -> tuple[str, ...]:
+    """Sentences to show beside the published numbers of a data set; none where there are none.
+
+    >>> caveats("RealSR-V3 x4")[0][:9], caveats("Kodak24")
+    ('Version 3', ())
+    """
+    return next((words for name, words in CAVEATS.items() if dataset.startswith(name)), ())
 
 
 def published_for(name: str) -> "pd.DataFrame":
@@ -127,13 +187,13 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
         board: Result of `leaderboards.leaderboard` for the same run.
 
     Returns:
-        Columns `kind` ("published" or "measured here"), `method`, `year`, `psnr_db`, `ssim`,
-        `protocol`, `source`, `evidence` and `verified`; what a kind does not have is missing.
+        Columns `kind` ("published" or "measured here"), `method`, `year`, `psnr_db`, `ssim`, and
+        those that `read_published` says of each number; what a kind does not have is missing.
     """
     import pandas as pd
 
-    columns = ["kind", "method", "year", "psnr_db", "ssim", "protocol", "source", "evidence"]
-    columns.append("verified")
+    columns = ["kind", "method", "year", "psnr_db", "ssim", "setting", "protocol", "source"]
+    columns += ["source_kind", "evidence", "quote", "verified"]
     pictures = beside.measured_pictures.iloc[0] if len(beside) else None
     measured = board.astype({"method": str}).assign(
         kind="measured here", source=f"this run, {pictures} pictures"
@@ -142,32 +202,40 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
     return pd.concat([part.reindex(columns=columns).astype(object) for part in both])
 
 
-def _checked(path: Path, number: int, row: dict[str, str]) -> tuple:
+def _checked(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
     place = f"Line {number} of {path.name}"
     if set(row) != set(_FIELDS) or None in row.values():
         raise InvalidRequest(f"{place} must have the columns {', '.join(_FIELDS)}.")
-    for field in ("dataset", "method", "protocol", "source"):
+    for field in ("dataset", "method", "setting", "protocol", "source"):
         if not row[field].strip():
             raise InvalidRequest(f"{place} has no {field}: every number needs one.")
-    if row["verified"] not in EVIDENCE:
+    for field, known in (("verified", READ), ("source_kind", SOURCE_KINDS)):
+        if row[field] not in known:
+            raise InvalidRequest(
+                f"{place} says {field} = {row[field]!r}: write one of {', '.join(known)}."
+            )
+    verified = READ[row["verified"]]
+    if verified == (row["source_kind"] == "unverified"):
         raise InvalidRequest(
-            f"{place} says verified = {row['verified']!r}: write one of {', '.join(EVIDENCE)}."
+            f"{place} says {row['verified']} and {row['source_kind']}: only a number that was read "
+            "has a source."
         )
     if row["year"] and not row["year"].isdecimal():
         raise InvalidRequest(f"{place} has no year in {row['year']!r}.")
-    psnr = _number(place, row["psnr"], "psnr", 100)
-    ssim = _number(place, row["ssim"], "ssim", 1)
-    return (
-        row["dataset"],
-        row["method"],
-        int(row["year"]) if row["year"] else None,
-        psnr,
-        ssim,
-        row["protocol"],
-        row["source"],
-        EVIDENCE[row["verified"]],
-        row["verified"].startswith("read-"),
-    )
+    return {
+        "dataset": row["dataset"],
+        "method": row["method"],
+        "year": int(row["year"]) if row["year"] else None,
+        "psnr_db": _number(place, row["psnr"], "psnr", 100),
+        "ssim": _number(place, row["ssim"], "ssim", 1),
+        "setting": row["setting"],
+        "protocol": row["protocol"],
+        "source": row["source"],
+        "source_kind": row["source_kind"],
+        "evidence": SOURCE_KINDS[row["source_kind"]],
+        "quote": row["quote"],
+        "verified": verified,
+    }
 
 
 def _number(place: str, text: str, field: str, most: float) -> float:

@@ -55,6 +55,13 @@ class PlotsView(View):
             self.a = gr.Dropdown(
                 [], label="Against", filterable=False, min_width=140, elem_id="ev-plot-a"
             )
+            self.unverified = gr.Checkbox(
+                False,
+                label="Unverified numbers too",
+                visible=False,
+                min_width=180,
+                elem_id="ev-unverified",
+            )
         self.plot = gr.Plot(show_label=False, elem_id="ev-plot", container=False)
         self.reading = text_area("ev-reading")
         with gr.Row(elem_id="ev-plot-files"):
@@ -68,8 +75,11 @@ class PlotsView(View):
             "metric": self.metric,
             "a": self.a,
             "b": self.b,
+            "unverified": self.unverified,
         }
-        self.outputs = [self.plot, self.reading, self.metric, self.a, self.b]
+        self.outputs = [
+            self.plot, self.reading, self.metric, self.a, self.b, self.unverified
+        ]  # fmt: skip
         self.triggers = [widget.input for widget in self.inputs.values()]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
@@ -80,6 +90,7 @@ class PlotsView(View):
             self.metric: state.metric,
             self.a: gr.update(choices=choices, value=state.a),
             self.b: gr.update(choices=choices, value=state.b),
+            self.unverified: state.unverified,
         }
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
@@ -92,6 +103,7 @@ class PlotsView(View):
             self.a: settle(choices, asked.a, state.a, visible=of_two),
             self.b: settle(choices, asked.b, state.b, visible=of_two),
             self.metric: gr.update(visible=FIGURES[state.plot].of_any_metric),
+            self.unverified: gr.update(visible=state.plot == "published"),
         }
 
     def draw(self, stored: StoredRun, state: ViewState) -> Drawn:
@@ -105,6 +117,7 @@ class PlotsView(View):
             state.baseline or None,
             state.a,
             state.b,
+            state.unverified,
         )
 
     def write_data(self, state: ViewState) -> WrittenFile:

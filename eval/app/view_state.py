@@ -47,6 +47,7 @@ LINK_NAMES = {
     "plot": "plot",
     "a": "a",
     "b": "b",
+    "unverified": "unverified",
     "pair": "image",
     "which": "which",
     "look": "look",
@@ -93,6 +94,8 @@ class ViewState(BaseModel):
     """Id of the reference method in a figure of two methods."""
     b: str | None = None
     """Id of the method that is compared with `a`."""
+    unverified: bool = False
+    """Whether the figure of published numbers has unverified ones too."""
     pair: str | None = None
     """Id of the open pair; None for the first of the selection."""
     which: Which = "worst"
@@ -209,6 +212,7 @@ def _fields_of(state: ViewState) -> list[str]:
         fields += ["baseline"]
     if state.view == "plots":
         fields += ["metric", "plot", *(["a", "b"] if FIGURES[state.plot].of_two else [])]
+        fields += ["unverified"] if state.plot == "published" else []
     if state.view == "pictures":
         fields += ["metric", "pair", "which", "look"]
         fields += [] if state.which == "all" else ["k", "method"]

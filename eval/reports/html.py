@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis import leaderboards, score_tables
 from eval.analysis.figures import FIGURES, draw
 from eval.analysis.frames import Frames
-from eval.analysis.published import published_beside
+from eval.analysis.published import caveats, published_beside
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
@@ -94,6 +94,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         figures=[json.loads(figure.to_json()) for figure in figures],
         ends=_ends(stored, run, scores, board),
         beside=[_published_cells(row) for row in beside.to_dict("records")],
+        caveats=caveats(beside.dataset.iloc[0]) if len(beside) else (),
         settings={m.id: json.dumps(m.settings, sort_keys=True) for m in run.methods},
     )
 
@@ -175,6 +176,8 @@ def _published_cells(row: dict[str, Any]) -> dict[str, Any]:
         "measured_protocol": row["measured_protocol"],
         "source": row["source"],
         "evidence": row["evidence"],
+        "quote": row["quote"],
+        "setting": row["setting"],
         "verified": row["verified"],
     }
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from eval.analysis.leaderboards import caution
+from eval.analysis.published import caveats
 from eval.analysis.statistics import MIN_FOR_VERDICT, SIGNIFICANT
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
@@ -74,11 +75,14 @@ def published_table(beside: "pd.DataFrame") -> Markup:
             "method": f"{row['method']}{_year(row['year'])}",
             "verified": row["verified"],
             "numbers": [kit.number(row["psnr_db"], 2), kit.number(row["ssim"], 4)],
-            "words": [row["protocol"], row["source"], row["evidence"]],
+            "words": [row["setting"], row["protocol"], row["source"]],
+            "evidence": row["evidence"],
+            "quote": row["quote"],
         }
         for row in beside.to_dict("records")
     ]
-    return TEMPLATES.render("published", rows=rows, first=beside.iloc[0])
+    first = beside.iloc[0]
+    return TEMPLATES.render("published", rows=rows, first=first, caveats=caveats(first.dataset))
 
 
 def _year(year: float | None) -> str:

@@ -147,22 +147,46 @@ def test_more_methods_than_colours_differ_by_symbol(tmp_path):
     assert len(looks) == 9
 
 
-def test_published_numbers_stay_apart_and_unverified_ones_are_grey(stored):
+def test_published_numbers_stay_apart_and_kinds_of_source_look_different(stored):
     figure = every_figure(stored)["published"]
     beside = published_beside(stored.header())
-    grey = trace(figure, "published, own protocol, unverified")
+    *published, measured = figure.data
+    looks = {(line.marker.color, line.marker.symbol) for line in published}
+    assert len(looks) == len(published) == 4  # unverified ones are left out
+    shown = {name for line in published for _, name in line.customdata}
+    assert shown == set(beside.method[beside.verified & beside.psnr_db.notna()])
+    assert measured.name == "measured here, rgb/1, 12 of 12"
+    assert [name for _, name in measured.customdata][-1] == "official"
+    assert min(measured.y) > max(place for line in published for place in line.y)
+    line = trace(figure, "published, primary source")
+    for (_, name), text in zip(line.customdata, line.text, strict=True):
+        row = beside[(beside.method == name) & (beside.source_kind == "primary")].iloc[0]
+        assert row.protocol[:30] in text
+
+
+def test_published_numbers_of_one_setting_stand_together_under_its_name(stored):
+    figure = every_figure(stored)["published"]
+    beside = published_beside(stored.header())
+    ticks = list(figure.layout.yaxis.ticktext)
+    heads = {text[3:-4]: place for place, text in enumerate(ticks) if text.startswith("<b>")}
+    assert list(heads) == [*sorted(set(beside.setting[beside.verified])), "measured here"]
+    line = trace(figure, "published, primary source")
+    for place, (_, name) in zip(line.y, line.customdata, strict=True):
+        assert ticks[place] == plot_style.plain_text(name, plot_style.MAX_TICK)
+        setting = min((at, head) for head, at in heads.items() if at > place)[1]
+        assert setting in beside.setting[beside.method == name].tolist()
+
+
+def test_unverified_numbers_are_drawn_in_grey_where_asked_for(stored):
+    drawn = draw(Frames(), stored, "published", unverified=True)
+    beside = published_beside(stored.header())
+    grey = trace(drawn.figure, "unverified")
     assert grey.marker.color == plot_style.GREY
     assert {name for _, name in grey.customdata} == set(
         beside.method[~beside.verified & beside.psnr_db.notna()]
     )
-    measured = figure.data[2]
-    assert measured.name == "measured here, rgb/1, 12 of 12"
-    assert [name for _, name in measured.customdata][-1] == "official"
-    assert min(measured.y) > max(*figure.data[0].y, *figure.data[1].y)
-    row = beside[beside.verified & beside.psnr_db.notna()].iloc[0]
-    shown = figure.data[1]
-    place = [name for _, name in shown.customdata].index(row.method)
-    assert row.protocol[:30] in shown.text[place]
+    assert False in drawn.table.verified.tolist()
+    assert False not in draw(Frames(), stored, "published").table.verified.tolist()
 
 
 def test_the_data_of_published_numbers_hold_what_the_figure_shows(stored):
@@ -173,9 +197,8 @@ def test_the_data_of_published_numbers_hold_what_the_figure_shows(stored):
     measured = table[table.kind == "measured here"]
     assert set(measured.method) == {method.id for method in stored.header().methods}
     assert set(measured.protocol) == {"rgb/1"}
-    assert set(table[table.kind == "published"].protocol) >= {
-        row.protocol for row in published_beside(stored.header()).itertuples()
-    }
+    beside = published_beside(stored.header())
+    assert set(table[table.kind == "published"].protocol) == set(beside.protocol[beside.verified])
 
 
 def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):

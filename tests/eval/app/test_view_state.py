@@ -20,6 +20,7 @@ def read(link: str) -> ViewState:
         ViewState(),
         ViewState(view="board", run=RUN, protocol="rgb/1", baseline=""),
         ViewState(view="plots", run=RUN, metric="ssim", plot="scatter", a="clahe", b="ours"),
+        ViewState(view="plots", run=RUN, plot="published", unverified=True),
         ViewState(view="pictures", run=RUN, baseline="clahe", which="best", k=3, method="ours"),
         ViewState(
             view="pictures", run=RUN, pair="p & q", which="disagree", method="a", other="b",

@@ -41,7 +41,8 @@ def test_the_report_holds_the_run(tmp_path):
         "torch 2.8.0",
         "5,858,560",
         "Published numbers, not measured here",
-        "from memory, unverified",
+        "restated by a paper: “",
+        "PyTorch code use it by default",
         "Only 5 pictures: intervals from so few are too narrow",
     ):
         assert words in page, words
