@@ -87,18 +87,28 @@ def available_bytes(device: "torch.device") -> int | None:
     """Free memory where a network is to run; None where nothing is known.
 
     Args:
-        device: A GPU has memory of its own. On the CPU what the system can still give counts, or
-            what a container's limit leaves, if that is less.
+        device: A CUDA device has memory of its own, of which PyTorch may hold some for its next
+            tensors. On the CPU what the system can still give counts, or what a container's limit
+            leaves, if that is less; "mps" shares that memory, up to a limit of its own.
     """
-    if device.type == "cuda":
+    if device.type not in ("cpu", "cuda", "mps"):
+        return None
+    if device.type != "cpu":
         import torch
 
         try:
-            return torch.cuda.mem_get_info(device)[0]
+            if device.type == "cuda":
+                kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+                return torch.cuda.mem_get_info(device)[0] + kept
+            limit = torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+            return max(min(limit, available_ram_bytes()), 0)
         except RuntimeError:  # a shared GPU that is not lent at the moment
             return None
-    if device.type != "cpu":
-        return None
+    return available_ram_bytes()
+
+
+def available_ram_bytes() -> int:
+    """Free memory of this machine, or of its container if that has less, in bytes."""
     left = psutil.virtual_memory().available
     for folder, limit, used, files in _NAMES:
         most, now = _number(CGROUP / folder / limit), _number(CGROUP / folder / used)

@@ -21,7 +21,7 @@ from .blending import check_share
 from .choices import TILINGS
 from .job import RestoreJob
 from .network import find_network
-from .plan import VIEWS, PlanSettings, make_plan
+from .plan import VIEWS, PlanSettings, make_plan, smaller_plan
 from .runner import TileRunner
 
 
@@ -62,7 +62,8 @@ def restore(
         strength: 0 returns the input bit for bit, 1 the network's result, values between a blend.
         ensemble: Average over the 8 flips and rotations of each tile: 8 times slower.
         tile_px: Longest side of a tile; None for a size with which the network needs about 0.5 GB,
-            or half of the free memory if that is less.
+            or half of the free memory if that is less or a GPU's. If memory proves too small for
+            it, the restoration begins again with smaller tiles.
         overlap_px: Shortest overlap of naive tiles in pixels; a value makes "naive" the default of
             `tiling`. None for an eighth of a tile, at most 32.
         same_size: The photo already has its target size: do not enlarge it for super-resolution.
@@ -110,7 +111,17 @@ def restore(
     photo = prepare_photo(picture, scale, colours=strength > 0, max_pixels=max_pixels)
     free = network.free_bytes(engine, place) if tile_px is None else None
     views = VIEWS if ensemble else 1
-    settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free)
-    plan = make_plan(photo.before.height, photo.before.width, network.traits, settings)
+    gpu = place.type in ("cuda", "mps")
+    settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free, gpu)
+    size = photo.before.height, photo.before.width
+    plan = make_plan(*size, network.traits, settings)
     runner = TileRunner(network.model, engine, place)
-    return RestoreJob(photo, chosen, network, plan, runner, float(strength))
+    return RestoreJob(
+        photo,
+        chosen,
+        network,
+        plan,
+        runner,
+        float(strength),
+        lambda failed: smaller_plan(failed, *size, network.traits, settings),
+    )

@@ -49,6 +49,11 @@ ENGINES: dict[str, Choice] = {
     choice.id: choice
     for choice in (
         Choice("auto", "Automatic", "the quickest exact engine, timed once on each machine"),
+        Choice(
+            "fastest",
+            "Fastest, not exact",
+            "the quickest engine that agrees with float32 to 50 dB, timed once on each machine",
+        ),
         Choice("torch", "PyTorch, the reference", "PyTorch, float32: the reference"),
         Choice(
             "winograd",
@@ -65,6 +70,11 @@ ENGINES: dict[str, Choice] = {
             "Half precision on a GPU, not exact",
             "PyTorch, float16 inside the network, on a GPU: quicker, not exact",
         ),
+        Choice(
+            "tf32",
+            "TF32 on a GPU, not exact",
+            "PyTorch, convolutions in TF32, on a GPU by Nvidia: quicker, not exact",
+        ),
     )
 }
-"""Engines that compute the network; `mirnet.restoration.engines` implements all but "auto"."""
+"""Engines that compute the network; `mirnet.restoration.engines` implements them."""

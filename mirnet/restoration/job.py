@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from mirnet import memory
@@ -15,9 +15,9 @@ from mirnet.weights.networks import count_parameters
 from .blending import Blend, Blender
 from .exact_tiles import ExactTiles
 from .network import NamedNetwork
-from .plan import RestorePlan
+from .plan import MAX_RETRIES, RestorePlan
 from .result import RestoreResult
-from .runner import TileRunner
+from .runner import TileRunner, TileTooLarge
 from .tiles import BlendedTiles, TilingReport
 
 
@@ -52,6 +52,8 @@ class RestoreJob:
         plan: Tiling and views.
         runner: Runs the network on a tile.
         strength: Share of the network's result, 0 to 1; at 0 the network does not run.
+        smaller: Makes a plan with smaller tiles than the given one, for memory that proves too
+            small; returns None if there is none.
     """
 
     def __init__(
@@ -62,9 +64,11 @@ class RestoreJob:
         plan: RestorePlan,
         runner: TileRunner,
         strength: float,
+        smaller: Callable[[RestorePlan], RestorePlan | None] = lambda plan: None,
     ):
         self._photo, self._task, self._network = photo, task, network
         self._plan, self._runner, self._strength = plan, runner, strength
+        self._smaller = smaller
         self._done, self._area, self._left = 0, 0, list(plan.areas) if strength else []
         self._seconds = 0.0
         self._full: Picture | None = None
@@ -163,9 +167,22 @@ class RestoreJob:
         )
 
     def _run(self) -> Generator[None]:
-        """Run the plan, one tile between two yields."""
+        """Run the plan, one tile between two yields; begin anew with smaller tiles if need be."""
         if self._finished:
             return
+        for _ in range(MAX_RETRIES):
+            try:
+                yield from self._run_plan()
+                return
+            except TileTooLarge:
+                plan = self._smaller(self._plan)
+                if plan is None:
+                    raise
+                self._plan, self._left = plan, list(plan.areas)
+        yield from self._run_plan()
+
+    def _run_plan(self) -> Generator[None]:
+        """Run the current plan, one tile between two yields."""
         kind = ExactTiles if self._plan.tiling in ("exact", "fast") else BlendedTiles
         work = kind(self._photo.seen, self._plan, self._runner)
         for step in work:

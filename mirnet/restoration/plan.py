@@ -22,6 +22,10 @@ TILE_MEMORY_SHARE = 0.5
 """Share of free memory that a tile may take; the rest is for the photo and its result."""
 MAX_AUTO_TILE_PX = 768
 """Longest side of an automatic tile: larger ones save little overlap, and stopping takes longer."""
+MAX_GPU_TILE_PX = 2048
+"""Longest side of an automatic tile on a GPU, which small tiles leave idle."""
+MAX_RETRIES = 4
+"""Number of smaller plans that are tried where memory proves too small for an automatic one."""
 MIN_TILE_PX, MAX_TILE_PX = 32, 16384
 """Tile sizes that a caller may choose, in pixels."""
 MAX_AUTO_OVERLAP_PX = 32
@@ -137,6 +141,9 @@ class PlanSettings(NamedTuple):
     """Whether the engine computes with float32, as exact tiles need."""
     free_bytes: int | None = None
     """Memory in bytes that the program can still allocate; None if unknown."""
+    gpu: bool = False
+    """Whether the free memory is a GPU's, of which nobody else wants a part: tiles, and photos in
+    one piece, may then take `TILE_MEMORY_SHARE` of it however much that is."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +211,9 @@ def _lengths(
     tile_px, overlap_px, free_bytes = settings.tile_px, settings.overlap_px, settings.free_bytes
     whole_pixels = 0.0
     if tile_px is None:
-        tile_px = automatic_tile_px(traits.bytes_per_pixel, free_bytes)
-        whole_pixels = _budget(WHOLE_MEMORY_BYTES, free_bytes) / traits.bytes_per_pixel
+        gpu = settings.gpu and free_bytes is not None
+        tile_px = automatic_tile_px(traits.bytes_per_pixel, free_bytes, gpu)
+        whole_pixels = _budget(WHOLE_MEMORY_BYTES, free_bytes, gpu) / traits.bytes_per_pixel
     tile_px = _checked_length(tile_px, "tile size", MIN_TILE_PX, MAX_TILE_PX)
     if overlap_px is None:
         overlap_px = min(tile_px // 8, MAX_AUTO_OVERLAP_PX)
@@ -215,22 +223,51 @@ def _lengths(
     return tile_px, overlap_px
 
 
-def automatic_tile_px(bytes_per_pixel: float, free_bytes: int | None = None) -> int:
+def smaller_plan(
+    failed: RestorePlan, height: int, width: int, traits: NetworkTraits, settings: PlanSettings
+) -> RestorePlan | None:
+    """Make the next plan after memory proved too small for one with an automatic tile size.
+
+    Args:
+        failed: The plan that did not fit.
+        height: Rows of the result.
+        width: Columns of the result.
+        traits: Properties of the network.
+        settings: Choices of the caller.
+
+    Returns:
+        A plan whose tiles have at most half the sides; None where the caller chose the tile size,
+        or tiles cannot be smaller.
+    """
+    longest = max(max(tile.rows.length, tile.columns.length) for tile in failed.tiles)
+    tile_px = min(longest, failed.tile_px) // 2 // 32 * 32
+    if settings.tile_px is not None or tile_px < MIN_TILE_PX:
+        return None
+    return make_plan(height, width, traits, settings._replace(tile_px=tile_px))
+
+
+def automatic_tile_px(
+    bytes_per_pixel: float, free_bytes: int | None = None, gpu: bool = False
+) -> int:
     """Longest tile side for which a network needs about `TILE_MEMORY_BYTES`, if so much is free.
 
     Args:
         bytes_per_pixel: See `NetworkTraits`.
         free_bytes: Memory that the program can still allocate, of which a tile gets at most
             `TILE_MEMORY_SHARE`; None if unknown.
+        gpu: See `PlanSettings`; a tile then takes its share of the free memory.
 
     Returns:
         Pixels, a multiple of 32.
 
     >>> automatic_tile_px(24 * 4 * 64), automatic_tile_px(24 * 4 * 64, free_bytes=2**28)
     (288, 128)
+    >>> automatic_tile_px(24 * 4 * 64, free_bytes=2**34, gpu=True)
+    1152
     """
-    side = math.isqrt(int(_budget(TILE_MEMORY_BYTES, free_bytes) / bytes_per_pixel))
-    return min(max(side // 32 * 32, MIN_TILE_PX), MAX_AUTO_TILE_PX)
+    side = math.isqrt(int(_budget(TILE_MEMORY_BYTES, free_bytes, gpu) / bytes_per_pixel))
+    longest = MAX_GPU_TILE_PX if gpu else MAX_AUTO_TILE_PX
+    return min(max(side // 32 * 32, MIN_TILE_PX), longest)
 
 
 def typical_halo_px(unshuffle: int, exact: bool) -> int:
@@ -263,8 +300,11 @@ def _halo_areas(height: int, width: int, tile_px: int, halo_px: int, multiple: i
     return [row * column for row in rows for column in columns]
 
 
-def _budget(wanted: int, free_bytes: int | None) -> float:
-    return wanted if free_bytes is None else min(wanted, TILE_MEMORY_SHARE * free_bytes)
+def _budget(wanted: int, free_bytes: int | None, gpu: bool) -> float:
+    if free_bytes is None:
+        return wanted
+    share = TILE_MEMORY_SHARE * free_bytes
+    return share if gpu else min(wanted, share)
 
 
 def _checked_length(value: object, name: str, lowest: int, highest: int) -> int:

@@ -4,7 +4,6 @@ Knows neither photos nor plans. Everything that computes in this process takes `
 for one pass at a time, so that several restorations and evaluations take turns.
 """
 
-import copy
 import threading
 from collections.abc import Callable
 
@@ -21,16 +20,21 @@ from mirnet.models.global_pooling import Pools
 
 from . import engines
 from .compute_lock import COMPUTE_LOCK, ComputeUsage
+from .devices import float32_arithmetic, on_device, receive, release_cached_memory, send
 
 MAX_WINDOWS_ACROSS = 8
 """Largest number of windows along each side of a picture that a condition is computed from."""
+
+
+class TileTooLarge(InvalidRequest):
+    """A pass needs more memory than there is; a smaller tile may fit."""
 
 
 class TileRunner:
     """Runs a network on tiles of one photo.
 
     Args:
-        model: The network; never changed, and copied where it has to move to the device.
+        model: The network; never changed, and copied once where it has to move to the device.
         engine: A checked key of `ENGINES`, or "auto".
         device: Device that computes.
     """
@@ -66,7 +70,7 @@ class TileRunner:
         """
         self._raise_if_cancelled()
         self.model = on_device(self.model, self.device)
-        with COMPUTE_LOCK.hold(self._usage):
+        with COMPUTE_LOCK.hold(self._usage), float32_arithmetic():
             self.prepared = engines.prepare(self._engine, self.model, self.device)
         thumbnail_px, window_px = self.model.thumbnail_px, self.model.window_px
         if not thumbnail_px and not window_px:
@@ -77,8 +81,8 @@ class TileRunner:
             seen = to_tensor(to_unit(pixels))
         else:
             seen = area_reduced(pixels, *(min(thumbnail_px, side) for side in pixels.shape[:2]))
-        with COMPUTE_LOCK.hold(self._usage), torch.inference_mode():
-            self._condition = self.model.condition(seen.to(self.device))
+        with COMPUTE_LOCK.hold(self._usage), torch.inference_mode(), float32_arithmetic():
+            self._condition = self.model.condition(send(seen, self.device))
 
     def restore(self, unit: np.ndarray, views: int = 1) -> np.ndarray:
         """Restore a tile on its own.
@@ -93,7 +97,8 @@ class TileRunner:
         Raises:
             Cancelled: `cancel` was called.
             CheckpointRejected: The output holds values that are not numbers.
-            InvalidRequest: Memory is too small, or the output has another size.
+            InvalidRequest: The output has another size.
+            TileTooLarge: Memory is too small.
         """
         image = to_tensor(unit)
         total: Tensor | float = 0.0
@@ -118,6 +123,7 @@ class TileRunner:
             Cancelled: See `restore`.
             CheckpointRejected: See `restore`.
             InvalidRequest: See `restore`.
+            TileTooLarge: See `restore`.
         """
 
         def run(network: RestorationNetwork, tile: Tensor) -> Tensor:
@@ -129,7 +135,7 @@ class TileRunner:
     def _run(self, run: Callable[[RestorationNetwork, Tensor], Tensor], image: Tensor) -> Tensor:
         """Run the engine's network; after its first failure, its replacement."""
         self._raise_if_cancelled()
-        with COMPUTE_LOCK.hold(self._usage), torch.inference_mode():
+        with COMPUTE_LOCK.hold(self._usage), torch.inference_mode(), float32_arithmetic():
             while self.prepared.network is not self.model:
                 try:
                     return self._checked(run, self.prepared.network, image)
@@ -146,14 +152,15 @@ class TileRunner:
         image: Tensor,
     ) -> Tensor:
         """Run a network and check that its output is a picture; see `restore` for errors."""
-        image = laid_out(image, network).to(self.device)
+        image = send(laid_out(image, network), self.device)
         try:
             output = run(network, image)
         except (RuntimeError, MemoryError) as error:
             if not memory.is_out_of_memory(error):
                 raise
             height, width = image.shape[2:]
-            raise InvalidRequest(
+            release_cached_memory(self.device)
+            raise TileTooLarge(
                 f"There is not enough memory to restore a tile of {width} x {height} pixels: "
                 "choose a smaller tile size."
             ) from error
@@ -181,16 +188,6 @@ def laid_out(image: Tensor, network: RestorationNetwork) -> Tensor:
     return image.contiguous()
 
 
-def on_device(model: RestorationNetwork, device: torch.device) -> RestorationNetwork:
-    """Return the network on a device; a copy if it has to move, because networks are shared."""
-    parameter = next(model.parameters(), None)
-    if parameter is None or parameter.device == device:
-        return model
-    if parameter.device.type == device.type and device.index is None:
-        return model
-    return copy.deepcopy(model).to(device)
-
-
 def to_tensor(unit: np.ndarray) -> Tensor:
     """View (H, W, 3) float32 as (1, 3, H, W), channels last in memory, without a copy."""
     return torch.from_numpy(unit).permute(2, 0, 1)[None]
@@ -198,7 +195,7 @@ def to_tensor(unit: np.ndarray) -> Tensor:
 
 def to_array(output: Tensor) -> np.ndarray:
     """Convert (1, 3, H, W) on any device to (H, W, 3) float32, not clamped."""
-    return output[0].permute(1, 2, 0).cpu().numpy()
+    return receive(output[0].permute(1, 2, 0)).numpy()
 
 
 def area_reduced(pixels: np.ndarray, height: int, width: int) -> Tensor:

@@ -15,8 +15,10 @@ TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512),
 """Label and pixels of the offered tile sizes; 0 lets the library choose."""
 TILINGS = [(choice.label, choice.id) for choice in choices.TILINGS.values()]
 """Label and id of the tiling methods."""
-ENGINES = [(choice.label, choice.id) for choice in choices.ENGINES.values() if choice.id != "fp16"]
-"""Label and id of the compute engines; float16 needs a GPU and is left to the command line."""
+GPU_ONLY = ("fp16", "tf32")
+"""Engines that run on GPUs alone."""
+ENGINES = [(c.label, c.id) for c in choices.ENGINES.values() if c.id not in GPU_ONLY]
+"""Label and id of the compute engines; those for GPUs only are left to the command line."""
 
 
 class SettingsView:

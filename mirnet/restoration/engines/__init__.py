@@ -14,11 +14,22 @@ from mirnet.models.base import RestorationNetwork
 from .auto import quickest
 from .fused import fuse
 from .prepared import Prepared, fallback_after_failure, is_prepared, prepare_with
-from .registry import AUTO, ENGINES, PLAIN, Engine, available, check_choice, is_exact, rivals
+from .registry import (
+    AUTO,
+    ENGINES,
+    FASTEST,
+    PLAIN,
+    Engine,
+    available,
+    check_choice,
+    is_exact,
+    rivals,
+)
 
 __all__ = [
     "AUTO",
     "ENGINES",
+    "FASTEST",
     "PLAIN",
     "Engine",
     "Prepared",
@@ -35,7 +46,7 @@ __all__ = [
 def prepare(name: str, model: RestorationNetwork, device: torch.device) -> Prepared:
     """Prepare a network with an engine; the result is kept as long as the network lives.
 
-    Call it while nothing else computes, because "auto" takes times.
+    Call it while nothing else computes, because "auto" and "fastest" take times.
 
     Args:
         name: Checked by `check_choice`.
@@ -46,9 +57,12 @@ def prepare(name: str, model: RestorationNetwork, device: torch.device) -> Prepa
         The engine's network, or its replacement and a note if the engine failed.
     """
     if not model.pools_from_outside:  # a foreign module runs unchanged
-        note = "" if name in (AUTO, PLAIN, "torch") else f"the engine {name} knows no such network"
+        known = name in (AUTO, FASTEST, PLAIN, "torch")
+        note = "" if known else f"the engine {name} knows no such network"
         return Prepared(model, "torch", note)
-    return prepare_with(quickest(model, device) if name == AUTO else name, model)
+    if name in (AUTO, FASTEST):
+        name = quickest(model, device, exact=name == AUTO)
+    return prepare_with(name, model)
 
 
 def extra_bytes(name: str, model: RestorationNetwork, device: torch.device) -> int:
@@ -61,7 +75,8 @@ def extra_bytes(name: str, model: RestorationNetwork, device: torch.device) -> i
     """
     if not model.pools_from_outside:
         return 0
-    candidates = rivals(model, device) if name == AUTO else [ENGINES[name]]
+    timed = name in (AUTO, FASTEST)
+    candidates = rivals(model, device, exact=name == AUTO) if timed else [ENGINES[name]]
     return max(
         (e.extra_bytes(model) for e in candidates if not is_prepared(e.id, model)), default=0
     )

@@ -22,7 +22,7 @@ from mirnet.version import __version__
 from mirnet.weights.store import cache_folder
 
 from .prepared import prepare_with, probe
-from .registry import rivals
+from .registry import ENGINES, rivals
 from .transforms import transforms
 
 TILE_STEPS = 24
@@ -33,21 +33,28 @@ MAX_TIME_SHARE = 0.95
 """An engine is chosen if it needs less than this share of the time of "torch"."""
 
 
-def quickest(model: RestorationNetwork, device: torch.device) -> str:
-    """Id of the engine for "auto": read from the file, or timed now.
+MIN_AGREEMENT_DB = 50.0
+"""Least PSNR in dB to float32, on the timed tile, of an engine with fewer bits that "fastest" may
+choose: errors of less than one 8-bit level."""
 
-    On a GPU it is "torch", because the others there are not exact.
+
+def quickest(model: RestorationNetwork, device: torch.device, exact: bool = True) -> str:
+    """Id of the engine for "auto" or "fastest": read from the file, or timed now.
+
+    Args:
+        model: The network, on the device.
+        device: Device that computes.
+        exact: Whether only engines with float32 take part; with False also those with fewer bits
+            that agree with float32 to `MIN_AGREEMENT_DB`.
     """
-    if device.type != "cpu":
-        return "torch"
-    names = [engine.id for engine in rivals(model, device)]
+    names = [engine.id for engine in rivals(model, device, exact)]
     if len(names) == 1:
         return names[0]
-    key = _key(model, names)
+    key = _key(model, device, names)
     remembered = _read().get(key)
     if isinstance(remembered, dict) and remembered.get("engine") in names:
         return remembered["engine"]
-    seconds = _times(model, device, names)
+    seconds = _times(model, device, [n for n in names if exact or _agrees(model, n)])
     best = min(seconds, key=lambda name: seconds[name])
     reference = seconds.get("torch", math.inf)
     chosen = best if seconds[best] < MAX_TIME_SHARE * reference else "torch"
@@ -65,16 +72,36 @@ def _times(model: RestorationNetwork, device: torch.device, names: list[str]) ->
             began = time.perf_counter()
             with torch.inference_mode():
                 one.network(image if one.network.channels_last else image.contiguous())
+            _finish(device)
             took = time.perf_counter() - began
             if turn:  # the first run, which prepares buffers, is not timed
                 seconds[one.engine] = min(took, seconds.get(one.engine, took))
     return {name: round(value, 5) for name, value in seconds.items()}
 
 
-def _key(model: RestorationNetwork, names: list[str]) -> str:
+def _finish(device: torch.device) -> None:
+    """Wait until a GPU has computed what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _agrees(model: RestorationNetwork, name: str) -> bool:
+    """Whether an engine's result for the timed tile is near enough to the network's own."""
+    if ENGINES[name].exact:
+        return True
+    image, prepared = probe(model, TILE_STEPS), prepare_with(name, model)
+    with torch.inference_mode():
+        error = prepared.network(image).clamp(0, 1) - model(image).clamp(0, 1)
+    return error.square().mean().item() <= 10 ** (-MIN_AGREEMENT_DB / 10)
+
+
+def _key(model: RestorationNetwork, device: torch.device, names: list[str]) -> str:
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
     versions = __version__, torch.__version__
-    machine = processor(), torch.get_num_threads(), transforms() is not None
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    machine = processor(), gpu, torch.get_num_threads(), transforms() is not None
     facts = type(model).__name__, shapes, names, versions, machine, TILE_STEPS
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

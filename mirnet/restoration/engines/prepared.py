@@ -1,12 +1,12 @@
 """Networks prepared by an engine: compared with the original network, kept while that lives."""
 
-import threading
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
+from mirnet.device import ThreadLock
 from mirnet.models.base import RestorationNetwork
 
 from .registry import ENGINES, PLAIN, Engine
@@ -31,7 +31,7 @@ class Prepared:
     """Reason why another engine than the requested one is used; "" if it is not."""
 
 
-_LOCK = threading.Lock()
+_LOCK = ThreadLock()
 _PREPARED: WeakKeyDictionary[RestorationNetwork, dict[str, Prepared]] = WeakKeyDictionary()
 
 

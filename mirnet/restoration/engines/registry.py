@@ -13,6 +13,8 @@ from .fused import fuse
 
 AUTO = "auto"
 """The quickest engine that computes with float32, timed once on each machine."""
+FASTEST = "fastest"
+"""The quickest engine of all that agree well enough with float32, timed once on each machine."""
 PLAIN = "plain"
 """The network as it was trained, module by module; not offered, because "torch" is quicker."""
 
@@ -70,6 +72,7 @@ ENGINES: dict[str, Engine] = {
             reduced.missing_fp16,
             extra_bytes=reduced.extra_bytes,
         ),
+        Engine("tf32", False, reduced.with_tf32, reduced.missing_tf32),
     )
 }
 """All engines by id. Titles are in `mirnet.restoration.choices`, which imports no torch."""
@@ -81,16 +84,16 @@ def check_choice(name: object, device: torch.device) -> None:
     Raises:
         InvalidRequest: The engine is unknown or cannot run; the message names alternatives.
     """
-    if name == AUTO:
+    if name in (AUTO, FASTEST):
         return
     if not isinstance(name, str) or name not in ENGINES:
-        offered = ", ".join([AUTO, *(engine for engine in ENGINES if engine != PLAIN)])
+        offered = ", ".join([AUTO, FASTEST, *(engine for engine in ENGINES if engine != PLAIN)])
         raise InvalidRequest(f"There is no engine {str(name)[:40]!r}: choose from {offered}.")
     missing = ENGINES[name].missing(device)
     if missing:
         raise InvalidRequest(
             f"The engine {name!r} does not run here, because {missing}: choose from "
-            f"{', '.join([AUTO, *available(device)])}."
+            f"{', '.join([AUTO, FASTEST, *available(device)])}."
         )
 
 
@@ -101,13 +104,19 @@ def available(device: torch.device) -> list[str]:
 
 def is_exact(name: str) -> bool:
     """Whether results are within 1/1000 of full scale of the network's own."""
-    return name == AUTO or ENGINES[name].exact
+    return name == AUTO or (name != FASTEST and ENGINES[name].exact)
 
 
-def rivals(model: RestorationNetwork, device: torch.device) -> list[Engine]:
-    """Candidates of "auto": exact engines that run on a device and may gain."""
+def rivals(model: RestorationNetwork, device: torch.device, exact: bool = True) -> list[Engine]:
+    """Candidates of "auto" and "fastest": engines that run on a device and may gain.
+
+    Args:
+        model: The network.
+        device: Device that computes.
+        exact: Whether only exact engines count.
+    """
     return [
         engine
         for engine in ENGINES.values()
-        if engine.exact and not engine.missing(device) and engine.gains(model)
+        if (engine.exact or not exact) and not engine.missing(device) and engine.gains(model)
     ]

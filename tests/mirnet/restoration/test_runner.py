@@ -9,7 +9,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.models.base import RestorationNetwork
 from mirnet.restoration.api import restore
 from mirnet.restoration.compute_lock import COMPUTE_LOCK
-from mirnet.restoration.runner import on_device, side_by_side
+from mirnet.restoration.runner import side_by_side
 from tests.support.small_restorations import Identity, Pointwise, photo, tiny
 
 
@@ -86,6 +86,8 @@ def test_a_network_that_changes_the_size_or_finds_no_memory_is_refused():
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9999 bytes")
 
     with pytest.raises(InvalidRequest, match="tile of 90 x 70 pixels: choose a smaller tile"):
+        restore(photo(), weights=Pointwise(exhausted), tile_px=96).result()
+    with pytest.raises(InvalidRequest, match="not enough memory"):  # nor for the smallest tiles
         restore(photo(), weights=Pointwise(exhausted)).result()
 
     def wrong(image):
@@ -100,14 +102,6 @@ def test_shared_networks_are_left_as_they_are():
     layout = [(p.device, p.stride()) for p in model.parameters()]
     restore(photo(), weights=model).result()
     assert layout == [(p.device, p.stride()) for p in model.parameters()]
-
-
-def test_networks_are_copied_to_another_device_not_moved():
-    model = tiny()
-    moved = on_device(model, torch.device("meta"))
-    assert {p.device.type for p in moved.parameters()} == {"meta"}
-    assert {p.device.type for p in model.parameters()} == {"cpu"}
-    assert on_device(model, torch.device("cpu")) is model
 
 
 def test_the_lock_is_held_for_each_pass_only():

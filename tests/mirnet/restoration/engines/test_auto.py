@@ -7,8 +7,11 @@ import torch
 
 from mirnet.restoration.engines import (
     AUTO,
+    FASTEST,
     auto,
+    is_exact,
     prepare,
+    reduced,
     winograd,
 )
 from mirnet.weights.load import load
@@ -61,3 +64,21 @@ def test_nothing_is_timed_where_no_engine_can_gain(weights_cache, monkeypatch):
     monkeypatch.setattr(winograd, "transforms", lambda: None)
     # All its feature maps lie behind a pixel-unshuffle.
     assert auto.quickest(load("denoise-compact").model, CPU) == "torch"
+
+
+@pytest.mark.skipif(bool(reduced.missing_bf16(CPU)), reason="this CPU does not multiply bfloat16")
+def test_the_fastest_engine_may_round_where_it_agrees(weights_cache, monkeypatch):
+    model = load("denoise-compact").model
+    taken = []
+
+    def times(model, device, names):
+        taken.append(names)
+        return {name: 1.0 if name == "bf16" else 2.0 for name in names}
+
+    monkeypatch.setattr(auto, "_times", times)
+    assert auto.quickest(model, CPU, exact=False) == "bf16"
+    assert prepare(FASTEST, model, CPU).engine == "bf16" and len(taken) == 1
+    assert not is_exact(FASTEST) and is_exact(AUTO)
+    monkeypatch.setattr(auto, "MIN_AGREEMENT_DB", 200.0)
+    monkeypatch.setattr(auto, "_read", dict)
+    assert auto.quickest(model, CPU, exact=False) == "torch" and "bf16" not in taken[-1]

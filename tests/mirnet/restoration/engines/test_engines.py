@@ -17,6 +17,7 @@ from mirnet.restoration.compute_lock import COMPUTE_LOCK, ComputeUsage
 from mirnet.restoration.engines import (
     AUTO,
     ENGINES,
+    FASTEST,
     prepare,
     reduced,
     winograd,
@@ -114,9 +115,11 @@ def test_tiles_leave_room_for_the_weights_of_an_engine(monkeypatch):
 
 
 def test_unknown_and_missing_engines_are_refused():
-    with pytest.raises(InvalidRequest, match="no engine 'warp': choose from auto, torch, winograd"):
+    with pytest.raises(
+        InvalidRequest, match="no engine 'warp': choose from auto, fastest, torch, winograd"
+    ):
         restore(photo(8, 8), engine="warp")
-    with pytest.raises(InvalidRequest, match="'fp16' does not run here, because it is for CUDA"):
+    with pytest.raises(InvalidRequest, match="'fp16' does not run here, because it is for GPUs"):
         restore(photo(8, 8), engine="fp16")
 
 
@@ -130,10 +133,10 @@ def test_exact_tiles_want_an_exact_engine():
 
 
 def test_the_command_line_and_the_page_offer_the_engines():
-    offered = [AUTO, *(name for name in ENGINES if name != engines.PLAIN)]
+    offered = [AUTO, FASTEST, *(name for name in ENGINES if name != engines.PLAIN)]
     assert list(choices.ENGINES) == offered
     assert [engine.value for engine in cli.Engine] == offered
-    assert {value for _, value in ui.ENGINES} == {*offered} - {"fp16"}
+    assert {value for _, value in ui.ENGINES} == {*offered} - {"fp16", "tf32"}
 
 
 def test_stopping_and_taking_turns_work_with_an_engine():
