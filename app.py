@@ -62,7 +62,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
             "review",
             "Blind review",
             lambda page, row, tab: ReviewTab(
-                page, lambda: service.store, read_only=service.policy.read_only
+                page, lambda: service.store, tab, read_only=service.policy.read_only
             ),
         ),
         Tab("inside", "Look inside", lambda page, row, tab: InsideTab(tab, max_pixels)),

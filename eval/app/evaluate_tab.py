@@ -73,7 +73,9 @@ class EvaluateTab:
                 "pictures", lambda: ImagesView(self.queue, self.plots.metric)
             )
             self.compare = self._sub_tab("compare", lambda: CompareView(self.queue))
-            self.votes = self._sub_tab("votes", lambda: VotesView(self.queue, self.shell.run))
+            self.votes = self._sub_tab(
+                "votes", lambda: VotesView(self.queue, self.permissions, self.shell.run)
+            )
             self.history = self._sub_tab(
                 "runs", lambda: HistoryView(self.queue, self.permissions, self.shell.run)
             )

@@ -1,13 +1,19 @@
 """HTML of the Blind review tab and of the panel with its results."""
 
+import base64
+from collections.abc import Mapping, Sequence
+
 from markupsafe import Markup
 
+from eval.review.questions import Question
 from eval.review.ranking import Ranking
+from eval.review.trials import TrialRun
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
 
 from .page_files import TEMPLATES
+from .view_state import VIEWS
 
 ANSWERS: dict[Outcome, str] = {
     "a": "A is better",
@@ -48,6 +54,42 @@ def thanks(votes: list[Vote | None]) -> Markup:
     rows = [(ANSWERS[vote.outcome], vote.comment) if vote else (kit.DASH, "") for vote in votes]
     answered = sum(vote is not None and vote.outcome != "skip" for vote in votes)
     return TEMPLATES.render("thanks", rows=rows, answered=answered)
+
+
+def trial_cards(trials: Sequence[TrialRun]) -> Markup:
+    """Cards of the runs that can be tried; the page starts a trial at a click on one."""
+    cards = []
+    for one in trials:
+        image = one.thumbnail.read_bytes() if one.thumbnail else b""
+        bench = one.run.benchmark
+        cards.append(
+            {
+                "id": one.run.id,
+                "title": bench.title,
+                "words": f"{len(one.run.methods)} methods · {bench.n} pictures · "
+                f"{one.run.created:%Y-%m-%d}",
+                "jpeg": base64.b64encode(image).decode(),
+            }
+        )
+    return TEMPLATES.render("trials", trials=cards, votes=VIEWS["votes"])
+
+
+def trial_end(
+    questions: Sequence[Question], votes: Sequence[Vote | None], titles: Mapping[str, str]
+) -> Markup:
+    """The card after a trial: whose results were compared, and the answers.
+
+    Args:
+        questions: Questions of the trial.
+        votes: The vote on every question, None where there is none.
+        titles: Display names of the methods by id.
+    """
+    rows = [
+        (titles[question.a], titles[question.b], ANSWERS[vote.outcome] if vote else kit.DASH)
+        for question, vote in zip(questions, votes, strict=True)
+    ]
+    answered = sum(vote is not None and vote.outcome != "skip" for vote in votes)
+    return TEMPLATES.render("trial_end", rows=rows, answered=answered)
 
 
 def ranking_table(ranking: Ranking) -> Markup:

@@ -67,6 +67,12 @@ class ReviewStage:
             }
         with gr.Row(elem_id="review-steps"):
             self.back = gr.Button("← Back", elem_id="review-back", size="md", min_width=90)
+            self.flicker = gr.Button(
+                "Hold to see B in A's place · F",
+                elem_id="review-flicker",
+                size="md",
+                min_width=90,
+            )
             self.skip = gr.Button("Skip →", elem_id="review-skip", size="md", min_width=90)
 
     def _build_controls(self) -> None:

@@ -1,4 +1,7 @@
-"""The Blind review tab, which asks one question after another; opened by a reviewer's link.
+"""The Blind review tab: asks one question after another, to invited reviewers and on trial.
+
+A reviewer's signed link opens a review whose votes are stored with the run; without one, anybody
+can try a few questions, whose votes are kept in the session only.
 
 Nothing sent to the browser before a vote names a method: questions stay in the session on the
 server, pictures are passed as arrays, and Gradio names their files by content.
@@ -9,38 +12,37 @@ from typing import Any
 
 import gradio as gr
 
+from eval.review.invitations import read_link
 from eval.review.questions import DEFAULT_QUESTIONS
 from eval.review.ranking import rank_methods
-from eval.review.reviews import Review, open_review
-from eval.review.votes import Outcome, can_store, store_vote
+from eval.review.reviews import Review, Trial, accept, start_trial
+from eval.review.trials import list_trials
+from eval.review.votes import Outcome, Vote, can_store
 from eval.runs.store import RunStore, StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
 from mirnet.errors import InvalidRequest
 
 from .page_files import js
-from .review_html import card, question_head, thanks
+from .review_html import card, question_head, thanks, trial_cards, trial_end
 from .review_stage import ReviewStage, question_at
 
 OpenStore = Callable[[], RunStore]
 """Function that opens the run store; called when a page is opened, not when it is built."""
 
-NO_LINK = (
-    "This page needs a link",
-    "Whoever asked you for a review has a link that ends in a run and your name. Open that one. "
-    "Links are made under Evaluate, Votes.",
+NO_TRIAL = (
+    "No review is open",
+    "There is no run with pictures of two methods to try. Evaluate some methods first; links for "
+    "reviewers are made there, under Votes.",
 )
+BAD_LINK = "This link opens no review"
 NO_RUN = (
     "This link leads to no run",
-    "The run was removed, or the link is not complete. Ask for a new one.",
+    "The run was removed. Ask whoever sent you the link for a new one.",
 )
 READ_ONLY = (
     "Votes cannot be stored here",
     "This copy is read-only: ask whoever sent you the link for one that may be written to.",
-)
-WHO = (
-    "Who are you?",
-    "Two pictures at a time; you say which is better, or that they are equal.",
 )
 NO_QUESTION = "There is nothing to review yet"
 MAX_ID = 40
@@ -65,14 +67,14 @@ def stored_run(store: RunStore, run_id: str) -> StoredRun:
 class ReviewTab:
     """Builds the tab inside the current `gr.Blocks` and answers its events.
 
-    When the page loads it reads `tab`, `run` and `reviewer` from the link, and does nothing unless
-    `tab` is "review".
+    When the page loads it checks the link, and does nothing unless its `tab` is "review".
     """
 
     def __init__(
         self,
         page: gr.Blocks,
         store: OpenStore,
+        tab: gr.Tab | None = None,
         *,
         read_only: bool = False,
         max_questions: int = DEFAULT_QUESTIONS,
@@ -82,6 +84,7 @@ class ReviewTab:
         Args:
             page: The page that is being built.
             store: Function that opens the run store.
+            tab: The tab; the runs to try are listed when it is opened.
             read_only: Whether voting is off.
             max_questions: Most questions for one reviewer.
         """
@@ -90,31 +93,28 @@ class ReviewTab:
         self.max_questions = max_questions
         with gr.Column(elem_id="review"):
             self._build()
-        self._connect(page)
+        self._connect(page, tab)
 
     def _build(self) -> None:
         self.review = gr.State(None)  # names methods, so it stays on the server
-        self.run_id = gr.State("")
         self.number = gr.Number(0, visible=False, precision=0)
-        self.board = gr.HTML(card(*NO_LINK), elem_id="review-board")
-        with gr.Column(visible=False, elem_id="review-who") as self.who:
-            self.name = gr.Textbox(
-                label="Your name",
-                info="Stored with your votes; the same name continues where it stopped.",
-                max_length=80,
-                elem_id="review-name",
-            )
-            self.begin = gr.Button("Begin", variant="primary", elem_id="review-begin")
+        self.trial_run = gr.Textbox("", visible=False)  # id of the run whose card was clicked
+        self.board = gr.HTML(card(*NO_TRIAL), elem_id="review-board")
         self.stage = ReviewStage()
-        self.again = gr.Button("Look at my answers again", visible=False, elem_id="review-again")
+        with gr.Row(elem_id="review-end"):
+            self.again = gr.Button(
+                "Look at my answers again", visible=False, elem_id="review-again"
+            )
+            self.others = gr.Button("Try another", visible=False, elem_id="review-others")
+        self.try_it = gr.Button("Try", visible="hidden", elem_id="review-try")
 
-    def _connect(self, page: gr.Blocks) -> None:
+    def _connect(self, page: gr.Blocks, tab: gr.Tab | None) -> None:
         stage = self.stage
         # One event writes question and pictures together: a vote is on the pictures one sees.
         question: dict[str, Any] = {
             "outputs": [
-                self.review, self.run_id, self.board, self.who, self.number, stage.skip, stage.back,
-                stage.comment, self.again, *stage.outputs,
+                self.review, self.board, self.number, stage.skip, stage.back, stage.comment,
+                self.again, self.others, *stage.outputs,
             ],
             "js": js("review_room"),
             **PRIVATE,
@@ -123,12 +123,12 @@ class ReviewTab:
         here = [self.review, self.number]
         page.load(None, js=js("review_keys"), api_visibility="private")
         page.load(self.open, stage.inputs, **question)
-        gr.on(
-            [self.begin.click, self.name.submit],
-            self.start,
-            [self.run_id, self.name, *stage.inputs],
-            **question,
+        if tab is not None:
+            tab.select(self.list_trials, self.review, self.board, **PRIVATE)
+        self.try_it.click(
+            self.try_run, [self.trial_run, *stage.inputs], **question | {"js": js("review_try")}
         )
+        self.others.click(self.leave_trial, self.review, **question | {"js": None})
         for outcome, button in stage.answers.items():
             button.click(self.answering(outcome), [*here, stage.comment, *stage.inputs], **question)
         stage.skip.click(self.pass_over, [*here, stage.comment, *stage.inputs], **question)
@@ -151,33 +151,47 @@ class ReviewTab:
         """Open the review of the link when the page is opened."""
         query = request.query_params
         if query.get("tab") != "review":
-            return {self.board: card(*NO_LINK)}
-        return self.start(query.get("run", ""), query.get("reviewer", ""), *look)
-
-    def start(self, run_id: str, name: str, *look: Any) -> Update:
-        """Open a reviewer's review of a run, or show what is missing."""
-        if not run_id:
-            return {self.board: card(*NO_LINK)}
+            return {self.review: None}
+        if not any(query.get(name) for name in ("run", "reviewer", "key")):
+            return self.list_trials(None)
         try:
-            stored = stored_run(self.store(), run_id)
+            invitation = read_link(self.store(), query)
+        except InvalidRequest as error:
+            return {self.board: card(BAD_LINK, str(error))}
+        try:
+            stored = stored_run(self.store(), invitation.run)
             stored.header()
         except InvalidRequest:
             return {self.board: card(*NO_RUN)}
         if self.read_only or not can_store(stored):
             return {self.board: card(*READ_ONLY)}
-        if not name.strip():
-            return {
-                self.run_id: run_id,
-                self.board: card(*WHO),
-                self.who: gr.update(visible=True),
-            }
         try:
-            review = open_review(stored, name, self.max_questions)
+            review = accept(stored, invitation, self.max_questions)
             number = review.first_open()
         except InvalidRequest as error:
-            return {self.run_id: run_id, self.board: card(NO_QUESTION, str(error))}
-        opened = {self.review: review, self.who: gr.update(visible=False)}
-        return opened | self._at(review, number, *look)
+            return {self.board: card(NO_QUESTION, str(error))}
+        return {self.review: review} | self._at(review, number, *look)
+
+    def list_trials(self, review: Review | None) -> Update:
+        """List the runs that can be tried, unless a review is open."""
+        if review is not None:
+            return {self.board: gr.skip()}
+        trials = list_trials(self.store())
+        return {self.board: trial_cards(trials) if trials else card(*NO_TRIAL)}
+
+    def try_run(self, run_id: str, *look: Any) -> Update:
+        """Start a trial on a run of the list."""
+        with translate_errors():
+            trial = start_trial(stored_run(self.store(), run_id))
+        return {self.review: trial} | self._at(trial, 0, *look)
+
+    def leave_trial(self, review: Review | None) -> Update:
+        """Leave a finished trial, and list the runs again."""
+        return {
+            self.review: None,
+            self.again: gr.update(visible=False),
+            self.others: gr.update(visible=False),
+        } | self.list_trials(None)
 
     # ------------------------------------------------------------ answering
 
@@ -194,10 +208,10 @@ class ReviewTab:
     ) -> Update:
         """Store a vote on the question on the screen, and show the next one."""
         review, place = question_at(review, number)
-        if self.read_only:
+        if self.read_only and not isinstance(review, Trial):
             raise gr.Error(READ_ONLY[1], print_exception=False)
         with translate_errors():
-            store_vote(review.stored, review.reviewer, review.questions[place], outcome, comment)
+            review.vote(place, outcome, comment)
         return self._at(review, place + 1, *look)
 
     def pass_over(self, review: Review | None, number: float, comment: str, *look: Any) -> Update:
@@ -224,11 +238,7 @@ class ReviewTab:
         with translate_errors():
             votes = review.votes()
         if number >= len(review.questions):
-            return {
-                self.board: thanks(votes),
-                self.stage.column: gr.update(visible=False),
-                self.again: gr.update(visible=True),
-            }
+            return self._ended(review, votes)
         vote, board = votes[number], question_head(number, votes)
         try:
             drawn = self.stage.draw(review, number, *look)
@@ -242,7 +252,18 @@ class ReviewTab:
             self.stage.skip: "Next →" if vote else "Skip →",
             self.stage.comment: vote.comment if vote else "",
             self.again: gr.update(visible=False),
+            self.others: gr.update(visible=False),
         } | drawn
+
+    def _ended(self, review: Review, votes: list[Vote | None]) -> Update:
+        """Show the closing card; that of a trial names the methods."""
+        ended: Update = {self.stage.column: gr.update(visible=False)}
+        if not isinstance(review, Trial):
+            return ended | {self.board: thanks(votes), self.again: gr.update(visible=True)}
+        with translate_errors():
+            titles = {method.id: method.title for method in review.stored.header().methods}
+        board = trial_end(review.questions, votes, titles)
+        return ended | {self.board: board, self.others: gr.update(visible=True)}
 
     # ------------------------------------------------------------ API
 

@@ -6,17 +6,21 @@ It names methods, so it is a view of a run's scores and not part of the review p
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from eval.analysis.csv_tables import csv_text
+from eval.review.invitations import Invitation, make_link
 from eval.review.ranking import rank_methods
-from eval.review.reviewers import reviewer_link
+from eval.review.reviewers import clean_reviewer
 from eval.review.votes import votes_table
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
+from mirnet.errors import InvalidRequest
 
 from .page_files import js
+from .permissions import Permissions
 from .review_html import card, ranking_table
 from .review_tab import OpenStore, stored_run
 from .run_queue import RunQueue
@@ -25,21 +29,30 @@ from .view import View, ViewRequest
 NO_RUN_OPEN = ("No run is open", "Open one to see what reviewers said of it.")
 INTRODUCTION = (
     "Blind review: reviewers see two results under neutral names and say which is better. Make a "
-    "link for each of them here; their votes are stored with the run."
+    "link for each of them here: it is signed, so nobody can vote under another name. Their votes "
+    "are stored with the run."
 )
+
+
+OPERATOR_ONLY = (
+    "Only the operator makes links here: sign in at /operator, or run "
+    "`python -m eval invite RUN NAME` on the machine."
+)
+LINK_LABEL = "Link of the reviewer"
 
 
 class ReviewResults:
     """Builds the panel with ranking, export and links inside the current layout."""
 
-    def __init__(self, run: gr.components.Component, store: OpenStore):
+    def __init__(self, run: gr.Dropdown | gr.Textbox, store: OpenStore, permissions: Permissions):
         """Build the panel.
 
         Args:
             run: Widget that holds the id of the run.
             store: Function that opens the run store.
+            permissions: Who may make links.
         """
-        self.store = store
+        self.store, self.permissions = store, permissions
         gr.HTML(kit.note(INTRODUCTION))
         self.board = gr.HTML(card(*NO_RUN_OPEN))
         with gr.Row():
@@ -47,29 +60,38 @@ class ReviewResults:
             self.download = gr.DownloadButton(
                 "Votes as CSV", size="md", min_width=140, interactive=False
             )
-        with gr.Row():
+        with gr.Row(elem_id="votes-links"):
             self.name = gr.Textbox(
-                label="Link for a reviewer",
-                placeholder="Name, or a token nobody guesses",
+                label="Invite a reviewer",
+                placeholder="Name",
                 max_length=80,
                 min_width=240,
+                elem_id="votes-name",
             )
             self.link = gr.Textbox(
-                label="Send this link to the reviewer",
+                label=LINK_LABEL,
                 interactive=False,
                 buttons=["copy"],
                 min_width=240,
+                elem_id="votes-link",
             )
+        self.unchanged = gr.Checkbox(
+            False, label="Ask about the unchanged input too", container=False
+        )
         self.outputs = [self.board, self.download]
         self.refresh.click(self.show, run, self.outputs, **PRIVATE)
-        gr.on(
-            [self.name.input, self.name.submit],
-            self.make_link,
-            [run, self.name],
-            self.link,
-            trigger_mode="always_last",
-            **PRIVATE,
-        ).then(None, self.link, self.link, js=js("whole_link"), api_visibility="private")
+        # "change" holds however a name comes: typed, pasted, filled in. The link of the name before
+        # goes at once, so that nobody copies it for the new one.
+        wipe = js("wipe_link")
+        for event in (self.name.change, self.unchanged.change, run.change):
+            event(None, None, self.link, js=wipe, api_visibility="private")
+            event(
+                self.make_link,
+                [run, self.name, self.unchanged],
+                self.link,
+                trigger_mode="always_last",
+                **PRIVATE,
+            ).then(None, self.link, self.link, js=js("whole_link"), api_visibility="private")
 
     def show(self, run_id: str | None) -> Iterator[Update]:
         """Count the votes, show the ranking and offer the votes as a file."""
@@ -85,12 +107,18 @@ class ReviewResults:
                 self.download: gr.update(value=str(file), interactive=True),
             }
 
-    def make_link(self, run_id: str | None, name: str) -> str:
-        """Link of one reviewer; empty if there is no name."""
-        if not run_id or not name.strip():
-            return ""
+    def make_link(
+        self, run_id: str | None, name: str, unchanged: bool, request: gr.Request | None = None
+    ) -> Any:
+        """Signed link of one reviewer, with the reviewer's name above it; empty without a name."""
+        if not run_id or not any(letter.isalnum() for letter in name):
+            return gr.update(value="", label=LINK_LABEL)
         with translate_errors():
-            return reviewer_link(run_id, name)
+            if not self.permissions.may("admin", request):
+                raise InvalidRequest(OPERATOR_ONLY)
+            stored = stored_run(self.store(), run_id)
+            link = make_link(self.store(), Invitation(stored.id, name, unchanged))
+        return gr.update(value=link, label=f"Link of {clean_reviewer(name)}")
 
 
 class VotesView(View):
@@ -98,9 +126,9 @@ class VotesView(View):
 
     name = "votes"
 
-    def __init__(self, queue: RunQueue, run: gr.Dropdown):
+    def __init__(self, queue: RunQueue, permissions: Permissions, run: gr.Dropdown):
         super().__init__(queue)
-        self.results = ReviewResults(run, lambda: queue.store)
+        self.results = ReviewResults(run, lambda: queue.store, permissions)
         self.outputs = self.results.outputs
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:

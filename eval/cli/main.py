@@ -8,7 +8,7 @@ import typer
 
 from mirnet.cli.terminal import Commands
 
-from . import files, listings, runs, score
+from . import files, listings, review, runs, score
 
 app = typer.Typer(
     cls=Commands,
@@ -31,3 +31,5 @@ app.command()(listings.benchmarks)
 app.command()(listings.methods)
 app.command()(listings.protocols)
 app.command()(score.score)
+app.command()(review.invite)
+app.command()(review.review_keys)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 
@@ -21,6 +22,12 @@ DEFAULT_QUESTIONS = 30
 """Default number of questions for one reviewer."""
 MAX_QUESTIONS = 500
 """Most questions for one reviewer."""
+COMMON_SHARE = 3
+"""One question in so many is the same for all reviewers of a run."""
+REPEAT_EVERY = 10
+"""One question in so many is an earlier one with its sides exchanged."""
+UNCHANGED = "identity"
+"""Id of the method that returns its input, which takes part only on request."""
 
 QuestionKey = tuple[str, str, str]
 """Key of a question, independent of the sides: the pair and both methods sorted by id."""
@@ -54,6 +61,8 @@ class Question:
     """SHA-256 of the input of both methods; None where it is not stored."""
     target_sha256: str | None
     """SHA-256 of the ground truth; None where there is none or it is not stored."""
+    repeat: bool = False
+    """Whether the reviewer was asked the same before, with the sides exchanged."""
 
     @property
     def key(self) -> QuestionKey:
@@ -62,18 +71,26 @@ class Question:
 
 
 def choose_questions(
-    stored: StoredRun, reviewer: str, limit: int = DEFAULT_QUESTIONS
+    stored: StoredRun,
+    reviewer: str,
+    limit: int = DEFAULT_QUESTIONS,
+    *,
+    with_unchanged: bool = False,
 ) -> list[Question]:
     """Choose the questions for a reviewer.
 
     Every two methods are compared about equally often, and every picture is shown about equally
-    often. Bit-identical outputs are not asked about. The same run and reviewer give the same
-    questions in the same order with the same sides.
+    often. Bit-identical outputs are not asked about. A third of the questions are those of every
+    reviewer of the run, so that their agreement can be measured; every tenth is an earlier question
+    again with A and B exchanged, so that a reviewer's consistency can. The same run and reviewer
+    give the same questions in the same order with the same sides.
 
     Args:
         stored: The run; it must have ended, so that the choice never changes.
         reviewer: Name or token.
-        limit: Most questions.
+        limit: Most questions, repeated ones included.
+        with_unchanged: Whether the unchanged input takes part. It always does in a run with
+            fewer than two other methods.
 
     Raises:
         InvalidRequest: The run has not ended, has no two methods with stored outputs that differ,
@@ -88,25 +105,44 @@ def choose_questions(
         raise InvalidRequest(
             f"Run {run.id} has not ended yet: open the review when it has, or resume the run."
         )
-    if len(run.methods) < 2:
-        raise InvalidRequest(
-            f"Run {run.id} has one method, and a review compares two: choose a run with more."
-        )
     seed = f"{run.id} {file_stem(reviewer)}"
-    candidates = _candidates(stored, [method.id for method in run.methods])
+    candidates = _candidates(stored, _methods(run, with_unchanged))
     if not candidates:
         raise InvalidRequest(
             f"Run {run.id} has no picture with two stored outputs that differ: there is nothing "
             "to review."
         )
-    rng = np.random.default_rng(int(sha256_text(seed)[:16], 16))
-    chosen = _balanced(candidates, limit, rng)
-    return [
+    draw = _BalancedDraw(candidates)
+    repeated = limit // REPEAT_EVERY
+    common = draw.take((limit - repeated) // COMMON_SHARE, _generator(run.id))
+    rng = _generator(seed)
+    chosen = common + draw.take(limit - repeated - len(common), rng)
+    asked = [
         _with_sides(
             candidates[methods][pair], flip=int(sha256_text(f"{seed} {pair} {methods}"), 16) % 2
         )
-        for methods, pair in chosen
+        for methods, pair in (chosen[place] for place in rng.permutation(len(chosen)))
     ]
+    return _with_repeats(asked, min(repeated, len(asked) // (REPEAT_EVERY - 1)), rng)
+
+
+def _generator(seed: str) -> np.random.Generator:
+    return np.random.default_rng(int(sha256_text(seed)[:16], 16))
+
+
+def _methods(run: Run, with_unchanged: bool) -> list[str]:
+    """Ids of the methods that are compared.
+
+    Raises:
+        InvalidRequest: There is only one.
+    """
+    ids = [method.id for method in run.methods]
+    if len(ids) < 2:
+        raise InvalidRequest(
+            f"Run {run.id} has one method, and a review compares two: choose a run with more."
+        )
+    others = [name for name in ids if name != UNCHANGED]
+    return ids if with_unchanged or len(others) < 2 else others
 
 
 def _candidates(
@@ -135,28 +171,47 @@ def _candidates(
     return found
 
 
-def _balanced(
-    candidates: dict[tuple[str, str], dict[str, Question]], limit: int, rng: np.random.Generator
-) -> list[tuple[tuple[str, str], str]]:
-    """Draw the least used pair of methods, then its least used picture; ties are random."""
-    left = {}
-    for methods in candidates:
-        pairs = list(candidates[methods])
-        left[methods] = [pairs[place] for place in rng.permutation(len(pairs))]
-    order = dict(zip(left, rng.permutation(len(left)).tolist(), strict=True))
-    seen: Counter[str] = Counter()
-    asked: Counter[tuple[str, str]] = Counter()
-    chosen: list[tuple[tuple[str, str], str]] = []
-    while left and len(chosen) < limit:
-        methods = min(left, key=lambda name: (asked[name], order[name]))
-        pair = min(left[methods], key=lambda name: seen[name])
-        chosen.append((methods, pair))
-        asked[methods] += 1
-        seen[pair] += 1
-        left[methods].remove(pair)
-        if not left[methods]:
-            del left[methods]
-    return [chosen[place] for place in rng.permutation(len(chosen))]
+class _BalancedDraw:
+    """Draws the least used pair of methods, then its least used picture; ties are random.
+
+    Args:
+        candidates: Every possible question, by the two methods and by the pair.
+    """
+
+    def __init__(self, candidates: dict[tuple[str, str], dict[str, Question]]) -> None:
+        self.left = {methods: list(pairs) for methods, pairs in candidates.items()}
+        self.seen: Counter[str] = Counter()
+        self.asked: Counter[tuple[str, str]] = Counter()
+
+    def take(self, number: int, rng: np.random.Generator) -> list[tuple[tuple[str, str], str]]:
+        """Take up to `number` questions that were not taken before."""
+        for methods, pairs in self.left.items():
+            self.left[methods] = [pairs[place] for place in rng.permutation(len(pairs))]
+        order = dict(zip(self.left, rng.permutation(len(self.left)).tolist(), strict=True))
+        taken: list[tuple[tuple[str, str], str]] = []
+        while self.left and len(taken) < number:
+            methods = min(self.left, key=lambda name: (self.asked[name], order[name]))
+            pair = min(self.left[methods], key=lambda name: self.seen[name])
+            taken.append((methods, pair))
+            self.asked[methods] += 1
+            self.seen[pair] += 1
+            self.left[methods].remove(pair)
+            if not self.left[methods]:
+                del self.left[methods]
+        return taken
+
+
+def _with_repeats(asked: list[Question], number: int, rng: np.random.Generator) -> list[Question]:
+    """Ask questions of the first third again within the last third, with A and B exchanged."""
+    if not number:
+        return asked
+    third = len(asked) // 3
+    again = [
+        replace(_with_sides(asked[place], flip=1), repeat=True)
+        for place in rng.choice(third, number, replace=False)
+    ]
+    end = asked[len(asked) - third :] + again
+    return asked[: len(asked) - third] + [end[place] for place in rng.permutation(len(end))]
 
 
 def _with_sides(question: Question, flip: int) -> Question:

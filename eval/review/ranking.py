@@ -13,7 +13,7 @@ and methods that no chain of votes connects are placed around one mean, which `R
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from eval.analysis.statistics import CONFIDENCE
 from eval.runs.store import StoredRun, finite
 from mirnet.metrics.registry import METRICS
 
+from .agreement import Agreement, measure_agreement
 from .votes import Vote, all_votes
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Ranking:
     """Clusters resampled for the intervals: "pictures", "reviewers", both or none."""
     groups: tuple[tuple[str, ...], ...]
     """Ids of methods connected by chains of votes; with one group all methods are comparable."""
+    agreement: Agreement
+    """Consistency of reviewers with themselves and with each other."""
 
     @property
     def words(self) -> str:
@@ -85,6 +88,7 @@ class Ranking:
         if len(self.groups) > 1:
             names = "; ".join(", ".join(group) for group in self.groups)
             parts.append(f"No vote connects these groups, so compare within them only: {names}.")
+        parts += [self.agreement.words] if self.agreement.words else []
         return " ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
@@ -105,6 +109,7 @@ class Ranking:
             "pictures": self.pictures,
             "resampled": list(self.resampled),
             "groups": [list(group) for group in self.groups],
+            "agreement": asdict(self.agreement),
             "words": self.words,
             "methods": methods,
         }
@@ -124,7 +129,8 @@ def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
 
     run = stored.header()
     ids = [method.id for method in run.methods]
-    all_cast = [vote for vote in all_votes(stored) if vote.a in ids and vote.b in ids]
+    known = [vote for vote in all_votes(stored) if vote.a in ids and vote.b in ids]
+    all_cast = [vote for vote in known if not vote.repeat]  # one person's opinion counts once
     votes = [vote for vote in all_cast if vote.outcome != "skip"]
     frame, resampled = fit_strengths(votes, ids, seed)
     frame.insert(1, "title", [method.title for method in run.methods])
@@ -142,6 +148,7 @@ def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
         pictures=len({vote.pair for vote in votes}),
         resampled=resampled,
         groups=_groups(votes, ids),
+        agreement=measure_agreement(known),
     )
 
 

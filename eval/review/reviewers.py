@@ -1,7 +1,6 @@
-"""Reviewers of a blind review: their names, links and the names of their files."""
+"""Reviewers of a blind review: their names, and the names of their files."""
 
 import hashlib
-from urllib.parse import urlencode
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.names import clean_name
@@ -22,15 +21,6 @@ def clean_reviewer(name: str) -> str:
     if not any(letter.isalnum() for letter in name[:MAX_NAME_READ]):
         raise InvalidRequest("A reviewer needs a name of letters or digits: enter one.")
     return clean_name(name[:MAX_NAME_READ])
-
-
-def reviewer_link(run_id: str, reviewer: str) -> str:
-    """Query string of a reviewer's link.
-
-    >>> reviewer_link("20260101-120000-abcdef", "Anna B")
-    '?tab=review&run=20260101-120000-abcdef&reviewer=Anna+B'
-    """
-    return "?" + urlencode({"tab": "review", "run": run_id, "reviewer": clean_reviewer(reviewer)})
 
 
 def file_stem(reviewer: str) -> str:

@@ -1,12 +1,18 @@
 """One reviewer's review of one run: its questions, and the votes on them so far."""
 
-from dataclasses import dataclass
+import datetime
+import secrets
+from dataclasses import dataclass, field
 
 from eval.runs.store import StoredRun
 
+from .invitations import Invitation
 from .questions import DEFAULT_QUESTIONS, Question, choose_questions
 from .reviewers import clean_reviewer
-from .votes import Vote, votes_of
+from .votes import Outcome, Vote, clean_comment, store_vote, votes_of
+
+TRIAL_QUESTIONS = 5
+"""Number of questions of a trial."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Review:
             InvalidRequest: The file of votes is damaged.
         """
         mine = votes_of(self.stored, self.reviewer)
-        return [mine.get(question.key) for question in self.questions]
+        return [mine.get((question.key, question.repeat)) for question in self.questions]
 
     def first_open(self) -> int:
         """Index of the first question without a vote, or the number of questions if all have one.
@@ -38,12 +44,71 @@ class Review:
         votes = self.votes()
         return votes.index(None) if None in votes else len(votes)
 
+    def vote(self, number: int, outcome: Outcome, comment: str = "") -> None:
+        """Store a vote on a question.
 
-def open_review(stored: StoredRun, reviewer: str, limit: int = DEFAULT_QUESTIONS) -> Review:
+        Raises:
+            InvalidRequest: See `votes.store_vote`.
+        """
+        store_vote(self.stored, self.reviewer, self.questions[number], outcome, comment)
+
+
+@dataclass(frozen=True)
+class Trial(Review):
+    """A few questions to try, whose votes are kept in memory only."""
+
+    kept: dict[int, Vote] = field(default_factory=dict)
+    """Votes by number of the question."""
+
+    def votes(self) -> list[Vote | None]:
+        """The vote on each question, None where there is none."""
+        return [self.kept.get(number) for number in range(len(self.questions))]
+
+    def vote(self, number: int, outcome: Outcome, comment: str = "") -> None:
+        """Keep a vote in memory."""
+        question = self.questions[number]
+        self.kept[number] = Vote(
+            pair=question.pair,
+            a=question.a,
+            b=question.b,
+            outcome=outcome,
+            reviewer=self.reviewer,
+            time=datetime.datetime.now(datetime.UTC),
+            comment=clean_comment(comment),
+        )
+
+
+def open_review(
+    stored: StoredRun,
+    reviewer: str,
+    limit: int = DEFAULT_QUESTIONS,
+    *,
+    with_unchanged: bool = False,
+) -> Review:
     """Start a review, or continue one.
 
     Raises:
         InvalidRequest: See `questions.choose_questions`.
     """
     name = clean_reviewer(reviewer)
-    return Review(stored, name, tuple(choose_questions(stored, name, limit)))
+    questions = choose_questions(stored, name, limit, with_unchanged=with_unchanged)
+    return Review(stored, name, tuple(questions))
+
+
+def accept(stored: StoredRun, invitation: Invitation, limit: int = DEFAULT_QUESTIONS) -> Review:
+    """Start or continue the review that a checked link leads to.
+
+    Raises:
+        InvalidRequest: See `questions.choose_questions`.
+    """
+    return open_review(stored, invitation.reviewer, limit, with_unchanged=invitation.with_unchanged)
+
+
+def start_trial(stored: StoredRun, limit: int = TRIAL_QUESTIONS) -> Trial:
+    """Start a trial with questions of its own.
+
+    Raises:
+        InvalidRequest: See `questions.choose_questions`.
+    """
+    name = f"trial-{secrets.token_hex(8)}"
+    return Trial(stored, name, tuple(choose_questions(stored, name, limit)))

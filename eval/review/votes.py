@@ -58,6 +58,8 @@ class Vote(BaseModel):
     """Time of the vote, in UTC."""
     comment: str = Field("", max_length=MAX_COMMENT)
     """Free text of the reviewer, may be empty."""
+    repeat: bool = False
+    """Whether the reviewer had been asked the same before; such votes measure consistency only."""
 
     @property
     def key(self) -> QuestionKey:
@@ -97,6 +99,7 @@ def store_vote(
             reviewer=name,
             time=datetime.datetime.now(datetime.UTC),
             comment=clean_comment(comment),
+            repeat=question.repeat,
         )
     except ValidationError as error:
         raise InvalidRequest(
@@ -168,8 +171,8 @@ def _append(stored: StoredRun, path: Path, line: bytes) -> None:
             raise
 
 
-def votes_of(stored: StoredRun, reviewer: str) -> dict[QuestionKey, Vote]:
-    """The latest vote of one reviewer on each question.
+def votes_of(stored: StoredRun, reviewer: str) -> dict[tuple[QuestionKey, bool], Vote]:
+    """The latest vote of one reviewer on each question, by its key and whether it is a repeat.
 
     Raises:
         InvalidRequest: The file is damaged.
@@ -178,7 +181,7 @@ def votes_of(stored: StoredRun, reviewer: str) -> dict[QuestionKey, Vote]:
 
 
 def all_votes(stored: StoredRun) -> list[Vote]:
-    """The latest vote of every reviewer on each question, oldest first.
+    """The latest vote of every reviewer on each question, repeated ones too, oldest first.
 
     Raises:
         InvalidRequest: A file is damaged.
@@ -191,7 +194,7 @@ def all_votes(stored: StoredRun) -> list[Vote]:
     return sorted(found, key=lambda vote: (vote.time, vote.reviewer, vote.key))
 
 
-def _latest(stored: StoredRun, path: Path) -> dict[QuestionKey, Vote]:
+def _latest(stored: StoredRun, path: Path) -> dict[tuple[QuestionKey, bool], Vote]:
     """Read a file of votes; an incomplete last line is ignored."""
     try:
         with path.open("rb") as file:
@@ -207,7 +210,7 @@ def _latest(stored: StoredRun, path: Path) -> dict[QuestionKey, Vote]:
         raise InvalidRequest(
             f"votes/{path.name} of run {stored.id} is larger than votes can be: remove that file."
         )
-    votes: dict[QuestionKey, Vote] = {}
+    votes: dict[tuple[QuestionKey, bool], Vote] = {}
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             vote = Vote.model_validate_json(line)
@@ -216,7 +219,7 @@ def _latest(stored: StoredRun, path: Path) -> dict[QuestionKey, Vote]:
                 f"Line {number} of votes/{path.name} in run {stored.id} is damaged: remove that "
                 "line."
             ) from error
-        votes[vote.key] = vote
+        votes[vote.key, vote.repeat] = vote
     return votes
 
 
@@ -226,7 +229,7 @@ def votes_table(stored: StoredRun) -> "pd.DataFrame":
     Returns:
         Columns `run`, `pair`, `method_a` and `method_b` as they were shown, `outcome` ("a", "b",
         "tie" or "skip"), `preferred` (id of the better method, empty without one), `reviewer`,
-        `time` (UTC, ISO 8601), `comment`.
+        `time` (UTC, ISO 8601), `comment`, `repeat` (whether it was asked the second time).
 
     Raises:
         InvalidRequest: A file of votes is damaged.
@@ -244,8 +247,9 @@ def votes_table(stored: StoredRun) -> "pd.DataFrame":
             "reviewer": vote.reviewer,
             "time": vote.time.isoformat(timespec="seconds"),
             "comment": vote.comment,
+            "repeat": vote.repeat,
         }
         for vote in all_votes(stored)
     ]
     columns = ["run", "pair", "method_a", "method_b", "outcome", "preferred", "reviewer"]
-    return pd.DataFrame(rows, columns=[*columns, "time", "comment"])
+    return pd.DataFrame(rows, columns=[*columns, "time", "comment", "repeat"])

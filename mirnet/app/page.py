@@ -49,7 +49,7 @@ def build_page(tabs: Sequence[Tab], keep_hours: float) -> gr.Blocks:
             '<header class="mir-header"><h1>MIRNet Studio</h1>'
             "<p>Fix noisy, dark, small or dull photos at full resolution.</p></header>"
         )
-        with gr.Tabs() as row:
+        with gr.Tabs(elem_id="page-tabs") as row:
             for tab in tabs:
                 with gr.Tab(tab.title, id=tab.id, elem_id=tab.elem_id) as here:
                     tab.build(page, row, here)

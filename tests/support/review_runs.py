@@ -10,7 +10,7 @@ from eval.review.votes import (
 )
 from eval.runs.store import StoredRun
 
-NAMES = ("identity", "clahe", "ours")
+NAMES = ("official", "clahe", "ours")
 
 
 NOW = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)

@@ -68,7 +68,7 @@ def page_head() -> str:
     styles = (ASSETS / "head.css").read_text(encoding="utf-8")
     scripts = [
         (ASSETS / name).read_text(encoding="utf-8")
-        for name in ("paste.js", "radio_groups.js", "slider_keys.js")
+        for name in ("single_tab.js", "paste.js", "radio_groups.js", "slider_keys.js")
     ]
     return f"<style>\n{styles}</style>\n" + "".join(
         f"<script>\n{one}</script>\n" for one in scripts

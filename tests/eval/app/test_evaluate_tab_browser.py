@@ -11,8 +11,6 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from eval.review.votes import all_votes
-from eval.runs.store import StoredRun
 from tests.support.accessibility import faults
 from tests.support.restore_page import assert_fits
 from tests.support.review_runs import with_pictures
@@ -439,9 +437,8 @@ def test_the_keyboard_is_enough(visit):
         ({"run": RUN, "view": "compare", "with": OTHER}, "#ev-compared table"),
         ({"run": RUN, "view": "votes"}, ".review-note"),
         ({"run": RUN, "view": "runs"}, "#ev-history .virtual-row"),
-        ({"run": RUN, "tab": "review", "reviewer": "phone"}, "#review-a"),
     ],
-    ids=["run", "board", "plots", "pictures", "compare", "votes", "runs", "review"],
+    ids=["run", "board", "plots", "pictures", "compare", "votes", "runs"],
 )
 def test_every_view_on_a_phone_in_the_dark_and_by_axe(visit, query, found):
     page = visit(390, 844, "dark", **query)
@@ -459,29 +456,3 @@ def test_words_of_a_figure_read_in_the_dark(visit):
     for words in (".xtick text", ".gtitle", ".ytitle"):
         colour = page.eval_on_selector(f"#ev-plot {words}", "text => getComputedStyle(text).fill")
         assert min(int(part) for part in re.findall(r"\d+", colour)[:3]) > 200, words
-
-
-# ---------------------------------------------------------------- voting
-
-
-def test_two_reviewers_vote_at_once(visit, window, state):
-    pages = [visit(tab="review", run=RUN, reviewer=name, view="") for name in ("anna", "bert")]
-    for page in pages:
-        page.wait_for_selector("#review-board >> text=1 of")
-    for number in range(2, 5):
-        for page in pages:  # both requests are under way before either is awaited
-            page.keyboard.press("1" if page is pages[0] else "3")
-        for page in pages:
-            page.wait_for_selector(f"#review-board >> text=/^{number} of/")
-    votes = all_votes(StoredRun(state / "runs" / RUN))
-    said = {name: [vote.outcome for vote in votes if vote.reviewer == name]
-            for name in ("anna", "bert")}  # fmt: skip
-    assert said == {"anna": ["a"] * 3, "bert": ["b"] * 3}
-    page = visit(run=RUN, view="votes")
-    page.wait_for_selector(".review-note >> text=6 votes of 2 reviewers")
-    page.fill("#ev-views [placeholder^=Name]", "carla")
-    page.keyboard.press("Enter")
-    page.wait_for_function(
-        "[...document.querySelectorAll('#ev-views input, #ev-views textarea')]"
-        ".some((box) => /^http.*reviewer=carla$/.test(box.value))"
-    )

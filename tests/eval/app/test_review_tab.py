@@ -2,16 +2,20 @@
 
 import json
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
 
+from eval.app.limits import RunPolicy
+from eval.app.permissions import Permissions
 from eval.app.review_html import ANSWERS, ranking_table
 from eval.app.review_tab import ReviewTab
 from eval.app.votes_view import ReviewResults
+from eval.review.invitations import Invitation, make_link, read_link
 from eval.review.questions import choose_questions
 from eval.review.ranking import rank_methods
-from eval.review.reviews import Review
+from eval.review.reviews import Trial
 from eval.review.votes import all_votes, store_vote
 from eval.runs.store import RunStore, StoredRun
 from tests.support.review_runs import NAMES, vote_file, with_pictures
@@ -40,8 +44,12 @@ def desk(stored) -> ReviewTab:
     return made(stored.folder.parent)[1]
 
 
-def opened(desk, **query):
-    return desk.open(SimpleNamespace(query_params={"tab": "review", **query}), *LOOK)
+def invited(desk, name: str, run: str = RUN) -> dict[str, str]:
+    return dict(parse_qsl(make_link(desk.store(), Invitation(run, name))[1:]))
+
+
+def opened(desk, name: str = "anna", run: str = RUN):
+    return desk.open(SimpleNamespace(query_params=invited(desk, name, run)), *LOOK)
 
 
 def visible(update, widget) -> bool | None:
@@ -58,43 +66,81 @@ def as_sent(update) -> str:
 # ---------------------------------------------------------------- states
 
 
-def test_without_a_link_the_page_says_what_it_needs(desk):
-    for query in ({}, {"tab": "evaluate", "run": RUN, "reviewer": "anna"}, {"tab": "review"}):
-        update = desk.open(SimpleNamespace(query_params=query), *LOOK)
-        assert "needs a link" in update[desk.board] and desk.stage.column not in update
+def test_without_a_link_runs_can_be_tried(desk, stored):
+    update = desk.open(SimpleNamespace(query_params={"tab": "review"}), *LOOK)
+    assert f'data-review-run="{RUN}"' in update[desk.board] and "3 methods" in update[desk.board]
+    assert desk.stage.column not in update
+    assert desk.open(SimpleNamespace(query_params={"tab": "evaluate"}), *LOOK) == {
+        desk.review: None
+    }
+
+
+def test_a_trial_stores_nothing_and_ends_with_the_methods_names(desk, stored):
+    update = desk.try_run(RUN, *LOOK)
+    trial = update[desk.review]
+    assert isinstance(trial, Trial) and "1 of 5" in update[desk.board]
+    for place in range(5):
+        assert "Method" not in as_sent(update)
+        update = desk.answer(trial, place, "", "a", *LOOK)
+    board = update[desk.board]
+    assert "5 of 5 questions answered. Nothing was stored" in board and "Method clahe" in board
+    assert visible(update, desk.others) and visible(update, desk.stage.column) is False
+    assert all_votes(stored) == []
+    assert "data-review-run" in desk.leave_trial(trial)[desk.board]
+
+
+def test_a_trial_runs_on_a_read_only_page(stored):
+    _, desk = made(stored.folder.parent, read_only=True)
+    trial = desk.try_run(RUN, *LOOK)[desk.review]
+    assert "2 of 5" in desk.answer(trial, 0, "", "b", *LOOK)[desk.board]
+
+
+def test_an_open_review_stays_when_the_tab_is_opened_again(desk):
+    review = opened(desk)[desk.review]
+    assert desk.list_trials(review)[desk.board] == gr.skip()
+
+
+def test_a_store_without_pictures_says_so(tmp_path):
+    write_run(tmp_path)
+    _, desk = made(tmp_path)
+    assert "No review is open" in desk.list_trials(None)[desk.board]
+
+
+@pytest.mark.parametrize(
+    "change", [{"reviewer": "bert"}, {"key": "00000000.x"}, {"key": ""}, {"run": "../.."}]
+)
+def test_a_link_that_was_not_made_here_opens_nothing(desk, stored, change):
+    query = invited(desk, "anna") | change
+    update = desk.open(SimpleNamespace(query_params=query), *LOOK)
+    assert "was not made here" in update[desk.board] and desk.review not in update
+    assert str(desk.store().folder) not in update[desk.board]
 
 
 @pytest.mark.parametrize("run", ["20260101-120000-ffffff", "../..", "x" * 5000, "<script>"])
 def test_a_run_that_is_not_there_is_told_without_a_path(desk, run):
-    update = opened(desk, run=run, reviewer="anna")
+    update = opened(desk, run=run)
     assert "leads to no run" in update[desk.board] and desk.stage.column not in update
     assert str(desk.store().folder) not in update[desk.board]
+    with pytest.raises(gr.Error, match="There is no run"):
+        desk.try_run(run, *LOOK)
 
 
 def test_a_run_of_one_method_says_so(tmp_path):
     write_run(tmp_path, methods=(method("ours"),))
     _, desk = made(tmp_path)
-    update = opened(desk, run=RUN, reviewer="anna")
+    update = opened(desk)
     assert "one method" in update[desk.board] and desk.stage.column not in update
 
 
 def test_a_read_only_page_shows_no_question(stored):
     _, desk = made(stored.folder.parent, read_only=True)
-    update = opened(desk, run=RUN, reviewer="anna")
+    update = opened(desk)
     assert "cannot be stored here" in update[desk.board] and desk.stage.column not in update
-    review = made(stored.folder.parent)[1].start(RUN, "anna", *LOOK)
-    session = next(value for value in review.values() if isinstance(value, Review))
+    writable = made(stored.folder.parent)[1]
+    session = opened(writable)[writable.review]
     with pytest.raises(gr.Error, match="read-only"):
         desk.answer(session, 0, "", "a", *LOOK)
     assert all_votes(stored) == []
-
-
-def test_a_link_without_a_reviewer_asks_for_the_name(desk):
-    update = opened(desk, run=RUN)
-    assert visible(update, desk.who) and update[desk.run_id] == RUN
-    begun = desk.start(update[desk.run_id], "Anna", *LOOK)
-    assert begun[desk.review].reviewer == "Anna" and visible(begun, desk.who) is False
-    assert visible(begun, desk.stage.column)
 
 
 def test_a_page_whose_session_is_gone_asks_to_reload(desk):
@@ -111,7 +157,7 @@ def test_a_page_whose_session_is_gone_asks_to_reload(desk):
 
 
 def test_a_way_through_from_the_first_question_to_thanks(desk, stored):
-    update = opened(desk, run=RUN, reviewer="anna")
+    update = opened(desk)
     review = update[desk.review]
     assert "1 of 4" in update[desk.board] and update[desk.number] == 0
     assert desk.stage.back in update and update[desk.stage.back]["interactive"] is False
@@ -129,20 +175,20 @@ def test_a_way_through_from_the_first_question_to_thanks(desk, stored):
     assert "too &lt;soft&gt;" in board and "<soft>" not in board
     for words in ANSWERS.values():
         assert f"<td>{words}</td>" in board
-    assert "Thank you" in opened(desk, run=RUN, reviewer="anna")[desk.board]
+    assert "Thank you" in opened(desk)[desk.board]
     assert "1 of 4" in desk.first(review, *LOOK)[desk.board]
     assert {vote.outcome for vote in all_votes(stored)} == {"a", "tie", "b", "skip"}
 
 
 def test_passing_over_an_answered_question_keeps_the_answer(desk, stored):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     desk.answer(review, 0, "", "b", *LOOK)
     assert desk.pass_over(review, 0, "", *LOOK)[desk.number] == 1
     assert [vote.outcome for vote in all_votes(stored)] == ["b"]
 
 
 def test_two_quick_presses_answer_the_question_that_was_seen(desk, stored):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     desk.answer(review, 0, "", "a", *LOOK)
     desk.answer(review, 0, "", "b", *LOOK)  # sent before the browser showed question 2
     (vote,) = all_votes(stored)
@@ -151,19 +197,19 @@ def test_two_quick_presses_answer_the_question_that_was_seen(desk, stored):
 
 @pytest.mark.parametrize("place", [-5, 10**9, None])
 def test_a_place_from_the_browser_stays_in_range(desk, place):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     assert desk.stage.show(review, place, *LOOK)[desk.stage.a].shape == (40, 60, 3)
 
 
 def test_two_reviewers_do_not_see_each_other(desk, stored):
-    anna = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    anna = opened(desk)[desk.review]
     desk.answer(anna, 0, "mine", "a", *LOOK)
-    assert "1 of 4" in opened(desk, run=RUN, reviewer="bert")[desk.board]
-    assert "2 of 4" in opened(desk, run=RUN, reviewer="anna")[desk.board]
+    assert "1 of 4" in opened(desk, "bert")[desk.board]
+    assert "2 of 4" in opened(desk)[desk.board]
 
 
 def test_votes_that_cannot_be_stored_keep_the_question(desk, stored):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     (stored.folder / "votes").write_text("not a folder")
     with pytest.raises(gr.Error, match="cannot be stored"):
         desk.answer(review, 0, "", "a", *LOOK)
@@ -175,7 +221,7 @@ def test_votes_that_cannot_be_stored_keep_the_question(desk, stored):
 def test_a_click_shows_true_pixels_around_it_and_another_the_whole(tmp_path):
     with_pictures(write_run(tmp_path, methods=tuple(map(method, NAMES))), 400, 600)
     _, desk = made(tmp_path)
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     click = SimpleNamespace(index=[599, 0])
     update = desk.stage.zoom(review, 0, "whole", True, 50, 50, 200, click)
     assert (update[desk.stage.view], update[desk.stage.across], update[desk.stage.down]) == (
@@ -192,7 +238,7 @@ def test_a_click_shows_true_pixels_around_it_and_another_the_whole(tmp_path):
 
 
 def test_input_and_target_stand_beside_only_when_asked_for(desk):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     assert visible(desk.stage.show(review, 0, *LOOK), desk.stage.context_row) is False
     update = desk.stage.show(review, 0, "whole", True, 50, 50, 640)
     assert visible(update, desk.stage.context_row) and visible(update, desk.stage.target)
@@ -206,7 +252,7 @@ def test_nothing_that_is_sent_names_a_method_or_a_pair(stored):
     run = stored.header()
     secrets = [name for m in run.methods for name in (m.id, m.title)]
     secrets += stored.pairs() + [row.output_sha256 for row in stored.rows()]
-    update = opened(desk, run=RUN, reviewer="anna")
+    update = opened(desk)
     review = update[desk.review]
     sent = [json.dumps(page.get_config_file(), default=str), as_sent(update)]
     for place, _ in enumerate(review.questions):
@@ -224,7 +270,7 @@ def test_the_server_sends_neutral_file_names_and_no_session(stored, tmp_path):
         fn = next(f for f in page.fns.values() if f.name == "open")
         body = {"data": list(LOOK), "fn_index": fn._id, "session_hash": "s1", "trigger_id": None}
         url = f"{page.local_url}gradio_api/"
-        query = f"?tab=review&run={RUN}&reviewer=anna"
+        query = make_link(RunStore(stored.folder.parent), Invitation(RUN, "anna"))
         requests.post(f"{url}queue/join{query}", json=body, timeout=20).raise_for_status()
         lines = []
         stream = requests.get(f"{url}queue/data?session_hash=s1", stream=True, timeout=20)
@@ -259,9 +305,14 @@ def test_a_program_gets_the_ranking_or_one_sentence(desk, stored):
     assert str(stored.folder.parent) not in str(refused.value)
 
 
-def test_the_panel_shows_ranking_file_and_link(stored):
+def panel_of(folder, policy: RunPolicy | None = None) -> ReviewResults:
     with gr.Blocks():
-        panel = ReviewResults(gr.Textbox(), lambda: RunStore(stored.folder.parent))
+        permissions = Permissions(policy or RunPolicy())
+        return ReviewResults(gr.Textbox(), lambda: RunStore(folder), permissions)
+
+
+def test_the_panel_shows_ranking_and_file(stored):
+    panel = panel_of(stored.folder.parent)
     store_vote(stored, "anna", choose_questions(stored, "anna")[0], "a")
     shown = panel.show(RUN)
     update = next(shown)
@@ -272,9 +323,23 @@ def test_the_panel_shows_ranking_file_and_link(stored):
     with open(file, encoding="utf-8") as written:
         assert len(written.readlines()) == 2
     shown.close()
-    assert panel.make_link(RUN, "Anna") == f"?tab=review&run={RUN}&reviewer=Anna"
-    assert panel.make_link(RUN, " ") == panel.make_link(None, "Anna") == ""
     assert "No run is open" in next(panel.show(None))[panel.board]
+
+
+def test_the_panel_makes_the_link_of_the_name_that_stands_there(stored):
+    panel = panel_of(stored.folder.parent)
+    made = panel.make_link(RUN, "Anna", True)
+    assert made["label"] == "Link of Anna"
+    found = read_link(panel.store(), dict(parse_qsl(made["value"][1:])))
+    assert found == Invitation(RUN, "Anna", True)
+    for run, name in ((RUN, " "), (None, "Anna"), (RUN, "..")):
+        assert panel.make_link(run, name, False)["value"] == ""
+
+
+def test_visitors_make_no_links(stored):
+    panel = panel_of(stored.folder.parent, RunPolicy(local=False))
+    with pytest.raises(gr.Error, match="Only the operator makes links"):
+        panel.make_link(RUN, "Anna", False)
 
 
 def test_text_from_outside_is_escaped_in_the_table(tmp_path):
@@ -286,17 +351,17 @@ def test_text_from_outside_is_escaped_in_the_table(tmp_path):
 
 
 def test_damaged_votes_are_told_in_a_sentence(desk, stored):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     desk.answer(review, 0, "", "a", *LOOK)
     path = vote_file(stored)
     path.write_bytes(b"{}\n" + path.read_bytes())
     with pytest.raises(gr.Error, match="Line 1"):
         desk.answer(review, 1, "", "a", *LOOK)
-    assert "Line 1" in opened(desk, run=RUN, reviewer="anna")[desk.board]
+    assert "Line 1" in opened(desk)[desk.board]
 
 
 def test_a_picture_that_is_gone_is_told_and_can_be_skipped(desk, stored):
-    review = opened(desk, run=RUN, reviewer="anna")[desk.review]
+    review = opened(desk)[desk.review]
     stored.output(review.questions[1].a_sha256).write_bytes(b"no picture")
     update = desk.answer(review, 0, "", "a", *LOOK)
     assert "missing or damaged: skip it" in update[desk.board] and update[desk.stage.a] is None

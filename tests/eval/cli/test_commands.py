@@ -2,13 +2,19 @@
 
 import json
 import shutil
+from urllib.parse import parse_qsl
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from eval.cli.main import app
+from eval.review.invitations import read_link
+from eval.runs.store import RunStore
+from mirnet.errors import InvalidRequest
 from tests.support.paths import ROOT
+from tests.support.review_runs import with_pictures
+from tests.support.runs_factory import write_run
 
 REFERENCE = ROOT / "tests/mirnet/metrics/reference"
 
@@ -151,6 +157,8 @@ def test_a_family_of_benchmarks_is_run_one_after_another(tmp_path):
         (("show", "../etc"), "no run '../etc'"),
         (("resume", "20260101-000000-abcdef"), "no run"),
         (("methods", "--task", "paint"), "no task 'paint'"),
+        (("invite", "20260101-000000-abcdef", "anna"), "no run"),
+        (("review-keys",), "Nothing to do"),
     ],
 )
 def test_wrong_input_ends_with_2_and_a_sentence(arguments, sentence, tmp_path):
@@ -160,3 +168,16 @@ def test_wrong_input_ends_with_2_and_a_sentence(arguments, sentence, tmp_path):
     assert sentence in done.output
     assert "Traceback" not in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_links_of_reviewers_open_their_review_until_the_key_is_forgotten(tmp_path):
+    stored = with_pictures(write_run(tmp_path))
+    done = invoke("invite", stored.id, "anna", "bert", "--page", "https://p/", "--out", tmp_path)
+    links = done.stdout.split()
+    assert done.exit_code == 0 and len(links) == 2 and links[0].startswith("https://p/?tab=review&")
+    query = dict(parse_qsl(links[1].partition("?")[2]))
+    assert read_link(RunStore(tmp_path), query).reviewer == "bert"
+    done = invoke("review-keys", "--rotate", "--forget-old", "--out", tmp_path)
+    assert done.exit_code == 0 and "1 old keys are forgotten" in done.stdout
+    with pytest.raises(InvalidRequest):
+        read_link(RunStore(tmp_path), query)

@@ -23,10 +23,37 @@ def test_the_same_link_gives_the_same_questions_and_another_reviewer_others(stor
 
 
 def test_questions_are_balanced_over_methods_and_pictures(stored):
-    asked = choose_questions(stored, "anna", limit=12)
+    asked = [q for q in choose_questions(stored, "anna", limit=13) if not q.repeat]
     assert len({question.key for question in asked}) == 12
     assert set(Counter(question.key[1:] for question in asked).values()) == {4}
     assert set(Counter(question.pair for question in asked).values()) <= {1, 2}
+
+
+def test_every_tenth_question_comes_again_later_with_its_sides_exchanged(stored):
+    asked = choose_questions(stored, "anna", limit=20)
+    again = [(place, question) for place, question in enumerate(asked) if question.repeat]
+    assert len(asked) == 20 and len(again) == 2
+    for place, question in again:
+        first = next(at for at, one in enumerate(asked) if one.key == question.key)
+        assert place - first > 5 and not asked[first].repeat
+        assert (asked[first].a, asked[first].a_sha256) == (question.b, question.b_sha256)
+
+
+def test_a_third_of_the_questions_is_the_same_for_everybody(stored):
+    keys = [{q.key for q in choose_questions(stored, name, 9)} for name in "abcdefgh"]
+    assert len(set.intersection(*keys)) >= 3
+    assert len(set(map(frozenset, keys))) > 4
+
+
+def test_the_unchanged_input_takes_part_on_request_only(tmp_path):
+    methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
+    stored = with_pictures(write_run(tmp_path, methods=methods))
+
+    def asked(**choice):
+        return {name for q in choose_questions(stored, "anna", **choice) for name in (q.a, q.b)}
+
+    assert asked() == {"clahe", "ours"}
+    assert asked(with_unchanged=True) == {"identity", "clahe", "ours"}
 
 
 def test_both_sides_and_orders_occur(stored):
@@ -37,7 +64,7 @@ def test_both_sides_and_orders_occur(stored):
 
 
 def test_every_question_is_asked_once_where_there_are_few(stored):
-    asked = choose_questions(stored, "anna", limit=100)
+    asked = [q for q in choose_questions(stored, "anna", limit=100) if not q.repeat]
     assert len(asked) == len({question.key for question in asked}) == 3 * 8
 
 

@@ -9,16 +9,17 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from PIL import Image
 
 from eval.reports.export import export
 from eval.reports.html import html_report
+from eval.review.invitations import Invitation, make_link
 from eval.review.votes import Vote, all_votes
 from eval.runs.document import Run, SampleResult
-from eval.runs.store import StoredRun
+from eval.runs.store import RunStore, StoredRun
 from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
 from tests.support.runs_factory import method, sha, write_run
@@ -150,7 +151,8 @@ def test_markup_in_a_link_is_only_words(visit, name):
 
 
 def test_names_and_comments_of_reviewers_are_only_words(visit, state):
-    page = visit(tab="review", run=RUN, reviewer=f"anna{EVIL}")
+    link = make_link(RunStore(state / "runs"), Invitation(RUN, f"anna{EVIL}"))
+    page = visit(**dict(parse_qsl(link[1:])))
     page.wait_for_selector("#review-a")
     for number in range(1, 4):
         page.wait_for_selector(f"#review-board >> text={number} of 3")
@@ -160,7 +162,7 @@ def test_names_and_comments_of_reviewers_are_only_words(visit, state):
     assert "onerror" in page.inner_text("#review-board")
     stored = StoredRun(state / "runs" / RUN)
     assert all(EVIL[:40] in vote.comment for vote in all_votes(stored))
-    back = visit(tab="review", run=RUN, reviewer=f"anna{EVIL}")
+    back = visit(**dict(parse_qsl(link[1:])))
     back.wait_for_selector("text=Thank you!")
 
 

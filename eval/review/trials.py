@@ -1,0 +1,64 @@
+"""Stored runs that anybody can try a blind review on, without a link."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from eval.runs.document import Run, SampleResult
+from eval.runs.store import RunStore, StoredRun
+
+MAX_TRIALS = 6
+"""Most runs that are offered."""
+MAX_LOOKED_AT = 100
+"""Most finished runs of several methods whose folders are looked into."""
+MAX_LINE_BYTES = 100_000
+"""Longest first line of scores that is read, in bytes."""
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """One run to try."""
+
+    run: Run
+    """Header of the run."""
+    thumbnail: Path | None
+    """JPEG of its first picture; None where none is stored."""
+
+
+def list_trials(store: RunStore) -> list[TrialRun]:
+    """Runs with stored pictures of two or more methods: the newest of each benchmark, newest first.
+
+    Damaged runs are left out.
+    """
+    found: dict[str, TrialRun] = {}
+    looked_at = 0
+    for run in store.headers():
+        if run.status == "running" or len(run.methods) < 2 or run.benchmark.id in found:
+            continue
+        looked_at += 1
+        if looked_at > MAX_LOOKED_AT or len(found) >= MAX_TRIALS:
+            break
+        stored = StoredRun(store.folder / run.id)
+        if _has_pictures(stored):
+            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored))
+    return list(found.values())
+
+
+def _has_pictures(stored: StoredRun) -> bool:
+    try:
+        with os.scandir(stored.folder / "outputs") as entries:
+            return any(entry.name.endswith(".png") for entry in entries)
+    except OSError:
+        return False
+
+
+def _thumbnail(stored: StoredRun) -> Path | None:
+    try:
+        with (stored.folder / "scores.jsonl").open("rb") as file:
+            row = SampleResult.model_validate_json(file.readline(MAX_LINE_BYTES))
+    except (OSError, ValidationError):
+        return None
+    paths = [stored.thumb(name) for name in (row.target_sha256, row.output_sha256) if name]
+    return next((path for path in paths if path.is_file()), None)

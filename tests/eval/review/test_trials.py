@@ -1,0 +1,31 @@
+"""Blind review: runs that can be tried, and trials."""
+
+from eval.review.reviews import TRIAL_QUESTIONS, start_trial
+from eval.review.trials import list_trials
+from eval.runs.store import RunStore
+from tests.support.review_runs import with_pictures
+from tests.support.runs_factory import method, write_run
+
+
+def test_the_newest_run_of_each_benchmark_with_pictures_is_offered(stored):
+    folder = stored.folder.parent
+    newer = with_pictures(write_run(folder, id="20260102-120000-abcdef", thumbs=True))
+    write_run(folder, id="20260103-120000-abcdef", benchmark__id="no-pictures")
+    with_pictures(write_run(folder, id="20260104-120000-abcdef", status="running"))
+    one = (method("ours"),)
+    with_pictures(write_run(folder, id="20260105-120000-abcdef", methods=one))
+    (only,) = list_trials(RunStore(folder))
+    assert only.run.id == newer.id and only.thumbnail is not None and only.thumbnail.is_file()
+    assert list_trials(RunStore(folder / "none")) == []
+
+
+def test_a_trial_keeps_its_votes_to_itself(stored):
+    before = sorted(stored.folder.rglob("*"))
+    trial = start_trial(stored)
+    assert len(trial.questions) == TRIAL_QUESTIONS and trial.first_open() == 0
+    trial.vote(0, "a", "hm")
+    trial.vote(0, "b")
+    assert trial.first_open() == 1 and trial.votes()[0].outcome == "b"
+    assert sorted(stored.folder.rglob("*")) == before
+    others = {start_trial(stored).questions for _ in range(3)}
+    assert len(others | {trial.questions}) > 1
