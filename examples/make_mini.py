@@ -28,9 +28,9 @@ from examples.make_examples import (
     under_exposed,
 )
 from mirnet.errors import InvalidRequest
+from mirnet.files import file_sha256
 from mirnet.images.picture import to_eight_bits
 from mirnet.tasks import TASKS
-from mirnet.weights.store import file_sha256
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "eval/data/mini"

@@ -1,7 +1,10 @@
-"""Where networks run, and a lock that is free in a forked process."""
+"""Where networks run, the processor's name, and a lock that is free in a forked process."""
 
 import os
+import platform
 import threading
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirnet.errors import InvalidRequest
@@ -56,6 +59,28 @@ def choose_device(name: "str | torch.device | None" = None) -> "torch.device":
             f"This machine cannot compute on {str(name)[:40]!r}: choose from {have}."
         )
     return device
+
+
+@cache
+def _processor_fields() -> dict[str, str]:
+    """What Linux says of the first core; empty on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+
+
+def processor_name() -> str:
+    """Name of the processor, as far as the system reveals it."""
+    return _processor_fields().get("model name") or platform.processor() or platform.machine()
+
+
+def processor_version() -> str:
+    """Name, family, model and stepping of the processor; equal ones compute at the same speed."""
+    fields = _processor_fields()
+    numbers = [fields[name] for name in ("cpu family", "model", "stepping") if name in fields]
+    return f"{processor_name()} ({'/'.join(numbers)})" if fields else processor_name()
 
 
 class ThreadLock:

@@ -1,11 +1,18 @@
-"""Atomic replacement of files and folders: readers see the old content or the new, never a part."""
+"""Files that several processes share: replaced and appended to whole, locked, hashed; the cache.
 
+Readers of a replaced file or folder see the old content or the new, never a part.
+"""
+
+import contextlib
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .device import ThreadLock
 
 
 @contextmanager
@@ -51,3 +58,104 @@ def write_file(path: str | os.PathLike, content: bytes | str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def append_line(path: str | os.PathLike, line: bytes) -> None:
+    """Append a line and flush it to the disk; an incomplete last line is removed first.
+
+    Only one process at a time may append; see `PathLock`. Incomplete lines are left by processes
+    that were killed.
+
+    Args:
+        path: The file; its folder must exist.
+        line: The line, without its end.
+
+    Raises:
+        OSError: The disk is full or may not be written to; older lines are as they were.
+    """
+    with open(path, "a+b") as file:
+        end = file.tell()
+        if end:
+            file.seek(end - 1)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                end = file.read().rfind(b"\n") + 1
+                file.truncate(end)
+        try:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.truncate(path, end)
+            raise
+
+
+class PathLock:
+    """Lock of a file across threads and processes; leaving the context releases it.
+
+    Args:
+        path: The lock's own file, created beside what it protects.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        from filelock import FileLock
+
+        # A web server may run each step of a generator in another thread.
+        self._lock = FileLock(path, thread_local=False)
+
+    def __enter__(self) -> "PathLock":
+        return self
+
+    def acquired(self, seconds: float) -> bool:
+        """Try to acquire the lock for so many seconds; False if it stayed taken."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=seconds)
+        except Timeout:
+            return False
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def cache_folder() -> Path:
+    """Cache folder: $MIRNET_CACHE, or a folder in the system's cache folder."""
+    chosen = os.environ.get("MIRNET_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mirnet-studio", appauthor=False)
+
+
+_hashes: dict[tuple[str, int, int], str] = {}
+_hashes_lock = ThreadLock()
+
+
+def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> str:
+    """SHA-256 of a file, cached until its size or modification time differs.
+
+    Args:
+        path: The file.
+        cancelled: Called after every megabyte; True stops.
+
+    Returns:
+        64 hexadecimal digits; empty when cancelled.
+    """
+    status = path.stat()
+    key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
+    with _hashes_lock:
+        if key in _hashes:
+            return _hashes[key]
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+            if cancelled():
+                return ""
+    with _hashes_lock:
+        _hashes[key] = digest.hexdigest()
+    return digest.hexdigest()

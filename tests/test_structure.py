@@ -18,8 +18,9 @@ EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
 FLOORS = (
     "mirnet.version",
     "mirnet.errors",
-    "mirnet.files",
     "mirnet.device",
+    "mirnet.files",
+    "mirnet.hub",
     "mirnet.memory",
     "mirnet.tasks",
     "mirnet.models",

@@ -16,9 +16,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from mirnet.files import write_file
-from mirnet.weights.hub_settings import hub_endpoint, hub_name, is_offline
-from mirnet.weights.store import cache_folder
+from mirnet.files import cache_folder, write_file
+from mirnet.hub import hub_endpoint, hub_name, is_offline
 
 from .hub_errors import HubErrors
 from .pairs import BenchmarkUnavailable

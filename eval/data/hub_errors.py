@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from mirnet.weights.hub_settings import hub_endpoint, hub_name
+from mirnet.hub import hub_endpoint, hub_name
 
 from .pairs import BenchmarkUnavailable
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing
+from mirnet.hub import hub_endpoint, hub_name, is_offline
 from mirnet.metrics.protocols import get_protocol
-from mirnet.weights.hub_settings import hub_endpoint, hub_name, is_offline
 
 from .benchmarks import Benchmark
 from .hub import ANSWER_SECONDS

@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from mirnet.files import file_sha256
 from mirnet.images.picture import Picture
 from mirnet.tasks import Task
-from mirnet.weights.store import file_sha256
 
 from .baselines import BASELINES, Baseline
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.files import file_sha256
 from mirnet.images.picture import Picture, to_unit
 from mirnet.tasks import Task
 from mirnet.weights import catalogue
-from mirnet.weights.store import file_sha256
 
 from .baselines import BASELINES
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of

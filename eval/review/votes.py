@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import filelock
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
+from mirnet.files import PathLock, append_line
 
 from .questions import Question, QuestionKey, question_key
 from .reviewers import clean_reviewer, file_stem
@@ -105,7 +105,7 @@ def store_vote(
         raise InvalidRequest(
             f"{str(outcome)[:20]!r} is no answer: choose a, b, tie or skip."
         ) from error
-    line = vote.model_dump_json().encode() + b"\n"
+    line = vote.model_dump_json().encode()
     path = stored.folder / "votes" / f"{file_stem(name)}.jsonl"
     try:
         with _locked(stored, path):
@@ -132,17 +132,12 @@ def clean_comment(text: str) -> str:
 def _locked(stored: StoredRun, path: Path) -> Iterator[None]:
     """Hold the lock of a reviewer's file, so that no other process appends to it."""
     path.parent.mkdir(exist_ok=True)
-    lock = filelock.FileLock(path.with_name(f".{path.stem}.lock"))
-    try:
-        lock.acquire(timeout=LOCK_SECONDS)
-    except filelock.Timeout as error:
-        raise InvalidRequest(
-            f"Another window is storing a vote of yours on run {stored.id}: try again."
-        ) from error
-    try:
+    with PathLock(path.with_name(f".{path.stem}.lock")) as lock:
+        if not lock.acquired(LOCK_SECONDS):
+            raise InvalidRequest(
+                f"Another window is storing a vote of yours on run {stored.id}: try again."
+            )
         yield
-    finally:
-        lock.release()
 
 
 def _append(stored: StoredRun, path: Path, line: bytes) -> None:
@@ -151,24 +146,13 @@ def _append(stored: StoredRun, path: Path, line: bytes) -> None:
             f"Run {stored.id} has votes of {MAX_REVIEWERS} reviewers, the most there can be: "
             "start a new run for more."
         )
-    with path.open("a+b") as file:
-        file.seek(0)
-        content = file.read()
-        end = content.rfind(b"\n") + 1
-        if end + len(line) > MAX_BYTES:
-            raise InvalidRequest(
-                f"You have voted so often on run {stored.id} that no more is stored: the last "
-                "vote on each question counts."
-            )
-        file.truncate(end)  # the incomplete last line of a killed process
-        try:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            with contextlib.suppress(OSError):
-                file.truncate(end)
-            raise
+    size = path.stat().st_size if path.exists() else 0
+    if size + len(line) >= MAX_BYTES:
+        raise InvalidRequest(
+            f"You have voted so often on run {stored.id} that no more is stored: the last "
+            "vote on each question counts."
+        )
+    append_line(path, line)
 
 
 def votes_of(stored: StoredRun, reviewer: str) -> dict[tuple[QuestionKey, bool], Vote]:

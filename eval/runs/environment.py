@@ -7,6 +7,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from mirnet.device import processor_name
+
 from .document import Environment
 from .output_cache import code_sha256
 
@@ -71,13 +73,7 @@ def compute_threads() -> int:
 
 def machine_name() -> str:
     """Describe processor, cores and memory in words."""
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    parts = [name, f"{os.cpu_count()} cores"]
+    parts = [processor_name(), f"{os.cpu_count()} cores"]
     with contextlib.suppress(OSError, ValueError, AttributeError):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         parts.append(f"{memory / 2**30:.0f} GiB")

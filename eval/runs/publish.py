@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest
-from mirnet.weights.hub_settings import hub_endpoint
+from mirnet.hub import hub_endpoint
 
 from .store import RunStore, StoredRun
 

@@ -162,7 +162,6 @@ def execute_run(
             protocols, the weights, the code or the packages are no longer those the run began with.
     """
     with stored.lock():
-        stored.drop_torn_line()
         run = stored.header()
         cache = None if fresh else stored.folder.parent / ".cache"
         spec = worker_spec(stored, offline=offline, cache=cache, allow_code=allow_code)

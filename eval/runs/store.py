@@ -22,12 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
 import platformdirs
 from pydantic import ValidationError
 
 from mirnet.errors import InvalidRequest
-from mirnet.files import write_file
+from mirnet.files import PathLock, append_line, write_file
 
 from .document import Run, SampleResult
 
@@ -120,28 +119,10 @@ class StoredRun:
             NotWritten: The disk is full or may not be written to; older lines are as they were.
         """
         path = self.folder / "scores.jsonl"
-        before = path.stat().st_size if path.exists() else 0
         try:
-            with path.open("ab") as file:
-                file.write(row.model_dump_json(exclude_defaults=True).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(path, row.model_dump_json(exclude_defaults=True).encode())
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.truncate(path, before)
             raise disk_trouble(path, error) from error
-
-    def drop_torn_line(self) -> None:
-        """Remove an incomplete last line that a killed process left."""
-        path = self.folder / "scores.jsonl"
-        if not path.exists():
-            return
-        content = path.read_bytes()
-        end = content.rfind(b"\n") + 1
-        if end < len(content):
-            with path.open("r+b") as file:
-                file.truncate(end)
-                os.fsync(file.fileno())
 
     def output(self, sha256: str) -> Path:
         """Path of a stored picture."""
@@ -158,17 +139,12 @@ class StoredRun:
         Raises:
             InvalidRequest: Another process holds the lock.
         """
-        lock = filelock.FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise InvalidRequest(
-                f"Run {self.id} is under way in another process: wait for it, or stop that one."
-            ) from error
-        try:
+        with PathLock(self.folder / ".lock") as lock:
+            if not lock.acquired(0):
+                raise InvalidRequest(
+                    f"Run {self.id} is under way in another process: wait for it, or stop that one."
+                )
             yield
-        finally:
-            lock.release()
 
     def is_held(self) -> bool:
         """Whether a process holds the run's lock."""

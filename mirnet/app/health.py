@@ -9,11 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mirnet.files import cache_folder, file_sha256
+from mirnet.hub import hub_endpoint, is_offline
 from mirnet.version import __version__
 from mirnet.weights import catalogue
-from mirnet.weights.hub_settings import hub_endpoint, is_offline
 from mirnet.weights.load import locate
-from mirnet.weights.store import cache_folder, file_sha256
 
 MIN_DISK_BYTES = 500 * 10**6
 """Free disk space below which the check fails: uploads and results would soon fill the disk."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.weights.hub_settings import hub_endpoint, hub_name, is_offline
+from mirnet.hub import hub_endpoint, hub_name, is_offline
 
 ROOT = Path(__file__).parents[2]
 """The folder that holds app.py."""

@@ -14,11 +14,11 @@ def info() -> None:
 
     import torch
 
+    from mirnet.files import cache_folder
     from mirnet.restoration.engines import available
     from mirnet.version import __version__
     from mirnet.weights.catalogue import load_catalogue
     from mirnet.weights.load import locate
-    from mirnet.weights.store import cache_folder
 
     best = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     devices = ["cpu"]

@@ -16,9 +16,9 @@ import torch
 from torch import Generator, Tensor
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import file_sha256
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
-from mirnet.weights.store import file_sha256
 
 from .bank import Bank, reduced
 from .config import Config, Data, Pairs

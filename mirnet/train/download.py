@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mirnet.errors import InvalidRequest
-from mirnet.weights.store import file_sha256
+from mirnet.files import file_sha256
 
 CHUNK_BYTES = 16 * 2**10
 """Bytes read from the connection at a time."""

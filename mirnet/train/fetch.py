@@ -18,8 +18,7 @@ import numpy as np
 from PIL import Image
 
 from mirnet.errors import InvalidRequest
-from mirnet.files import replacing, write_file
-from mirnet.weights.store import file_sha256
+from mirnet.files import file_sha256, replacing, write_file
 
 from .download import ServerUnreachable, download
 from .manifest import (

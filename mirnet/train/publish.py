@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mirnet.errors import InvalidRequest
-from mirnet.files import replacing, write_file
+from mirnet.files import file_sha256, replacing, write_file
 from mirnet.images.decode import read_image
 from mirnet.metrics.protocols import LUMA_CLASSIC, RGB_8BIT
 from mirnet.restoration.api import restore
@@ -23,7 +23,6 @@ from mirnet.tasks import get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 from mirnet.weights.networks import load_weights
-from mirnet.weights.store import file_sha256
 
 from .card import card_text, example
 from .config import Config

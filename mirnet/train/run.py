@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from mirnet.errors import InvalidRequest
+from mirnet.files import file_sha256
 from mirnet.weights.networks import count_parameters, save_weights
-from mirnet.weights.store import file_sha256
 
 from .batches import Batch, Source, generator_for
 from .config import Config, load_config

@@ -7,39 +7,13 @@ import tempfile
 from pathlib import Path
 
 from mirnet.errors import CheckpointRejected, InvalidRequest, MIRNetError, WeightsUnavailable
+from mirnet.files import cache_folder, file_sha256
 from mirnet.tasks import get_task
 
 from . import store
 from .catalogue import WeightsEntry
 from .download import by_hand
 from .transfer import Transfer
-
-
-class IdLock:
-    """Lock of one weights id across threads and processes; leaving the context releases it."""
-
-    def __init__(self, weights_id: str) -> None:
-        from filelock import FileLock
-
-        # A web server may run each step of a generator in another thread.
-        path = store.weights_folder() / f"{store.file_stem(weights_id)}.lock"
-        self._lock = FileLock(path, thread_local=False)
-
-    def __enter__(self) -> "IdLock":
-        return self
-
-    def acquired(self, seconds: float) -> bool:
-        """Try to acquire the lock for so many seconds; False if it stayed taken."""
-        from filelock import Timeout
-
-        try:
-            self._lock.acquire(timeout=seconds)
-        except Timeout:
-            return False
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 def convert(
@@ -83,7 +57,7 @@ def convert(
         "licence": entry.licence,
     }
     converted = save_weights(model, transfer.folder / "converted.safetensors", notes)
-    record = store.Record.model_validate({**notes, "sha256": store.file_sha256(converted)})
+    record = store.Record.model_validate({**notes, "sha256": file_sha256(converted)})
     transfer.check()
     target = store.cached_file(entry.id)
     converted.replace(target)
@@ -143,11 +117,11 @@ def disk_trouble(error: OSError) -> MIRNetError:
     """Make an error with a way out of a failure to write into the cache folder."""
     if error.errno == errno.ENOSPC:
         return WeightsUnavailable(
-            f"The disk of the cache folder {store.cache_folder()} is full: make room, or point "
+            f"The disk of the cache folder {cache_folder()} is full: make room, or point "
             "MIRNET_CACHE at a folder on another disk."
         )
     return WeightsUnavailable(
-        f"The cache folder {store.cache_folder()} cannot be written ({error.strerror or error}): "
+        f"The cache folder {cache_folder()} cannot be written ({error.strerror or error}): "
         "point MIRNET_CACHE at a folder of yours."
     )
 

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from mirnet.errors import WeightsUnavailable
+from mirnet.hub import hub_endpoint, hub_name
 
 from .catalogue import WeightsEntry
-from .hub_settings import hub_endpoint, hub_name
 from .transfer import Arrived, Stopped, Transfer, megabytes
 
 CHUNK_BYTES = 64 * 2**10

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Literal
 
 from mirnet.errors import WeightsUnavailable
+from mirnet.files import file_sha256
 from mirnet.tasks import get_task
 
 from . import catalogue, store
 from . import download as downloads
 from .catalogue import WeightsEntry
-from .convert import IdLock, check_original, convert, disk_trouble, make_folder, sweep
+from .convert import check_original, convert, disk_trouble, make_folder, sweep
 from .download import by_hand
 from .load import locate
 from .transfer import Stopped, Transfer, require_disk_space
@@ -79,7 +80,7 @@ def fetch(
     if not entry.downloadable:
         raise WeightsUnavailable(f"{entry.id!r} cannot be downloaded by program: {by_hand(entry)}.")
     folder = make_folder()
-    with IdLock(weights_id) as lock:
+    with store.weights_lock(weights_id) as lock:
         while not lock.acquired(HEARTBEAT_SECONDS):
             yield FetchProgress(0, entry.size_bytes, "waiting")
         if path := locate(weights_id):  # another process was faster
@@ -140,7 +141,7 @@ class _Fetching:
         try:
             arrived = downloads.download(entry, transfer)
             self.state = "checking"
-            original = store.file_sha256(arrived.path, transfer.cancel.is_set)
+            original = file_sha256(arrived.path, transfer.cancel.is_set)
             transfer.check()
             check_original(entry, original, arrived.sha256)
             self.state = "converting"

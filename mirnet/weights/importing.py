@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 
 from mirnet.errors import CheckpointRejected, InvalidRequest, WeightsUnavailable
+from mirnet.files import file_sha256
 from mirnet.tasks import get_task
 
 from . import catalogue, store
 from .catalogue import WeightsEntry
-from .convert import IdLock, check_original, convert, make_folder
+from .convert import check_original, convert, make_folder
 from .transfer import Transfer
 
 WAIT_SECONDS = 30.0
@@ -76,14 +77,14 @@ def import_file(
         licence="unknown",
         source=path.name,
     )
-    with IdLock(id) as lock:
+    with store.weights_lock(id) as lock:
         if not lock.acquired(WAIT_SECONDS):
             raise WeightsUnavailable(f"Another process is busy with {id!r}: try again later.")
         work = Path(
             tempfile.mkdtemp(dir=folder, prefix=f"{store.file_stem(id)}.", suffix=".partial")
         )
         try:
-            original = store.file_sha256(path)
+            original = file_sha256(path)
             if known is not None:  # a file of one's own may change at will
                 check_original(entry, original, None)
             before = store.read_record(id)
@@ -114,7 +115,7 @@ def forget(weights_id: str) -> bool:
     files = [store.cached_file(weights_id), store.record_file(weights_id)]
     if not any(file.exists() for file in files):
         return False
-    with IdLock(weights_id) as lock:
+    with store.weights_lock(weights_id) as lock:
         if not lock.acquired(WAIT_SECONDS):
             raise WeightsUnavailable(
                 f"Another process is busy with {weights_id!r}: try again later."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mirnet.device import ThreadLock
 from mirnet.errors import CheckpointRejected, WeightsUnavailable
+from mirnet.files import file_sha256
 
 from . import catalogue, store
 from .catalogue import WeightsEntry
@@ -85,7 +86,7 @@ def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
             _models.move_to_end(key)
             kept = _models[key]
             return replace(kept, id=entry.id if entry else path.name, entry=entry)
-        sha256 = store.file_sha256(path)
+        sha256 = file_sha256(path)
         if entry is not None and expected_hashes(entry)[0] not in (None, sha256):
             raise changed_on_disk(entry)
         loaded = LoadedWeights(

@@ -7,16 +7,13 @@ safetensors header. Nothing here imports torch or opens a connection.
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mirnet.device import ThreadLock
-from mirnet.files import write_file
+from mirnet.files import PathLock, cache_folder, file_sha256, write_file
 
 _HEADER_LIMIT = 16 * 2**20
 """Longest safetensors header that is parsed, in bytes."""
@@ -50,19 +47,14 @@ class Record(BaseModel):
     """Licence stated by the source."""
 
 
-def cache_folder() -> Path:
-    """Cache folder: $MIRNET_CACHE, or a folder in the system's cache folder."""
-    chosen = os.environ.get("MIRNET_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("mirnet-studio", appauthor=False)
-
-
 def weights_folder() -> Path:
     """Folder in the cache for weights, records and locks; may not exist yet."""
     return cache_folder() / "weights"
+
+
+def weights_lock(weights_id: str) -> PathLock:
+    """Lock of one weights id across threads and processes."""
+    return PathLock(weights_folder() / f"{file_stem(weights_id)}.lock")
 
 
 def file_stem(weights_id: str) -> str:
@@ -154,33 +146,3 @@ def read_notes(path: Path) -> dict[str, str]:
     if not isinstance(notes, dict):
         return {}
     return {str(key): value for key, value in notes.items() if isinstance(value, str)}
-
-
-_hashes: dict[tuple[str, int, int], str] = {}
-_hashes_lock = ThreadLock()
-
-
-def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> str:
-    """SHA-256 of a file, cached until its size or modification time differs.
-
-    Args:
-        path: The file.
-        cancelled: Called after every megabyte; True stops.
-
-    Returns:
-        64 hexadecimal digits; empty when cancelled.
-    """
-    status = path.stat()
-    key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
-    with _hashes_lock:
-        if key in _hashes:
-            return _hashes[key]
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-            if cancelled():
-                return ""
-    with _hashes_lock:
-        _hashes[key] = digest.hexdigest()
-    return digest.hexdigest()

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from mirnet.errors import CheckpointRejected
+from mirnet.files import file_sha256
 
-from . import catalogue, store
+from . import catalogue
 from .load import changed_on_disk, expected_hashes, present_file
 
 
@@ -32,7 +33,7 @@ def verify(weights_id: str) -> VerifyReport:
 
     entry = catalogue.get_entry(weights_id)
     path = present_file(entry)
-    sha256 = store.file_sha256(path)
+    sha256 = file_sha256(path)
     expected, original = expected_hashes(entry)
     if expected is not None and sha256 != expected:
         return VerifyReport(False, sha256, expected, str(changed_on_disk(entry)))

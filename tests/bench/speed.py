@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from mirnet import __version__
+from mirnet.device import processor_version
 from mirnet.errors import InvalidRequest
 from mirnet.models import reference as literal
 from mirnet.models.complexity import multiply_adds
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration.engines import ENGINES, available
-from mirnet.restoration.engines.auto import processor
 from mirnet.restoration.runner import laid_out
 from tests.bench.memory import Peak
 
@@ -189,7 +189,7 @@ def machine() -> dict[str, Any]:
     import psutil
 
     return {
-        "processor": processor(),
+        "processor": processor_version(),
         "threads": torch.get_num_threads(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": platform.system(),

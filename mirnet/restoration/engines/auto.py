@@ -9,17 +9,15 @@ import contextlib
 import hashlib
 import json
 import math
-import platform
 import time
-from functools import cache
 from pathlib import Path
 
 import torch
 
-from mirnet.files import write_file
+from mirnet.device import processor_version
+from mirnet.files import cache_folder, write_file
 from mirnet.models.base import RestorationNetwork
 from mirnet.version import __version__
-from mirnet.weights.store import cache_folder
 
 from .prepared import prepare_with, probe
 from .registry import ENGINES, rivals
@@ -101,21 +99,9 @@ def _key(model: RestorationNetwork, device: torch.device, names: list[str]) -> s
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
     versions = __version__, torch.__version__
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    machine = processor(), gpu, torch.get_num_threads(), transforms() is not None
+    machine = processor_version(), gpu, torch.get_num_threads(), transforms() is not None
     facts = type(model).__name__, shapes, names, versions, machine, TILE_STEPS
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-
-@cache
-def processor() -> str:
-    """Name of the processor, as far as the system reveals it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
-    numbers = [fields[name] for name in ("cpu family", "model", "stepping") if name in fields]
-    return f"{fields.get('model name', platform.machine())} ({'/'.join(numbers)})"
 
 
 def _file() -> Path:

@@ -27,13 +27,6 @@ def test_foreign_files_in_the_cache_are_ignored(imported, weights_cache):
     assert [record.id for record in cache.read_records()] == [imported]
 
 
-def test_the_cache_folder_can_be_moved(monkeypatch, tmp_path):
-    monkeypatch.setenv("MIRNET_CACHE", str(tmp_path / "elsewhere"))
-    assert cache.cache_folder() == tmp_path / "elsewhere"
-    monkeypatch.delenv("MIRNET_CACHE")
-    assert cache.cache_folder().name == "mirnet-studio"
-
-
 def test_ids_become_file_names_that_cannot_leave_the_folder():
     names = [cache.file_stem(i) for i in ("hub:a/b@c", "hub:a/b", "hub:A/b", "../x", "/etc/x", "")]
     assert len(set(names)) == len(names)

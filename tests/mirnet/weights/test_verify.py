@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mirnet.errors import WeightsUnavailable
+from mirnet.files import file_sha256
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 from mirnet.weights import store as cache
@@ -62,7 +63,7 @@ def embedded(tmp_path, monkeypatch) -> Path:
         "steps": 1,
         "hours": 0.1,
         "licence": "Apache-2.0",
-        "sha256": cache.file_sha256(path),
+        "sha256": file_sha256(path),
         "scores": [],
     }
     (folder / "denoise-compact.json").write_text(json.dumps(card))
