@@ -21,6 +21,7 @@ FLOORS = (
     "mirnet.device",
     "mirnet.files",
     "mirnet.hub",
+    "mirnet.download",
     "mirnet.memory",
     "mirnet.tasks",
     "mirnet.models",

@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from mirnet.download import Answer, BrokenOff, receive
 from mirnet.files import cache_folder, write_file
 from mirnet.hub import hub_endpoint, hub_name, is_offline
 
@@ -27,10 +28,6 @@ ANSWER_SECONDS = 3.5
 """Timeout of a request to the Hub, name look-up and connection included."""
 READ_SECONDS = 10.0
 """Timeout of silence in the middle of a byte range."""
-RESUMES = 2
-"""Most resumptions of a broken byte range without a new byte in between."""
-CHUNK_BYTES = 64 * 2**10
-"""Bytes per read from a byte range."""
 MAX_LISTED_FILES = 50_000
 """Data sets with more files are listed incompletely by the Hub (huggingface_hub's own limit)."""
 
@@ -195,42 +192,40 @@ class HubFiles:
             )
 
     def _ask_range(self, name: str, start: int, length: int) -> bytes:
-        import requests
         from huggingface_hub import hf_hub_url
         from huggingface_hub.utils import build_hf_headers
 
         url = hf_hub_url(
             self.repo, name, repo_type="dataset", revision=self.revision(), endpoint=hub_endpoint()
         )
-        content, failures = bytearray(), 0
-        while len(content) < length:
-            first, before = start + len(content), len(content)
-            ask = {
-                **build_hf_headers(),
-                "Accept-Encoding": "identity",
-                "Range": f"bytes={first}-{start + length - 1}",
-            }
-            try:
-                with requests.get(
-                    url, headers=ask, stream=True, timeout=(ANSWER_SECONDS, READ_SECONDS)
-                ) as answer:
-                    self.errors.refuse_status(answer.status_code, name)
-                    span = answer.headers.get("Content-Range", "")
-                    if answer.status_code != 206 or not span.startswith(f"bytes {first}-"):
-                        raise BenchmarkUnavailable(
-                            f"{hub_name()} does not hand out parts of {name} in {self.repo}: "
-                            "download the whole file in a browser and give its folder instead."
-                        )
-                    for chunk in answer.iter_content(CHUNK_BYTES):
-                        content += chunk
-                        if len(content) > length:
-                            raise self.errors.broke_off(name)
-            except requests.exceptions.RequestException as error:
-                if not content and not isinstance(error, requests.exceptions.ChunkedEncodingError):
-                    raise self.errors.unreachable() from error
-            failures = 0 if len(content) > before else failures + 1
-            if failures > RESUMES:
-                raise self.errors.broke_off(name)
+        content = bytearray()
+
+        def check(answer: Answer) -> None:
+            self.errors.refuse_status(answer.response.status_code, name)
+            if answer.response.status_code != 206 or answer.position != start + len(content):
+                raise BenchmarkUnavailable(
+                    f"{hub_name()} does not hand out parts of {name} in {self.repo}: "
+                    "download the whole file in a browser and give its folder instead."
+                )
+
+        chunks = receive(
+            url,
+            timeout=(ANSWER_SECONDS, READ_SECONDS),
+            start=start,
+            end=start + length,
+            headers=build_hf_headers(),
+            check=check,
+        )
+        try:
+            with contextlib.closing(chunks):
+                for chunk in chunks:
+                    content += chunk.content
+                    if len(content) > length:
+                        raise self.errors.broke_off(name)
+        except BrokenOff as error:
+            if not content:
+                raise self.errors.unreachable() from error
+            raise self.errors.broke_off(name) from error
         return bytes(content)
 
     def _check(self, path: Path, name: str) -> None:

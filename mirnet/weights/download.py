@@ -1,23 +1,22 @@
-"""Downloads one file: HTTP through pooch, Google Drive through gdown, or the Hugging Face Hub.
+"""Downloads one file: HTTP, Google Drive through gdown, or the Hugging Face Hub.
 
 Each function writes into the caller's folder and reports through a `Transfer`, which can also stop
 it. `mirnet.weights.fetch` checks and stores the file. Every error is one sentence that ends with a
 way out.
 """
 
+import contextlib
 import re
 from pathlib import Path
-from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from mirnet.download import Answer, BrokenOff, receive
 from mirnet.errors import WeightsUnavailable
 from mirnet.hub import hub_endpoint, hub_name
 
 from .catalogue import WeightsEntry
 from .transfer import Arrived, Stopped, Transfer, megabytes
 
-CHUNK_BYTES = 64 * 2**10
-"""Bytes read between two checks for a request to stop."""
 CONNECT_SECONDS = 5.0
 """Timeout for a server to accept a connection."""
 READ_SECONDS = 15.0
@@ -26,10 +25,8 @@ HUB_SECONDS = 3.0
 """Timeout for the Hub's answer whether a file exists; its own client tries for 24 s."""
 CONTACT_SECONDS = {"hub": 4.0, "drive": 20.0, "http": 12.0}
 """Seconds to wait for the first answer, name look-up and redirects included, by kind of server."""
-RETRIES = 3
-"""Number of times a broken connection is resumed without a new byte in between."""
-RETRY_PAUSE_SECONDS = 0.5
-"""Pause before a broken connection is resumed."""
+DRIVE_RETRIES = 3
+"""Number of times a broken connection to Google Drive is resumed."""
 
 
 def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
@@ -114,90 +111,51 @@ def _download_from_url(entry: WeightsEntry, transfer: Transfer) -> Arrived:
     return Arrived(path, url, None)
 
 
-class _Sink:
-    """File object for pooch to write to."""
-
-    def __init__(self, file: BinaryIO, transfer: Transfer) -> None:
-        self.file = file
-        self.transfer = transfer
-
-    def write(self, chunk: bytes) -> None:
-        self.transfer.advance(len(chunk))
-        self.file.write(chunk)
-
-    def flush(self) -> None:
-        """Do nothing: the file is flushed when it is closed."""
-
-
 def _stream(
     entry: WeightsEntry, url: str, headers: dict[str, str], path: Path, transfer: Transfer
 ) -> None:
-    """Download over HTTP, resuming a broken connection if the server supports it."""
-    import pooch
-    import requests
+    """Download over HTTP, going on where a connection broke if the server supports it."""
 
-    validator: str | None = None
-
-    def on_answer(response: Any, **_: object) -> None:
-        """Check status and headers before the body is read."""
-        nonlocal validator
+    def check(answer: Answer) -> None:
         transfer.contacted.set()
         transfer.check()
-        if response.is_redirect:
-            return
+        response = answer.response
         _refuse_status(entry, response.status_code)
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise _web_page(entry)
-        partial = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        if response.status_code == 206 and partial and int(partial[1]) == file.tell():
-            transfer.expect(int(partial[2]))
-        else:
-            file.seek(0)
-            file.truncate()
-            transfer.done_bytes = 0
-            length = response.headers.get("Content-Length", "")
-            transfer.expect(int(length) if length.isdigit() else None)
-        etag = response.headers.get("ETag", "")
-        strong = etag if etag and not etag.startswith("W/") else None
-        validator = strong or response.headers.get("Last-Modified")
+        transfer.done_bytes = answer.position
+        transfer.expect(answer.total_bytes)
         transfer.interrupt = getattr(response.raw, "shutdown", lambda: None)
 
-    failures = 0
+    def pause(seconds: float) -> None:
+        transfer.cancel.wait(seconds)
+        transfer.check()
+
     transfer.begin()
-    with path.open("wb") as file:
-        sink = _Sink(file, transfer)
-        while True:
-            start = file.tell()
-            # Byte offsets must count bytes of the file, so compression is refused.
-            ask = {**headers, "Accept-Encoding": "identity"}
-            if start and validator:
-                ask |= {"Range": f"bytes={start}-", "If-Range": validator}
-            get = pooch.HTTPDownloader(
-                chunk_size=CHUNK_BYTES,
-                headers=ask,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                hooks={"response": on_answer},
-            )
-            problem = "the connection broke"
-            try:
-                get(url, sink, None)
-            except requests.exceptions.RequestException as error:
-                transfer.check()
-                if not transfer.contacted.is_set():
-                    raise unreachable(entry) from error
-            else:
-                if transfer.total_bytes is None or file.tell() == transfer.total_bytes:
-                    return
-                problem = "the file ended early"
-            transfer.check()
-            failures = 1 if file.tell() > start else failures + 1
-            if failures > RETRIES:
-                raise WeightsUnavailable(
-                    f"The download of {entry.id!r} stopped after {megabytes(file.tell())} because "
-                    f"{problem}: {_way_out(entry)}"
-                )
-            transfer.cancel.wait(RETRY_PAUSE_SECONDS)
-            transfer.check()
+    chunks = receive(
+        url,
+        timeout=(CONNECT_SECONDS, READ_SECONDS),
+        headers=headers,
+        changeable=True,
+        check=check,
+        pause=pause,
+    )
+    try:
+        with path.open("wb") as file, contextlib.closing(chunks):
+            for position, content in chunks:
+                transfer.advance(len(content))
+                if position != file.tell():
+                    file.seek(position)
+                    file.truncate()
+                file.write(content)
+    except BrokenOff as error:
+        transfer.check()
+        if not transfer.contacted.is_set():
+            raise unreachable(entry) from error
+        raise WeightsUnavailable(
+            f"The download of {entry.id!r} stopped after {megabytes(error.position)} because "
+            f"{error.reason}: {_way_out(entry)}"
+        ) from error
 
 
 def _refuse_status(entry: WeightsEntry, status: int) -> None:
@@ -235,7 +193,7 @@ def _download_from_drive(entry: WeightsEntry, transfer: Transfer) -> Arrived:
             use_cookies=False,
             progress=on_chunk,
             timeout=(CONNECT_SECONDS, READ_SECONDS),
-            retries=RETRIES,
+            retries=DRIVE_RETRIES,
             cancel=transfer.cancel,
         )
     except (Stopped, WeightsUnavailable):

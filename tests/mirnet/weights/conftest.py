@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from mirnet.weights import catalogue
-from mirnet.weights import download as downloads
 from mirnet.weights import load as weights
 from mirnet.weights.catalogue import WeightsEntry
 from mirnet.weights.importing import import_file
@@ -44,7 +43,7 @@ def offer(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def fast_and_clean(monkeypatch, weights_cache):
-    monkeypatch.setattr(downloads, "RETRY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("mirnet.download.RETRY_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("mirnet.weights.fetch.HEARTBEAT_SECONDS", 0.02)
     weights._models.clear()
 

@@ -219,7 +219,7 @@ def test_ids_are_used_once(tmp_path):
 def test_listing_imports_neither_torch_nor_network_libraries():
     code = (
         "import sys; from mirnet.weights import catalogue, load; catalogue.load_catalogue();"
-        "heavy = {'torch', 'pooch', 'gdown', 'requests', 'huggingface_hub', 'gradio'};"
+        "heavy = {'torch', 'gdown', 'requests', 'huggingface_hub', 'gradio'};"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -114,7 +114,7 @@ def test_drive_over_the_limit(drive, offer, weights_cache):
 
 
 def test_drive_cut_off_or_gone(drive, offer, v2_file, weights_cache, monkeypatch):
-    monkeypatch.setattr(downloads, "RETRIES", 0)
+    monkeypatch.setattr(downloads, "DRIVE_RETRIES", 0)
     entry = offer(drive_id="DRIVE123")
     drive.add_drive_file("DRIVE123", "model.pth", v2_file, "none")
     drive.fail("/uc", Fault(cut_after=50_000))

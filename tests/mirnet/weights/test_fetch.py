@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mirnet import download as http
 from mirnet.errors import WeightsUnavailable
 from mirnet.models.mirnet import MIRNet
-from mirnet.weights import download as downloads
 from mirnet.weights import load as weights
 from mirnet.weights import store as cache
 from mirnet.weights.fetch import fetch
@@ -71,7 +71,7 @@ def test_fetch_of_what_is_here_opens_no_connection(hub, offer, v2_file):
 
 def test_progress_counts_bytes(hub, offer, v2_file, monkeypatch):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
-    monkeypatch.setattr(downloads, "CHUNK_BYTES", 8192)
+    monkeypatch.setattr(http, "CHUNK_BYTES", 8192)
     hub.fail("/files/", Fault(seconds_per_chunk=0.03))
     events = list(fetch(entry.id))
     done = [event.done_bytes for event in events if event.state == "downloading"]
@@ -82,7 +82,7 @@ def test_progress_counts_bytes(hub, offer, v2_file, monkeypatch):
 
 def test_a_broken_connection_is_taken_up_where_it_broke(hub, offer, v2_file):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
-    cut = downloads.CHUNK_BYTES
+    cut = http.CHUNK_BYTES
     hub.fail("/files/", Fault(cut_after=cut, times=1))
     fetched(entry.id)
     assert [request.range for request in hub.seen()] == [None, f"bytes={cut}-"]
@@ -92,9 +92,9 @@ def test_a_broken_connection_is_taken_up_where_it_broke(hub, offer, v2_file):
 def test_without_ranges_a_broken_download_starts_again(hub, offer, v2_file):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     hub.fail("/files/", Fault(no_ranges=True))
-    hub.fail("/files/", Fault(no_ranges=True, cut_after=downloads.CHUNK_BYTES, times=1))
+    hub.fail("/files/", Fault(no_ranges=True, cut_after=http.CHUNK_BYTES, times=1))
     fetched(entry.id)
-    assert hub.bytes_sent() == len(v2_file) + downloads.CHUNK_BYTES
+    assert hub.bytes_sent() == len(v2_file) + http.CHUNK_BYTES
     assert cache.read_record(entry.id).original_sha256 == hashlib.sha256(v2_file).hexdigest()
 
 
@@ -103,8 +103,8 @@ def test_a_file_that_changes_between_two_tries_is_not_spliced(
 ):
     entry = offer(url=hub.add_file("theirs.pth", v2_file))
     other = file_of({"params": tiny_v2(1).state_dict()}, tmp_path / "other.pth")
-    monkeypatch.setattr(downloads, "RETRY_PAUSE_SECONDS", 0.5)
-    hub.fail("/files/", Fault(cut_after=downloads.CHUNK_BYTES, times=1))
+    monkeypatch.setattr(http, "RETRY_PAUSE_SECONDS", 0.5)
+    hub.fail("/files/", Fault(cut_after=http.CHUNK_BYTES, times=1))
     for _ in fetch(entry.id):
         if hub.seen():
             hub.add_file("theirs.pth", other)
