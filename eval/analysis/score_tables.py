@@ -37,6 +37,7 @@ _ROW_FIELDS = (
     "cached",
     "timed_in",
     "threads",
+    "file_sha256",
     "error",
 )
 

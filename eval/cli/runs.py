@@ -36,7 +36,11 @@ COLUMNS = 9
 def run(
     benchmark: Annotated[str, typer.Option(help="Id from `benchmarks`, or a Hub set or folder.")],
     methods: Annotated[
-        str, typer.Option(help="Ids from `methods`, by commas; or all, compact, baselines.")
+        str,
+        typer.Option(
+            help="Ids from `methods`, by commas; or all, compact, baselines; results of any code "
+            "as NAME=folder:PATH, any network as NAME=onnx:FILE."
+        ),
     ] = "all",
     n: Annotated[int | None, typer.Option("--n", help="Pairs. Default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses the pairs.")] = 0,
@@ -83,6 +87,7 @@ def run(
             offline=offline,
             fresh=fresh,
             allow_code=allow_code,
+            allow_files=True,
         )
         before = open_benchmark(one, folder, offline).upfront_bytes()
         if before:

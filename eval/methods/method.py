@@ -26,6 +26,8 @@ class Output:
     """Number of tiles that the picture was processed in; 1 is the whole picture."""
     waited_seconds: float = 0.0
     """Seconds spent waiting for other work in this process; not part of the method's time."""
+    file_sha256: str | None = None
+    """Hash of the file that holds an imported result, which has no time; None for one computed."""
 
 
 Restorer = Callable[[Picture, tuple[int, int]], Output]

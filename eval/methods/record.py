@@ -4,6 +4,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Kind = Literal["weights", "baseline", "custom", "imported", "onnx"]
+"""Weights of the catalogue, a classical method, user-supplied code, a folder of results that were
+made elsewhere, or an ONNX file."""
+
 
 class MethodRecord(BaseModel):
     """One method that was scored, with everything its output depends on."""
@@ -14,8 +18,8 @@ class MethodRecord(BaseModel):
     """Id, unique in the run."""
     title: str
     """Display name."""
-    kind: Literal["weights", "baseline", "custom"]
-    """Weights of the catalogue, a classical method, or user-supplied code."""
+    kind: Kind
+    """Kind of the method."""
     settings: dict[str, Any] = {}
     """All settings of the method, by name."""
     weights_sha256: str | None = None

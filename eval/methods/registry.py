@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from pathlib import Path
+from typing import NamedTuple
 
 from mirnet.errors import InvalidRequest
 from mirnet.tasks import get_task
@@ -14,8 +15,10 @@ from mirnet.weights.download import by_hand
 from .baseline_method import baseline_method
 from .baselines import BASELINES, Baseline
 from .custom import custom_method, plugins
+from .imported import imported_method, new_settings
 from .method import Method
 from .networks import network_method
+from .record import Kind
 
 SHORTCUTS = {
     "all": "everything that is on this machine",
@@ -26,6 +29,44 @@ SHORTCUTS = {
 }
 """Names that `resolve` expands to several methods, with their descriptions."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_FILE = re.compile(r"(?:(?P<name>[^=:/\\]*)=)?(?P<kind>folder|onnx):(?P<path>.+)")
+_NAME = re.compile(r"[\w][\w.+() -]{0,63}")
+
+
+class FileMethod(NamedTuple):
+    """A method that is a file or folder of this machine, as a user names it."""
+
+    name: str
+    """Id in the run."""
+    kind: str
+    """"folder" for results of other code, "onnx" for a network."""
+    path: str
+    """Path as given."""
+
+
+def file_method(text: str) -> FileMethod | None:
+    """Parse 'NAME=folder:PATH' or 'NAME=onnx:FILE'; None for another kind of id.
+
+    Without NAME, the method is called like its file or folder.
+
+    Raises:
+        InvalidRequest: The name cannot be an id.
+
+    >>> file_method("theirs=folder:results/Set5")
+    FileMethod(name='theirs', kind='folder', path='results/Set5')
+    """
+    found = _FILE.fullmatch(text)
+    if found is None:
+        return None
+    path = Path(found["path"])
+    own = path.name if found["kind"] == "folder" else path.stem
+    name = (own if found["name"] is None else found["name"]).strip()
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"{name[:80]!r} cannot be the name of a method: use letters, digits, spaces and "
+            f"-_.+(), as in 'theirs={found['kind']}:{found['path'][:80]}'."
+        )
+    return FileMethod(name, found["kind"], found["path"])
 
 
 @dataclass(frozen=True)
@@ -36,8 +77,8 @@ class Choice:
     """Id that `get_method` accepts."""
     title: str
     """Display name."""
-    kind: Literal["weights", "baseline", "custom"]
-    """Kind of the method; see `MethodRecord`."""
+    kind: Kind
+    """Kind of the method."""
     available: bool
     """Whether the method can be used on this machine now."""
     reason: str = ""
@@ -68,7 +109,8 @@ def resolve(names: list[str], task: str) -> list[str]:
     """Expand names and shortcuts to ids of methods, each once, in the requested order.
 
     Args:
-        names: Ids, `SHORTCUTS`, or 'module:function', which `get_method` may refuse.
+        names: Ids, `SHORTCUTS`, 'NAME=folder:PATH', 'NAME=onnx:FILE', or 'module:function'; the
+            last three `get_method` may refuse.
         task: Id of the task.
 
     Raises:
@@ -79,6 +121,8 @@ def resolve(names: list[str], task: str) -> list[str]:
     for name in names:
         if name in SHORTCUTS:
             ids = _meant(name, task, choices)
+        elif file_method(name):
+            ids = [name]
         else:
             ids = [_known(name, task, choices)]
         found.update(dict.fromkeys(ids))
@@ -110,6 +154,13 @@ def _meant(shortcut: str, task: str, choices: list[Choice]) -> list[str]:
         reason = meant[0].reason if meant else f"There are none for {task}: choose other methods."
         raise InvalidRequest(f"{shortcut!r} is {SHORTCUTS[shortcut]}. {reason}")
     return here
+
+
+def _require_free(name: str, task: str) -> None:
+    """Check that a user's name for a method is not the id of another one."""
+    taken = {*SHORTCUTS, *BASELINES, *catalogue.load_catalogue(), *plugins(SHORTCUTS)}
+    if name in taken:
+        raise InvalidRequest(f"{name!r} is the id of another method: give yours another name.")
 
 
 def _known(name: str, task: str, choices: list[Choice]) -> str:
@@ -154,7 +205,12 @@ def _not_installed(baseline: Baseline) -> str:
 
 
 def get_method(
-    method_id: str, task: str, settings: dict | None = None, *, allow_code: bool = False
+    method_id: str,
+    task: str,
+    settings: dict | None = None,
+    *,
+    allow_code: bool = False,
+    allow_files: bool = False,
 ) -> Method:
     """Make a method for a task.
 
@@ -165,6 +221,8 @@ def get_method(
         settings: Settings that differ from the defaults; a run's recorded ones reproduce it.
         allow_code: Accept 'module:function', which runs any code on this machine. Leave it off
             where strangers choose the id.
+        allow_files: Accept 'NAME=folder:PATH' and 'NAME=onnx:FILE', which read files of this
+            machine. Leave it off where strangers choose the id; a stored run's settings need none.
 
     Raises:
         InvalidRequest: The method is unknown, for another task, not on this machine, or has no
@@ -172,6 +230,18 @@ def get_method(
     """
     chosen = get_task(task)
     given = settings or {}
+    named = file_method(method_id)
+    if named is not None:
+        if not allow_files:
+            raise InvalidRequest(
+                f"{method_id[:80]!r} would read files of this machine: methods of that form are "
+                "for the command line only."
+            )
+        _require_free(named.name, task)
+        method_id = named.name
+        given = new_settings(named.path, method_id)
+    if "folder" in given:
+        return imported_method(method_id, chosen, given)
     choices = list_methods(task)
     name = _known(method_id, task, choices)
     if name in BASELINES:

@@ -100,7 +100,7 @@ class SampleResult(_Part):
     scores: dict[str, SampleScore] = {}
     """Scores by name of the protocol; empty without ground truth or where the method failed."""
     seconds: float | None = None
-    """Time of the method alone, in seconds of wall clock."""
+    """Time of the method alone, in seconds of wall clock; None for a result made elsewhere."""
     megapixels: float | None = None
     """Size of the result in megapixels."""
     peak_mb: float | None = None
@@ -123,6 +123,8 @@ class SampleResult(_Part):
     """Id of the other run that measured `seconds`; None for this run."""
     threads: int | None = None
     """Compute threads that `seconds` were measured with."""
+    file_sha256: str | None = None
+    """Hash of the file that holds an imported result; None for one that was computed."""
     attempt: int | None = None
     """Number of the attempt that computed the row, from 1; None in runs of version 1."""
     error: str | None = None

@@ -61,7 +61,7 @@ def key_of(
         "degraded": degraded_sha256,
         "task": task,
         "size": size,
-        "device": device if method.kind == "weights" else None,
+        "device": device if method.kind in ("weights", "onnx") else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -72,8 +72,8 @@ class OutputRecord:
 
     output_sha256: str
     """Hash of the output's pixels, which names its picture file."""
-    seconds: float
-    """Time of the method alone, in seconds."""
+    seconds: float | None
+    """Time of the method alone, in seconds; None for a result that was made elsewhere."""
     peak_mb: float | None
     """Peak resident memory of the process in megabytes; None where unknown."""
     tiles: int
@@ -82,6 +82,8 @@ class OutputRecord:
     """Id of the run that computed and timed the output."""
     threads: int | None = None
     """Number of compute threads while it was timed."""
+    file_sha256: str | None = None
+    """Hash of the file of an imported result; None for one that was computed."""
 
 
 class OutputCache:

@@ -58,6 +58,8 @@ class RunConfig:
     """Whether cached outputs are ignored and every output is computed anew."""
     allow_code: bool = False
     """Whether methods may be user-supplied code ('module:function')."""
+    allow_files: bool = False
+    """Whether methods may be files of this machine ('NAME=folder:PATH', 'NAME=onnx:FILE')."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,13 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
         raise InvalidRequest(f"A subset of {config.n} pairs is none: ask for at least one.")
     if not config.methods:
         raise InvalidRequest("There is nothing to compare: name at least one method.")
-    if len(set(config.methods)) < len(config.methods):
-        raise InvalidRequest("A method is named twice: name each once.")
     protocols = [get_protocol(name) for name in config.protocols or benchmark.protocols]
     methods = [
-        get_method(name, task.id, allow_code=config.allow_code).info for name in config.methods
+        get_method(name, task.id, allow_code=config.allow_code, allow_files=config.allow_files).info
+        for name in config.methods
     ]
+    if len({method.id for method in methods}) < len(methods):
+        raise InvalidRequest("A method is named twice: name each once.")
     reader = open_benchmark(benchmark, folder=config.folder, offline=config.offline)
     items = reader.items()
     chosen = subset(items, len(items) if config.n is None else config.n, config.seed)

@@ -167,6 +167,7 @@ class Worker:
             cached=cached,
             threads=made.threads,
             timed_in=(made.run or EARLIER) if cached else None,
+            file_sha256=made.file_sha256,
         )
         shown = [(made.output_sha256, pixels), (pair.degraded_sha256, pair.degraded.pixels)]
         if pair.target is not None and pair.target_sha256:
@@ -198,6 +199,10 @@ class Worker:
         output = restorer(pair.degraded, size)
         seconds = time.perf_counter() - began - output.waited_seconds
         pixels = storable(output.pixels)
+        if output.file_sha256 is not None:  # made elsewhere: reading it is no time of the method
+            return pixels, OutputRecord(
+                pixels_sha256(pixels), None, None, 1, file_sha256=output.file_sha256
+            )
         return pixels, OutputRecord(
             pixels_sha256(pixels), seconds, _peak_mb(), output.tiles, self.spec.run, self.threads
         )
@@ -206,7 +211,7 @@ class Worker:
         from mirnet.images.decode import read_image
 
         info = self._infos[method_id]
-        if self.cache is None or info.kind == "custom":
+        if self.cache is None or info.kind in ("custom", "imported"):
             return *self.restore(pair, method_id), False
         device = choose_device().type
         key = key_of(info, pair.degraded_sha256, self.spec.task, self._size(pair), device)

@@ -1,0 +1,128 @@
+"""A folder of results as a method: which file belongs to which pair, and what is refused."""
+
+import hashlib
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eval.data.benchmarks import get_benchmark
+from eval.methods.imported import new_settings
+from eval.methods.registry import file_method, get_method, resolve
+from eval.runs.runner import RunConfig, create_run, execute_run
+from eval.runs.store import RunStore
+from eval.runs.verify import verify
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import Picture
+from tests.support.paths import ROOT
+
+TARGETS = ROOT / "eval/data/mini/denoise/target"
+SIZE = (6, 8)
+
+
+def write(folder, *names, size=SIZE):
+    """Write pictures, each of a colour of its own, the last channel counting them."""
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((*size, 3), number, np.uint8)).save(path)
+    return folder
+
+
+def results(folder, pair, size=SIZE, **settings):
+    method = get_method(f"x=folder:{folder}", "denoise", allow_files=True)
+    restorer = pickle.loads(pickle.dumps(method)).load()
+    return restorer(Picture(np.zeros((*size, 3), np.uint8), name=pair), size)
+
+
+@pytest.mark.parametrize(
+    "names, pair, which",
+    [
+        (["1.png", "2.png", "11.png"], "1", 0),
+        (["baby_MIRNet_x4.png", "bird_MIRNet_x4.png"], "bird", 1),
+        (["a_out.png", "b_out.png", "a.png"], "a", 2),  # the pair's own name comes first
+        (["Canon/004.png", "Nikon/004.png"], "Nikon-004", 1),
+        (["照片_x.png", "图片_x.png"], "图片", 1),
+        (["a.PNG", "b.png", "Thumbs.db.png"], "a", 0),
+        (["1_out.png", "2_out.png"], "2_out", 1),
+    ],
+)
+def test_a_result_is_found_by_the_name_of_its_pair(names, pair, which, tmp_path):
+    write(tmp_path, *names)
+    (tmp_path / "Thumbs.db").write_bytes(b"junk")
+    output = results(tmp_path, pair)
+    assert output.pixels[0, 0, 0] == which
+    content = (tmp_path / names[which]).read_bytes()
+    assert output.file_sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "names, pair, words",
+    [
+        (["a.png", "b.png"], "c", "no result of pair 'c'"),
+        (["a.png", "a.jpg", "b.png"], "a", "both results of pair 'a'"),
+        (["11_x.png", "21_x.png"], "1", "no result of pair '1'"),
+    ],
+)
+def test_a_missing_or_doubled_result_fails_for_its_pair(names, pair, words, tmp_path):
+    with pytest.raises(InvalidRequest, match=words):
+        results(write(tmp_path, *names), pair)
+
+
+def test_a_result_of_another_size_or_no_picture_is_told(tmp_path):
+    write(tmp_path, "a.png", "b.png", size=(5, 8))
+    with pytest.raises(InvalidRequest, match=r"a\.png has 8 x 5 pixels where 8 x 6 belong"):
+        results(tmp_path, "a")
+    (tmp_path / "a.png").write_text("no picture")
+    with pytest.raises(InvalidRequest, match=r"a\.png cannot be read"):
+        results(tmp_path, "a")
+
+
+def test_folders_and_names_are_checked(tmp_path):
+    with pytest.raises(InvalidRequest, match="check that the folder is there"):
+        new_settings(str(tmp_path / "none"), "x")
+    with pytest.raises(InvalidRequest, match="holds no pictures"):
+        new_settings(str(tmp_path), "x")
+    write(tmp_path, "a.png")
+    with pytest.raises(InvalidRequest, match="command line only"):
+        get_method(f"x=folder:{tmp_path}", "denoise")
+    with pytest.raises(InvalidRequest, match="'identity' is the id of another method"):
+        get_method(f"identity=folder:{tmp_path}", "denoise", allow_files=True)
+    with pytest.raises(InvalidRequest, match="cannot be the name"):
+        file_method("<b>=folder:x")
+    assert resolve([f"x=folder:{tmp_path}"], "denoise") == [f"x=folder:{tmp_path}"]
+    assert file_method(f"folder:{tmp_path}").name == tmp_path.name
+    assert file_method("module:function") is None
+
+
+def test_a_run_marks_what_is_wrong_and_scores_the_rest(tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(TARGETS, folder)
+    (folder / "cat.png").unlink()
+    Image.new("RGB", (9, 9)).save(folder / "coffee.png")
+    store = RunStore(tmp_path / "runs")
+    methods = ("identity", f"theirs=folder:{folder}")
+    config = RunConfig(get_benchmark("mini-denoise"), methods, allow_files=True)
+    stored = create_run(store, config)
+    list(execute_run(stored))
+    rows = {row.pair: row for row in stored.rows() if row.method == "theirs"}
+    assert {pair for pair, row in rows.items() if row.error} == {"cat", "coffee"}
+    row = rows["ridge"]
+    assert row.scores["rgb-8bit/1"]["psnr_db"] == float("inf")
+    assert row.file_sha256 == hashlib.sha256((TARGETS / "ridge.png").read_bytes()).hexdigest()
+    assert row.seconds is None
+    assert row.peak_mb is None
+    record = stored.header().methods[1]
+    assert (record.id, record.kind) == ("theirs", "imported")
+    shutil.copy(TARGETS / "cat.png", folder / "cat.png")  # a result that came later
+    list(execute_run(stored))
+    assert {row.pair for row in stored.rows() if row.error} == {"coffee"}
+    Image.open(TARGETS / "ridge.png").transpose(Image.Transpose.ROTATE_180).save(
+        folder / "ridge.png"
+    )
+    found = [f for f in verify(stored, sample=None) if f.method == "theirs"]
+    assert {(f.pair, f.what) for f in found if f.outcome == "differs"} == {
+        ("ridge", "restored again")
+    }
