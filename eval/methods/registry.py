@@ -15,9 +15,12 @@ from mirnet.weights.download import by_hand
 from .baseline_method import baseline_method
 from .baselines import BASELINES, Baseline
 from .custom import custom_method, plugins
-from .imported import imported_method, new_settings
+from .imported import imported_method
+from .imported import new_settings as folder_settings
 from .method import Method
 from .networks import network_method
+from .onnx_method import new_settings as onnx_settings
+from .onnx_method import onnx_method
 from .record import Kind
 
 SHORTCUTS = {
@@ -239,9 +242,12 @@ def get_method(
             )
         _require_free(named.name, task)
         method_id = named.name
-        given = new_settings(named.path, method_id)
+        look_into = folder_settings if named.kind == "folder" else onnx_settings
+        given = look_into(named.path, method_id)
     if "folder" in given:
         return imported_method(method_id, chosen, given)
+    if "onnx" in given:
+        return onnx_method(method_id, chosen, given)
     choices = list_methods(task)
     name = _known(method_id, task, choices)
     if name in BASELINES:

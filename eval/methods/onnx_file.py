@@ -1,0 +1,101 @@
+"""Checked reading of ONNX files, which anybody may have written.
+
+A file is bounded in size, and holds all its tensors itself: ONNX can name other files as the place
+of its data, anywhere on the machine. Nothing in an ONNX file is code, and operators of other
+libraries are never loaded.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mirnet.errors import InvalidRequest
+
+MAX_BYTES = 10**9
+"""Largest file in bytes; protobuf ends at 2 GB, networks for pictures are far below."""
+
+
+class OnnxContent(NamedTuple):
+    """Content of an ONNX file that was checked."""
+
+    content: bytes
+    """The file."""
+    sha256: str
+    """Its hash."""
+    parameters: int
+    """Number of learned numbers: all values of its floating-point tensors."""
+
+
+def read_onnx(path: Path, name: str) -> OnnxContent:
+    """Read an ONNX file and check that it stands alone.
+
+    Args:
+        path: The file.
+        name: Name of the method in messages.
+
+    Raises:
+        InvalidRequest: The packages are missing, or the file is missing, too large, no ONNX file,
+            or refers to other files.
+    """
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise InvalidRequest(
+            f"{name} is an ONNX file, which needs onnx and onnxruntime: install both with pip."
+        ) from error
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InvalidRequest(
+                f"{path.name} has {size / 1e9:.1f} GB: ONNX files up to {MAX_BYTES / 1e9:g} GB are "
+                "read."
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(
+            f"The ONNX file {path} cannot be read ({error.strerror}): check the path."
+        ) from error
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf raises its own kinds for foreign bytes
+        raise InvalidRequest(
+            f"{path.name} is no ONNX file, or damaged: export it again."
+        ) from error
+    if not model.graph.node:
+        raise InvalidRequest(f"{path.name} is no ONNX file, or damaged: export it again.")
+    tensors = list(_tensors(model, onnx))
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
+        raise InvalidRequest(
+            f"{path.name} keeps its weights in other files, which are not opened: export it as one "
+            "file (save_as_external_data=False)."
+        )
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+    numbers = sum(_count(tensor) for tensor in tensors if tensor.data_type in floats)
+    return OnnxContent(content, hashlib.sha256(content).hexdigest(), numbers)
+
+
+def _count(tensor: Any) -> int:
+    count = 1
+    for size in tensor.dims:
+        count *= size
+    return count
+
+
+def _tensors(model: Any, onnx: Any) -> Iterator[Any]:
+    """All stored tensors: of the graph, of attributes, subgraphs and functions."""
+    waiting: list[Any] = [model.graph, *model.functions]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, onnx.GraphProto):
+            yield from part.initializer
+            for sparse in part.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+        for node in part.node:
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+                sparse_tensors = (attribute.sparse_tensor, *attribute.sparse_tensors)
+                for sparse in sparse_tensors:
+                    yield from (sparse.values, sparse.indices)
+                waiting += [attribute.g, *attribute.graphs]

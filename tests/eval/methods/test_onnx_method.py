@@ -1,0 +1,203 @@
+"""ONNX files as methods: size rules found by trying, and files that nobody should open."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from eval.methods import onnx_file, onnx_method
+from eval.methods.registry import get_method
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import Picture
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+RANDOM = np.random.default_rng(0)
+
+
+def save(path, nodes, tensors=(), shape=(1, 3, "h", "w"), kind=TensorProto.FLOAT):
+    """Write a network from 'x' to 'y'."""
+    ends = [helper.make_tensor_value_info(name, kind, shape) for name in "xy"]
+    free = helper.make_tensor_value_info("y", kind, None)
+    stored = [numpy_helper.from_array(np.array(value), name) for name, value in tensors]
+    graph = helper.make_graph(list(nodes), "net", ends[:1], [free], stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def halves_and_doubles(path, block=2, **options):
+    """Space to depth and back: takes sides that `block` divides, and changes nothing."""
+    nodes = [
+        helper.make_node("SpaceToDepth", ["x"], ["d"], blocksize=block),
+        helper.make_node("DepthToSpace", ["d"], ["y"], blocksize=block),
+    ]
+    return save(path, nodes, **options)
+
+
+def doubles(path):
+    scales = np.array([1, 1, 2, 2], np.float32)
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
+    return save(path, [node], [("scales", scales)])
+
+
+def made(path, task="denoise"):
+    return get_method(f"theirs=onnx:{path}", task, allow_files=True)
+
+
+def restored(method, height, width, size=None):
+    pixels = RANDOM.integers(0, 256, (height, width, 3), np.uint8)
+    restorer = pickle.loads(pickle.dumps(method)).load()
+    return pixels, restorer(Picture(pixels), size or (height, width))
+
+
+@pytest.mark.parametrize("block", [1, 2, 8, 12])
+def test_the_multiple_is_found_and_any_size_works(block, tmp_path):
+    method = made(halves_and_doubles(tmp_path / "net.onnx", block))
+    assert method.info.settings["multiple"] == block
+    assert method.info.settings["minimum"] == block
+    for height, width in ((1, 1), (5, 7), (24, 31), (97, 64)):
+        pixels, output = restored(method, height, width)
+        assert output.tiles == 1
+        np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-6)
+
+
+def test_a_network_that_enlarges_and_one_that_does_not(tmp_path):
+    method = made(doubles(tmp_path / "x2.onnx"), "sr-x2")
+    assert method.info.settings["scale"] == 2
+    pixels, output = restored(method, 9, 11, (18, 22))
+    np.testing.assert_allclose(output.pixels, pixels.repeat(2, 0).repeat(2, 1) / 255, atol=1e-6)
+    same = made(halves_and_doubles(tmp_path / "same.onnx"), "sr-x2")
+    assert restored(same, 9, 11, (18, 22))[1].pixels.shape == (18, 22, 3)
+    with pytest.raises(InvalidRequest, match="for another task"):
+        restored(method, 9, 11, (9, 11))
+
+
+def test_a_network_of_one_size_gets_tiles(tmp_path):
+    path = halves_and_doubles(tmp_path / "fixed.onnx", shape=(1, 3, 48, 64))
+    method = made(path)
+    assert tuple(method.info.settings["fixed"]) == (48, 64)
+    pixels, output = restored(method, 20, 30)
+    assert output.tiles == 1
+    pixels, output = restored(method, 100, 150)
+    assert output.tiles == 4 * 4
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-5)
+
+
+def test_large_pictures_are_cut_into_tiles(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_method, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(onnx_method, "TILE_PX", 65)
+    pixels, output = restored(made(halves_and_doubles(tmp_path / "net.onnx", 4)), 90, 131)
+    assert output.tiles > 4
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-5)
+
+
+def test_other_layouts_and_types(tmp_path):
+    last = save(
+        tmp_path / "nhwc.onnx",
+        [helper.make_node("Identity", ["x"], ["y"])],
+        shape=(1, "h", "w", 3),
+        kind=TensorProto.UINT8,
+    )
+    pixels, output = restored(made(last), 5, 9)
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-6)
+    half = halves_and_doubles(tmp_path / "half.onnx", kind=TensorProto.FLOAT16)
+    pixels, output = restored(made(half), 6, 8)
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-3)
+
+
+def test_the_record_names_the_file_by_its_hash(tmp_path):
+    path = doubles(tmp_path / "x2.onnx")
+    method = made(path, "sr-x2")
+    info = method.info
+    assert (info.id, info.kind, info.parameters) == ("theirs", "onnx", 4)
+    again = get_method("theirs", "sr-x2", info.settings)
+    assert again.info == info
+    halves_and_doubles(path)
+    with pytest.raises(InvalidRequest, match="changed meanwhile"):
+        method.load()
+
+
+def external(path):
+    nodes = [helper.make_node("Mul", ["x", "gain"], ["y"])]
+    save(path, nodes, [("gain", np.ones(4000, np.float32))], shape=(1, 3, "h", 4000))
+    model = onnx.load(path)
+    onnx.save_model(
+        model,
+        path,
+        save_as_external_data=True,
+        location="secret.bin",
+        size_threshold=0,
+    )
+
+
+def in_a_subgraph(path):
+    """A tensor that only a branch holds, in another file."""
+    tensor = numpy_helper.from_array(np.ones(1, np.float32), "gain")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    tensor.ClearField("raw_data")
+    constant = helper.make_node("Constant", [], ["z"], value=tensor)
+    out = helper.make_tensor_value_info("z", TensorProto.FLOAT, [1])
+    branch = helper.make_graph([constant], "branch", [], [out])
+    nodes = [helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)]
+    save(path, nodes, [("c", np.array(True))])
+
+
+@pytest.mark.parametrize("write", [external, in_a_subgraph])
+def test_data_in_other_files_is_refused(write, tmp_path):
+    write(tmp_path / "net.onnx")
+    with pytest.raises(InvalidRequest, match="in other files, which are not opened"):
+        made(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "is no ONNX file"),
+        (b"no network at all", "is no ONNX file"),
+        (b"\x80\x02}q\x00.", "is no ONNX file"),
+    ],
+)
+def test_files_of_another_kind(content, words, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(InvalidRequest, match=words):
+        made(path)
+
+
+def test_what_is_no_picture_to_picture_network(tmp_path, monkeypatch):
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        made(tmp_path / "none.onnx")
+    two = helper.make_node("Identity", ["x"], ["y"])
+    with pytest.raises(InvalidRequest, match="needs one input of one RGB picture"):
+        made(save(tmp_path / "grey.onnx", [two], shape=(1, 1, "h", "w")))
+    pool = helper.make_node("GlobalAveragePool", ["x"], ["y"])
+    with pytest.raises(InvalidRequest, match=r"for any size tried: .* became an array of shape"):
+        made(save(tmp_path / "pool.onnx", [pool]))
+    with pytest.raises(InvalidRequest, match="onnxruntime cannot open"):
+        made(save(tmp_path / "odd.onnx", [helper.make_node("NoSuchThing", ["x"], ["y"])]))
+    monkeypatch.setattr(onnx_file, "MAX_BYTES", 100)
+    with pytest.raises(InvalidRequest, match=r"has .* GB: ONNX files up to"):
+        made(doubles(tmp_path / "large.onnx"))
+
+
+def test_strangers_cannot_name_files(tmp_path):
+    with pytest.raises(InvalidRequest, match="command line only"):
+        get_method(f"x=onnx:{tmp_path}/net.onnx", "denoise")
+
+
+def test_an_export_of_ours_is_read_back(tmp_path):
+    from mirnet.weights.load import load
+    from mirnet.weights.onnx_export import export_onnx
+
+    path = tmp_path / "ours.onnx"
+    export_onnx(load("denoise-compact"), path)
+    method = made(path)
+    settings = method.info.settings
+    assert [settings[key] for key in ("multiple", "minimum", "scale", "fixed")] == [1, 1, 1, None]
+    pixels, output = restored(method, 33, 47)
+    reference = get_method("denoise-compact", "denoise").load()(Picture(pixels), (33, 47))
+    np.testing.assert_allclose(output.pixels, reference.pixels, atol=1e-5)
