@@ -1,4 +1,4 @@
-"""`python -m mirnet weights`: list, fetch, import, check and delete weights."""
+"""`python -m mirnet weights`: list, fetch, import, check, export and delete weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from mirnet.tasks import TASKS, get_task
 from .arguments import named_folders
 from .terminal import console, print_error, print_line, progress
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, import and check weights.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, import, check and export weights.")
 
 
 @app.command("list")
@@ -115,6 +115,23 @@ def verify_weights(
             (print_line if again.ok else print_error)(again.message)
     if not fine:
         raise typer.Exit(2)
+
+
+@app.command("export")
+def export_weights(
+    weights_id: Annotated[
+        str, typer.Argument(metavar="ID", help="From the list, or a weights file of yours.")
+    ],
+    onnx: Annotated[Path, typer.Option("--onnx", metavar="FILE", help="ONNX file to write.")],
+) -> None:
+    """Write a network as one ONNX file for pictures of any size, compared with PyTorch first."""
+    from mirnet.weights.load import load
+    from mirnet.weights.onnx_export import export_onnx
+
+    done = export_onnx(load(weights_id, allow_paths=True), onnx)
+    sizes = ", ".join(f"{width}x{height}" for height, width in done.sizes)
+    print_line(f"{done.path} is written: {done.bytes / 1e6:.1f} MB, opset {done.opset}.")
+    print_line(f"Largest difference from PyTorch: {done.max_error:.2g} (values 0 to 1; {sizes}).")
 
 
 @app.command("forget")

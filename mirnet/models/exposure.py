@@ -1,5 +1,7 @@
 """A global tone curve ahead of a network; our addition, in neither paper."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -64,9 +66,19 @@ class ExposureCurve(nn.Module):
         """
         side = self.thumbnail_px
         small = F.adaptive_avg_pool2d(image, (min(side, image.shape[2]), min(side, image.shape[3])))
-        small = small.float().clamp(0, 1)
-        hidden = self._hidden(small)
-        grey = self._slopes(self._hidden(small.mean(1, keepdim=True).expand_as(small)))
+        return self.predict_from(small.float().clamp(0, 1))
+
+    def predict_from(
+        self, small: Tensor, quantile: Callable[..., Tensor] = torch.quantile
+    ) -> Tensor:
+        """Predict curve and colours from a thumbnail; see `predict`.
+
+        Args:
+            small: (B, 3, h, w) in [0, 1].
+            quantile: Computes what `torch.quantile` does, in other operators.
+        """
+        hidden = self._hidden(small, quantile)
+        grey = self._slopes(self._hidden(small.mean(1, keepdim=True).expand_as(small), quantile))
         slopes = torch.tanh(self._slopes(hidden) - (grey - grey.mean(2, keepdim=True)))
         if self.colours is None:
             return slopes
@@ -78,12 +90,12 @@ class ExposureCurve(nn.Module):
         points = F.pad(shifts + shifts.new_tensor([0.0, 1.0]), (0, 1))
         return torch.cat([slopes, matrix, points[:, None]], 1)
 
-    def _hidden(self, small: Tensor) -> Tensor:
+    def _hidden(self, small: Tensor, quantile: Callable[..., Tensor]) -> Tensor:
         """Features of a thumbnail: (B, 3, h, w) to (B, hidden)."""
         if self.colours is not None:  # colourfulness of the picture
             spread = small.amax(1, keepdim=True) - small.amin(1, keepdim=True)
             small = torch.cat([small, spread], 1)
-        levels = torch.quantile(small.flatten(2), self.quantiles, dim=2)
+        levels = quantile(small.flatten(2), self.quantiles, dim=2)
         features = torch.log2(levels.permute(1, 2, 0).flatten(1) + 2**-10) / 10 + 0.5
         return F.leaky_relu(self.hidden2(F.leaky_relu(self.hidden(features), 0.2)), 0.2)
 
