@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mirnet
+from mirnet.tasks import TASKS
 
 PACKAGE = Path(mirnet.__file__).parent
 ROOT = PACKAGE.parent
@@ -182,3 +183,46 @@ def test_waiting_threads_leave_the_core_unless_told_otherwise(given, turns):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=own | given
     )
     assert done.stdout.split() == [turns, "False"], done.stderr
+
+
+def places_of(task: str) -> dict[str, bool]:
+    """Whether a task has its row, file or sentence in each place that needs one."""
+    from eval.analysis.published import DATASETS_OF
+    from eval.data.benchmarks import load_benchmarks
+    from eval.methods.baselines.table import BASELINES
+    from mirnet.app.examples import examples
+    from mirnet.app.restore_tab.modes import CARDS
+    from mirnet.train.card import KNOWN_FAILURES
+    from mirnet.train.config import CONFIGS, load_config
+    from mirnet.train.degradations.tasks import DEGRADATIONS
+    from mirnet.weights.catalogue import load_catalogue
+
+    entry = load_catalogue().get(TASKS[task].default_weights)
+    recipes = [load_config(path) for path in CONFIGS.glob("*-compact.toml")]
+    benchmarks = [row for row in load_benchmarks().values() if row.task == task]
+    return {
+        "weights in mirnet/weights/catalogue.toml": bool(entry and entry.task == task),
+        "a recipe in mirnet/train/configs/": any(
+            recipe.task == task and recipe.data.degradation in DEGRADATIONS for recipe in recipes
+        ),
+        "known failures in mirnet/train/card.py": task in KNOWN_FAILURES,
+        "a card in mirnet/app/restore_tab/modes.py": any(
+            task in card.modes.values() for card in CARDS.values()
+        ),
+        "examples in examples/examples.json": any(row.task == task for row in examples()),
+        "a benchmark in eval/data/benchmarks.toml": any(
+            not row.id.startswith("mini-") for row in benchmarks
+        ),
+        "a bundled benchmark, from examples/make_mini.py": any(
+            row.id.startswith("mini-") for row in benchmarks
+        ),
+        "a baseline in eval/methods/baselines/table.py": any(
+            task in row.tasks for row in BASELINES.values()
+        ),
+        "its data sets in eval/analysis/published.py": bool(DATASETS_OF.get(task)),
+    }
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_has_all_of_its_places(task):
+    assert [place for place, there in places_of(task).items() if not there] == []

@@ -46,7 +46,7 @@ DATASETS = {
 }
 """Name of a data set in the file, by id of the benchmark in the catalogue."""
 
-_TASKS = {
+DATASETS_OF = {
     "denoise": ("SIDD", "DND"),
     "lowlight": ("LoL-v1",),
     "retouch": ("MIT-Adobe FiveK",),
@@ -55,6 +55,7 @@ _TASKS = {
         for scale in (2, 3, 4)
     },
 }
+"""Names of data sets in the file, by id of the task that is measured on them."""
 _FIELDS = ["task", "dataset", "method", "year", "psnr", "ssim", "setting", "protocol", "source"]
 _FIELDS += ["verified", "source_kind", "quote"]
 
@@ -149,7 +150,7 @@ def published_for(name: str) -> "pd.DataFrame":
     Returns:
         Rows of `read_published`; none where nobody has published on it.
     """
-    wanted = _TASKS.get(name, (DATASETS.get(name),))
+    wanted = DATASETS_OF.get(name, (DATASETS.get(name),))
     frame = read_published()
     return frame[frame.dataset.isin(wanted)].reset_index(drop=True)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from mirnet.images.picture import to_eight_bits
+from mirnet.tasks import TASKS
 from mirnet.weights.networks import load_weights
 
 from .config import Config
@@ -32,10 +33,14 @@ KNOWN_FAILURES = {
     "out slightly different (see tests/mirnet/weights/test_mesh.py).",
     "retouch": "Contrast and saturation stay modest. Deliberate casts, such as sunsets and stage "
     "light, are weakened.",
-    "sr-x2": "JPEG blocks and noise are sharpened like detail. Fine repeated patterns, such as "
-    "windows of distant houses, may turn.",
+    **{
+        task.id: "JPEG blocks and noise are sharpened like detail. Fine repeated patterns, such as "
+        "windows of distant houses, may turn."
+        for task in TASKS.values()
+        if task.scale > 1
+    },
 }
-"""Known failures by task; those of 'sr-x2' hold for all super-resolution tasks."""
+"""Known failures by task."""
 OPENNESS = (
     "Open: weights (Apache-2.0), training code and recipe (this repository), training pictures "
     "(freely licensed, fetched by hash with `python -m mirnet prepare`)."
@@ -133,7 +138,7 @@ def card_text(card: dict[str, Any]) -> str:
     summary = ", ".join(f"{licence} {count}" for licence, count in licences.most_common())
     gains = ", ".join(f"{gain:+.2f} dB" for gain in card["example_gains_db"])
     start = f"\n- Started from: {card['started_from']}" if card["started_from"] else ""
-    failures = KNOWN_FAILURES["sr-x2" if card["task"].startswith("sr-") else card["task"]]
+    failures = KNOWN_FAILURES[card["task"]]
     return f"""---
 {metadata.to_yaml()}
 ---

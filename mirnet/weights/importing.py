@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mirnet.errors import CheckpointRejected, InvalidRequest, WeightsUnavailable
 from mirnet.files import file_sha256
-from mirnet.tasks import get_task
+from mirnet.tasks import TASKS, get_task
 
 from . import catalogue, store
 from .catalogue import WeightsEntry
@@ -61,8 +61,7 @@ def import_file(
     task = known.task if known else task or store.read_notes(path).get("task")
     if not task:
         raise InvalidRequest(
-            f"{path.name} does not say what it restores: add --task with denoise, sr-x2, sr-x3, "
-            "sr-x4, lowlight or retouch."
+            f"{path.name} does not say what it restores: add --task with one of {', '.join(TASKS)}."
         )
     get_task(task)
     if not path.is_file():
