@@ -4,6 +4,7 @@ Settings, build, launch. The tabs lie in `mirnet.app` and `eval.app`.
 """
 
 import os
+import signal
 
 # No statistics are sent, whoever starts the app and however; read once, at import.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -98,7 +99,8 @@ def main() -> None:
     own = settings.everyone == "admin"
     service = RunQueue(read_only=settings.read_only, local=own)
     page = build(settings.max_pixels, service, settings.keep_hours, access)
-    publish_results(service)
+    results = keep_results(service)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl+C does
     page.launch(
         server_name=settings.address,
         server_port=settings.port,
@@ -114,20 +116,35 @@ def main() -> None:
         print(settings.permissions())
     page.block_thread()
     service.close()
+    if results is not None:
+        results.close()
 
 
-def publish_results(service) -> None:
-    """Send new runs to the data set named by $MIRNET_RESULTS_REPO, if it is set."""
-    from eval.runs import publish
-    from mirnet.errors import MIRNetError
+def keep_results(service):
+    """Keep runs and votes in the data set named by $MIRNET_RESULTS_REPO, and read them back now.
 
-    repo = publish.results_repo()
+    Args:
+        service: The `RunQueue` whose store is kept.
+
+    Returns:
+        The `ResultsRepo` at work; None if no data set is named, or nothing may be written.
+    """
+    from eval.runs.publish import results_repo
+    from eval.runs.results_repo import ResultsRepo
+    from eval.runs.store import where_results_are_kept
+    from mirnet.app import health
+
+    repo = results_repo()
     if repo is None or service.policy.read_only:
-        return
-    try:
-        publish.scheduler(service.store, repo)
-    except MIRNetError as error:
-        print(f"Runs stay on this machine: {error}")
+        on_space = "SPACE_ID" in os.environ
+        health.add_check(lambda: health.Finding("results", True, where_results_are_kept(on_space)))
+        return None
+    results = ResultsRepo(service.store, repo)
+    health.add_check(
+        lambda: health.Finding("results", results.kept.state != "failing", results.kept.words())
+    )
+    results.start()
+    return results
 
 
 if __name__ == "__main__":

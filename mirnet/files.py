@@ -150,12 +150,19 @@ def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> st
     with _hashes_lock:
         if key in _hashes:
             return _hashes[key]
+    digest = hash_of(path, cancelled)
+    if digest:
+        with _hashes_lock:
+            _hashes[key] = digest
+    return digest
+
+
+def hash_of(path: Path, cancelled: Callable[[], bool] = lambda: False) -> str:
+    """SHA-256 of a file, read anew; see `file_sha256`."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(2**20):
             digest.update(chunk)
             if cancelled():
                 return ""
-    with _hashes_lock:
-        _hashes[key] = digest.hexdigest()
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from eval.analysis.frames import Frames
 from eval.runs.document import MethodSummary, Run
+from eval.runs.results_repo import forget_run
 from eval.runs.runner import RunConfig, create_run, finish
 from eval.runs.store import RunStore, StoredRun
 from eval.runs.summaries import summarise_methods
@@ -160,6 +161,8 @@ class RunQueue:
             ) from error
         shutil.rmtree(aside, ignore_errors=True)
         self.frames.forget(run_id)
+        with contextlib.suppress(OSError):  # a full disk; the run is gone here
+            forget_run(self.store, run_id)
 
     def verify(self, run_id: str, sample: int = 3, role: Role | None = None) -> Iterator[Finding]:
         """Recompute a sample of a run; see `eval.runs.verify.verify`.

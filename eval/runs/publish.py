@@ -11,10 +11,10 @@ from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest
 from mirnet.hub import hub_endpoint
 
-from .store import RunStore, StoredRun
+from .store import StoredRun
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitScheduler, HfApi
+    from huggingface_hub import HfApi
 
 SETTING = "MIRNET_RESULTS_REPO"
 """Environment variable with the data set that a Space keeps its runs in, as ORG/NAME."""
@@ -24,8 +24,6 @@ PICTURES = ("outputs/*.png", "thumbs/*.jpg")
 """Pictures of a run."""
 CONTACT_SECONDS = 4.0
 """Timeout of the first contact with the Hub."""
-MINUTES = 5.0
-"""Minutes between two commits of the scheduler."""
 
 
 def results_repo() -> str | None:
@@ -57,7 +55,7 @@ def publish_run(
         raise InvalidRequest(
             f"Run {run.id} is {run.status}, and only finished runs are published: resume it first."
         )
-    api = _contacted(repo, private)
+    api = contacted(repo, private)
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
         commit = api.upload_folder(
@@ -69,61 +67,35 @@ def publish_run(
             commit_message=f"Add run {run.id}",
         )
     except Exception as error:
-        raise _refused(api, repo, error) from error
+        raise refused(api, repo, error) from error
     return f"{api.endpoint}/datasets/{repo}/tree/{commit.oid}/{run.id}"
 
 
-def scheduler(
-    store: RunStore, repo: str, minutes: float = MINUTES, private: bool = True
-) -> "CommitScheduler":
-    """Upload new files of a store to a data set every few minutes, in the background.
-
-    Runs under way are sent as far as they are; pictures stay here. A commit that fails is logged
-    and tried again at the next turn.
+def contacted(repo: str, private: bool) -> "HfApi":
+    """Request the data set from the Hub; a missing one is no error.
 
     Args:
-        store: The runs.
-        repo: Data set as ORG/NAME, usually `results_repo()`; created where it does not exist.
-        minutes: Minutes between two commits.
-        private: Whether only its owners may see it.
+        repo: Data set as ORG/NAME.
+        private: Whether a public data set is refused.
 
     Returns:
-        The scheduler, at work; `stop()` ends it.
+        The client, for further requests.
 
     Raises:
         InvalidRequest: The data set is public and `private` was asked.
         BenchmarkUnavailable: The Hub cannot be reached or refuses.
     """
-    from huggingface_hub import CommitScheduler
-
-    api = _contacted(repo, private)
-    try:
-        return CommitScheduler(
-            repo_id=repo,
-            repo_type="dataset",
-            folder_path=store.folder,
-            every=minutes,
-            private=private,
-            allow_patterns=[f"*/{name}" for name in DOCUMENTS],
-            hf_api=api,
-        )
-    except Exception as error:
-        raise _refused(api, repo, error) from error
-
-
-def _contacted(repo: str, private: bool) -> "HfApi":
-    """Request the data set from the Hub; a missing one is no error."""
     from huggingface_hub import HfApi, errors
 
     api = HfApi(endpoint=hub_endpoint())
     try:
         found = api.dataset_info(repo, timeout=CONTACT_SECONDS)
     except errors.GatedRepoError as error:
-        raise _refused(api, repo, error) from error
+        raise refused(api, repo, error) from error
     except errors.RepositoryNotFoundError:
         return api
     except Exception as error:
-        raise _refused(api, repo, error) from error
+        raise refused(api, repo, error) from error
     if private and not found.private:
         raise InvalidRequest(
             f"{repo} is a public data set: name a private one, or ask to publish openly."
@@ -131,7 +103,8 @@ def _contacted(repo: str, private: bool) -> "HfApi":
     return api
 
 
-def _refused(api: "HfApi", repo: str, error: Exception) -> BenchmarkUnavailable:
+def refused(api: "HfApi", repo: str, error: Exception) -> BenchmarkUnavailable:
+    """Make the error for a data set from an error of the Hub's client."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.HFValidationError):

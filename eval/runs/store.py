@@ -44,6 +44,20 @@ def state_folder() -> Path:
     return Path(given) if given else platformdirs.user_data_path("mirnet-studio")
 
 
+def where_results_are_kept(lost_at_restart: bool) -> str:
+    """Describe in a sentence where runs and votes are kept, without a path of this machine.
+
+    Args:
+        lost_at_restart: Whether this machine's own disk is lost when it restarts, as a Space's is.
+    """
+    if lost_at_restart and not os.environ.get("MIRNET_STATE_DIR"):
+        return (
+            "Runs and votes are lost when this Space restarts: its owner may set "
+            "MIRNET_RESULTS_REPO, or MIRNET_STATE_DIR to a mounted bucket."
+        )
+    return "Runs and votes are kept on this machine until somebody deletes them."
+
+
 def new_id(now: datetime.datetime | None = None) -> str:
     """Make an id of date, time and random digits, for a run created now."""
     moment = now or datetime.datetime.now(datetime.UTC)

@@ -9,16 +9,24 @@ and `sweep` removes interrupted uploads and old files.
 import getpass
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
+
+_locks: list[Any] = []
+"""Locks of this program's folders, held until it ends."""
 
 
 def own_folder(parent: Path | None = None) -> Path:
     """Make this program's folder, and remove those of programs that have ended.
+
+    A program holds the lock file of its folder, NAME.lock, as long as it runs: neither a clock nor
+    process ids, which containers with a common folder count each for itself, say anything about it.
 
     Args:
         parent: Folder that holds the folders of all programs; in the system's temporary folder
@@ -29,11 +37,44 @@ def own_folder(parent: Path | None = None) -> Path:
     """
     home = parent or _home()
     for folder in home.iterdir():
-        if re.fullmatch(r"\d+-\d+", folder.name) and not _is_alive(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
-    own = home / _name(os.getpid())
-    own.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_dir() and re.fullmatch(r"page-[0-9a-f]{16}", folder.name):
+            _remove_if_ended(folder)
+    own = home / f"page-{secrets.token_hex(8)}"
+    _locks.append(_locked(_lock_file(own)))
+    own.mkdir(mode=0o700)
     return own
+
+
+def _lock_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _locked(path: Path) -> Any:
+    """Take a lock at once.
+
+    Raises:
+        filelock.Timeout: Another program holds it.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path, mode=0o600)
+    lock.acquire(timeout=0)
+    return lock
+
+
+def _remove_if_ended(folder: Path) -> None:
+    import filelock
+
+    path = _lock_file(folder)
+    try:
+        lock = _locked(path)
+    except (filelock.Timeout, OSError):  # in use, or of another user
+        return
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        path.unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 def sweep(
@@ -87,21 +128,3 @@ def _user() -> str:
     if hasattr(os, "getuid"):
         return str(os.getuid())
     return re.sub(r"\W", "_", getpass.getuser())
-
-
-def _name(process: int) -> str:
-    """Name of a process's folder: id and start time, because ids are used again."""
-    import psutil
-
-    return f"{process}-{int(psutil.Process(process).create_time())}"
-
-
-def _is_alive(name: str) -> bool:
-    import psutil
-
-    try:
-        return _name(int(name.partition("-")[0])) == name
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:  # process of another user
-        return True

@@ -2,18 +2,20 @@
 
 import os
 import platform
-import shutil
-import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mirnet.files import cache_folder, file_sha256
+from mirnet import memory
+from mirnet.files import cache_folder, hash_of
 from mirnet.hub import hub_endpoint, is_offline
 from mirnet.version import __version__
 from mirnet.weights import catalogue
 from mirnet.weights.load import locate
+
+from .folders import free_bytes, standing, upload_folder
 
 MIN_DISK_BYTES = 500 * 10**6
 """Free disk space below which the check fails: uploads and results would soon fill the disk."""
@@ -30,11 +32,24 @@ class Finding:
     """Result of one check."""
 
     what: str
-    """Name of the check: "weights", "disk", "memory", "hub" or "versions"."""
+    """Name of the check: "weights", "disk", "memory", "hub", "versions", or an added one."""
     ok: bool
     """Whether the check passed."""
     words: str
     """Result as one sentence or a list, without paths of this machine."""
+
+
+_added: list[Callable[[], Finding]] = []
+
+
+def add_check(run: Callable[[], Finding]) -> None:
+    """Add a check of another room; it replaces an earlier one with the same name.
+
+    Args:
+        run: Quick function that makes the finding.
+    """
+    what = run().what
+    _added[:] = [*(other for other in _added if other().what != what), run]
 
 
 def check(hub: bool = True) -> list[Finding]:
@@ -46,7 +61,7 @@ def check(hub: bool = True) -> list[Finding]:
     Returns:
         One finding per check. The Hub's always passes, because the app works without it.
     """
-    found = [_weights(), _disk(), _memory()]
+    found = [_weights(), _disk(), _memory(), *(run() for run in _added)]
     if hub:
         found.append(_hub())
     return [*found, Finding("versions", True, _versions())]
@@ -73,7 +88,8 @@ def _weights() -> Finding:
         path, card = locate(entry.id), catalogue.read_card(entry)
         if path is not None:
             files[path] = card.sha256 if card is not None else None
-    wrong = sorted(path.name for path, sha in files.items() if file_sha256(path) != sha)
+    # Read anew each time: bits that rot change neither time nor size.
+    wrong = sorted(path.name for path, sha in files.items() if hash_of(path) != sha)
     if wrong:
         names = ", ".join(wrong)
         return Finding("weights", False, f"Damaged or without a card: {names}. Check out again.")
@@ -82,19 +98,18 @@ def _weights() -> Finding:
 
 def _disk() -> Finding:
     """Check the free disk space for uploads and results, and that the cache is writable."""
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    cache = cache_folder()
-    standing = next((p for p in (cache, *cache.parents) if p.exists()), cache)
+    free = free_bytes(upload_folder())
     words = f"{free / 1e9:.1f} GB free for uploads and results"
-    if not os.access(standing, os.W_OK):
+    if not os.access(standing(cache_folder()), os.W_OK):
         return Finding("disk", False, f"{words}; the cache folder cannot be written.")
     return Finding("disk", free >= MIN_DISK_BYTES, f"{words}.")
 
 
 def _memory() -> Finding:
+    """Check the memory that this machine, or its container, has left."""
     import psutil
 
-    available = psutil.virtual_memory().available
+    available = memory.available_ram_bytes()
     own = psutil.Process().memory_info().rss
     words = f"{available / 1e9:.1f} GB available, {own / 1e9:.2f} GB used by this program."
     return Finding("memory", available >= MIN_MEMORY_BYTES, words)

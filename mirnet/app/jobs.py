@@ -1,8 +1,6 @@
 """One visitor's restoration: its wait in the queue, its work and its stop; without widgets."""
 
 import contextlib
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from mirnet.tasks import get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
+from .folders import free_bytes, upload_folder
 from .queue import FairQueue, QueueEntry
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ def restore_when_scheduled(
     width, height = size_of(path)
     enlarged = 1 if request.same_size else get_task(request.task).scale ** 2
     pixels = width * height * enlarged
-    if shutil.disk_usage(tempfile.gettempdir()).free < MIN_DISK_BYTES_PER_PIXEL * pixels:
+    if free_bytes(upload_folder()) < MIN_DISK_BYTES_PER_PIXEL * pixels:
         raise InvalidRequest(
             "The disk of the machine that runs this page is full: its owner has to make room."
         )

@@ -9,13 +9,12 @@ without a way out. Its sessions cannot be taken back by the server; see `auth.Ac
 """
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from .auth import VISITOR_COOKIE, visitor_cookie
+from .folders import free_bytes, upload_folder
 from .proxies import FORWARDED, Message, Receive, Scope, Send
 from .rate_limit import Limits, RateLimiter
 from .settings import LOOPBACK
@@ -188,8 +187,7 @@ class Guard:
         return name
 
     def _check_room(self, size: int) -> None:
-        free = shutil.disk_usage(tempfile.gettempdir()).free
-        if free - size < self.limits.min_free_bytes:
+        if free_bytes(upload_folder()) - size < self.limits.min_free_bytes:
             raise Refused(
                 507, "There is no room for more photos here now: try again in an hour or two."
             )

@@ -88,6 +88,8 @@ class Repo:
     """Whether terms must be accepted first: every file answers 403."""
     private: bool = False
     """Whether the repository is private: requests without a token answer 401."""
+    made_private: bool = False
+    """Whether a program asked for a private repository; it may do everything with it."""
 
     def files(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
         """Commit hash and files of a branch, tag or commit."""
@@ -284,6 +286,9 @@ class LoopbackHub:
             if _key(kind, repo_id) in self._repos:
                 return _Answer(409, url.headers, url.body)
             self.add_repo(repo_id, {}, kind=kind)
+            self._repos[_key(kind, repo_id)].made_private = asked.get(
+                "visibility"
+            ) == "private" or bool(asked.get("private"))
             return url
         if re.fullmatch(r"/(datasets/|spaces/)?[^/]+/[^/]+\.git/info/lfs/objects/batch", path):
             return self._lfs_batch(json.loads(body)["objects"])
@@ -320,9 +325,12 @@ class LoopbackHub:
 
     def _commit(self, kind: str, repo_id: str, body: bytes) -> _Answer:
         files = self.files_of(repo_id, kind)
+        newest = self._repos[_key(kind, repo_id)].commits[-1][0]
         for line in body.splitlines():
             entry = json.loads(line)
             value = entry["value"]
+            if value.get("parentCommit", newest) != newest:
+                return _Answer(412, {}, b'{"error": "A commit has happened since."}')
             if entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif entry["key"] == "lfsFile":
@@ -354,9 +362,7 @@ class LoopbackHub:
         answer = _file_answer(files[name])
         answer.headers["X-Repo-Commit"] = commit
         if self.git_etags:
-            blob = b"blob %d\0" % len(files[name]) + files[name]
-            digest = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
-            answer.headers["ETag"] = f'"{digest}"'
+            answer.headers["ETag"] = f'"{_git_sha1(files[name])}"'
         if self.cdn and name.endswith((".safetensors", ".bin", ".parquet", ".zip")):
             digest = hashlib.sha256(files[name]).hexdigest()
             headers = {
@@ -387,8 +393,9 @@ class LoopbackHub:
                 return _Answer(404, {"X-Error-Code": "EntryNotFound"})
             return _json_answer(listing)
         gated = self._repos[_key(kind, repo_id)].gated
+        private = self._repos[_key(kind, repo_id)].made_private
         siblings = [{"rfilename": name} for name in sorted(files)]
-        info = {"id": repo_id, "sha": commit, "private": False, "gated": gated, "tags": []}
+        info = {"id": repo_id, "sha": commit, "private": private, "gated": gated, "tags": []}
         return _json_answer({**info, "siblings": siblings, "downloads": 0, "likes": 0})
 
     def _with_sizes(self, answer: _Answer, kind: str, repo_id: str, revision: str) -> _Answer:
@@ -440,12 +447,17 @@ def _tree(files: dict[str, bytes], under: str, recursive: bool) -> list[dict[str
         parts = name.removeprefix(prefix).split("/")
         for depth in range(1, len(parts) + 1 if recursive else 2):
             path = prefix + "/".join(parts[:depth])
-            oid = hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest()
+            oid = _git_sha1(content)
             if depth < len(parts):
                 listing[path] = {"type": "directory", "path": path, "oid": oid, "size": 0}
             else:
                 listing[path] = {"type": "file", "path": path, "oid": oid, "size": len(content)}
     return list(listing.values())
+
+
+def _git_sha1(content: bytes) -> str:
+    blob = b"blob %d\0" % len(content) + content
+    return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
 def _key(kind: str, repo_id: str) -> str:
@@ -523,14 +535,15 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def _answer(self, path: str, query: dict[str, list[str]], fault: Fault) -> _Answer:
+            # Read in any case, because the connection is used for further requests.
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if fault.status is not None:
                 code = {"X-Error-Code": fault.error_code} if fault.error_code else {}
                 return _Answer(fault.status, code)
             if fault.html:
                 return _html_answer("<!DOCTYPE html><html><body>Try again later</body></html>")
             if self.command in ("POST", "PUT"):
-                length = int(self.headers.get("Content-Length") or 0)
-                return hub.take(self.command, path, self.rfile.read(length))
+                return hub.take(self.command, path, sent)
             answer = hub.answer(path, query)
             if fault.no_ranges:
                 answer.headers.pop("ETag", None)

@@ -3,7 +3,7 @@
 import pytest
 
 from eval.data.pairs import BenchmarkUnavailable
-from eval.runs.publish import publish_run, results_repo, scheduler
+from eval.runs.publish import publish_run, results_repo
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
 from tests.support.hub import Fault, LoopbackHub
@@ -75,8 +75,6 @@ def test_a_hub_that_is_down_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(BenchmarkUnavailable, match="cannot be reached, so nothing was published"):
         publish_run(write_run(tmp_path), "us/results")
-    with pytest.raises(BenchmarkUnavailable, match="cannot be reached"):
-        scheduler(RunStore(tmp_path), "us/results")
 
 
 def test_a_wrong_name_is_told(hub: LoopbackHub, tmp_path):
@@ -89,21 +87,6 @@ def test_the_setting_names_the_data_set(monkeypatch):
     assert results_repo() is None
     monkeypatch.setenv("MIRNET_RESULTS_REPO", " us/results ")
     assert results_repo() == "us/results"
-
-
-def test_the_scheduler_sends_what_is_new(hub: LoopbackHub, tmp_path):
-    stored = write_run(tmp_path, thumbs=True)
-    (tmp_path / ".index.json").write_text("{}")
-    work = scheduler(RunStore(tmp_path), "us/results", minutes=60)
-    try:
-        work.trigger().result()
-        assert set(hub.files_of("us/results")) == {f"{stored.id}/{name}" for name in DOCUMENTS}
-        with (stored.folder / "scores.jsonl").open("a") as file:
-            file.write("{}\n")
-        work.trigger().result()
-    finally:
-        work.stop()
-    assert hub.files_of("us/results")[f"{stored.id}/scores.jsonl"].endswith(b"{}\n")
 
 
 def test_a_token_that_may_not_write_is_told(hub: LoopbackHub, tmp_path):

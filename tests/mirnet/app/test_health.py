@@ -34,9 +34,11 @@ def test_a_changed_weights_file_is_found(tmp_path, monkeypatch):
     assert words(health.check(hub=False), "weights").ok
     with (folder / "denoise-compact.safetensors").open("r+b") as file:
         file.seek(-1, 2)
-        last = file.read(1)[0]
+        last, before = file.read(1)[0], os.fstat(file.fileno())
         file.seek(-1, 2)
         file.write(bytes([last ^ 1]))
+    # Bits that rot change neither time nor size.
+    os.utime(file.name, ns=(before.st_atime_ns, before.st_mtime_ns))
     finding = words(health.check(hub=False), "weights")
     assert not finding.ok and "denoise-compact.safetensors" in finding.words
 
@@ -56,6 +58,33 @@ def test_a_full_disk_and_a_closed_cache_are_faults(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "cannot be written" in words(health.check(hub=False), "disk").words
+
+
+def test_the_disk_that_is_used_is_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "pages" / "own"))
+    looked = []
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda folder: looked.append(folder) or usage(10**9, 0, 10**9)
+    )
+    assert words(health.check(hub=False), "disk").ok
+    assert looked == [tmp_path]  # the closest folder that exists
+
+
+def test_memory_is_that_of_the_container(tmp_path, monkeypatch):
+    monkeypatch.setattr("mirnet.memory.CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("2000000000\n")
+    (tmp_path / "memory.current").write_text("1900000000\n")
+    finding = words(health.check(hub=False), "memory")
+    assert not finding.ok and finding.words.startswith("0.1 GB available")
+
+
+def test_other_rooms_add_checks(monkeypatch):
+    monkeypatch.setattr(health, "_added", [])
+    for ok in (True, False):
+        health.add_check(lambda ok=ok: health.Finding("results", ok, "Kept."))
+    found = [finding for finding in health.check(hub=False) if finding.what == "results"]
+    assert found == [health.Finding("results", False, "Kept.")]
 
 
 @pytest.mark.parametrize("ok", [True, False])

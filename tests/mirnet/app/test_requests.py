@@ -11,7 +11,6 @@ import pytest
 from cachetools import TTLCache
 
 from mirnet.app import auth as access
-from mirnet.app import security as guard
 from mirnet.app.auth import COOKIE, VISITOR_COOKIE, Access, visitor_of
 from mirnet.app.cleanup import own_folder
 from mirnet.app.proxies import ForwardedHeaders, parse_proxies
@@ -133,7 +132,7 @@ def test_large_requests_end_early_whether_they_say_so_or_not():
 
 
 def test_uploads_leave_room_on_the_disk(monkeypatch):
-    monkeypatch.setattr(guard.shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=600_000_000))
     assert ask(Guard(page), "/gradio_api/upload", "POST", content_length="200000000").status == 200
     guarded = Guard(page, alone=False)
     answer = ask(guarded, "/gradio_api/upload", "POST", content_length="200000000")
@@ -445,9 +444,11 @@ def test_the_folder_of_a_killed_program_is_removed_by_the_next(tmp_path):
         killed.wait(20)
         (tmp_path / "something else").mkdir()
         own = own_folder(tmp_path)
-        left = {str(path) for path in tmp_path.iterdir()}
+        left = {str(path) for path in tmp_path.iterdir() if path.is_dir()}
         assert left == {folders[0], str(own), str(tmp_path / "something else")}
         assert own.stat().st_mode & 0o077 == 0
+        assert (tmp_path / f"{own.name}.lock").stat().st_mode & 0o077 == 0
+        assert not os.path.exists(f"{folders[1]}.lock")
     finally:
         for process in (running, killed):
             process.kill()
