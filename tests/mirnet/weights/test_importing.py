@@ -101,7 +101,7 @@ def test_wrong_names_shapes_and_files(tmp_path, weights_cache):
 def test_impossible_imports(tmp_path, v2_file):
     path = tmp_path / "theirs.pth"
     for message, options in {
-        "add --task with denoise": {},
+        "add --task with one of denoise": {},
         "no task 'fly'": {"task": "fly"},
         "name of our own weights": {"id": "denoise-compact"},
         "cannot be an id": {"id": "../up", "task": "denoise"},
