@@ -56,7 +56,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
         Tab(
             "evaluate",
             "Evaluate",
-            lambda page, row, tab: EvaluateTab(page, row, service, access),
+            lambda page, row, tab: EvaluateTab(page, row, service, access, tab),
             "evaluate",
         ),
         Tab(

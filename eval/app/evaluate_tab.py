@@ -21,6 +21,7 @@ from .downloads import Downloads
 from .events import Wiring
 from .history_view import HistoryView
 from .images_view import ImagesView
+from .overview_view import OverviewView
 from .page_files import js
 from .permissions import Permissions
 from .plots_view import PlotsView
@@ -39,7 +40,12 @@ class EvaluateTab:
     """Builds the tab inside the current `gr.Blocks` and answers its events."""
 
     def __init__(
-        self, page: gr.Blocks, tabs: gr.Tabs, queue: RunQueue, access: Access | None = None
+        self,
+        page: gr.Blocks,
+        tabs: gr.Tabs,
+        queue: RunQueue,
+        access: Access | None = None,
+        tab: gr.Tab | None = None,
     ):
         """Build the tab.
 
@@ -48,12 +54,15 @@ class EvaluateTab:
             tabs: The page's tabs; links open one of them.
             queue: Queue and store of the runs.
             access: Roles of visitors; by default everybody has the queue's default role.
+            tab: The page's tab that is being built, which fills the Overview when it is chosen.
         """
         self.queue = queue
         self.permissions = Permissions(queue.policy, access)
         self.tabs = tabs
         self._build()
         self._connect(page)
+        if tab is not None:
+            self.wiring.fill(self.overview, tab.select, only_if_open=True)
         self.api = Endpoints(queue, self.permissions)
 
     # ------------------------------------------------------------ widgets
@@ -63,7 +72,8 @@ class EvaluateTab:
         self.wiring = Wiring(self.shell, self.permissions)
         self.point = gr.Textbox("", visible=False)  # ids of the clicked plot point or thumbnail
         self.sub_tabs: dict[str, gr.Tab] = {}
-        with gr.Tabs(elem_id="ev-views", selected="run") as self.shell.selected:
+        with gr.Tabs(elem_id="ev-views", selected="overview") as self.shell.selected:
+            self.overview = self._sub_tab("overview", lambda: OverviewView(self.queue))
             self.running = self._sub_tab(
                 "run", lambda: RunView(self.queue, self.permissions, self.shell.run)
             )
@@ -81,8 +91,8 @@ class EvaluateTab:
             )
         self.shell.board = self.board
         self.views: list[View] = [
-            self.running, self.board, self.plots, self.pictures, self.compare, self.votes,
-            self.history,
+            self.overview, self.running, self.board, self.plots, self.pictures, self.compare,
+            self.votes, self.history,
         ]  # fmt: skip
         self.downloads = Downloads()
         self.pointed = gr.Button("Point", visible="hidden", elem_id="ev-point")
@@ -112,6 +122,9 @@ class EvaluateTab:
         self.shell.connect()
         self._connect_pictures()
         self._connect_history()
+        self.wiring.leads_on(
+            self.overview.new.click(self.overview.new_run, None, self.shell.link, **PRIVATE)
+        )
         self.wiring.leads_on(
             self.running.opens.click(
                 self.open_followed, self.running.followed, self.shell.link, **PRIVATE
@@ -223,7 +236,8 @@ class EvaluateTab:
 
     def resume_stored(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume a stored run and open the Run view."""
-        return self.running.resume(run_id, request) | {self.shell.link: ViewState().query()}
+        link = ViewState(view="run").query()
+        return self.running.resume(run_id, request) | {self.shell.link: link}
 
     def delete_stored(
         self, run_id: str | None, sure: bool, request: gr.Request | None = None

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 from eval.analysis.frames import Frames
 from eval.runs.document import MethodSummary, Run
+from eval.runs.recorded import has_pictures, recorded_headers
 from eval.runs.results_repo import forget_run
 from eval.runs.runner import RunConfig, create_run, finish
-from eval.runs.store import RunStore, StoredRun
+from eval.runs.store import RecordedRun, RunStore, StoredRun
 from eval.runs.summaries import summarise_methods
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Role, allows
@@ -150,6 +151,8 @@ class RunQueue:
         found, stored = self.status(run_id), self.store.run(run_id)
         if found.under_way:
             raise InvalidRequest(f"Run {run_id} is {found.state}: stop it first.")
+        if isinstance(stored, RecordedRun):
+            raise InvalidRequest(f"Run {run_id} came with the program: it is not deleted here.")
         if stored.folder.is_symlink():
             raise InvalidRequest(f"Run {run_id} is a link to another folder: delete it by hand.")
         aside = stored.folder.with_name(f".deleted-{stored.id}")
@@ -255,6 +258,7 @@ class RunQueue:
             seconds_left=event.seconds_left if event and state == "running" else None,
             latest=event.row if event else None,
             words=sentence(run, state, position),
+            recorded=isinstance(stored, RecordedRun),
         )
 
     def stored(self, run_id: str) -> StoredRun:
@@ -271,7 +275,7 @@ class RunQueue:
             raise InvalidRequest(f"There is no run {str(run_id)[:40]!r} here.") from error
 
     def history(self) -> list[tuple[Run, State]]:
-        """All runs with their states, newest first."""
+        """All runs of this machine with their states, newest first; recorded ones are apart."""
         rows: list[tuple[Run, State]] = []
         for run in self.store.headers():
             if run.status != "running":
@@ -282,8 +286,17 @@ class RunQueue:
         return rows
 
     def newest(self) -> str | None:
-        """Id of the newest run; None where no run is stored."""
+        """Id of the newest run of this machine; None where no run is stored."""
         return next((run.id for run, _ in self.history()), None)
+
+    def shown_first(self) -> str | None:
+        """Id of the run that views show before one is chosen: the newest, or a recorded one.
+
+        A recorded one is one with pictures.
+        """
+        return self.newest() or next(
+            (run.id for run in recorded_headers() if has_pictures(run)), None
+        )
 
     def summary(self, run_id: str) -> list[MethodSummary]:
         """Mean scores of a run so far, one entry per method in the run's order.

@@ -47,6 +47,8 @@ class Snapshot:
     """Newest result if this program executes the run, else None."""
     words: str
     """One sentence about the state."""
+    recorded: bool = False
+    """Whether the project recorded the run and ships it."""
 
     @property
     def under_way(self) -> bool:

@@ -38,6 +38,7 @@ class RunView(View):
 
     name = "run"
     needs_run = False
+    of_run = False
     shows_head = False
 
     def __init__(self, queue: RunQueue, permissions: Permissions, run: gr.Dropdown):
@@ -163,10 +164,10 @@ class RunView(View):
         followed = self.queue.current() or self.queue.newest()
         if followed is not None:
             with contextlib.suppress(MIRNetError):
-                update |= self.follow(followed, ARRIVAL) | self._open(followed)
-        return update
+                return update | self.follow(followed, ARRIVAL) | self._open(followed)
+        return update | self._open(self.queue.shown_first())
 
-    def _open(self, run_id: str) -> Update:
+    def _open(self, run_id: str | None) -> Update:
         """Select a run in the tab's dropdown, so that the other views show it."""
         return {self.run: gr.update(choices=run_choices(self.queue), value=run_id)}
 

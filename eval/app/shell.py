@@ -11,7 +11,7 @@ from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import MIRNetError
 
 from .board_view import BoardView
-from .history_view import NO_RUNS, HistoryView
+from .history_view import NO_RUNS
 from .html.board import run_head
 from .page_files import js
 from .run_queue import RunQueue
@@ -34,7 +34,7 @@ class Shell:
 
     def __init__(self, queue: RunQueue):
         self.queue = queue
-        self.view = gr.Textbox("run", visible=False)  # name of the view that is open
+        self.view = gr.Textbox("overview", visible=False)  # name of the view that is open
         self.link = gr.Textbox("", visible=False)  # link to open next
         self.address = gr.Textbox("", visible=False)  # link of what is on the screen
         self.message = text_area("ev-message")
@@ -101,7 +101,7 @@ class Shell:
         message is shown above the list of all runs.
         """
         state = ViewState.from_query(query).model_copy(update={"view": view.name})
-        run_id = state.run or (self.queue.newest() if view.needs_run else None)
+        run_id = state.run or (self.queue.shown_first() if view.needs_run else None)
         message = _unknown_view(query.get("view", ""))
         opened = {self.view: view.name, self.selected: gr.update(selected=view.name)}
         if not run_id:
@@ -135,17 +135,14 @@ class Shell:
             self.about: "",
             self.address: asked.query(),
         }
-        if not asked.run or view.name == "run":
-            if part is not view:
-                yield self.unchanged()
-                return
-            if view.needs_run:
-                shell[self.about] = NO_RUN if self.queue.history() else NO_RUNS
-            yield shell
-            if isinstance(view, HistoryView):
-                yield from view.fill_without_run(asked, role)
-            return
         try:
+            if not asked.run or not view.of_run:
+                if view.needs_run:
+                    shell[self.about] = NO_RUN if self.queue.history() else NO_RUNS
+                if part is view:
+                    yield shell
+                yield from part.fill_without_run(asked, role)
+                return
             found = self.queue.status(asked.run)
             state = asked.for_run(found.run)
             address = {self.address: state.query()}

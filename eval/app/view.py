@@ -7,6 +7,7 @@ import gradio as gr
 
 from eval.analysis.pictures import INPUT, TARGET
 from eval.runs.document import Run
+from eval.runs.recorded import recorded_headers
 from eval.runs.store import StoredRun
 from mirnet.app.auth import Role
 from mirnet.app.kit.widgets import Update
@@ -53,6 +54,10 @@ class Part:
         """
         raise NotImplementedError
 
+    def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
+        """Fill the part when no run is open; by default it stays as it is."""
+        yield from ()
+
 
 class View(Part):
     """One view of the tab: builds its widgets inside the current layout, and fills them.
@@ -66,6 +71,8 @@ class View(Part):
     """Name in links; a key of `view_state.VIEWS`."""
     needs_run: ClassVar[bool] = True
     """Whether the view needs an open run."""
+    of_run: ClassVar[bool] = True
+    """Whether the view is filled from the open run, if there is one."""
     shows_head: ClassVar[bool] = True
     """Whether the header of the open run is shown above the view."""
 
@@ -116,13 +123,14 @@ def settle(choices: Choices, asked: str | None, valid: str | None, **more: Any) 
 
 
 def run_choices(queue: RunQueue, other_than: str | None = None) -> Choices:
-    """Choices of stored runs, newest first.
+    """Choices of stored runs, newest first, then the recorded ones.
 
     Args:
         queue: Queue and store of the runs.
         other_than: Id of a run to leave out; runs on its benchmark come first.
     """
-    rows = queue.history()
+    rows: list[tuple[Run, str]] = [*queue.history()]
+    rows += [(run, "recorded by us") for run in recorded_headers()]
     bench = next((run.benchmark.id for run, _ in rows if run.id == other_than), None)
     if bench is not None:
         rows.sort(key=lambda row: row[0].benchmark.id != bench)

@@ -12,14 +12,16 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from eval.analysis.figures import FIGURES
+from eval.analysis.overview import GROUPS
 from eval.analysis.pictures import INPUT, TARGET, Viewport, Which
 from eval.analysis.score_tables import default_baseline, leader
 from eval.runs.document import Run
 from mirnet.metrics.registry import METRICS
 
 VIEWS = {
+    "overview": "Overview",
     "run": "Run",
-    "board": "Leaderboard",
+    "board": "Report",
     "plots": "Plots",
     "pictures": "Pictures",
     "compare": "Compare",
@@ -40,6 +42,7 @@ MAX_PICTURES = 1000
 """Most pictures selected at once."""
 LINK_NAMES = {
     "view": "view",
+    "group": "group",
     "run": "run",
     "protocol": "protocol",
     "baseline": "baseline",
@@ -78,8 +81,10 @@ class ViewState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    view: Annotated[str, _known(VIEWS)] = "run"
+    view: Annotated[str, _known(VIEWS)] = "overview"
     """Name of the view; a key of `VIEWS`."""
+    group: Annotated[str, _known(GROUPS)] = "denoise"
+    """Name of the open table of the overview; a key of `GROUPS`."""
     run: str | None = None
     """Id of the run."""
     protocol: str | None = None
@@ -205,6 +210,8 @@ class ViewState(BaseModel):
 
 def _fields_of(state: ViewState) -> list[str]:
     """Fields that the view depends on, in the order of a link."""
+    if state.view == "overview":
+        return ["group", "metric"]
     fields = [] if state.view == "run" else ["run"]
     if state.view in ("board", "plots", "pictures", "compare"):
         fields += ["protocol"]

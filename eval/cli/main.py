@@ -8,7 +8,7 @@ import typer
 
 from mirnet.cli.terminal import Commands
 
-from . import files, listings, review, runs, score
+from . import files, listings, record, review, runs, score
 
 app = typer.Typer(
     cls=Commands,
@@ -33,3 +33,4 @@ app.command()(listings.protocols)
 app.command()(score.score)
 app.command()(review.invite)
 app.command()(review.review_keys)
+app.command()(record.record)

@@ -250,6 +250,9 @@ def verify(
     sample: Annotated[int, typer.Option(min=1, help="Rows to recompute.")] = 5,
     everything: Annotated[bool, typer.Option("--all", help="Recompute every row.")] = False,
     seed: Annotated[int, typer.Option(help="Chooses the rows.")] = 0,
+    folder: Annotated[
+        Path | None, typer.Option(help="Your copy of the pairs, for a recorded run.")
+    ] = None,
     offline: Offline = False,
     allow_code: AllowCode = False,
     as_json: AsJson = False,
@@ -266,6 +269,7 @@ def verify(
             stored,
             sample=None if everything else sample,
             seed=seed,
+            folder=folder,
             offline=offline,
             allow_code=allow_code,
         )

@@ -29,7 +29,10 @@ from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line, write_file
 
 from .document import Run, SampleResult
+from .recorded_pictures import picture_files
 
+RECORDED_FOLDER = Path(__file__).parents[1] / "recorded"
+"""Folder of the recorded runs, which the project ships; see `recorded`."""
 THUMB_PX = 320
 """Long side of stored thumbnails."""
 
@@ -73,6 +76,9 @@ class StoredRun:
     Raises:
         InvalidRequest: `header` and the readers raise it where a file is missing or damaged.
     """
+
+    has_scored_pictures = True
+    """Whether stored outputs are the pictures that were scored, and not copies for looking."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -169,6 +175,46 @@ class StoredRun:
             return True
 
 
+class RecordedRun(StoredRun):
+    """Folder of one recorded run; nothing in it can be changed. See `recorded`."""
+
+    has_scored_pictures = False
+
+    def output(self, sha256: str) -> Path:
+        """Path of a picture to look at: an output of 8 bits, or a file of the benchmark."""
+        path = super().output(sha256).with_suffix(".webp")
+        return (
+            path if path.exists() else picture_files(self.header().benchmark.id).get(sha256, path)
+        )
+
+    def thumb(self, sha256: str) -> Path:
+        """Path of a small picture: the picture itself, since those of the repository are small."""
+        return self.output(sha256)
+
+    def append(self, row: SampleResult) -> None:
+        """Refuse a row."""
+        raise self._refusal()
+
+    def write_header(self, run: Run) -> None:
+        """Refuse a header."""
+        raise self._refusal()
+
+    def write_pairs(self, ids: list[str]) -> None:
+        """Refuse a list of pairs."""
+        raise self._refusal()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Refuse to be worked on."""
+        raise self._refusal()
+        yield
+
+    def _refusal(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"Run {self.id} was recorded by the project and is read-only: start a run of your own."
+        )
+
+
 def _hex(sha256: str) -> str:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise InvalidRequest("A stored picture is named by 64 hexadecimal digits.")
@@ -236,14 +282,17 @@ class RunStore:
         self.folder = folder or state_folder() / "runs"
 
     def run(self, run_id: str) -> StoredRun:
-        """Find a run by id.
+        """Find a run of this folder, or a recorded one, by id.
 
         Raises:
-            InvalidRequest: The folder has no run of this id, or the id is malformed.
+            InvalidRequest: There is no run of this id, or the id is malformed.
         """
-        if not run_id.replace("-", "").isalnum() or not (self.folder / run_id).is_dir():
-            raise InvalidRequest(f"There is no run {run_id[:80]!r} in {self.folder}.")
-        return StoredRun(self.folder / run_id)
+        if run_id.replace("-", "").isalnum():
+            if (self.folder / run_id).is_dir():
+                return StoredRun(self.folder / run_id)
+            if (RECORDED_FOLDER / run_id / "run.json").is_file():
+                return RecordedRun(RECORDED_FOLDER / run_id)
+        raise InvalidRequest(f"There is no run {run_id[:80]!r} in {self.folder}.")
 
     def create(self, run: Run, pairs: list[str]) -> StoredRun:
         """Write a new run's header and pairs."""

@@ -2,10 +2,13 @@
 
 Three questions are asked of every row: is the stored picture the one that was scored, do the
 stored picture and the truth give the stored score, and does the method make that picture again?
+Of a run without the pictures that were scored (`StoredRun.has_scored_pictures`) the score is
+computed from the picture that was made again, where it is the same.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -47,6 +50,7 @@ def verify(
     *,
     sample: int | None = 5,
     seed: int = 0,
+    folder: Path | None = None,
     offline: bool = False,
     allow_code: bool = False,
 ) -> Iterator[Finding]:
@@ -56,6 +60,7 @@ def verify(
         stored: The run.
         sample: Number of rows to recompute; None for all.
         seed: Seed of the sample.
+        folder: Local folder of the pairs, where the run does not say where they are.
         offline: Never contact the Hub.
         allow_code: Whether methods may be user-supplied code.
 
@@ -71,6 +76,7 @@ def verify(
         chosen = np.random.default_rng(seed).choice(len(rows), sample, replace=False)
         rows = [rows[index] for index in sorted(chosen)]
     spec = worker_spec(stored, offline=offline, allow_code=allow_code)
+    spec = replace(spec, folder=folder or spec.folder)
     worker: Worker | None = None
     items: dict[str, Item] = {}
     reason = ""
@@ -91,8 +97,10 @@ def _findings(
     item: Item | None,
     reason: str,
 ) -> Iterator[Finding]:
-    finding, pixels = _stored_pixels(stored, row)
-    yield finding
+    pixels: np.ndarray | None = None
+    if stored.has_scored_pictures:
+        finding, pixels = _stored_pixels(stored, row)
+        yield finding
     pair: Pair | None = None
     if worker is not None and item is not None:
         try:
@@ -106,8 +114,11 @@ def _findings(
         detail = "the benchmark's files are not those that were scored"
         yield Finding(row.pair, row.method, "pictures of the pair", "differs", detail)
         return
+    restored, again = _again(run, row, worker, pair, pixels, reason)
+    if not stored.has_scored_pictures and restored.outcome == "same":
+        pixels = again
     yield from _scores(run, row, worker, pair, pixels, reason)
-    yield _again(run, row, worker, pair, pixels, reason)
+    yield restored
 
 
 def _stored_pixels(stored: StoredRun, row: SampleResult) -> tuple[Finding, np.ndarray | None]:
@@ -164,9 +175,12 @@ def _again(
     pair: Pair | None,
     pixels: np.ndarray | None,
     reason: str,
-) -> Finding:
-    def found(outcome: Outcome, detail: str) -> Finding:
-        return Finding(row.pair, row.method, "restored again", outcome, detail)
+) -> tuple[Finding, np.ndarray | None]:
+    """Restore a picture again; also returns its pixels, None where that failed."""
+    again: np.ndarray | None = None
+
+    def found(outcome: Outcome, detail: str) -> tuple[Finding, np.ndarray | None]:
+        return Finding(row.pair, row.method, "restored again", outcome, detail), again
 
     if worker is None or pair is None:
         return found("cannot be checked", reason)

@@ -4,7 +4,7 @@
 () => {
   if (window.evReady) return;
   window.evReady = true;
-  window.evAddress = "?tab=evaluate&view=run";
+  window.evAddress = "?tab=evaluate&view=overview";
   const labelSearch = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
     (box) => box.setAttribute("aria-label", "Search the table"));
   const hearPlots = () => document.querySelectorAll("#ev-plot .js-plotly-plot").forEach((plot) => {
@@ -31,7 +31,7 @@
   const openWaiting = () => {
     if (waiting === null) return;
     const query = new URLSearchParams(waiting);
-    const view = query.get("view") || (query.get("run") ? "board" : "run");
+    const view = query.get("view") || (query.get("run") ? "board" : "overview");
     if (!document.querySelector("#ev-open-board")) return;
     const opener = document.getElementById(`ev-open-${view}`);
     window.evLink = waiting;
@@ -51,6 +51,11 @@
   changed.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
     if (event.isTrusted) window.evBack = null;
+    const link = event.target.closest("a[data-ev-link]");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      window.evOpen(link.getAttribute("href").slice(1));
+    }
     const small = event.target.closest("#ev-choice button[data-pair]");
     if (small) {
       chosen = true;

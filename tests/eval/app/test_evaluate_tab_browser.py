@@ -123,6 +123,7 @@ def copied_link(page) -> str:
 
 def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     page = visit()
+    page.click("#ev-new")
     page.click("#ev-task input")
     page.click("[role=option] >> text=Remove noise")
     page.wait_for_selector("#ev-methods >> text=Total variation")
@@ -141,7 +142,7 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     done = int(re.search(r"(\d+) of 24", page.inner_text("#ev-bar"))[1])
     assert done < 24
     page.close()
-    again = visit(theme="dark")
+    again = visit(theme="dark", view="run")
     again.wait_for_selector(f"#ev-bar >> text={done} of 24")
     again.click("#ev-resume")
     again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
@@ -149,12 +150,40 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     again.wait_for_selector("#ev-live-plot .main-svg")
     assert again.locator("#ev-latest img").count() == 3
     again.close()
-    again = visit(width=390)  # it has ended meanwhile: whoever comes back finds it
+    again = visit(width=390, view="run")  # it has ended meanwhile: whoever comes back finds it
     again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
     again.wait_for_selector("#ev-table >> text=Noise, three ways")
     again.click("#ev-open")
     again.wait_for_selector("#ev-board .virtual-row >> nth=2")
     assert "not the official pictures, simulated damage" in again.inner_text("#ev-about")
+
+
+# ---------------------------------------------------------------- at first sight
+
+
+def test_evaluate_opens_on_numbers_that_lead_to_their_pictures_in_two_clicks(visit):
+    page = visit(tab="restore")
+    page.click("[role=tab] >> text=Evaluate")
+    page.wait_for_selector("#ev-over-table >> text=recorded by us on")
+    page.click("#ev-over-group >> text=Retouch")
+    page.click("#ev-over-table tr:has-text('retouch-compact') td a >> nth=-1")
+    page.wait_for_selector("#ev-about >> text=Recorded by us on")
+    assert "view=board" in page.evaluate("location.search")
+    turn_to(page, "Pictures")
+    page.wait_for_selector(PICTURE)
+    page.go_back()
+    page.go_back()
+    page.wait_for_selector("#ev-over-table >> text=retouch-compact")
+    assert "group=retouch" in page.evaluate("location.search")
+
+
+def test_the_overview_lists_own_runs_apart_from_the_recorded_ones(visit):
+    page = visit(view="overview", score="ssim", group="enlarge")
+    page.wait_for_selector("#ev-over-runs >> text=Six pictures")
+    page.wait_for_selector("#ev-over-table caption >> text=Mean SSIM")
+    assert "Six pictures" not in page.inner_text("#ev-over-table")
+    page.click("#ev-over-runs a >> text=Six again")
+    page.wait_for_selector("#ev-about h2 >> text=Six again")
 
 
 # ---------------------------------------------------------------- links
@@ -322,7 +351,7 @@ def test_back_returns_to_the_view_and_the_picture_before(visit):
 def test_the_newest_run_opens_by_itself(visit):
     page = visit(view="run")
     page.wait_for_selector("#ev-start")
-    turn_to(page, "Leaderboard")
+    turn_to(page, "Report")
     page.wait_for_selector("#ev-board .virtual-row")
     assert "run=20" in page.evaluate("location.search")
 
@@ -422,7 +451,7 @@ def test_the_keyboard_is_enough(visit):
     page.keyboard.press("ArrowLeft")  # who types keeps the picture
     page.wait_for_timeout(500)
     assert pair_shown(page) == turned
-    page.focus("#ev-views button[role=tab]:has-text('Leaderboard')")
+    page.focus("#ev-views button[role=tab]:has-text('Report')")
     page.keyboard.press("Enter")
     page.wait_for_selector("#ev-board .virtual-row")
 
@@ -430,7 +459,8 @@ def test_the_keyboard_is_enough(visit):
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ({}, "#ev-start"),
+        ({}, "#ev-over-table td"),
+        ({"view": "run"}, "#ev-start"),
         ({"run": RUN}, "#ev-board .virtual-row"),
         ({"run": RUN, "view": "plots"}, PLOT),
         ({"run": RUN, "view": "pictures"}, PICTURE),
@@ -438,7 +468,7 @@ def test_the_keyboard_is_enough(visit):
         ({"run": RUN, "view": "votes"}, ".review-note"),
         ({"run": RUN, "view": "runs"}, "#ev-history .virtual-row"),
     ],
-    ids=["run", "board", "plots", "pictures", "compare", "votes", "runs"],
+    ids=["overview", "run", "board", "plots", "pictures", "compare", "votes", "runs"],
 )
 def test_every_view_on_a_phone_in_the_dark_and_by_axe(visit, query, found):
     page = visit(390, 844, "dark", **query)

@@ -1,0 +1,231 @@
+"""Methods by benchmarks, the table of every paper, from several stored runs.
+
+Every number is a mean of one run's leaderboard; runs are never averaged with each other. Published
+numbers are listed apart, because they are of other pictures or follow another protocol.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from eval.runs.document import Run
+from eval.runs.store import StoredRun
+from mirnet.metrics.registry import Metric
+
+from . import statistics
+from .frames import Frames
+from .published import published_for
+from .score_tables import UNTOUCHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "denoise": ("Remove noise", ("denoise",)),
+    "enlarge": ("Enlarge", ("sr-x2", "sr-x3", "sr-x4")),
+    "lowlight": ("Brighten the dark", ("lowlight",)),
+    "retouch": ("Retouch", ("retouch",)),
+}
+"""Tables of the overview: title and tasks of each, by name."""
+PUBLISHED_METHODS = ("MIRNet", "MIRNet-v2")
+"""Methods whose published numbers are listed: those that the project implements."""
+
+PUBLISHED_DECIMALS = 3
+"""Most decimals of a published number; papers print SSIM with three."""
+
+Standing = Literal["best", "tied", "behind", "unranked"]
+"""Standing of a method on a benchmark: the best mean, not told apart from the best by the paired
+comparison of `statistics`, behind it, or on too few pictures to rank anybody."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One benchmark, scored by one run."""
+
+    run: Run
+    """Header of the run."""
+    pictures: int
+    """Number of pictures that the means are over."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean of one method on one benchmark."""
+
+    mean: float
+    """Mean score."""
+    low: float
+    """Lower end of the 95 % interval of the mean."""
+    high: float
+    """Upper end of the interval."""
+    standing: Standing
+    """Standing among the methods of the run."""
+    method: str
+    """Id of the method in the run."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method with its cells."""
+
+    title: str
+    """Name of the method for people."""
+    ids: tuple[str, ...]
+    """Ids of the method; weights of several scales have one each."""
+    is_own: bool
+    """Whether these are weights that the project ships."""
+    parameters: int | None
+    """Most parameters of its networks; None for methods without."""
+    cells: tuple[Cell | None, ...]
+    """Cell of each column; None where the method was not run."""
+
+
+@dataclass(frozen=True)
+class PublishedLine:
+    """Published means of one method."""
+
+    method: str
+    """Name of the method."""
+    numbers: tuple[str, ...]
+    """Data set and number of each, such as "SIDD 39.72"."""
+    evidence: str
+    """Where the numbers were read, in words."""
+    verified: bool
+    """Whether all of them were read in text."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Table of one group of tasks for one metric."""
+
+    metric: Metric
+    """Metric of the cells."""
+    columns: tuple[Column, ...]
+    """Benchmarks, in the order of the runs."""
+    lines: tuple[Line, ...]
+    """Methods: the project's weights, then the others, the best first; the input itself last."""
+    published: tuple[PublishedLine, ...]
+    """Published numbers."""
+
+
+def overview(frames: Frames, runs: Sequence[StoredRun], group: str, metric: Metric) -> Overview:
+    """Build the table of a group from runs.
+
+    Args:
+        frames: Cache of the tables of runs.
+        runs: Runs of any tasks; those of other groups are left out.
+        group: Key of `GROUPS`.
+        metric: Metric of the cells, under the first protocol of each run.
+
+    Raises:
+        InvalidRequest: A run is damaged.
+    """
+    tasks = GROUPS[group][1]
+    found = [(stored, run) for stored in runs if (run := stored.header()).task in tasks]
+    columns: list[Column] = []
+    cells: dict[tuple[str, str], dict[int, Cell]] = {}
+    of_line: dict[tuple[str, str], list[Any]] = {}
+    for place, (stored, run) in enumerate(found):
+        board = frames.board(stored, None)
+        standing = _standings(frames.scores(stored), board, metric)
+        columns.append(Column(run, int(board.pictures.iloc[0]) if len(board) else 0))
+        by_id = {str(row["method"]): row for row in board.to_dict("records")}
+        for method in run.methods:
+            key = _line_of(method.id), method.title
+            of_line.setdefault(key, []).append(method)
+            row = by_id[method.id]
+            if not math.isfinite(row[metric.key]):
+                continue
+            cells.setdefault(key, {})[place] = Cell(
+                mean=row[metric.key],
+                low=row[f"{metric.stem}_low"],
+                high=row[f"{metric.stem}_high"],
+                standing=standing.get(method.id, "behind"),
+                method=method.id,
+            )
+    lines = [
+        _line(methods, [cells.get(key, {}).get(place) for place in range(len(columns))])
+        for key, methods in of_line.items()
+    ]
+    lines.sort(key=lambda line: _rank(line, metric))
+    return Overview(metric, tuple(columns), tuple(lines), _published(tasks, metric))
+
+
+def _line_of(method_id: str) -> str:
+    """Name that weights of several scales share: sr-x2-photo and sr-x4-photo are one method."""
+    for scale in ("-x2", "-x3", "-x4"):
+        method_id = method_id.replace(scale, "")
+    return method_id
+
+
+def _line(methods: list[Any], cells: list[Cell | None]) -> Line:
+    parameters = [method.parameters for method in methods if method.parameters]
+    return Line(
+        title=methods[0].title,
+        ids=tuple(dict.fromkeys(method.id for method in methods)),
+        is_own=methods[0].kind == "weights",
+        parameters=max(parameters, default=None),
+        cells=tuple(cells),
+    )
+
+
+def _rank(line: Line, metric: Metric) -> tuple[bool, bool, float]:
+    """Sort key: own weights, then others by their mean over columns, the input itself last."""
+    means = [cell.mean for cell in line.cells if cell is not None]
+    mean = sum(means) / len(means) if means else -math.inf
+    return not line.is_own, line.ids[0] in UNTOUCHED, -mean if metric.higher_is_better else mean
+
+
+def _standings(
+    scores: "pd.DataFrame", board: "pd.DataFrame", metric: Metric
+) -> dict[str, Standing]:
+    """Standing of every method with a mean, by id."""
+    ranked = board[np.isfinite(board[metric.key])]
+    if not len(ranked):
+        return {}
+    means = dict(zip(ranked.method.astype(str), ranked[metric.key], strict=True))
+    pick = max if metric.higher_is_better else min
+    best = pick(means, key=lambda method: means[method])
+    wide = scores.pivot_table(index="pair", columns="method", values=metric.key, observed=False)
+    found: dict[str, Standing] = {}
+    for method in means:
+        both = wide[[best, method]].dropna() if method != best else wide[[best]].dropna()
+        if len(both) < statistics.MIN_FOR_VERDICT:
+            found[method] = "unranked"
+        elif method == best:
+            found[method] = "best"
+        else:
+            gain = both[method] - both[best]
+            gain = gain if metric.higher_is_better else -gain
+            verdict = statistics.compare(gain.tolist(), [0.0] * len(gain)).verdict
+            found[method] = "behind" if verdict == "worse" else "tied"
+    return found
+
+
+def _published(tasks: tuple[str, ...], metric: Metric) -> tuple[PublishedLine, ...]:
+    """Published numbers of the group's tasks for one metric."""
+    import pandas as pd
+
+    frame = pd.concat([published_for(task) for task in tasks])
+    if metric.key not in frame.columns:
+        return ()
+    lines, decimals = [], min(metric.decimals, PUBLISHED_DECIMALS)
+    for method in PUBLISHED_METHODS:
+        rows = frame[(frame.method == method) & np.isfinite(frame[metric.key])]
+        if not len(rows):
+            continue
+        lines.append(
+            PublishedLine(
+                method=method,
+                numbers=tuple(
+                    f"{row.dataset} {getattr(row, metric.key):.{decimals}f}"
+                    for row in rows.itertuples()
+                ),
+                evidence="; ".join(dict.fromkeys(rows.evidence)),
+                verified=bool(rows.verified.all()),
+            )
+        )
+    return tuple(lines)
