@@ -1,4 +1,4 @@
-"""`python -m eval export`, `report`, `publish`, `pack`: runs and data sets as files."""
+"""`python -m eval export`, `report`, `submit`, `publish`, `pack`: runs and data sets as files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from mirnet.cli.terminal import print_line
 
 from .options import (
+    Offline,
     Out,
     choose_benchmarks,
     open_store,
@@ -41,6 +42,44 @@ def report(
 
     write_file(html_report(open_store(out).run(run_id), baseline).encode(), output)
     print_line(f"{output} is written.")
+
+
+def hub_results(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    output: Annotated[Path, typer.Option("-o", help="Folder to write.")],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Rows to recompute first. Default: all.")
+    ] = None,
+    offline: Offline = False,
+    out: Out = None,
+) -> None:
+    """Recompute a run; if it is the same, write it as .eval_results, eval.yaml and a table row."""
+    from eval.reports.eval_results import eval_results
+    from eval.runs.verify import verify
+
+    stored = open_store(out).run(run_id)
+    files = eval_results(stored, list(verify(stored, sample=sample, offline=offline)))
+    for name, content in files.items():
+        write_file(content.encode(), output / name)
+        print_line(f"{output / name} is written.")
+
+
+def submit(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run of dnd, sidd-server.")],
+    method: Annotated[str, typer.Option(help="Id of the method to submit.")],
+    output: Annotated[Path, typer.Option("-o", help="Folder to write.")],
+    authors: Annotated[str, typer.Option(help="For SIDD: who made the method.")] = "",
+    paper: Annotated[str, typer.Option(help="For SIDD: title of the paper.")] = "",
+    venue: Annotated[str, typer.Option(help="For SIDD: where it appeared.")] = "",
+    out: Out = None,
+) -> None:
+    """Write a method's results as the files that the server of DND or SIDD takes."""
+    from eval.reports.submissions import write_submission
+
+    named = {"Authors": authors, "PaperTitle": paper, "Venue": venue}
+    facts = {key: value for key, value in named.items() if value}
+    files = write_submission(open_store(out).run(run_id), method, output, facts)
+    print_line(f"{len(files)} files are written to {output}, {files[0].name} first.")
 
 
 def publish(

@@ -60,6 +60,8 @@ def choose_benchmarks(
     revision: str | None,
     config: str | None = None,
     split: str | None = None,
+    scale: int | None = None,
+    same_size: bool = False,
 ) -> list[Any]:
     """Find one benchmark, or those of a family ('mini' is all of mini-denoise, mini-sr-x2, ...)."""
     from eval.data.benchmarks import custom_benchmark, get_benchmark, load_benchmarks
@@ -78,6 +80,8 @@ def choose_benchmarks(
                 revision=revision,
                 config=config,
                 split=split,
+                scale=scale,
+                same_size=same_size,
             )
         ]
     return [get_benchmark(name)]

@@ -59,6 +59,12 @@ def run(
         str | None, typer.Option(help="Configuration of your own Hub data set.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Split of your own Hub data set.")] = None,
+    scale: Annotated[
+        int | None, typer.Option(help="Of your own data set. Default: the task's.")
+    ] = None,
+    same_size: Annotated[
+        bool, typer.Option("--same-size", help="Your inputs are as large as your targets.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
     offline: Offline = False,
     allow_code: AllowCode = False,
@@ -74,7 +80,9 @@ def run(
 
     chosen = choose_executor(engine, workers, address)
     store = open_store(out)
-    for one in choose_benchmarks(benchmark, task, degraded, target, revision, config, split):
+    for one in choose_benchmarks(
+        benchmark, task, degraded, target, revision, config, split, scale, same_size
+    ):
         names = resolve([name.strip() for name in methods.split(",") if name.strip()], one.task)
         wanted = RunConfig(
             benchmark=one,

@@ -55,7 +55,7 @@ def open_benchmark(
         case "webdataset":
             return WebDatasetReader(files, expected, degraded, target)
         case "sidd":
-            return SiddReader(files, expected)
+            return SiddReader(files, expected, hidden=not benchmark.ground_truth)
         case "dnd":
             return DndReader(files, expected)
         case "columns":

@@ -1,7 +1,8 @@
-"""The validation blocks of SIDD, as the official site gives them: two MATLAB files.
+"""Blocks of SIDD, as the official site gives them in MATLAB files.
 
-`ValidationNoisyBlocksSrgb.mat` and `ValidationGtBlocksSrgb.mat` hold one variable each, named as
-the file, of 40 pictures x 32 blocks x 256 x 256 x 3, uint8.
+`ValidationNoisyBlocksSrgb.mat` and `ValidationGtBlocksSrgb.mat`, and for the server
+`BenchmarkNoisyBlocksSrgb.mat`, hold one variable each, named as the file, of 40 pictures x 32
+blocks x 256 x 256 x 3, uint8.
 """
 
 from typing import Any
@@ -15,28 +16,34 @@ NOISY = "ValidationNoisyBlocksSrgb"
 """MATLAB variable and file stem of the noisy blocks."""
 TRUTH = "ValidationGtBlocksSrgb"
 """MATLAB variable and file stem of the ground-truth blocks."""
+HIDDEN = "BenchmarkNoisyBlocksSrgb"
+"""MATLAB variable and file stem of the noisy blocks whose ground truth the server keeps."""
 
 
 class SiddReader(PairReader):
-    """Blocks of the two files, called '0001-01' for the first block of the first picture.
+    """Blocks of the files, called '0001-01' for the first block of the first picture.
 
     Args:
-        files: A folder with both files.
+        files: A folder with the files.
         expected: Requirements that every pair must meet.
+        hidden: Whether to read the benchmark's blocks, whose targets are None, in place of the
+            validation set's.
     """
 
-    def __init__(self, files: Files, expected: Expected) -> None:
+    def __init__(self, files: Files, expected: Expected, hidden: bool = False) -> None:
         super().__init__(files, expected)
+        self._noisy = HIDDEN if hidden else NOISY
+        self._truth: str | None = None if hidden else TRUTH
         self._blocks: dict[str, Any] = {}
 
     def _list(self) -> list[Item]:
-        shapes = {variable: self._shape(variable) for variable in (NOISY, TRUTH)}
-        if shapes[NOISY] != shapes[TRUTH]:
+        shape = self._shape(self._noisy)
+        if self._truth is not None and (other := self._shape(self._truth)) != shape:
             raise BenchmarkUnavailable(
-                f"{NOISY}.mat holds {_product(shapes[NOISY])} and {TRUTH}.mat "
-                f"{_product(shapes[TRUTH])}: they are not of one download."
+                f"{self._noisy}.mat holds {_product(shape)} and {self._truth}.mat "
+                f"{_product(other)}: they are not of one download."
             )
-        pictures, blocks = shapes[NOISY][:2]
+        pictures, blocks = shape[:2]
         return [
             Item(f"{picture + 1:04d}-{block + 1:02d}", None, (picture, block))
             for picture in range(pictures)
@@ -44,7 +51,8 @@ class SiddReader(PairReader):
         ]
 
     def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
-        return self._load(NOISY)[item.locator], self._load(TRUTH)[item.locator]
+        truth = None if self._truth is None else self._load(self._truth)[item.locator]
+        return self._load(self._noisy)[item.locator], truth
 
     def _shape(self, variable: str) -> tuple[int, ...]:
         from scipy.io import whosmat
@@ -77,7 +85,7 @@ class SiddReader(PairReader):
         name = next((name for name in names if name.split("/")[-1] == f"{variable}.mat"), None)
         if name is None:
             raise BenchmarkUnavailable(
-                f"{self.files.label} has no {variable}.mat: put both official files there."
+                f"{self.files.label} has no {variable}.mat: put the official files there."
             )
         try:
             return read(str(self.files.path(name)))
