@@ -37,6 +37,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
         A `gradio.Blocks` with its queue, ready for `launch`.
     """
     from eval.app.evaluate_tab import EvaluateTab
+    from eval.app.methods_tab import MethodsTab
     from eval.app.review_tab import ReviewTab
     from eval.app.run_queue import RunQueue
     from mirnet.app.auth import Access
@@ -52,6 +53,11 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
             "restore",
             "Restore",
             lambda page, row, tab: RestoreTab(page, max_pixels, on_shared_gpu(), access),
+        ),
+        Tab(
+            "methods",
+            "Compare methods",
+            lambda page, row, tab: MethodsTab(page, tab, max_pixels),
         ),
         Tab(
             "evaluate",

@@ -32,7 +32,7 @@ from .view import View
 from .view_state import VIEWS, ViewState
 from .votes_view import VotesView
 
-PAGE_TABS = ("restore", "evaluate", "inside", "about", "review")
+PAGE_TABS = ("restore", "methods", "evaluate", "inside", "about", "review")
 """Tabs of the page that a link may open."""
 
 

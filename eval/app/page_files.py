@@ -1,4 +1,4 @@
-"""Scripts, style sheets and HTML templates of the Evaluate and Blind review tabs."""
+"""Scripts, style sheets and HTML templates of the tabs in `eval.app`."""
 
 from pathlib import Path
 from typing import Any
@@ -22,5 +22,5 @@ def js(name: str, **values: Any) -> str:
 
 
 def style_sheets() -> list[Path]:
-    """Style sheets of both tabs, in the order in which they apply."""
-    return [ASSETS / "evaluate.css", ASSETS / "review.css"]
+    """Style sheets of the tabs, in the order in which they apply."""
+    return [ASSETS / f"{name}.css" for name in ("evaluate", "review", "methods")]

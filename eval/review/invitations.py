@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-import filelock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
-from mirnet.files import replacing
+from mirnet.files import PathLock, replacing
 
 from .reviewers import MAX_NAME_READ, clean_reviewer
 
@@ -196,18 +195,15 @@ def _write_keys(store: RunStore, keys: tuple[_Key, ...]) -> None:
 @contextlib.contextmanager
 def _locked(store: RunStore) -> Iterator[None]:
     """Hold the lock of the file of keys, so that two processes do not both make one."""
-    lock = filelock.FileLock(store.folder / f"{KEYS_FILE}.lock")
-    try:
-        store.folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=LOCK_SECONDS)
-    except filelock.Timeout as error:
-        raise InvalidRequest("Another process is writing the keys of links: try again.") from error
-    except OSError as error:
-        raise _not_written(error) from error
-    try:
+    with PathLock(store.folder / f"{KEYS_FILE}.lock") as lock:
+        try:
+            store.folder.mkdir(parents=True, exist_ok=True)
+            acquired = lock.acquired(LOCK_SECONDS)
+        except OSError as error:
+            raise _not_written(error) from error
+        if not acquired:
+            raise InvalidRequest("Another process is writing the keys of links: try again.")
         yield
-    finally:
-        lock.release()
 
 
 def _not_written(error: OSError) -> InvalidRequest:

@@ -12,6 +12,8 @@ from .picture import Picture, to_eight_bits
 
 PREVIEW_PX = 1600
 """Longest side of a reduced picture, in pixels."""
+DETAIL_PX = 640
+"""Longest side at which a picture's detail is looked for, in pixels."""
 
 
 def shrink(picture: Picture, longest_px: int = PREVIEW_PX) -> Picture:
@@ -55,6 +57,38 @@ def cut_out(picture: Picture, across: float, down: float, width_px: int, height_
     box = slice(top, top + height), slice(left, left + width)
     alpha = None if picture.alpha is None else picture.alpha[box]
     return _for_screen(picture, picture.pixels[box], alpha)
+
+
+def detailed_place(picture: Picture, width_px: int, height_px: int) -> tuple[float, float]:
+    """Find the part with most detail: where edges are strongest once noise is averaged away.
+
+    Args:
+        picture: Any picture.
+        width_px: Width of the part in pixels.
+        height_px: Height of the part in pixels.
+
+    Returns:
+        `across` and `down` for `cut_out`; the centre of a picture that fits or has no detail.
+    """
+    import cv2
+
+    small = shrink(picture, DETAIL_PX)
+    factor = small.width / picture.width
+    part = [max(min(round(side * factor), whole), 1) for side, whole in (
+        (height_px, small.height), (width_px, small.width))]  # fmt: skip
+    rows, columns = small.height - part[0], small.width - part[1]
+    if rows <= 0 and columns <= 0:
+        return 0.5, 0.5
+    grey = cv2.GaussianBlur(cv2.cvtColor(small.pixels, cv2.COLOR_RGB2GRAY), (0, 0), 1.5)
+    values = grey.astype(np.float32)
+    edges = np.hypot(cv2.Sobel(values, cv2.CV_32F, 1, 0), cv2.Sobel(values, cv2.CV_32F, 0, 1))
+    total = cv2.integral(np.minimum(edges, np.quantile(edges, 0.98)))
+    high, wide = part
+    sums = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+    if sums[top, left] <= 0:
+        return 0.5, 0.5
+    return (left / columns if columns else 0.5), (top / rows if rows else 0.5)
 
 
 def _for_screen(picture: Picture, pixels: np.ndarray, alpha: np.ndarray | None) -> Picture:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mirnet.images.picture import Picture
-from mirnet.images.preview import cut_out, shrink
+from mirnet.images.preview import cut_out, detailed_place, shrink
 
 
 def test_preview_is_small_and_averages():
@@ -29,3 +29,20 @@ def test_cut_out_keeps_true_pixels(across, down, left, top):
     assert np.array_equal(part.alpha, clean[..., 0][box])
     whole = cut_out(picture, across, down, 400, 200)
     assert np.array_equal(whole.pixels, clean)
+
+
+def test_the_most_detailed_part_is_found_despite_noise():
+    rng = np.random.default_rng(0)
+    pixels = np.full((900, 1200, 3), 120, np.uint8)
+    pixels[620:820, 850:1100] = 40
+    pixels[640:800:40, 850:1100] = 220  # bars
+    noisy = np.clip(pixels + rng.normal(0, 20, pixels.shape), 0, 255).astype(np.uint8)
+    across, down = detailed_place(Picture(noisy), 300, 240)
+    part = cut_out(Picture(pixels), across, down, 300, 240).pixels
+    assert (part == 220).sum() > 0.9 * (pixels == 220).sum()
+
+
+def test_a_picture_without_detail_or_larger_than_the_part_has_its_centre():
+    flat = Picture(np.full((700, 900, 3), 9, np.uint8))
+    assert detailed_place(flat, 300, 300) == (0.5, 0.5)
+    assert detailed_place(Picture(np.zeros((20, 30, 3), np.uint8)), 300, 300) == (0.5, 0.5)

@@ -1,0 +1,254 @@
+"""The Compare methods tab: several methods on one photo, in one synchronised view.
+
+It is a tab of `eval.app`, because the classical methods are those of the evaluation, which `mirnet`
+does not know: app.py puts it beside Restore. Nothing is scored or stored.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from eval.methods.one_photo import (
+    MAX_METHODS,
+    MAX_RESULT_PIXELS,
+    MIN_METHODS,
+    UsedPhoto,
+    check_choice,
+    offered_methods,
+    run_methods,
+    use_photo,
+)
+from mirnet.app.examples import demonstrations, examples_for
+from mirnet.app.jobs import Run, Runs
+from mirnet.app.kit import html as kit
+from mirnet.app.kit.widgets import PRIVATE, Update
+from mirnet.app.photo_inputs import examples_gallery, examples_of, photo_file
+from mirnet.app.queue import FairQueue
+from mirnet.errors import Cancelled, InvalidRequest, MIRNetError
+from mirnet.images.decode import read_image
+from mirnet.tasks import TASKS, get_task
+
+from .methods_stage import Comparison, MethodsStage
+from .page_files import TEMPLATES, js
+
+FIRST_BASELINES = 2
+"""Number of classical methods that are chosen at first."""
+NOT_FIRST = ("identity", "bm3d", "real-esrgan")
+"""Ids of methods that are not chosen at first: they show nothing, or take long."""
+FAULT = "This failed, and the fault is ours: what happened is in the program's log."
+
+
+class MethodsTab:
+    """Builds the tab inside the current `gr.Blocks`.
+
+    Args:
+        page: The page that is being built.
+        tab: The tab that is being built; an example is shown when it is first opened.
+        max_pixels: Most pixels accepted in a photo.
+    """
+
+    def __init__(self, page: gr.Blocks, tab: gr.Tab, max_pixels: int) -> None:
+        self.max_pixels = max_pixels
+        self.runs = Runs()
+        self.queue = FairQueue(small_at_once=1)
+        self.path = gr.State(None)  # path of the visitor's photo or example
+        gr.HTML(TEMPLATES.render("methods_head"))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=300, elem_id="methods-controls"):
+                self._build_inputs()
+            with gr.Column(scale=9, min_width=320, elem_id="methods-stage"):
+                self.stage = MethodsStage()
+        self._connect(page, tab)
+
+    def _build_inputs(self) -> None:
+        first = next(iter(TASKS))
+        self.task = gr.Dropdown(
+            [(task.title, task.id) for task in TASKS.values()],
+            value=first,
+            label="Task",
+            filterable=False,
+            elem_id="methods-task",
+        )
+        self.photo = photo_file(
+            f"Photo, up to {self.max_pixels / 1e6:.4g} megapixels; "
+            f"{MAX_RESULT_PIXELS / 1e6:g} are compared",
+            "methods-photo",
+        )
+        self.samples = examples_gallery(first, "Or an example", "methods-samples", height=150)
+        self.methods = gr.CheckboxGroup(
+            **self._offers(first),
+            label=f"Methods, {MIN_METHODS} to {MAX_METHODS}",
+            elem_id="methods-choice",
+        )
+        self.blind = gr.Checkbox(
+            False, label="Blind: hide the names until I have voted", elem_id="methods-blind"
+        )
+        with gr.Row():
+            self.go = gr.Button("Compare", variant="primary", elem_id="methods-go", min_width=120)
+            self.stop = gr.Button("Stop", interactive=False, elem_id="methods-stop", min_width=80)
+        self.line = gr.HTML("", elem_id="methods-line")
+
+    def _connect(self, page: gr.Blocks, tab: gr.Tab) -> None:
+        page.load(None, js=js("methods_zoom"), api_visibility="private")
+        status = [self.line, self.go, self.stop]
+        stage = self.stage
+        shown = stage.outputs
+        tab.select(self.first_sight, [self.task, self.path, stage.comparison], shown, **PRIVATE)
+        self.task.input(
+            self.change_task,
+            self.task,
+            [self.methods, self.samples, self.path, self.photo, self.line, *shown],
+            trigger_mode="always_last",
+            **PRIVATE,
+        )
+        taken = [self.path, self.photo, self.line, *shown]
+        gr.on([self.photo.upload, self.photo.clear], self.take, [self.photo, self.task], taken,
+              **PRIVATE)  # fmt: skip
+        self.samples.select(self.take_example, self.task, taken, **PRIVATE)
+        pressed = self.go.click(self.queue_up, None, status, queue=False, **PRIVATE)
+        pressed.then(
+            self.compare,
+            [self.path, self.task, self.methods, self.blind],
+            [*status, *shown],
+            concurrency_limit=None,  # the queue of photos decides
+            **PRIVATE,
+        )
+        self.stop.click(self.halt, None, self.line, queue=False, **PRIVATE)
+        stage.vote.input(stage.reveal, [stage.vote, stage.comparison], shown, **PRIVATE)
+
+    # ------------------------------------------------------------ inputs
+
+    @staticmethod
+    def _offers(task_id: str) -> dict[str, Any]:
+        """Choices of a task's methods on this machine, and those that are chosen at first."""
+        offered = offered_methods(task_id)
+        baselines = [one.id for one in offered if one.kind == "baseline"]
+        classical = [name for name in baselines if name not in NOT_FIRST][:FIRST_BASELINES]
+        default = get_task(task_id).default_weights
+        ours = [one.id for one in offered if one.id == default]
+        return {
+            "choices": [(one.title, one.id) for one in offered],
+            "value": ours + classical,
+        }
+
+    def change_task(self, task_id: str) -> Update:
+        """Offer the methods and examples of another task, and show its first example."""
+        return {
+            self.methods: gr.update(**self._offers(task_id)),
+            self.samples: gr.update(**examples_of(task_id)),
+            self.path: None,
+            self.photo: None,
+            self.line: "",
+        } | self.stage.show_example(task_id)
+
+    def take(self, path: str | None, task_id: str) -> Update:
+        """Show an added photo, or the example after a removal; say at once if it cannot be used."""
+        if path is None:
+            return {self.path: None, self.line: ""} | self.stage.show_example(task_id)
+        try:
+            used = self._use(path, task_id)
+        except MIRNetError as error:
+            return {self.path: None, self.photo: None, self.line: kit.state(str(error), "failed")}
+        return {self.path: path, self.line: ""} | self.stage.show_input(used)
+
+    def take_example(self, task_id: str, event: gr.SelectData) -> Update:
+        """Show the clicked example."""
+        path = str(examples_for(task_id)[int(event.index)].path)
+        return self.take(path, task_id) | {self.photo: None}
+
+    def _use(self, path: str, task_id: str) -> UsedPhoto:
+        return use_photo(read_image(path, max_pixels=self.max_pixels), get_task(task_id))
+
+    # ------------------------------------------------------------ showing
+
+    def first_sight(self, task_id: str, path: str | None, comparison: Comparison | None) -> Update:
+        """Show an example before and after when the tab is opened, unless a photo is there."""
+        if path is not None or comparison is not None:
+            return {self.stage.about: gr.skip()}
+        return self.stage.show_example(task_id)
+
+    # ------------------------------------------------------------ comparing
+
+    def queue_up(self) -> Update:
+        """Show that the comparison is queued, after a click on Compare."""
+        return {
+            self.line: kit.progress("Waiting for a turn …"),
+            self.go: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+        }
+
+    def halt(self, request: gr.Request) -> Update:
+        """Stop the visitor's comparison after the method under way."""
+        if self.runs.stop(str(request.session_hash)) is None:
+            return {self.line: kit.state("Nothing is under way.")}
+        return {self.line: kit.progress("Stopping after the method under way …")}
+
+    def compare(
+        self,
+        path: str | None,
+        task_id: str,
+        method_ids: list[str],
+        blind: bool,
+        request: gr.Request,
+    ) -> Iterator[Update]:
+        """Run the chosen methods on the photo, or on the task's example if there is none."""
+        visitor = str(request.session_hash)
+        run = self.runs.begin(visitor)
+        idle = {self.go: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        try:
+            ids = check_choice(method_ids, task_id)
+            used = self._use(path or _first_example(task_id), task_id)
+            with self.queue.enter(visitor, used.picture.megapixels, len(ids)) as entry:
+                run.entry = entry
+                while not entry.wait(1.0):
+                    words = f"{entry.before()} before you"
+                    yield {self.line: kit.progress(f"Waiting for a turn: {words} …")}
+                yield from self._run(used, task_id, ids, blind, run)
+        except Cancelled:
+            yield {self.line: gr.skip() if run.replaced else kit.state("Stopped.")}
+        except MIRNetError as error:
+            yield {self.line: kit.state(str(error), "failed")}
+        except Exception:
+            yield idle | {self.line: kit.state(FAULT, "failed")}
+            raise
+        finally:
+            self.runs.end(visitor, run)
+        if not run.replaced:
+            yield idle
+
+    def _run(
+        self, used: UsedPhoto, task_id: str, ids: list[str], blind: bool, run: Run
+    ) -> Iterator[Update]:
+        task, done = get_task(task_id), []
+        titles = {one.id: one.title for one in offered_methods(task_id)}
+        results = run_methods(used, task, ids)
+        about = {self.stage.about: kit.facts(used.words)} if used.words else {self.stage.about: ""}
+        yield self.stage.show_input(used) | about
+        for number, name in enumerate(ids):
+            now = f"{number + 1} of {len(ids)}" + ("" if blind else f" · {titles[name]}")
+            yield {self.line: kit.progress(now, number / len(ids))}
+            result = next(results)
+            if run.stopped or run.replaced:
+                raise Cancelled("Stopped: press Compare again.")
+            done.append(result)
+            if not blind:
+                yield self.stage.show_named(done)
+        words = " ".join(one.error for one in done if one.error)
+        line = kit.state(words, "failed") if words else kit.state("Done.", "done")
+        if blind:
+            yield self.stage.show_hidden(used, done) | {self.line: line}
+        else:
+            yield {self.line: line}
+
+
+def _first_example(task_id: str) -> str:
+    """Path of the task's example that the tab shows at first.
+
+    Raises:
+        InvalidRequest: There is none.
+    """
+    found = demonstrations().get(task_id)
+    if found is None:
+        raise InvalidRequest("Add a photo or click an example first.")
+    return str(found.example.path)

@@ -1,0 +1,71 @@
+"""The Compare methods tab in Debian's chromium."""
+
+import pytest
+
+from tests.support.accessibility import faults
+from tests.support.restore_page import assert_fits
+from tests.support.running import PATIENCE_MS, running_app, running_chromium
+
+pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+PICTURES = ".methods-picture img"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The app's address and a browser."""
+    state = str(tmp_path_factory.mktemp("state"))
+    with running_app(MIRNET_STATE_DIR=state) as url, running_chromium() as browser:
+        yield url, browser
+
+
+def opened(place, width: int, height: int, theme: str):
+    url, browser = place
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{url}?tab=methods&__theme={theme}")
+    page.wait_for_function(f"document.querySelectorAll('{PICTURES}').length === 2")
+    page.wait_for_function(f"document.querySelector('{PICTURES}').naturalWidth > 1")
+    return page
+
+
+def test_first_sight_then_a_blind_vote_and_one_zoom_for_all(place):
+    page = opened(place, 1280, 900, "light")
+    assert faults(page) == []
+    page.check("#methods-blind input")
+    for name in page.query_selector_all("#methods-choice input:checked"):
+        name.uncheck()
+    for title in ("Unchanged", "Auto contrast"):
+        if page.query_selector(f"#methods-choice label:has-text('{title}')") is None:
+            title = "Total variation"
+        page.check(f"#methods-choice label:has-text('{title}') input")
+    page.click("#methods-go")
+    page.wait_for_selector("#methods-vote label:has-text('No difference')")
+    assert "Total variation" not in page.inner_text("#methods-pictures")
+    page.click("#methods-vote label:has-text('A')")
+    page.wait_for_selector("#methods-about >> text=Your choice: A")
+    assert "Total variation" in page.inner_text("#methods-pictures")
+
+    def places() -> set[str]:
+        script = "all => all.map(one => getComputedStyle(one).transform)"
+        return set(page.eval_on_selector_all(PICTURES, script))
+
+    assert len(places()) == 1
+    before = places()
+    page.hover(PICTURES)
+    page.mouse.wheel(0, -400)
+    assert len(places()) == 1 and places() != before
+    page.click(".methods-zoom button:has-text('Fit')")
+    assert places() == before
+    page.click(".methods-zoom button:has-text('400 %')")
+    zoomed = places()
+    page.keyboard.press("ArrowRight")
+    assert len(places()) == 1 and places() != zoomed
+    assert faults(page) == []
+
+
+def test_a_phone_in_the_dark(place):
+    page = opened(place, 390, 844, "dark")
+    assert_fits(page)
+    assert faults(page) == []
