@@ -1,17 +1,28 @@
 """Put the app on a Hugging Face Space: choose its files, check them, upload them as one commit."""
 
+import contextlib
+import os
 import re
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.hub import hub_endpoint, hub_name, is_offline
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 ROOT = Path(__file__).parents[2]
 """The folder that holds app.py."""
 PARTS = ("README.md", "LICENSE", "requirements.txt", "app.py", "mirnet", "eval", "examples")
 """Files and folders that a Space needs; tests and training runs are left out."""
+MANIFEST = "pushed-files.txt"
+"""File in a Space with the paths of the files that the last push put there."""
+MADE_BY_HUB = (".gitattributes",)
+"""Files that the Hub puts into a new Space."""
 SECRETS = (
     re.compile(rb"\bhf_[A-Za-z0-9]{20,}"),
     re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{30,}"),
@@ -38,7 +49,7 @@ class Staged:
 
 
 def stage(root: Path = ROOT) -> list[Staged]:
-    """Choose and check the files of a Space.
+    """Choose and check the files of a Space: those that git tracks, or all of an unpacked archive.
 
     Args:
         root: Folder with app.py.
@@ -55,7 +66,13 @@ def stage(root: Path = ROOT) -> list[Staged]:
         raise InvalidRequest(
             f"{root} has no {', '.join(missing)}: push from a complete checkout of MIRNet Studio."
         )
-    files = sorted(path for part in PARTS for path in _files(root / part))
+    tracked = _tracked(root)
+    files = sorted(
+        path
+        for part in PARTS
+        for path in _files(root / part)
+        if tracked is None or path.relative_to(root).as_posix() in tracked
+    )
     staged = [
         Staged(path.relative_to(root).as_posix(), path, path.stat().st_size) for path in files
     ]
@@ -65,51 +82,111 @@ def stage(root: Path = ROOT) -> list[Staged]:
     return staged
 
 
-def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
-    """Upload files to a Space, created if missing; all other files in the Space are removed.
+class Changes(NamedTuple):
+    """What a push would change in a Space, beside adding files."""
+
+    removed: list[str]
+    """Files of an earlier push that are not part of the app any more."""
+    kept: list[str]
+    """Files that no push put there; they stay."""
+    replaced: list[str]
+    """Files that no push put there and that have the name of one of ours."""
+
+
+def changes(repo: str, staged: Sequence[Staged]) -> Changes:
+    """Look up what a push would change; a missing Space has no files.
+
+    Raises:
+        InvalidRequest: The name is not a valid Space name.
+        SpaceRefused: The Hub cannot be reached, or denies access.
+    """
+    api = _client(repo)
+    from huggingface_hub import errors
+
+    with _translated(repo):
+        try:
+            there = api.list_repo_files(repo, repo_type="space")
+        except errors.RepositoryNotFoundError:
+            return Changes([], [], [])
+        ours = _pushed_before(api, repo, there)
+    names = {file.path for file in staged}
+    strange = [path for path in there if path not in ours and path not in MADE_BY_HUB]
+    return Changes(
+        sorted(path for path in there if path in ours - names - {MANIFEST}),
+        sorted(path for path in strange if path not in names),
+        sorted(path for path in strange if path in names),
+    )
+
+
+def push(repo: str, staged: Sequence[Staged], private: bool = False, replace: bool = False) -> str:
+    """Upload files to a Space, created if missing, as one commit.
+
+    A list of what was uploaded goes along. The next push removes those of its files that are not
+    part of the app any more, and never another file.
 
     Args:
         repo: Name of the Space, 'ORG/NAME'.
         staged: Files from `stage`.
         private: Whether a new Space is private.
+        replace: Whether files that no push put there may be replaced.
 
     Returns:
         The Space's address.
 
     Raises:
         InvalidRequest: The name is not a valid Space name.
-        SpaceRefused: The Hub cannot be reached, or denies write access.
+        SpaceRefused: The Hub cannot be reached, denies write access, or the Space is another
+            program's.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, errors
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    if not re.fullmatch(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", repo):
-        raise InvalidRequest(f"{repo[:80]!r} is no name of a Space: give ORG/NAME.")
-    if is_offline():
-        raise SpaceRefused("HF_HUB_OFFLINE is set, so nothing is uploaded: unset it.")
-    hub = hub_name()
-    api = HfApi(endpoint=hub_endpoint())
-    refused = SpaceRefused(
-        f"{hub} does not let you write to {repo}: run `hf auth login` with a token that may write, "
-        "and check the name."
-    )
-    try:
+    found = changes(repo, staged)
+    if found.replaced and not replace:
+        some = ", ".join(found.replaced[:5]) + (", …" if len(found.replaced) > 5 else "")
+        raise SpaceRefused(
+            f"{repo} has files of the same names that were not put there by this command ({some}): "
+            "check the name, or add --replace to replace them."
+        )
+    api = _client(repo)
+    manifest = "".join(f"{file.path}\n" for file in staged).encode()
+    with _translated(repo):
         api.create_repo(repo, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-        kept = {file.path for file in staged} | {".gitattributes"}
-        gone = [p for p in api.list_repo_files(repo, repo_type="space") if p not in kept]
         done = api.create_commit(
             repo,
             repo_type="space",
             operations=[
                 *(CommitOperationAdd(file.path, _content(file, repo)) for file in staged),
-                *(CommitOperationDelete(path) for path in gone),
+                CommitOperationAdd(MANIFEST, manifest),
+                *(CommitOperationDelete(path) for path in found.removed),
             ],
             commit_message="Update MIRNet Studio",
         )
+    return str(done.repo_url)
+
+
+def _client(repo: str) -> "HfApi":
+    from huggingface_hub import HfApi
+
+    if not re.fullmatch(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", repo):
+        raise InvalidRequest(f"{repo[:80]!r} is no name of a Space: give ORG/NAME.")
+    if is_offline():
+        raise SpaceRefused("HF_HUB_OFFLINE is set, so nothing is uploaded: unset it.")
+    return HfApi(endpoint=hub_endpoint())
+
+
+@contextlib.contextmanager
+def _translated(repo: str) -> Iterator[None]:
+    """Raise errors of the Hub's client as `SpaceRefused` with a way out."""
+    from huggingface_hub import errors
+
+    hub = hub_name()
+    try:
+        yield
     except (errors.LocalTokenNotFoundError, errors.RepositoryNotFoundError) as error:
-        raise refused from error
+        raise _not_allowed(repo) from error
     except errors.HfHubHTTPError as error:
         if error.response.status_code in (401, 403):
-            raise refused from error
+            raise _not_allowed(repo) from error
         raise SpaceRefused(
             f"{hub} answered the upload to {repo} with error {error.response.status_code}: try "
             "again later; the Space is as it was."
@@ -120,7 +197,37 @@ def push(repo: str, staged: Sequence[Staged], private: bool = False) -> str:
             f"The upload to {repo} did not work because {hub} cannot be reached: check the "
             "connection and push again; the Space is as it was."
         ) from error
-    return str(done.repo_url)
+
+
+def _not_allowed(repo: str) -> SpaceRefused:
+    return SpaceRefused(
+        f"{hub_name()} does not let you write to {repo}: run `hf auth login` with a token that may "
+        "write, and check the name."
+    )
+
+
+def _pushed_before(api: "HfApi", repo: str, there: Sequence[str]) -> set[str]:
+    """Paths of the files that earlier pushes put into a Space, their list included."""
+    if MANIFEST not in there:
+        return set()
+    path = api.hf_hub_download(repo, MANIFEST, repo_type="space")
+    return {MANIFEST, *Path(path).read_text(encoding="utf-8").splitlines()}
+
+
+def _tracked(root: Path) -> set[str] | None:
+    """Paths that git tracks below a folder; None where it is not a working copy of git."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True
+        ).stdout
+        top = subprocess.run(
+            ["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    if Path(os.fsdecode(top).strip()).resolve() != root.resolve():
+        return None  # an archive that was unpacked inside another working copy
+    return {os.fsdecode(path) for path in listed.split(b"\0") if path}
 
 
 def _files(part: Path) -> list[Path]:

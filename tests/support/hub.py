@@ -246,8 +246,10 @@ class LoopbackHub:
             return _file_answer(blob) if blob is not None else _Answer(404)
         if path in ("/uc", "/download"):
             return self._drive_answer(query)
-        if match := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            kind = "dataset" if match[1] else "model"
+        if match := re.fullmatch(
+            r"/(?:(dataset|space)s/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path
+        ):
+            kind = match[1] or "model"
             return self._resolve(kind, match[2], unquote(match[3]), unquote(match[4]))
         api = re.fullmatch(
             r"/api/(models|datasets|spaces)/([^/]+/[^/]+)"

@@ -1,5 +1,7 @@
 """What goes to a Hugging Face Space, and what must not."""
 
+import subprocess
+
 import pytest
 from typer.testing import CliRunner
 
@@ -67,18 +69,58 @@ def test_an_incomplete_checkout_and_a_readme_without_front_matter_are_refused(ch
         space.stage(checkout)
 
 
-def test_push_makes_the_space_and_removes_what_is_not_part_of_it(hub, checkout, monkeypatch):
+def test_only_tracked_files_are_sent(checkout):
+    def git(*arguments):
+        subprocess.run(["git", *arguments], cwd=checkout, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "--all", "--force")
+    (checkout / "eval" / "notes.txt").write_text("private")
+    paths = [file.path for file in space.stage(checkout)]
+    assert "eval/a.py" in paths and "eval/notes.txt" not in paths
+
+
+def test_push_removes_what_it_put_there_and_nothing_else(hub, checkout, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_test")
+    (checkout / "mirnet" / "old.py").write_text("")
     staged = space.stage(checkout)
     assert space.push("us/studio", staged) == f"{hub.url}/spaces/us/studio"
-    assert set(hub.files_of("us/studio", "space")) == {file.path for file in staged}
+    paths = {file.path for file in staged}
+    assert set(hub.files_of("us/studio", "space")) == paths | {space.MANIFEST}
     readme = hub.files_of("us/studio", "space")["README.md"].decode()
     where = f"{hub.url}/spaces/us/studio/resolve/main/examples/a.jpg"
     assert readme == FRONT.replace("examples/a.jpg", where)
-    hub.add_repo("us/studio", {"old.py": b"", "app.py": b"old"}, kind="space")
+    theirs = {**hub.files_of("us/studio", "space"), "notes.md": b"mine"}
+    hub.add_repo("us/studio", theirs, kind="space")
+    (checkout / "mirnet" / "old.py").unlink()
+    (checkout / "app.py").write_text("new")
+    staged = space.stage(checkout)
+    found = space.changes("us/studio", staged)
+    assert found == (["mirnet/old.py"], ["notes.md"], [])
     space.push("us/studio", staged)
-    found = hub.files_of("us/studio", "space")
-    assert "old.py" not in found and found["app.py"] == b"app.py"
+    there = hub.files_of("us/studio", "space")
+    assert "mirnet/old.py" not in there and there["notes.md"] == b"mine"
+    assert there["app.py"] == b"new"
+
+
+def test_the_space_of_another_program_is_not_overwritten_by_a_mistyped_name(
+    hub, checkout, monkeypatch
+):
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    theirs = {"app.py": b"theirs", "data.bin": b"1", ".gitattributes": b""}
+    hub.add_repo("us/other", theirs, kind="space")
+    staged = space.stage(checkout)
+    with pytest.raises(space.SpaceRefused, match=r"not put there by this command \(app\.py\)"):
+        space.push("us/other", staged)
+    assert hub.files_of("us/other", "space") == theirs
+    monkeypatch.setattr(space, "stage", lambda: staged)
+    given = ["space", "push", "--repo", "us/other", "--yes"]
+    refused = CliRunner().invoke(app, given)
+    assert refused.exit_code != 0 and "stays, not of this program: data.bin" in refused.output
+    done = CliRunner().invoke(app, [*given, "--replace"])
+    assert "replaced, not of this program: app.py" in done.output
+    assert hub.files_of("us/other", "space")["data.bin"] == b"1"
+    assert hub.files_of("us/other", "space")["app.py"] == b"app.py"
 
 
 def test_a_hub_that_refuses_or_is_away_is_told_in_words(hub, checkout, monkeypatch):
