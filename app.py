@@ -22,7 +22,7 @@ KEEP_HOURS = 2.0
 """Default age in hours at which uploads and results are deleted."""
 
 
-def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None):
+def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None, limits=None):
     """Build the page.
 
     Args:
@@ -32,6 +32,7 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
         keep_hours: Age in hours at which uploads and results are deleted.
         access: An `Access` with the roles of visitors; by default everybody may do what the
             service allows.
+        limits: `PhotoLimits` by task and weights; by default none.
 
     Returns:
         A `gradio.Blocks` with its queue, ready for `launch`.
@@ -42,17 +43,22 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
     from eval.app.run_queue import RunQueue
     from mirnet.app.auth import Access
     from mirnet.app.inside_tab import InsideTab
+    from mirnet.app.monitor import MONITOR
     from mirnet.app.page import Tab, about_tab, build_page
+    from mirnet.app.photo_limits import PhotoLimits
     from mirnet.app.restore_tab import RestoreTab
     from mirnet.app.zero_gpu import on_shared_gpu
 
     service = service or RunQueue(local=False)
     access = access or Access(service.policy.capped())
+    MONITOR.add_source(service.jobs)
     tabs = [
         Tab(
             "restore",
             "Restore",
-            lambda page, row, tab: RestoreTab(page, max_pixels, on_shared_gpu(), access),
+            lambda page, row, tab: RestoreTab(
+                page, max_pixels, on_shared_gpu(), access, limits or PhotoLimits()
+            ),
         ),
         Tab(
             "methods",
@@ -93,6 +99,7 @@ def main() -> None:
     settings = read_settings()
 
     from eval.app.run_queue import RunQueue, warm_up
+    from mirnet.app import journal
     from mirnet.app.auth import Access
     from mirnet.app.cleanup import own_folder
     from mirnet.memory import keep_freed_memory, use_few_arenas
@@ -101,10 +108,14 @@ def main() -> None:
     keep_freed_memory()
     if not os.environ.get("GRADIO_TEMP_DIR"):
         os.environ["GRADIO_TEMP_DIR"] = str(own_folder())
-    access = Access(settings.everyone, settings.operator_login, embedded=settings.on_space)
+    access = Access(
+        settings.everyone, settings.operator_login, settings.on_space, keys=settings.keys
+    )
+    if settings.journal:
+        journal.write_to()
     own = settings.everyone == "admin"
     service = RunQueue(read_only=settings.read_only, local=own)
-    page = build(settings.max_pixels, service, settings.keep_hours, access)
+    page = build(settings.max_pixels, service, settings.keep_hours, access, settings.photo_limits)
     results = keep_results(service)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl+C does
     page.launch(

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eval.analysis.frames import Frames
 from eval.runs.runner import ImageScored, execute_run, finish
 from eval.runs.store import StoredRun
+from mirnet.app.monitor import MONITOR
 from mirnet.errors import MIRNetError
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ class RunJob:
     """The newest result."""
     stop: bool = False
     """Set to end the run after the current picture."""
+    since: float = field(default_factory=time.monotonic)
+    """Time of `time.monotonic` when it entered the queue."""
 
 
 def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> None:
@@ -45,8 +49,9 @@ def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> 
         with contextlib.suppress(MIRNetError):  # where it failed before its first picture
             if not stored.is_held():
                 finish(stored, "failed", str(error))
-    except Exception:
+    except Exception as error:
         log.exception("Run %s failed", stored.id)
+        MONITOR.failed(error, stored.id)
         with contextlib.suppress(MIRNetError):
             finish(stored, "failed", "The program has a fault; its log says more.")
     finally:

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 
 from eval.analysis.frames import Frames
 from eval.runs.document import MethodSummary, Run
@@ -20,6 +21,7 @@ from eval.runs.store import RecordedRun, RunStore, StoredRun
 from eval.runs.summaries import summarise_methods
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Role, allows
+from mirnet.app.monitor import Job
 from mirnet.errors import InvalidRequest, MIRNetError
 
 from .limits import Limits, RunPolicy
@@ -225,6 +227,24 @@ class RunQueue:
                 return job, position
         current = self._current
         return (current if current and current.stored.id == run_id else None), 0
+
+    def jobs(self) -> list[Job]:
+        """Runs of this program that wait or are under way, for the operator's page."""
+        with self._lock:
+            running = [] if self._current is None else [self._current]
+            states = [(job, "running") for job in running]
+            states += [(job, "waiting") for job in self._waiting]
+        return [
+            Job(
+                id=job.stored.id,
+                title="evaluation",
+                megapixels=None,
+                stop=partial(self.stop, job.stored.id, "admin"),
+                state=state,
+                since=job.since,
+            )
+            for job, state in states
+        ]
 
     def current(self) -> str | None:
         """Id of the current run, or of the first waiting one; None if there is none."""

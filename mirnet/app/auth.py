@@ -9,20 +9,19 @@ import hmac
 import re
 import secrets
 import threading
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qs
 
 from cachetools import TTLCache
 
 from mirnet.errors import InvalidRequest
 
+from .api_keys import ApiKey, key_of
+from .roles import Role as Role
+from .roles import allows as allows
 from .templates import render
 
-Role = Literal["viewer", "runner", "admin"]
-"""Role of a visitor; each includes the ones before. "viewer": restore, see stored runs, vote.
-"runner": start, stop, resume and verify evaluations within limits. "admin": also without these
-limits, delete runs, name folders of this machine, download weights."""
 SETTING = "MIRNET_OPERATOR"
 """Environment variable with the operator's NAME:PASSWORD."""
 COOKIE = "mirnet-operator"
@@ -69,15 +68,6 @@ def parse_operator(text: str, flag: str = "--operator") -> tuple[str, str]:
     return name, password
 
 
-def allows(role: Role, wanted: Role) -> bool:
-    """Whether a role includes another.
-
-    >>> allows("runner", "admin"), allows("admin", "runner")
-    (False, True)
-    """
-    return get_args(Role).index(role) >= get_args(Role).index(wanted)
-
-
 def visitor_of(request: Any) -> str:
     """Id of the visitor who sent a request: a browser's token, or a program's session.
 
@@ -118,6 +108,7 @@ class Access:
         operator: Name and password of the operator; None if nobody can sign in.
         embedded: Whether the page stands in the frame of another site, as on a Hugging Face Space:
             the cookie then belongs to this page in that frame (SameSite=None; Partitioned).
+        keys: Keys of programs, which give the roles that they name.
     """
 
     def __init__(
@@ -125,8 +116,10 @@ class Access:
         everyone: Role = "viewer",
         operator: tuple[str, str] | None = None,
         embedded: bool = False,
+        keys: Sequence[ApiKey] = (),
     ):
         self.everyone = everyone
+        self.keys = tuple(keys)
         self.operator = operator
         self.embedded = embedded
         self._tokens: TTLCache[str, bool] = TTLCache(MAX_SIGNED_IN, SIGNED_IN_SECONDS)
@@ -139,12 +132,15 @@ class Access:
             request: Anything with `cookies` by name, such as a `gradio.Request`; None for a
                 visitor without a session.
         """
+        headers = getattr(request, "headers", None) or {}
+        key = key_of(headers, self.keys)
+        if key is not None:
+            return key.role if allows(key.role, self.everyone) else self.everyone
         cookies = getattr(request, "cookies", None)
         if cookies is None:
             return self.everyone
         if not isinstance(cookies, Mapping):
             cookies = dict(cookies)
-        headers = getattr(request, "headers", None) or {}
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return self.everyone  # another page sent the request with this visitor's cookie
         return "admin" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
@@ -180,7 +176,7 @@ class Access:
         async def page(request: Any) -> Any:
             if request.method != "POST":
                 return HTMLResponse(self.form(allows(self.role(request), "admin")))
-            form = parse_qs((await _body(request)).decode("utf-8", "replace"))
+            form = parse_qs((await read_form(request)).decode("utf-8", "replace"))
             if "out" in form:
                 self.sign_out(request.cookies.get(COOKIE))
                 answer = RedirectResponse("./", 303)
@@ -222,7 +218,8 @@ class Access:
         )
 
 
-async def _body(request: Any) -> bytes:
+async def read_form(request: Any) -> bytes:
+    """Body of a small form; empty if it has more than `MAX_FORM_BYTES`."""
     content = b""
     async for part in request.stream():
         content += part

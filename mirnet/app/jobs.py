@@ -17,6 +17,9 @@ from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
 from .folders import free_bytes, upload_folder
+from .journal import new_id
+from .monitor import MONITOR
+from .photo_limits import PhotoLimits
 from .queue import FairQueue, QueueEntry
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class BatchRow(NamedTuple):
 class Run:
     """One visitor's run, shared by the event that restores and the Stop button."""
 
+    id: str = field(default_factory=new_id)
+    """Id in the journal and on the operator's page; the visitor sees it where the run fails."""
     job: "RestoreJob | None" = None
     """The photo being restored now."""
     entry: QueueEntry | None = None
@@ -151,7 +156,13 @@ Work = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult]"
 
 
 def restore_when_scheduled(
-    queue: FairQueue, visitor: str, path: str, request: RestoreRequest, run: Run, work: Work
+    queue: FairQueue,
+    visitor: str,
+    path: str,
+    request: RestoreRequest,
+    run: Run,
+    work: Work,
+    limits: PhotoLimits = PhotoLimits(),  # noqa: B008
 ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
     """Restore one file when the queue schedules it; closing the iterator leaves the queue.
 
@@ -162,6 +173,7 @@ def restore_when_scheduled(
         request: Settings of the restoration.
         run: Its `entry` is set to the queue entry, so that another thread can cancel it.
         work: Function that restores the file.
+        limits: Limits by task and weights.
 
     Yields:
         The queue position whenever it changes; then everything `work` yields.
@@ -172,6 +184,7 @@ def restore_when_scheduled(
     width, height = size_of(path)
     enlarged = 1 if request.same_size else get_task(request.task).scale ** 2
     pixels = width * height * enlarged
+    limits.check(request.task, request.weights, pixels)
     if free_bytes(upload_folder()) < MIN_DISK_BYTES_PER_PIXEL * pixels:
         raise InvalidRequest(
             "The disk of the machine that runs this page is full: its owner has to make room."
@@ -179,13 +192,15 @@ def restore_when_scheduled(
     views = 8 if request.ensemble else 1
     if run.stopped:
         raise Cancelled("Stopped: press Restore again.")
-    with queue.enter(visitor, pixels / 1e6, views) as entry:
+    watched = MONITOR.watch(run.id, request.task, request.weights, pixels / 1e6, run.cancel)
+    with watched as started, queue.enter(visitor, pixels / 1e6, views) as entry:
         run.entry = entry
         shown = None
         while not entry.wait(POSITION_SECONDS if shown is not None else 0.0):
             if (before := entry.before()) != shown:
                 shown = before
                 yield QueuePosition(before)
+        started()
         with contextlib.closing(work(path, request)) as events:
             yield from events
 

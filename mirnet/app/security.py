@@ -9,12 +9,14 @@ without a way out. Its sessions cannot be taken back by the server; see `auth.Ac
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
+from .api_keys import ApiKey, key_of
 from .auth import VISITOR_COOKIE, visitor_cookie
 from .folders import free_bytes, upload_folder
+from .journal import REQUEST_ID
 from .proxies import FORWARDED, Message, Receive, Scope, Send
 from .rate_limit import Limits, RateLimiter
 from .settings import LOOPBACK
@@ -55,6 +57,7 @@ class Guard:
         proxied: Whether visitors come through a proxy or tunnel on this machine; otherwise requests
             from this machine are not counted.
         limits: Rate and size limits.
+        keys: Keys of programs, whose requests are counted by the key's name.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Guard:
         space: bool = False,
         proxied: bool = False,
         limits: Limits = Limits(),  # noqa: B008
+        keys: Sequence[ApiKey] = (),
     ):
         self.app = app
+        self._keys = tuple(keys)
         self.alone, self.closed, self.space, self.limits = alone, closed, space, limits
         self.proxied = proxied
         self._rates = RateLimiter(limits.window_seconds)
@@ -82,7 +87,8 @@ class Guard:
         }
         path, cookies = unquote(scope["path"]), headers.get("cookie", "")
         policy = self._policy(path)
-        visitor = self._visitor(scope)
+        key = key_of(headers, self._keys)
+        visitor = f"key {key.name}" if key else self._visitor(scope)
         signs_in = ""
         if scope["method"] == "POST" and path.rstrip("/") in ("/login", "/operator"):
             signs_in = f"sign-ins at {path.rstrip('/')} of {visitor}"
@@ -122,13 +128,17 @@ class Guard:
             if signs_in and not self._rates.add(signs_in, self.limits.failed_sign_ins):
                 minutes = round(self.limits.window_seconds / 60)
                 raise Refused(429, f"Too many tries to sign in: wait {minutes} minutes.")
+            if key is None and headers.get("x-api-key"):
+                if not self._rates.add(f"keys of {visitor}", self.limits.failed_sign_ins):
+                    raise Refused(429, "Too many unknown keys: wait some minutes.")
+                raise Refused(401, "This key is not known here: ask the operator for one.")
             self._check(scope, path, headers, None if signs_in else visitor)
             await self.app(scope, checked_receive, checked_send)
         except Refused as refused:
             if started:
                 raise
             held.clear()
-            await _answer(checked_send, refused)
+            await _answer(checked_send, refused, str(scope.get(REQUEST_ID, "")))
         except Exception as error:
             # Gradio does not always answer calls with wrong arguments; work runs elsewhere.
             ours = isinstance(error, OSError) or not path.startswith(_CALLS)
@@ -287,11 +297,11 @@ def _too_large(max_bytes: float) -> Refused:
     return Refused(413, f"This is too large: at most {max_bytes / 1e6:g} MB can be sent at once.")
 
 
-async def _answer(send: Send, refused: Refused) -> None:
+async def _answer(send: Send, refused: Refused, request_id: str = "") -> None:
     """Send a refusal in the form of Gradio's frontend, which shows `detail` to the visitor."""
     import json
 
-    body = json.dumps({"detail": str(refused)}).encode()
+    body = json.dumps({"detail": str(refused), "request": request_id}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if refused.status == 429:
         headers.append((b"retry-after", b"60"))

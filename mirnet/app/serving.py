@@ -17,6 +17,9 @@ from . import health
 from .auth import Access
 from .cleanup import sweep
 from .examples import EXAMPLES_FOLDER
+from .journal import RequestJournal
+from .monitor import MONITOR
+from .operator_page import operator_routes
 from .page import SWEEP_SECONDS, appearance
 from .proxies import ForwardedHeaders
 from .security import Guard
@@ -50,11 +53,20 @@ def launch_options(
         proxies: Addresses and networks of trusted proxies.
     """
     space = "SPACE_ID" in os.environ
+    access = access or Access()
     middleware = [
+        Middleware(RequestJournal, answered=MONITOR.answered, failed=MONITOR.failed),
         Middleware(ForwardedHeaders, proxies=proxies),
-        Middleware(Guard, alone=alone, closed=closed, space=space, proxied=bool(proxies)),
+        Middleware(
+            Guard,
+            alone=alone,
+            closed=closed,
+            space=space,
+            proxied=bool(proxies),
+            keys=access.keys,
+        ),
     ]
-    routes = [Route("/healthz", healthz), *(access or Access()).routes()]
+    routes = [Route("/healthz", healthz), *access.routes(), *operator_routes(access)]
     return appearance(more_sheets) | {
         "max_file_size": MAX_UPLOAD,
         "max_threads": MAX_THREADS,

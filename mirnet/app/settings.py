@@ -13,7 +13,9 @@ from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
 from mirnet.errors import InvalidRequest
 
+from .api_keys import ApiKey, parse_keys
 from .auth import Role, parse_login, parse_operator
+from .photo_limits import PhotoLimits, parse_limits
 from .proxies import LOOPBACK as LOOPBACK_NETWORKS
 from .proxies import PRIVATE, parse_proxies
 
@@ -70,6 +72,32 @@ class Settings(BaseSettings):
         description="let visitors start small evaluations where others reach the page",
     )
 
+    limits: str | None = Field(
+        None,
+        description="NAME=MEGAPIXELS,...; largest results by task or weights, 0 turns one off: "
+        "sr-x4=8,denoise-v1=2",
+    )
+    api_keys: SecretStr | None = Field(
+        None,
+        description="NAME:KEY:ROLE,...; keys that programs send as X-API-Key, with the role "
+        "viewer, runner or admin; better given in $MIRNET_API_KEYS",
+    )
+    journal: bool = Field(
+        False, description="write a JSON line for each request, job and error to standard error"
+    )
+
+    @field_validator("limits")
+    @classmethod
+    def _are_limits(cls, value: str | None) -> str | None:
+        parse_limits(value or "")
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_keys(value.get_secret_value() if value else "")
+        return value
+
     @field_validator("proxy")
     @classmethod
     def _are_proxies(cls, value: str | None) -> str | None:
@@ -106,6 +134,16 @@ class Settings(BaseSettings):
     def operator_login(self) -> tuple[str, str] | None:
         """Name and password of `--operator`."""
         return parse_operator(self.operator.get_secret_value()) if self.operator else None
+
+    @property
+    def photo_limits(self) -> PhotoLimits:
+        """Limits of `--limits`."""
+        return parse_limits(self.limits or "")
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """Keys of `--api-keys`."""
+        return parse_keys(self.api_keys.get_secret_value() if self.api_keys else "")
 
     @property
     def on_space(self) -> bool:

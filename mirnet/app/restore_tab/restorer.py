@@ -12,6 +12,7 @@ from mirnet.images.picture import Picture
 
 from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_file, restore_when_scheduled
 from ..kit.widgets import translate_errors
+from ..photo_limits import PhotoLimits
 from ..queue import FairQueue
 from ..results import ResultCache
 from ..zero_gpu import ZeroGPU, restore_through
@@ -30,10 +31,17 @@ class Restorer:
         max_pixels: Most pixels accepted, in a photo and in its result.
         zero_gpu: Function that restores in another process, for a Space with a shared GPU; None
             restores in this process.
+        limits: Limits by task and weights.
     """
 
-    def __init__(self, max_pixels: int, zero_gpu: ZeroGPU | None = None) -> None:
+    def __init__(
+        self,
+        max_pixels: int,
+        zero_gpu: ZeroGPU | None = None,
+        limits: PhotoLimits = PhotoLimits(),  # noqa: B008
+    ) -> None:
         self.max_pixels = max_pixels
+        self.limits = limits
         self.results = ResultCache()
         self.runs = Runs()
         self.queue = FairQueue()
@@ -69,7 +77,7 @@ class Restorer:
             work = functools.partial(restore_through, self._zero_gpu)
         else:
             work = functools.partial(restore_file, run=run)
-        return restore_when_scheduled(self.queue, visitor, path, wanted, run, work)
+        return restore_when_scheduled(self.queue, visitor, path, wanted, run, work, self.limits)
 
     def result(self, key: str | None) -> "RestoreResult":
         """Look a result up for an event of the page.

@@ -13,6 +13,7 @@ from ..jobs import RestoreRequest, Run
 from ..kit import html
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..monitor import MONITOR
 from . import words
 from .batch import batch_table, restore_batch, stopped_rows, stopped_words
 from .download_bar import DownloadBar
@@ -25,7 +26,7 @@ from .status_bar import StatusBar
 
 STOP_WAIT_SECONDS = 120.0
 """Longest time that Stop waits for the current tile, in seconds."""
-OUR_FAULT = "This failed, and the fault is ours: what happened is in the program's log."
+OUR_FAULT = "This failed, and the fault is ours: the program's log has it as error {}."
 OLDER_RESULT = "This is the earlier result. Press Restore to apply {}."
 
 
@@ -144,8 +145,9 @@ class RunView:
                 return
             yield status.idle() | status.say(str(error), "failed")
             raise gradio_error(error) from error
-        except Exception:
-            yield status.idle() | status.say(OUR_FAULT, "failed")
+        except Exception as error:
+            number = MONITOR.failed(error, run.id)
+            yield status.idle() | status.say(OUR_FAULT.format(number), "failed")
             raise
         finally:
             self.restorer.runs.end(visitor, run)

@@ -8,6 +8,7 @@ from ..auth import Access
 from ..kit import html
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE
+from ..photo_limits import PhotoLimits
 from ..zero_gpu import ZeroGPU
 from .compare_view import CompareView
 from .download_bar import DownloadBar
@@ -32,6 +33,7 @@ class RestoreTab:
         zero_gpu: Function that restores in another process, for a Space with a shared GPU; None
             restores in this process.
         access: Roles of visitors, which decide who may download weights; by default everybody.
+        limits: Limits by task and weights.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class RestoreTab:
         max_pixels: int,
         zero_gpu: ZeroGPU | None = None,
         access: Access | None = None,
+        limits: PhotoLimits = PhotoLimits(),  # noqa: B008
     ) -> None:
-        self.restorer = Restorer(max_pixels, zero_gpu)
+        self.restorer = Restorer(max_pixels, zero_gpu, limits)
         self.status = StatusBar()
         self.result_key = gr.State(None)
         self.tasks = TaskView()

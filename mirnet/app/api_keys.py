@@ -1,0 +1,81 @@
+"""Keys for programs: each has a name, a secret and a role, given by the operator.
+
+A program sends its key in the header X-API-Key, or as `Authorization: Bearer`. It then has the
+key's role, and its requests are counted by the key's name instead of its address.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from mirnet.errors import InvalidRequest
+
+from .roles import Role
+
+MIN_KEY = 20
+"""Shortest key in characters."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One key."""
+
+    name: str
+    """Name in limits and logs."""
+    sha256: bytes
+    """Hash of the secret."""
+    role: Role
+    """Role of a program with this key."""
+
+
+def parse_keys(text: str) -> tuple[ApiKey, ...]:
+    """Read keys such as "ci:3f2c...:runner,lab:9ab1...".
+
+    Raises:
+        InvalidRequest: An item is not NAME:KEY or NAME:KEY:ROLE, a key is short, or a name is
+            given twice. The message does not repeat a key.
+    """
+    keys: dict[str, ApiKey] = {}
+    for number, item in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        name, _, rest = item.partition(":")
+        secret, _, role = rest.partition(":")
+        role = role or "viewer"
+        if not re.fullmatch(r"[\w-]{1,40}", name) or role not in get_args(Role):
+            raise InvalidRequest(
+                f"--api-keys wants NAME:KEY or NAME:KEY:ROLE with a role of "
+                f"{', '.join(get_args(Role))}: item {number} is not"
+            )
+        if len(secret) < MIN_KEY:
+            raise InvalidRequest(
+                f"--api-keys: the key of {name} has less than {MIN_KEY} characters"
+            )
+        if name in keys:
+            raise InvalidRequest(f"--api-keys names {name} twice")
+        keys[name] = ApiKey(name, _hash(secret), role)  # type: ignore[arg-type]
+    return tuple(keys.values())
+
+
+def key_of(headers: Mapping[str, str], keys: Sequence[ApiKey]) -> ApiKey | None:
+    """The key that a request was sent with; None without one of ours.
+
+    Args:
+        headers: Headers of the request by lower-case name.
+        keys: Known keys.
+    """
+    given = headers.get("x-api-key", "")
+    if not given:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+    found, digest = None, _hash(given.strip())
+    for key in keys:
+        if hmac.compare_digest(key.sha256, digest):
+            found = key
+    return found
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
