@@ -62,6 +62,7 @@ def app_process(
     log: Path | None = None,
     script: str = "app.py",
     folder: Path = ROOT,
+    python: str = sys.executable,
 ) -> Iterator[App]:
     """Run `python app.py` on a free port; yields the app once it answers, and ends it.
 
@@ -71,13 +72,14 @@ def app_process(
         log: File for its output; by default only errors are shown.
         script: Python script to start.
         folder: Working directory.
+        python: Interpreter that runs it.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     output = log.open("ab") if log else None
     process = subprocess.Popen(
-        [sys.executable, script, "--port", str(port), *arguments],
+        [python, script, "--port", str(port), *arguments],
         cwd=folder,
         env=os.environ | environment,
         stdout=output or subprocess.DEVNULL,
