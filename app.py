@@ -18,18 +18,15 @@ os.environ["FORWARDED_ALLOW_IPS"] = ""
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
-KEEP_HOURS = 2.0
-"""Default age in hours at which uploads and results are deleted."""
 
-
-def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=None, limits=None):
+def build(max_pixels: int, service=None, keep_hours: float | None = None, access=None, limits=None):
     """Build the page.
 
     Args:
         max_pixels: Most pixels accepted, in a photo and in its result.
         service: An `eval.app.run_queue.RunQueue` for the Evaluate tab; by default one for a
             page that others can reach.
-        keep_hours: Age in hours at which uploads and results are deleted.
+        keep_hours: Age in hours at which uploads and results are deleted; None for `KEEP_HOURS`.
         access: An `Access` with the roles of visitors; by default everybody may do what the
             service allows.
         limits: `PhotoLimits` by task and weights; by default none.
@@ -47,9 +44,11 @@ def build(max_pixels: int, service=None, keep_hours: float = KEEP_HOURS, access=
     from mirnet.app.page import Tab, about_tab, build_page
     from mirnet.app.photo_limits import PhotoLimits
     from mirnet.app.restore_tab import RestoreTab
+    from mirnet.app.settings import KEEP_HOURS
     from mirnet.app.zero_gpu import on_shared_gpu
 
     service = service or RunQueue(local=False)
+    keep_hours = KEEP_HOURS if keep_hours is None else keep_hours
     access = access or Access(service.policy.capped())
     MONITOR.add_source(service.jobs)
     tabs = [

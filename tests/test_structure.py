@@ -52,6 +52,10 @@ WEB = ("mirnet.app", "eval.app", "app")
 """The only rooms that import gradio."""
 
 
+MAX_FILE_LINES, MAX_CLASS_LINES = 450, 250
+"""Longest source file and class: longer ones hold more than one idea."""
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -115,6 +119,15 @@ def is_module(name: str) -> bool:
 ARROWS = {
     module_name(path): resolved_imports(path) for path in [*FILES, *EVAL_FILES, ROOT / "app.py"]
 }
+
+
+@pytest.mark.parametrize("path", [*FILES, *EVAL_FILES], ids=module_name)
+def test_no_file_or_class_is_too_long(path):
+    text = path.read_text(encoding="utf-8")
+    classes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ClassDef)]
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    too_long = {c.name for c in classes if c.end_lineno - c.lineno >= MAX_CLASS_LINES}
+    assert not too_long
 
 
 def test_every_module_lies_in_a_room():

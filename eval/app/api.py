@@ -50,7 +50,10 @@ class Endpoints:
         """List the benchmarks of a task, or all of them."""
         rows = [entry for entry in load_benchmarks().values() if task in ("", entry.task)]
         return [
-            entry.model_dump(mode="json") | {"brought": entry.manual_download} for entry in rows
+            # "brought" is the older name of the same value, which programs may still read.
+            entry.model_dump(mode="json")
+            | {"manual_download": entry.manual_download, "brought": entry.manual_download}
+            for entry in rows
         ]
 
     def methods(self, task: str) -> list[dict[str, Any]]:

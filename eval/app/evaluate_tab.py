@@ -18,7 +18,7 @@ from .api import Endpoints
 from .board_view import BoardView
 from .compare_view import CompareView
 from .downloads import Downloads
-from .events import Wiring
+from .events import ViewEvents
 from .history_view import HistoryView
 from .images_view import ImagesView
 from .overview_view import OverviewView
@@ -62,14 +62,14 @@ class EvaluateTab:
         self._build()
         self._connect(page)
         if tab is not None:
-            self.wiring.fill(self.overview, tab.select, only_if_open=True)
+            self.events.fill(self.overview, tab.select, only_if_open=True)
         self.api = Endpoints(queue, self.permissions)
 
     # ------------------------------------------------------------ widgets
 
     def _build(self) -> None:
         self.shell = Shell(self.queue)
-        self.wiring = Wiring(self.shell, self.permissions)
+        self.events = ViewEvents(self.shell, self.permissions)
         self.point = gr.Textbox("", visible=False)  # ids of the clicked plot point or thumbnail
         self.sub_tabs: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id="ev-views", selected="overview") as self.shell.selected:
@@ -109,7 +109,7 @@ class EvaluateTab:
 
     def _connect(self, page: gr.Blocks) -> None:
         page.load(None, js=js("evaluate"), api_visibility="private")
-        self.wiring.leads_on(
+        self.events.leads_on(
             page.load(
                 self.arrive,
                 None,
@@ -118,20 +118,20 @@ class EvaluateTab:
             )
         )
         for view in self.views:
-            self.wiring.connect(view, self.sub_tabs[view.name], self.openers[view.name])
+            self.events.connect(view, self.sub_tabs[view.name], self.openers[view.name])
         self.shell.connect()
         self._connect_pictures()
         self._connect_history()
-        self.wiring.leads_on(
+        self.events.leads_on(
             self.overview.new.click(self.overview.new_run, None, self.shell.link, **PRIVATE)
         )
-        self.wiring.leads_on(
+        self.events.leads_on(
             self.running.opens.click(
                 self.open_followed, self.running.followed, self.shell.link, **PRIVATE
             )
         )
         plots = self.plots
-        self.wiring.leads_on(
+        self.events.leads_on(
             self.pointed.click(
                 self.open_point,
                 [self.point, *self.shell.inputs(self.plots, self.pictures)],
@@ -166,7 +166,7 @@ class EvaluateTab:
             turned = gr.on(
                 events, self.turning(turn), inputs, pictures.pair, trigger_mode=mode, **PRIVATE
             )
-            self.wiring.fill(pictures, turned)
+            self.events.fill(pictures, turned)
         for image in stage.images:
             zoomed = image.select(
                 self.zoom_in,
@@ -175,19 +175,19 @@ class EvaluateTab:
                 js=js("measure_room"),
                 **PRIVATE,
             )
-            self.wiring.fill_part(pictures, stage, zoomed)
+            self.events.fill_part(pictures, stage, zoomed)
         self.downloads.offer(
             pictures.save, pictures.write_picture, [self.shell.run, pictures.pair, stage.saved]
         )
 
     def _connect_history(self) -> None:
         history = self.history
-        self.wiring.leads_on(
+        self.events.leads_on(
             history.again.click(
                 self.resume_stored, self.shell.run, [*self.running.live, self.shell.link], **PRIVATE
             )
         )
-        self.wiring.leads_on(
+        self.events.leads_on(
             history.delete.click(
                 self.delete_stored,
                 [self.shell.run, history.sure],

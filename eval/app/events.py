@@ -16,7 +16,7 @@ from .view import Part, View
 from .view_state import ViewState
 
 
-class Wiring:
+class ViewEvents:
     """Connects views with the shell around them.
 
     Args:

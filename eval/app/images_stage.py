@@ -71,18 +71,18 @@ class ImagesStage(Part):
             self.position, self.sides, self.left, self.right,
         ]  # fmt: skip
         self.triggers = [
-            self.look.input, self.zoom.input, self.left.input, self.right.input,
+            self.layout.input, self.zoom.input, self.left.input, self.right.input,
             self.across.release, self.down.release,
         ]  # fmt: skip
 
     def _build_controls(self) -> None:
         self.room_px = gr.Number(320, visible=False)
-        with gr.Row(elem_id="ev-looks"):
-            self.look = gr.Radio(
+        with gr.Row(elem_id="ev-layouts"):
+            self.layout = gr.Radio(
                 [(title, name) for name, title in PICTURE_LAYOUTS.items()],
                 value="pair",
                 label="View; arrow keys change the picture",
-                elem_id="ev-look",
+                elem_id="ev-layout",
                 min_width=260,
             )
             self.zoom = gr.Radio(
@@ -133,7 +133,7 @@ class ImagesStage(Part):
         names = picture_choices(request.found.run)
         update: Update = {
             self.position: gr.update(visible=state.zoom > 0),
-            self.sides: gr.update(visible=state.look == "slider"),
+            self.sides: gr.update(visible=state.layout == "slider"),
             self.left: settle(names, asked.left, state.left),
             self.right: settle(names, asked.right, state.right),
         }
@@ -152,7 +152,7 @@ class ImagesStage(Part):
             self.trouble: "",
             self.saved: gr.update(choices=list(found), value=name_or_target(state.right, found)),
         }
-        show = self._slider if state.look == "slider" else self._grid
+        show = self._slider if state.layout == "slider" else self._grid
         yield update | show(found, rows, state)
 
     def _slider(self, found: Pixels, rows: list[SampleResult], state: ViewState) -> Update:
@@ -171,10 +171,10 @@ class ImagesStage(Part):
     def _grid(self, found: Pixels, rows: list[SampleResult], state: ViewState) -> Update:
         """Show input, methods and target side by side, or their error maps."""
         legend: Any = ""
-        if state.look == "error" and TARGET in found:
+        if state.layout == "error" and TARGET in found:
             found, scale = _errors(found)
             legend = error_scale(scale)
-        elif state.look == "error":
+        elif state.layout == "error":
             legend = kit.note("This pair has no target, so there is no error to show.")
         labels, scored = dict(ENDS), {row.method: _score(row) for row in rows}
         same = untouched(found)

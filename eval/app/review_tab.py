@@ -23,8 +23,8 @@ from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
 from mirnet.errors import InvalidRequest
 
+from .html.review import card, question_head, thanks, trial_cards, trial_end
 from .page_files import js
-from .review_html import card, question_head, thanks, trial_cards, trial_end
 from .review_stage import ReviewStage, question_at
 
 OpenStore = Callable[[], RunStore]

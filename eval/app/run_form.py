@@ -42,7 +42,7 @@ class RunForm:
         self.queue = queue
         self.permissions = permissions
         with gr.Column(
-            scale=4, min_width=300, visible=permissions.may("runner"), elem_id="ev-order"
+            scale=4, min_width=300, visible=permissions.may("runner"), elem_id="ev-run-form"
         ) as self.column:
             self._build_data(FIRST_TASK)
             self._build_methods(FIRST_TASK)

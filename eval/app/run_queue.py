@@ -104,13 +104,7 @@ class RunQueue:
         limits = self.policy.limits_of(role)
         with self._starting:
             found = self.status(run_id)
-            if found.state not in RESUMABLE:
-                raise InvalidRequest(f"Run {found.run.id} is {found.state}: nothing to resume.")
-            if any(method.kind == "custom" and ":" in method.id for method in found.run.methods):
-                raise InvalidRequest(
-                    f"Run {found.run.id} has methods that are code of this machine: resume it from "
-                    f"the command line, `python -m eval resume {found.run.id}`."
-                )
+            _require_resumable(found)
             limits.check_pairs(found.run.benchmark.n)
             self._require_room(limits)
             self._enqueue(RunJob(self.store.run(run_id), limits.megapixels, owner))
@@ -127,18 +121,18 @@ class RunQueue:
             raise InvalidRequest("Results can be looked at here: nothing can be stopped.")
         with self._lock:
             job, position = self._job(run_id)
-            if job is not None and not allows(own, "admin") and job.owner != owner:
+            if job is None:
+                raise InvalidRequest(
+                    f"Run {run_id[:40]} is not under way in this program: stop it where it was "
+                    "started."
+                )
+            if not allows(own, "admin") and job.owner != owner:
                 raise InvalidRequest(
                     "Somebody else started this run: it ends by itself, and yours comes next."
                 )
-            if job is not None:
-                job.stop = True
-                if position:
-                    self._waiting.remove(job)
-        if job is None:
-            raise InvalidRequest(
-                f"Run {run_id[:40]} is not under way in this program: stop it where it was started."
-            )
+            job.stop = True
+            if position:
+                self._waiting.remove(job)
         if position:
             finish(job.stored, "stopped", None)
 
@@ -153,18 +147,7 @@ class RunQueue:
         found, stored = self.status(run_id), self.store.run(run_id)
         if found.under_way:
             raise InvalidRequest(f"Run {run_id} is {found.state}: stop it first.")
-        if isinstance(stored, RecordedRun):
-            raise InvalidRequest(f"Run {run_id} came with the program: it is not deleted here.")
-        if stored.folder.is_symlink():
-            raise InvalidRequest(f"Run {run_id} is a link to another folder: delete it by hand.")
-        aside = stored.folder.with_name(f".deleted-{stored.id}")
-        try:
-            stored.folder.rename(aside)
-        except OSError as error:
-            raise InvalidRequest(
-                f"Run {run_id} could not be deleted ({error.strerror or error})."
-            ) from error
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove(stored)
         self.frames.forget(run_id)
         with contextlib.suppress(OSError):  # a full disk; the run is gone here
             forget_run(self.store, run_id)
@@ -249,9 +232,8 @@ class RunQueue:
     def current(self) -> str | None:
         """Id of the current run, or of the first waiting one; None if there is none."""
         with self._lock:
-            if self._current is not None:
-                return self._current.stored.id
-            return self._waiting[0].stored.id if self._waiting else None
+            job = self._current or next(iter(self._waiting), None)
+            return job.stored.id if job else None
 
     def status(self, run_id: str) -> Snapshot:
         """State and progress of a run.
@@ -262,24 +244,7 @@ class RunQueue:
         stored = self.stored(run_id)
         with self._lock:
             job, position = self._job(run_id)
-        run = stored.header()
-        state = _state(run, stored, job, position)
-        event = job.event if job else None
-        total = run.benchmark.n * len(run.methods)
-        if event is not None:
-            done = event.done
-        else:
-            done = total if state == "done" else count_lines(stored.folder / "scores.jsonl")
-        return Snapshot(
-            run=run,
-            state=state,
-            done=min(done, total),
-            total=total,
-            seconds_left=event.seconds_left if event and state == "running" else None,
-            latest=event.row if event else None,
-            words=sentence(run, state, position),
-            recorded=isinstance(stored, RecordedRun),
-        )
+        return _snapshot(stored, job, position)
 
     def stored(self, run_id: str) -> StoredRun:
         """Stored run with an id; the error message names no folder of the server.
@@ -287,12 +252,13 @@ class RunQueue:
         Raises:
             InvalidRequest: There is no such run.
         """
+        absent = InvalidRequest(f"There is no run {str(run_id)[:40]!r} here.")
+        if not re.fullmatch(r"[0-9a-z-]{1,40}", run_id or ""):
+            raise absent
         try:
-            if not re.fullmatch(r"[0-9a-z-]{1,40}", run_id or ""):
-                raise InvalidRequest("no id")
             return self.store.run(run_id)
         except InvalidRequest as error:
-            raise InvalidRequest(f"There is no run {str(run_id)[:40]!r} here.") from error
+            raise absent from error
 
     def history(self) -> list[tuple[Run, State]]:
         """All runs of this machine with their states, newest first; recorded ones are apart."""
@@ -325,8 +291,56 @@ class RunQueue:
             InvalidRequest: There is no such run, or it is damaged.
         """
         stored = self.stored(run_id)
-        run, rows = stored.header(), stored.rows()
-        return summarise_methods(run, rows)
+        return summarise_methods(stored.header(), stored.rows())
+
+
+def _require_resumable(found: Snapshot) -> None:
+    """Refuse to go on with a run that has ended well, or whose methods are code of this machine."""
+    run_id = found.run.id
+    if found.state not in RESUMABLE:
+        raise InvalidRequest(f"Run {run_id} is {found.state}: nothing to resume.")
+    if any(method.kind == "custom" and ":" in method.id for method in found.run.methods):
+        raise InvalidRequest(
+            f"Run {run_id} has methods that are code of this machine: resume it from the command "
+            f"line, `python -m eval resume {run_id}`."
+        )
+
+
+def _remove(stored: StoredRun) -> None:
+    """Take a run's folder out of the store in one step, then delete it."""
+    if isinstance(stored, RecordedRun):
+        raise InvalidRequest(f"Run {stored.id} came with the program: it is not deleted here.")
+    if stored.folder.is_symlink():
+        raise InvalidRequest(f"Run {stored.id} is a link to another folder: delete it by hand.")
+    aside = stored.folder.with_name(f".deleted-{stored.id}")
+    try:
+        stored.folder.rename(aside)
+    except OSError as error:
+        raise InvalidRequest(
+            f"Run {stored.id} could not be deleted ({error.strerror or error})."
+        ) from error
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _snapshot(stored: StoredRun, job: RunJob | None, position: int) -> Snapshot:
+    """State and progress of a run with its job, if it has one, at a position of the queue."""
+    run = stored.header()
+    state = _state(run, stored, job, position)
+    event = job.event if job else None
+    total = run.benchmark.n * len(run.methods)
+    done = event.done if event else total
+    if event is None and state != "done":
+        done = count_lines(stored.folder / "scores.jsonl")
+    return Snapshot(
+        run=run,
+        state=state,
+        done=min(done, total),
+        total=total,
+        seconds_left=event.seconds_left if event and state == "running" else None,
+        latest=event.row if event else None,
+        words=sentence(run, state, position),
+        recorded=isinstance(stored, RecordedRun),
+    )
 
 
 def _state(run: Run, stored: StoredRun, job: RunJob | None, position: int) -> State:

@@ -60,7 +60,7 @@ class RunView(View):
         self.viewer_only = gr.HTML(
             viewer_only(queue.policy.read_only, can_sign_in), visible=not is_runner
         )
-        with gr.Row(equal_height=False, elem_id="ev-desk"):
+        with gr.Row(equal_height=False, elem_id="ev-run-columns"):
             self.form = RunForm(queue, permissions)
             with gr.Column(scale=7, min_width=320, elem_id="ev-live"):
                 self.bar = gr.HTML(NOTHING_YET if is_runner else "", elem_id="ev-bar")

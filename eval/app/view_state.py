@@ -53,7 +53,7 @@ LINK_NAMES = {
     "unverified": "unverified",
     "pair": "image",
     "which": "which",
-    "look": "look",
+    "layout": "look",
     "k": "k",
     "method": "method",
     "other": "other",
@@ -105,7 +105,7 @@ class ViewState(BaseModel):
     """Id of the open pair; None for the first of the selection."""
     which: Which = "worst"
     """Rule of the selection of pictures; a key of `WHICH`."""
-    look: Annotated[str, _known(PICTURE_LAYOUTS)] = "pair"
+    layout: Annotated[str, _known(PICTURE_LAYOUTS)] = "pair"
     """One of `PICTURE_LAYOUTS`."""
     k: int = Field(10, ge=1, le=MAX_PICTURES)
     """Number of selected pictures; ignored if all are selected."""
@@ -203,7 +203,7 @@ class ViewState(BaseModel):
     def viewport(self) -> Viewport:
         """Visible part of the pictures, and its magnification."""
         room = int(min(max(self.room_px or 320, 160), 1200))
-        if self.look == "slider":
+        if self.layout == "slider":
             room = min(max(room, 640), 1000)
         return Viewport(self.zoom, self.across / 100, self.down / 100, room, room * 3 // 4)
 
@@ -221,11 +221,11 @@ def _fields_of(state: ViewState) -> list[str]:
         fields += ["metric", "plot", *(["a", "b"] if FIGURES[state.plot].of_two else [])]
         fields += ["unverified"] if state.plot == "published" else []
     if state.view == "pictures":
-        fields += ["metric", "pair", "which", "look"]
+        fields += ["metric", "pair", "which", "layout"]
         fields += [] if state.which == "all" else ["k", "method"]
         fields += ["other"] if state.which == "disagree" else []
         fields += ["zoom"] if state.zoom else []
-        fields += ["left", "right"] if state.look == "slider" else []
+        fields += ["left", "right"] if state.layout == "slider" else []
     if state.view == "compare":
         fields += ["second"]
     if state.view == "runs":

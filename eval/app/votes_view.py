@@ -19,9 +19,9 @@ from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
 from mirnet.errors import InvalidRequest
 
+from .html.review import card, ranking_table
 from .page_files import js
 from .permissions import Permissions
-from .review_html import card, ranking_table
 from .review_tab import OpenStore, stored_run
 from .run_queue import RunQueue
 from .view import View, ViewRequest

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
 from mirnet.errors import InvalidRequest
+from mirnet.images.limits import MAX_PIXELS
 
 from .api_keys import ApiKey, parse_keys
 from .auth import Role, parse_login, parse_operator
@@ -21,8 +22,6 @@ from .proxies import PRIVATE, parse_proxies
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Host names by which this machine reaches itself."""
-
-
 KEEP_HOURS = 2.0
 """Default age in hours at which uploads and results are deleted."""
 
@@ -56,7 +55,7 @@ class Settings(BaseSettings):
     auth: SecretStr | None = Field(
         None, description="USER:PASSWORD; let in only visitors who know both"
     )
-    max_pixels: int = Field(100_000_000, gt=0, description="largest photo, in pixels")
+    max_pixels: int = Field(MAX_PIXELS, gt=0, description="largest photo, in pixels")
     keep_hours: float = Field(
         KEEP_HOURS, gt=0, description="delete uploads and results after so many hours"
     )

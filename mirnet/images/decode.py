@@ -27,15 +27,11 @@ from mirnet.errors import ImageRejected
 
 from .codecs import decode
 from .codecs.pillow import given_raster
+from .limits import MAX_PIXELS, max_file_bytes
 from .metadata import checked
 from .names import name_of
 from .picture import Picture
-from .raster import MAX_PIXELS, TooLarge, array_raster, check_size
-
-MAX_BYTES_PER_PIXEL = 8
-"""Largest useful file size per pixel: four uncompressed 16-bit channels."""
-MAX_OTHER_BYTES = 64 << 20
-"""Allowance for metadata and embedded previews, whatever the number of pixels."""
+from .raster import TooLarge, array_raster, check_size
 
 
 def read_image(
@@ -120,7 +116,7 @@ def _opened(source: object, label: str, max_pixels: int) -> Iterator[BinaryIO]:
     Raises:
         ImageRejected: The source is of another type, cannot be read or is too large.
     """
-    max_bytes = MAX_BYTES_PER_PIXEL * max_pixels + MAX_OTHER_BYTES
+    max_bytes = max_file_bytes(max_pixels)
     stream: BinaryIO
     if isinstance(source, (str, os.PathLike)):
         try:

@@ -1,6 +1,6 @@
-"""Limits on small files that are expensive to read, checked before a decoder runs.
+"""Limits of a picture file, and checks of small files that are expensive to read, before decoding.
 
-`mirnet.images.raster.check_size` limits the number of pixels; this module limits the rest: a
+`mirnet.images.raster.check_size` compares the number of pixels; functions here check the rest: a
 directory with a thousand tags that each claim the whole file (Pillow would copy it a thousand
 times), a JPEG with thousands of passes, a file of nothing but markers or chunks. Real photos are
 far below every limit.
@@ -10,6 +10,12 @@ import io
 import struct
 from typing import IO, NamedTuple
 
+MAX_PIXELS = 100_000_000
+"""Default of the largest accepted number of pixels."""
+MAX_BYTES_PER_PIXEL = 8
+"""Largest useful file size per pixel: four uncompressed 16-bit channels."""
+MAX_OTHER_BYTES = 64 << 20
+"""Allowance for metadata and embedded previews, whatever the number of pixels."""
 MAX_MARKERS = 5_000
 """Largest number of JPEG segments before the pixels; EXIF, profiles and previews need hundreds."""
 MAX_PASSES = 200
@@ -39,6 +45,11 @@ class _Layout(NamedTuple):
     number: struct.Struct
     entry: struct.Struct
     link: struct.Struct
+
+
+def max_file_bytes(max_pixels: int) -> int:
+    """Largest file in bytes that a picture of so many pixels can need, uncompressed."""
+    return MAX_BYTES_PER_PIXEL * max_pixels + MAX_OTHER_BYTES
 
 
 def check_bmp(stream: IO[bytes]) -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from mirnet.errors import ImageRejected
 
+from .limits import MAX_PIXELS
 from .picture import BAND_ROWS, Picture, map_bands, quantize, to_unit
-from .raster import MAX_PIXELS
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,6 @@ from mirnet.errors import ImageRejected
 
 from .metadata import Metadata
 
-MAX_PIXELS = 100_000_000
-"""Default of the largest accepted number of pixels."""
-
 
 class TooLarge(ImageRejected):
     """A picture has more pixels than accepted; raised before any is decoded."""

@@ -17,9 +17,9 @@ import numpy as np
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
+from mirnet.images.limits import MAX_PIXELS
 from mirnet.images.picture import Picture
 from mirnet.images.preview import shrink
-from mirnet.images.raster import MAX_PIXELS
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 from mirnet.weights.load import load as load_by_name

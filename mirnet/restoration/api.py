@@ -10,9 +10,9 @@ from torch import nn
 from mirnet.device import choose_device
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
+from mirnet.images.limits import MAX_PIXELS
 from mirnet.images.network_input import prepare_photo
 from mirnet.images.picture import Picture
-from mirnet.images.raster import MAX_PIXELS
 from mirnet.tasks import get_task
 from mirnet.weights.load import LoadedWeights
 

@@ -99,7 +99,7 @@ class RunView:
 
     def _warn(self, key: str | None, change: str) -> Update:
         message = OLDER_RESULT.format(change)
-        return self.status.say(message) if key else {self.status.line: gr.skip()}
+        return self.status.show(message) if key else {self.status.line: gr.skip()}
 
     def queue_up(self) -> Update:
         """Show that the photo is queued, after a click on Restore."""
@@ -143,11 +143,11 @@ class RunView:
             if run.stopped or run.replaced:  # another event reports the state
                 yield {status.line: gr.skip()}  # without a yield, Gradio would clear all outputs
                 return
-            yield status.idle() | status.say(str(error), "failed")
+            yield status.idle() | status.show(str(error), "failed")
             raise gradio_error(error) from error
         except Exception as error:
             number = MONITOR.failed(error, run.id)
-            yield status.idle() | status.say(OUR_FAULT.format(number), "failed")
+            yield status.idle() | status.show(OUR_FAULT.format(number), "failed")
             raise
         finally:
             self.restorer.runs.end(visitor, run)
@@ -158,7 +158,7 @@ class RunView:
         message = "Stopped. Your previous result is still here." if key else "Stopped."
         run = self.restorer.runs.stop(str(request.session_hash))
         if run is None:  # it was still waiting, or has just ended
-            yield status.idle() | status.say(message)
+            yield status.idle() | status.show(message)
             return
         yield status.progress("Stopping after the tile under way …") | {
             status.stop: gr.update(interactive=False)
@@ -170,7 +170,7 @@ class RunView:
         if run.archive is not None and run.finished:
             message = stopped_words(run.finished)
             update |= self.downloads.offer(run.archive)
-        yield status.idle() | update | status.say(message)
+        yield status.idle() | update | status.show(message)
         if run.archive is not None:
             shutil.rmtree(run.archive.parent, ignore_errors=True)
 
@@ -190,7 +190,7 @@ class RunView:
         done = f"Done in {html.duration(result.seconds)}."
         yield (
             self.status.idle()
-            | self.status.say(done, "done")
+            | self.status.show(done, "done")
             | self.downloads.writing(save_format)
             | {self.result_key: self.restorer.results.put(result)}
         )
@@ -220,7 +220,7 @@ class RunView:
         if failed:
             message += f" {failed} could not be: the list says why."
         kind = "done" if run.finished else "failed"
-        update = self.status.idle() | self.status.say(message, kind)
+        update = self.status.idle() | self.status.show(message, kind)
         if run.finished and run.archive is not None:
             update |= self.downloads.offer(run.archive)
         return update

@@ -82,7 +82,7 @@ class StageView:
             for update in shown:
                 yield cleared | self.example.hide() | update | {self.selection: selection}
         except MIRNetError as error:
-            failed = self.status.say(str(error), "failed")
+            failed = self.status.show(str(error), "failed")
             yield cleared | welcome | failed | {self.selection: Selection()}
             raise gradio_error(error) from error
         if paths:
@@ -108,7 +108,7 @@ class StageView:
 
     def _list_of(self, paths: tuple[str, ...]) -> Iterator[Update]:
         rows = [BatchRow(Path(path).name) for path in paths]
-        yield self.status.say(f"{len(paths)} photos are ready: press Restore for one zip.") | {
+        yield self.status.show(f"{len(paths)} photos are ready: press Restore for one zip.") | {
             self.board: gr.update(value=batch_table(rows), visible=True)
         }
 

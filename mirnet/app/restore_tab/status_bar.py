@@ -37,7 +37,7 @@ class StatusBar:
         """Enable Restore and disable Stop."""
         return {self.go: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
-    def say(self, words: str, kind: str = "") -> Update:
+    def show(self, words: str, kind: str = "") -> Update:
         """Show a sentence in the status line; `kind` as in `html.state`."""
         return {self.line: html.state(words, kind)}
 

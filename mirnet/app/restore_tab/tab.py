@@ -49,7 +49,7 @@ class RestoreTab:
         self.result_key = gr.State(None)
         self.tasks = TaskView()
         mode = self.tasks.mode
-        with gr.Row(elem_id="desk"):
+        with gr.Row(elem_id="restore-columns"):
             with gr.Column(scale=3, min_width=300, elem_id="controls"):
                 self.photos = PhotosView(mode, max_pixels)
                 self.weights = WeightsView(

@@ -95,12 +95,12 @@ class WeightsView:
                 yield status.busy() | status.progress(*words.fetch_words(event))
             yield (
                 status.idle()
-                | status.say("The weights are here: press Restore.", "done")
+                | status.show("The weights are here: press Restore.", "done")
                 | {self.choice: gr.update(**self._choices(task_id, weights_id))}
                 | self._offer(task_id, weights_id, request)
             )
         except MIRNetError as error:
-            yield status.idle() | status.say(str(error), "failed")
+            yield status.idle() | status.show(str(error), "failed")
             raise gradio_error(error) from error
         finally:
             self.runs.end(visitor, run)

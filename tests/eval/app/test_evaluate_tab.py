@@ -57,7 +57,7 @@ def filled(tab: EvaluateTab, view: str, visitor: str = "anna", **state):
     state = ViewState(view=view, **state)
     fields = [*tab.shell.scope, *chosen.inputs]
     values = [getattr(state, name) for name in fields]
-    return tab.wiring.filling(chosen, chosen)(SimpleNamespace(session_hash=visitor), *values)
+    return tab.events.filling(chosen, chosen)(SimpleNamespace(session_hash=visitor), *values)
 
 
 def value(update) -> object:

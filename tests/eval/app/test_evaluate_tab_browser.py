@@ -434,7 +434,7 @@ def test_the_keyboard_is_enough(visit):
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({first!r})")
     page.keyboard.press("ArrowLeft")
     wait_for_pair(page, first)
-    page.focus("#ev-look input:checked")
+    page.focus("#ev-layout input:checked")
     while page.evaluate("document.activeElement.value") != "error":
         page.keyboard.press("ArrowRight")  # among options, arrows choose and keep the picture
     page.wait_for_selector("#ev-scale >> text=of 255 and more")

@@ -24,7 +24,7 @@ def read(link: str) -> ViewState:
         ViewState(view="pictures", run=RUN, baseline="clahe", which="best", k=3, method="ours"),
         ViewState(
             view="pictures", run=RUN, pair="p & q", which="disagree", method="a", other="b",
-            look="slider", zoom=2, across=20, down=70, left="input", right="ours",
+            layout="slider", zoom=2, across=20, down=70, left="input", right="ours",
         ),
         ViewState(view="compare", run=RUN, second="20260102-120000-abcdef"),
         ViewState(view="runs", run=RUN, task="denoise", status="done"),
@@ -42,7 +42,7 @@ def test_a_link_of_before_still_opens():
         "&image=p0003&which=worst&look=error&k=10&method=ours&zoom=2&at=20%2C70"
     )
     assert (state.view, state.run, state.protocol) == ("pictures", RUN, "rgb/1")
-    assert (state.pair, state.which, state.look, state.k) == ("p0003", "worst", "error", 10)
+    assert (state.pair, state.which, state.layout, state.k) == ("p0003", "worst", "error", 10)
     assert (state.zoom, state.across, state.down) == (2, 20, 70)
     assert state.viewport.across == 0.2
 

@@ -27,6 +27,7 @@ from mirnet.app import space
 from mirnet.app.about import about
 from mirnet.app.auth import COOKIE, Access
 from mirnet.app.examples import EXAMPLES_FOLDER
+from mirnet.app.settings import KEEP_HOURS
 from mirnet.errors import InvalidRequest
 from mirnet.weights import load as weights
 from tests.support.paths import ROOT
@@ -249,7 +250,7 @@ def test_a_page_shows_its_buttons_to_those_who_may_press_them(place, cookie):
     arrive = events(place.page)["EvaluateTab.arrive"][0]
     fill = next(
         number
-        for number in events(place.page)["Wiring.filling.<locals>.fill"]
+        for number in events(place.page)["ViewEvents.filling.<locals>.fill"]
         if by_id["ev-delete"] in [block._id for block in place.page.fns[number].outputs]
     )
 
@@ -260,7 +261,7 @@ def test_a_page_shows_its_buttons_to_those_who_may_press_them(place, cookie):
         shown = dict(zip([block._id for block in event.outputs], data, strict=True))
         return shown[by_id[name]].get("visible", False)
 
-    for number, name in ((arrive, "ev-order"), (fill, "ev-delete")):
+    for number, name in ((arrive, "ev-run-form"), (fill, "ev-delete")):
         assert not is_visible(number, name, None)
         assert is_visible(number, name, cookie)
 
@@ -665,7 +666,7 @@ def break_off_an_upload(url: str) -> None:
 
 
 def test_the_page_says_how_long_and_that_nothing_is_sent():
-    text = " ".join(re.sub(r"<[^>]+>", "", about(10**8, app.KEEP_HOURS)).split())
+    text = " ".join(re.sub(r"<[^>]+>", "", about(10**8, KEEP_HOURS)).split())
     assert "deleted after 2 hours" in text and "no statistics are sent" in text
     assert "keeps a history" in text
 

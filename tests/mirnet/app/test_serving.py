@@ -10,7 +10,7 @@ import app
 from mirnet.app import health
 from mirnet.app.about import self_check
 from mirnet.app.settings import read_settings
-from mirnet.images.raster import MAX_PIXELS
+from mirnet.images.limits import MAX_PIXELS
 from tests.support.paths import ROOT
 
 

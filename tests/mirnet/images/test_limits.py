@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
-from mirnet.images.raster import MAX_PIXELS
+from mirnet.images.limits import MAX_PIXELS
 from tests.support.picture_files import (
     FUZZ,
     HEADS,

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from eval.app.page_files import TEMPLATES
+from eval.app.view_state import VIEWS
 from eval.review.questions import Question
 from eval.review.ranking import Ranking
 from eval.review.trials import TrialRun
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
-
-from .page_files import TEMPLATES
-from .view_state import VIEWS
 
 ANSWERS: dict[Outcome, str] = {
     "a": "A is better",
