@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from eval.analysis.frames import Frames
@@ -214,20 +214,9 @@ class RunQueue:
     def jobs(self) -> list[Job]:
         """Runs of this program that wait or are under way, for the operator's page."""
         with self._lock:
-            running = [] if self._current is None else [self._current]
-            states = [(job, "running") for job in running]
+            states = [(self._current, "running")] if self._current else []
             states += [(job, "waiting") for job in self._waiting]
-        return [
-            Job(
-                id=job.stored.id,
-                title="evaluation",
-                megapixels=None,
-                stop=partial(self.stop, job.stored.id, "admin"),
-                state=state,
-                since=job.since,
-            )
-            for job, state in states
-        ]
+        return [_as_job(job, state, self.stop) for job, state in states]
 
     def current(self) -> str | None:
         """Id of the current run, or of the first waiting one; None if there is none."""
@@ -252,13 +241,7 @@ class RunQueue:
         Raises:
             InvalidRequest: There is no such run.
         """
-        absent = InvalidRequest(f"There is no run {str(run_id)[:40]!r} here.")
-        if not re.fullmatch(r"[0-9a-z-]{1,40}", run_id or ""):
-            raise absent
-        try:
-            return self.store.run(run_id)
-        except InvalidRequest as error:
-            raise absent from error
+        return _stored(self.store, run_id)
 
     def history(self) -> list[tuple[Run, State]]:
         """All runs of this machine with their states, newest first; recorded ones are apart."""
@@ -292,6 +275,29 @@ class RunQueue:
         """
         stored = self.stored(run_id)
         return summarise_methods(stored.header(), stored.rows())
+
+
+def _as_job(job: RunJob, state: str, stop: Callable[[str, Role], None]) -> Job:
+    """A run on the operator's page, which stops it by its id."""
+    return Job(
+        id=job.stored.id,
+        title="evaluation",
+        megapixels=None,
+        stop=partial(stop, job.stored.id, "admin"),
+        state=state,
+        since=job.since,
+    )
+
+
+def _stored(store: RunStore, run_id: str) -> StoredRun:
+    """Find a run by an id from outside; see `RunQueue.stored`."""
+    absent = InvalidRequest(f"There is no run {str(run_id)[:40]!r} here.")
+    if not re.fullmatch(r"[0-9a-z-]{1,40}", run_id or ""):
+        raise absent
+    try:
+        return store.run(run_id)
+    except InvalidRequest as error:
+        raise absent from error
 
 
 def _require_resumable(found: Snapshot) -> None:
