@@ -34,6 +34,8 @@ TABLE_CACHE_FOLDER = ".views"
 """Name of the folder of cached tables, beside the runs."""
 TABLE_CODE = (
     "eval/analysis/*.py",
+    "eval/data/benchmarks.toml",
+    "eval/data/scenes.py",
     "eval/runs/document.py",
     "eval/runs/store.py",
     "mirnet/metrics/*.py",

@@ -1,6 +1,7 @@
 """The leaderboard of a stored run: means of each method, intervals and a paired comparison."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,14 @@ from .score_tables import RANKING, chosen_protocol, require_method, scores_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+HOW_TESTED = (
+    "p: Wilcoxon signed-rank, two-sided, over scenes, corrected for the methods (Holm); tied: the "
+    f"interval of the difference includes zero or p is at least {statistics.SIGNIFICANT:g}; too "
+    f"few: fewer than {statistics.MIN_FOR_VERDICT} scenes. A picture is a scene of its own unless "
+    "the benchmark says otherwise."
+)
+"""How comparisons were tested, in words; see eval/docs/statistics.md."""
 
 
 def leaderboard(
@@ -38,15 +47,21 @@ def leaderboard(
         Columns:
 
         * `method` (categorical, in the run's order), `title`, `kind`, `protocol`
-        * `count` scored, `failed` without a result, `identical` to the target
+        * `count` scored, `failed` without a result, `identical` to the target; `unusable`: pairs
+          that could not be read, which no method had a chance on
         * `ranked`: whether it has results on enough pictures to be compared; `pictures`: how many
           the means of the ranked methods by `RANKING` are over
+        * `scenes`: how many clusters those pictures are in (see `eval.data.scenes`)
         * for each metric its key (`psnr_db`) with the mean, and `psnr_low`, `psnr_high`,
           `psnr_median`: 95 % bootstrap interval of the mean, median
-        * `baseline`, `difference_db`, `difference_low`, `difference_high`, `p_value`, `effect`,
-          `win_rate`, `verdict` ("better", "worse", "tied", "too few" or "") and `tied`: see
-          `statistics.Paired`; empty without a baseline, for itself, and where no picture has a
-          finite PSNR of both
+        * `baseline`, `difference_db`, `difference_low`, `difference_high`, `p_value`, `p_holm`,
+          `effect`, `win_rate`, `verdict` ("better", "worse", "tied", "too few" or "") and `tied`:
+          see `statistics.Paired`; empty without a baseline, for itself, and where no picture has a
+          finite PSNR of both; p is corrected for the methods of the board
+        * the same for the other metrics, as `ssim_difference`, `ssim_difference_low`,
+          `ssim_difference_high`, `ssim_p_value`, `ssim_p_holm` and `ssim_verdict`
+        * `leader_difference_db`, `leader_low`, `leader_high`, `leader_p_holm`, `leader_verdict`: a
+          ranked method against the one that ranks first
         * `s_per_mp`: total seconds over total megapixels of the rows that this run timed, or where
           all outputs came from the cache, as the run named by `timed_in` timed them ("" else)
         * `pareto`: no other method is both quicker and better (or one of the two and equal in the
@@ -72,10 +87,19 @@ def leaderboard(
     }
     rows = [
         _row(method, by_method[method.id], name, common, averaged)
-        | _comparison(baseline, method.id, by_method)
         | {"parameters": method.parameters, "weights_sha256": method.weights_sha256}
         for method in run.methods
     ]
+    against = {
+        metric.key: _against(baseline, ids, by_method, metric) for metric in METRICS.values()
+    }
+    first = _leader(rows)
+    behind = _against(first, common.methods, by_method, RANKING)
+    for row in rows:
+        row |= {"baseline": baseline}
+        for metric in METRICS.values():
+            row |= _comparison(metric, against[metric.key].get(row["method"]))
+        row |= _behind_leader(behind.get(row["method"]))
     board = pd.DataFrame(rows)
     board["method"] = pd.Categorical(board.method, ids, ordered=True)
     board["parameters"] = board.parameters.astype("Int64")
@@ -103,16 +127,18 @@ def _row(
         "kind": method.kind,
         "protocol": protocol,
         "count": len(scored),
-        "failed": int(own.error.notna().sum()),
+        "failed": int((own.error.notna() & own.degraded_sha256.notna()).sum()),
+        "unusable": int((own.error.notna() & own.degraded_sha256.isna()).sum()),
         "identical": int(np.isinf(scored[list(METRICS)]).any(axis=1).sum()),
         "ranked": method.id in common.methods,
         "pictures": len(averaged[RANKING.key]),
+        "scenes": own.scene[own.pair.isin(averaged[RANKING.key])].nunique(),
         "timed_in": elsewhere,
         "s_per_mp": timed.seconds.sum() / timed.megapixels.sum() if len(timed) else math.nan,
     }
     for metric in METRICS.values():
         shared = scored.pair.isin(averaged[metric.key]) & row["ranked"]
-        row |= _summary(metric, scored.loc[shared, metric.key])
+        row |= _summary(metric, scored[shared])
     return row
 
 
@@ -123,8 +149,8 @@ def _by_method_and_pair(table: "pd.DataFrame", metric: Metric) -> dict[str, dict
     }
 
 
-def _summary(metric: Metric, values: "pd.Series") -> dict[str, float]:
-    found = statistics.summarise(values)
+def _summary(metric: Metric, scored: "pd.DataFrame") -> dict[str, float]:
+    found = statistics.summarise(scored[metric.key], list(scored.scene))
     return {
         metric.key: found.mean,
         f"{metric.stem}_low": found.low,
@@ -133,32 +159,72 @@ def _summary(metric: Metric, values: "pd.Series") -> dict[str, float]:
     }
 
 
-def _comparison(
-    baseline: str | None, method: str, by_method: dict[str, "pd.DataFrame"]
-) -> dict[str, Any]:
-    """Columns that compare a method with the baseline."""
-    paired = None
-    if baseline is not None and method != baseline:
-        paired = _paired(by_method[method], by_method[baseline])
-    return {
-        "baseline": baseline,
-        "difference_db": paired.difference if paired else math.nan,
+def _leader(rows: list[dict[str, Any]]) -> str | None:
+    """Id of the ranked method with the best mean; None where no method has one."""
+    known = [row for row in rows if row["ranked"] and math.isfinite(row[RANKING.key])]
+    best = max(known, key=lambda row: (row[RANKING.key], row["identical"]), default=None)
+    return str(best["method"]) if best else None
+
+
+def _against(
+    reference: str | None,
+    methods: Sequence[str],
+    by_method: dict[str, "pd.DataFrame"],
+    metric: Metric,
+) -> dict[str, statistics.Paired]:
+    """Compare methods with one of them, corrected for their number; by method."""
+    if reference is None:
+        return {}
+    found = {
+        method: paired
+        for method in methods
+        if method != reference
+        and (paired := _paired(by_method[method], by_method[reference], metric))
+    }
+    return dict(zip(found, statistics.corrected(list(found.values())), strict=True))
+
+
+def _comparison(metric: Metric, paired: statistics.Paired | None) -> dict[str, Any]:
+    """Columns that compare a method with the baseline by a metric."""
+    found = {
+        "difference": paired.difference if paired else math.nan,
         "difference_low": paired.low if paired else math.nan,
         "difference_high": paired.high if paired else math.nan,
         "p_value": paired.p_value if paired else math.nan,
+        "p_holm": paired.p_holm if paired else math.nan,
+        "verdict": paired.verdict if paired else "",
+    }
+    if metric.key != RANKING.key:
+        return {f"{metric.stem}_{name}": value for name, value in found.items()}
+    found["difference_db"] = found.pop("difference")
+    return found | {
         "effect": paired.effect if paired else math.nan,
         "win_rate": paired.win_rate if paired else math.nan,
-        "verdict": paired.verdict if paired else "",
         "tied": paired is not None and paired.verdict == "tied",
     }
 
 
-def _paired(method: "pd.DataFrame", baseline: "pd.DataFrame") -> statistics.Paired | None:
+def _behind_leader(paired: statistics.Paired | None) -> dict[str, Any]:
+    """Columns that compare a ranked method with the leader."""
+    return {
+        "leader_difference_db": paired.difference if paired else math.nan,
+        "leader_low": paired.low if paired else math.nan,
+        "leader_high": paired.high if paired else math.nan,
+        "leader_p_holm": paired.p_holm if paired else math.nan,
+        "leader_verdict": paired.verdict if paired else "",
+    }
+
+
+def _paired(
+    method: "pd.DataFrame", baseline: "pd.DataFrame", metric: Metric
+) -> statistics.Paired | None:
     both = method.merge(baseline, on="pair", suffixes=("", "_baseline"))
-    ours, theirs = both[RANKING.key], both[f"{RANKING.key}_baseline"]
+    ours, theirs = both[metric.key], both[f"{metric.key}_baseline"]
     if not (np.isfinite(ours) & np.isfinite(theirs)).any():
         return None
-    return statistics.compare(ours, theirs)
+    return statistics.compare(
+        ours, theirs, list(both.scene), higher_is_better=metric.higher_is_better
+    )
 
 
 def _pareto(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
@@ -181,15 +247,55 @@ def caution(board: "pd.DataFrame") -> str:
     """Caution shown with a leaderboard: few pictures, failures, methods that are not ranked."""
     if not len(board):
         return ""
-    words = [statistics.caution(int(board["count"].max()))]
     most, shared = int(board["count"].max()), int(board.pictures.iloc[0])
+    scenes = int(board.scenes.max()) if shared else None
+    words = [statistics.caution(shared or most, scenes)]
     if 0 < shared < most:
         words.append(
             f"Means are over the {shared} of {most} pictures on which every ranked method has a "
             "result that is not identical to its target."
         )
+    if unusable := int(board.unusable.max()):
+        pairs = "1 pair" if unusable == 1 else f"{unusable} pairs"
+        words.append(f"{pairs} could not be read, and no method is scored on it.")
     for row in board[~board.ranked & (board["count"] + board.failed > 0)].itertuples():
         words.append(f"{row.method} has results on {row.count} pictures and is not ranked.")
     for row in board[board.ranked & (board.failed > 0)].itertuples():
         words.append(f"{row.method} failed on {row.failed}.")
     return " ".join(word for word in words if word)
+
+
+def lead(board: "pd.DataFrame") -> str:
+    """Sentences that compare the leader with the runner-up, and name all that tie with the leader.
+
+    Args:
+        board: Result of `leaderboard`.
+
+    Returns:
+        "" where fewer than two methods are ranked.
+    """
+    ranked = board[board.ranked & np.isfinite(board[RANKING.key])]
+    behind = ranked[np.isfinite(ranked.leader_difference_db)]
+    if behind.empty:
+        return ""
+    first, second = ranked.iloc[0], behind.iloc[0]
+    gap, low, high = -second.leader_difference_db, -second.leader_high, -second.leader_low
+    span = f" ({low:+.2f} to {high:+.2f})" if math.isfinite(low) else ""
+    verdict = {
+        "worse": "it is better",
+        "better": "the runner-up is better on the pictures that both have",
+        "tied": "they are tied",
+        "too few": "too few pictures to tell",
+    }[second.leader_verdict]
+    words = (
+        f"{first.method} leads by {gap:+.2f} dB{span} before {second.method}, p = "
+        f"{_p_words(second.leader_p_holm)}: {verdict}."
+    )
+    tied = [str(row.method) for row in behind.itertuples() if row.leader_verdict == "tied"]
+    if len(tied) > 1:
+        words += f" Not told apart from it: {', '.join(tied)}."
+    return words
+
+
+def _p_words(value: float) -> str:
+    return "less than 0.001" if value < 0.001 else f"{value:.3f}"

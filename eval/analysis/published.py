@@ -165,14 +165,15 @@ def published_beside(run: Run, protocol: str | None = None) -> "pd.DataFrame":
     Returns:
         Rows of `published_for` that have a number, with the columns `measured_protocol`, the name
         with version that the run's numbers follow, and `measured_pictures`, as in "7 of 15", before
-        they are compared by eye. None for a person's own data, whatever its name.
+        they are compared by eye. None for a person's own files, whatever their name, unless they
+        have the hashes of the official pictures.
 
     Raises:
         InvalidRequest: The run was not scored under the protocol.
     """
     frame = published_for(run.benchmark.id)
     frame = frame[frame.psnr_db.notna() | frame.ssim.notna()]
-    if run.benchmark.source:
+    if run.benchmark.is_own:
         frame = frame.iloc[:0]
     return frame.assign(
         measured_protocol=chosen_protocol(run, protocol),

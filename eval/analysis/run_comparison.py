@@ -10,7 +10,7 @@ import numpy as np
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import METRICS, Metric
 
 from . import statistics
 from .score_tables import RANKING, chosen_protocol, scores_frame
@@ -32,12 +32,15 @@ class RunComparison:
     differences: "pd.DataFrame"
     """Differences in configuration: columns `what`, `a`, `b`, all text."""
     summary: "pd.DataFrame"
-    """A row for each method in both: `method`, `pairs` with a finite PSNR in both, the mean
-    `change_db` from a to b with its interval `low` and `high`, `p_value`, `verdict` (see
-    `statistics.Paired`), `tied`, and `same_outputs`, the number of bit-identical pictures."""
+    """A row for each method in both: `method`, `pairs` with a finite PSNR in both and their
+    `scenes`, the mean `change_db` from a to b with its interval `low` and `high`, `p_value`,
+    `p_holm` (corrected for the methods), `verdict` (see `statistics.Paired`), `tied`, and
+    `same_outputs`, the number of bit-identical pictures; for each other metric the same as
+    `ssim_change`, `ssim_low`, `ssim_high`, `ssim_p_holm` and `ssim_verdict`."""
     changes: "pd.DataFrame"
-    """A row for each method and picture in both: `pair`, `method`, for each metric `psnr_a`,
-    `psnr_b` and `psnr_change` (b minus a), and `same_output`; largest change of PSNR first."""
+    """A row for each method and picture in both: `pair`, `method`, `scene`, for each metric
+    `psnr_a`, `psnr_b` and `psnr_change` (b minus a), and `same_output`; largest change of PSNR
+    first."""
     left_out: int
     """Pairs whose id is in both runs while their files differ; they are not compared."""
 
@@ -78,6 +81,7 @@ def compare_runs(a: StoredRun, b: StoredRun, protocol: str | None = None) -> Run
 def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]:
     hashes = ["degraded_sha256", "target_sha256"]
     columns = ["pair", "method", *METRICS, "output_sha256", *hashes]
+    scenes = dict(zip(a.pair, a.scene, strict=True))
     a, b = (table.astype({"method": str})[columns] for table in (a, b))
     both = a.merge(b, on=["pair", "method"], suffixes=("_a", "_b"))
     same = np.logical_and.reduce([_equal(both[f"{h}_a"], both[f"{h}_b"]) for h in hashes])
@@ -85,6 +89,7 @@ def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]
     scored = both[f"{RANKING.key}_a"].notna() & both[f"{RANKING.key}_b"].notna()
     both = both[same & scored]
     frame = both[["pair", "method"]].copy()
+    frame["scene"] = frame.pair.map(scenes)
     for metric in METRICS.values():
         before, after = both[f"{metric.key}_a"], both[f"{metric.key}_b"]
         frame[f"{metric.stem}_a"], frame[f"{metric.stem}_b"] = before, after
@@ -105,27 +110,51 @@ def _equal(a: "pd.Series", b: "pd.Series") -> "pd.Series":
 def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
+    groups = dict(list(changes.groupby("method", sort=False)))
+    found = {metric.key: _changed(groups, metric) for metric in METRICS.values()}
     rows: list[dict[str, Any]] = []
-    for method, group in changes.groupby("method", sort=False):
-        before, after = group[f"{RANKING.stem}_a"], group[f"{RANKING.stem}_b"]
-        finite = np.isfinite(before) & np.isfinite(after)
-        paired = statistics.compare(after, before) if finite.any() else None
-        rows.append(
-            {
-                "method": method,
-                "pairs": paired.pairs if paired else 0,
-                "change_db": paired.difference if paired else math.nan,
-                "low": paired.low if paired else math.nan,
-                "high": paired.high if paired else math.nan,
-                "p_value": paired.p_value if paired else math.nan,
-                "verdict": paired.verdict if paired else "",
-                "tied": paired is not None and paired.verdict == "tied",
-                "same_outputs": int(group.same_output.sum()),
+    for method, group in groups.items():
+        paired = found[RANKING.key].get(method)
+        row: dict[str, Any] = {
+            "method": method,
+            "pairs": paired.pairs if paired else 0,
+            "scenes": paired.clusters if paired else 0,
+            "change_db": paired.difference if paired else math.nan,
+            "low": paired.low if paired else math.nan,
+            "high": paired.high if paired else math.nan,
+            "p_value": paired.p_value if paired else math.nan,
+            "p_holm": paired.p_holm if paired else math.nan,
+            "verdict": paired.verdict if paired else "",
+            "tied": paired is not None and paired.verdict == "tied",
+            "same_outputs": int(group.same_output.sum()),
+        }
+        for metric in METRICS.values():
+            if metric.key == RANKING.key:
+                continue
+            other = found[metric.key].get(method)
+            row |= {
+                f"{metric.stem}_change": other.difference if other else math.nan,
+                f"{metric.stem}_low": other.low if other else math.nan,
+                f"{metric.stem}_high": other.high if other else math.nan,
+                f"{metric.stem}_p_holm": other.p_holm if other else math.nan,
+                f"{metric.stem}_verdict": other.verdict if other else "",
             }
-        )
-    columns = ["method", "pairs", "change_db", "low", "high", "p_value", "verdict"]
-    columns += ["tied", "same_outputs"]
-    return pd.DataFrame(rows, columns=columns)
+        rows.append(row)
+    columns = ["method", "pairs", "scenes", "change_db", "low", "high", "p_value", "p_holm"]
+    columns += ["verdict", "tied", "same_outputs"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def _changed(groups: "dict[Any, pd.DataFrame]", metric: Metric) -> dict[Any, statistics.Paired]:
+    """Compare both runs of each method by a metric, corrected for the number of methods."""
+    found = {}
+    for method, group in groups.items():
+        before, after = group[f"{metric.stem}_a"], group[f"{metric.stem}_b"]
+        if (np.isfinite(before) & np.isfinite(after)).any():
+            found[method] = statistics.compare(
+                after, before, list(group.scene), higher_is_better=metric.higher_is_better
+            )
+    return dict(zip(found, statistics.corrected(list(found.values())), strict=True))
 
 
 def _differences(a: Run, b: Run) -> "pd.DataFrame":

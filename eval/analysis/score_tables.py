@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eval.data.benchmarks import benchmark_of_record, get_benchmark
+from eval.data.scenes import SceneRule, scene_of
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
-from mirnet.errors import InvalidRequest
+from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.registry import METRICS, PSNR, get_metric
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ UNTOUCHED = ("identity", "bicubic")
 """Ids of methods whose result is the input itself; bicubic where the input must first grow."""
 RANKING = PSNR
 """The metric that methods are ranked by and compared on."""
+OTHER_METRICS = tuple(metric for metric in METRICS.values() if metric.key != RANKING.key)
+"""Metrics that do not rank, and are compared all the same."""
 
 _ROW_FIELDS = (
     "pair",
@@ -61,6 +65,17 @@ def chosen_protocol(run: Run, protocol: str | None = None) -> str:
         f"Run {run.id} was not scored under protocol {protocol[:80]!r}: choose one of "
         f"{', '.join(run.protocols)}."
     )
+
+
+def scene_rule(run: Run) -> SceneRule | None:
+    """Rule by which a run's pairs belong to scenes; None where each pair is one of its own."""
+    recorded = run.benchmark
+    try:
+        if recorded.source:
+            return benchmark_of_record(recorded.source).scenes
+        return get_benchmark(recorded.id).scenes
+    except MIRNetError:  # of another version, or no longer in the catalogue
+        return None
 
 
 def default_baseline(run: Run) -> str | None:
@@ -107,7 +122,8 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
         protocol: See `chosen_protocol`.
 
     Returns:
-        Columns `pair`, `method` (categorical, in the run's order), one column for each key of
+        Columns `pair`, `method` (categorical, in the run's order), `scene` (pairs of one scene are
+        no independent evidence; see `eval.data.scenes`), one column for each key of
         `METRICS` (PSNR is infinite for an identical picture), `seconds`, `megapixels`, `s_per_mp`,
         and the other fields of `SampleResult`. Scores are not a number where there is no result, no
         target, or the run did not compute the metric.
@@ -124,13 +140,15 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
         {field: [getattr(row, field) for row in rows] for field in _ROW_FIELDS},
         columns=list(_ROW_FIELDS),
     )
-    for place, key in enumerate(METRICS, 2):
+    rule = scene_rule(run)
+    frame.insert(2, "scene", [scene_of(row.pair, rule) for row in rows])
+    for place, key in enumerate(METRICS, 3):
         values = [row.scores.get(name, {}).get(key, math.nan) for row in rows]
         frame.insert(place, key, np.array(values, float))
     numbers = ["seconds", "megapixels", "peak_mb"]
     frame[numbers] = frame[numbers].astype(float)
     per_megapixel = frame.seconds / frame.megapixels.where(frame.megapixels > 0)
-    frame.insert(4 + len(METRICS), "s_per_mp", per_megapixel)
+    frame.insert(5 + len(METRICS), "s_per_mp", per_megapixel)
     frame["cached"] = frame.cached.astype(bool)
     ids = [method.id for method in run.methods]
     frame["method"] = pd.Categorical(frame.method, ids, ordered=True)

@@ -5,12 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from eval.analysis.published import published_beside
 from eval.runs.document import Run
 from mirnet.app.kit.widgets import Update, text_area
 
 from .downloads import ExportButtons
-from .html.board import board_notes, methods_table, protocol_label, published_table
+from .html.board import board_notes, methods_table, protocol_label, published_words
 from .run_queue import RunQueue
 from .tables import BOARD, board_value
 from .view import Choices, View, ViewRequest, method_choices, settle
@@ -64,7 +63,7 @@ class BoardView(View):
             self.baseline: settle(_baseline_choices(run), asked.baseline, state.baseline),
             self.board: gr.update(value=board_value(board)),
             self.notes: board_notes(board, baseline),
-            self.published: published_table(published_beside(run, state.protocol)),
+            self.published: published_words(run, state.protocol),
             self.methods: methods_table(run),
         }
 

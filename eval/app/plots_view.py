@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from eval.analysis.csv_tables import csv_text
 from eval.analysis.figures import FIGURES, Drawn, draw
-from eval.analysis.published import published_beside
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
@@ -19,7 +18,7 @@ from mirnet.metrics.registry import METRICS
 
 from .board_view import worst_of
 from .downloads import WrittenFile
-from .html.board import published_table
+from .html.board import published_words
 from .page_files import js
 from .run_queue import RunQueue
 from .view import View, ViewRequest, method_choices, settle
@@ -152,7 +151,7 @@ def _reading(run: Run, state: ViewState) -> Markup:
     """Explanation of a figure and of a click on it."""
     words = FIGURES[state.plot].reading
     if state.plot == "published":
-        return kit.note(words) + published_table(published_beside(run, state.protocol))
+        return kit.note(words) + published_words(run, state.protocol)
     if state.plot == "speed":
         return kit.note(f"{words} A click opens the method's worst pictures.")
     return kit.note(f"{words} A click opens the picture.")

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis.score_tables import RANKING
+from eval.analysis.score_tables import OTHER_METRICS, RANKING
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
@@ -24,8 +24,12 @@ BOARD: dict[str, tuple[str, int, str]] = {
     },
     "Difference (dB)": ("difference_db", 2, "+"),
     "Difference, 95 %": ("difference", 2, "+"),
-    "p": ("p_value", 3, ""),
+    "p": ("p_holm", 3, ""),
     "Wins (%)": ("win_rate", 0, ""),
+    **{
+        f"{metric.title} difference": (f"{metric.stem}_difference", metric.decimals, "+")
+        for metric in OTHER_METRICS
+    },
     "s/MP": ("s_per_mp", 3, ""),
     "Parameters": ("parameters", 0, ","),
     "Scored": ("count", 0, ""),
@@ -91,10 +95,11 @@ def _board_cell(
     if column == "win_rate":
         plain *= 100
     text = kit.number(plain, digits, sign)
-    if column == "p_value" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
+    if column == "p_holm" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
         text = "< 0.001"
-    if column == "difference_db" and row["verdict"] in ("tied", "too few"):
-        text = f"{row['verdict']} {text}"
+    verdict = row.get("verdict" if column == "difference_db" else f"{column[:-10]}verdict")
+    if verdict in ("tied", "too few"):
+        text = f"{verdict} {text}"
     if column == "s_per_mp" and row["timed_in"]:
         text = f"{text} (from {row['timed_in']})"
     if column == "count" and row["failed"]:

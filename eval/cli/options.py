@@ -62,6 +62,7 @@ def choose_benchmarks(
     split: str | None = None,
     scale: int | None = None,
     same_size: bool = False,
+    scenes: str | None = None,
 ) -> list[Any]:
     """Find one benchmark, or those of a family ('mini' is all of mini-denoise, mini-sr-x2, ...)."""
     from eval.data.benchmarks import custom_benchmark, get_benchmark, load_benchmarks
@@ -82,6 +83,7 @@ def choose_benchmarks(
                 split=split,
                 scale=scale,
                 same_size=same_size,
+                scenes=scenes,
             )
         ]
     return [get_benchmark(name)]

@@ -65,6 +65,10 @@ def run(
     same_size: Annotated[
         bool, typer.Option("--same-size", help="Your inputs are as large as your targets.")
     ] = False,
+    scenes: Annotated[
+        str | None,
+        typer.Option(help="numbered: your pairs that differ only in a last number show one scene."),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
     offline: Offline = False,
     allow_code: AllowCode = False,
@@ -81,7 +85,7 @@ def run(
     chosen = choose_executor(engine, workers, address)
     store = open_store(out)
     for one in choose_benchmarks(
-        benchmark, task, degraded, target, revision, config, split, scale, same_size
+        benchmark, task, degraded, target, revision, config, split, scale, same_size, scenes
     ):
         names = resolve([name.strip() for name in methods.split(",") if name.strip()], one.task)
         wanted = RunConfig(
@@ -210,7 +214,7 @@ def show(
 
 def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     """Print the leaderboard of a run with its protocol, data and weights hashes."""
-    from eval.analysis.leaderboards import caution, leaderboard
+    from eval.analysis.leaderboards import caution, lead, leaderboard
     from eval.analysis.score_tables import default_baseline
     from eval.reports.board_text import board_cells
 
@@ -218,8 +222,9 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     board = leaderboard(stored, baseline or default_baseline(header))
     cells = [dict(list(row.items())[:COLUMNS]) for row in board_cells(board)]
     console().print(as_table(cells))
-    if warning := caution(board):
-        print_line(warning)
+    for words in (lead(board), caution(board)):
+        if words:
+            print_line(words)
     where = header.benchmark
     print_line(
         f"{header.protocol} · {where.n} of {where.of} pairs, seed {where.seed} · {header.status}"

@@ -8,7 +8,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,7 @@ from mirnet.tasks import TASKS, get_task
 
 from .pairs import BenchmarkUnavailable
 from .readers.pairing import is_pattern, safe_id
+from .scenes import SCENE_RULES, SceneRule
 
 BENCHMARKS_FILE = Path(__file__).parent / "benchmarks.toml"
 """The table of all benchmarks the product knows."""
@@ -134,6 +135,8 @@ class Benchmark(_Table):
     """Factor of super-resolution; 1 for other tasks."""
     same_size: bool = False
     """Whether degraded and target have one size in spite of the scale, as in RealSR."""
+    scenes: SceneRule | None = None
+    """How pairs belong to scenes, whose scores go together; None where each is one of its own."""
     ground_truth: bool = Field(True, validation_alias=AliasChoices("ground_truth", "truth"))
     """Whether the targets are public; False where a site keeps them to itself (DND). Runs recorded
     before November 2026 call it "truth"."""
@@ -179,6 +182,7 @@ def custom_benchmark(
     config: str | None = None,
     split: str | None = None,
     protocol: str | None = None,
+    scenes: str | None = None,
 ) -> Benchmark:
     """Describe a data set that the table does not have.
 
@@ -195,6 +199,7 @@ def custom_benchmark(
         split: Split of the data set; None takes 'test', or what there is.
         protocol: Id of the protocol to score with; None takes y-sr (y-crop for one size) for
             super-resolution and rgb for other tasks.
+        scenes: How pairs belong to scenes, one of `SCENE_RULES`; None where each is one of its own.
 
     Raises:
         InvalidRequest: The task, protocol or scale is unknown, or something is missing.
@@ -209,6 +214,10 @@ def custom_benchmark(
         )
     if not 1 <= scale <= 8:
         raise InvalidRequest(f"Scale {scale} is outside 1 to 8: choose 2, 3 or 4, for example.")
+    if scenes is not None and scenes not in SCENE_RULES:
+        raise InvalidRequest(
+            f"There is no rule of scenes {scenes[:80]!r}: choose {', '.join(SCENE_RULES)}."
+        )
     usual = "rgb-8bit" if scale == 1 else "y-crop" if same_size else "y-sr"
     chosen = get_protocol(protocol or usual).id
     path = Path(source).expanduser()
@@ -245,6 +254,7 @@ def custom_benchmark(
         source=found,
         scale=scale,
         same_size=same_size,
+        scenes=cast(SceneRule | None, scenes),
     )
 
 

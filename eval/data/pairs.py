@@ -15,6 +15,10 @@ class BenchmarkUnavailable(MIRNetError):
     """A benchmark is unknown, cannot be reached, or is not what its catalogue entry says."""
 
 
+class PairUnusable(BenchmarkUnavailable):
+    """One pair cannot be scored: a file is damaged, or its pictures do not belong together."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One pair before it is read."""
@@ -63,8 +67,8 @@ class Reader(Protocol):
         """Fetch and read one pair.
 
         Raises:
-            BenchmarkUnavailable: The pair cannot be fetched or decoded, or the sizes of degraded
-                and target do not match.
+            PairUnusable: A picture cannot be decoded, or degraded and target do not match.
+            BenchmarkUnavailable: The pair cannot be fetched.
         """
         ...
 

@@ -3,9 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis.leaderboards import caution
-from eval.analysis.score_tables import RANKING
-from eval.analysis.statistics import MIN_FOR_VERDICT, SIGNIFICANT
+from eval.analysis.leaderboards import HOW_TESTED, caution, lead
+from eval.analysis.score_tables import OTHER_METRICS, RANKING
 from mirnet.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -25,9 +24,15 @@ def score_heads() -> dict[str, str | None]:
     return heads
 
 
+def other_differences() -> list[str]:
+    """Headings of the differences by the metrics that do not rank."""
+    return [f"{metric.title} difference" for metric in OTHER_METRICS]
+
+
 def board_heads() -> list[str]:
     """Headings of the table, in order."""
     paired = ["Difference (dB)", "p", "Wins"]
+    paired += other_differences()
     counts = ["s/MP", "Parameters", "Scored", "Failed", "Identical", "Weights SHA-256"]
     return ["Method", *score_heads(), *paired, *counts]
 
@@ -47,8 +52,9 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
                     str(row["method"]),
                     *_scores(row),
                     _difference(row),
-                    _p_value(row["p_value"]),
+                    _p_value(row["p_holm"]),
                     _percent(row["win_rate"]),
+                    *_other_differences(row),
                     _number(row["s_per_mp"], 2) + _elsewhere(row),
                     _count(row["parameters"]),
                     str(row["count"]),
@@ -92,6 +98,20 @@ def _difference(row: dict[str, Any]) -> str:
     return f"{row['difference_db']:+.2f} ({span})" + (f", {row['verdict']}" if undecided else "")
 
 
+def _other_differences(row: dict[str, Any]) -> list[str]:
+    """Difference, p and verdict of each metric that does not rank."""
+    texts = []
+    for metric in OTHER_METRICS:
+        found = {name: row[f"{metric.stem}_{name}"] for name in ("difference", "p_holm", "verdict")}
+        text = _number(found["difference"], metric.decimals, "+")
+        if math.isfinite(found["difference"]):
+            p = _p_value(found["p_holm"])
+            text += f", p {p}" if p.startswith("<") else f", p = {p}"
+            text += f", {found['verdict']}" if found["verdict"] in ("tied", "too few") else ""
+        texts.append(text)
+    return texts
+
+
 def _elsewhere(row: dict[str, Any]) -> str:
     return f" (from {row['timed_in']})" if row["timed_in"] else ""
 
@@ -117,8 +137,8 @@ def how_to_read(board: "pd.DataFrame") -> str:
         words = "No baseline was chosen."
     else:
         words = (
-            f"Difference, p (Wilcoxon signed-rank, two-sided) and wins are against {baseline}, "
-            "paired by picture, ties half a win; tied: the interval of the difference includes "
-            f"zero or p is at least {SIGNIFICANT:g}; too few: below {MIN_FOR_VERDICT} pictures."
+            f"Differences, p and wins are against {baseline}, paired by picture, ties half a win. "
+            f"{HOW_TESTED}"
         )
+    words = " ".join(part for part in (lead(board), words) if part)
     return f"{words} {caution(board)}".rstrip()

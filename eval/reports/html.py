@@ -22,7 +22,7 @@ from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import METRICS
 
-from .board_text import board_cells, score_heads
+from .board_text import board_cells, other_differences, score_heads
 from .provenance import provenance
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         scores=score_heads(),
         baseline=against,
         caution=leaderboards.caution(board),
+        lead=leaderboards.lead(board),
+        how_tested=leaderboards.HOW_TESTED,
+        other_differences=other_differences(),
         left_out=int(board.identical.sum()),
         errors=_errors(scores),
         figures=[json.loads(figure.to_json()) for figure in figures],

@@ -13,13 +13,13 @@ def provenance(run: Run, protocol: str) -> dict[str, str]:
     """
     bench = run.benchmark
     kind = ", synthetic degradation" if bench.synthetic else ""
-    kind += "" if bench.official else ", not the official pictures"
     return {
         "Run": run.id,
         "Date": f"{run.created:%Y-%m-%d %H:%M} UTC",
         "Status": run.status,
         "Protocol": protocol,
         "Benchmark": f"{bench.title} ({bench.id}){kind}",
+        "Pictures": bench.pictures,
         "Pairs": f"{bench.n} of {bench.of}, seed {bench.seed}",
         "Benchmark revision": bench.revision,
         "Data fingerprint": run.data_sha256 or "none yet",

@@ -41,7 +41,11 @@ class RunBenchmark(_Part):
     synthetic: bool
     """Whether the degradation was simulated."""
     official: bool
-    """Whether these are the pictures that papers report on."""
+    """Whether the benchmark is, in the catalogue, the one that papers report on. That its pictures
+    were scored is another question: see `pictures`."""
+    official_pairs: int = 0
+    """Number of scored pairs whose files have the stored hashes of the official ones; counted when
+    the run ends."""
     of: int
     """Number of pairs in the whole benchmark."""
     n: int
@@ -54,6 +58,36 @@ class RunBenchmark(_Part):
     """Local folder that the pairs were read from; None for the benchmark's source."""
     source: dict[str, Any] = {}
     """Entry of a benchmark that is not in the catalogue, from which it is opened again."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether these are a person's own files, as far as anybody can tell by their hashes."""
+        if self.source:
+            return True
+        return self.folder is not None and not self.has_official_pictures
+
+    @property
+    def has_official_pictures(self) -> bool:
+        """Whether every scored pair has the hashes of the pictures that papers report on."""
+        return self.official and self.n > 0 and self.official_pairs == self.n
+
+    @property
+    def pictures(self) -> str:
+        """What is known of the scored pictures, in words."""
+        if self.source:
+            return "your own files"
+        if self.has_official_pictures:
+            return "official pictures, by their hashes"
+        known = (
+            f", {self.official_pairs} of {self.n} pairs official by their hashes"
+            if self.official_pairs
+            else ""
+        )
+        if self.folder is not None:
+            return f"your own files, named as {self.title}{known}"
+        if self.official:
+            return f"a copy of the official pictures, hashes not known{known}"
+        return "not the official pictures"
 
 
 class Environment(_Part):
@@ -129,6 +163,11 @@ class SampleResult(_Part):
     """Number of the attempt that computed the row, from 1; None in runs of version 1."""
     error: str | None = None
     """Sentence saying why there is no result; None where there is one."""
+
+    @property
+    def unusable_pair(self) -> bool:
+        """Whether the pair itself could not be read, which is no method's fault."""
+        return self.error is not None and self.degraded_sha256 is None
 
 
 class MethodSummary(_Part):

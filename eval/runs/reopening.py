@@ -5,6 +5,7 @@ from pathlib import Path
 from eval.data.benchmarks import benchmark_of_record, get_benchmark
 from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.readers.base import PairReader
 from eval.data.subsets import size_of
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest
@@ -46,7 +47,17 @@ def worker_spec(
 
 
 def unchanged_items(stored: StoredRun, run: Run, spec: WorkerSpec) -> list[Item]:
+    """List a run's pairs after checking that the benchmark is unchanged; see `reopened`."""
+    return reopened(stored, run, spec)[0]
+
+
+def reopened(stored: StoredRun, run: Run, spec: WorkerSpec) -> tuple[list[Item], str]:
     """List a run's pairs after checking that the benchmark is unchanged.
+
+    A folder in which only pairs that could not be read were repaired counts as unchanged.
+
+    Returns:
+        The pairs, and the revision of the benchmark now.
 
     Raises:
         BenchmarkUnavailable: The benchmark cannot be opened, or has changed.
@@ -56,13 +67,35 @@ def unchanged_items(stored: StoredRun, run: Run, spec: WorkerSpec) -> list[Item]
     by_id = {item.id: item for item in reader.items()}
     ids = stored.pairs()
     missing = [pair for pair in ids if pair not in by_id]
-    if missing or reader.revision != run.benchmark.revision:
+    changed = reader.revision != run.benchmark.revision
+    if missing or (changed and not _only_repaired(stored, reader, by_id)):
         what = f"pair {missing[0]} is gone" if missing else f"it is now {reader.revision[:12]}"
         raise BenchmarkUnavailable(
             f"{run.benchmark.title} is not what run {run.id} began with ({what}, it was "
             f"{run.benchmark.revision[:12]}): start a new run."
         )
-    return [by_id[pair] for pair in ids]
+    return [by_id[pair] for pair in ids], reader.revision
+
+
+def _only_repaired(stored: StoredRun, reader: PairReader, by_id: dict[str, Item]) -> bool:
+    """Whether a local folder differs from the run's only in pairs that could not be read.
+
+    Every other pair that was scored is read again and compared by the hashes of its files.
+    """
+    rows = stored.rows()
+    if not reader.files.is_local or not any(row.unusable_pair for row in rows):
+        return False
+    scored = {
+        row.pair: (row.degraded_sha256, row.target_sha256) for row in rows if not row.unusable_pair
+    }
+    for pair_id, hashes in scored.items():
+        try:
+            pair = reader.load(by_id[pair_id])
+        except BenchmarkUnavailable:
+            return False
+        if (pair.degraded_sha256, pair.target_sha256) != hashes:
+            return False
+    return True
 
 
 def bytes_to_fetch(stored: StoredRun, *, offline: bool = False) -> int | None:

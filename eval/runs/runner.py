@@ -17,7 +17,9 @@ from eval.data.benchmarks import (
     Benchmark,
     get_benchmark,
 )
+from eval.data.official_pictures import count_official
 from eval.data.opening import open_benchmark
+from eval.data.pairs import PairUnusable
 from eval.data.subsets import subset
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError
@@ -28,7 +30,7 @@ from .document import Attempt, Run, RunBenchmark, SampleResult
 from .environment import compute_threads, environment, environment_changes
 from .executors import Executor, serial
 from .output_cache import OutputCache, link_or_copy
-from .reopening import check_unchanged_methods, unchanged_items, worker_spec
+from .reopening import check_unchanged_methods, reopened, worker_spec
 from .store import RunStore, StoredRun, disk_trouble, new_id, replace_file, sync_folder
 from .summaries import data_sha256, summarise_methods
 from .worker import Work
@@ -160,7 +162,8 @@ def execute_run(
         `ImageScored` after every stored row.
 
     Raises:
-        BenchmarkUnavailable: A pair cannot be read; the run can be resumed.
+        BenchmarkUnavailable: The source cannot be read, or no pair of it can; the run can be
+            resumed. A pair that cannot be scored is marked in its rows, and the others are scored.
         InvalidRequest: Another process holds the run, the disk is full, or the benchmark, the
             protocols, the weights, the code or the packages are no longer those the run began with.
     """
@@ -169,7 +172,7 @@ def execute_run(
         cache = None if fresh else stored.folder.parent / ".cache"
         spec = worker_spec(stored, offline=offline, cache=cache, allow_code=allow_code)
         spec = replace(spec, threads=executor.threads)
-        items = unchanged_items(stored, run, spec)
+        items, revision = reopened(stored, run, spec)
         check_unchanged_methods(run, allow_code)
         had = {(row.pair, row.method): row for row in stored.rows() if row.error is None}
         where = environment().model_copy(update={"threads": executor.threads or compute_threads()})
@@ -193,6 +196,7 @@ def execute_run(
         update["attempts"] = [*run.attempts, attempt]
         if not had:
             update["environment"] = where
+        update["benchmark"] = run.benchmark.model_copy(update={"revision": revision})
         stored.write_header(run.model_copy(update=update))
         number = len(run.attempts) + 1
         left = _TimeLeft(len(items), [method.id for method in run.methods])
@@ -215,6 +219,9 @@ def execute_run(
                         time.perf_counter() - began,
                         left.seconds(),
                     )
+            rows = stored.rows()
+            if rows and all(row.unusable_pair for row in rows):
+                raise PairUnusable(f"No pair can be scored. {rows[0].error}")
             status = "done"
         except MIRNetError as error:
             status, trouble = "failed", str(error)
@@ -246,9 +253,17 @@ def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
         "ended": now,
         "attempts": attempts,
         "data_sha256": data_sha256(rows),
+        "benchmark": run.benchmark.model_copy(
+            update={"official_pairs": _count_official(run, rows)}
+        ),
         "summary": summarise_methods(run, rows),
     }
     stored.write_header(run.model_copy(update=update))
+
+
+def _count_official(run: Run, rows: list[SampleResult]) -> int:
+    hashes = {(row.degraded_sha256, row.target_sha256) for row in rows}
+    return 0 if run.benchmark.source else count_official(run.benchmark.id, hashes)
 
 
 def _keep(stored: StoredRun, work: Work, cache: Path | None) -> None:

@@ -10,8 +10,14 @@ from .document import MethodSummary, Run, SampleResult
 
 
 def data_sha256(rows: list[SampleResult]) -> str:
-    """Hash the scored pictures of rows, independent of their order."""
-    pairs = sorted({f"{row.pair} {row.degraded_sha256} {row.target_sha256}" for row in rows})
+    """Hash the pictures of rows, independent of their order; pairs that cannot be read are none."""
+    pairs = sorted(
+        {
+            f"{row.pair} {row.degraded_sha256} {row.target_sha256}"
+            for row in rows
+            if not row.unusable_pair
+        }
+    )
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
@@ -43,7 +49,7 @@ def _summary(run: Run, method_id: str, rows: list[SampleResult]) -> MethodSummar
     return MethodSummary(
         method=method_id,
         count=len(scored),
-        failed=sum(row.error is not None for row in rows),
+        failed=sum(row.error is not None and not row.unusable_pair for row in rows),
         identical=sum(any(math.isinf(value) for value in score.values()) for score in scored),
         seconds_per_megapixel=sum(seconds for seconds, _ in timed) / size if timed else None,
     )

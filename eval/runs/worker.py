@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.data.benchmarks import Benchmark
 from eval.data.opening import open_benchmark
-from eval.data.pairs import Item, Pair, pixels_sha256
+from eval.data.pairs import Item, Pair, PairUnusable, pixels_sha256
 from eval.methods.method import Method, Restorer
 from eval.methods.record import MethodRecord
 from eval.methods.registry import get_method
@@ -84,6 +84,8 @@ class Worker:
         self._infos = {info.id: info for info in spec.methods}
         self._restorers: dict[str, Restorer] = {}
         self._pair: Pair | None = None
+        self._unusable: PairUnusable | None = None
+        self._last = ""
         self.threads = _limit_threads(spec.threads)
 
     def method(self, method_id: str) -> Method:
@@ -114,20 +116,33 @@ class Worker:
         """Read a pair, or return the last one read.
 
         Raises:
+            PairUnusable: The pair cannot be scored.
             BenchmarkUnavailable: See `eval.data.pairs.Reader.load`.
         """
-        if self._pair is None or self._pair.id != item.id:
-            self._pair = self.reader.load(item)
+        if self._last != item.id:
+            self._pair, self._unusable = None, None
+            try:
+                self._pair = self.reader.load(item)
+            except PairUnusable as error:
+                self._unusable = error
+            self._last = item.id
+        if self._pair is None:
+            raise self._unusable or PairUnusable(f"Pair {item.id} cannot be read.")
         return self._pair
 
     def work(self, item: Item, method_id: str) -> Work:
-        """Restore one picture and score it; a method that fails gives a row with its error.
+        """Restore one picture and score it.
+
+        A method that fails, and a pair that cannot be scored, give a row with the error.
 
         Raises:
-            BenchmarkUnavailable: The pair cannot be read.
+            BenchmarkUnavailable: The pair cannot be fetched.
             NotWritten: The cache is on a full disk.
         """
-        pair = self.pair(item)
+        try:
+            pair = self.pair(item)
+        except PairUnusable as error:
+            return Work(SampleResult(pair=item.id, method=method_id, error=str(error)), (), ())
         facts = {
             "pair": pair.id,
             "method": method_id,

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from eval.analysis.leaderboards import caution
-from eval.analysis.published import caveats
-from eval.analysis.statistics import MIN_FOR_VERDICT, SIGNIFICANT
+from eval.analysis.leaderboards import HOW_TESTED, caution, lead
+from eval.analysis.published import caveats, published_beside, published_for
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
 from eval.methods.record import MethodRecord
@@ -48,11 +47,11 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
     )
     if baseline:
         words += (
-            f" Difference, p (Wilcoxon signed-rank, two-sided) and wins: paired with {baseline}, "
-            "picture by picture, ties half a win; tied: the interval of the difference includes "
-            f"zero or p is at least {SIGNIFICANT:g}; too few: fewer than {MIN_FOR_VERDICT} "
-            "pictures."
+            f" Differences, p and wins: paired with {baseline}, picture by picture, ties half a "
+            f"win. {HOW_TESTED}"
         )
+    if leads := lead(board):
+        words = f"{leads} {words}"
     failed, identical = int(board.failed.sum()), int(board.identical.sum())
     if failed:
         words += f" {failed} results failed and are left out."
@@ -60,6 +59,22 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
         words += f" {identical} results equal their target: their pictures leave every mean PSNR."
     warning = caution(board)
     return (kit.note(warning, warn=True) if warning else Markup("")) + kit.note(words)
+
+
+def published_words(run: Run, protocol: str | None) -> Markup:
+    """Published numbers beside a run, or why there are none; empty where nobody published any.
+
+    Args:
+        run: Header of the run.
+        protocol: Protocol of the run's numbers; its first by default.
+    """
+    beside = published_beside(run, protocol)
+    if beside.empty and run.benchmark.is_own and len(published_for(run.benchmark.id)):
+        return kit.note(
+            f"No published numbers are shown beside these: {run.benchmark.pictures}. They would be "
+            "of other pictures, as far as the hashes tell."
+        )
+    return published_table(beside)
 
 
 def published_table(beside: "pd.DataFrame") -> Markup:

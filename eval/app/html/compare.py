@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from eval.analysis import statistics
+from eval.analysis.score_tables import OTHER_METRICS
 from mirnet.app.kit import html as kit
 
 if TYPE_CHECKING:
@@ -20,16 +21,19 @@ def comparison(found: "RunComparison") -> Markup:
             str(row["pairs"]),
             kit.number(row["change_db"], 3, "+"),
             f"{kit.number(row['low'], 3, '+')} to {kit.number(row['high'], 3, '+')}",
-            "< 0.001" if row["p_value"] < 0.001 else kit.number(row["p_value"], 3),
-            _verdict(row),
+            "< 0.001" if row["p_holm"] < 0.001 else kit.number(row["p_holm"], 3),
+            _verdict(row, ""),
+            *_other_metrics(row),
             str(row["same_outputs"]),
         ]
         for row in found.summary.to_dict("records")
     ]
-    heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict", "Bit-identical"]
+    heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict"]
+    heads += [f"{metric.title} change" for metric in OTHER_METRICS] + ["Bit-identical"]
     if summary:
         text = kit.table(heads, summary, f"From the stored run to the second one, {found.protocol}")
-        warning = statistics.caution(int(found.summary.pairs.max()))
+        most = found.summary.sort_values("pairs").iloc[-1]
+        warning = statistics.caution(int(most.pairs), int(most.scenes))
         text += kit.note(warning, warn=True) if warning else Markup("")
     else:
         text = kit.note("The two runs have no picture and method in common.", warn=True)
@@ -45,11 +49,20 @@ def comparison(found: "RunComparison") -> Markup:
     return text + kit.table(heads, rows, "Differences in configuration", text_columns=3)
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _other_metrics(row: dict[str, Any]) -> list[str]:
+    """Change and verdict of each metric that does not rank."""
+    return [
+        f"{kit.number(row[f'{metric.stem}_change'], metric.decimals, '+')}, "
+        f"{_verdict(row, f'{metric.stem}_')}"
+        for metric in OTHER_METRICS
+    ]
+
+
+def _verdict(row: dict[str, Any], stem: str) -> str:
     """Whether a method is better in the second run."""
     if row["pairs"] and row["same_outputs"] >= row["pairs"]:
         return "same"
-    return str(row["verdict"]) or kit.DASH
+    return str(row[f"{stem}verdict"]) or kit.DASH
 
 
 def findings(rows: "list[Finding]", *, complete: bool) -> Markup:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
+from eval.data.pairs import BenchmarkUnavailable, Item, Pair, PairUnusable, pixels_sha256
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
@@ -72,8 +72,9 @@ class PairReader:
         the degraded picture covers, as MATLAB's `modcrop` did when these sets were made.
 
         Raises:
-            BenchmarkUnavailable: The pair cannot be fetched or decoded, or the sizes of degraded
-                and target do not match.
+            PairUnusable: A picture cannot be decoded, the sizes of degraded and target do not
+                match, or a target of 16 bits holds values of 8 bits.
+            BenchmarkUnavailable: The pair cannot be fetched.
         """
         degraded, target = self._read_pair_images(item)
         if self.expected.noise_sigma is not None and target is not None:
@@ -85,6 +86,8 @@ class PairReader:
         if target is None:
             return Pair(item.id, given, None, degraded_sha256, None)
         truth, target_sha256 = _read(target, item.id, "target")
+        for picture, what in ((truth, "target"), (given, "degraded picture")):
+            _refuse_eight_bits_in_sixteen(picture, item.id, what)
         return Pair(
             item.id, given, self._fitted(item.id, given, truth), degraded_sha256, target_sha256
         )
@@ -142,7 +145,7 @@ class PairReader:
         if all(0 <= rest < scale for rest in extra):
             alpha = None if truth.alpha is None else truth.alpha[:height, :width]
             return truth.with_pixels(np.ascontiguousarray(truth.pixels[:height, :width]), alpha)
-        raise BenchmarkUnavailable(
+        raise PairUnusable(
             f"Pair {pair_id}: the target has {truth.width} x {truth.height} pixels where "
             f"{width} x {height} belong to a degraded picture of {given.width} x {given.height} at "
             f"scale {scale}: they are not a pair, or the scale is another."
@@ -153,6 +156,20 @@ def _encoded(image: PairImage) -> bytes:
     return image if isinstance(image, bytes) else encode_image(Picture(image), "png")
 
 
+def _refuse_eight_bits_in_sixteen(picture: Picture, pair_id: str, what: str) -> None:
+    """Refuse a picture of 16 bits that ends at 255, and would be scored as nearly black.
+
+    Raises:
+        PairUnusable: All values lie in 0 to 255, and not all are 0.
+    """
+    if picture.pixels.dtype == np.uint16 and 0 < int(picture.pixels.max()) <= 255:
+        raise PairUnusable(
+            f"Pair {pair_id}: the {what} is a file of 16 bits whose values end at "
+            f"{int(picture.pixels.max())} of 65535, as if 8 bits had been stored in it: save it "
+            "with 8 bits, or multiply its values by 257."
+        )
+
+
 def _read(image: PairImage, pair_id: str, what: str) -> tuple[Picture, str]:
     """Decode one picture of a pair, and hash its file or pixels."""
     try:
@@ -160,7 +177,7 @@ def _read(image: PairImage, pair_id: str, what: str) -> tuple[Picture, str]:
             return Picture(image, name=pair_id), pixels_sha256(image)
         return replace(read_image(image), name=pair_id), hashlib.sha256(image).hexdigest()
     except ImageRejected as error:
-        raise BenchmarkUnavailable(
+        raise PairUnusable(
             f"Pair {pair_id}: the {what} cannot be read, {error.args[0][:1].lower()}"
             f"{error.args[0][1:]}"
         ) from error

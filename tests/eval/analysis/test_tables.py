@@ -16,7 +16,9 @@ from eval.analysis.published import (
     read_published,
 )
 from eval.app.html.compare import comparison
+from eval.data.benchmarks import custom_benchmark
 from eval.runs.document import SampleResult, SampleScore
+from eval.runs.store import StoredRun
 from eval.runs.summaries import summarise_methods
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
@@ -255,6 +257,128 @@ def test_other_tasks_and_protocols_are_refused(tmp_path):
     newer = write_run(tmp_path / "d", protocols=["rgb/2"])
     with pytest.raises(InvalidRequest, match="not under rgb/1"):
         run_comparison.compare_runs(a, newer)
+
+
+# ---------------------------------------------------------------- scenes, metrics, the leader
+
+
+def blocks_of(scenes: int, gain: float, names=("identity", "ours")) -> list[SampleResult]:
+    """Rows of 16 blocks for each scene; the second method gains, by as much in a whole scene."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for scene in range(scenes):
+        shift = rng.normal(gain, 1)
+        for block in range(16):
+            pair, base = f"{scene + 1:04d}-{block + 1:02d}", rng.normal(30, 1)
+            rows.append(row(pair, names[0], base))
+            rows.append(row(pair, names[1], base + shift + rng.normal(0, 0.1)))
+    return rows
+
+
+def board_of(folder, rows, names, **header):
+    methods = tuple(method(name) for name in names)
+    pairs = len({found.pair for found in rows})
+    stored = write_run(folder, pairs, methods, rows=rows, protocols=["rgb/1"], **header)
+    return leaderboards.leaderboard(stored, names[0])
+
+
+def test_blocks_of_one_photograph_are_one_piece_of_evidence(tmp_path):
+    rows, names = blocks_of(8, 0.5), ("identity", "ours")
+    as_sidd = board_of(tmp_path / "a", rows, names, benchmark__id="sidd")
+    as_lol = board_of(tmp_path / "b", rows, names)
+    sidd, lol = by_method(as_sidd, "ours"), by_method(as_lol, "ours")
+    assert (sidd["pictures"], sidd["scenes"], lol["scenes"]) == (128, 8, 128)
+    assert sidd["psnr_db"] == lol["psnr_db"] and lol["verdict"] == "better"
+    width, narrow = (row["difference_high"] - row["difference_low"] for row in (sidd, lol))
+    assert width > 2 * narrow and sidd["p_value"] > 100 * lol["p_value"]
+    assert "Only 8 scenes (128 pictures)" in leaderboards.caution(as_sidd)
+    few = board_of(tmp_path / "c", blocks_of(4, 3), names, benchmark__id="sidd")
+    assert by_method(few, "ours")["verdict"] == "too few"
+
+
+def test_a_persons_own_bursts_are_scenes_where_asked_for(tmp_path):
+    source = custom_benchmark(
+        str(tmp_path), "denoise", degraded="a/*", target="b/*", scenes="numbered"
+    ).model_dump(mode="json")
+    rows = blocks_of(8, 0.5)
+    board = board_of(tmp_path, rows, ("identity", "ours"), benchmark__source=source)
+    assert by_method(board, "ours")["scenes"] == 8
+    with pytest.raises(InvalidRequest, match="no rule of scenes 'burst': choose numbered"):
+        custom_benchmark(str(tmp_path), "denoise", degraded="a/*", target="b/*", scenes="burst")
+
+
+def test_two_runs_are_compared_by_scenes_and_by_every_metric(tmp_path):
+    names = ("ours", "identity")
+    for place, gain in (("a", 0.0), ("b", 1.0)):
+        rows = blocks_of(8, gain, names[::-1])
+        write_run(
+            tmp_path / place, 128, tuple(method(name) for name in names), rows=rows,
+            protocols=["rgb/1"], benchmark__id="sidd", id=f"20260101-120000-{place * 6}",
+        )  # fmt: skip
+    stored = [StoredRun(next((tmp_path / place).glob("2026*"))) for place in "ab"]
+    summary = run_comparison.compare_runs(*stored).summary.set_index("method")
+    assert summary.scenes.tolist() == [8, 8] and summary.pairs.tolist() == [128, 128]
+    assert (summary.verdict["ours"], summary.ssim_verdict["ours"]) == ("better", "tied")
+    assert summary.p_holm["ours"] == 2 * summary.p_value["ours"]
+
+
+def test_every_metric_is_compared_in_its_own_right(tmp_path):
+    """Better by PSNR on each picture, and worse by SSIM."""
+    rows = [row(f"p{n:04d}", "identity", 20.0 + n) for n in range(8)]
+    for n in range(8):
+        score = SampleScore(psnr_db=20.5 + n, ssim=0.4 - n / 100)
+        ours = row(f"p{n:04d}", "ours", None)
+        rows.append(ours.model_copy(update={"scores": {"rgb/1": score}}))
+    found = by_method(board_of(tmp_path, rows, ("identity", "ours")), "ours")
+    assert (found["verdict"], found["ssim_verdict"]) == ("better", "worse")
+    assert found["ssim_difference"] == pytest.approx(-0.135)
+    assert found["ssim_difference_high"] < 0 and found["ssim_p_holm"] == 2 / 2**8
+
+
+def test_p_is_corrected_for_the_methods_of_the_board(tmp_path):
+    board = leaderboards.leaderboard(write_run(tmp_path, pairs=12), "identity")
+    others = board[board.method != "identity"]
+    expected = stats.holm(others.p_value.tolist())
+    assert others.p_holm.tolist() == expected != others.p_value.tolist()
+
+
+def test_the_leader_is_compared_with_the_runner_up(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(20):
+        base = rng.normal(20, 3)
+        for name, gain in (("identity", 0), ("clahe", 2), ("ours", 5.0), ("official", 5.02)):
+            rows.append(row(f"p{n:04d}", name, base + gain + rng.normal(0, 0.3)))
+    names = ("identity", "clahe", "ours", "official")
+    board = board_of(tmp_path, rows, names)
+    first, second = board.method[0], board.method[1]
+    assert {first, second} == {"ours", "official"}
+    found = by_method(board, second)
+    paired = stats.compare(
+        [r.scores["rgb/1"]["psnr_db"] for r in rows if r.method == second],
+        [r.scores["rgb/1"]["psnr_db"] for r in rows if r.method == first],
+    )
+    assert found["leader_difference_db"] == pytest.approx(paired.difference)
+    assert (found["leader_verdict"], by_method(board, "clahe")["leader_verdict"]) == (
+        "tied",
+        "worse",
+    )
+    assert math.isnan(by_method(board, first)["leader_difference_db"])
+    words = leaderboards.lead(board)
+    assert words.startswith(f"{first} leads by +") and f"before {second}" in words
+    assert words.endswith("they are tied.")
+    alone = board_of(tmp_path / "alone", [r for r in rows if r.method == "ours"], ("ours",))
+    assert leaderboards.lead(alone) == ""
+
+
+def test_a_pair_that_could_not_be_read_is_no_methods_failure(tmp_path):
+    rows = [row(f"p{n:04d}", name, 20.0 + n) for n in range(6) for name in ("identity", "ours")]
+    rows += [
+        SampleResult(pair="p0006", method=name, error="cut off") for name in ("identity", "ours")
+    ]
+    board = board_of(tmp_path, rows, ("identity", "ours"))
+    assert board.failed.tolist() == [0, 0] and board.unusable.tolist() == [1, 1]
+    assert "1 pair could not be read" in leaderboards.caution(board)
 
 
 # ---------------------------------------------------------------- published numbers

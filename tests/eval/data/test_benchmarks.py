@@ -34,7 +34,10 @@ def test_table_has_the_papers_benchmarks_and_a_mini_for_each_task():
     for row in known.values():
         assert row.manual_download == bool(row.source.layout)
         assert row.source.repo is None or row.source.revision == "main"
-    assert not any(known[f"realsr-v3-x{x}"].official for x in (2, 3, 4))
+    for x in (2, 3, 4):  # other pictures than version 1, and low resolution is smaller
+        v1, v3 = known[f"realsr-x{x}"], known[f"realsr-v3-x{x}"]
+        assert (v1.official, v1.same_size, v1.protocols) == (True, True, ("y-crop",))
+        assert (v3.official, v3.same_size, v3.protocols) == (False, False, ("y-sr",))
     assert all(known[f"mini-{task}"].synthetic for task in TASKS)
 
 
@@ -105,6 +108,7 @@ def test_own_pairs_by_patterns(tmp_path):
     )
     reader = open_benchmark(own)
     assert [item.id for item in reader.items()] == ["a-1", "b-2"]
+    assert own.scenes is None
     assert own.protocols == ("rgb-8bit",) and not own.official
     record = json.loads(own.model_dump_json())
     assert benchmark_of_record(record) == own

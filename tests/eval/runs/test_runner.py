@@ -371,18 +371,34 @@ def test_one_method_that_fails_says_so_and_the_others_go_on(folder, store, monke
     assert [found.failed for found in stored.header().summary] == [0, 2]
 
 
-def test_a_pair_that_cannot_be_read_ends_the_run_and_can_be_resumed(folder, store, tmp_path):
+def test_a_pair_that_cannot_be_read_is_marked_and_read_again_on_resuming(folder, store, tmp_path):
     broken = tmp_path / "broken"
     subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
     good = (broken / "input/3.png").read_bytes()
     (broken / "input/3.png").write_bytes(b"\0" * len(good))
     stored = create_run(store, ordered(broken, methods=("identity",)))
-    with pytest.raises(BenchmarkUnavailable, match="3"):
-        list(execute_run(stored))
-    assert stored.header().status == "failed" and "3" in stored.header().error
-    assert len(stored.rows()) == 3
+    assert [event.done for event in execute_run(stored)] == [1, 2, 3, 4, 5, 6]
+    assert stored.header().status == "done"
+    before = stored.header().data_sha256
+    assert [row.pair for row in stored.rows() if row.unusable_pair] == ["3"]
     (broken / "input/3.png").write_bytes(good)
-    assert [event.done for event in execute_run(stored)] == [4, 5, 6]
+    assert [event.done for event in execute_run(stored)] == [6]
+    assert not any(row.error for row in stored.rows())
+    assert stored.header().data_sha256 != before  # of five pairs, and of six
+
+
+def test_a_source_that_cannot_be_read_ends_the_run_and_can_be_resumed(folder, store, tmp_path):
+    broken = tmp_path / "broken"
+    subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
+    stored = create_run(store, ordered(broken, methods=("identity",)))
+    events = execute_run(stored)
+    next(events)
+    (broken / "input").rename(tmp_path / "away")
+    with pytest.raises(BenchmarkUnavailable, match="cannot be read"):
+        list(events)
+    assert stored.header().status == "failed" and "cannot be read" in stored.header().error
+    (tmp_path / "away").rename(broken / "input")
+    assert [event.done for event in execute_run(stored)][-1] == 6
     assert stored.header().error is None
 
 

@@ -1,0 +1,182 @@
+"""Inputs that people reported to other tools, through `python -m eval` as they would type it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from eval.cli.main import app
+from eval.runs.store import RunStore
+from mirnet.images.encode import encode_image
+from mirnet.images.picture import Picture
+from tests.support.pair_files import png, put
+from tests.support.paths import ROOT
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def run(folder: Path, out: Path, *more: str) -> list[str]:
+    """Evaluate a folder without restoring anything; ids of the scored pairs."""
+    done = invoke(
+        *("run", "--benchmark", folder, "--task", "denoise", "--methods", "identity"),
+        *("--out", out, *more),
+    )
+    assert done.exit_code == 0, done.output
+    stored = RunStore(out).run(RunStore(out).headers()[0].id)
+    rows = stored.rows()
+    assert all(row.error is None for row in rows)
+    return [row.pair for row in rows]
+
+
+def halves(folder: Path, *names: str) -> Path:
+    return put(
+        folder,
+        {
+            f"{half}/{name}": png(24, 24, seed)
+            for seed, name in enumerate(names)
+            for half in ("noisy", "clean")
+        },
+    )
+
+
+HALVES = ("restored", "target")
+PATTERNS = ("--degraded", "noisy/*.png", "--target", "clean/*.png")
+
+
+def test_names_in_chinese_are_pairs_of_their_own(tmp_path):
+    folder = halves(tmp_path / "cjk", "图片.png", "照片.png", "風景.png")
+    assert len(set(run(folder, tmp_path / "runs", *PATTERNS))) == 3
+
+
+def test_the_case_of_a_suffix_does_not_matter(tmp_path):
+    folder = halves(tmp_path / "case", "1.PNG", "2.png")
+    assert run(folder, tmp_path / "runs", *PATTERNS) == ["1", "2"]
+
+
+def test_a_table_in_csv_is_found(tmp_path):
+    files = {f"{half}{i}.png": png(24, 24, i) for i in (1, 2, 3) for half in "nt"}
+    lines = "degraded_file_name,target_file_name\n" + "".join(
+        f"n{i}.png,t{i}.png\n" for i in (1, 2, 3)
+    )
+    folder = put(tmp_path / "m_csv", files | {"metadata.csv": lines.encode()})
+    assert len(run(folder, tmp_path / "runs")) == 3
+
+
+def test_several_degraded_pictures_of_one_clean_one_are_allowed(tmp_path):
+    files = {f"noisy/{name}.png": png(24, 24, 1) for name in ("1_a", "1_b")}
+    folder = put(tmp_path / "many", files | {"clean/1.png": png(24, 24, 1)})
+    found = run(folder, tmp_path / "runs", "--degraded", "noisy/*_*.png", "--target", "clean/*.png")
+    assert found == ["1-a", "1-b"]
+
+
+def test_patterns_with_a_leading_dot_are_accepted(tmp_path):
+    folder = halves(tmp_path / "dots", "1.png", "2.png")
+    patterns = ("--degraded", "./noisy/*.png", "--target", "./clean/?.png")
+    assert run(folder, tmp_path / "runs", *patterns) == ["1", "2"]
+
+
+def test_what_is_no_picture_is_left_out_of_scoring(tmp_path):
+    folder = put(
+        tmp_path,
+        {"restored/a.png": png(24, 24), "restored/Thumbs.db": b"x", "target/a.png": png(24, 24)},
+    )
+    done = invoke("score", folder / "restored", folder / "target")
+    assert done.exit_code == 0 and "a" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are no bytes there")
+@pytest.mark.parametrize("coding", ["ascii", "utf-8"])
+def test_names_that_no_coding_holds_do_not_end_the_scoring(tmp_path, coding):
+    """A name in Latin-1 bytes, as old archives have it, and one in Chinese."""
+    for half in HALVES:
+        put(tmp_path, {f"{half}/照片.png": png(24, 24, 1)})
+        name = os.fsencode(tmp_path / half) + b"/caf\xe9.png"
+        with open(name, "wb") as file:
+            file.write(png(24, 24, 2))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "eval",
+            "score",
+            str(tmp_path / "restored"),
+            str(tmp_path / "target"),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": coding},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr and b"2 identical to the target" in done.stdout
+
+
+# ---------------------------------------------------------------- one bad pair
+
+
+def bad_pair(folder: Path) -> bytes:
+    """Damage one of three pairs; returns what repairs it."""
+    good = (folder / "noisy/2.png").read_bytes()
+    put(folder, {"noisy/2.png": good[:40]})
+    return good
+
+
+def test_one_bad_pair_is_marked_and_the_others_are_scored(tmp_path):
+    folder = halves(tmp_path / "one", "1.png", "2.png", "3.png")
+    good, out = bad_pair(folder), tmp_path / "runs"
+    arguments = ("--task", "denoise", "--methods", "identity,tv", "--out", out)
+    done = invoke("run", "--benchmark", folder, *PATTERNS, *arguments)
+    assert done.exit_code == 0, done.output
+    assert "1 pair could not be read" in " ".join(done.output.split())
+    stored = RunStore(out).run(RunStore(out).headers()[0].id)
+    header = stored.header()
+    assert header.status == "done" and [line.count for line in header.summary] == [2, 2]
+    assert [line.failed for line in header.summary] == [0, 0]  # no method's fault
+    marked = [row for row in stored.rows() if row.error]
+    assert {(row.pair, row.unusable_pair) for row in marked} == {("2", True)}
+    assert "the degraded picture cannot be read" in marked[0].error
+    put(folder, {"noisy/2.png": good})
+    again = invoke("resume", stored.id, "--out", out)
+    assert again.exit_code == 0, again.output
+    assert [line.count for line in stored.header().summary] == [3, 3]
+    assert len(json.loads(invoke("verify", stored.id, "--all", "--json", "--out", out).stdout)) > 0
+
+
+def test_a_repair_that_changes_other_pairs_is_refused(tmp_path):
+    folder = halves(tmp_path / "one", "1.png", "2.png", "3.png")
+    good, out = bad_pair(folder), tmp_path / "runs"
+    arguments = ("--task", "denoise", "--methods", "identity", "--out", out)
+    assert invoke("run", "--benchmark", folder, *PATTERNS, *arguments).exit_code == 0
+    put(folder, {"noisy/2.png": good, "noisy/1.png": png(24, 24, 99)})
+    done = invoke("resume", RunStore(out).headers()[0].id, "--out", out)
+    assert done.exit_code == 2 and "is not what run" in " ".join(done.stderr.split())
+
+
+def test_pairs_that_are_all_bad_end_the_run_with_the_reason(tmp_path):
+    folder = halves(tmp_path / "one", "1.png")
+    put(folder, {"noisy/1.png": png(24, 20)})
+    arguments = ("--task", "denoise", "--methods", "identity", "--out", tmp_path / "runs")
+    done = invoke("run", "--benchmark", folder, *PATTERNS, *arguments)
+    assert done.exit_code == 2 and "No pair can be scored" in done.stderr
+    assert "they are not a pair" in " ".join(done.stderr.split())
+
+
+def test_a_target_of_16_bits_with_values_of_8_is_refused_in_words(tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (24, 24, 3))
+    sixteen = encode_image(Picture(values.astype(np.uint16)), "png")
+    eight = encode_image(Picture(values.astype(np.uint8)), "png")
+    folder = put(tmp_path / "deep", {"noisy/1.png": eight, "clean/1.png": sixteen})
+    arguments = ("--task", "denoise", "--methods", "identity", "--out", tmp_path / "runs")
+    done = invoke("run", "--benchmark", folder, *PATTERNS, *arguments)
+    words = " ".join(done.stderr.split())
+    assert done.exit_code == 2
+    assert "the target is a file of 16 bits whose values end at 255 of 65535" in words
+    right = encode_image(Picture((values * 257).astype(np.uint16)), "png")
+    put(folder, {"clean/1.png": right})
+    assert run(folder, tmp_path / "runs", *PATTERNS) == ["1"]
