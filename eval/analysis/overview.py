@@ -49,6 +49,8 @@ class Column:
     """Header of the run."""
     pictures: int
     """Number of pictures that the means are over."""
+    scenes: int
+    """Number of scenes that those pictures show (see `eval.data.scenes`)."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def overview(frames: Frames, runs: Sequence[StoredRun], group: str, metric: Metr
     for place, (stored, run) in enumerate(found):
         board = frames.board(stored, None)
         standing = _standings(frames.scores(stored), board, metric)
-        columns.append(Column(run, int(board.pictures.iloc[0]) if len(board) else 0))
+        sizes = (int(board[name].max()) if len(board) else 0 for name in ("pictures", "scenes"))
+        columns.append(Column(run, *sizes))
         by_id = {str(row["method"]): row for row in board.to_dict("records")}
         for method in run.methods:
             key = _line_of(method.id), method.title
@@ -190,18 +193,27 @@ def _standings(
     pick = max if metric.higher_is_better else min
     best = pick(means, key=lambda method: means[method])
     wide = scores.pivot_table(index="pair", columns="method", values=metric.key, observed=False)
-    found: dict[str, Standing] = {}
+    scenes = dict(zip(scores.pair, scores.scene, strict=True))
+    compared: dict[str, statistics.Paired] = {}
     for method in means:
         both = wide[[best, method]].dropna() if method != best else wide[[best]].dropna()
-        if len(both) < statistics.MIN_FOR_VERDICT:
+        compared[method] = statistics.compare(
+            both[method].tolist(),
+            both[best].tolist(),
+            [scenes[pair] for pair in both.index],
+            higher_is_better=metric.higher_is_better,
+        )
+    others = [method for method in means if method != best]
+    corrected = statistics.corrected([compared[method] for method in others])
+    compared |= dict(zip(others, corrected, strict=True))
+    found: dict[str, Standing] = {}
+    for method, paired in compared.items():
+        if paired.verdict == "too few":
             found[method] = "unranked"
         elif method == best:
             found[method] = "best"
         else:
-            gain = both[method] - both[best]
-            gain = gain if metric.higher_is_better else -gain
-            verdict = statistics.compare(gain.tolist(), [0.0] * len(gain)).verdict
-            found[method] = "behind" if verdict == "worse" else "tied"
+            found[method] = "behind" if paired.verdict == "worse" else "tied"
     return found
 
 

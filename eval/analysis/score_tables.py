@@ -71,10 +71,10 @@ def scene_rule(run: Run) -> SceneRule | None:
     """Rule by which a run's pairs belong to scenes; None where each pair is one of its own."""
     recorded = run.benchmark
     try:
-        if recorded.source:
-            return benchmark_of_record(recorded.source).scenes
+        if recorded.source and (own := benchmark_of_record(recorded.source).scenes):
+            return own
         return get_benchmark(recorded.id).scenes
-    except MIRNetError:  # of another version, or no longer in the catalogue
+    except MIRNetError:  # of another version, or not in the catalogue
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from eval.data.benchmarks import OWN_DATA
 from eval.methods.record import MethodRecord
 
 VERSION = 2
@@ -74,7 +75,7 @@ class RunBenchmark(_Part):
     @property
     def pictures(self) -> str:
         """What is known of the scored pictures, in words."""
-        if self.source:
+        if self.id.startswith(OWN_DATA):
             return "your own files"
         if self.has_official_pictures:
             return "official pictures, by their hashes"

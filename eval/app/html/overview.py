@@ -59,7 +59,7 @@ def overview_table(found: Overview) -> Markup:
                 + (", simulated" if column.run.benchmark.synthetic else ""),
                 "protocol": column.run.protocol,
                 "link": board_link(column.run.id),
-                "few": column.pictures < MIN_FOR_VERDICT,
+                "few": column.scenes < MIN_FOR_VERDICT,
             }
             for column in found.columns
         ],

@@ -16,7 +16,7 @@ from eval.analysis.published import (
     read_published,
 )
 from eval.app.html.compare import comparison
-from eval.data.benchmarks import custom_benchmark
+from eval.data.benchmarks import custom_benchmark, get_benchmark
 from eval.runs.document import SampleResult, SampleScore
 from eval.runs.store import StoredRun
 from eval.runs.summaries import summarise_methods
@@ -303,6 +303,13 @@ def test_a_persons_own_bursts_are_scenes_where_asked_for(tmp_path):
     rows = blocks_of(8, 0.5)
     board = board_of(tmp_path, rows, ("identity", "ours"), benchmark__source=source)
     assert by_method(board, "ours")["scenes"] == 8
+    subset = get_benchmark("cc15").model_dump(mode="json") | {"pairs": 8, "scenes": None}
+    rows = [r.model_copy(update={"pair": f"d_{r.pair.replace('-', '_')}"}) for r in rows]
+    part = board_of(
+        tmp_path / "cc15", rows, ("identity", "ours"), benchmark__id="cc15",
+        benchmark__source=subset,
+    )  # fmt: skip
+    assert by_method(part, "ours")["scenes"] == 8  # a part of a benchmark keeps its rule
     with pytest.raises(InvalidRequest, match="no rule of scenes 'burst': choose numbered"):
         custom_benchmark(str(tmp_path), "denoise", degraded="a/*", target="b/*", scenes="burst")
 

@@ -129,7 +129,7 @@ def test_what_a_run_is_not_is_told(tmp_path):
         status="stopped",
     )
     page = without_scripts(html_report(stored))
-    for words in ("synthetic degradation", "your own files", "stopped"):
+    for words in ("synthetic degradation", "not the official pictures", "stopped"):
         assert words in page
     assert "Published numbers, not measured here" not in page
 
