@@ -101,6 +101,7 @@ def main() -> None:
     from mirnet.app import journal
     from mirnet.app.auth import Access
     from mirnet.app.cleanup import own_folder
+    from mirnet.app.hub_login import space_owner
     from mirnet.memory import keep_freed_memory, use_few_arenas
 
     use_few_arenas()
@@ -108,7 +109,11 @@ def main() -> None:
     if not os.environ.get("GRADIO_TEMP_DIR"):
         os.environ["GRADIO_TEMP_DIR"] = str(own_folder())
     access = Access(
-        settings.everyone, settings.operator_login, settings.on_space, keys=settings.keys
+        settings.everyone,
+        settings.operator_login,
+        settings.on_space,
+        settings.keys,
+        space_owner(),
     )
     if settings.journal:
         journal.write_to()

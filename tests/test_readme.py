@@ -19,6 +19,7 @@ def test_front_matter_fits_what_is_installed():
     front = yaml.safe_load(README.split("---")[1])
     assert front["sdk"] == "gradio"
     assert front["sdk_version"] == version("gradio")
+    assert front["hf_oauth"] is True
     assert front["app_file"] == "app.py" and (ROOT / "app.py").exists()
     assert front["python_version"] in ("3.11", "3.12", "3.13")
     assert len(front["short_description"]) <= 60

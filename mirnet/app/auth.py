@@ -18,6 +18,7 @@ from cachetools import TTLCache
 from mirnet.errors import InvalidRequest
 
 from .api_keys import ApiKey, key_of
+from .hub_login import is_owner
 from .roles import Role as Role
 from .roles import allows as allows
 from .templates import render
@@ -109,6 +110,8 @@ class Access:
         embedded: Whether the page stands in the frame of another site, as on a Hugging Face Space:
             the cookie then belongs to this page in that frame (SameSite=None; Partitioned).
         keys: Keys of programs, which give the roles that they name.
+        hub_owner: Owner of this Space, who operates it after signing in with the Hub; None where
+            that is not possible.
     """
 
     def __init__(
@@ -117,8 +120,10 @@ class Access:
         operator: tuple[str, str] | None = None,
         embedded: bool = False,
         keys: Sequence[ApiKey] = (),
+        hub_owner: str | None = None,
     ):
         self.everyone = everyone
+        self.hub_owner = hub_owner
         self.keys = tuple(keys)
         self.operator = operator
         self.embedded = embedded
@@ -143,7 +148,8 @@ class Access:
             cookies = dict(cookies)
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return self.everyone  # another page sent the request with this visitor's cookie
-        return "admin" if self._is_signed_in(cookies.get(COOKIE)) else self.everyone
+        signed_in = self._is_signed_in(cookies.get(COOKIE)) or is_owner(request, self.hub_owner)
+        return "admin" if signed_in else self.everyone
 
     def sign_in(self, name: str, password: str) -> str | None:
         """Check name and password; return the cookie's value, or None if they are wrong."""
@@ -212,6 +218,7 @@ class Access:
         return render(
             "operator",
             open=self.operator is not None,
+            hub_owner=self.hub_owner,
             signed_in=signed_in,
             wrong=wrong,
             variable=SETTING,

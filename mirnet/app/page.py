@@ -8,6 +8,7 @@ import gradio as gr
 
 from . import health
 from .about import about, self_check
+from .hub_login import space_owner
 from .kit.assets import ASSETS, page_head, script, style_sheets
 
 SWEEP_SECONDS = 600
@@ -68,6 +69,8 @@ def about_tab(max_pixels: int, keep_hours: float) -> Tab:
     def build(page: gr.Blocks, row: gr.Tabs, tab: gr.Tab) -> None:
         found = gr.HTML(elem_id="self-check")
         gr.HTML(about(max_pixels, keep_hours))
+        if space_owner():  # adds Gradio's routes of the Hub's sign-in
+            gr.LoginButton("Operators: sign in with Hugging Face", size="sm", elem_id="hub-login")
         # No visit contacts the Hub; `python -m mirnet check` and monitors ask for it.
         opened = tab.select(
             lambda: self_check(health.check(hub=False)),
