@@ -19,6 +19,8 @@ EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
 FLOORS = (
     "mirnet.version",
     "mirnet.errors",
+    "mirnet.numbers",
+    "mirnet.plot_style",
     "mirnet.device",
     "mirnet.files",
     "mirnet.hub",

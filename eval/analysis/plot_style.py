@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirnet.metrics.registry import get_metric
+from mirnet.plot_style import TEXT
+from mirnet.plot_style import blank_figure as shared_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +26,6 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#A
 """Colours of methods in the run's order; the eighth has the first again, with another symbol."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 """Marker symbols; the next one is used each time the colours repeat."""
-TEXT = "#767676"
-"""Colour of axes and titles."""
 FACE = "Inter, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 """Font family of all text, as on the page."""
 GREY = "#9A9A9A"
@@ -33,8 +33,6 @@ GREY = "#9A9A9A"
 MAX_POINTS = 800
 """Points drawn for one method; a page with more is slow to draw and no easier to read."""
 
-GRID = "rgba(128, 128, 128, 0.25)"
-"""Colour of grid lines and axes."""
 MAX_NAME = 36
 """Longest name in a legend or label, in characters."""
 MAX_TICK = 20
@@ -44,39 +42,17 @@ MAX_LINE = 9
 
 
 def blank_figure(title: str) -> "go.Figure":
-    """A figure without traces in the common look: transparent, legend below, grey grid."""
-    import plotly.graph_objects as go
-
-    axis = {
-        "gridcolor": GRID,
-        "linecolor": GRID,
-        "zeroline": False,
-        "automargin": True,
-        "title": {"standoff": 8, "font": {"size": 13}},
-    }
-    return go.Figure(
-        layout={
-            "template": "none",
-            "title": {"text": title, "x": 0.02, "xref": "container", "font": {"size": 15}},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"color": TEXT, "size": 13, "family": FACE},
-            "hoverlabel": {"align": "left"},
-            "hovermode": "closest",
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": TEXT},
-            "margin": {"l": 48, "r": 12, "t": 48, "b": 40},
-            "height": 420,
-            "legend": {
-                "orientation": "h",
-                "x": 0,
-                "y": 0,
-                "yref": "container",
-                "xanchor": "left",
-                "yanchor": "bottom",
-            },
-            "xaxis": axis,
-            "yaxis": axis,
-        }
+    """A figure without traces in the common look, with the page's font and the toolbar in grey."""
+    figure = shared_figure(title)
+    figure.update_xaxes(title={"font": {"size": 13}})
+    figure.update_yaxes(title={"font": {"size": 13}})
+    return figure.update_layout(
+        font={"family": FACE},
+        hoverlabel={"align": "left"},
+        hovermode="closest",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": TEXT},
+        margin={"l": 48, "r": 12, "t": 48, "b": 40},
+        height=420,
     )
 
 

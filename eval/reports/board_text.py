@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis.leaderboards import HOW_TESTED, caution, lead
 from eval.analysis.score_tables import OTHER_METRICS, RANKING
 from mirnet.metrics.registry import METRICS
+from mirnet.numbers import DASH, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
     """Round and word the rows of `leaderboard` for people.
 
     Returns:
-        For each row the text under each heading; "–" where there is nothing to say. A difference
+        For each row the text under each heading; DASH where there is nothing to say. A difference
         that decides nothing ends in "tied" or "too few".
     """
     return [
@@ -55,7 +56,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
                     _p_value(row["p_holm"]),
                     _percent(row["win_rate"]),
                     *_other_differences(row),
-                    _number(row["s_per_mp"], 2) + _elsewhere(row),
+                    number(row["s_per_mp"], 2) + _elsewhere(row),
                     _count(row["parameters"]),
                     str(row["count"]),
                     str(row["failed"]),
@@ -73,26 +74,22 @@ def _scores(row: dict[str, Any]) -> list[str]:
     """Format the scores of a row, in the order of `score_heads`."""
     texts = []
     for metric in METRICS.values():
-        texts.append(_number(row[metric.key], metric.decimals))
+        texts.append(number(row[metric.key], metric.decimals))
         if metric.key == RANKING.key:
             low, high = row[f"{metric.stem}_low"], row[f"{metric.stem}_high"]
             texts.append(_interval(low, high, metric.decimals))
     return texts
 
 
-def _number(value: float, digits: int, sign: str = "") -> str:
-    return f"{value:{sign}.{digits}f}" if math.isfinite(value) else "–"
-
-
 def _interval(low: float, high: float, digits: int, sign: str = "") -> str:
     if not math.isfinite(low):
-        return "–"
-    return f"{_number(low, digits, sign)} to {_number(high, digits, sign)}"
+        return DASH
+    return f"{number(low, digits, sign)} to {number(high, digits, sign)}"
 
 
 def _difference(row: dict[str, Any]) -> str:
     if not math.isfinite(row["difference_db"]):
-        return "–"
+        return DASH
     span = _interval(row["difference_low"], row["difference_high"], 2, "+")
     undecided = row["verdict"] in ("tied", "too few")
     return f"{row['difference_db']:+.2f} ({span})" + (f", {row['verdict']}" if undecided else "")
@@ -103,7 +100,7 @@ def _other_differences(row: dict[str, Any]) -> list[str]:
     texts = []
     for metric in OTHER_METRICS:
         found = {name: row[f"{metric.stem}_{name}"] for name in ("difference", "p_holm", "verdict")}
-        text = _number(found["difference"], metric.decimals, "+")
+        text = number(found["difference"], metric.decimals, "+")
         if math.isfinite(found["difference"]):
             p = _p_value(found["p_holm"])
             text += f", p {p}" if p.startswith("<") else f", p = {p}"
@@ -117,28 +114,34 @@ def _elsewhere(row: dict[str, Any]) -> str:
 
 
 def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else _number(value, 3)
+    return "< 0.001" if value < 0.001 else number(value, 3)
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %" if math.isfinite(value) else "–"
+    return f"{100 * value:.0f} %" if math.isfinite(value) else DASH
 
 
 def _count(value: Any) -> str:
     import pandas as pd
 
-    return "–" if pd.isna(value) else f"{int(value):,}"
+    return DASH if pd.isna(value) else f"{int(value):,}"
 
 
 def how_to_read(board: "pd.DataFrame") -> str:
     """Say what the paired columns mean, and warn of few pictures."""
     baseline = board.baseline.iloc[0] if len(board) else None
-    if baseline is None:
-        words = "No baseline was chosen."
-    else:
-        words = (
-            f"Differences, p and wins are against {baseline}, paired by picture, ties half a win. "
-            f"{HOW_TESTED}"
-        )
+    words = "No baseline was chosen." if baseline is None else paired_columns(baseline)
     words = " ".join(part for part in (lead(board), words) if part)
     return f"{words} {caution(board)}".rstrip()
+
+
+def paired_columns(baseline: str) -> str:
+    """Say what the columns of a leaderboard mean that compare with a baseline.
+
+    Args:
+        baseline: Id of the method that all others are paired with.
+    """
+    return (
+        f"Differences, p and wins are against {baseline}, paired by picture, ties half a win. "
+        f"{HOW_TESTED}"
+    )

@@ -7,10 +7,11 @@ that it reads on black. Figure numbers of the papers are those of arXiv 2003.067
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mirnet.plot_style import TEXT, blank_figure
 from mirnet.tasks import get_task
 
 from .trace import Feature, FeatureName, Trace
@@ -28,15 +29,11 @@ SYMBOLS = ("circle", "diamond", "square")
 """Plotly marker symbols of the three streams."""
 RGB = ("#D55E00", "#009E73", "#2F86C6")
 """Line colours of the red, green and blue channel."""
-TEXT = "#767676"
-"""Colour of axes and titles."""
 MAP_PX = 640
 """Approximate length of the longer side of a map's picture, in pixels."""
 CLIPPED_PERCENT = 0.5
 """Share of values at either end of a map that the scale leaves out, so that one bright pixel does
 not darken the rest."""
-
-_GRID = "rgba(128, 128, 128, 0.25)"
 
 
 @dataclass(frozen=True)
@@ -361,34 +358,7 @@ def viridis() -> np.ndarray:
 
 
 def _figure(title: str) -> "go.Figure":
-    import plotly.graph_objects as go
-
-    axis: dict[str, Any] = {
-        "gridcolor": _GRID,
-        "linecolor": _GRID,
-        "zeroline": False,
-        "automargin": True,
-        "title": {"standoff": 8},
-        "fixedrange": True,
-    }
-    return go.Figure(
-        layout={
-            "template": "none",
-            "title": {"text": title, "x": 0.02, "xref": "container", "font": {"size": 15}},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"color": TEXT, "size": 13},
-            "margin": {"l": 48, "r": 16, "t": 48, "b": 56},
-            "height": 320,
-            "legend": {
-                "orientation": "h",
-                "x": 0,
-                "y": 0,
-                "yref": "container",
-                "xanchor": "left",
-                "yanchor": "bottom",
-            },
-            "xaxis": axis,
-            "yaxis": axis,
-        }
-    )
+    figure = blank_figure(title)
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
+    return figure.update_layout(margin={"l": 48, "r": 16, "t": 48, "b": 56}, height=320)

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from eval.analysis.leaderboards import HOW_TESTED, caution, lead
+from eval.analysis.leaderboards import caution, lead
 from eval.analysis.published import caveats, published_beside, published_for
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
 from eval.methods.record import MethodRecord
+from eval.reports.board_text import paired_columns
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import PROTOCOLS
@@ -46,10 +47,7 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
         "s/MP: seconds per megapixel."
     )
     if baseline:
-        words += (
-            f" Differences, p and wins: paired with {baseline}, picture by picture, ties half a "
-            f"win. {HOW_TESTED}"
-        )
+        words += f" {paired_columns(baseline)}"
     if leads := lead(board):
         words = f"{leads} {words}"
     failed, identical = int(board.failed.sum()), int(board.identical.sum())

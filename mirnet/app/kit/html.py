@@ -1,4 +1,4 @@
-"""Escaped pieces of HTML and number formats that all tabs share.
+"""Escaped pieces of HTML that all tabs share; numbers are written by `mirnet.numbers`.
 
 Every function returns `Markup`: what was passed as plain text is escaped, what is `Markup` already
 is taken as it is. Join pieces with `+` only if both are `Markup`, or with `Markup("").join`.
@@ -8,58 +8,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from mirnet.numbers import DASH as DASH
+from mirnet.numbers import duration as duration
+from mirnet.numbers import file_size as file_size
+from mirnet.numbers import number as number
+
 from .assets import Templates
 
-DASH = "–"
-"""Placeholder for a missing number or name."""
-
 _templates = Templates(Path(__file__).parent / "templates")
-
-
-# ---------------------------------------------------------------- numbers
-
-
-def number(value: float | None, digits: int, sign: str = "") -> str:
-    """A rounded number; a dash for none or NaN.
-
-    Args:
-        value: The number.
-        digits: Decimals.
-        sign: "+" to write the sign of positive numbers too, "," to group thousands.
-
-    >>> number(31.4159, 2), number(2.5, 1, "+"), number(float("nan"), 2), number(float("inf"), 2)
-    ('31.42', '+2.5', '–', '∞')
-    """
-    if value is None or value != value:
-        return DASH
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:{sign}.{digits}f}"
-
-
-def duration(seconds: float) -> str:
-    """A duration in words, rounded, at least one second.
-
-    >>> duration(7.6), duration(80), duration(4000)
-    ('8 s', '1 min 20 s', '1 h 7 min')
-    """
-    whole = max(round(seconds), 1)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {round(whole % 3600 / 60)} min"
-
-
-def file_size(size_bytes: int) -> str:
-    """The size of a file in decimal units.
-
-    >>> file_size(700), file_size(34_900), file_size(2_340_000)
-    ('1 kB', '34 kB', '2.3 MB')
-    """
-    if size_bytes >= 1e5:
-        return f"{size_bytes / 1e6:.1f} MB"
-    return f"{max(size_bytes // 1000, 1)} kB"
 
 
 # ---------------------------------------------------------------- words
