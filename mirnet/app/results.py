@@ -1,46 +1,64 @@
-"""In-memory cache of the newest results for a visitor's next click, bounded by bytes."""
+"""In-memory caches of results for a visitor's next click, bounded by bytes and by age."""
 
 import secrets
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import cachetools
 
 from mirnet.errors import InvalidRequest
+from mirnet.images.encode import encode_image
+from mirnet.images.preview import PREVIEW_PX
 
 if TYPE_CHECKING:
-    from mirnet.restoration.result import RestoreResult  # noqa: F401  # of ResultCache's base
+    from mirnet.restoration.blending import Blend, Blender
+    from mirnet.restoration.result import RestoreResult
 
 MAX_BYTES = 600 * 2**20
 """Memory limit for cached results in bytes: two 16-bit photos of 24 megapixels."""
+LARGE_SHARE = 4
+"""A value above the limit divided by this is kept apart from the others, so that it evicts only
+another large one."""
 
 _T = TypeVar("_T")
+_caches: "weakref.WeakSet[LRUCache]" = weakref.WeakSet()
 
 
 class LRUCache(Generic[_T]):
     """Cache with unguessable keys that evicts the least recently used values; thread-safe.
 
-    The newest value always stays, whatever its size.
+    Large values share a limit of the same size of their own. The newest value always stays,
+    whatever its size. `drop_expired` removes old values from all caches of this process.
 
     Args:
-        max_bytes: Memory limit for all values.
+        max_bytes: Memory limit for all values that are not large, and for all that are.
         size: Function that gives the size of a value in bytes.
         gone: Error message for a visitor whose value was evicted.
     """
 
     def __init__(self, max_bytes: int, size: Callable[[_T], int], gone: str) -> None:
-        self._values: cachetools.LRUCache[str, _T] = cachetools.LRUCache(
-            max_bytes, getsizeof=lambda value: min(size(value), max_bytes)
+        self._small, self._large = (
+            cachetools.LRUCache[str, _T](
+                max_bytes, getsizeof=lambda value: min(size(value), max_bytes)
+            )
+            for _ in range(2)
         )
+        self._put_at: dict[str, float] = {}
+        self._is_large = lambda value: size(value) > max_bytes / LARGE_SHARE
         self._gone = gone
         self._lock = threading.Lock()
+        _caches.add(self)
 
     def put(self, value: _T) -> str:
         """Keep a value and return its key."""
         key = secrets.token_urlsafe(12)
         with self._lock:
-            self._values[key] = value
+            lane = self._large if self._is_large(value) else self._small
+            lane[key] = value
+            self._put_at[key] = time.monotonic()
         return key
 
     def get(self, key: str | None) -> _T:
@@ -50,17 +68,71 @@ class LRUCache(Generic[_T]):
             InvalidRequest: The value was evicted, or the key is unknown.
         """
         with self._lock:
-            if key is not None and key in self._values:
-                return self._values[key]
+            for lane in (self._small, self._large):
+                if key is not None and key in lane:
+                    return lane[key]
         raise InvalidRequest(self._gone)
 
+    def drop_older(self, seconds: float) -> int:
+        """Remove values that were put longer ago than `seconds`; returns their number."""
+        oldest = time.monotonic() - seconds
+        removed = 0
+        with self._lock:
+            for key in [key for key, when in self._put_at.items() if when < oldest]:
+                del self._put_at[key]
+                for lane in (self._small, self._large):
+                    if key in lane:
+                        del lane[key]
+                        removed += 1
+        return removed
 
-class ResultCache(LRUCache["RestoreResult"]):
-    """Cache of the newest results, so that another format or view needs no new run."""
+
+def drop_expired(seconds: float) -> int:
+    """Remove values older than `seconds` from all caches; returns their number."""
+    return sum(cache.drop_older(seconds) for cache in list(_caches))
+
+
+class KeptResult:
+    """A result, and copies of it for a screen that are made when they are first shown.
+
+    Args:
+        result: The result with the network's full effect.
+    """
+
+    def __init__(self, result: "RestoreResult") -> None:
+        self.result = result
+        self._lock = threading.Lock()
+        self._preview: Blender | None = None
+        self._before: bytes | None = None
+
+    @property
+    def preview_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the pictures that `preview` gives."""
+        picture = self.result.picture
+        factor = min(PREVIEW_PX / max(picture.width, picture.height), 1)
+        return max(round(picture.width * factor), 1), max(round(picture.height * factor), 1)
+
+    def preview(self, mix: "Blend") -> tuple[bytes, bytes]:
+        """Encode input and blend, reduced for a screen, as PNG.
+
+        Args:
+            mix: Shares of the network's change.
+        """
+        with self._lock:
+            known = self._preview
+            if known is None or (mix.detail and not known.has_texture):
+                self._preview = known = self.result.blender.shrunk(PREVIEW_PX, bool(mix.detail))
+            if self._before is None:
+                self._before = encode_image(known.before, "PNG", fast=True)
+        return self._before, encode_image(known.picture(mix), "PNG", fast=True)
+
+
+class ResultCache(LRUCache[KeptResult]):
+    """Cache of the newest results, so that another format, view or blend needs no new run."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         super().__init__(
             max_bytes,
-            lambda result: result.nbytes,
+            lambda kept: kept.result.nbytes,
             "This result is no longer kept: press Restore again.",
         )

@@ -22,6 +22,7 @@ from .monitor import MONITOR
 from .operator_page import operator_routes
 from .page import SWEEP_SECONDS, appearance
 from .proxies import ForwardedHeaders
+from .results import drop_expired
 from .security import Guard
 
 INTERRUPTED_SECONDS = 600
@@ -94,7 +95,7 @@ def healthz(request: Request) -> JSONResponse:
 
 @contextlib.asynccontextmanager
 async def sweeping(server: Any) -> AsyncIterator[None]:
-    """Remove interrupted uploads and expired files regularly while the page is served."""
+    """Remove interrupted uploads, and expired files and results, while the page is served."""
     from gradio.utils import get_upload_folder
 
     page = server.get_blocks()
@@ -113,6 +114,7 @@ async def sweeping(server: Any) -> AsyncIterator[None]:
             # The folder also holds pictures of the page itself.
             kept = set().union(*(getattr(part, "keep_in_cache", ()) for part in parts))
             await asyncio.to_thread(sweep, folder, interrupted_seconds, keep_seconds, kept)
+            drop_expired(keep_seconds)
 
     task = asyncio.create_task(work())
     try:

@@ -1,35 +1,43 @@
-"""Input and output files of `restore`: expands folders and patterns, and plans the results."""
+"""Input and output files of `restore`: walks folders, expands patterns, and plans the results."""
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.formats import PICTURE_SUFFIXES, format_of_suffix, save_format
+from mirnet.images.formats import (
+    FORMATS,
+    PICTURE_SUFFIXES,
+    SAVE_FORMATS,
+    PictureFormat,
+    format_of_suffix,
+    identify,
+    save_format,
+)
+
+JUNK_FOLDERS = {"@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+found"}
+"""Lower-case names of folders that systems add to folders of photos, beside hidden ones."""
+HEAD_BYTES = 64
+"""Bytes of a file from which its kind is recognised."""
 
 
-class Format(StrEnum):
-    """File formats of results."""
+@dataclass(frozen=True)
+class Source:
+    """One picture to restore."""
 
-    png = "png"
-    jpeg = "jpeg"
-    webp = "webp"
-    tiff = "tiff"
-
-    @property
-    def suffix(self) -> str:
-        """Usual suffix, with its dot."""
-        known = save_format(self.value)
-        assert known is not None
-        return known.suffixes[0]
+    path: Path
+    """The file, as it was named or found."""
+    relative: Path
+    """Its place below the folder or pattern that was given; the file's name for a single file."""
 
 
 @dataclass(frozen=True)
 class PictureJob:
-    """One picture to restore."""
+    """One picture to restore, and its result."""
 
     source: Path
     """The file to read."""
@@ -37,47 +45,172 @@ class PictureJob:
     """The file to write."""
 
 
-def find_pictures(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Expand folders and patterns.
+@dataclass
+class Found:
+    """Pictures found for the arguments of a command."""
+
+    sources: list[Source] = field(default_factory=list)
+    """Pictures in the order of the arguments, those of a folder in natural order; each once."""
+    complaints: list[str] = field(default_factory=list)
+    """A sentence for every argument without pictures, and for every unreadable folder."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Number of files in folders that are no pictures, by suffix."""
+    junk_folders: int = 0
+    """Number of hidden and system folders that were not entered."""
+
+    def left_out_words(self) -> str | None:
+        """Sentence about what was left out of folders; None if nothing was."""
+        total = sum(self.left_out.values())
+        parts = []
+        if total:
+            kinds = [f"{kind} {count}" for kind, count in self.left_out.most_common(5)]
+            more = ", …" if len(self.left_out) > 5 else ""
+            files = "1 file that is no picture" if total == 1 else f"{total} files that are none"
+            parts.append(f"{files} ({', '.join(kinds)}{more})")
+        if self.junk_folders:
+            folders = "folder" if self.junk_folders == 1 else "folders"
+            parts.append(f"{self.junk_folders} hidden or system {folders}")
+        return f"Left out: {' and '.join(parts)}." if parts else None
+
+
+def natural_key(path: str | Path) -> list[tuple[int, int, str]]:
+    """Sort key that counts: IMG_2 before IMG_10, upper and lower case alike.
+
+    >>> sorted(["b10", "B9", "a"], key=natural_key)
+    ['a', 'B9', 'b10']
+    """
+    parts = re.split(r"([0-9]+)", str(path).lower())
+    return [(0, int(part), "") if part[:1].isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def chosen_format(name: str | None) -> PictureFormat | None:
+    """Find the format of `--format`, by name or suffix; None if none was given.
+
+    Raises:
+        InvalidRequest: Pictures cannot be saved so.
+    """
+    known = save_format(name) if name is not None else None
+    if name is not None and known is None:
+        names = ", ".join(known.name.lower() for known in SAVE_FORMATS.values())
+        raise InvalidRequest(f"There is no format {name[:20]!r} to save in: choose {names} or jpg.")
+    return known
+
+
+def find_pictures(inputs: Sequence[str], out: str | None = None) -> Found:
+    """Expand folders, whose folders are walked too, and patterns that the shell left alone.
+
+    A file in a folder is a picture by its suffix or by its first bytes.
 
     Args:
-        inputs: Command-line arguments: files, folders, and patterns the shell did not expand.
-
-    Returns:
-        The files in the order given, each once; and a sentence for every input without any.
+        inputs: Command-line arguments: files, folders, patterns; a leading ~ is expanded.
+        out: The `--out` argument, whose folder is not searched.
     """
-    found: dict[Path, Path] = {}
-    complaints = []
-    for text in inputs:
+    found = Found()
+    seen: set[Path] = set()
+    results = Path(os.path.expanduser(out)).resolve() if out is not None else None
+    for text in map(os.path.expanduser, inputs):
+        unreadable = len(found.complaints)
         if os.path.isdir(text):
-            files = _pictures_among(glob.glob(os.path.join(glob.escape(text), "*")))
+            root, files = Path(text), _pictures_below(text, results, found)
             complaint = f"The folder {text} holds no pictures that can be read: check its name."
         elif os.path.exists(text) or not glob.has_magic(text):
-            files = [Path(text)] if os.path.exists(text) else []
-            complaint = f"{text} does not exist: check the name and the folder."
+            root, reason = Path(text).parent, _why_unreadable(text)
+            files = iter([] if reason else [Path(text)])
+            complaint = f"{text} {reason}."
         else:
-            files = _pictures_among(glob.glob(text, recursive=True))
+            root = _fixed_part(text)
+            matches = [
+                match
+                for match in sorted(glob.glob(text, recursive=True), key=natural_key)
+                if not any(part.lower() in JUNK_FOLDERS for part in Path(match).parts)
+            ]
+            files = _pictures_among(matches, found)
             complaint = f"No picture fits the pattern {text}: check it."
-        if not files:
-            complaints.append(complaint)
+        empty = True
         for file in files:
-            found.setdefault(file.resolve(), file)
-    return list(found.values()), complaints
+            empty = False
+            if (identity := file.resolve()) not in seen:
+                seen.add(identity)
+                found.sources.append(Source(file, file.relative_to(root)))
+        if empty and len(found.complaints) == unreadable:
+            found.complaints.append(complaint)
+    return found
 
 
-def _pictures_among(names: Iterable[str]) -> list[Path]:
-    files = filter(os.path.isfile, names)
-    return sorted(Path(name) for name in files if name.lower().endswith(PICTURE_SUFFIXES))
+def _why_unreadable(path: str) -> str:
+    """Reason why a path cannot be read, as the end of a sentence; "" if it can."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return "does not exist: check the name and the folder"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "bad file name"
+        return f"cannot be read ({reason}): check its name and permissions"
+    return ""
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Folder of a pattern, up to its first part with wildcards."""
+    parts = Path(pattern).parts
+    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:fixed])
+
+
+def _pictures_below(folder: str, results: Path | None, found: Found) -> Iterator[Path]:
+    """Walk a folder in natural order; hidden and system folders and `results` are not entered."""
+
+    def unreadable(error: OSError) -> None:
+        found.complaints.append(
+            f"The folder {error.filename} cannot be read ({error.strerror}): check its permissions."
+        )
+
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        entered = []
+        for name in sorted(folders, key=natural_key):
+            if name.startswith(".") or name.lower() in JUNK_FOLDERS:
+                found.junk_folders += 1
+            elif results is None or Path(parent, name).resolve() != results:
+                entered.append(name)
+        folders[:] = entered
+        paths = [os.path.join(parent, name) for name in sorted(names, key=natural_key)]
+        yield from _pictures_among(paths, found)
+
+
+def _pictures_among(names: Iterable[str], found: Found) -> Iterator[Path]:
+    """Keep pictures among files; count the others."""
+    for name in names:
+        path = Path(name)
+        if not path.is_file():
+            continue
+        if not path.name.startswith(".") and _is_picture(path):
+            yield path
+        else:
+            found.left_out[path.suffix.lower() or path.name] += 1
+
+
+def _is_picture(path: Path) -> bool:
+    if path.name.lower().endswith(PICTURE_SUFFIXES):
+        return True
+    try:
+        with path.open("rb") as file:
+            return identify(file.read(HEAD_BYTES)) in FORMATS
+    except OSError:
+        return False
 
 
 def plan_jobs(
-    sources: Sequence[Path], out: Path, chosen: Format | None, *, may_be_file: bool
+    sources: Sequence[Source], out: str, chosen: PictureFormat | None, *, may_be_file: bool
 ) -> list[PictureJob]:
     """Assign an output file to every picture.
 
+    Results lie in the output folder as their sources do below the folder that was given. Sources of
+    different folders with the same name keep their folders; sources of one folder whose results
+    would have the same name keep their suffix in it.
+
     Args:
         sources: Pictures to restore.
-        out: The `--out` argument: a folder, or a file for a single picture.
+        out: The `--out` argument: a folder, also by a slash at its end, or a file for a single
+            picture.
         chosen: Format for all results; None keeps that of each source, or PNG if it cannot be
             written.
         may_be_file: Whether `out` may be a file if there is one picture: all inputs were files.
@@ -86,24 +219,39 @@ def plan_jobs(
         InvalidRequest: `out` is not usable, two results would have the same name, or a result
             would replace one of the sources.
     """
-    if len(sources) == 1 and may_be_file and out.suffix and not os.path.isdir(out):
-        kind = save_format(out.suffix)
-        if kind is None or chosen not in (None, kind.name.lower()):
-            wanted = chosen.suffix if chosen else ".png, .jpg, .webp or .tif"
+    folder = Path(os.path.expanduser(out))
+    named_folder = os.path.isdir(folder) or out.endswith(("/", os.sep))
+    if len(sources) == 1 and may_be_file and folder.suffix and not named_folder:
+        kind = save_format(folder.suffix)
+        if kind is None or chosen not in (None, kind):
+            wanted = chosen.suffixes[0] if chosen else ".png, .jpg, .webp or .tif"
             raise InvalidRequest(
-                f"{out.name} does not end like a picture that can be written: use {wanted}."
+                f"{folder.name} does not end like a picture that can be written: use {wanted}."
             )
-        jobs = [PictureJob(sources[0], out)]
+        jobs = [PictureJob(sources[0].path, folder)]
     else:
-        is_file = os.path.exists(out) or save_format(out.suffix) is not None
-        if is_file and not os.path.isdir(out):
+        is_file = os.path.exists(folder) or save_format(folder.suffix) is not None
+        if is_file and not named_folder:
             raise InvalidRequest(
-                f"{out} is the name of a file, but several pictures, a folder or a pattern need a "
-                "folder: give another --out."
+                f"{folder} is the name of a file, but several pictures, a folder or a pattern need "
+                "a folder: give another --out."
             )
-        jobs = [PictureJob(source, out / _result_name(source, chosen)) for source in sources]
+        jobs = [
+            PictureJob(source.path, folder / name)
+            for source, name in zip(sources, _result_names(sources, chosen), strict=True)
+        ]
+    _check_targets(jobs)
+    return jobs
+
+
+def _check_targets(jobs: Sequence[PictureJob]) -> None:
+    """Check that results replace neither each other nor a source.
+
+    Raises:
+        InvalidRequest: One would.
+    """
     first: dict[str, Path] = {}
-    identities = {_identity(source) for source in sources}
+    identities = {_identity(job.source) for job in jobs}
     for job in jobs:
         name = os.path.normcase(job.target)
         if name in first:
@@ -117,15 +265,40 @@ def plan_jobs(
                 f"The result {job.target} would replace an input, which is never done: give "
                 "another --out."
             )
-    return jobs
 
 
-def _result_name(source: Path, chosen: Format | None) -> str:
+def _result_names(sources: Sequence[Source], chosen: PictureFormat | None) -> list[Path]:
+    """Names of results below the output folder; see `plan_jobs`."""
+    relative = [source.relative for source in sources]
+    names = [path.with_name(_result_name(path, chosen)) for path in relative]
+    if _repeated(names):
+        absolute = [Path(os.path.abspath(source.path)) for source in sources]
+        if len({path.parent for path in absolute}) > 1:
+            top = os.path.commonpath([path.parent for path in absolute])
+            names = [
+                path.relative_to(top).with_name(_result_name(path, chosen)) for path in absolute
+            ]
+    repeated = _repeated(names)
+    return [
+        name.with_stem(f"{name.stem}-{path.suffix[1:].lower()}")
+        if name in repeated and path.suffix
+        else name
+        for path, name in zip(relative, names, strict=True)
+    ]
+
+
+def _repeated(names: Sequence[Path]) -> set[Path]:
+    """Names that stand in the list twice, also in upper and lower case: some disks take no heed."""
+    counts = Counter(str(name).lower() for name in names)
+    return {name for name in names if counts[str(name).lower()] > 1}
+
+
+def _result_name(source: Path, chosen: PictureFormat | None) -> str:
     known = format_of_suffix(source.suffix)
-    if known and known.writable and chosen in (None, known.name.lower()):
+    if known and known.writable and chosen in (None, known):
         kept = source.suffix.lower() in known.suffixes
         return source.name if kept else source.stem + known.suffixes[0]
-    return source.stem + (chosen or Format.png).suffix
+    return source.stem + (chosen or FORMATS["PNG"]).suffixes[0]
 
 
 def _identity(path: Path) -> tuple[int, int]:

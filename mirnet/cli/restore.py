@@ -1,6 +1,6 @@
 """`python -m mirnet restore`: pictures, folders and patterns, one by one."""
 
-import os
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -10,15 +10,22 @@ import typer
 from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.images.formats import SUBSAMPLINGS
 from mirnet.restoration.choices import ENGINES, TILINGS
 from mirnet.tasks import TASKS, get_task
 
-from .pictures import Format, PictureJob, find_pictures, plan_jobs
+from .pictures import PictureJob, chosen_format, find_pictures, plan_jobs
 from .terminal import print_error, print_line, progress
 
 Tiling = StrEnum("Tiling", {name: name for name in TILINGS})  # type: ignore[misc]
 Engine = StrEnum("Engine", {name: name for name in ENGINES})  # type: ignore[misc]
-AUTO_TILING, AUTO_ENGINE = Tiling("auto"), Engine("auto")
+Subsampling = StrEnum("Subsampling", {name: name for name in SUBSAMPLINGS})  # type: ignore[misc]
+AUTO_TILING, AUTO_ENGINE, AUTO_COLOURS = Tiling("auto"), Engine("auto"), Subsampling("auto")
+WATCH_SECONDS = 2.0
+"""Seconds between two looks at watched folders; a file is restored once it has not changed for as
+long."""
+MAX_SKIPPED_LINES = 3
+"""Most results that are named one by one because they exist already."""
 
 
 class MetadataChoice(StrEnum):
@@ -35,14 +42,21 @@ def restore(
         typer.Argument(metavar="IN", help="Pictures, folders of pictures, or patterns."),
     ],
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="A file for one picture; otherwise a folder."),
+        str,
+        typer.Option(
+            "--out", "-o", help="A file for one picture; otherwise a folder, whose tree is kept."
+        ),
     ],
     task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")],
     weights: Annotated[
         str | None, typer.Option(help="Id from `weights list`, or a file. Default: the task's own.")
     ] = None,
     strength: Annotated[float, typer.Option(help="0 keeps the input, 1 is the full effect.")] = 1.0,
+    luma: Annotated[float, typer.Option(help="Share of the change of luminance, 0 to 1.")] = 1.0,
+    chroma: Annotated[float, typer.Option(help="Share of the change of colour, 0 to 1.")] = 1.0,
+    detail: Annotated[
+        float, typer.Option(help="Share of the texture, removed with noise, to give back, 0 to 1.")
+    ] = 0.0,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average 8 flips and rotations: 8 times slower.")
     ] = False,
@@ -61,13 +75,26 @@ def restore(
         typer.Option("--same-size", help="Do not enlarge: the picture has its target size."),
     ] = False,
     format: Annotated[  # noqa: A002
-        Format | None, typer.Option(help="Format of the results. Default: that of each input.")
+        str | None,
+        typer.Option(help="png, jpg, webp or tiff for all results. Default: that of each input."),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="For JPEG and WebP.")] = 95,
+    subsampling: Annotated[
+        Subsampling,
+        typer.Option(help="Colours of JPEG: 444, full; 420, half; auto, full from quality 90 on."),
+    ] = AUTO_COLOURS,
     metadata: Annotated[
         MetadataChoice,
         typer.Option(help="EXIF, XMP and the like: all, no-gps (all but the position), none."),
     ] = MetadataChoice.all,
+    provenance: Annotated[
+        bool,
+        typer.Option("--provenance", help="Say in the file's XMP how it was made, and with what."),
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Then wait for new pictures in the folders, until Ctrl-C."),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that exist (never an input).")
     ] = False,
@@ -88,53 +115,149 @@ def restore(
 ) -> None:
     """Restore pictures: python -m mirnet restore holiday/*.jpg -o restored --task denoise."""
     default_weights = get_task(task).default_weights
-    sources, missing = find_pictures(inputs)
-    for complaint in missing:
+    chosen = chosen_format(format)
+    check_blend(task, {"luma": luma, "chroma": chroma, "detail": detail})
+    found = find_pictures(inputs, out)
+    for complaint in found.complaints:
         print_error(complaint)
-    if not sources:
+    if not found.sources and not watch:
         raise typer.Exit(2)
-    jobs = plan_jobs(sources, out, format, may_be_file=[Path(text) for text in inputs] == sources)
-    waiting = [job for job in jobs if overwrite or not os.path.exists(job.target)]
-    for job in jobs:
-        if job not in waiting:
+    files_only = [str(source.path) for source in found.sources] == [str(Path(i)) for i in inputs]
+    jobs = plan_jobs(found.sources, out, chosen, may_be_file=files_only)
+    settings: dict[str, Any] = {
+        "strength": strength,
+        "ensemble": ensemble,
+        "tile_px": tile,
+        "tiling": tiling.value,
+        "same_size": same_size,
+        "device": device,
+        "engine": engine.value,
+    }
+    if max_pixels is not None:
+        settings["max_pixels"] = max_pixels
+    shares = {"luma": luma, "chroma": chroma, "detail": detail}
+    saving = {
+        "quality": quality,
+        "metadata": metadata.value,
+        "subsampling": subsampling.value,
+        "provenance": provenance,
+    }
+    batch = _Batch(task, weights or default_weights, settings, shares, saving, overwrite)
+    done, skipped, failed = batch.restore(jobs)
+    if (words := found.left_out_words()) is not None:
+        print_line(words)
+    failed += len(found.complaints)
+    if len(jobs) > 1:
+        print_line(f"{done} restored, {skipped} skipped, {failed} failed.")
+    if watch:
+        batch.watch(inputs, out, chosen, {job.source for job in jobs})
+    if failed:
+        raise typer.Exit(2)
+
+
+def check_blend(task: str, shares: dict[str, float]) -> None:
+    """Check shares of a blend before any picture is restored.
+
+    Raises:
+        InvalidRequest: A share is outside 0 to 1, or detail is wanted of a task that enlarges.
+    """
+    from mirnet.restoration import blending, result
+
+    result.check_blend(blending.Blend(**shares), task)
+
+
+class _Batch:
+    """Restores pictures one by one with the same settings; the network is loaded once.
+
+    Args:
+        task: Id of the task.
+        weights: Id or path of the weights.
+        settings: Further arguments of `mirnet.restore`.
+        shares: Arguments of `RestoreResult.blend`.
+        saving: Arguments of `RestoreResult.save`.
+        overwrite: Whether results that exist are replaced.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        weights: str,
+        settings: dict[str, Any],
+        shares: dict[str, float],
+        saving: dict[str, Any],
+        overwrite: bool,
+    ) -> None:
+        self.task, self.weights, self.settings = task, weights, settings
+        self.shares, self.saving, self.overwrite = shares, saving, overwrite
+        self._checked = False
+
+    def restore(self, jobs: Sequence[PictureJob]) -> tuple[int, int, int]:
+        """Restore and write pictures; what exists is skipped, so that a batch can be resumed.
+
+        Returns:
+            Numbers of pictures restored, skipped and failed.
+        """
+        waiting = [job for job in jobs if self.overwrite or not job.target.exists()]
+        skipped = [job for job in jobs if job not in waiting]
+        for job in skipped[:MAX_SKIPPED_LINES]:
             print_line(f"{job.target} is there already and was skipped: --overwrite replaces it.")
-    failed = 0
-    if waiting:
+        if len(skipped) > MAX_SKIPPED_LINES:
+            print_line(f"So were {len(skipped) - MAX_SKIPPED_LINES} more results.")
+        if waiting:
+            self._check()
+        failed = sum(
+            not self._restore_one(job, f"{number}/{len(waiting)} {job.source.name}")
+            for number, job in enumerate(waiting, 1)
+        )
+        return len(waiting) - failed, len(skipped), failed
+
+    def watch(self, inputs: Sequence[str], out: str, chosen: Any, known: set[Path]) -> None:
+        """Restore pictures that come into the folders, until Ctrl-C.
+
+        Args:
+            inputs: Folders and patterns.
+            out: The output folder.
+            chosen: Format of the results, or None.
+            known: Sources that were restored, or failed, before.
+        """
+        print_line("Waiting for new pictures: Ctrl-C ends it.")
+        before: dict[Path, tuple[int, int]] = {}
+        while True:
+            time.sleep(WATCH_SECONDS)
+            sources = [s for s in find_pictures(inputs, out).sources if s.path not in known]
+            now = {source.path: _state(source.path) for source in sources}
+            still = [source for source in sources if before.get(source.path) == now[source.path]]
+            before = now
+            if still:
+                known |= {source.path for source in still}
+                self.restore(plan_jobs(still, out, chosen, may_be_file=False))
+
+    def _check(self) -> None:
+        """Load the network, and try the settings on a single pixel: a wrong one is reported once.
+
+        Raises:
+            MIRNetError: The weights or a setting cannot be used.
+        """
+        if self._checked:
+            return
+        import numpy as np
+
+        from mirnet.restoration.api import restore as start
         from mirnet.weights.load import load
 
-        settings: dict[str, Any] = {
-            "weights": load(weights or default_weights, allow_paths=True),
-            "strength": strength,
-            "ensemble": ensemble,
-            "tile_px": tile,
-            "tiling": tiling.value,
-            "same_size": same_size,
-            "device": device,
-            "engine": engine.value,
-        }
-        if max_pixels is not None:
-            settings["max_pixels"] = max_pixels
-        failed = _restore_all(waiting, task, settings, quality, metadata.value)
-    if len(jobs) > 1:
-        done, skipped = len(waiting) - failed, len(jobs) - len(waiting)
-        print_line(f"{done} restored, {skipped} skipped, {failed + len(missing)} failed.")
-    if failed or missing:
-        raise typer.Exit(2)
+        self.settings["weights"] = load(self.weights, allow_paths=True)
+        start(np.zeros((1, 1, 3), np.uint8), self.task, **self.settings)
+        self._checked = True
 
+    def _restore_one(self, job: PictureJob, name: str) -> bool:
+        """Restore and write a picture; report a failure and return whether there was none.
 
-def _restore_all(
-    jobs: Sequence[PictureJob], task: str, settings: dict[str, Any], quality: int, metadata: str
-) -> int:
-    """Restore and write pictures one by one; report failures and return their number."""
-    import numpy as np
+        Raises:
+            InvalidRequest: The output folder cannot be made.
+        """
+        from mirnet.images.encode import losses
+        from mirnet.restoration.api import restore as start
 
-    from mirnet.images.encode import losses
-    from mirnet.restoration.api import restore as start
-
-    # A wrong setting is reported once, not per picture: try the settings on a single pixel.
-    start(np.zeros((1, 1, 3), np.uint8), task, **settings)
-    failed = 0
-    for number, job in enumerate(jobs, 1):
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -143,21 +266,27 @@ def _restore_all(
                 "--out."
             ) from error
         try:
-            work = start(job.source, task, **settings)
-            name = f"{number}/{len(jobs)} {job.source.name}"
+            work = start(job.source, self.task, **self.settings)
             with progress(MofNCompleteColumn(), TextColumn("tiles"), TimeRemainingColumn()) as bar:
                 shown = bar.add_task(name, total=work.tiles)
                 for event in work:
                     bar.update(shown, completed=event.tile, total=event.tiles)
-                restored = work.result()
-            restored.save(job.target, quality=quality, metadata=metadata)
+                restored = work.result().blend(**self.shares)
+            restored.save(job.target, **self.saving)
         except MIRNetError as error:
-            failed += 1
             text = str(error)
             print_error(text if text.startswith(job.source.name) else f"{job.source}: {text}")
-        else:
-            print_line(f"{job.target} · {restored.facts()}")
-            lost = losses(restored.picture, job.target.suffix)
-            for note in (*restored.picture.notes, *lost):
-                print_line(note)
-    return failed
+            return False
+        print_line(f"{job.target} · {restored.facts()}")
+        for note in (*restored.picture.notes, *losses(restored.picture, job.target.suffix)):
+            print_line(note)
+        return True
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, which tell whether it is still being written."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns

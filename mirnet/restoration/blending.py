@@ -91,6 +91,11 @@ class Blender:
         """(H, W) float16 luminance that `detail` returns, for sRGB values in [0, 1]."""
         return removed_texture(self.before, self.full)
 
+    @property
+    def has_texture(self) -> bool:
+        """Whether the texture is known, so that a blend with detail takes no longer than others."""
+        return "texture" in vars(self)
+
     def picture(self, blend: Blend) -> Picture:
         """Blend to a picture of the input's depth."""
         if blend.strength == 0:

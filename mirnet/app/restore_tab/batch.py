@@ -1,23 +1,27 @@
 """Several photos restored into one zip."""
 
 import contextlib
+import secrets
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
 from mirnet.errors import MIRNetError
-from mirnet.images.encode import encode_image
+from mirnet.images.encode import SaveOptions
 from mirnet.images.names import clean_name
 
 from ..jobs import BatchRow, RestoreRequest, Run, result_name, unused_name
 from ..templates import render
 from .restorer import Restorer
 from .words import event_words
+
+if TYPE_CHECKING:
+    from mirnet.restoration.blending import Blend
 
 
 class BatchStep(NamedTuple):
@@ -35,12 +39,13 @@ def restore_batch(
     wanted: RestoreRequest,
     run: Run,
     visitor: str,
-    save_format: str,
+    options: SaveOptions,
+    mix: "Blend",
 ) -> Generator[BatchStep]:
     """Restore several photos into `run.archive`; those that cannot be read are named, not fatal.
 
-    The zip is deleted when the iterator is closed, unless Stop was pressed: the handler of Stop
-    then owns it.
+    The zip lies in the folder of uploads and results, which expires. It is deleted at once when the
+    iterator ends early, unless Stop was pressed: the handler of Stop then owns it.
 
     Args:
         restorer: Restores each photo.
@@ -48,7 +53,8 @@ def restore_batch(
         wanted: Settings of the restoration, the same for all photos.
         run: Its `rows`, `archive` and `finished` hold the progress of the batch.
         visitor: Id of the visitor.
-        save_format: Format of the files in the zip.
+        options: Choices of the files in the zip.
+        mix: Shares of the network's change that the files hold.
 
     Yields:
         A step after every event of a photo, and whenever a row has changed.
@@ -59,8 +65,9 @@ def restore_batch(
     from mirnet.restoration.result import RestoreResult
 
     rows = run.rows = [BatchRow(clean_name(Path(path).name)) for path in paths]
-    folder = Path(tempfile.mkdtemp(prefix="mirnet-"))
+    folder = archive_folder()
     run.archive = folder / f"mirnet-{wanted.task}.zip"
+    done = False
     try:
         with zipfile.ZipFile(run.archive, "w", zipfile.ZIP_STORED) as archive:
             for index, path in enumerate(paths):
@@ -71,9 +78,11 @@ def restore_batch(
                     with contextlib.closing(photo) as events:
                         for event in events:
                             if isinstance(event, RestoreResult):
-                                name = result_name(event.picture, wanted.task, save_format)
+                                kind = str(options.format)
+                                name = result_name(event.picture, wanted.task, kind)
                                 name = unused_name(name, archive.namelist())
-                                archive.writestr(name, encode_image(event.picture, save_format))
+                                blended = event.blend(**asdict(mix))
+                                archive.writestr(name, blended.encode(options))
                                 words = f"{name} · {event.facts()}"
                                 run.finished += 1
                                 rows[index] = rows[index]._replace(state="done", words=words)
@@ -88,9 +97,19 @@ def restore_batch(
                         raise
                     rows[index] = rows[index]._replace(state="failed", words=str(error))
         yield BatchStep("", 1.0)
+        done = run.finished > 0
     finally:
-        if not run.stopped:
+        if not done and not run.stopped:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def archive_folder() -> Path:
+    """Make a folder with an unguessable name, in the folder from which Gradio serves files."""
+    from gradio.utils import get_upload_folder
+
+    folder = Path(get_upload_folder()) / secrets.token_hex(32)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder
 
 
 def batch_table(rows: list[BatchRow]) -> Markup:

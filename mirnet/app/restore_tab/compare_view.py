@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mirnet.images.encode import write_image
-from mirnet.images.preview import PREVIEW_PX, cut_out, shrink
+from mirnet.images.encode import encode_image
+from mirnet.images.preview import PREVIEW_PX
 
 from ..kit.assets import ASSETS, script
-from ..kit.widgets import PRIVATE, Update
+from ..kit.widgets import PRIVATE, Update, translate_errors
+from ..results import KeptResult
+from .adjust_view import AdjustView
 from .restorer import Restorer, ScratchFolder
 
 if TYPE_CHECKING:
-    from mirnet.restoration.result import RestoreResult
+    from mirnet.restoration.blending import Blend
 
 VIEWS = (("Slider", "slider"), ("Side by side", "pair"), ("100 %", "close"))
 """Label and name of each way to compare input and result."""
@@ -27,13 +29,15 @@ class CompareView:
     Args:
         restorer: Holds the cached results.
         result_key: State that holds the key of the result shown.
+        adjust: Sliders that determine the blend to show.
     """
 
-    def __init__(self, restorer: Restorer, result_key: gr.State) -> None:
-        self.restorer, self.result_key = restorer, result_key
+    def __init__(self, restorer: Restorer, result_key: gr.State, adjust: AdjustView) -> None:
+        self.restorer, self.result_key, self.adjust = restorer, result_key, adjust
         self.view = gr.Radio(
             list(VIEWS), value="slider", label="View", visible=False, elem_id="view"
         )
+        adjust.render()
         self.slider = gr.ImageSlider(
             label="Before, left of the line · after, right of it",
             type="filepath",
@@ -67,17 +71,32 @@ class CompareView:
 
     def connect(self) -> None:
         """Connect the events of the view itself."""
-        where = [self.result_key, self.across, self.down, self.room_px]
+        where = [self.result_key, *self.adjust.inputs, self.across, self.down, self.room_px]
         looks: dict[str, Any] = {"outputs": self.outputs, "js": MEASURE_STAGE, **PRIVATE}
         self.view.input(self.change_view, [self.view, *where], **looks)
         for slider in (self.across, self.down):
             slider.release(self.move, where, **looks)
         for picture in (self.before, self.after):
-            picture.select(self.zoom, [self.result_key, self.room_px], **looks)
+            inputs = [self.result_key, *self.adjust.inputs, self.room_px]
+            picture.select(self.zoom, inputs, **looks)
+
+    def blend(self) -> gr.events.Dependency:
+        """Show another blend when a slider moves; returns the event that shows it."""
+        where = [self.result_key, *self.adjust.inputs, self.across, self.down, self.room_px]
+        return gr.on(
+            self.adjust.moves,
+            self.change_blend,
+            [self.view, *where],
+            self.outputs,
+            js=MEASURE_STAGE,
+            trigger_mode="always_last",
+            concurrency_limit=None,
+            **PRIVATE,
+        )
 
     def show_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Show the result once an event has set its key; returns the event that shows it."""
-        inputs = [self.view, self.result_key, self.room_px]
+        inputs = [self.view, self.result_key, *self.adjust.inputs, self.room_px]
         return event.success(self.show_result, inputs, self.outputs, js=MEASURE_STAGE, **PRIVATE)
 
     def clear(self) -> Update:
@@ -90,38 +109,62 @@ class CompareView:
             self.close: hidden,
         }
 
-    def show_result(self, view: str, key: str | None, room_px: float) -> Iterator[Update]:
-        """Show a new result in the current view; at 100 %, its centre."""
-        if key is None:  # a batch has no result to show
+    def show_result(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
+        """Show a new result in the current view; at 100 %, its centre.
+
+        Args:
+            view: Name of the view, from `VIEWS`.
+            key: Key of the result; None for a batch, which has none to show.
+            values: Values of the sliders, then the stage's width in CSS pixels.
+        """
+        if key is None:
             yield self.clear()
             return
-        for update in self.change_view(view, key, 50, 50, room_px):
+        *shares, room_px = values
+        for update in self.change_view(view, key, *shares, 50, 50, room_px):
             yield {self.across: 50, self.down: 50} | update | {self.view: gr.update(visible=True)}
 
-    def change_view(
-        self, view: str, key: str | None, across: float, down: float, room_px: float
-    ) -> Iterator[Update]:
-        """Show the result in another view."""
-        result = self.restorer.result(key)
+    def change_view(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
+        """Show the result in another view.
+
+        Args:
+            view: Name of the view, from `VIEWS`.
+            key: Key of the result.
+            values: Values of the sliders, then the place across and down in percent and the
+                stage's width in CSS pixels.
+        """
+        *shares, across, down, room_px = values
+        kept = self.restorer.kept(key)
+        with translate_errors():
+            mix = self.adjust.mix(kept.result.task, *shares)
         with ScratchFolder() as folder:
-            yield self._pictures(view, result, folder, (across, down), room_px)
+            yield self._pictures(view, kept, mix, folder, (across, down), room_px)
 
-    def move(self, key: str | None, across: float, down: float, room_px: float) -> Iterator[Update]:
-        """Show another place at 100 %."""
-        yield from self.change_view("close", key, across, down, room_px)
+    def change_blend(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
+        """Show another blend in the same view; arguments as `change_view`."""
+        if key is None:  # a batch, whose photos are blended as they are written
+            yield {self.view: gr.skip()}
+            return
+        yield from self.change_view(view, key, *values)
 
-    def zoom(self, key: str | None, room_px: float, event: gr.SelectData) -> Iterator[Update]:
+    def move(self, key: str | None, *values: float) -> Iterator[Update]:
+        """Show another place at 100 %; arguments as `change_view`."""
+        yield from self.change_view("close", key, *values)
+
+    def zoom(self, key: str | None, event: gr.SelectData, *values: float) -> Iterator[Update]:
         """Show the place clicked in the side-by-side view at 100 %."""
-        picture = shrink(self.restorer.result(key).picture)
-        across = round(100 * event.index[0] / max(picture.width - 1, 1))
-        down = round(100 * event.index[1] / max(picture.height - 1, 1))
-        for update in self.change_view("close", key, across, down, room_px):
+        *shares, room_px = values
+        width, height = self.restorer.kept(key).preview_size
+        across = round(100 * event.index[0] / max(width - 1, 1))
+        down = round(100 * event.index[1] / max(height - 1, 1))
+        for update in self.change_view("close", key, *shares, across, down, room_px):
             yield update | {self.view: "close"}
 
     def _pictures(
         self,
         view: str,
-        result: "RestoreResult",
+        kept: KeptResult,
+        mix: "Blend",
         folder: Path,
         place: tuple[float, float],
         room_px: float,
@@ -130,24 +173,27 @@ class CompareView:
 
         Args:
             view: Name of the view, from `VIEWS`.
-            result: The result to show.
+            kept: The result to show.
+            mix: Shares of the network's change.
             folder: Folder for the written pictures.
             place: Centre of the "close" view, in percent across and down.
             room_px: Width of the page's stage in CSS pixels.
         """
-        pair = {"before": result.before, "after": result.picture}
+        across, down = place
         if view == "close":
             width = int(min(max(room_px, 200), PREVIEW_PX))
             height = min(max(width * 2 // 3, 300), 640)
-            across, down = place[0] / 100, place[1] / 100
-            pair = {
-                name: cut_out(picture, across, down, width, height)
-                for name, picture in pair.items()
-            }
-        before, after = (
-            str(write_image(shrink(picture), folder / f"{name}-{view}.png"))
-            for name, picture in pair.items()
-        )
+            part = kept.result.blender.cut_out(
+                across / 100, down / 100, width, height, bool(mix.detail)
+            )
+            shown = part.picture(mix)
+            files = tuple(encode_image(one, "PNG", fast=True) for one in (part.before, shown))
+        else:
+            files = kept.preview(mix)
+        paths = [folder / f"{name}-{view}.png" for name in ("before", "after")]
+        for path, data in zip(paths, files, strict=True):
+            path.write_bytes(data)
+        before, after = map(str, paths)
         update: Update = {
             self.slider: gr.update(visible=view == "slider"),
             self.pair: gr.update(visible=view == "pair"),
@@ -157,13 +203,13 @@ class CompareView:
             return update | {self.slider: gr.update(value=(before, after), visible=True)}
         if view == "pair":
             return update | {self.before: before, self.after: after}
-        whole, cut = result.picture, pair["after"]  # a photo that fits needs no place
+        whole = kept.result.picture  # a photo that fits needs no place
         return update | {
-            self.across: gr.update(value=place[0], visible=cut.width < whole.width),
-            self.down: gr.update(value=place[1], visible=cut.height < whole.height),
+            self.across: gr.update(value=across, visible=shown.width < whole.width),
+            self.down: gr.update(value=down, visible=shown.height < whole.height),
             self.close_slider: gr.update(
                 value=(before, after),
-                width=cut.width + 2,  # and the frame's two
+                width=shown.width + 2,  # and the frame's two
             ),
         }
 

@@ -2,8 +2,10 @@
 
 import functools
 import importlib
+import itertools
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_file, resto
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
 from ..queue import FairQueue
-from ..results import ResultCache
+from ..results import KeptResult, ResultCache
 from ..zero_gpu import ZeroGPU, restore_through
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Restorer:
         self.results = ResultCache()
         self.runs = Runs()
         self.queue = FairQueue()
+        self.settled = Settled()
         self._zero_gpu = zero_gpu
         self._warming = threading.Lock()
 
@@ -85,6 +88,10 @@ class Restorer:
         Raises:
             gr.Error: The result was evicted.
         """
+        return self.kept(key).result
+
+    def kept(self, key: str | None) -> KeptResult:
+        """Look a result with its previews up; see `result`."""
         with translate_errors():
             return self.results.get(key)
 
@@ -97,6 +104,23 @@ class Restorer:
                 importlib.import_module("mirnet.restoration.engines.winograd").compile_ahead()
 
         threading.Thread(target=work, name="warm-up", daemon=True).start()
+
+
+class Settled:
+    """Tells whether an event is a visitor's newest, so that slow work is done once they pause."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+        self._numbers = itertools.count()
+
+    def wait(self, visitor: str, seconds: float) -> bool:
+        """Wait; False if the visitor has caused another such event meanwhile."""
+        number = self._newest[visitor] = next(self._numbers)
+        time.sleep(seconds)
+        if self._newest.get(visitor) != number:
+            return False
+        del self._newest[visitor]
+        return True
 
 
 class ScratchFolder:

@@ -3,18 +3,21 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.images.encode import SaveOptions
 
 from ..jobs import RestoreRequest, Run
 from ..kit import html
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
 from ..monitor import MONITOR
+from ..results import KeptResult
 from . import words
+from .adjust_view import AdjustView
 from .batch import batch_table, restore_batch, stopped_rows, stopped_words
 from .download_bar import DownloadBar
 from .modes import title
@@ -23,6 +26,9 @@ from .restorer import Restorer
 from .settings_view import SettingsView
 from .stage_view import StageView
 from .status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from mirnet.restoration.blending import Blend
 
 STOP_WAIT_SECONDS = 120.0
 """Longest time that Stop waits for the current tile, in seconds."""
@@ -39,6 +45,7 @@ class RunView:
         result_key: State that receives the key.
         stage: View that shows the list of a batch.
         downloads: View that offers the zip of a batch.
+        adjust: Sliders that determine the blend in the zip.
     """
 
     def __init__(
@@ -48,9 +55,10 @@ class RunView:
         result_key: gr.State,
         stage: StageView,
         downloads: DownloadBar,
+        adjust: AdjustView,
     ) -> None:
         self.restorer, self.status, self.result_key = restorer, status, result_key
-        self.stage, self.downloads = stage, downloads
+        self.stage, self.downloads, self.adjust = stage, downloads, adjust
         self.inputs: list[gr.components.Component] = []
 
     def use(
@@ -58,7 +66,7 @@ class RunView:
     ) -> None:
         """Set the widgets whose values determine what `run` does."""
         self.inputs = [
-            selection, self.downloads.save_format, mode, weights, *settings.inputs
+            selection, mode, weights, *self.adjust.inputs, *self.downloads.inputs, *settings.inputs
         ]  # fmt: skip
 
     def start_after(self, event: Any) -> gr.events.Dependency:
@@ -108,21 +116,19 @@ class RunView:
     def run(
         self,
         selection: Selection,
-        save_format: str,
         mode_id: str,
         weights_id: str | None,
         request: gr.Request,
-        *settings: Any,
+        *values: Any,
     ) -> Iterator[Update]:
         """Restore the selected photo or photos.
 
         Args:
             selection: The photos.
-            save_format: Format of the files.
             mode_id: Id of the chosen mode.
             weights_id: Id of the chosen weights.
             request: Request, which identifies the visitor.
-            settings: Values of `SettingsView.inputs`.
+            values: Values of the sliders, of the file's choices and of `SettingsView.inputs`.
 
         Raises:
             gr.Error: There is no photo, or none can be restored with these settings.
@@ -133,12 +139,15 @@ class RunView:
         try:
             if not selection.paths:
                 raise InvalidRequest("Add a photo or click an example first.")
+            shares, choices, settings = self._parted(values)
             wanted = SettingsView.request(mode_id, weights_id, self.restorer.max_pixels, *settings)
+            options = self.downloads.options(*choices)
             yield status.progress("Reading the photo, loading the network …")
             if len(selection.paths) == 1:
-                yield from self._run_one(selection.paths[0], wanted, run, visitor, save_format)
+                yield from self._run_one(selection.paths[0], wanted, run, visitor, options)
             else:
-                yield from self._run_many(selection.paths, wanted, run, visitor, save_format)
+                mix = self.adjust.mix(wanted.task, *shares)
+                yield from self._run_many(selection.paths, wanted, run, visitor, options, mix)
         except MIRNetError as error:
             if run.stopped or run.replaced:  # another event reports the state
                 yield {status.line: gr.skip()}  # without a yield, Gradio would clear all outputs
@@ -171,11 +180,16 @@ class RunView:
             message = stopped_words(run.finished)
             update |= self.downloads.offer(run.archive)
         yield status.idle() | update | status.show(message)
-        if run.archive is not None:
+        if run.archive is not None and not run.finished:
             shutil.rmtree(run.archive.parent, ignore_errors=True)
 
+    def _parted(self, values: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+        """Split the values of `run` into those of sliders, file and settings."""
+        first, second = len(self.adjust.inputs), len(self.downloads.inputs)
+        return values[:first], values[first : first + second], values[first + second :]
+
     def _run_one(
-        self, path: str, wanted: RestoreRequest, run: Run, visitor: str, save_format: str
+        self, path: str, wanted: RestoreRequest, run: Run, visitor: str, options: SaveOptions
     ) -> Iterator[Update]:
         from mirnet.restoration.result import RestoreResult
 
@@ -191,8 +205,8 @@ class RunView:
         yield (
             self.status.idle()
             | self.status.show(done, "done")
-            | self.downloads.writing(save_format)
-            | {self.result_key: self.restorer.results.put(result)}
+            | self.downloads.writing(str(options.format))
+            | {self.result_key: self.restorer.results.put(KeptResult(result))}
         )
 
     def _run_many(
@@ -201,9 +215,10 @@ class RunView:
         wanted: RestoreRequest,
         run: Run,
         visitor: str,
-        save_format: str,
+        options: SaveOptions,
+        mix: "Blend",
     ) -> Iterator[Update]:
-        steps = restore_batch(self.restorer, paths, wanted, run, visitor, save_format)
+        steps = restore_batch(self.restorer, paths, wanted, run, visitor, options, mix)
         with contextlib.closing(steps):
             for step in steps:
                 update: Update = {self.stage.board: batch_table(run.rows)}

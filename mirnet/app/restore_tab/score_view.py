@@ -1,5 +1,8 @@
 """PSNR and SSIM of a result against its clean original."""
 
+from dataclasses import asdict
+from typing import Any
+
 import gradio as gr
 
 from mirnet.errors import MIRNetError
@@ -9,6 +12,7 @@ from ..kit import html
 from ..kit.widgets import PRIVATE, Update
 from ..photo_inputs import photo_file
 from . import words
+from .adjust_view import AdjustView
 from .photos_view import Selection
 from .restorer import Restorer
 
@@ -19,10 +23,11 @@ class ScoreView:
     Args:
         restorer: Holds the cached results and reads the original.
         result_key: State that holds the key of the result shown.
+        adjust: Sliders that determine the blend to measure.
     """
 
-    def __init__(self, restorer: Restorer, result_key: gr.State) -> None:
-        self.restorer, self.result_key = restorer, result_key
+    def __init__(self, restorer: Restorer, result_key: gr.State, adjust: AdjustView) -> None:
+        self.restorer, self.result_key, self.adjust = restorer, result_key, adjust
         with gr.Accordion(
             "Have the clean original? Measure PSNR and SSIM",
             open=False,
@@ -36,12 +41,19 @@ class ScoreView:
     def connect(self) -> None:
         """Connect the events of the view itself."""
         come = [self.original.upload, self.original.clear]
-        gr.on(come, self.measure, [self.result_key, self.original], self.scores, **PRIVATE)
+        gr.on(come, self.measure, self._inputs, self.scores, **PRIVATE)
 
     def measure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure once an event has set the result's key; returns the event that measures."""
-        inputs = [self.result_key, self.original]
-        return event.success(self.show_result, inputs, [self.panel, self.scores], **PRIVATE)
+        return event.success(self.show_result, self._inputs, [self.panel, self.scores], **PRIVATE)
+
+    def remeasure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
+        """Measure the blend of an event; returns the event that measures."""
+        return event.success(self.measure, self._inputs, self.scores, **PRIVATE)
+
+    @property
+    def _inputs(self) -> list[Any]:
+        return [self.result_key, self.original, *self.adjust.inputs]
 
     def show_photos(self, selection: Selection) -> Update:
         """Set the clean original of added photos; empty if it is unknown."""
@@ -51,21 +63,22 @@ class ScoreView:
             self.scores: "",
         }
 
-    def show_result(self, key: str | None, original: str | None) -> Update:
+    def show_result(self, key: str | None, original: str | None, *shares: float) -> Update:
         """Show the view for a new result, and measure it if its original is known."""
         if key is None:  # a batch
             return {self.panel: gr.update(visible=False)}
         return {
             self.panel: gr.update(visible=True, open=bool(original)),
-            self.scores: self.measure(key, original),
+            self.scores: self.measure(key, original, *shares),
         }
 
-    def measure(self, key: str | None, original: str | None) -> str:
-        """HTML scores of input and result against the clean original, or the reason for none."""
+    def measure(self, key: str | None, original: str | None, *shares: float) -> str:
+        """HTML scores of input and blend against the clean original, or the reason for none."""
         if not original or key is None:
             return ""
         try:
-            result = self.restorer.results.get(key)
+            result = self.restorer.results.get(key).result
+            result = result.blend(**asdict(self.adjust.mix(result.task, *shares)))
             truth = self.restorer.read(original)
             before, after = (
                 RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True)

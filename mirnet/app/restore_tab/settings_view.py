@@ -26,9 +26,6 @@ class SettingsView:
 
     def __init__(self) -> None:
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-            self.strength = gr.Slider(
-                0, 1, 1, step=0.05, label="Strength", info="0 keeps the photo, 1 is the full result"
-            )
             self.ensemble = gr.Checkbox(
                 False, label="Average 8 views", info="A little better, 8 times slower"
             )
@@ -56,7 +53,7 @@ class SettingsView:
                 elem_id="same-size",
             )
         self.inputs: list[Any] = [
-            self.strength, self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size,
+            self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size,
         ]  # fmt: skip
 
     def change_mode(self, mode_id: str) -> Update:
@@ -70,7 +67,6 @@ class SettingsView:
         mode_id: str,
         weights_id: str | None,
         max_pixels: int,
-        strength: float,
         ensemble: bool,
         tile_px: int,
         tiling: str,
@@ -83,7 +79,6 @@ class SettingsView:
             mode_id: Id of the chosen mode.
             weights_id: Id of the chosen weights; None for the task's own.
             max_pixels: Most pixels accepted.
-            strength: See `RestoreRequest`.
             ensemble: See `RestoreRequest`.
             tile_px: Longest side of a tile in pixels; 0 lets the library choose.
             tiling: See `RestoreRequest`.
@@ -98,11 +93,10 @@ class SettingsView:
         return RestoreRequest(
             mode.task,
             choose_weights(mode.task, weights_id),
-            float(strength),
-            bool(ensemble),
-            int(tile_px) or None,
-            (mode.same_size or bool(same_size)) and get_task(mode.task).scale > 1,
-            max_pixels,
-            tiling,
-            engine,
+            ensemble=bool(ensemble),
+            tile_px=int(tile_px) or None,
+            same_size=(mode.same_size or bool(same_size)) and get_task(mode.task).scale > 1,
+            max_pixels=max_pixels,
+            tiling=tiling,
+            engine=engine,
         )

@@ -10,6 +10,7 @@ from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE
 from ..photo_limits import PhotoLimits
 from ..zero_gpu import ZeroGPU
+from .adjust_view import AdjustView
 from .compare_view import CompareView
 from .download_bar import DownloadBar
 from .endpoint import RestoreEndpoint
@@ -62,11 +63,15 @@ class RestoreTab:
                 self.stage = StageView(
                     self.restorer, self.status, self.photos.selection, str(mode.value)
                 )
-                self.compare = CompareView(self.restorer, self.result_key)
+                self.adjust = AdjustView(self.restorer)
+                shown = self.restorer, self.result_key, self.adjust
+                self.compare = CompareView(*shown)
                 self.stage.facts.render()
-                self.downloads = DownloadBar(self.restorer, self.result_key)
-                self.scores = ScoreView(self.restorer, self.result_key)
-        self.run = RunView(self.restorer, self.status, self.result_key, self.stage, self.downloads)
+                self.downloads = DownloadBar(*shown)
+                self.scores = ScoreView(*shown)
+        self.run = RunView(
+            self.restorer, self.status, self.result_key, self.stage, self.downloads, self.adjust
+        )
         self.run.use(self.photos.selection, mode, self.weights.choice, self.settings)
         self._connect_task(page)
         self._connect_run([self.status.go.click, *self._connect_photos()])
@@ -96,11 +101,11 @@ class RestoreTab:
         for taken in (*own, *examples):
             taken.then(lambda: None, None, self.result_key, **PRIVATE)
             taken.then(self.compare.clear, None, self.compare.outputs, **PRIVATE)
+            added = [selection, self.tasks.mode]
+            taken.then(self.adjust.show_photos, added, self.adjust.outputs, **PRIVATE)
             for view in (self.downloads, self.scores):
                 taken.then(view.show_photos, selection, view.outputs, **PRIVATE)
-            shown = taken.then(
-                self.stage.show_photos, [selection, self.tasks.mode], self.stage.outputs, **PRIVATE
-            )
+            shown = taken.then(self.stage.show_photos, added, self.stage.outputs, **PRIVATE)
             shown.failure(self.photos.forget, None, self.photos.outputs, **PRIVATE)
             shown.failure(None, outputs=[status.go], js=read, api_visibility="private")
             if taken in own:
@@ -147,8 +152,13 @@ class RestoreTab:
         self.run.connect_stop([*runs, self.weights.connect()])
         for running in runs:
             running.success(self.stage.show_result, self.result_key, self.stage.outputs, **PRIVATE)
+            running.success(
+                self.adjust.show_result, self.result_key, self.adjust.outputs, **PRIVATE
+            )
             shown = self.compare.show_after(running)
             shown.success(None, js=script(ASSETS / "show_stage.js"), api_visibility="private")
             self.scores.measure_after(shown)
             written = self.downloads.write_after(shown)
             written.success(None, js=script(ASSETS / "focus_download.js"), api_visibility="private")
+        blended = self.downloads.rewrite_after(self.compare.blend())
+        self.scores.remeasure_after(blended)

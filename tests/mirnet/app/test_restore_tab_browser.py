@@ -150,8 +150,7 @@ def test_a_soft_photo_is_sharpened_at_its_own_size(page, tmp_path):
     assert got.shape == read_image(photo).pixels.shape
     assert np.array_equal(got, expected.picture.pixels)
     page.click("#advanced button")
-    page.fill("#advanced input[type=number]", "0.5")
-    page.keyboard.press("Tab")
+    page.click("#advanced input[type=checkbox] >> nth=0")
     page.wait_for_selector("#bar >> text=Press Restore to apply the new settings")
 
 
@@ -388,3 +387,74 @@ def test_keyboard_and_screen_reader(page):
     page.wait_for_selector("#bar [role=progressbar]")
     page.wait_for_selector("#bar .mir-done")
     page.wait_for_selector("#download:focus")
+
+
+def changed(page, act) -> None:
+    """Do something that writes the result anew, and wait for the new file."""
+    page.wait_for_selector("#download:not([disabled])")
+    page.evaluate(
+        """() => {
+            window.rewritten = false;
+            new MutationObserver(() => {
+                window.rewritten ||= document.querySelector("#download").disabled;
+            }).observe(document, { subtree: true, attributes: true, childList: true });
+        }"""
+    )
+    act()
+    page.wait_for_function("window.rewritten && !document.querySelector('#download').disabled")
+
+
+def move(page, slider: str, value: float) -> None:
+    """Move a slider, and wait for the file of the new blend."""
+    changed(page, lambda: page.locator(f"#{slider} input[type=range]").fill(str(value)))
+
+
+def test_sliders_blend_at_once_and_run_no_network(page, tmp_path):
+    photo = small_photo(tmp_path / "holiday.png")
+    expected = mirnet.restore(photo).result()
+    add(page, photo)
+    assert page.is_hidden("#adjust")
+    restore(page)
+    done = page.inner_text("#bar")
+    shares = {"strength": 0.7, "luma": 0.4, "chroma": 0.9, "detail": 0.5}
+    for slider, value in shares.items():
+        move(page, slider, value)
+    assert page.inner_text("#bar") == done  # no progress, no word of an earlier result
+    blend = expected.blend(**shares).picture.pixels
+    assert np.array_equal(read_image(download(page, tmp_path)).pixels, blend)
+    shown = page.eval_on_selector_all("#slider img", "images => images.map((i) => i.src)")
+    served = [read_image(requests.get(url, timeout=60).content).pixels for url in shown]
+    assert any(np.array_equal(pixels, blend) for pixels in served)
+    press_radio(page, "#view", "close")
+    page.wait_for_selector("#close-slider img")
+    shown = page.eval_on_selector_all("#close-slider img", "images => images.map((i) => i.src)")
+    served = [read_image(requests.get(url, timeout=60).content).pixels for url in shown]
+    assert any(np.array_equal(pixels, blend) for pixels in served)
+
+
+def test_files_are_written_as_chosen(page, tmp_path):
+    photo = small_photo(tmp_path / "holiday.jpg")
+    with Image.open(photo) as image:
+        exif = Image.Exif()
+        exif[0x010E] = "a caption"
+        exif.get_ifd(0x8825)[1] = "N"
+        image.save(photo, exif=exif, quality=95)
+    add(page, photo)
+    restore(page)
+    press_radio(page, "#format", "JPEG")
+    page.wait_for_selector("#download:has-text('JPEG'):not([disabled])")
+    page.click("#file-options > button")
+    large = download(page, tmp_path)
+    assert Image.open(large).getexif().get_ifd(0x8825)
+    size = large.stat().st_size
+    move(page, "quality", 60)
+    for group, value in (("metadata", "no-gps"), ("metadata", "none")):
+        changed(page, lambda group=group, value=value: press_radio(page, f"#{group}", value))
+        path = download(page, tmp_path)
+        assert path.stat().st_size < size / 2
+        kept = Image.open(path).getexif()
+        assert (kept.get(0x010E), dict(kept.get_ifd(0x8825))) == (
+            ("a caption" if value == "no-gps" else None), {}
+        )  # fmt: skip
+    changed(page, lambda: page.click("#provenance input"))
+    assert b"algorithmicallyEnhanced" in read_image(download(page, tmp_path)).xmp

@@ -2,28 +2,39 @@
 
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 
-from mirnet.app.results import LRUCache, ResultCache
+from mirnet.app import results
+from mirnet.app.results import KeptResult, LRUCache, ResultCache, drop_expired
 from mirnet.errors import InvalidRequest
+from mirnet.images.decode import read_image
+from mirnet.images.preview import PREVIEW_PX, shrink
+from mirnet.restoration.api import restore
+from mirnet.restoration.blending import Blend
+from tests.support.small_restorations import Pointwise, photo
+
+
+def of_size(nbytes: int):
+    return SimpleNamespace(result=SimpleNamespace(nbytes=nbytes))
 
 
 def test_the_newest_results_stay_within_their_memory():
-    cache = ResultCache(max_bytes=130_000)
-    results = [SimpleNamespace(nbytes=60_000) for _ in range(3)]
-    keys = [cache.put(result) for result in results]
-    assert cache.get(keys[1]) is results[1]
-    assert cache.get(keys[2]) is results[2]
+    cache = ResultCache(max_bytes=270_000)
+    kept = [of_size(60_000) for _ in range(5)]
+    keys = [cache.put(result) for result in kept]
+    assert [cache.get(key) for key in keys[1:]] == kept[1:]
     for gone in (keys[0], None, "guess"):
         with pytest.raises(InvalidRequest, match="press Restore again"):
             cache.get(gone)
 
 
 def test_one_that_was_looked_at_stays_longer():
-    cache = LRUCache(max_bytes=2, size=lambda value: 1, gone="Gone.")
-    first, second = cache.put("first"), cache.put("second")
+    cache = LRUCache(max_bytes=4, size=lambda value: 1, gone="Gone.")
+    first, second, *_ = (cache.put(value) for value in ("first", "second", "third", "fourth"))
     cache.get(first)
-    cache.put("third")
+    cache.put("fifth")
     assert cache.get(first) == "first"
     with pytest.raises(InvalidRequest, match="Gone"):
         cache.get(second)
@@ -31,8 +42,45 @@ def test_one_that_was_looked_at_stays_longer():
 
 def test_the_newest_stays_however_large_it_is():
     cache = ResultCache(max_bytes=1)
-    small, huge = SimpleNamespace(nbytes=1), SimpleNamespace(nbytes=100)
-    key = cache.put(small)
+    huge = of_size(100)
     assert cache.get(cache.put(huge)) is huge
+
+
+def test_a_large_result_evicts_only_another_large_one():
+    cache = ResultCache(max_bytes=100)
+    small = [cache.put(of_size(20)) for _ in range(5)]
+    first, second = (cache.put(of_size(nbytes)) for nbytes in (80, 1000))
+    assert all(cache.get(key) for key in (*small, second))
     with pytest.raises(InvalidRequest):
-        cache.get(key)
+        cache.get(first)
+
+
+def test_old_results_leave_every_cache(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: now))
+    caches = [ResultCache(max_bytes=100), LRUCache(4, lambda value: 1, "Gone.")]
+    old = [cache.put(of_size(nbytes)) for cache, nbytes in zip(caches, (99, 1), strict=True)]
+    now = 50.0
+    new = [cache.put(of_size(1)) for cache in caches]
+    now = 100.0
+    assert drop_expired(60) == 2
+    for cache, gone, stays in zip(caches, old, new, strict=True):
+        assert cache.get(stays)
+        with pytest.raises(InvalidRequest):
+            cache.get(gone)
+    assert drop_expired(60) == 0
+
+
+def test_previews_are_the_blend_reduced_and_the_network_runs_once():
+    model = Pointwise(lambda image: image / 2 + 0.2)
+    smooth = cv2.GaussianBlur(photo(300, 1800), (0, 0), 3)  # blends clip nowhere
+    kept = KeptResult(restore(smooth, weights=model).result())
+    runs = len(model.shapes)
+    assert kept.preview_size == (PREVIEW_PX, 267)
+    for mix in (Blend(), Blend(0.5), Blend(0.5, 0.2, 0.9), Blend(1, 1, 0.5, 0.5)):
+        before, after = (read_image(data).pixels for data in kept.preview(mix))
+        assert np.array_equal(before, shrink(kept.result.before).pixels)
+        assert after.shape[:2] == (267, PREVIEW_PX)
+        exact = shrink(kept.result.blend(*vars(mix).values()).picture).pixels
+        assert np.abs(after.astype(int) - exact).max() <= 2
+    assert len(model.shapes) == runs

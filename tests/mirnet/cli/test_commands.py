@@ -202,15 +202,6 @@ def test_an_input_is_not_replaced_through_another_name(photos):
     assert outcome.code == 2 and "link.png would replace an input" in outcome.err
 
 
-def test_two_results_with_one_name_are_refused(photos):
-    shutil.copy("a.png", "sub/a.png")
-    outcome = run_restore("a.png", "sub/a.png", "-o", "out")
-    assert outcome.code == 2 and not Path("out").exists()
-    assert outcome.err == (
-        "a.png and sub/a.png would both become out/a.png: restore them into different folders.\n"
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -224,6 +215,8 @@ def test_two_results_with_one_name_are_refused(photos):
         (["a.png", "-o", "x.png", "--weights", "nothing"], "There are no weights 'nothing'"),
         (["a.png", "-o", "x.png", "--weights", "notes.txt"], "^notes.txt "),
         (["a.png", "-o", "x.png", "--strength", "2"], "Strength 2.0 is not"),
+        (["a.png", "-o", "x.png", "--luma", "-1"], "Luma -1.0 is not a number from 0 to 1"),
+        (["a.png", "-o", "x.png", "--format", "gif"], "There is no format 'gif' to save in"),
         (["a.png", "b.jpg", "-o", "out", "--tile", "5"], "tile size 5 does not fit"),
         (["a.png", "-o", "x.png", "--device", "toaster"], "no device 'toaster'"),
     ],

@@ -1,0 +1,199 @@
+"""Folders of `restore`: what is found in them, what is left out, and where results lie."""
+
+import doctest
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mirnet.cli import pictures
+from mirnet.cli import restore as command
+from mirnet.cli.pictures import Source, chosen_format, find_pictures, natural_key, plan_jobs
+from mirnet.images.decode import read_image
+from mirnet.restoration.api import restore
+from tests.mirnet.cli.test_commands import network, own_cache, run_restore  # noqa: F401
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture
+def camera(tmp_path, monkeypatch):
+    """A camera's folders with same names in them, and junk; the current folder during the test."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DCIM/100/IMG_2.JPG", "DCIM/100/IMG_10.JPG", "DCIM/101/IMG_2.JPG"):
+        picture(name)
+    for name in (".trash/x.jpg", "@eaDir/IMG_2.JPG", "100/._IMG_2.JPG", "100/Thumbs.db", "a.xmp"):
+        path = Path("DCIM", name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"junk \0\1")
+    return tmp_path
+
+
+def picture(name: str, format: str | None = None) -> Path:  # noqa: A002
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seed = sum(map(ord, name))
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 24, 3), np.uint8)
+    Image.fromarray(pixels).save(path, format=format)
+    return path
+
+
+def files_below(folder: str) -> list[str]:
+    found = (path for path in Path(folder).rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def test_natural_order():
+    assert doctest.testmod(pictures).failed == 0
+    names = ["IMG_10", "img_9", "IMG_1", "a", "2"]
+    assert sorted(names, key=natural_key) == ["2", "a", "IMG_1", "img_9", "IMG_10"]
+
+
+def test_a_tree_is_kept_and_junk_left_out_in_words(camera, network):  # noqa: F811
+    outcome = run_restore("DCIM", "-o", "out", "--weights", network)
+    assert outcome.code == 0 and outcome.err == ""
+    tree = ["100/IMG_10.JPG", "100/IMG_2.JPG", "101/IMG_2.JPG"]
+    assert files_below("out") == tree
+    made = [line.partition(" · ")[0] for line in outcome.out.splitlines() if " · " in line]
+    assert made == ["out/100/IMG_2.JPG", "out/100/IMG_10.JPG", "out/101/IMG_2.JPG"]
+    assert outcome.out.splitlines()[-2:] == [
+        "Left out: 3 files that are none (.xmp 1, .jpg 1, .db 1) and 2 hidden or system folders.",
+        "3 restored, 0 skipped, 0 failed.",
+    ]
+    first, second = (read_image(f"out/{name}").pixels for name in tree[1:])
+    assert not np.array_equal(first, second)
+
+
+def test_a_batch_is_resumed(camera, network):  # noqa: F811
+    run_restore("DCIM", "-o", "DCIM/restored", "--weights", network)
+    Path("DCIM/restored/101/IMG_2.JPG").unlink()
+    outcome = run_restore("DCIM", "-o", "DCIM/restored", "--weights", network)
+    assert outcome.code == 0  # results are no sources
+    assert outcome.out.splitlines()[-1] == "1 restored, 2 skipped, 0 failed."
+    assert len(files_below("DCIM/restored")) == 3
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        ["DCIM/**/*.JPG"],
+        ["DCIM/100/IMG_2.JPG", "DCIM/100/IMG_10.JPG", "DCIM/101/IMG_2.JPG"],
+        ["DCIM/100", "DCIM/101"],
+    ],
+)
+def test_same_names_in_different_folders_are_kept_apart(camera, inputs):
+    found = find_pictures(inputs)
+    jobs = plan_jobs(found.sources, "out/", None, may_be_file=False)
+    targets = {job.target.as_posix() for job in jobs}
+    assert targets == {
+        f"out/{name}" for name in files_below("DCIM") if "/IMG" in name and "@" not in name
+    }
+
+
+def test_same_names_of_two_formats_keep_their_suffix(tmp_path):
+    sources = [Source(tmp_path / name, Path(name)) for name in ("a.cr3", "a.JPG", "b.JPG")]
+    for source in sources:
+        source.path.touch()
+    jobs = plan_jobs(sources, "out", chosen_format("jpg"), may_be_file=False)
+    assert [job.target.name for job in jobs] == ["a-cr3.jpg", "a-jpg.JPG", "b.JPG"]
+    plain = plan_jobs(sources, "out", None, may_be_file=False)
+    assert [job.target.name for job in plain] == ["a.png", "a.JPG", "b.JPG"]
+
+
+@pytest.mark.parametrize("name", ["jpg", "JPG", "jpeg", ".jpg", "tif", "png", "webp"])
+def test_formats_go_by_suffixes_too(camera, network, name):  # noqa: F811
+    outcome = run_restore("DCIM/101", "-o", "out", "--weights", network, "--format", name)
+    assert outcome.code == 0
+    [made] = files_below("out")
+    assert read_image(f"out/{made}").source_format == chosen_format(name).name
+
+
+def test_a_picture_of_any_name_is_found_in_a_folder(camera):
+    picture("box/scan", "PNG")
+    picture("box/photo.dat", "JPEG")
+    assert [source.path.name for source in find_pictures(["box"]).sources] == ["photo.dat", "scan"]
+
+
+def test_a_slash_at_the_end_makes_a_folder(camera, network):  # noqa: F811
+    outcome = run_restore("DCIM/101/IMG_2.JPG", "-o", "new.png/", "--weights", network)
+    assert outcome.code == 0 and files_below("new.png") == ["IMG_2.JPG"]
+
+
+def test_a_tilde_is_the_home_folder(camera, network, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("HOME", str(camera))
+    monkeypatch.setenv("USERPROFILE", str(camera))
+    monkeypatch.chdir(camera / "DCIM")
+    outcome = run_restore("~/DCIM/101", "-o", "~/mine", "--weights", network)
+    assert outcome.code == 0 and files_below(str(camera / "mine")) == ["IMG_2.JPG"]
+    assert not Path("~").exists()
+
+
+def test_an_unreadable_folder_is_not_called_empty(camera, network, monkeypatch):  # noqa: F811
+    real = os.scandir
+
+    def closed(path):
+        if str(path).endswith("101"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    outcome = run_restore("DCIM", "-o", "out", "--weights", network)
+    complaint = "The folder DCIM/101 cannot be read (Permission denied): check its permissions.\n"
+    assert (outcome.code, outcome.err) == (2, complaint)
+    assert outcome.out.splitlines()[-1] == "2 restored, 0 skipped, 1 failed."
+    shutil.rmtree("out")
+    assert find_pictures(["DCIM/101"]).complaints == [complaint.strip()]
+
+
+def test_a_watched_folder_gives_new_pictures_once_they_are_whole(camera, network, monkeypatch):  # noqa: F811
+    looks = 0
+
+    def sleep(seconds):
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            Path("DCIM/101/new.jpg").write_bytes(b"\xff\xd8\xff half")  # being copied
+        elif looks == 2:
+            picture("DCIM/101/new.jpg")
+        elif looks == 3:
+            assert not Path("out/101/new.jpg").exists()
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    outcome = run_restore("DCIM", "-o", "out", "--weights", network, "--watch")
+    assert outcome.code == 130 and outcome.err.startswith("Stopped")
+    assert files_below("out")[-1] == "101/new.jpg" and len(files_below("out")) == 4
+    assert np.array_equal(
+        read_image("out/101/new.jpg").pixels.shape, read_image("DCIM/101/new.jpg").pixels.shape
+    )
+
+
+def test_blends_reach_the_files(camera, network):  # noqa: F811
+    source = picture("one.png")
+    flags = ("--strength", 0.8, "--luma", 0.5, "--chroma", 0.25, "--detail", 0.75)
+    assert run_restore("one.png", "-o", "x.png", "--weights", network, *flags).code == 0
+    made = restore(source, weights=network).result().blend(0.8, 0.5, 0.25, 0.75)
+    assert np.array_equal(read_image("x.png").pixels, made.picture.pixels)
+    refused = run_restore("one.png", "-o", "y.png", "--detail", 0.5, task="sr-x2")
+    assert refused.code == 2 and "which sr-x2 does not remove" in refused.err
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "cp1252", "ascii"])
+def test_names_that_a_console_cannot_show_stop_nothing(camera, network, monkeypatch, encoding):  # noqa: F811
+    for name in ("été.png", "写真.png", "שלום.png"):
+        picture(f"names/{name}")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    folder, out = camera / "names", camera / "out"
+    command_line = ("restore", folder, "-o", out, "--task", "denoise", "--weights", network)
+    words = [sys.executable, "-m", "mirnet", *map(str, command_line)]
+    made = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=120)
+    assert made.returncode == 0 and made.stderr == b""
+    assert len(files_below(str(out))) == 3 and b"3 restored" in made.stdout
