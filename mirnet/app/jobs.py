@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from mirnet.errors import Cancelled, InvalidRequest, WeightsUnavailable
 from mirnet.images.decode import size_of
 from mirnet.images.formats import SAVE_FORMATS
+from mirnet.images.names import name_of
+from mirnet.images.network_input import check_enlarged
 from mirnet.images.picture import Picture
+from mirnet.images.raster import check_size
 from mirnet.memory import give_back_memory
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
@@ -99,6 +102,11 @@ class Runs:
                 del self._runs[visitor]
         run.ended.set()
 
+    def is_running(self, visitor: str) -> bool:
+        """Whether a visitor has a run that has not ended."""
+        with self._lock:
+            return visitor in self._runs
+
     def stop(self, visitor: str) -> Run | None:
         """Ask a visitor's run to stop before its next tile; return it, None if there is none."""
         with self._lock:
@@ -179,11 +187,15 @@ def restore_when_scheduled(
         The queue position whenever it changes; then everything `work` yields.
 
     Raises:
-        MIRNetError: Too many photos wait, it was cancelled, or see `restore_file`.
+        MIRNetError: The photo or its result is too large, too many photos wait, it was cancelled,
+            or see `restore_file`.
     """
     width, height = size_of(path)
-    enlarged = 1 if request.same_size else get_task(request.task).scale ** 2
-    pixels = width * height * enlarged
+    label = name_of(path)[1]
+    check_size(label, width, height, request.max_pixels)
+    scale = 1 if request.same_size else get_task(request.task).scale
+    check_enlarged(label, width, height, scale, request.max_pixels)
+    pixels = width * height * scale**2
     limits.check(request.task, request.weights, pixels)
     if free_bytes(upload_folder()) < MIN_DISK_BYTES_PER_PIXEL * pixels:
         raise InvalidRequest(

@@ -158,6 +158,28 @@ def _halved(
     return colours, weights
 
 
+def check_enlarged(label: str, width: int, height: int, scale: int, max_pixels: int) -> None:
+    """Refuse an enlargement with more than `max_pixels` pixels.
+
+    Args:
+        label: Name of the picture in the message.
+        width: Width of the photo in pixels.
+        height: Height of the photo in pixels.
+        scale: Factor for both sides.
+        max_pixels: Largest accepted number of pixels of the result.
+
+    Raises:
+        ImageRejected: The result would have more.
+    """
+    height, width = height * scale, width * scale
+    if height * width > max_pixels:
+        raise ImageRejected(
+            f"{label} enlarged x{scale} would have {height * width / 1e6:.4g} megapixels "
+            f"({width} x {height}), more than the limit of {max_pixels / 1e6:.4g}: enlarge less, "
+            "crop it first, or raise max_pixels."
+        )
+
+
 def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Enlarge a photo by Pillow's bicubic filter, colours and alpha.
 
@@ -173,12 +195,7 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
         ImageRejected: The result would have more than `max_pixels` pixels.
     """
     height, width = picture.height * scale, picture.width * scale
-    if height * width > max_pixels:
-        raise ImageRejected(
-            f"{picture.name} enlarged x{scale} would have {height * width / 1e6:.4g} megapixels "
-            f"({width} x {height}), more than the limit of {max_pixels / 1e6:.4g}: enlarge less, "
-            "crop it first, or raise max_pixels."
-        )
+    check_enlarged(picture.name, picture.width, picture.height, scale, max_pixels)
 
     def resampled(channel: np.ndarray) -> np.ndarray:
         unit = Image.fromarray(to_unit(channel)).resize((width, height), Image.Resampling.BICUBIC)

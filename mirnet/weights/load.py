@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mirnet.models.mirnet import MIRNet
     from mirnet.models.mirnet_v2 import MIRNetV2
 
-MODELS_IN_MEMORY = 2
-"""Number of networks that `load` keeps: one in use and one for comparison."""
+MAX_BYTES = 512 * 2**20
+"""Memory limit in bytes of the networks that `load` keeps: all compact ones and three of the
+authors' largest, which have 127 MB. The newest stays, whatever its size."""
 
 _models: OrderedDict[tuple[str, int, int], "LoadedWeights"] = OrderedDict()
 _models_lock = ThreadLock()
@@ -40,6 +41,11 @@ class LoadedWeights:
     entry: WeightsEntry | None
     """Row of the catalogue; None for a file given by path."""
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the network's parameters in bytes."""
+        return sum(value.nbytes for value in self.model.parameters())
+
 
 def locate(weights_id: str) -> Path | None:
     """Find the file with these weights on this machine; None if it is absent."""
@@ -52,7 +58,7 @@ def locate(weights_id: str) -> Path | None:
 
 
 def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
-    """Load weights, or take them from the two networks kept in memory; never opens a connection.
+    """Load weights, or take them from the networks kept in memory; never opens a connection.
 
     Safe to call from several threads; one file is read at a time.
 
@@ -93,7 +99,7 @@ def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
             entry.id if entry else path.name, load_weights(path), sha256, path, entry
         )
         _models[key] = loaded
-        while len(_models) > MODELS_IN_MEMORY:
+        while len(_models) > 1 and sum(kept.nbytes for kept in _models.values()) > MAX_BYTES:
             _models.popitem(last=False)
         return loaded
 

@@ -15,6 +15,7 @@ from mirnet.errors import MIRNetError
 from mirnet.images.encode import SaveOptions
 from mirnet.images.names import clean_name
 
+from ..folders import upload_folder
 from ..jobs import BatchRow, RestoreRequest, Run, result_name, unused_name
 from ..templates import render
 from .restorer import Restorer
@@ -105,9 +106,7 @@ def restore_batch(
 
 def archive_folder() -> Path:
     """Make a folder with an unguessable name, in the folder from which Gradio serves files."""
-    from gradio.utils import get_upload_folder
-
-    folder = Path(get_upload_folder()) / secrets.token_hex(32)
+    folder = upload_folder() / secrets.token_hex(32)
     folder.mkdir(parents=True, mode=0o700)
     return folder
 

@@ -18,6 +18,8 @@ from . import words
 from .modes import MODES
 from .status_bar import StatusBar
 
+BUSY = "A restoration is running: let it end or press Stop, then download the weights."
+
 
 class WeightsView:
     """The list of weights, a note about the chosen ones, and Download if they are missing.
@@ -80,8 +82,14 @@ class WeightsView:
     def download(
         self, mode_id: str, weights_id: str | None, request: gr.Request
     ) -> Iterator[Update]:
-        """Download the chosen weights; Stop ends it."""
+        """Download the chosen weights; Stop ends it.
+
+        Raises:
+            gr.Error: A run of this visitor goes on, the weights are unknown, or not to be had.
+        """
         visitor = str(request.session_hash)
+        if self.runs.is_running(visitor):
+            raise gradio_error(InvalidRequest(BUSY))
         run = self.runs.begin(visitor)
         status = self.status
         try:

@@ -1,7 +1,12 @@
 """Runs of visitors: the choice of weights, closing, Stop, names of results."""
 
-import pytest
+from dataclasses import replace
+from types import SimpleNamespace
 
+import pytest
+from PIL import Image
+
+from mirnet.app import jobs
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import (
     RestoreRequest,
@@ -9,9 +14,11 @@ from mirnet.app.jobs import (
     Runs,
     choose_weights,
     restore_file,
+    restore_when_scheduled,
     unused_name,
 )
-from mirnet.errors import InvalidRequest, MIRNetError, WeightsUnavailable
+from mirnet.app.queue import FairQueue
+from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 
 PHOTO = EXAMPLES_FOLDER / "lowlight" / "window.jpg"
 
@@ -36,6 +43,43 @@ def test_closing_a_run_stops_it():
     assert run.job is None
     with pytest.raises(MIRNetError, match="stopped"):
         restoration.result()
+
+
+def unqueued(path, order):
+    return list(restore_when_scheduled(FairQueue(), "me", str(path), order, Run(), refuse_work))
+
+
+def refuse_work(path, order):
+    raise AssertionError("nothing may be restored")
+
+
+def test_limits_are_checked_before_the_queue_with_the_true_reason(tmp_path, monkeypatch):
+    path = tmp_path / "wide.png"
+    Image.new("1", (3000, 2000)).save(path)
+    with pytest.raises(ImageRejected, match=r"wide\.png has 6 megapixels .* limit of 5"):
+        unqueued(path, RestoreRequest("denoise", "denoise-compact", max_pixels=5 * 10**6))
+    large = RestoreRequest("sr-x4", "sr-x4-compact", max_pixels=50 * 10**6)
+    monkeypatch.setattr(jobs, "free_bytes", lambda folder: 10**8)
+    with pytest.raises(ImageRejected, match=r"wide\.png enlarged x4 would have 96 megapixels"):
+        unqueued(path, large)
+    with pytest.raises(InvalidRequest, match="The disk .* is full"):
+        unqueued(path, replace(large, max_pixels=10**9))
+    with pytest.raises(AssertionError, match="nothing may"):
+        unqueued(path, replace(large, same_size=True))
+
+
+def test_a_download_does_not_end_ones_restoration():
+    import gradio
+
+    from mirnet.app.restore_tab import RestoreTab
+
+    with gradio.Blocks() as page:
+        tab = RestoreTab(page, 10**6)
+    request = SimpleNamespace(session_hash="me")
+    run = tab.restorer.runs.begin("me")
+    with pytest.raises(gradio.Error, match="A restoration is running: .* press Stop"):
+        next(tab.weights.download("denoise", "denoise-v2", request))
+    assert not run.replaced and tab.restorer.runs.stop("me") is run
 
 
 def test_stop_reaches_only_ones_own_run():

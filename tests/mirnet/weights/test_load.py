@@ -35,16 +35,21 @@ def test_a_folder_written_by_save_pretrained(tmp_path):
     assert weights.load(folder, allow_paths=True).path == folder / "model.safetensors"
 
 
-def test_two_models_stay_in_memory(tmp_path):
-    paths = []
-    for seed in range(3):
-        paths.append(save_weights(tiny_v2(seed), tmp_path / f"{seed}.safetensors"))
-    first = weights.load(paths[0], allow_paths=True)
-    weights.load(paths[1], allow_paths=True)
-    assert weights.load(paths[0], allow_paths=True).model is first.model
-    weights.load(paths[2], allow_paths=True)  # pushes the second one out
+def test_as_many_networks_stay_as_memory_allows(tmp_path, monkeypatch):
+    paths = [save_weights(tiny_v2(n), tmp_path / f"{n}.safetensors") for n in range(4)]
+    loaded = [weights.load(path, allow_paths=True) for path in paths[:3]]
+    again = [weights.load(path, allow_paths=True) for path in paths[:3]]
+    assert [one.model is other.model for one, other in zip(loaded, again, strict=True)] == [
+        True
+    ] * 3
+    monkeypatch.setattr(weights, "MAX_BYTES", 2 * loaded[0].nbytes)
+    weights.load(paths[0], allow_paths=True)
+    weights.load(paths[3], allow_paths=True)  # pushes out those used longest ago
     assert len(weights._models) == 2
-    assert weights.load(paths[0], allow_paths=True).model is first.model
+    assert weights.load(paths[0], allow_paths=True).model is loaded[0].model
+    monkeypatch.setattr(weights, "MAX_BYTES", 1)
+    newest = weights.load(paths[1], allow_paths=True)
+    assert weights.load(paths[1], allow_paths=True).model is newest.model
 
 
 def test_threads_share_one_model(imported, monkeypatch):
