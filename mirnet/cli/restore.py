@@ -57,6 +57,13 @@ def restore(
     detail: Annotated[
         float, typer.Option(help="Share of the texture, removed with noise, to give back, 0 to 1.")
     ] = 0.0,
+    noise_level: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of the noise in 8-bit levels, for weights that take one. "
+            "Default: estimated."
+        ),
+    ] = None,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average 8 flips and rotations: 8 times slower.")
     ] = False,
@@ -132,6 +139,7 @@ def restore(
         "same_size": same_size,
         "device": device,
         "engine": engine.value,
+        "noise_level": noise_level,
     }
     if max_pixels is not None:
         settings["max_pixels"] = max_pixels

@@ -83,6 +83,11 @@ class RestorationNetwork(nn.Module):
         return 0
 
     @property
+    def takes_noise_level(self) -> bool:
+        """Whether `condition` is the noise level, (B, 1), which a caller may know better."""
+        return False
+
+    @property
     def bytes_per_pixel(self) -> float:
         """Peak memory of a pass in bytes per pixel of the picture."""
         return self.peak_maps * 4 * self.features / self.unshuffle**2

@@ -159,6 +159,11 @@ class MIRNetV2(
         """See `RestorationNetwork.window_px`: a noise level is estimated on unreduced pixels."""
         return WINDOW_PX if self.noise_level else 0
 
+    @property
+    def takes_noise_level(self) -> bool:
+        """See `RestorationNetwork.takes_noise_level`."""
+        return self.noise_level
+
     def condition(self, image: Tensor) -> Tensor | None:
         """Predict the curve or estimate the noise level of (B, 3, H, W); None without either."""
         if self.noise_level:

@@ -20,7 +20,7 @@ from . import engines
 from .blending import check_share
 from .choices import TILINGS
 from .job import RestoreJob
-from .network import find_network
+from .network import check_noise_level, find_network
 from .plan import VIEWS, PlanSettings, make_plan, smaller_plan
 from .runner import TileRunner
 
@@ -39,6 +39,7 @@ def restore(
     device: "str | torch.device | None" = None,
     tiling: str = "auto",
     engine: str = "auto",
+    noise_level: float | None = None,
 ) -> RestoreJob:
     """Start restoring a photo of any size from 1x1 up.
 
@@ -75,6 +76,8 @@ def restore(
         engine: A key of `ENGINES` in `mirnet.restoration.choices`; "auto" is the quickest one with
             float32, timed once per machine. If the engine fails, "torch" replaces it, and
             `RestoreResult.engine_note` gives the reason.
+        noise_level: Standard deviation of the noise in 8-bit levels, 0 to 100, for networks that
+            take one; None for an estimate from the photo. More removes more.
 
     Returns:
         An iterator of `TileProgress` with `.result()` and `.cancel()`.
@@ -106,6 +109,7 @@ def restore(
             'tiling "fast", or the engine "auto".'
         )
     network = find_network(weights, chosen)
+    check_noise_level(noise_level, network)
     picture = read_image(image, max_pixels=max_pixels)
     scale = 1 if same_size else chosen.scale
     photo = prepare_photo(picture, scale, colours=strength > 0, max_pixels=max_pixels)
@@ -115,7 +119,7 @@ def restore(
     settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free, gpu)
     size = photo.before.height, photo.before.width
     plan = make_plan(*size, network.traits, settings)
-    runner = TileRunner(network.model, engine, place)
+    runner = TileRunner(network.model, engine, place, noise_level)
     return RestoreJob(
         photo,
         chosen,

@@ -164,6 +164,7 @@ class RestoreJob:
             agreement_db=report.agreement_db,
             engine=prepared.engine,
             engine_note=prepared.note,
+            noise_level=self._runner.noise_level,
         )
 
     def _run(self) -> Generator[None]:

@@ -16,6 +16,9 @@ from mirnet.weights.load import load as load_by_name
 from . import engines
 from .plan import NetworkTraits
 
+MAX_NOISE_LEVEL = 100
+"""Largest standard deviation of noise that can be given, in 8-bit levels."""
+
 
 class NamedNetwork(NamedTuple):
     """A network and its origin."""
@@ -75,3 +78,23 @@ def find_network(
             f"or other weights."
         )
     return NamedNetwork(weights.model, weights.id, weights.sha256)
+
+
+def check_noise_level(level: object, network: NamedNetwork) -> None:
+    """Check a noise level in 8-bit levels, if one is given, and that the network takes one.
+
+    Raises:
+        InvalidRequest: It is no number from 0 to `MAX_NOISE_LEVEL`, or the network takes none.
+    """
+    if level is None:
+        return
+    if not isinstance(level, (int, float)) or not 0 <= level <= MAX_NOISE_LEVEL:
+        raise InvalidRequest(
+            f"The noise level {level!r} is not a number from 0 to {MAX_NOISE_LEVEL}: give the "
+            "standard deviation of the noise in 8-bit levels, such as 15."
+        )
+    if not network.model.takes_noise_level:
+        raise InvalidRequest(
+            f"The weights {network.id!r} take no noise level: leave it out, or blend with "
+            "`strength`."
+        )

@@ -57,6 +57,8 @@ class RestoreResult:
     """Engine that computed the result: a key of `mirnet.restoration.engines.ENGINES`."""
     engine_note: str = ""
     """Reason why another engine than the requested one was used; "" if it was not."""
+    noise_level: float | None = None
+    """Noise that the network was told or estimated, in 8-bit levels; None if it takes none."""
     waited_seconds: float = 0.0
     """Time in seconds spent waiting for other restorations and evaluations of this process."""
 
@@ -133,6 +135,8 @@ class RestoreResult:
             many = f"{self.tiles} tiles up to {self.tile_px} px"
             parts.append("1 tile" if self.tiles == 1 else many + self._how_tiles_agree())
             parts.append(f"engine {self.engine}")
+            if self.noise_level is not None:
+                parts.append(f"noise level {self.noise_level:.3g} of 255")
             if self.engine_note:
                 parts.append(self.engine_note)
         else:

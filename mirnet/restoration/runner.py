@@ -37,14 +37,23 @@ class TileRunner:
         model: The network; never changed, and copied once where it has to move to the device.
         engine: A checked key of `ENGINES`, or "auto".
         device: Device that computes.
+        noise_level: Standard deviation of the noise in 8-bit levels, for a network that takes it;
+            None to estimate it.
     """
 
-    def __init__(self, model: RestorationNetwork, engine: str, device: torch.device):
+    def __init__(
+        self,
+        model: RestorationNetwork,
+        engine: str,
+        device: torch.device,
+        noise_level: float | None = None,
+    ):
         self.model = model
         self.device = device
         self.prepared = engines.Prepared(model, "torch")
         """Network that computes: the engine's, or the network itself."""
         self._engine = engine
+        self._given_level = noise_level
         self._condition: Tensor | None = None
         self._usage = ComputeUsage()
         self._stop = threading.Event()
@@ -53,6 +62,13 @@ class TileRunner:
     def waited_seconds(self) -> float:
         """Time in seconds spent waiting for other computations of this process."""
         return self._usage.waited
+
+    @property
+    def noise_level(self) -> float | None:
+        """Noise level that the network was told, in 8-bit levels; None if it takes none."""
+        if self._condition is None or not self.model.takes_noise_level:
+            return None
+        return 255 * float(self._condition.reshape(-1)[0])
 
     def cancel(self) -> None:
         """Make the next pass raise `Cancelled`; safe from any thread."""
@@ -72,6 +88,9 @@ class TileRunner:
         self.model = on_device(self.model, self.device)
         with COMPUTE_LOCK.hold(self._usage), float32_arithmetic():
             self.prepared = engines.prepare(self._engine, self.model, self.device)
+        if self.model.takes_noise_level and self._given_level is not None:
+            self._condition = torch.tensor([[self._given_level / 255]], device=self.device)
+            return
         thumbnail_px, window_px = self.model.thumbnail_px, self.model.window_px
         if not thumbnail_px and not window_px:
             return

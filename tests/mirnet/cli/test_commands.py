@@ -216,6 +216,7 @@ def test_an_input_is_not_replaced_through_another_name(photos):
         (["a.png", "-o", "x.png", "--weights", "notes.txt"], "^notes.txt "),
         (["a.png", "-o", "x.png", "--strength", "2"], "Strength 2.0 is not"),
         (["a.png", "-o", "x.png", "--luma", "-1"], "Luma -1.0 is not a number from 0 to 1"),
+        (["a.png", "-o", "x.png", "--noise-level", "200"], "noise level 200.0 is not a number"),
         (["a.png", "-o", "x.png", "--format", "gif"], "There is no format 'gif' to save in"),
         (["a.png", "b.jpg", "-o", "out", "--tile", "5"], "tile size 5 does not fit"),
         (["a.png", "-o", "x.png", "--device", "toaster"], "no device 'toaster'"),
