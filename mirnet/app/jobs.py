@@ -13,7 +13,7 @@ from mirnet.images.formats import SAVE_FORMATS
 from mirnet.images.names import name_of
 from mirnet.images.network_input import check_enlarged
 from mirnet.images.picture import Picture
-from mirnet.images.raster import check_size
+from mirnet.images.raster import MAX_PIXELS, check_size
 from mirnet.memory import give_back_memory
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
@@ -133,7 +133,7 @@ class RestoreRequest:
     """Longest side of a tile in pixels; None lets the library choose."""
     same_size: bool = False
     """Whether a super-resolution task keeps the photo's size."""
-    max_pixels: int = 0
+    max_pixels: int = MAX_PIXELS
     """Most pixels accepted, in the photo and in its result."""
     tiling: str = "auto"
     """Tiling method: a key of `mirnet.restoration.choices.TILINGS`."""
