@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from mirnet.hub import hub_endpoint, hub_name
+from mirnet.hub import hub_endpoint, hub_name, repository_problem
 
 from .pairs import BenchmarkUnavailable
 
@@ -36,33 +36,17 @@ class HubErrors:
             raise
         except errors.OfflineModeIsEnabled as error:
             raise self.not_fetched(name or "it") from error
-        except errors.GatedRepoError as error:
-            raise self.gated() from error
-        except errors.RepositoryNotFoundError as error:
-            raise BenchmarkUnavailable(
-                f"The Hub has no data set {self.repo!r} that you may see: check the name, or run "
-                "`hf auth login` if it is private."
-            ) from error
-        except errors.RevisionNotFoundError as error:
-            raise BenchmarkUnavailable(
-                f"{self.repo} has no revision {self.asked!r} (any more): look its branches and "
-                f"commits up at {self.page()}."
-            ) from error
         except errors.LocalEntryNotFoundError as error:
             raise self.broke_off(name) from error
         except errors.EntryNotFoundError as error:
             raise self.no_file(name) from error
-        except errors.HFValidationError as error:
-            raise BenchmarkUnavailable(
-                f"{self.repo!r} is no name of a data set on the Hub: write org/name, or give a "
-                "folder that exists."
-            ) from error
-        except errors.HfHubHTTPError as error:
-            self.refuse_status(error.response.status_code, name or "the files")
-            raise self.unreachable() from error
         except Exception as error:
             # Which HTTP library the others come from differs between releases of the client.
-            if under_way:
+            if problem := repository_problem(error, self.repo, "dataset", self.asked):
+                raise BenchmarkUnavailable(problem) from error
+            if isinstance(error, errors.HfHubHTTPError):
+                self.refuse_status(error.response.status_code, name or "the files")
+            elif under_way:
                 raise self.broke_off(name) from error
             raise self.unreachable() from error
 

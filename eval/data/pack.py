@@ -19,7 +19,7 @@ from typing import Any
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import replacing
-from mirnet.hub import hub_endpoint, hub_name, is_offline
+from mirnet.hub import hub_endpoint, is_offline, upload_problem
 from mirnet.metrics.protocols import get_protocol
 
 from .benchmarks import Benchmark
@@ -122,7 +122,7 @@ def push(folder: Path, repo: str, private: bool = False) -> str:
         InvalidRequest: The folder holds no packed set, or the name is no name of a data set.
         BenchmarkUnavailable: The Hub cannot be reached, or does not let you write there.
     """
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
     _check_repo(repo)
     if not (folder / DATA_FILE).is_file() or not (folder / "README.md").is_file():
@@ -141,29 +141,11 @@ def push(folder: Path, repo: str, private: bool = False) -> str:
             folder_path=folder,
             commit_message="Add packed pairs",
         )
-    except (errors.LocalTokenNotFoundError, errors.RepositoryNotFoundError) as error:
-        raise _refused(repo) from error
-    except errors.HfHubHTTPError as error:
-        if error.response.status_code in (401, 403):
-            raise _refused(repo) from error
-        raise BenchmarkUnavailable(
-            f"{hub_name()} answered the upload to {repo} with error {error.response.status_code}: "
-            f"try again later; {folder} stays as it is."
-        ) from error
     except Exception as error:
-        # Which HTTP library the others come from differs between releases of the client.
         raise BenchmarkUnavailable(
-            f"The upload to {repo} did not work because {hub_name()} cannot be reached: check the "
-            f"connection and push again; {folder} stays as it is."
+            upload_problem(error, repo, f"{folder} stays as it is")
         ) from error
     return str(done.oid)
-
-
-def _refused(repo: str) -> BenchmarkUnavailable:
-    return BenchmarkUnavailable(
-        f"{hub_name()} does not let you write to {repo}: run `hf auth login` with a token that may "
-        "write, and check the name."
-    )
 
 
 def _check_repo(repo: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest
-from mirnet.hub import hub_endpoint
+from mirnet.hub import hub_endpoint, upload_problem
 
 from .store import StoredRun
 
@@ -67,7 +67,7 @@ def publish_run(
             commit_message=f"Add run {run.id}",
         )
     except Exception as error:
-        raise refused(api, repo, error) from error
+        raise refused(repo, error) from error
     return f"{api.endpoint}/datasets/{repo}/tree/{commit.oid}/{run.id}"
 
 
@@ -91,11 +91,11 @@ def contacted(repo: str, private: bool) -> "HfApi":
     try:
         found = api.dataset_info(repo, timeout=CONTACT_SECONDS)
     except errors.GatedRepoError as error:
-        raise refused(api, repo, error) from error
+        raise refused(repo, error) from error
     except errors.RepositoryNotFoundError:
         return api
     except Exception as error:
-        raise refused(api, repo, error) from error
+        raise refused(repo, error) from error
     if private and not found.private:
         raise InvalidRequest(
             f"{repo} is a public data set: name a private one, or ask to publish openly."
@@ -103,24 +103,8 @@ def contacted(repo: str, private: bool) -> "HfApi":
     return api
 
 
-def refused(api: "HfApi", repo: str, error: Exception) -> BenchmarkUnavailable:
+def refused(repo: str, error: Exception) -> BenchmarkUnavailable:
     """Make the error for a data set from an error of the Hub's client."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.HFValidationError):
-        return BenchmarkUnavailable(f"{repo!r} is no name of a data set: write ORG/NAME.")
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return BenchmarkUnavailable(
-            f"HF_HUB_OFFLINE is set, so nothing can be published to {repo}: unset it."
-        )
-    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
-    if status in (401, 403) or isinstance(error, errors.LocalTokenNotFoundError):
-        return BenchmarkUnavailable(
-            f"The Hub does not let you write to {repo}: run `hf auth login` with a token that may "
-            "write there, or set HF_TOKEN."
-        )
-    trouble = f"answers with status {status}" if status else "cannot be reached"
     return BenchmarkUnavailable(
-        f"{api.endpoint} {trouble}, so nothing was published to {repo}: the run is safe on this "
-        "machine, try again later."
+        upload_problem(error, repo, "nothing was published, and the run is safe on this machine")
     )

@@ -189,7 +189,7 @@ class ResultsRepo:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                 raise _not_written(error) from error
-            raise refused(api, self.repo, error) from error
+            raise refused(self.repo, error) from error
         try:
             self._merge(incoming)
         except OSError as error:
@@ -272,9 +272,9 @@ class ResultsRepo:
         except errors.HfHubHTTPError as error:
             if error.response.status_code in (409, 412):
                 return False
-            raise refused(api, self.repo, error) from error
+            raise refused(self.repo, error) from error
         except Exception as error:
-            raise refused(api, self.repo, error) from error
+            raise refused(self.repo, error) from error
         self._head = str(done.oid)
         self._there |= {
             change.path_in_repo: _sha256(here[change.path_in_repo])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.hub import hub_endpoint, hub_name, is_offline
+from mirnet.hub import hub_endpoint, is_offline, upload_problem
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -177,33 +177,10 @@ def _client(repo: str) -> "HfApi":
 @contextlib.contextmanager
 def _translated(repo: str) -> Iterator[None]:
     """Raise errors of the Hub's client as `SpaceRefused` with a way out."""
-    from huggingface_hub import errors
-
-    hub = hub_name()
     try:
         yield
-    except (errors.LocalTokenNotFoundError, errors.RepositoryNotFoundError) as error:
-        raise _not_allowed(repo) from error
-    except errors.HfHubHTTPError as error:
-        if error.response.status_code in (401, 403):
-            raise _not_allowed(repo) from error
-        raise SpaceRefused(
-            f"{hub} answered the upload to {repo} with error {error.response.status_code}: try "
-            "again later; the Space is as it was."
-        ) from error
     except Exception as error:
-        # Other errors come from an HTTP library that differs between releases of the client.
-        raise SpaceRefused(
-            f"The upload to {repo} did not work because {hub} cannot be reached: check the "
-            "connection and push again; the Space is as it was."
-        ) from error
-
-
-def _not_allowed(repo: str) -> SpaceRefused:
-    return SpaceRefused(
-        f"{hub_name()} does not let you write to {repo}: run `hf auth login` with a token that may "
-        "write, and check the name."
-    )
+        raise SpaceRefused(upload_problem(error, repo, "the Space is as it was")) from error
 
 
 def _pushed_before(api: "HfApi", repo: str, there: Sequence[str]) -> set[str]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mirnet.download import Answer, BrokenOff, receive
 from mirnet.errors import WeightsUnavailable
-from mirnet.hub import hub_endpoint, hub_name
+from mirnet.hub import hub_endpoint, hub_name, repository_problem
 
 from .catalogue import WeightsEntry
 from .transfer import Arrived, Stopped, Transfer, megabytes
@@ -222,12 +222,11 @@ def _download_from_hub(entry: WeightsEntry, transfer: Transfer) -> Arrived:
     Its download function would try a dead server for 24 s and cannot be stopped, which is why only
     its look-up, its errors and its credentials are used.
     """
-    from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils import build_hf_headers
 
     repo, filename = str(entry.repo), str(entry.filename)
     endpoint = hub_endpoint()
-    page = f"{endpoint or constants.ENDPOINT}/{repo}"
     transfer.begin()
     try:
         url = hf_hub_url(repo, filename, revision=entry.revision, endpoint=endpoint)
@@ -236,33 +235,17 @@ def _download_from_hub(entry: WeightsEntry, transfer: Transfer) -> Arrived:
         raise WeightsUnavailable(
             f"HF_HUB_OFFLINE is set, so {entry.id!r} cannot be downloaded: unset it and try again."
         ) from error
-    except errors.GatedRepoError as error:
-        raise WeightsUnavailable(
-            f"{repo} is gated: accept its terms at {page}, run `hf auth login` and try again."
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise WeightsUnavailable(
-            f"The Hub has no model {repo!r} that you may see: check the name, or run "
-            "`hf auth login` if it is private."
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise WeightsUnavailable(
-            f"{repo} has no revision {entry.revision!r}: look its branches and tags up at {page}."
-        ) from error
     except errors.EntryNotFoundError as error:
         raise WeightsUnavailable(
             f"{repo} has no file {filename} at revision {entry.revision!r}: it was not saved by "
             "`save_pretrained` of MIRNet or MIRNet-v2."
         ) from error
-    except errors.HFValidationError as error:
-        raise WeightsUnavailable(
-            f"{repo!r} is no name of a Hub repository: write hub:org/name@revision."
-        ) from error
-    except errors.HfHubHTTPError as error:
-        _refuse_status(entry, error.response.status_code)
-        raise unreachable(entry) from error
     except Exception as error:
         # Releases of the client use different HTTP libraries, whose errors differ.
+        if problem := repository_problem(error, repo, "model", entry.revision):
+            raise WeightsUnavailable(problem) from error
+        if isinstance(error, errors.HfHubHTTPError):
+            _refuse_status(entry, error.response.status_code)
         raise unreachable(entry) from error
     transfer.contacted.set()
     if found.size is not None:

@@ -165,7 +165,7 @@ def test_what_is_no_run_is_left_out(hub, here, tmp_path):
 def test_a_hub_in_trouble_leaves_everything_and_is_told(hub, here):
     work = ResultsRepo(here, REPO)
     hub.fail("/api/", Fault(status=503))
-    with pytest.raises(BenchmarkUnavailable, match="answers with status 503"):
+    with pytest.raises(BenchmarkUnavailable, match="with error 503"):
         work.exchange()
     assert work.kept.state == "failing" and "never yet" in work.kept.words()
     hub.heal()

@@ -178,7 +178,7 @@ def test_hub_weights_get_the_task_a_person_names(hub, tmp_path):
         ("hub:org/name@v9", "org/name has no revision 'v9'"),
         ("hub:org/name@main", "no file model.safetensors at revision 'main'"),
         ("hub:org/gated@main", "org/gated is gated: accept its terms at "),
-        ("hub:-x/--y@main", "is no name of a Hub repository"),
+        ("hub:-x/--y@main", "is no name of a model on the Hub"),
     ],
 )
 def test_hub_refusals(hub, weights_cache, weights_id, expected):
