@@ -88,6 +88,10 @@ FORMATS: dict[str, PictureFormat] = {
             "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), "image/jp2", (".jpf", ".jpx", ".j2c"),
             signatures=((0, b"\x00\x00\x00\x0cjP  "), (0, b"\xff\x4f\xff\x51")),
         ),
+        PictureFormat(
+            "JPEG XL", "jpegxl", (".jxl",), "image/jxl",
+            signatures=((0, b"\xff\x0a"), (0, b"\x00\x00\x00\x0cJXL ")),
+        ),
         PictureFormat("PPM", "ppm", (".ppm", ".pgm", ".pnm"), "image/x-portable-anymap", (".pbm",)),
     )
 }  # fmt: skip
@@ -105,8 +109,6 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF8", "GIF"),
     (0, b"%PDF", "a PDF document"),
     (0, b"8BPS", "a Photoshop document"),
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
     (0, b"v/1\x01", "an OpenEXR picture"),
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"\x1aE\xdf\xa3", "a video"),
