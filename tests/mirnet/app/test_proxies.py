@@ -1,10 +1,12 @@
 """The page behind real nginx and Caddy, with the files that the documentation names."""
 
+import contextlib
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from eval.app.run_queue import RunQueue
 from eval.runs.store import RunStore
 from mirnet.app.auth import Access
 from mirnet.app.examples import EXAMPLES_FOLDER
+from mirnet.app.settings import read_settings
 from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "mirnet" / "app" / "deploy"
@@ -186,3 +189,96 @@ def test_a_page_of_ones_own_behind_a_proxy_says_how_to_start_it(tmp_path_factory
             process.wait(20)
         page.close()
         service.close()
+
+
+# ---------------------------------------------------------------- the tunnel of a share link
+
+
+class Tunnel:
+    """Passes bytes on to a port of this machine, as the end of a share link's tunnel does.
+
+    What arrives was sent to the public name; the other end has added X-Forwarded-For.
+    """
+
+    def __init__(self, upstream: int):
+        self.upstream = upstream
+        self.wire = socket.create_server(("127.0.0.1", 0))
+        self.port = self.wire.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                outside, _ = self.wire.accept()
+                inside = socket.create_connection(("127.0.0.1", self.upstream))
+                for one, other in ((outside, inside), (inside, outside)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while content := one.recv(65536):
+                other.sendall(content)
+            other.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A page as `python app.py --share --auth anna:...` serves it, behind a tunnel."""
+    settings = read_settings(["--share", "--auth", ":".join(LOGIN)])
+    assert not settings.alone and settings.everyone == "viewer"
+    access = Access(settings.everyone, settings.operator_login)
+    service = RunQueue(RunStore(tmp_path_factory.mktemp("shared") / "runs"), local=False)
+    page = app.build(1_000_000, service, 2.0, access)
+    page.launch(
+        server_name="127.0.0.1",
+        auth=settings.login,
+        prevent_thread_lock=True,
+        quiet=True,
+        **app.launch_options(access, settings.alone, True, settings.proxies),
+    )
+    tunnel = Tunnel(int(re.search(r":(\d+)/", page.local_url)[1]))
+    yield f"http://127.0.0.1:{tunnel.port}"
+    tunnel.wire.close()
+    page.close()
+    service.close()
+
+
+def public(address: str = "203.0.113.7", **more: str) -> dict[str, str]:
+    """Headers of a request that came through the tunnel."""
+    name = "0123abcd.gradio.live"
+    forwarded = {"X-Forwarded-For": address, "X-Forwarded-Proto": "https"}
+    return {"Host": name, "X-Forwarded-Host": name, **forwarded, **more}
+
+
+def test_a_visitor_of_a_share_link_logs_in_and_is_no_operator(shared):
+    origin = {"Origin": "https://0123abcd.gradio.live"}
+    form = dict(zip(("username", "password"), LOGIN, strict=True))
+    assert requests.get(f"{shared}/config", headers=public(), timeout=60).status_code == 401
+    wrong = {**form, "password": "wrong"}
+    answer = requests.post(f"{shared}/login", wrong, headers=public(**origin), timeout=60)
+    assert answer.status_code == 400
+    answer = requests.post(f"{shared}/login", form, headers=public(**origin), timeout=60)
+    assert answer.status_code == 200
+    cookie = "; ".join(f"{one.name}={one.value}" for one in answer.cookies)
+
+    def get(path: str, **more: str) -> int:
+        given = public(Cookie=cookie, **more)
+        return requests.get(f"{shared}{path}", headers=given, timeout=60).status_code
+
+    assert get("/config") == 200 and get("/metrics") == 403
+    assert get("/metrics", **{"X-Forwarded-For": "127.0.0.1"}) == 403  # is made up
+    foreign = public(Cookie=cookie, Origin="https://evil.example")
+    answer = requests.post(f"{shared}/gradio_api/call/restore", headers=foreign, timeout=60)
+    assert answer.status_code == 403
+
+
+def test_visitors_of_a_share_link_are_counted_by_their_own_address(shared):
+    wrong = {"username": "anna", "password": "wrong"}
+
+    def status(address: str) -> int:
+        answer = requests.post(f"{shared}/login", wrong, headers=public(address), timeout=60)
+        return answer.status_code
+
+    assert [status("198.51.100.9") for _ in range(12)] == [400] * 10 + [429] * 2
+    assert status("198.51.100.10") == 400

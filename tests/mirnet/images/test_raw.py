@@ -1,9 +1,14 @@
 """Camera raw files: developed rightly, or refused in words."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from mirnet.images.codecs import raw_process
 from mirnet.images.decode import read_image, size_of
+from tests.support.paths import ROOT
 from tests.support.picture_files import dng, rejected
 
 LIGHT = 0.2158605
@@ -55,3 +60,56 @@ def test_what_libraw_cannot_read_is_refused_in_words():
     data = dng(np.zeros((64, 96), np.uint16))
     rejected(data[:200], "damaged")
     rejected(b"FUJIFILMCCD-RAW" + bytes(100), "raw", "LibRaw")
+
+
+def test_a_crash_or_a_hang_of_libraw_is_a_refusal(monkeypatch):
+    data = dng(np.zeros((64, 96), np.uint16))
+    run = subprocess.run
+
+    def crash(command, **options):
+        return run([sys.executable, "-c", "import os; os.abort()"], **options)
+
+    monkeypatch.setattr(subprocess, "run", crash)
+    rejected(data, "raw", "LibRaw")
+
+    def hang(command, **options):
+        return run(
+            [sys.executable, "-c", "import time; time.sleep(60)"], **{**options, "timeout": 0.2}
+        )
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    rejected(data, "raw", "LibRaw")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"[]\n",
+        b'{"width": 2, "height": 2, "exif_bytes": 0, "shape": [2, 2, 3]}\n12',
+        b'{"width": 2, "height": 2, "exif_bytes": -8, "shape": [2, 2, 3]}\n' + bytes(16),
+        b'{"width": 2, "height": 2, "exif_bytes": 0, "shape": [900, 900, 3]}\n' + bytes(4860000),
+    ],
+)
+def test_a_process_that_was_taken_over_gives_no_wrong_picture(answer):
+    with pytest.raises(raw_process.Unreadable):
+        raw_process._parsed(answer, 10_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
+def test_the_process_has_limits_and_knows_no_secret(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    seen = {}
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: seen.update(options))
+    with pytest.raises(AttributeError):
+        raw_process.develop_apart(b"", 1)
+    assert "HF_TOKEN" not in seen["env"]
+    monkeypatch.undo()
+    code = (
+        "import resource; from mirnet.images.codecs.raw_process import _limit; _limit(10**6)\n"
+        "names = resource.RLIMIT_AS, resource.RLIMIT_FSIZE\n"
+        "print(*(resource.getrlimit(name)[0] for name in names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    memory, files = map(int, done.stdout.split())
+    assert memory == raw_process.MAX_BYTES + raw_process.BYTES_PER_PIXEL * 10**6 and files == 0

@@ -1,0 +1,180 @@
+"""Develops one camera raw file in a limited process of its own: LibRaw is C++ and not hardened.
+
+`develop_apart` starts it. The process knows no token or password of this program, may write no
+file, and has limits of memory and processor time; where it crashes, the photo is refused. It takes
+the file on standard input and answers with a line of JSON and the bytes that the line announces.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+MAX_SECONDS = 120
+"""Processor time of one file in seconds; 100 megapixels take about a third."""
+PATIENCE = 5
+"""Factor on `MAX_SECONDS` for wall-clock time, on a busy machine."""
+MAX_BYTES = 3 * 2**30
+"""Address space of the process in bytes, beside what the pixels take."""
+BYTES_PER_PIXEL = 64
+"""Address space for each pixel that is accepted: sensor values, half-developed and result."""
+MAX_EXIF_BYTES = 2**20
+"""Largest EXIF block that is passed on, in bytes."""
+_SRGB_CURVE = (2.4, 12.92)
+"""Exponent and slope of the linear part: IEC 61966-2-1."""
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
+"""Variables that the process gets."""
+
+
+class Developed(NamedTuple):
+    """A developed raw file."""
+
+    width: int
+    """Width in pixels before development, upright."""
+    height: int
+    """Height in pixels."""
+    samples: np.ndarray | None
+    """(H, W, 3) uint16, sRGB; None if there are more pixels than accepted."""
+    exif: bytes | None
+    """EXIF block of the preview inside the file; None without one."""
+
+
+class Unreadable(Exception):
+    """LibRaw refused the file, crashed, or took more than it may."""
+
+
+def develop_apart(data: bytes, max_pixels: int) -> Developed:
+    """Develop a raw file in a process of its own.
+
+    Args:
+        data: The file.
+        max_pixels: Most pixels that are developed.
+
+    Raises:
+        Unreadable: See there.
+    """
+    root = str(Path(__file__).parents[3])
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join([root, *filter(None, sys.path)])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, str(max_pixels)],
+            input=data,
+            capture_output=True,
+            timeout=PATIENCE * MAX_SECONDS,
+            env=environment,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unreadable("the process could not be started or took too long") from error
+    if done.returncode:
+        raise Unreadable(f"the process ended with {done.returncode}")
+    return _parsed(done.stdout, max_pixels)
+
+
+def _parsed(answer: bytes, max_pixels: int) -> Developed:
+    """Read an answer, which a taken-over process may have made up."""
+    line, _, rest = answer.partition(b"\n")
+    try:
+        head: dict[str, Any] = json.loads(line)
+        width, height, exif_bytes = (int(head[name]) for name in ("width", "height", "exif_bytes"))
+        shape = tuple(int(side) for side in head["shape"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise Unreadable("the process answered nonsense") from error
+    if not shape:
+        return Developed(width, height, None, None)
+    fits = len(shape) == 3 and shape[2] == 3 and 0 < shape[0] * shape[1] <= max_pixels
+    if not fits or not 0 <= exif_bytes <= MAX_EXIF_BYTES:
+        raise Unreadable("the process answered with another size")
+    if len(rest) != exif_bytes + 2 * shape[0] * shape[1] * 3:
+        raise Unreadable("the process broke off")
+    samples = np.frombuffer(rest, np.uint16, offset=exif_bytes).reshape(shape).copy()
+    return Developed(width, height, samples, rest[:exif_bytes] or None)
+
+
+def develop(stream: BinaryIO, max_pixels: int) -> Developed:
+    """Develop a raw file in this process.
+
+    Raises:
+        Exception: LibRaw cannot read the file.
+    """
+    import rawpy
+
+    with rawpy.imread(stream) as raw:
+        width, height = int(raw.sizes.width), int(raw.sizes.height)
+        if not 0 < width * height <= max_pixels:
+            return Developed(width, height, None, None)
+        exif = _exif(raw)
+        samples = raw.postprocess(
+            use_camera_wb=True,
+            output_color=rawpy.ColorSpace.sRGB,
+            output_bps=16,
+            gamma=_SRGB_CURVE,
+            no_auto_bright=True,
+        )
+    return Developed(width, height, np.ascontiguousarray(samples, np.uint16), exif)
+
+
+def _exif(raw: Any) -> bytes | None:
+    """EXIF of the preview embedded in the file; None without one."""
+    import io
+
+    import rawpy
+    from PIL import Image
+
+    from ..metadata import exif_of_image
+
+    try:
+        preview = raw.extract_thumb()
+        if preview.format != rawpy.ThumbFormat.JPEG:
+            return None
+        with Image.open(io.BytesIO(preview.data), formats=["JPEG"]) as image:
+            return exif_of_image(image)
+    except Exception:  # a damaged preview does not make the photo unreadable
+        return None
+
+
+def _limit(max_pixels: int) -> None:
+    """Limit this process, where the system can."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        for what, most in (
+            (resource.RLIMIT_AS, MAX_BYTES + BYTES_PER_PIXEL * max_pixels),
+            (resource.RLIMIT_CPU, MAX_SECONDS),
+            (resource.RLIMIT_FSIZE, 0),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            with contextlib.suppress(ValueError, OSError):  # a lower limit holds already
+                resource.setrlimit(what, (most, most))
+
+
+def main() -> int:
+    """Develop standard input; 1 where LibRaw cannot."""
+    import io
+
+    max_pixels = int(sys.argv[1])
+    _limit(max_pixels)
+    try:
+        made = develop(io.BytesIO(sys.stdin.buffer.read()), max_pixels)
+    except Exception:
+        return 1
+    exif = (made.exif or b"")[:MAX_EXIF_BYTES]
+    shape = [] if made.samples is None else list(made.samples.shape)
+    head = {"width": made.width, "height": made.height, "shape": shape, "exif_bytes": len(exif)}
+    answer = sys.stdout.buffer
+    answer.write(json.dumps(head).encode() + b"\n")
+    if made.samples is not None:
+        answer.write(exif)
+        answer.write(made.samples.data)
+    answer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
