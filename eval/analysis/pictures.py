@@ -38,7 +38,7 @@ STRIP_PX = 120
 """Longest side in pixels of a thumbnail in the strip."""
 MAX_IN_STRIP = 24
 """Largest number of thumbnails in the strip, around the open picture."""
-MAX_THUMB_BYTES = 100_000
+MAX_THUMB_BYTES = 500_000
 """Size in bytes above which a stored thumbnail is not read."""
 
 Which = Literal["worst", "best", "disagree", "all"]
@@ -135,13 +135,21 @@ def strip_of(
         score = row.get(metric, math.nan)
         if against:
             score = get_metric(metric).gain(score, base.get(pair, math.nan))
-        strip.append(Thumbnail(pair, _tiny(path) if path is not None else None, score))
+        strip.append(Thumbnail(pair, thumbnail_jpeg(path) if path is not None else None, score))
     return strip
 
 
 @lru_cache(maxsize=1024)
-def _tiny(path: Path) -> bytes | None:
-    """Reduce a stored thumbnail; cached, since its name is a hash of its content."""
+def thumbnail_jpeg(path: Path, longest_px: int = STRIP_PX) -> bytes | None:
+    """Reduce a stored picture; cached, since its name is a hash of its content.
+
+    Args:
+        path: A thumbnail, or a small picture.
+        longest_px: Longest side of the result in pixels.
+
+    Returns:
+        A JPEG; None if the picture is too large, missing or damaged.
+    """
     import io
 
     from PIL import Image
@@ -149,7 +157,7 @@ def _tiny(path: Path) -> bytes | None:
     try:
         if path.stat().st_size > MAX_THUMB_BYTES:
             return None
-        pixels = shrink(Picture(to_eight_bits(read_image(path).pixels)), STRIP_PX).pixels
+        pixels = shrink(Picture(to_eight_bits(read_image(path).pixels)), longest_px).pixels
     except (OSError, MIRNetError):
         return None
     buffer = io.BytesIO()

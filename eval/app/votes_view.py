@@ -14,7 +14,7 @@ from eval.analysis.csv_tables import csv_text
 from eval.review.invitations import Invitation, make_link
 from eval.review.ranking import rank_methods
 from eval.review.reviewers import clean_reviewer
-from eval.review.votes import votes_table
+from eval.review.votes import check_votable, votes_table
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
 from mirnet.errors import InvalidRequest
@@ -117,6 +117,7 @@ class ReviewResults:
             if not self.permissions.may("admin", request):
                 raise InvalidRequest(OPERATOR_ONLY)
             stored = stored_run(self.store(), run_id)
+            check_votable(stored)
             link = make_link(self.store(), Invitation(stored.id, name, unchanged))
         return gr.update(value=link, label=f"Link of {clean_reviewer(name)}")
 

@@ -21,9 +21,11 @@ def invite(
     """Make the signed link of each reviewer for a blind review of a run."""
     from eval.review.invitations import Invitation, make_link
     from eval.review.questions import choose_questions
+    from eval.review.votes import check_votable
 
     store = open_store(out)
     stored = store.run(run_id)
+    check_votable(stored)
     for name in reviewers:
         choose_questions(stored, name, with_unchanged=unchanged)
         print_line(f"{page}{make_link(store, Invitation(stored.id, name, unchanged))}")

@@ -153,7 +153,9 @@ def _candidates(
     there = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
 
     def kept(sha256: str | None) -> str | None:
-        return sha256 if f"{sha256}.png" in there else None
+        if sha256 is None or f"{sha256}.png" in there:
+            return sha256
+        return sha256 if stored.output(sha256).is_file() else None  # of a recorded run
 
     rows: dict[str, dict[str, tuple[str, str | None, str | None]]] = {}
     for row in stored.rows():

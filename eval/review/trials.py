@@ -2,17 +2,20 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
+from eval.analysis.pictures import thumbnail_jpeg
 from eval.runs.document import Run, SampleResult
+from eval.runs.recorded import has_pictures, recorded_headers
 from eval.runs.store import RunStore, StoredRun
 
 MAX_TRIALS = 6
 """Most runs that are offered."""
 MAX_LOOKED_AT = 100
 """Most finished runs of several methods whose folders are looked into."""
+THUMBNAIL_PX = 320
+"""Longest side of a thumbnail in pixels."""
 MAX_LINE_BYTES = 100_000
 """Longest first line of scores that is read, in bytes."""
 
@@ -23,14 +26,17 @@ class TrialRun:
 
     run: Run
     """Header of the run."""
-    thumbnail: Path | None
+    thumbnail: bytes | None
     """JPEG of its first picture; None where none is stored."""
+    recorded: bool
+    """Whether the run was recorded by the project."""
 
 
 def list_trials(store: RunStore) -> list[TrialRun]:
-    """Runs with stored pictures of two or more methods: the newest of each benchmark, newest first.
+    """Runs with stored pictures of two or more methods, at most one of each benchmark.
 
-    Damaged runs are left out.
+    Those of this machine come first, the newest of each benchmark, then recorded ones. Damaged runs
+    are left out.
     """
     found: dict[str, TrialRun] = {}
     looked_at = 0
@@ -40,9 +46,13 @@ def list_trials(store: RunStore) -> list[TrialRun]:
         looked_at += 1
         if looked_at > MAX_LOOKED_AT or len(found) >= MAX_TRIALS:
             break
-        stored = StoredRun(store.folder / run.id)
+        stored = store.run(run.id)
         if _has_pictures(stored):
-            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored))
+            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored), recorded=False)
+    for run in recorded_headers():
+        if len(found) < MAX_TRIALS and run.benchmark.id not in found and has_pictures(run):
+            stored = store.run(run.id)
+            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored), recorded=True)
     return list(found.values())
 
 
@@ -54,11 +64,12 @@ def _has_pictures(stored: StoredRun) -> bool:
         return False
 
 
-def _thumbnail(stored: StoredRun) -> Path | None:
+def _thumbnail(stored: StoredRun) -> bytes | None:
     try:
         with (stored.folder / "scores.jsonl").open("rb") as file:
             row = SampleResult.model_validate_json(file.readline(MAX_LINE_BYTES))
     except (OSError, ValidationError):
         return None
     paths = [stored.thumb(name) for name in (row.target_sha256, row.output_sha256) if name]
-    return next((path for path in paths if path.is_file()), None)
+    first = next((path for path in paths if path.is_file()), None)
+    return thumbnail_jpeg(first, THUMBNAIL_PX) if first else None

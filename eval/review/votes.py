@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from eval.runs.store import StoredRun
+from eval.runs.store import RecordedRun, StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line
 
@@ -67,8 +67,23 @@ class Vote(BaseModel):
         return question_key(self.pair, self.a, self.b)
 
 
+def check_votable(stored: StoredRun) -> None:
+    """Check that votes on a run may be stored.
+
+    Raises:
+        InvalidRequest: The run is a recorded one, which nothing is added to.
+    """
+    if isinstance(stored, RecordedRun):
+        raise InvalidRequest(
+            f"Run {stored.id} was recorded by the project and takes no votes: start a run of your "
+            "own to invite reviewers."
+        )
+
+
 def can_store(stored: StoredRun) -> bool:
     """Whether votes can be written beside a run."""
+    if isinstance(stored, RecordedRun):
+        return False
     folder = stored.folder / "votes"
     return os.access(folder if folder.exists() else stored.folder, os.W_OK)
 
@@ -89,6 +104,7 @@ def store_vote(
         InvalidRequest: Votes cannot be written here, there are too many, or the name or the
             outcome is not valid.
     """
+    check_votable(stored)
     name = clean_reviewer(reviewer)
     try:
         vote = Vote(

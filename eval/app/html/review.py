@@ -59,15 +59,14 @@ def trial_cards(trials: Sequence[TrialRun]) -> Markup:
     """Cards of the runs that can be tried; the page starts a trial at a click on one."""
     cards = []
     for one in trials:
-        image = one.thumbnail.read_bytes() if one.thumbnail else b""
         bench = one.run.benchmark
         cards.append(
             {
                 "id": one.run.id,
                 "title": bench.title,
                 "words": f"{len(one.run.methods)} methods · {bench.n} pictures · "
-                f"{one.run.created:%Y-%m-%d}",
-                "jpeg": base64.b64encode(image).decode(),
+                f"{one.run.created:%Y-%m-%d}{', recorded by us' if one.recorded else ''}",
+                "jpeg": base64.b64encode(one.thumbnail or b"").decode(),
             }
         )
     return TEMPLATES.render("trials", trials=cards, votes=VIEWS["votes"])
