@@ -11,13 +11,10 @@ from eval.analysis.pictures import (
     INPUT,
     TARGET,
     Viewport,
-    error_of,
     filling,
-    heat,
     name_or_target,
     point_of,
     rows_of,
-    scale_for,
     seen_at,
     shown_names,
     stored_pictures,
@@ -29,6 +26,7 @@ from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
+from mirnet.metrics.error_maps import error_of, heat, scale_for
 
 from .html.images import error_scale
 from .view import Part, ViewRequest, picture_choices, settle

@@ -108,10 +108,14 @@ class ReviewResults:
             }
 
     def make_link(
-        self, run_id: str | None, name: str, unchanged: bool, request: gr.Request | None = None
+        self,
+        run_id: str | None,
+        name: str | None,
+        unchanged: bool,
+        request: gr.Request | None = None,
     ) -> Any:
         """Signed link of one reviewer, with the reviewer's name above it; empty without a name."""
-        if not run_id or not any(letter.isalnum() for letter in name):
+        if not run_id or not name or not any(letter.isalnum() for letter in name):
             return gr.update(value="", label=LINK_LABEL)
         with translate_errors():
             if not self.permissions.may("admin", request):

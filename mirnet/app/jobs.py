@@ -45,6 +45,12 @@ class BatchRow(NamedTuple):
     """State of the photo: "waiting", "working", "done" or "failed"."""
     words: str = "waiting"
     """Text beside the file name, such as the time taken or an error."""
+    key: str = ""
+    """Key of the result in the cache; empty until there is one."""
+    before: bytes = b""
+    """Small JPEG of the photo; empty until it is restored."""
+    after: bytes = b""
+    """Small JPEG of the result."""
 
 
 @dataclass

@@ -82,12 +82,14 @@ def detailed_place(picture: Picture, width_px: int, height_px: int) -> tuple[flo
     grey = cv2.GaussianBlur(cv2.cvtColor(small.pixels, cv2.COLOR_RGB2GRAY), (0, 0), 1.5)
     values = grey.astype(np.float32)
     edges = np.hypot(cv2.Sobel(values, cv2.CV_32F, 1, 0), cv2.Sobel(values, cv2.CV_32F, 0, 1))
-    total = cv2.integral(np.minimum(edges, np.quantile(edges, 0.98)))
+    visible = edges[edges > 1]
+    if not visible.size:
+        return 0.5, 0.5
+    # The strongest edges count no more than others: a horizon is no detail.
+    total = cv2.integral(np.minimum(edges, np.quantile(visible, 0.9)))
     high, wide = part
     sums = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
     top, left = np.unravel_index(int(sums.argmax()), sums.shape)
-    if sums[top, left] <= 0:
-        return 0.5, 0.5
     return (left / columns if columns else 0.5), (top / rows if rows else 0.5)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import shutil
 import zipfile
+from base64 import b64encode
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,17 +13,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from mirnet.errors import MIRNetError
-from mirnet.images.encode import SaveOptions
+from mirnet.images.encode import SaveOptions, encode_image
 from mirnet.images.names import clean_name
+from mirnet.images.picture import Picture
+from mirnet.images.preview import shrink
 
 from ..folders import upload_folder
 from ..jobs import BatchRow, RestoreRequest, Run, result_name, unused_name
+from ..results import KeptResult
 from ..templates import render
 from .restorer import Restorer
 from .words import event_words
 
 if TYPE_CHECKING:
     from mirnet.restoration.blending import Blend
+
+THUMBNAIL_PX = 112
+"""Longest side of a thumbnail in the list, in pixels."""
 
 
 class BatchStep(NamedTuple):
@@ -86,7 +93,13 @@ def restore_batch(
                                 archive.writestr(name, blended.encode(options))
                                 words = f"{name} · {event.facts()}"
                                 run.finished += 1
-                                rows[index] = rows[index]._replace(state="done", words=words)
+                                rows[index] = rows[index]._replace(
+                                    state="done",
+                                    words=words,
+                                    key=restorer.results.put(KeptResult(event)),
+                                    before=_thumbnail(event.before),
+                                    after=_thumbnail(blended.picture),
+                                )
                             else:
                                 words, share = event_words(event, alone=False)
                                 yield BatchStep(
@@ -111,9 +124,18 @@ def archive_folder() -> Path:
     return folder
 
 
+def _thumbnail(picture: Picture) -> bytes:
+    return encode_image(shrink(picture, THUMBNAIL_PX), "JPEG")
+
+
 def batch_table(rows: list[BatchRow]) -> Markup:
-    """HTML table with one row per photo of a batch."""
-    return render("batch", rows=rows)
+    """HTML table with one row per photo of a batch; a finished one can be clicked."""
+    shown = [
+        row._asdict()
+        | {name: b64encode(getattr(row, name)).decode() for name in ("before", "after")}
+        for row in rows
+    ]
+    return render("batch", rows=shown)
 
 
 def stopped_rows(rows: list[BatchRow]) -> list[BatchRow]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mirnet.images.encode import encode_image
-from mirnet.images.preview import PREVIEW_PX
+from mirnet.images.preview import PREVIEW_PX, detailed_place
 
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, translate_errors
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VIEWS = (("Slider", "slider"), ("Side by side", "pair"), ("100 %", "close"))
 """Label and name of each way to compare input and result."""
+CLOSE_FIRST = ("denoise",)
+"""Tasks whose large results open at 100 %: reduced to the window, before and after look alike."""
 MEASURE_STAGE = script(ASSETS / "measure_stage.js")
 
 
@@ -34,6 +36,9 @@ class CompareView:
 
     def __init__(self, restorer: Restorer, result_key: gr.State, adjust: AdjustView) -> None:
         self.restorer, self.result_key, self.adjust = restorer, result_key, adjust
+        self.key = gr.State(None)  # of the result on the screen: the newest, or one of a batch
+        self.picked = gr.Textbox("", visible=False)  # key of the clicked photo of a batch
+        self.pick = gr.Button("Show", visible="hidden", elem_id="batch-pick")
         self.view = gr.Radio(
             list(VIEWS), value="slider", label="View", visible=False, elem_id="view"
         )
@@ -65,24 +70,24 @@ class CompareView:
                 self.down = gr.Slider(0, 100, 50, step=1, label="Top to bottom, %", min_width=260)
         self.room_px = gr.Number(640, visible=False)
         self.outputs = [
-            self.view, self.slider, self.pair, self.before, self.after, self.close,
+            self.key, self.view, self.slider, self.pair, self.before, self.after, self.close,
             self.close_slider, self.across, self.down,
         ]  # fmt: skip
 
     def connect(self) -> None:
         """Connect the events of the view itself."""
-        where = [self.result_key, *self.adjust.inputs, self.across, self.down, self.room_px]
+        where = [self.key, *self.adjust.inputs, self.across, self.down, self.room_px]
         looks: dict[str, Any] = {"outputs": self.outputs, "js": MEASURE_STAGE, **PRIVATE}
         self.view.input(self.change_view, [self.view, *where], **looks)
         for slider in (self.across, self.down):
             slider.release(self.move, where, **looks)
         for picture in (self.before, self.after):
-            inputs = [self.result_key, *self.adjust.inputs, self.room_px]
+            inputs = [self.key, *self.adjust.inputs, self.room_px]
             picture.select(self.zoom, inputs, **looks)
 
     def blend(self) -> gr.events.Dependency:
         """Show another blend when a slider moves; returns the event that shows it."""
-        where = [self.result_key, *self.adjust.inputs, self.across, self.down, self.room_px]
+        where = [self.key, *self.adjust.inputs, self.across, self.down, self.room_px]
         return gr.on(
             self.adjust.moves,
             self.change_blend,
@@ -99,10 +104,21 @@ class CompareView:
         inputs = [self.view, self.result_key, *self.adjust.inputs, self.room_px]
         return event.success(self.show_result, inputs, self.outputs, js=MEASURE_STAGE, **PRIVATE)
 
+    def show_picked(self) -> gr.events.Dependency:
+        """Show a photo of a batch once its row is clicked; returns the event that shows it."""
+        return self.pick.click(
+            self.show_result,
+            [self.view, self.picked, *self.adjust.inputs, self.room_px],
+            self.outputs,
+            js=script(ASSETS / "batch_picked.js"),
+            **PRIVATE,
+        )
+
     def clear(self) -> Update:
         """Hide the comparison while there is no result."""
         hidden = gr.update(visible=False)
         return {
+            self.key: None,
             self.view: hidden,
             self.slider: gr.update(value=None, visible=False),
             self.pair: hidden,
@@ -110,19 +126,35 @@ class CompareView:
         }
 
     def show_result(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
-        """Show a new result in the current view; at 100 %, its centre.
+        """Show a new result in the current view; at 100 %, where it has most detail.
+
+        A large result of a task in `CLOSE_FIRST` opens at 100 %.
 
         Args:
             view: Name of the view, from `VIEWS`.
-            key: Key of the result; None for a batch, which has none to show.
+            key: Key of the result; None for a batch, which has none to show until one is picked.
             values: Values of the sliders, then the stage's width in CSS pixels.
         """
-        if key is None:
+        if not key:
             yield self.clear()
             return
         *shares, room_px = values
-        for update in self.change_view(view, key, *shares, 50, 50, room_px):
-            yield {self.across: 50, self.down: 50} | update | {self.view: gr.update(visible=True)}
+        result = self.restorer.result(key)
+        picture = result.picture
+        large = max(picture.width, picture.height) > PREVIEW_PX
+        if view == "slider" and large and result.task in CLOSE_FIRST:
+            view = "close"
+        across, down = 0.5, 0.5
+        if view == "close":
+            across, down = detailed_place(picture, *_close_size(room_px))
+        place = round(100 * across), round(100 * down)
+        for update in self.change_view(view, key, *shares, *place, room_px):
+            yield {
+                self.key: key,
+                self.across: place[0],
+                self.down: place[1],
+                self.view: gr.update(value=view, visible=True),
+            } | update
 
     def change_view(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
         """Show the result in another view.
@@ -181,8 +213,7 @@ class CompareView:
         """
         across, down = place
         if view == "close":
-            width = int(min(max(room_px, 200), PREVIEW_PX))
-            height = min(max(width * 2 // 3, 300), 640)
+            width, height = _close_size(room_px)
             part = kept.result.blender.cut_out(
                 across / 100, down / 100, width, height, bool(mix.detail)
             )
@@ -212,6 +243,12 @@ class CompareView:
                 width=shown.width + 2,  # and the frame's two
             ),
         }
+
+
+def _close_size(room_px: float) -> tuple[int, int]:
+    """Width and height in pixels of the part that is shown at 100 %."""
+    width = int(min(max(room_px, 200), PREVIEW_PX))
+    return width, min(max(width * 2 // 3, 300), 640)
 
 
 def _side(name: str) -> gr.Image:

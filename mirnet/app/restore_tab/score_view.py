@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a result against its clean original."""
+"""PSNR and SSIM of a result against its clean original, which is shown with both errors."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import gradio as gr
 
 from mirnet.errors import MIRNetError
+from mirnet.images.preview import shrink
+from mirnet.metrics.error_maps import error_of, heat, scale_for
 from mirnet.metrics.protocols import RGB_8BIT
 
 from ..kit import html
@@ -36,20 +38,35 @@ class ScoreView:
         ) as self.panel:
             self.original = photo_file("Clean original, of the result's size", "original")
             self.scores = gr.HTML("", elem_id="scores")
-        self.outputs = [self.panel, self.original, self.scores]
+            with gr.Row(visible=False, elem_id="truth") as self.truth:
+                self.pictures = [
+                    gr.Image(
+                        label=name,
+                        alt_text=name,
+                        format="png",
+                        interactive=False,
+                        buttons=["fullscreen"],
+                        min_width=200,
+                    )
+                    for name in ("Clean original", "Error before", "Error after")
+                ]
+        self.measured = [self.scores, self.truth, *self.pictures]
+        self.outputs = [self.panel, self.original, *self.measured]
 
     def connect(self) -> None:
         """Connect the events of the view itself."""
         come = [self.original.upload, self.original.clear]
-        gr.on(come, self.measure, self._inputs, self.scores, **PRIVATE)
+        gr.on(come, self.measure, self._inputs, self.measured, **PRIVATE)
 
     def measure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure once an event has set the result's key; returns the event that measures."""
-        return event.success(self.show_result, self._inputs, [self.panel, self.scores], **PRIVATE)
+        return event.success(
+            self.show_result, self._inputs, [self.panel, *self.measured], **PRIVATE
+        )
 
     def remeasure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure the blend of an event; returns the event that measures."""
-        return event.success(self.measure, self._inputs, self.scores, **PRIVATE)
+        return event.success(self.measure, self._inputs, self.measured, **PRIVATE)
 
     @property
     def _inputs(self) -> list[Any]:
@@ -60,8 +77,7 @@ class ScoreView:
         return {
             self.panel: gr.update(visible=False),
             self.original: selection.original,
-            self.scores: "",
-        }
+        } | self._nothing()
 
     def show_result(self, key: str | None, original: str | None, *shares: float) -> Update:
         """Show the view for a new result, and measure it if its original is known."""
@@ -69,21 +85,43 @@ class ScoreView:
             return {self.panel: gr.update(visible=False)}
         return {
             self.panel: gr.update(visible=True, open=bool(original)),
-            self.scores: self.measure(key, original, *shares),
-        }
+        } | self.measure(key, original, *shares)
 
-    def measure(self, key: str | None, original: str | None, *shares: float) -> str:
-        """HTML scores of input and blend against the clean original, or the reason for none."""
+    def measure(self, key: str | None, original: str | None, *shares: float) -> Update:
+        """Score input and blend against the clean original, and draw it and both errors.
+
+        Where that is not possible the reason takes the place of the scores.
+        """
         if not original or key is None:
-            return ""
+            return self._nothing()
         try:
             result = self.restorer.results.get(key).result
             result = result.blend(**asdict(self.adjust.mix(result.task, *shares)))
             truth = self.restorer.read(original)
+            pair = result.before, result.picture
             before, after = (
-                RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True)
-                for picture in (result.before, result.picture)
+                RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True) for picture in pair
             )
-            return words.scores_table(before, after)
         except MIRNetError as error:
-            return html.state(str(error), "failed")
+            return self._nothing() | {self.scores: html.state(str(error), "failed")}
+        # Errors are drawn of what the screen can show; both on one scale, so that they compare.
+        shown = shrink(truth).pixels
+        errors = [error_of(shrink(picture).pixels, shown) for picture in pair]
+        scale = scale_for(errors)
+        labels = (
+            "Clean original",
+            f"Error before, black 0 to bright {scale} of 255",
+            f"Error after, black 0 to bright {scale} of 255",
+        )
+        pictures = (shown, *(heat(error, scale) for error in errors))
+        return {
+            self.scores: words.scores_table(before, after),
+            self.truth: gr.update(visible=True),
+        } | {
+            place: gr.update(value=pixels, label=label, alt_text=label)
+            for place, label, pixels in zip(self.pictures, labels, pictures, strict=True)
+        }
+
+    def _nothing(self) -> Update:
+        empty: Update = {self.scores: "", self.truth: gr.update(visible=False)}
+        return empty | dict.fromkeys(self.pictures)

@@ -106,11 +106,15 @@ class StageView:
             self.facts: words.result_facts(self.restorer.result(key)),
         }
 
+    def show_facts(self, key: str | None) -> str:
+        """Facts of a result of a batch, below its comparison."""
+        return words.result_facts(self.restorer.result(key))
+
     def _list_of(self, paths: tuple[str, ...]) -> Iterator[Update]:
         rows = [BatchRow(Path(path).name) for path in paths]
-        yield self.status.show(f"{len(paths)} photos are ready: press Restore for one zip.") | {
-            self.board: gr.update(value=batch_table(rows), visible=True)
-        }
+        yield self.status.show(
+            f"{len(paths)} photos are ready: press Restore for one zip and a list to compare."
+        ) | {self.board: gr.update(value=batch_table(rows), visible=True)}
 
     def _one(self, path: str) -> Iterator[Update]:
         picture = self.restorer.read(path)

@@ -150,6 +150,10 @@ class RestoreTab:
         """
         runs = [self.run.start_after(start) for start in starts]
         self.run.connect_stop([*runs, self.weights.connect()])
+        picked = self.compare.show_picked()
+        picked.success(
+            self.stage.show_facts, self.compare.key, self.stage.facts, **PRIVATE
+        ).success(None, js=script(ASSETS / "show_result.js"), api_visibility="private")
         for running in runs:
             running.success(self.stage.show_result, self.result_key, self.stage.outputs, **PRIVATE)
             running.success(

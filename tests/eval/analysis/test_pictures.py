@@ -2,17 +2,13 @@
 
 import io
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from eval.analysis import score_tables
 from eval.analysis.pictures import (
     Viewport,
-    error_of,
-    heat,
     point_of,
-    scale_for,
     seen_at,
     stored_pictures,
     strip_of,
@@ -78,11 +74,3 @@ def test_a_clicked_point_comes_into_the_middle():
     place = Viewport(zoom=0, width_px=100, height_px=100)
     across, down = point_of(450, 300, (600, 900), (1200, 1800), place)
     assert across == pytest.approx(850 / 1700) and down == pytest.approx(550 / 1100)
-
-
-def test_an_error_map_has_the_scale_that_it_tells():
-    target = np.zeros((10, 10, 3), np.uint8)
-    error = error_of(np.full_like(target, 20), target)
-    assert np.allclose(error, 20) and scale_for([error]) == 32
-    drawn = heat(error, 20)
-    assert drawn.shape == (10, 10, 3) and drawn.min() > heat(0 * error, 20).max()

@@ -334,7 +334,7 @@ def test_the_panel_makes_the_link_of_the_name_that_stands_there(stored):
     assert made["label"] == "Link of Anna"
     found = read_link(panel.store(), dict(parse_qsl(made["value"][1:])))
     assert found == Invitation(RUN, "Anna", True)
-    for run, name in ((RUN, " "), (None, "Anna"), (RUN, "..")):
+    for run, name in ((RUN, " "), (None, "Anna"), (RUN, ".."), (RUN, None)):
         assert panel.make_link(run, name, False)["value"] == ""
 
 

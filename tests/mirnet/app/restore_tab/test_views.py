@@ -2,6 +2,7 @@
 
 import doctest
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,3 +90,37 @@ def test_no_event_fills_more_than_its_view():
     with gradio.Blocks() as page:
         RestoreTab(page, 10**6)
     assert max(len(function.outputs) for function in page.fns.values()) <= 10
+
+
+def test_large_denoising_results_open_at_true_pixels_where_detail_is():
+    import gradio
+
+    from mirnet.app.restore_tab.compare_view import CompareView
+    from mirnet.app.restore_tab.restorer import Restorer
+
+    pixels = np.full((1000, 2000, 3), 90, np.uint8)
+    pixels[100:200:20, 1700:1900] = 250
+    picture = Picture(pixels)
+    with gradio.Blocks():
+        view = CompareView(Restorer(10**7), gradio.State(None))
+
+    def shown(task: str, picture: Picture) -> dict:
+        result = SimpleNamespace(before=picture, picture=picture, task=task, nbytes=1)
+        key = view.restorer.results.put(result)  # type: ignore[arg-type]
+        (update,) = view.show_result("slider", key, 600)
+        assert update[view.key] == key
+        return update
+
+    update = shown("denoise", picture)
+    assert update[view.view]["value"] == "close" and update[view.close]["visible"]
+    assert update[view.across]["value"] > 80 and update[view.down]["value"] < 20
+    assert shown("retouch", picture)[view.view]["value"] == "slider"
+    small = Picture(pixels[:300, :400].copy())
+    assert shown("denoise", small)[view.view]["value"] == "slider"
+
+
+def test_a_finished_photo_of_a_batch_has_thumbnails_and_a_key():
+    rows = [BatchRow("a.png", "done", "0.1 s", "KEY", b"one", b"two"), BatchRow("b.png")]
+    html = batch_table(rows)
+    assert html.count("data-result") == 1 and 'data-result="KEY"' in html
+    assert "b25l" in html and "dHdv" in html  # base64 of both
