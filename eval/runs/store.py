@@ -280,6 +280,7 @@ class RunStore:
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or state_folder() / "runs"
+        self._read: dict[str, tuple[list[int], Run]] = {}
 
     def run(self, run_id: str) -> StoredRun:
         """Find a run of this folder, or a recorded one, by id.
@@ -304,34 +305,54 @@ class RunStore:
     def headers(self) -> list[Run]:
         """Read the headers of all runs, youngest first; damaged folders are left out.
 
-        An index file makes this quick for thousands of runs; entries are rebuilt when a header
-        changes.
+        What was read is kept in memory, and an index file makes the first reading quick for
+        thousands of runs; both are read again where a header has changed.
         """
         if not self.folder.is_dir():
             return []
-        known = self._index()
-        fresh: dict[str, dict[str, Any]] = {}
-        runs: list[Run] = []
+        found: dict[str, tuple[list[int], Run]] = {}
+        index: dict[str, dict[str, Any]] | None = None
         for entry in os.scandir(self.folder):
             if entry.name.startswith("."):
                 continue
             try:
                 stat = os.stat(os.path.join(entry.path, "run.json"))
                 stamp = [stat.st_mtime_ns, stat.st_size]
-                seen = known.get(entry.name)
-                if seen and seen["stamp"] == stamp:
-                    header = Run.model_validate(seen["run"])
-                else:
-                    header = StoredRun(Path(entry.path)).header()
-                    seen = {"stamp": stamp, "run": header.model_dump(mode="json")}
+                kept = self._read.get(entry.name)
+                if kept is None or kept[0] != stamp:
+                    if index is None:
+                        index = self._index()
+                    kept = stamp, self._header(entry, stamp, index)
             except (OSError, InvalidRequest, ValidationError):
                 continue
-            fresh[entry.name] = seen
-            runs.append(header)
-        if fresh != known:
-            with contextlib.suppress(InvalidRequest):  # a read-only store is read without an index
-                replace_file(self.folder / ".index.json", json.dumps(fresh).encode())
+            found[entry.name] = kept
+        self._read = found
+        if index is not None:
+            self._write_index(index)
+        runs = [run for _, run in found.values()]
         return sorted(runs, key=lambda run: run.id, reverse=True)
+
+    @staticmethod
+    def _header(
+        entry: "os.DirEntry[str]", stamp: list[int], index: dict[str, dict[str, Any]]
+    ) -> Run:
+        """A run's header out of the index, or out of its file where the index has another."""
+        seen = index.get(entry.name)
+        if seen and seen["stamp"] == stamp:
+            return Run.model_validate(seen["run"])
+        return StoredRun(Path(entry.path)).header()
+
+    def _write_index(self, old: dict[str, dict[str, Any]]) -> None:
+        """Replace the index file if it is not that of the runs in memory."""
+        stamps = {name: seen["stamp"] for name, seen in old.items()}
+        if stamps == {name: stamp for name, (stamp, _) in self._read.items()}:
+            return
+        fresh = {
+            name: {"stamp": stamp, "run": run.model_dump(mode="json")}
+            for name, (stamp, run) in self._read.items()
+        }
+        with contextlib.suppress(InvalidRequest):  # a read-only store is read without an index
+            replace_file(self.folder / ".index.json", json.dumps(fresh).encode())
 
     def _index(self) -> dict[str, dict[str, Any]]:
         try:
