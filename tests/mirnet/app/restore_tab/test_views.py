@@ -2,12 +2,12 @@
 
 import doctest
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import requests
 
+import mirnet
 from mirnet import TASKS
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import BatchRow, RestoreRequest, Run
@@ -95,19 +95,23 @@ def test_no_event_fills_more_than_its_view():
 def test_large_denoising_results_open_at_true_pixels_where_detail_is():
     import gradio
 
+    from mirnet.app.restore_tab.adjust_view import AdjustView
     from mirnet.app.restore_tab.compare_view import CompareView
     from mirnet.app.restore_tab.restorer import Restorer
+    from mirnet.app.results import KeptResult
+    from tests.support.small_restorations import Identity
 
     pixels = np.full((1000, 2000, 3), 90, np.uint8)
     pixels[100:200:20, 1700:1900] = 250
     picture = Picture(pixels)
     with gradio.Blocks():
-        view = CompareView(Restorer(10**7), gradio.State(None))
+        restorer = Restorer(10**7)
+        view = CompareView(restorer, gradio.State(None), AdjustView(restorer))
 
     def shown(task: str, picture: Picture) -> dict:
-        result = SimpleNamespace(before=picture, picture=picture, task=task, nbytes=1)
-        key = view.restorer.results.put(result)  # type: ignore[arg-type]
-        (update,) = view.show_result("slider", key, 600)
+        result = mirnet.restore(picture, task, weights=Identity()).result()
+        key = restorer.results.put(KeptResult(result))
+        (update,) = view.show_result("slider", key, 1, 1, 1, 0, 600)
         assert update[view.key] == key
         return update
 
