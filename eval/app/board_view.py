@@ -1,7 +1,6 @@
-"""The Leaderboard view: one row per method of the open run, and buttons to export the run."""
+"""The Report view: the board of the open run, two figures, pictures at both ends, and exports."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 
@@ -10,9 +9,10 @@ from mirnet.app.kit.widgets import Update, text_area
 
 from .downloads import ExportButtons
 from .html.board import board_notes, methods_table, protocol_label, published_words
+from .html.report import board_table
+from .report_parts import ReportEnds, ReportFigures
 from .run_queue import RunQueue
-from .tables import BOARD, board_value
-from .view import Choices, View, ViewRequest, method_choices, settle
+from .view import Choices, Part, View, ViewRequest, method_choices, settle
 from .view_state import ViewState
 
 
@@ -26,17 +26,10 @@ class BoardView(View):
         with gr.Row():
             self.protocol = gr.Dropdown([], label="Protocol", filterable=False, min_width=180)
             self.baseline = gr.Dropdown([], label="Compare with", filterable=False, min_width=180)
-        self.board = gr.Dataframe(
-            headers=list(BOARD),
-            interactive=False,
-            show_search="search",
-            buttons=[],
-            show_label=False,
-            elem_id="ev-board",
-            pinned_columns=1,
-            max_height=560,
-        )
+        self.board = text_area("ev-board")
         self.notes = text_area("ev-board-words")
+        self.figures = ReportFigures(queue)
+        self.ends = ReportEnds(queue)
         self.exports = ExportButtons(queue)
         self.published = text_area("ev-published")
         self.methods = text_area("ev-made")
@@ -44,7 +37,11 @@ class BoardView(View):
             self.protocol, self.baseline, self.board, self.notes, self.published, self.methods
         ]  # fmt: skip
         self.triggers = [self.protocol.input, self.baseline.input]
-        self.rows = [(self.board, self.pick_method)]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The board, the figures, and the pictures at both ends."""
+        return [self, self.figures, self.ends]
 
     def scope(self, state: ViewState, run: Run) -> Update:
         """Put protocol and baseline of a state, valid for the run, into their lists."""
@@ -61,15 +58,11 @@ class BoardView(View):
         yield {
             self.protocol: settle(_protocol_choices(run), asked.protocol, state.protocol),
             self.baseline: settle(_baseline_choices(run), asked.baseline, state.baseline),
-            self.board: gr.update(value=board_value(board)),
+            self.board: board_table(board, run, state),
             self.notes: board_notes(board, baseline),
             self.published: published_words(run, state.protocol),
             self.methods: methods_table(run),
         }
-
-    def pick_method(self, state: ViewState, row: list[Any]) -> ViewState:
-        """State that shows the worst pictures of a clicked row's method."""
-        return worst_of(state, str(row[0]))
 
 
 def _protocol_choices(run: Run) -> Choices:

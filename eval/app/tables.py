@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis.score_tables import OTHER_METRICS, RANKING
+from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
@@ -12,30 +12,6 @@ from mirnet.tasks import TASKS, get_task
 if TYPE_CHECKING:
     import pandas as pd
 
-BOARD: dict[str, tuple[str, int, str]] = {
-    "Method": ("method", 0, ""),
-    **{
-        title: (column, metric.decimals, "")
-        for metric in METRICS.values()
-        for title, column in (
-            (metric.label, metric.key),
-            (f"{metric.title}, 95 %", metric.stem),
-        )
-    },
-    "Difference (dB)": ("difference_db", 2, "+"),
-    "Difference, 95 %": ("difference", 2, "+"),
-    "p": ("p_holm", 3, ""),
-    "Wins (%)": ("win_rate", 0, ""),
-    **{
-        f"{metric.title} difference": (f"{metric.stem}_difference", metric.decimals, "+")
-        for metric in OTHER_METRICS
-    },
-    "s/MP": ("s_per_mp", 3, ""),
-    "Parameters": ("parameters", 0, ","),
-    "Scored": ("count", 0, ""),
-}
-"""Columns of the leaderboard by title: source column, digits and sign. An interval is taken from
-the source columns with the suffixes `_low` and `_high`."""
 HISTORY = [
     "Title", "Status", "When (UTC)", "Task", "Pairs", "Methods", "Best (dB)", "Best method",
     "Protocol", "Run",
@@ -55,56 +31,6 @@ def _cells(data: list[list[Any]], shown: list[list[str]], bold: set[tuple[int, i
         for line, row in enumerate(data)
     ]
     return {"display_value": shown, "styling": styling}
-
-
-def board_value(board: "pd.DataFrame") -> dict[str, Any]:
-    """Leaderboard table with one row per method; the best means are bold."""
-    data: list[list[Any]] = []
-    shown: list[list[str]] = []
-    for row in board.to_dict("records"):
-        values: list[Any] = []
-        words: list[str] = []
-        for title, (column, digits, sign) in BOARD.items():
-            value, text = _board_cell(row, title, column, digits, sign)
-            values.append(value)
-            words.append(text)
-        data.append(values)
-        shown.append(words)
-    bold = set()
-    places = {title: place for place, title in enumerate(BOARD)}
-    for metric in METRICS.values():
-        means, place = board[metric.key], places[metric.label]
-        best = means.max() if metric.higher_is_better else means.min()
-        bold |= {(line, place) for line, value in enumerate(means) if value == best}
-    return {"data": data, "headers": list(BOARD), "metadata": _cells(data, shown, bold)}
-
-
-def _board_cell(
-    row: dict[Any, Any], title: str, column: str, digits: int, sign: str
-) -> tuple[Any, str]:
-    """Sort value and text of a cell."""
-    if column == "method":
-        return str(row[column]), str(row[column])
-    if title.endswith("95 %"):
-        low, high = (_plain(row[f"{column}_{end}"]) for end in ("low", "high"))
-        text = f"{kit.number(low, digits, sign)} to {kit.number(high, digits, sign)}"
-        return low, kit.DASH if low is None else text
-    plain = _plain(row[column])
-    if plain is None:
-        return None, kit.DASH
-    if column == "win_rate":
-        plain *= 100
-    text = kit.number(plain, digits, sign)
-    if column == "p_holm" and plain < 0.001 or column == "s_per_mp" and 0 < plain < 0.001:
-        text = "< 0.001"
-    verdict = row.get("verdict" if column == "difference_db" else f"{column[:-10]}verdict")
-    if verdict in ("tied", "too few"):
-        text = f"{verdict} {text}"
-    if column == "s_per_mp" and row["timed_in"]:
-        text = f"{text} (from {row['timed_in']})"
-    if column == "count" and row["failed"]:
-        text = f"{text}, {row['failed']} failed"
-    return plain, text
 
 
 def _plain(value: Any) -> float | None:

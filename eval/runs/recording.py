@@ -95,6 +95,7 @@ def record(
     config = RunConfig(
         benchmark,
         tuple(names),
+        title=recording.title,
         folder=data / recording.folder if data is not None and recording.folder else None,
         offline=True,
         fresh=True,

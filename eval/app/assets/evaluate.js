@@ -7,7 +7,8 @@
   window.evAddress = "?tab=evaluate&view=overview";
   const labelSearch = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
     (box) => box.setAttribute("aria-label", "Search the table"));
-  const hearPlots = () => document.querySelectorAll("#ev-plot .js-plotly-plot").forEach((plot) => {
+  const hearPlots = () => document.querySelectorAll(
+    "#ev-plot .js-plotly-plot, #ev-report-plots .js-plotly-plot").forEach((plot) => {
     if (!plot.on || plot.evSeen === plot._ev) return;
     plot.evSeen = plot._ev;
     plot.on("plotly_click", (event) => {
@@ -17,6 +18,37 @@
       document.querySelector("#ev-point").click();
     });
   });
+  // Columns of the board that a visitor ticked stay shown from run to run.
+  const ticked = new Set(JSON.parse(localStorage.getItem("ev-columns") || "[]"));
+  const showColumns = () => document.querySelectorAll("#ev-board [data-ev-group]").forEach((cell) => {
+    const hidden = !ticked.has(cell.dataset.evGroup);
+    if (cell.hidden !== hidden) cell.hidden = hidden;
+  });
+  const tickColumns = () => document.querySelectorAll("[data-ev-columns]:not([data-seen])").forEach(
+    (box) => {
+      box.dataset.seen = "1";
+      box.checked = ticked.has(box.dataset.evColumns);
+      box.addEventListener("change", () => {
+        ticked[box.checked ? "add" : "delete"](box.dataset.evColumns);
+        localStorage.setItem("ev-columns", JSON.stringify([...ticked]));
+        showColumns();
+      });
+    });
+  const sortBy = (button) => {
+    const table = button.closest("table");
+    const head = button.closest("th");
+    const up = head.getAttribute("aria-sort") === "descending";
+    table.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const value = (row) => row.cells[Number(button.dataset.evSort)].dataset.value;
+    const order = (first, second) => {
+      const [a, b] = [value(first), value(second)];
+      if (!a || !b) return a ? -1 : b ? 1 : 0; // empty cells stay last
+      const by = isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
+      return up ? by : -by;
+    };
+    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
+  };
   let chosen = false;
   const scrollStrip = () => {
     const here = document.querySelector("#ev-choice .ev-strip:not([data-seen]) [aria-current]");
@@ -46,7 +78,7 @@
     window.evBack = location.search;
   });
   const changed = new MutationObserver(() => {
-    hearPlots(); labelSearch(); scrollStrip(); openWaiting();
+    hearPlots(); labelSearch(); scrollStrip(); tickColumns(); showColumns(); openWaiting();
   });
   changed.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
@@ -56,6 +88,8 @@
       event.preventDefault();
       window.evOpen(link.getAttribute("href").slice(1));
     }
+    const sorter = event.target.closest("[data-ev-sort]");
+    if (sorter) sortBy(sorter);
     const small = event.target.closest("#ev-choice button[data-pair]");
     if (small) {
       chosen = true;

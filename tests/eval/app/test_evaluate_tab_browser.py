@@ -154,7 +154,7 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
     again.wait_for_selector("#ev-table >> text=Noise, three ways")
     again.click("#ev-open")
-    again.wait_for_selector("#ev-board .virtual-row >> nth=2")
+    again.wait_for_selector("#ev-board tbody tr >> nth=2")
     assert "not the official pictures, simulated damage" in again.inner_text("#ev-about")
 
 
@@ -239,7 +239,7 @@ def test_a_wrong_link_is_told_in_one_sentence(visit, query, words):
 
 def test_markup_from_outside_is_text(visit):
     for view, found in (
-        ("board", "#ev-board .virtual-row"),
+        ("board", "#ev-board tbody tr"),
         ("plots", PLOT),
         ("pictures", "#ev-pairs .virtual-row"),
         ("runs", "#ev-history .virtual-row"),
@@ -259,25 +259,33 @@ def test_markup_from_outside_is_text(visit):
 # ---------------------------------------------------------------- reading
 
 
-def test_the_leaderboard_sorts_by_value_and_leads_to_pictures(visit):
+def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visit):
     page = visit(run=RUN)
-    page.wait_for_selector("#ev-board .virtual-row >> nth=2")
-    first = "#ev-board .virtual-row >> nth=0"
-    assert page.inner_text(f"{first} >> [role=gridcell] >> nth=0").strip() == "ours"
-    cells = page.locator(first).locator("[role=gridcell]").all_inner_texts()
-    assert re.fullmatch(r"\d\d\.\d\d", cells[1].strip())
-    assert re.fullmatch(r"0\.\d{4}", cells[3].strip())
-    page.click("#ev-board th[title='PSNR (dB)'] .header-content")
-    page.click("[role=menu] >> text=Sort ascending")
-    page.wait_for_selector(f"{first} >> text=identity")
-    page.fill("#ev-board .search-input", "cla")
-    page.wait_for_selector(f"{first} >> text=clahe")
-    page.click("#ev-board [role=gridcell]:has-text('clahe')")
+    page.wait_for_selector("#ev-board tbody tr >> nth=2")
+    page.wait_for_selector("#ev-report-plots .js-plotly-plot >> nth=1")
+    first = "#ev-board tbody tr >> nth=0"
+    assert page.inner_text(f"{first} >> th").split() == ["Method", "ours", "ours"]
+    assert re.match(r"\d\d\.\d\d\n", page.inner_text(f"{first} >> td >> nth=0"))
+    for _ in range(2):  # the best is first, then the worst
+        page.click("#ev-board thead >> text=PSNR (dB)")
+    assert "identity" in page.inner_text(first)
+    assert page.locator("#ev-board thead >> text=/^Scored/").is_hidden()
+    page.click("#ev-board .ev-columns summary")
+    page.check("#ev-board [data-ev-columns=scored]")
+    page.wait_for_selector("#ev-board thead >> text=/^Scored/")
+    page.uncheck("#ev-board [data-ev-columns=scored]")
+    assert page.locator("#ev-ends img").count() == 6
+    page.click("#ev-board tbody a:has-text('clahe')")
     page.wait_for_selector(PICTURE)
-    assert "clahe" in page.inner_text("#ev-numbers")
+    assert "method=clahe" in page.evaluate("location.search")
     turned = pair_shown(page)
     page.click("#ev-pairs .virtual-row >> nth=2 >> [role=gridcell] >> nth=0")
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({turned!r})")
+    page.go_back()
+    page.go_back()
+    page.click("#ev-ends a >> nth=0")
+    page.wait_for_selector(PICTURE)
+    assert "which=disagree" in page.evaluate("location.search")
 
 
 POINT = """() => {
@@ -331,7 +339,7 @@ def test_a_small_picture_opens_it_and_the_address_follows(visit):
 
 def test_back_returns_to_the_view_and_the_picture_before(visit):
     page = visit(run=RUN)
-    page.wait_for_selector("#ev-board .virtual-row >> nth=2")
+    page.wait_for_selector("#ev-board tbody tr >> nth=2")
     page.wait_for_function("location.search.includes('view=board')")
     turn_to(page, "Pictures")
     page.wait_for_selector(".ev-strip [aria-current]")
@@ -342,7 +350,7 @@ def test_back_returns_to_the_view_and_the_picture_before(visit):
     page.go_back()
     wait_for_pair(page, first)
     page.go_back()
-    page.wait_for_selector("#ev-board .virtual-row >> nth=2 >> visible=true")
+    page.wait_for_selector("#ev-board tbody tr >> nth=2 >> visible=true")
     page.wait_for_function("location.search.includes('view=board')")
     page.go_forward()
     page.wait_for_selector(PICTURE)
@@ -353,7 +361,7 @@ def test_the_newest_run_opens_by_itself(visit):
     page = visit(view="run")
     page.wait_for_selector("#ev-start")
     turn_to(page, "Report")
-    page.wait_for_selector("#ev-board .virtual-row")
+    page.wait_for_selector("#ev-board tbody tr")
     assert "run=20" in page.evaluate("location.search")
 
 
@@ -406,7 +414,7 @@ def test_nothing_moves_for_who_asked_for_that(visit):
 @pytest.mark.parametrize("kind", ["csv", "html"])
 def test_files_of_a_run_are_downloaded(visit, kind):
     page = visit(run=RUN)
-    page.wait_for_selector("#ev-board .virtual-row")
+    page.wait_for_selector("#ev-board tbody tr")
     with page.expect_download() as event:
         page.click(f"#ev-file-{kind}")
     assert event.value.suggested_filename == f"mirnet-{RUN}.{kind}"
@@ -454,7 +462,7 @@ def test_the_keyboard_is_enough(visit):
     assert pair_shown(page) == turned
     page.focus("#ev-views button[role=tab]:has-text('Report')")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#ev-board .virtual-row")
+    page.wait_for_selector("#ev-board tbody tr")
 
 
 @pytest.mark.parametrize(
@@ -462,7 +470,7 @@ def test_the_keyboard_is_enough(visit):
     [
         ({}, "#ev-over-table td"),
         ({"view": "run"}, "#ev-start"),
-        ({"run": RUN}, "#ev-board .virtual-row"),
+        ({"run": RUN}, "#ev-board tbody tr"),
         ({"run": RUN, "view": "plots"}, PLOT),
         ({"run": RUN, "view": "pictures"}, PICTURE),
         ({"run": RUN, "view": "compare", "with": OTHER}, "#ev-compared table"),

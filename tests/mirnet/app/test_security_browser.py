@@ -121,7 +121,7 @@ def visit(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
 @pytest.mark.parametrize(
     ("query", "shown"),
     [
-        ({"view": "board"}, "#ev-board .virtual-row"),
+        ({"view": "board"}, "#ev-board tbody tr"),
         ({"view": "plots"}, "#ev-plot .js-plotly-plot .main-svg"),
         ({"view": "plots", "plot": "scatter"}, "#ev-plot .js-plotly-plot .main-svg"),
         ({"view": "plots", "plot": "speed"}, "#ev-plot .js-plotly-plot .main-svg"),

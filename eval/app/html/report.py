@@ -1,0 +1,249 @@
+"""HTML of a run's report: the board with interval bars, and the pictures at both ends."""
+
+import base64
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+from eval.analysis.pictures import Thumbnail
+from eval.analysis.score_tables import OTHER_METRICS, RANKING
+from eval.app.page_files import TEMPLATES
+from eval.app.view_state import ViewState
+from eval.runs.document import Run
+from mirnet.app.kit import html as kit
+from mirnet.metrics.registry import METRICS, Metric
+
+from .overview import parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNDECIDED = {"tied": "tie", "too few": "too few"}
+"""Chip beside a difference that decides nothing, by its verdict."""
+HIDDEN = {
+    "p": "p",
+    "differences": "Differences of other scores",
+    "medians": "Medians",
+    "scored": "Scored pictures",
+}
+"""Groups of columns that a visitor shows with a tick, with their names."""
+
+
+class Head(NamedTuple):
+    """Heading of a column."""
+
+    key: str
+    """Name of the column in the page."""
+    title: str
+    """Text of the heading."""
+    group: str = ""
+    """Group of columns that is shown and hidden together; "" for columns that always show."""
+
+
+class BoardCell(NamedTuple):
+    """Cell of the board."""
+
+    value: float | None
+    """Value to sort by; None sorts last."""
+    text: str
+    """Text of the cell."""
+    small: str = ""
+    """Line under the text."""
+    chip: str = ""
+    """Verdict beside the text."""
+    bold: bool = False
+    """Whether it is the best of its column."""
+    bar: tuple[float, float, float] | None = None
+    """Left and right end of the interval and place of the mean, in percent of the column's span."""
+
+
+def board_table(board: "pd.DataFrame", run: Run, state: ViewState) -> Markup:
+    """The board of a run: a row for each method, which leads to its worst pictures.
+
+    Args:
+        board: Result of `eval.analysis.leaderboards.leaderboard`.
+        run: Header of the run.
+        state: State of the view; links keep its protocol and baseline.
+    """
+    rows = board.to_dict("records")
+    timed = any(math.isfinite(row["s_per_mp"]) for row in rows)
+    heads = _heads(state.baseline or None, timed)
+    columns = {
+        metric.key: _metric_column(rows, metric.key, metric.stem, metric.higher_is_better)
+        for metric in METRICS.values()
+    }
+    lines = []
+    for place, row in enumerate(rows):
+        cells = [cell for key in METRICS for cell in columns[key][place]]
+        if state.baseline:
+            cells += _paired(row)
+        cells += _facts(row, timed)
+        worst = state.model_copy(
+            update={"view": "pictures", "method": str(row["method"]), "which": "worst",
+                    "right": str(row["method"]), "pair": None}
+        )  # fmt: skip
+        lines.append(
+            {
+                "title": row["title"],
+                "id": str(row["method"]),
+                "is_own": row["kind"] == "weights",
+                "link": f"?{worst.query()}",
+                "cells": list(zip(heads[1:], cells, strict=True)),
+            }
+        )
+    return TEMPLATES.render(
+        "board",
+        heads=heads,
+        lines=lines,
+        groups=HIDDEN,
+        baseline=state.baseline,
+        pictures=int(board.pictures.iloc[0]) if len(board) else 0,
+        protocol=state.protocol or run.protocol,
+    )
+
+
+def _heads(baseline: str | None, timed: bool) -> list[Head]:
+    heads = [Head("method", "Method")]
+    for metric in METRICS.values():
+        heads.append(Head(metric.key, metric.label))
+        heads.append(Head(f"{metric.key}-median", f"{metric.title}, median", "medians"))
+    if baseline:
+        heads += [Head("difference", "Difference (dB)"), Head("p", "p", "p"), Head("wins", "Wins")]
+        heads += [
+            Head(f"{metric.key}-difference", f"{metric.title} difference", "differences")
+            for metric in OTHER_METRICS
+        ]
+    return [
+        *heads,
+        *([Head("s", "s/MP")] if timed else []),
+        Head("parameters", "Parameters"),
+        Head("scored", "Scored", "scored"),
+    ]
+
+
+def _metric_column(
+    rows: list[dict[str, Any]], key: str, stem: str, higher_is_better: bool
+) -> list[tuple[BoardCell, BoardCell]]:
+    """Mean with its interval, and median, of every method."""
+    metric = METRICS[key]
+    ends = [row[f"{stem}_{end}"] for row in rows for end in ("low", "high")]
+    ends = [end for end in ends if math.isfinite(end)]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 0.0)
+    means = [row[key] for row in rows if math.isfinite(row[key])]
+    best = (max if higher_is_better else min)(means, default=math.nan)
+
+    def place(value: float) -> float:
+        return round(100 * (value - low) / (high - low), 1)
+
+    found = []
+    for row in rows:
+        mean, ends_of = row[key], (row[f"{stem}_low"], row[f"{stem}_high"])
+        known = math.isfinite(mean)
+        span = f"{metric.number(ends_of[0])} – {metric.number(ends_of[1])}" if known else ""
+        bar = (
+            (place(ends_of[0]), 100 - place(ends_of[1]), place(mean))
+            if known and high > low
+            else None
+        )
+        median = row[f"{stem}_median"]
+        found.append(
+            (
+                BoardCell(_plain(mean), metric.number(mean), span, "", known and mean == best, bar),
+                BoardCell(_plain(median), metric.number(median)),
+            )
+        )
+    return found
+
+
+def _paired(row: dict[str, Any]) -> list[BoardCell]:
+    """Differences from the baseline with intervals and verdicts, p, and wins."""
+    known = math.isfinite(row["difference_db"])
+    p_value, wins = row["p_holm"], 100 * row["win_rate"]
+    return [
+        _difference(RANKING, row, row["difference_db"], "difference", "verdict"),
+        BoardCell(_plain(p_value), "< 0.001" if p_value < 0.001 else kit.number(p_value, 3)),
+        BoardCell(_plain(wins), f"{wins:.0f} %") if known else BoardCell(None, kit.DASH),
+        *(
+            _difference(metric, row, row[f"{stem}_difference"], f"{stem}_difference",
+                        f"{stem}_verdict")
+            for metric, stem in ((metric, metric.stem) for metric in OTHER_METRICS)
+        ),
+    ]  # fmt: skip
+
+
+def _difference(
+    metric: Metric, row: dict[str, Any], value: float, ends: str, verdict: str
+) -> BoardCell:
+    """Difference of a metric, with the interval of the columns `ends` and a verdict."""
+    if not math.isfinite(value):
+        return BoardCell(None, kit.DASH)
+    low, high = (metric.number(row[f"{ends}_{end}"], "+") for end in ("low", "high"))
+    chip = UNDECIDED.get(row[verdict], "")
+    return BoardCell(float(value), metric.number(value, "+"), f"{low} to {high}", chip)
+
+
+def _facts(row: dict[str, Any], timed: bool) -> list[BoardCell]:
+    """Time (where any method has one), parameters, and number of scored pictures."""
+    seconds = row["s_per_mp"]
+    text = "< 0.001" if 0 < seconds < 0.001 else kit.number(seconds, 3)
+    count = (
+        None
+        if row["parameters"] is None or row["parameters"] != row["parameters"]
+        else int(row["parameters"])
+    )
+    failed = f"{row['failed']} failed" if row["failed"] else ""
+    time = BoardCell(_plain(seconds), text, f"from {row['timed_in']}" if row["timed_in"] else "")
+    return [
+        *([time] if timed else []),
+        BoardCell(count, parameters(count)),
+        BoardCell(row["count"], str(row["count"]), failed),
+    ]
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def ends_strip(
+    most: Sequence[Thumbnail],
+    least: Sequence[Thumbnail],
+    state: ViewState,
+    method: str,
+    against: str,
+) -> Markup:
+    """Pictures with the largest and the smallest gain; each opens its pictures.
+
+    Args:
+        most: Thumbnails with the largest gains of `method` over `against`, largest first.
+        least: Thumbnails with the smallest gains, smallest first.
+        state: State of the view.
+        method: Id of the method.
+        against: Id of the method it is compared with.
+    """
+    if not most:
+        return Markup("")
+
+    def shown(one: Thumbnail) -> dict[str, str]:
+        link = state.model_copy(
+            update={"view": "pictures", "pair": one.pair, "which": "disagree", "method": method,
+                    "other": against}
+        )  # fmt: skip
+        return {
+            "pair": one.pair,
+            "gain": RANKING.text(one.score, "+"),
+            "jpeg": base64.b64encode(one.image).decode() if one.image else "",
+            "link": f"?{link.query()}",
+        }
+
+    return TEMPLATES.render(
+        "ends",
+        ends=[
+            ("Largest gains", list(map(shown, most))),
+            ("Smallest gains", list(map(shown, least))),
+        ],
+        method=method,
+        against=against,
+        has_pictures=any(one.image for one in (*most, *least)),
+    )

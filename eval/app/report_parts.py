@@ -1,0 +1,80 @@
+"""Parts of a run's report under its board: two figures, and the pictures at both ends."""
+
+import math
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+
+from eval.analysis.figures import draw
+from eval.analysis.pictures import Thumbnail, strip_of
+from eval.analysis.score_tables import RANKING, UNTOUCHED, paired_scores
+from mirnet.app.kit.widgets import Update, text_area
+
+from .html.report import ends_strip
+from .run_queue import RunQueue
+from .view import Part, ViewRequest
+
+MAX_ENDS = 4
+"""Most pictures shown from each end."""
+
+
+class ReportFigures(Part):
+    """The two figures that matter: every picture, and quality against time or the input."""
+
+    def __init__(self, queue: RunQueue):
+        self.queue = queue
+        with gr.Row(elem_id="ev-report-plots"):
+            self.plots = [
+                gr.Plot(show_label=False, container=False, min_width=300, visible=False)
+                for _ in range(2)
+            ]
+        self.outputs = [*self.plots]
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Draw both figures, each as soon as it is ready."""
+        state = request.state
+        for plot, name in zip(self.plots, self._names(request), strict=True):
+            drawn = draw(
+                self.queue.frames, request.stored, name, state.metric, state.protocol,
+                state.baseline or None, state.a, state.b,
+            )  # fmt: skip
+            yield {plot: gr.update(value=drawn.figure, visible=True)}
+
+    def _names(self, request: ViewRequest) -> tuple[str, str]:
+        """Figures that the run has data for."""
+        board = self.queue.frames.board(request.stored, None, request.state.protocol)
+        if np.isfinite(board.s_per_mp).any():
+            return "distribution", "speed"
+        ids = {method.id for method in request.found.run.methods}
+        return "distribution", "input" if ids & set(UNTOUCHED) else "cumulative"
+
+
+class ReportEnds(Part):
+    """The pictures on which the leader gains most and least over the method it is paired with."""
+
+    def __init__(self, queue: RunQueue):
+        self.queue = queue
+        self.strip = text_area("ev-ends")
+        self.outputs = [self.strip]
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Show the strip; nothing for a run of one method."""
+        state = request.state
+        method, against = str(state.b), str(state.baseline or state.a)
+        if method == against:
+            yield {self.strip: ""}
+            return
+        scores = self.queue.frames.scores(request.stored, state.protocol)
+        both = paired_scores(scores, against, method, RANKING.key)
+        both = both[np.isfinite(both.difference)].sort_values("difference", kind="stable")
+        least = list(both.pair.head(min(MAX_ENDS, len(both) // 2)))
+        most = list(both.pair.tail(min(MAX_ENDS, len(both) - len(least))))[::-1]
+
+        def thumbnails(pairs: list[str]) -> list[Thumbnail]:
+            if not pairs:
+                return []
+            found = strip_of(request.stored, scores, pairs, pairs[0], method, RANKING.key, against)
+            return [one for one in found if not math.isnan(one.score)]
+
+        yield {self.strip: ends_strip(thumbnails(most), thumbnails(least), state, method, against)}
