@@ -79,18 +79,14 @@ class RunForm:
         self.folder = gr.Textbox(
             label="Folder with the files, on this machine", visible=False, elem_id="ev-folder"
         )
-        with gr.Row():
-            self.n = gr.Number(
-                min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS),
-                label="Pairs",
-                minimum=1,
-                precision=0,
-                elem_id="ev-n",
-                min_width=90,
-            )
-            self.seed = gr.Number(
-                0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
-            )
+        self.n = gr.Number(
+            min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS),
+            label="Pairs",
+            minimum=1,
+            precision=0,
+            elem_id="ev-n",
+            min_width=90,
+        )
 
     def _build_methods(self, task: str) -> None:
         entry = get_benchmark(str(default_benchmark(task)))
@@ -101,24 +97,30 @@ class RunForm:
             elem_id="ev-methods",
         )
         self.missing = gr.HTML(missing_methods(list_methods(task)))
-        self.protocols = gr.CheckboxGroup(
-            choices=_protocol_choices(entry.id),
-            value=[entry.protocols[0]],
-            label="Protocol",
-            elem_id="ev-protocol",
-        )
-        self.title = gr.Textbox(
-            label="Title",
-            placeholder="Optional: what this run is about",
-            max_length=200,
-            elem_id="ev-run-title",
-        )
+        with gr.Accordion("Seed, protocol, title", open=False, elem_id="ev-more"):
+            self.seed = gr.Number(
+                0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
+            )
+            self.protocols = gr.CheckboxGroup(
+                choices=_protocol_choices(entry.id),
+                value=[entry.protocols[0]],
+                label="Protocol",
+                elem_id="ev-protocol",
+            )
+            self.title = gr.Textbox(
+                label="Title",
+                placeholder="Optional: what this run is about",
+                max_length=200,
+                elem_id="ev-run-title",
+            )
 
     def connect(self) -> None:
         """Connect the widgets of the form with each other."""
         # A quick second choice must not be lost: by default, Gradio drops it.
         latest: dict[str, Any] = {"trigger_mode": "always_last", **PRIVATE}
-        by_benchmark = [self.n, self.protocols, self.facts, self.folder, self.estimate]
+        by_benchmark = [
+            self.n, self.protocols, self.facts, self.folder, self.estimate, self.start
+        ]  # fmt: skip
         self.task.input(
             self.change_task,
             self.task,
@@ -128,6 +130,7 @@ class RunForm:
         self.benchmark.input(
             self.change_benchmark, [self.benchmark, self.methods], by_benchmark, **latest
         )
+        self.folder.input(self.change_folder, [self.benchmark, self.folder], self.start, **latest)
         gr.on(
             [self.n.input, self.methods.input],
             self.change_size,
@@ -163,7 +166,13 @@ class RunForm:
             self.facts: benchmark_facts(entry, local=local),
             self.folder: gr.update(visible=entry.manual_download and local, value=""),
             self.estimate: self.change_size(benchmark, pairs, methods, request),
+            self.start: gr.update(interactive=not entry.manual_download),
         }
+
+    def change_folder(self, benchmark: str, folder: str | None) -> Any:
+        """Let a run start once a benchmark without a source has a folder."""
+        named = bool((folder or "").strip())
+        return gr.update(interactive=named or not get_benchmark(benchmark).manual_download)
 
     def change_size(
         self,

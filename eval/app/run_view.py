@@ -8,7 +8,7 @@ import gradio as gr
 
 from eval.analysis.figures import draw
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, gradio_error, text_area, translate_errors
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors
 from mirnet.errors import MIRNetError
 
 from .html.live_run import means_table, newest_result, progress_bar
@@ -122,9 +122,23 @@ class RunView(View):
             config = self.form.config(*values)
             run_id = self.queue.start(config, self.permissions.role(request), owner(request))
         except MIRNetError as error:
-            yield ready | {self.bar: kit.state(str(error), "failed")}
-            raise gradio_error(error) from error
+            yield ready | self._failed(error)
+            return
         yield self.follow(run_id, 0) | ready | self._open(run_id)
+
+    def _failed(self, error: MIRNetError) -> Update:
+        """Show why a run did not start, and nothing of another run beside it."""
+        return {
+            self.bar: kit.state(str(error), "failed"),
+            self.followed: None,
+            self.timer: gr.Timer(active=False),
+            self.table: "",
+            self.latest: "",
+            self.plot: gr.update(visible=False),
+            self.opens: gr.update(visible=False),
+            self.form.stop: gr.update(interactive=False),
+            self.form.resume: gr.update(visible=False),
+        }
 
     def stop(self, run_id: str | None, request: gr.Request) -> Update:
         """Stop the followed run."""

@@ -130,6 +130,7 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     for name in ("Ours, compact", "Total variation"):  # three classical methods
         page.click(f"#ev-methods label:has-text('{name}')")
     page.fill("#ev-n input", "8")
+    page.click("#ev-more button")
     page.fill("#ev-run-title :is(input, textarea)", "Noise, three ways")
     page.wait_for_selector("#ev-estimate >> text=/8 pairs · about .* on this machine/")
     assert "at most" in page.inner_text("#ev-estimate")  # limits are told beforehand
