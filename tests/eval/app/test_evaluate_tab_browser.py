@@ -283,6 +283,7 @@ def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visi
     page.click("#ev-pairs .virtual-row >> nth=2 >> [role=gridcell] >> nth=0")
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({turned!r})")
     page.go_back()
+    wait_for_pair(page, turned)
     page.go_back()
     page.click("#ev-ends a >> nth=0")
     page.wait_for_selector(PICTURE)
