@@ -23,13 +23,12 @@ import numpy as np
 import torch
 
 from mirnet import __version__
-from mirnet.device import choose_device
+from mirnet.device import choose_device, processor_version
 from mirnet.errors import MIRNetError
 from mirnet.models.base import RestorationNetwork
 from mirnet.restoration import engines
 from mirnet.restoration.api import restore
 from mirnet.restoration.devices import float32_arithmetic, on_device
-from mirnet.restoration.engines.auto import processor
 from mirnet.weights.networks import build_model
 from mirnet.weights.official_names import to_our_names
 from tests.bench.memory import Peak
@@ -129,7 +128,9 @@ def heading(device: torch.device) -> str:
         name = f"{properties.name}, {properties.total_memory / 1e9:.0f} GB, CUDA"
         name += f" {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
     else:
-        name = processor() if device.type == "cpu" else f"{device.type} of {platform.machine()}"
+        name = processor_version()
+        if device.type != "cpu":
+            name = f"{device.type} of {platform.machine()}"
     date = f"{datetime.now(UTC):%Y-%m-%d}"
     return f"{name}; torch {torch.__version__}, mirnet {__version__}, {date}"
 
