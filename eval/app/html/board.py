@@ -48,15 +48,15 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
     )
     if baseline:
         words += f" {paired_columns(baseline)}"
-    if leads := lead(board):
-        words = f"{leads} {words}"
     failed, identical = int(board.failed.sum()), int(board.identical.sum())
     if failed:
         words += f" {failed} results failed and are left out."
     if identical:
         words += f" {identical} results equal their target: their pictures leave every mean PSNR."
     warning = caution(board)
-    return (kit.note(warning, warn=True) if warning else Markup("")) + kit.note(words)
+    leads = lead(board)
+    text = kit.note(warning, warn=True) if warning else Markup("")
+    return text + (kit.note(leads) if leads else Markup("")) + kit.note(words)
 
 
 def published_words(run: Run, protocol: str | None) -> Markup:

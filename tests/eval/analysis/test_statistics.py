@@ -92,6 +92,12 @@ def test_shared_resamples_give_the_interval_of_scipy(size):
     assert ours == pytest.approx(stats._scipy_interval(sums, counts, 5), abs=1e-9)
 
 
+def test_intervals_of_few_are_widened_as_hesterberg_does():
+    for scenes in (2, 6, 40):
+        wide = np.sqrt(scenes / (scenes - 1)) * scipy.stats.t.ppf(0.975, scenes - 1)
+        assert stats._tail(scenes) == pytest.approx(scipy.stats.norm.cdf(-wide), rel=1e-9)
+
+
 def test_the_test_of_few_is_exact():
     """All 2^8 signs counted by hand, ties included, where an approximation would be off."""
     rng = np.random.default_rng(2)
@@ -173,6 +179,7 @@ def test_a_constant_difference_needs_pictures_enough_for_its_p():
     assert (five.p_value, five.verdict) == (0.0625, "tied")
     assert (six.p_value, six.verdict) == (0.03125, "better")
     assert compare([30.0] * 6, [30.5] * 6).verdict == "worse"
+    assert compare([30.0] * 5, [30.5] * 5).verdict == "tied"
 
 
 def test_a_tie_is_half_a_win():
@@ -200,6 +207,8 @@ def test_comparing_needs_a_picture_with_finite_scores_of_both():
 
 def test_few_pictures_come_with_a_word_of_caution():
     assert [bool(stats.caution(pictures)) for pictures in (0, 1, 9, 10, 400)] == [0, 1, 1, 0, 0]
+    assert stats.caution(1).startswith("Only 1 picture:")
+    assert stats.caution(2, 1).startswith("Only 1 scene (2 pictures):")
     for pairs in (2, 5, 6):  # the least p of the test that compare() makes, when all agree
         least = compare([1.0 + i for i in range(pairs)], [0.5] * pairs).p_value
         assert (f"below {least:.3g}." in stats.caution(pairs)) == (least > 0.05)
