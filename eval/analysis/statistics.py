@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-RESAMPLES = 5000
+RESAMPLES = 2000
 """Number of bootstrap resamples of an interval."""
 CONFIDENCE = 0.95
 """Coverage of the intervals."""
@@ -28,7 +28,7 @@ SIGNIFICANT = 0.05
 """Significance level of the tests."""
 MIN_FOR_VERDICT = 5
 """Clusters below which no method is called better than another."""
-MAX_SHARED = 8_000
+MAX_SHARED = 20_000
 """Clusters up to which resamples are kept to be shared: 40 MB."""
 
 Clusters = Sequence[Hashable] | None
@@ -282,10 +282,12 @@ def _interval(sums: np.ndarray, counts: np.ndarray, seed: int) -> tuple[float, f
     if clusters > MAX_SHARED:
         return _scipy_interval(sums, counts, seed)
     drawn = _drawn(clusters, seed)
-    blocks = [
-        block.astype(float) for block in np.array_split(drawn, max(drawn.size // 1_000_000, 1))
-    ]
-    means = np.concatenate([(block @ sums) / (block @ counts) for block in blocks])
+    pieces = np.array_split(drawn, max(drawn.size // 1_000_000, 1))
+    blocks = (piece.astype(float) for piece in pieces)
+    if np.ptp(counts) == 0:  # every resample has as many scores
+        means = np.concatenate([block @ sums for block in blocks]) / counts.sum()
+    else:
+        means = np.concatenate([(block @ sums) / (block @ counts) for block in blocks])
     tail = _tail(clusters)
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
