@@ -22,7 +22,7 @@ from .conversions import (
     mean_grey,
     scaled_to_mean,
 )
-from .registry import METRICS, SSIM_GREY_UNIFORM, SSIM_ROUNDED, SSIM_VOLUME, Metric
+from .registry import METRICS, OPTIONAL, SSIM_GREY_UNIFORM, SSIM_ROUNDED, SSIM_VOLUME, Metric
 
 Pictures = tuple[np.ndarray, np.ndarray]
 """Restored picture and target, (H, W, C) of one shape."""
@@ -52,6 +52,9 @@ class Protocol:
     """Whether the scale of super-resolution matters."""
     variants: tuple[Metric, ...] = ()
     """Metrics that replace those of the registry with the same key."""
+    optional: tuple[Metric, ...] = ()
+    """Metrics of `OPTIONAL` that it computes too; they are left out of pictures too small for
+    them."""
 
     @property
     def name(self) -> str:
@@ -63,7 +66,8 @@ class Protocol:
         """Metrics that the protocol computes, in the registry's order."""
         variants = {metric.key: metric for metric in self.variants}
         chosen = (variants.get(key, metric) for key, metric in METRICS.items())
-        return tuple(metric for metric in chosen if self.colour or not metric.needs_colour)
+        usual = (metric for metric in chosen if self.colour or not metric.needs_colour)
+        return (*usual, *self.optional)
 
     def score(
         self,
@@ -107,7 +111,7 @@ class Protocol:
             if target is None and metric.needs_reference:
                 continue
             if min(first.shape[:2]) < metric.min_side_px:
-                if skip_small:
+                if skip_small or metric in self.optional:
                     continue
                 raise InvalidRequest(
                     f"{metric.title} needs {metric.min_side_px} x {metric.min_side_px} pixels, "
@@ -174,6 +178,19 @@ RGB_8BIT = Protocol(
 )
 """Protocol of the Restore page and the model cards for denoising and enhancement."""
 
+PERCEPTUAL = Protocol(
+    "perceptual",
+    1,
+    "RGB, 8 bits, closer to the eye",
+    "PSNR and SSIM of rgb-8bit, and on the same 8-bit pictures MS-SSIM, GMSD of the grey ones, the "
+    "mean colour difference CIEDE2000, and FLIP at 67 pixels per degree.",
+    "the papers of these metrics; no restoration paper's script has them all",
+    _eight_bits,
+    255,
+    optional=tuple(OPTIONAL.values()),
+)
+"""Protocol with every optional metric, offered beside a benchmark's own."""
+
 LUMA_CLASSIC = Protocol(
     "y-sr",
     1,
@@ -202,6 +219,7 @@ PROTOCOLS: dict[str, Protocol] = {
             1,
         ),
         RGB_8BIT,
+        PERCEPTUAL,
         Protocol(
             "matlab-rgb-3d",
             1,

@@ -1,17 +1,19 @@
 """Metrics of restored pictures: each a `Metric` with everything that tables and plots need.
 
 To add a metric, write its function and one entry of `METRICS` below. Every protocol whose pictures
-it takes then computes it, and runs, leaderboards, exports, plots and the page show it.
+it takes then computes it, and runs, leaderboards, exports, plots and the page show it. An entry of
+`OPTIONAL` is computed by those protocols that name it, and shown for runs that have it.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mirnet.errors import InvalidRequest
 
+from .perceptual import MS_SSIM_SIDE_PX, ciede2000, flip, gmsd, ms_ssim
 from .structural_similarity import WINDOW_PX, ssim, ssim_grey_uniform, ssim_rounded, ssim_volume
 
 
@@ -37,13 +39,15 @@ class Metric:
     source: str
     """Paper or script that defines the metric."""
     reference_value: float
-    """Value of the reference implementation for `reference_pair()` with peak 1."""
+    """Value of the reference implementation for `reference_pair(*reference_size)` with peak 1."""
     needs_reference: bool = True
     """Whether the metric needs a clean picture."""
     needs_colour: bool = False
     """Whether the metric takes RGB only, not luma."""
     min_side_px: int = 1
     """Shortest accepted side of a picture, in pixels."""
+    reference_size: tuple[int, int] = (48, 64)
+    """Height and width of the pair that `reference_value` belongs to."""
 
     @property
     def stem(self) -> str:
@@ -115,12 +119,12 @@ def psnr(restored: np.ndarray, reference: np.ndarray, peak: float = 255) -> floa
     return 10 * math.log10(peak**2 * restored.size / squares)
 
 
-def reference_pair() -> tuple[np.ndarray, np.ndarray]:
-    """Compute a degraded and a clean picture: (48, 64, 3) float64 in [0, 1], the same every time.
+def reference_pair(height: int = 48, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a degraded and a clean picture: (H, W, 3) float64 in [0, 1], the same every time.
 
     `Metric.reference_value` belongs to this pair, so a metric can be checked without files.
     """
-    y, x, channel = np.indices((48, 64, 3))
+    y, x, channel = np.indices((height, width, 3))
     clean = 40 + (3 * x + 2 * y + 30 * channel) % 176
     restored = np.clip(clean + (7 * x + 11 * y + 5 * channel) % 33 - 16, 0, 255)
     return restored / 255, clean / 255
@@ -180,15 +184,86 @@ SSIM_GREY_UNIFORM = replace(
 """SSIM of grey pictures with a uniform 7 x 7 window."""
 
 METRICS: dict[str, Metric] = {metric.key: metric for metric in (PSNR, SSIM)}
-"""Every metric by key, in the order of columns; rankings use the first."""
+"""Metrics of every protocol by key, in the order of columns; rankings use the first."""
+
+MS_SSIM = Metric(
+    key="ms_ssim",
+    title="MS-SSIM",
+    unit="",
+    higher_is_better=True,
+    decimals=4,
+    function=ms_ssim,
+    source="Wang et al., Asilomar 2003; pytorch-msssim",
+    reference_value=0.9703152259381639,
+    needs_colour=True,
+    min_side_px=MS_SSIM_SIDE_PX,
+    reference_size=(192, 208),
+)
+"""Multi-scale structural similarity, mean over channels."""
+
+GMSD = Metric(
+    key="gmsd",
+    title="GMSD",
+    unit="",
+    higher_is_better=False,
+    decimals=4,
+    function=gmsd,
+    source="Xue et al., IEEE TIP 2014; piq",
+    reference_value=0.0038344312328791813,
+    needs_colour=True,
+    min_side_px=8,
+    reference_size=(192, 208),
+)
+"""Gradient magnitude similarity deviation of grey pictures."""
+
+CIEDE2000 = Metric(
+    key="delta_e",
+    title="CIEDE2000",
+    unit="",
+    higher_is_better=False,
+    decimals=2,
+    function=ciede2000,
+    source="Sharma et al., Color Research and Application 2005; scikit-image",
+    reference_value=4.846830401250795,
+    needs_colour=True,
+    reference_size=(192, 208),
+)
+"""Mean colour difference."""
+
+FLIP = Metric(
+    key="flip",
+    title="FLIP",
+    unit="",
+    higher_is_better=False,
+    decimals=4,
+    function=flip,
+    source="Andersson et al., HPG 2020; flip_evaluator 1.7",
+    reference_value=0.04841175302863121,
+    needs_colour=True,
+    reference_size=(192, 208),
+)
+"""Mean difference seen where two pictures alternate, at 67 pixels per degree."""
+
+OPTIONAL: dict[str, Metric] = {metric.key: metric for metric in (MS_SSIM, GMSD, CIEDE2000, FLIP)}
+"""Metrics that only protocols that name them compute, by key."""
+
+
+def metrics_in(keys: Container[str]) -> list[Metric]:
+    """Metrics to show for a table or row: those of every protocol, and optional ones in `keys`.
+
+    Args:
+        keys: Columns of a table of scores, or keys of a row's scores.
+    """
+    return [*METRICS.values(), *(metric for key, metric in OPTIONAL.items() if key in keys)]
 
 
 def get_metric(key: str) -> Metric:
-    """Look up a metric by key.
+    """Look up a metric by key, optional or not.
 
     Raises:
         InvalidRequest: No metric has this key.
     """
-    if key not in METRICS:
-        raise InvalidRequest(f"Unknown metric {key[:80]!r}: choose one of {', '.join(METRICS)}.")
-    return METRICS[key]
+    known = METRICS | OPTIONAL
+    if key not in known:
+        raise InvalidRequest(f"Unknown metric {key[:80]!r}: choose one of {', '.join(known)}.")
+    return known[key]
