@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.runs.store import StoredRun, replace_file
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import METRICS, OPTIONAL
 
 from .leaderboards import leaderboard
 from .score_tables import chosen_protocol, scores_frame
@@ -87,7 +87,7 @@ class Frames:
     def _table(
         self, stored: StoredRun, what: tuple[str, ...], make: "Callable[[], pd.DataFrame]"
     ) -> "pd.DataFrame":
-        made_by = (code_fingerprint(), *METRICS)
+        made_by = (code_fingerprint(), *METRICS, *OPTIONAL)
         key = (stored.id, str(stored.folder), *what, made_by, _stamp(stored))
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())

@@ -9,7 +9,7 @@ import numpy as np
 from eval.methods.record import MethodRecord
 from eval.runs.common_pictures import CommonPictures, common_pictures
 from eval.runs.store import StoredRun
-from mirnet.metrics.registry import METRICS, Metric
+from mirnet.metrics.registry import METRICS, Metric, metrics_in
 
 from . import statistics
 from .score_tables import RANKING, chosen_protocol, require_method, scores_frame
@@ -83,7 +83,7 @@ def leaderboard(
     common = common_pictures(_by_method_and_pair(table, RANKING))
     averaged = {
         metric.key: common.averaged(_by_method_and_pair(table, metric))
-        for metric in METRICS.values()
+        for metric in metrics_in(table.columns)
     }
     rows = [
         _row(method, by_method[method.id], name, common, averaged)
@@ -116,7 +116,9 @@ def _row(
     averaged: dict[str, frozenset[str]],
 ) -> dict[str, Any]:
     """Row of a method: description, counts, summary of each metric, and time."""
-    scored = own[own[list(METRICS)].notna().any(axis=1)]
+    metrics = metrics_in(own.columns)
+    keys = [metric.key for metric in metrics]
+    scored = own[own[keys].notna().any(axis=1)]
     timed = own[own.seconds.notna() & (own.megapixels > 0)]
     measured = timed[~timed.cached]
     elsewhere = "" if len(measured) else ", ".join(timed.timed_in.fillna("an earlier run").unique())
@@ -129,14 +131,14 @@ def _row(
         "count": len(scored),
         "failed": int((own.error.notna() & own.degraded_sha256.notna()).sum()),
         "unusable": int((own.error.notna() & own.degraded_sha256.isna()).sum()),
-        "identical": int(np.isinf(scored[list(METRICS)]).any(axis=1).sum()),
+        "identical": int(np.isinf(scored[keys]).any(axis=1).sum()),
         "ranked": method.id in common.methods,
         "pictures": len(averaged[RANKING.key]),
         "scenes": own.scene[own.pair.isin(averaged[RANKING.key])].nunique(),
         "timed_in": elsewhere,
         "s_per_mp": timed.seconds.sum() / timed.megapixels.sum() if len(timed) else math.nan,
     }
-    for metric in METRICS.values():
+    for metric in metrics:
         shared = scored.pair.isin(averaged[metric.key]) & row["ranked"]
         row |= _summary(metric, scored[shared])
     return row

@@ -17,7 +17,7 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.decode import read_image
 from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, shrink
-from mirnet.metrics.registry import METRICS, get_metric
+from mirnet.metrics.registry import get_metric, metrics_in
 
 from .score_tables import UNTOUCHED, best, disagreements, worst
 
@@ -289,7 +289,8 @@ def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResu
         known["method"] = str(known["method"])
         for name in ("tiles", "width", "height", "threads"):
             known[name] = None if known[name] is None else int(known[name])
-        score = {key: record[key] for key in METRICS if record[key] == record[key]}
+        keys = [metric.key for metric in metrics_in(scores.columns)]
+        score = {key: record[key] for key in keys if record[key] == record[key]}
         rows.append(SampleResult(**known, scores={protocol: score} if score else {}))
     return rows
 

@@ -10,7 +10,7 @@ import numpy as np
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.registry import METRICS, Metric
+from mirnet.metrics.registry import METRICS, Metric, metrics_in
 
 from . import statistics
 from .score_tables import RANKING, chosen_protocol, scores_frame
@@ -80,7 +80,9 @@ def compare_runs(a: StoredRun, b: StoredRun, protocol: str | None = None) -> Run
 
 def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]:
     hashes = ["degraded_sha256", "target_sha256"]
-    columns = ["pair", "method", *METRICS, "output_sha256", *hashes]
+    metrics = metrics_in({*a.columns} & {*b.columns})
+    keys = [metric.key for metric in metrics]
+    columns = ["pair", "method", *keys, "output_sha256", *hashes]
     scenes = dict(zip(a.pair, a.scene, strict=True))
     a, b = (table.astype({"method": str})[columns] for table in (a, b))
     both = a.merge(b, on=["pair", "method"], suffixes=("_a", "_b"))
@@ -90,7 +92,7 @@ def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]
     both = both[same & scored]
     frame = both[["pair", "method"]].copy()
     frame["scene"] = frame.pair.map(scenes)
-    for metric in METRICS.values():
+    for metric in metrics:
         before, after = both[f"{metric.key}_a"], both[f"{metric.key}_b"]
         frame[f"{metric.stem}_a"], frame[f"{metric.stem}_b"] = before, after
         with np.errstate(invalid="ignore"):

@@ -14,7 +14,7 @@ from eval.data.scenes import SceneRule, scene_of
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.metrics.registry import METRICS, PSNR, get_metric
+from mirnet.metrics.registry import METRICS, PSNR, get_metric, metrics_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,9 +123,10 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
 
     Returns:
         Columns `pair`, `method` (categorical, in the run's order), `scene` (pairs of one scene are
-        no independent evidence; see `eval.data.scenes`), one column for each key of
-        `METRICS` (PSNR is infinite for an identical picture), `seconds`, `megapixels`, `s_per_mp`,
-        and the other fields of `SampleResult`. Scores are not a number where there is no result, no
+        no independent evidence; see `eval.data.scenes`), one column for each metric of `METRICS`
+        and for each optional one that was computed, by key (PSNR is infinite for an identical
+        picture), `seconds`, `megapixels`, `s_per_mp`, and the other fields of `SampleResult`.
+        Scores are not a number where there is no result, no
         target, or the run did not compute the metric.
 
     Raises:
@@ -142,13 +143,15 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
     )
     rule = scene_rule(run)
     frame.insert(2, "scene", [scene_of(row.pair, rule) for row in rows])
-    for place, key in enumerate(METRICS, 3):
+    scored = {key for row in rows for key in row.scores.get(name, {})}
+    keys = [metric.key for metric in metrics_in(scored)]
+    for place, key in enumerate(keys, 3):
         values = [row.scores.get(name, {}).get(key, math.nan) for row in rows]
         frame.insert(place, key, np.array(values, float))
     numbers = ["seconds", "megapixels", "peak_mb"]
     frame[numbers] = frame[numbers].astype(float)
     per_megapixel = frame.seconds / frame.megapixels.where(frame.megapixels > 0)
-    frame.insert(5 + len(METRICS), "s_per_mp", per_megapixel)
+    frame.insert(5 + len(keys), "s_per_mp", per_megapixel)
     frame["cached"] = frame.cached.astype(bool)
     ids = [method.id for method in run.methods]
     frame["method"] = pd.Categorical(frame.method, ids, ordered=True)

@@ -16,7 +16,15 @@ from .html.images import picture_scores, strip
 from .images_stage import ImagesStage
 from .run_queue import RunQueue
 from .tables import pairs_value
-from .view import Part, View, ViewRequest, method_choices, picture_choices, settle
+from .view import (
+    Part,
+    View,
+    ViewRequest,
+    method_choices,
+    metric_choices,
+    picture_choices,
+    settle,
+)
 from .view_state import MAX_PICTURES, WHICH, ViewState
 
 
@@ -106,7 +114,9 @@ class ImagesView(View):
         methods, pictures = (method_choices(run), picture_choices(run)) if run else ([], [])
         stage = self.stage
         return {
-            self.inputs["metric"]: state.metric,
+            self.inputs["metric"]: gr.update(
+                choices=metric_choices(run, state.protocol), value=state.metric
+            ),
             self.which: state.which,
             self.k: state.k,
             self.method: gr.update(choices=methods, value=state.method),

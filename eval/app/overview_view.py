@@ -68,7 +68,7 @@ class OverviewView(View):
 
     def place(self, state: ViewState, run: Any) -> Update:
         """Set task and metric to those of a state."""
-        return {self.group: state.group, self.metric: state.metric}
+        return {self.group: state.group, self.metric: _metric(state)}
 
     def new_run(self) -> str:
         """Link of the form of a new run."""
@@ -76,7 +76,7 @@ class OverviewView(View):
 
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
         """Show the table and the recorded runs, whichever run is open."""
-        found = self.overview(state.group, state.metric)
+        found = self.overview(state.group, _metric(state))
         yield {
             self.table: trust(recorded_headers()) + overview_table(found),
             self.recorded: recorded_runs(recorded_headers()),
@@ -93,6 +93,11 @@ class OverviewView(View):
             runs = [self.queue.stored(run.id) for run in recorded_headers()]
             self.tables[key] = overview(self.queue.frames, runs, group, get_metric(metric))
         return self.tables[key]
+
+
+def _metric(state: ViewState) -> str:
+    """Metric of a state that every recorded run has; optional ones give way to the ranking one."""
+    return state.metric if state.metric in METRICS else next(iter(METRICS))
 
 
 class RunList(Part):

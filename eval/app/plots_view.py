@@ -14,14 +14,13 @@ from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
-from mirnet.metrics.registry import METRICS
 
 from .board_view import worst_of
 from .downloads import WrittenFile
 from .html.board import published_words
 from .page_files import js
 from .run_queue import RunQueue
-from .view import View, ViewRequest, method_choices, settle
+from .view import View, ViewRequest, method_choices, metric_choices, settle
 from .view_state import ViewState
 
 
@@ -42,7 +41,7 @@ class PlotsView(View):
                 elem_id="ev-figure",
             )
             self.metric = gr.Dropdown(
-                [(metric.label, key) for key, metric in METRICS.items()],
+                metric_choices(None, None),
                 value="psnr_db",
                 label="Score",
                 filterable=False,
@@ -86,7 +85,7 @@ class PlotsView(View):
         choices = method_choices(run) if run else []
         return {
             self.figure: state.plot,
-            self.metric: state.metric,
+            self.metric: gr.update(choices=metric_choices(run, state.protocol), value=state.metric),
             self.a: gr.update(choices=choices, value=state.a),
             self.b: gr.update(choices=choices, value=state.b),
             self.unverified: state.unverified,
@@ -101,7 +100,12 @@ class PlotsView(View):
             self.reading: _reading(run, state),
             self.a: settle(choices, asked.a, state.a, visible=of_two),
             self.b: settle(choices, asked.b, state.b, visible=of_two),
-            self.metric: gr.update(visible=FIGURES[state.plot].of_any_metric),
+            self.metric: settle(
+                metric_choices(run, state.protocol),
+                asked.metric,
+                state.metric,
+                visible=FIGURES[state.plot].of_any_metric,
+            ),
             self.unverified: gr.update(visible=state.plot == "published"),
         }
 

@@ -10,7 +10,7 @@ from eval.methods.registry import list_methods
 from eval.runs.runner import RunConfig
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.protocols import PROTOCOLS
+from mirnet.metrics.protocols import PERCEPTUAL, PROTOCOLS
 from mirnet.tasks import TASKS
 
 from .estimate import default_benchmark, default_methods, estimate_run
@@ -257,4 +257,5 @@ def _method_choices(task: str) -> Choices:
 
 
 def _protocol_choices(benchmark: str) -> Choices:
-    return [(PROTOCOLS[name].title, name) for name in get_benchmark(benchmark).protocols]
+    names = [*get_benchmark(benchmark).protocols, PERCEPTUAL.id]
+    return [(PROTOCOLS[name].title, name) for name in names]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import get_metric
 from mirnet.tasks import TASKS, get_task
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def _plain(value: Any) -> float | None:
 
 def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[str, Any]:
     """Table of scores with one row per picture and one column per method."""
-    digits = METRICS[metric].decimals
+    shown_metric = get_metric(metric)
+    digits, best_of = shown_metric.decimals, max if shown_metric.higher_is_better else min
     names = list(scores.method.cat.categories)
     part = scores[scores.pair.isin(set(pairs))]
     wide = part.pivot_table(
@@ -58,7 +59,7 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
         (line, place)
         for line, row in enumerate(data)
         for place, value in enumerate(row[1:], 1)
-        if value is not None and value == max(v for v in row[1:] if v is not None)
+        if value is not None and value == best_of(v for v in row[1:] if v is not None)
     }
     return {"data": data, "headers": ["Picture", *names], "metadata": _cells(data, shown, bold)}
 

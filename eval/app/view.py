@@ -11,6 +11,7 @@ from eval.runs.recorded import recorded_headers
 from eval.runs.store import StoredRun
 from mirnet.app.auth import Role
 from mirnet.app.kit.widgets import Update
+from mirnet.metrics.protocols import shown_metrics
 
 from .html.board import method_label
 from .run_queue import RunQueue
@@ -94,6 +95,12 @@ class View(Part):
             run: The open run; None only if `needs_run` is false.
         """
         return {}
+
+
+def metric_choices(run: Run | None, protocol: str | None) -> Choices:
+    """Metrics that a run has under a protocol, its first one by default, as (title, key)."""
+    name = protocol or (run.protocol if run else "")
+    return [(metric.label, metric.key) for metric in shown_metrics(name)]
 
 
 def method_choices(run: Run) -> Choices:

@@ -16,7 +16,8 @@ from eval.analysis.overview import GROUPS
 from eval.analysis.pictures import INPUT, TARGET, Viewport, Which
 from eval.analysis.score_tables import default_baseline, leader
 from eval.runs.document import Run
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.protocols import shown_metrics
+from mirnet.metrics.registry import METRICS, OPTIONAL
 
 VIEWS = {
     "overview": "Overview",
@@ -91,8 +92,8 @@ class ViewState(BaseModel):
     """Name of the protocol with its version; None for the run's default."""
     baseline: str | None = None
     """Id of the method that others are paired with; empty for none, None for the default."""
-    metric: Annotated[str, _known(METRICS)] = "psnr_db"
-    """Metric of plots and picture selection; a key of `METRICS`."""
+    metric: Annotated[str, _known(METRICS | OPTIONAL)] = "psnr_db"
+    """Metric of plots and picture selection; a key of `METRICS` or `OPTIONAL`."""
     plot: Annotated[str, _known(FIGURES)] = "distribution"
     """Name of the figure; a key of `FIGURES`."""
     a: str | None = None
@@ -185,10 +186,13 @@ class ViewState(BaseModel):
             return value if value in options else default
 
         names = [INPUT, *ids, TARGET]
+        protocol = known(self.protocol, run.protocols, run.protocol) or run.protocol
+        metrics = [metric.key for metric in shown_metrics(protocol)]
         return self.model_copy(
             update={
                 "run": run.id,
-                "protocol": known(self.protocol, run.protocols, run.protocol),
+                "protocol": protocol,
+                "metric": known(self.metric, metrics, metrics[0]),
                 "baseline": known(self.baseline, ["", *ids], base or ""),
                 "a": known(self.a, ids, base if base != best else other),
                 "b": known(self.b, ids, best),

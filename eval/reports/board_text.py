@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.analysis.leaderboards import HOW_TESTED, caution, lead
 from eval.analysis.score_tables import OTHER_METRICS, RANKING
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import metrics_in
 from mirnet.numbers import DASH, number
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ INTERVAL = "95 % interval"
 """Heading of the interval of the ranking metric's mean."""
 
 
-def score_heads() -> dict[str, str | None]:
-    """Headings of the scores, and the column of the leaderboard whose best is to stand out."""
+def score_heads(board: "pd.DataFrame") -> dict[str, str | None]:
+    """Headings of a leaderboard's scores, and the column whose best is to stand out."""
     heads: dict[str, str | None] = {}
-    for metric in METRICS.values():
+    for metric in metrics_in(board.columns):
         heads[metric.label] = metric.key
         if metric.key == RANKING.key:
             heads[INTERVAL] = None
@@ -30,12 +30,12 @@ def other_differences() -> list[str]:
     return [f"{metric.title} difference" for metric in OTHER_METRICS]
 
 
-def board_heads() -> list[str]:
-    """Headings of the table, in order."""
+def board_heads(board: "pd.DataFrame") -> list[str]:
+    """Headings of the table of a leaderboard, in order."""
     paired = ["Difference (dB)", "p", "Wins"]
     paired += other_differences()
     counts = ["s/MP", "Parameters", "Scored", "Failed", "Identical", "Weights SHA-256"]
-    return ["Method", *score_heads(), *paired, *counts]
+    return ["Method", *score_heads(board), *paired, *counts]
 
 
 def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
@@ -48,7 +48,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
     return [
         dict(
             zip(
-                board_heads(),
+                board_heads(board),
                 (
                     str(row["method"]),
                     *_scores(row),
@@ -73,7 +73,7 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
 def _scores(row: dict[str, Any]) -> list[str]:
     """Format the scores of a row, in the order of `score_heads`."""
     texts = []
-    for metric in METRICS.values():
+    for metric in metrics_in(row):
         texts.append(number(row[metric.key], metric.decimals))
         if metric.key == RANKING.key:
             low, high = row[f"{metric.stem}_low"], row[f"{metric.stem}_high"]

@@ -19,8 +19,8 @@ from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from eval.runs.verify import Finding
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.protocols import get_protocol
-from mirnet.metrics.registry import METRICS, Metric
+from mirnet.metrics.protocols import get_protocol, shown_metrics
+from mirnet.metrics.registry import Metric, metrics_in
 
 from .provenance import require_provenance
 
@@ -98,7 +98,7 @@ def _benchmark(run: Run) -> Benchmark:
 def _task_id(protocol: str, metric: Metric) -> str:
     """Id of a task: protocol, version and metric.
 
-    >>> _task_id("rgb-8bit/1", METRICS["psnr_db"])
+    >>> _task_id("rgb-8bit/1", get_metric("psnr_db"))
     'rgb-8bit-1-psnr'
     """
     return f"{protocol.replace('/', '-')}-{metric.stem}"
@@ -120,7 +120,7 @@ def _tasks(run: Run, benchmark: Benchmark) -> dict[str, Any]:
                 "split": source.split or "test",
             }
             for name in run.protocols
-            for metric in METRICS.values()
+            for metric in shown_metrics(name)
         ],
     }
 
@@ -149,7 +149,7 @@ def _entries(
                 date=run.created.isoformat(),
                 notes=notes,
             )
-            for metric in METRICS.values()
+            for metric in metrics_in(board.columns)
             if math.isfinite(row[metric.key])
         ]
     return eval_result_entries_to_yaml(entries)
@@ -160,10 +160,14 @@ def _table(run: Run, boards: "dict[str, pd.DataFrame]") -> str:
     task = f"{run.task} on {run.benchmark.title}"
     lines = [f"Task: {task}; {run.benchmark.n} pictures; run {run.id}, {run.created:%Y}."]
     for name, board in boards.items():
-        heads = ["Model", *(metric.label for metric in METRICS.values()), "Weights (sha256)"]
+        heads = [
+            "Model",
+            *(metric.label for metric in metrics_in(board.columns)),
+            "Weights (sha256)",
+        ]
         lines += ["", f"Protocol {name}", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for row in board[board.weights_sha256.notna()].to_dict("records"):
-            scores = [metric.number(row[metric.key]) for metric in METRICS.values()]
+            scores = [metric.number(row[metric.key]) for metric in metrics_in(board.columns)]
             title = str(row["title"]).replace("|", "\\|")
             cells = [title, *scores, str(row["weights_sha256"])[:12]]
             lines.append(f"| {' | '.join(cells)} |")

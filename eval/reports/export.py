@@ -14,7 +14,7 @@ from eval.analysis.score_tables import chosen_protocol, default_baseline, scores
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import metrics_in
 
 from .board_text import board_cells, board_heads, how_to_read
 from .model_index import model_index
@@ -116,7 +116,7 @@ def _parquet(table: "pd.DataFrame") -> bytes:
 def _markdown(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     import pandas as pd
 
-    cells = pd.DataFrame(board_cells(board), columns=board_heads()).map(_markdown_text)
+    cells = pd.DataFrame(board_cells(board), columns=board_heads(board)).map(_markdown_text)
     table = cells.to_markdown(
         index=False,
         tablefmt="github",
@@ -138,8 +138,8 @@ def _markdown_text(text: str) -> str:
 def _latex(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     import pandas as pd
 
-    columns = ["Method", *(metric.label for metric in METRICS.values()), "s/MP"]
-    cells = pd.DataFrame(board_cells(board), columns=board_heads())
+    columns = ["Method", *(metric.label for metric in metrics_in(board.columns)), "s/MP"]
+    cells = pd.DataFrame(board_cells(board), columns=board_heads(board))
     facts = {run.name: how_to_read(board), **provenance(run, protocol)}
     facts |= {f"Weights of {row.method}": row.weights_sha256 for row in board.itertuples()}
     comments = (f"% {what}: {value or 'none'}" for what, value in facts.items())

@@ -20,7 +20,7 @@ from eval.analysis.published import caveats, published_beside
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import metrics_in
 
 from .board_text import board_cells, other_differences, score_heads
 from .provenance import provenance
@@ -86,7 +86,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         facts=provenance(run, run.protocol),
         rows=list(zip(board_cells(board), board.to_dict("records"), strict=True)),
         best=_best(board),
-        scores=score_heads(),
+        scores=score_heads(board),
         baseline=against,
         caution=leaderboards.caution(board),
         lead=leaderboards.lead(board),
@@ -159,7 +159,7 @@ def _best(board: "pd.DataFrame") -> dict[str, float]:
     """The best mean of each metric, to be set in bold."""
     return {
         metric.key: board[metric.key].max() if metric.higher_is_better else board[metric.key].min()
-        for metric in METRICS.values()
+        for metric in metrics_in(board.columns)
     }
 
 
@@ -230,7 +230,7 @@ def _pictures(
 
 
 def _score(row: dict[str, Any]) -> str:
-    known = [metric for metric in METRICS.values() if not math.isnan(row[metric.key])]
+    known = [metric for metric in metrics_in(row) if not math.isnan(row[metric.key])]
     return " · ".join(metric.text(row[metric.key]) for metric in known) or "not scored"
 
 

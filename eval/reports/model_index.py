@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.registry import METRICS, Metric
+from mirnet.metrics.registry import Metric, metrics_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def model_index(run: Run, board: "pd.DataFrame", protocol: str) -> str:
                 metric_value=round(row[metric.key], metric.decimals + 2),
                 metric_args=args,
             )
-            for metric in METRICS.values()
+            for metric in metrics_in(board.columns)
             if math.isfinite(row[metric.key])
         ]
         if results:

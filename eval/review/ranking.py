@@ -20,7 +20,7 @@ import numpy as np
 
 from eval.analysis.statistics import CONFIDENCE
 from eval.runs.store import StoredRun, finite
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.protocols import shown_metrics
 
 from .agreement import Agreement, measure_agreement
 from .votes import Vote, all_votes
@@ -135,8 +135,8 @@ def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
     frame, resampled = fit_strengths(votes, ids, seed)
     frame.insert(1, "title", [method.title for method in run.methods])
     means = {summary.method: summary.scores for summary in run.summary}
-    for key in METRICS:
-        frame[key] = [means.get(name, {}).get(key, math.nan) for name in ids]
+    for metric in shown_metrics(run.protocol):
+        frame[metric.key] = [means.get(name, {}).get(metric.key, math.nan) for name in ids]
     frame = frame.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
     return Ranking(
         run=run.id,

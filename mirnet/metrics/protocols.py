@@ -22,7 +22,15 @@ from .conversions import (
     mean_grey,
     scaled_to_mean,
 )
-from .registry import METRICS, OPTIONAL, SSIM_GREY_UNIFORM, SSIM_ROUNDED, SSIM_VOLUME, Metric
+from .registry import (
+    METRICS,
+    OPTIONAL,
+    SSIM_GREY_UNIFORM,
+    SSIM_ROUNDED,
+    SSIM_VOLUME,
+    Metric,
+    metrics_in,
+)
 
 Pictures = tuple[np.ndarray, np.ndarray]
 """Restored picture and target, (H, W, C) of one shape."""
@@ -305,3 +313,13 @@ def get_protocol(protocol_id: str) -> Protocol:
             f"There is no protocol {protocol_id!r}: choose one of {', '.join(PROTOCOLS)}."
         )
     return PROTOCOLS[protocol_id]
+
+
+def shown_metrics(name: str) -> list[Metric]:
+    """Metrics to show for scores under a protocol: those of every protocol, and its optional ones.
+
+    Args:
+        name: Name with or without its version; an unknown one has no optional metrics.
+    """
+    protocol = PROTOCOLS.get(name.partition("/")[0])
+    return metrics_in({metric.key for metric in protocol.optional} if protocol else ())

@@ -9,6 +9,8 @@ import pytest
 from eval.analysis import figures, score_tables
 from eval.analysis.frames import Frames
 from eval.analysis.leaderboards import leaderboard
+from eval.app.html.report import board_table
+from eval.app.view_state import ViewState
 from eval.data.benchmarks import get_benchmark
 from eval.reports.export import export
 from eval.reports.html import html_report
@@ -82,3 +84,34 @@ def test_runs_of_before_open_without_it(stored, monkeypatch):
     monkeypatch.delitem(METRICS, "mae")
     assert "mae" not in score_tables.scores_frame(stored)
     assert {finding.outcome for finding in verify(stored, sample=None)} == {"same"}
+
+
+def test_optional_metrics_show_where_a_run_has_them(tmp_path):
+    config = RunConfig(
+        get_benchmark("mini-lowlight"), ("identity", "clahe"), ("perceptual", "rgb-8bit"), n=2
+    )
+    stored = create_run(RunStore(tmp_path), config)
+    list(execute_run(stored))
+    optional = {"ms_ssim", "gmsd", "delta_e"}
+    board, usual = (leaderboard(stored, "identity", name) for name in ("perceptual", "rgb-8bit"))
+    assert optional < set(board.columns)
+    assert not optional & set(usual.columns)
+    row = board.set_index("method").loc["clahe"]
+    assert row.delta_e_low <= row.delta_e <= row.delta_e_high
+    assert stored.header().summary[1].scores["delta_e"] == pytest.approx(row.delta_e)
+    for text in (export(stored, "markdown").decode(), html_report(stored)):
+        assert "CIEDE2000" in text
+        assert f"{row.delta_e:.2f}" in text
+    other = export(stored, "markdown", protocol="rgb-8bit").decode()
+    assert "CIEDE2000" not in other
+    run = stored.header()
+    shown = board_table(board, run, ViewState(run=run.id))
+    assert shown.index("CIEDE2000") > shown.index("SSIM")
+    assert f"{row.delta_e:.2f}" in shown
+    assert "CIEDE2000" not in board_table(usual, run, ViewState(run=run.id))
+    drawn = figures.draw(Frames(), stored, "distribution", "delta_e").figure
+    assert "CIEDE2000, lower is better" in str(drawn.layout.yaxis.title.text)
+    assert {finding.outcome for finding in verify(stored, sample=None)} == {"same"}
+    colour = ViewState(metric="delta_e")
+    assert colour.for_run(run).metric == "delta_e"
+    assert colour.model_copy(update={"protocol": "rgb-8bit/1"}).for_run(run).metric == "psnr_db"

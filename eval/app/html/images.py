@@ -10,7 +10,8 @@ from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
 from eval.runs.document import SampleResult, SampleScore
 from mirnet.app.kit import html as kit
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.protocols import shown_metrics
+from mirnet.metrics.registry import Metric, get_metric
 
 
 def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None) -> Markup:
@@ -21,6 +22,7 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
         protocol: Name of the protocol with its version.
         baseline: Id of the method that gains are relative to.
     """
+    metrics = shown_metrics(protocol)
     base = next((row.scores.get(protocol) for row in rows if row.method == baseline), None)
     cells = []
     for row in rows:
@@ -31,23 +33,23 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
         cells.append(
             [
                 row.method,
-                *_scores(score or {}, gain),
+                *_scores(metrics, score or {}, gain),
                 kit.number(row.seconds, 2),
                 f"{row.width} × {row.height}" if row.width else kit.DASH,
                 row.error or (f"{row.tiles} tiles" if (row.tiles or 1) > 1 else ""),
             ]
         )
     against = f"Gain over {baseline} (dB)" if baseline else "Gain (dB)"
-    first, *others = [metric.label for metric in METRICS.values()]
+    first, *others = [metric.label for metric in metrics]
     heads = ["Method", first, against, *others, "Seconds", "Pixels", "Remarks"]
     if not any(cell[-1] for cell in cells):
         heads, cells = heads[:-1], [cell[:-1] for cell in cells]
     return kit.table(heads, cells, f"This picture, protocol {protocol}")
 
 
-def _scores(score: SampleScore, gain: float) -> list[str]:
+def _scores(metrics: list[Metric], score: SampleScore, gain: float) -> list[str]:
     """The score that methods are ranked by, its gain, and all other scores."""
-    texts = [metric.number(score.get(metric.key, nan)) for metric in METRICS.values()]
+    texts = [metric.number(score.get(metric.key, nan)) for metric in metrics]
     return [texts[0], RANKING.number(gain, "+"), *texts[1:]]
 
 
@@ -73,7 +75,7 @@ def strip(
         {
             "pair": one.pair,
             "jpeg": base64.b64encode(one.image or b"").decode(),
-            "score": METRICS[metric].text(one.score, "+" if against else ""),
+            "score": get_metric(metric).text(one.score, "+" if against else ""),
         }
         for one in thumbnails
     ]

@@ -11,7 +11,8 @@ from eval.app.run_status import Snapshot
 from eval.runs.document import MethodSummary, Run, SampleResult
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.protocols import shown_metrics
+from mirnet.metrics.registry import metrics_in
 
 
 def progress_bar(found: Snapshot) -> Markup:
@@ -35,20 +36,21 @@ def progress_bar(found: Snapshot) -> Markup:
 
 def means_table(run: Run, rows: list[MethodSummary]) -> Markup:
     """Means of a run so far, in the order of its methods."""
+    metrics = shown_metrics(run.protocol)
     cells = [
         [
             row.method,
             f"{row.count + row.failed} of {run.benchmark.n}",
             *(
                 metric.number(row.scores.get(metric.key, nan) if row.count else nan)
-                for metric in METRICS.values()
+                for metric in metrics
             ),
             kit.number(row.seconds_per_megapixel, 2),
             str(row.failed or kit.DASH),
         ]
         for row in rows
     ]
-    labels = [metric.label for metric in METRICS.values()]
+    labels = [metric.label for metric in metrics]
     heads = ["Method", "Pictures", *labels, "Seconds per megapixel", "Failed"]
     so_far = "" if run.status == "done" else ", so far"
     return kit.table(heads, cells, f"{run.name}{so_far}, protocol {run.protocol}")
@@ -71,6 +73,6 @@ def newest_result(stored: StoredRun, row: SampleResult) -> Markup:
     words = f"Latest: {row.pair}, {row.method}"
     score = next(iter(row.scores.values()), None)
     if score is not None:
-        known = [metric for metric in METRICS.values() if metric.key in score]
+        known = [metric for metric in metrics_in(score) if metric.key in score]
         words += "".join(f" · {metric.title} {metric.text(score[metric.key])}" for metric in known)
     return kit.facts(words) + TEMPLATES.render("thumbs", thumbs=thumbs, pair=row.pair)

@@ -13,7 +13,7 @@ from eval.app.page_files import TEMPLATES
 from eval.app.view_state import ViewState
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
-from mirnet.metrics.registry import METRICS, Metric
+from mirnet.metrics.registry import Metric, get_metric, metrics_in
 
 from .overview import parameters
 
@@ -69,14 +69,15 @@ def board_table(board: "pd.DataFrame", run: Run, state: ViewState) -> Markup:
     """
     rows = board.to_dict("records")
     timed = any(math.isfinite(row["s_per_mp"]) for row in rows)
-    heads = _heads(state.baseline or None, timed)
+    metrics = metrics_in(board.columns)
+    heads = _heads(metrics, state.baseline or None, timed)
     columns = {
         metric.key: _metric_column(rows, metric.key, metric.stem, metric.higher_is_better)
-        for metric in METRICS.values()
+        for metric in metrics
     }
     lines = []
     for place, row in enumerate(rows):
-        cells = [cell for key in METRICS for cell in columns[key][place]]
+        cells = [cell for metric in metrics for cell in columns[metric.key][place]]
         if state.baseline:
             cells += _paired(row)
         cells += _facts(row, timed)
@@ -104,9 +105,9 @@ def board_table(board: "pd.DataFrame", run: Run, state: ViewState) -> Markup:
     )
 
 
-def _heads(baseline: str | None, timed: bool) -> list[Head]:
+def _heads(metrics: Sequence[Metric], baseline: str | None, timed: bool) -> list[Head]:
     heads = [Head("method", "Method")]
-    for metric in METRICS.values():
+    for metric in metrics:
         heads.append(Head(metric.key, metric.label))
         heads.append(Head(f"{metric.key}-median", f"{metric.title}, median", "medians"))
     if baseline:
@@ -127,7 +128,7 @@ def _metric_column(
     rows: list[dict[str, Any]], key: str, stem: str, higher_is_better: bool
 ) -> list[tuple[BoardCell, BoardCell]]:
     """Mean with its interval, and median, of every method."""
-    metric = METRICS[key]
+    metric = get_metric(key)
     ends = [row[f"{stem}_{end}"] for row in rows for end in ("low", "high")]
     ends = [end for end in ends if math.isfinite(end)]
     low, high = (min(ends), max(ends)) if ends else (0.0, 0.0)

@@ -12,7 +12,7 @@ from eval.review.ranking import Ranking
 from eval.review.trials import TrialRun
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
-from mirnet.metrics.registry import METRICS
+from mirnet.metrics.registry import metrics_in
 
 ANSWERS: dict[Outcome, str] = {
     "a": "A is better",
@@ -92,7 +92,8 @@ def trial_end(
 
 def ranking_table(ranking: Ranking) -> Markup:
     """HTML table of a ranking, with its caption below."""
-    labels = [metric.label for metric in METRICS.values()]
+    metrics = metrics_in(ranking.table.columns)
+    labels = [metric.label for metric in metrics]
     heads = ["Method", "Strength", "95 % interval", "Wins", "Ties", "Losses", *labels]
     rows = []
     for row in ranking.table.to_dict("records"):
@@ -103,7 +104,7 @@ def ranking_table(ranking: Ranking) -> Markup:
                 _number(row["strength"], 2),
                 kit.DASH if low == kit.DASH else f"{low} to {high}",
                 *(str(row[name]) for name in ("wins", "ties", "losses")),
-                *(metric.number(row[metric.key]) for metric in METRICS.values()),
+                *(metric.number(row[metric.key]) for metric in metrics),
             ]
         )
     words = f"{ranking.words} Scores: protocol {ranking.protocol}."
