@@ -132,13 +132,13 @@ def _published(request: FigureRequest) -> Drawn:
 
 FIGURES: dict[str, Figure] = {
     "distribution": Figure(
-        "Every picture",
+        "Score distribution",
         "A point is a picture. The box holds the middle half of them: its line is the "
         "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further.",
         _distribution,
     ),
     "differences": Figure(
-        "Differences",
+        "Paired differences",
         "A bar is a picture: the score of one method minus that of the other.",
         _differences,
         of_two=True,
@@ -156,12 +156,12 @@ FIGURES: dict[str, Figure] = {
         _speed,
     ),
     "cumulative": Figure(
-        "Share that reaches",
+        "Cumulative scores",
         "How many of the pictures reach a score or a better one.",
         _cumulative,
     ),
     "input": Figure(
-        "Against the input",
+        "Gain by input quality",
         "A point is a picture. How much was gained depends on how good the input was; on the "
         "dashed line, nothing was.",
         _against_input,

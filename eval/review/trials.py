@@ -17,7 +17,9 @@ MAX_LOOKED_AT = 100
 THUMBNAIL_PX = 320
 """Longest side of a thumbnail in pixels."""
 MAX_LINE_BYTES = 100_000
-"""Longest first line of scores that is read, in bytes."""
+"""Longest line of scores that is read, in bytes."""
+MAX_LINES = 200
+"""Most lines of scores that are read for a thumbnail."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class TrialRun:
     run: Run
     """Header of the run."""
     thumbnail: bytes | None
-    """JPEG of its first picture; None where none is stored."""
+    """JPEG of one of its pictures; None where none is stored."""
     recorded: bool
     """Whether the run was recorded by the project."""
 
@@ -48,11 +50,11 @@ def list_trials(store: RunStore) -> list[TrialRun]:
             break
         stored = store.run(run.id)
         if _has_pictures(stored):
-            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored), recorded=False)
+            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored, len(found)), recorded=False)
     for run in recorded_headers():
         if len(found) < MAX_TRIALS and run.benchmark.id not in found and has_pictures(run):
             stored = store.run(run.id)
-            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored), recorded=True)
+            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored, len(found)), recorded=True)
     return list(found.values())
 
 
@@ -64,12 +66,27 @@ def _has_pictures(stored: StoredRun) -> bool:
         return False
 
 
-def _thumbnail(stored: StoredRun) -> bytes | None:
+def _thumbnail(stored: StoredRun, number: int) -> bytes | None:
+    """Reduce a picture of a run; cards of runs on the same pictures show different ones.
+
+    Args:
+        stored: The run.
+        number: Number of the picture, from 0; the last one read stands in for a missing one.
+    """
+    rows: dict[str, SampleResult] = {}
     try:
         with (stored.folder / "scores.jsonl").open("rb") as file:
-            row = SampleResult.model_validate_json(file.readline(MAX_LINE_BYTES))
+            for _ in range(MAX_LINES):
+                line = file.readline(MAX_LINE_BYTES)
+                if not line or len(rows) > number:
+                    break
+                row = SampleResult.model_validate_json(line)
+                rows.setdefault(row.pair, row)
     except (OSError, ValidationError):
         return None
+    if not rows:
+        return None
+    row = list(rows.values())[min(number, len(rows) - 1)]
     paths = [stored.thumb(name) for name in (row.target_sha256, row.output_sha256) if name]
     first = next((path for path in paths if path.is_file()), None)
     return thumbnail_jpeg(first, THUMBNAIL_PX) if first else None

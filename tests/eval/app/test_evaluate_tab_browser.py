@@ -381,8 +381,8 @@ def test_the_history_is_filtered(visit):
 
 def test_every_figure_is_drawn_and_saved(visit):
     page = visit(run=RUN, view="plots")
-    for title in ("Differences", "Two methods", "Quality and time", "Share that reaches",
-                  "Against the input", "Published", "Every picture"):  # fmt: skip
+    for title in ("Paired differences", "Two methods", "Quality and time", "Cumulative scores",
+                  "Gain by input quality", "Published", "Score distribution"):  # fmt: skip
         before = page.wait_for_selector(f"{PLOT} >> nth=0").evaluate(
             "svg => svg.closest('.js-plotly-plot').querySelector('.gtitle')?.textContent"
         )

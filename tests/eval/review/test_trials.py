@@ -28,6 +28,7 @@ def test_recorded_runs_can_be_tried_and_take_no_votes(tmp_path):
     store = RunStore(tmp_path / "none")
     trials = list_trials(store)
     assert trials and all(trial.recorded and trial.thumbnail for trial in trials)
+    assert len({trial.thumbnail for trial in trials}) == len(trials)
     for trial in trials:
         review = start_trial(store.run(trial.run.id))
         question = review.questions[0]
