@@ -8,12 +8,13 @@ from mirnet.images.formats import PICTURE_SUFFIXES
 
 from .examples import examples_for
 
-READABLE = ["image", *PICTURE_SUFFIXES]
-"""File types of the file chooser; suffixes cover formats that browsers do not count as images."""
+CHOSEN = ["file", "image", *PICTURE_SUFFIXES]
+"""File types: "file" takes any, the others are offered first; browsers do not count all of the
+suffixes as images."""
 
 
 def photo_file(label: str, elem_id: str, *, multiple: bool = False) -> gr.File:
-    """A place to drop or choose photos.
+    """A place to drop or choose photos, whatever their names: their content decides.
 
     Args:
         label: Label above the widget.
@@ -23,7 +24,7 @@ def photo_file(label: str, elem_id: str, *, multiple: bool = False) -> gr.File:
     return gr.File(
         label=label,
         file_count="multiple" if multiple else "single",
-        file_types=READABLE,
+        file_types=CHOSEN,
         elem_id=elem_id,
         height=120,
     )

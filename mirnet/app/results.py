@@ -11,7 +11,7 @@ import cachetools
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.encode import encode_image
-from mirnet.images.preview import PREVIEW_PX
+from mirnet.images.preview import PREVIEW_PX, shown_size
 
 if TYPE_CHECKING:
     from mirnet.restoration.blending import Blend, Blender
@@ -97,10 +97,11 @@ class KeptResult:
 
     Args:
         result: The result with the network's full effect.
+        part: Whether it is a part of the photo, to try the settings on.
     """
 
-    def __init__(self, result: "RestoreResult") -> None:
-        self.result = result
+    def __init__(self, result: "RestoreResult", part: bool = False) -> None:
+        self.result, self.part = result, part
         self._lock = threading.Lock()
         self._preview: Blender | None = None
         self._before: bytes | None = None
@@ -108,9 +109,7 @@ class KeptResult:
     @property
     def preview_size(self) -> tuple[int, int]:
         """Width and height in pixels of the pictures that `preview` gives."""
-        picture = self.result.picture
-        factor = min(PREVIEW_PX / max(picture.width, picture.height), 1)
-        return max(round(picture.width * factor), 1), max(round(picture.height * factor), 1)
+        return shown_size(self.result.picture.width, self.result.picture.height)
 
     def preview(self, mix: "Blend") -> tuple[bytes, bytes]:
         """Encode input and blend, reduced for a screen, as PNG.

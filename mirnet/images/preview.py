@@ -41,6 +41,12 @@ def shrink(picture: Picture, longest_px: int = PREVIEW_PX) -> Picture:
     return _for_screen(picture, reduce(picture.pixels), alpha)
 
 
+def shown_size(width: int, height: int, longest_px: int = PREVIEW_PX) -> tuple[int, int]:
+    """Width and height of `shrink`'s result for a picture of this size, in pixels."""
+    factor = min(longest_px / max(width, height), 1)
+    return max(round(width * factor), 1), max(round(height * factor), 1)
+
+
 def cut_out(picture: Picture, across: float, down: float, width_px: int, height_px: int) -> Picture:
     """Cut out a part at full size, smaller if the picture is; 8 bits, without EXIF.
 
@@ -51,12 +57,18 @@ def cut_out(picture: Picture, across: float, down: float, width_px: int, height_
         width_px: Wanted width in pixels.
         height_px: Wanted height in pixels.
     """
+    part = crop(picture, across, down, width_px, height_px)
+    return _for_screen(part, part.pixels, part.alpha)
+
+
+def crop(picture: Picture, across: float, down: float, width_px: int, height_px: int) -> Picture:
+    """Cut out a part at full size and depth; arguments as in `cut_out`."""
     width, height = min(width_px, picture.width), min(height_px, picture.height)
     left = round((picture.width - width) * min(max(across, 0), 1))
     top = round((picture.height - height) * min(max(down, 0), 1))
     box = slice(top, top + height), slice(left, left + width)
     alpha = None if picture.alpha is None else picture.alpha[box]
-    return _for_screen(picture, picture.pixels[box], alpha)
+    return picture.with_pixels(picture.pixels[box], alpha)
 
 
 def detailed_place(picture: Picture, width_px: int, height_px: int) -> tuple[float, float]:

@@ -139,21 +139,24 @@ class CompareView:
             yield self.clear()
             return
         *shares, room_px = values
-        result = self.restorer.result(key)
+        kept = self.restorer.kept(key)
+        result = kept.result
         picture = result.picture
         large = max(picture.width, picture.height) > PREVIEW_PX
         if view == "slider" and large and result.task in CLOSE_FIRST:
             view = "close"
+        view = "close" if kept.part else view  # true pixels
         across, down = 0.5, 0.5
         if view == "close":
             across, down = detailed_place(picture, *_close_size(room_px))
         place = round(100 * across), round(100 * down)
+        radio = gr.update(visible=False) if kept.part else gr.update(value=view, visible=True)
         for update in self.change_view(view, key, *shares, *place, room_px):
             yield {
                 self.key: key,
                 self.across: place[0],
                 self.down: place[1],
-                self.view: gr.update(value=view, visible=True),
+                self.view: radio,
             } | update
 
     def change_view(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
@@ -177,6 +180,7 @@ class CompareView:
         if key is None:  # a batch, whose photos are blended as they are written
             yield {self.view: gr.skip()}
             return
+        view = "close" if self.restorer.kept(key).part else view
         yield from self.change_view(view, key, *values)
 
     def move(self, key: str | None, *values: float) -> Iterator[Update]:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirnet.images.decode import read_image
+from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
+from mirnet.images.preview import crop, detailed_place
 
 from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_file, restore_when_scheduled
 from ..kit.widgets import translate_errors
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from mirnet.restoration.job import TileProgress
     from mirnet.restoration.result import RestoreResult
+
+PART_PX = (640, 480)
+"""Width and height in pixels of the result of a part that is tried first."""
 
 
 class Restorer:
@@ -58,6 +63,29 @@ class Restorer:
             ImageRejected: The photo cannot be read or is too large.
         """
         return read_image(path, max_pixels=self.max_pixels)
+
+    def part(self, path: str, folder: Path, scale: int, place: tuple[float, float] | None) -> str:
+        """Write a part of a photo as a file, small enough to be restored in about a second.
+
+        Args:
+            path: Path of the photo.
+            folder: Folder for the file.
+            scale: Factor by which the result is larger.
+            place: Centre of the part, as shares of width and height; None for the place with most
+                detail.
+
+        Raises:
+            ImageRejected: The photo cannot be read or is too large.
+        """
+        picture = self.read(path)
+        size = PART_PX[0] // scale, PART_PX[1] // scale
+        if place is None:
+            across, down = detailed_place(picture, *size)
+        else:
+            across = (place[0] * picture.width - size[0] / 2) / max(picture.width - size[0], 1)
+            down = (place[1] * picture.height - size[1] / 2) / max(picture.height - size[1], 1)
+        part = crop(picture, across, down, *size)
+        return str(write_image(part, folder / f"{picture.name}-part.png"))
 
     def restore(
         self, path: str, wanted: RestoreRequest, run: Run, visitor: str

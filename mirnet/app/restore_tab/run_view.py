@@ -9,6 +9,7 @@ import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.encode import SaveOptions
+from mirnet.tasks import get_task
 
 from ..jobs import RestoreRequest, Run
 from ..kit import html
@@ -22,7 +23,7 @@ from .batch import batch_table, restore_batch, stopped_rows, stopped_words
 from .download_bar import DownloadBar
 from .modes import title
 from .photos_view import Selection
-from .restorer import Restorer
+from .restorer import Restorer, ScratchFolder
 from .settings_view import SettingsView
 from .stage_view import StageView
 from .status_bar import StatusBar
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 STOP_WAIT_SECONDS = 120.0
 """Longest time that Stop waits for the current tile, in seconds."""
 OUR_FAULT = "This failed, and the fault is ours: the program's log has it as error {}."
+PART_DONE = "This is a part, judged on its own. Press Restore for the whole photo."
 OLDER_RESULT = "This is the earlier result. Press Restore to apply {}."
 
 
@@ -69,18 +71,19 @@ class RunView:
             selection, mode, weights, *self.adjust.inputs, *self.downloads.inputs, *settings.inputs
         ]  # fmt: skip
 
-    def start_after(self, event: Any) -> gr.events.Dependency:
+    def start_after(self, event: Any, part: bool = False) -> gr.events.Dependency:
         """Restore after an event, such as a click on Restore; returns the event that restores.
 
         Args:
             event: Gradio method that registers the listener: `button.click`, or
                 `dependency.success`.
+            part: Whether only the part at the stage's place is restored.
         """
         pressed = event(self.queue_up, None, self.status.outputs, queue=False, **PRIVATE)
         pressed.then(None, js=script(ASSETS / "focus_stop.js"), api_visibility="private")
         return pressed.then(
-            self.run,
-            self.inputs,
+            self.run_part if part else self.run,
+            [self.stage.place, *self.inputs] if part else self.inputs,
             [*self.status.outputs, self.result_key, self.stage.board, *self.downloads.outputs],
             concurrency_limit=None,  # the queue of photos decides
             **PRIVATE,
@@ -120,6 +123,8 @@ class RunView:
         weights_id: str | None,
         request: gr.Request,
         *values: Any,
+        part: bool = False,
+        place: tuple[float, float] | None = None,
     ) -> Iterator[Update]:
         """Restore the selected photo or photos.
 
@@ -129,6 +134,8 @@ class RunView:
             weights_id: Id of the chosen weights.
             request: Request, which identifies the visitor.
             values: Values of the sliders, of the file's choices and of `SettingsView.inputs`.
+            part: Whether to restore only a part of the photo.
+            place: Centre of the part; see `Restorer.part`.
 
         Raises:
             gr.Error: There is no photo, or none can be restored with these settings.
@@ -143,7 +150,12 @@ class RunView:
             wanted = SettingsView.request(mode_id, weights_id, self.restorer.max_pixels, *settings)
             options = self.downloads.options(*choices)
             yield status.progress("Reading the photo, loading the network …")
-            if len(selection.paths) == 1:
+            if part:
+                with ScratchFolder() as folder:
+                    scale = 1 if wanted.same_size else get_task(wanted.task).scale
+                    path = self.restorer.part(selection.paths[0], folder, scale, place)
+                    yield from self._run_one(path, wanted, run, visitor, options, part)
+            elif len(selection.paths) == 1:
                 yield from self._run_one(selection.paths[0], wanted, run, visitor, options)
             else:
                 mix = self.adjust.mix(wanted.task, *shares)
@@ -160,6 +172,19 @@ class RunView:
             raise
         finally:
             self.restorer.runs.end(visitor, run)
+
+    def run_part(
+        self,
+        place: tuple[float, float] | None,
+        selection: Selection,
+        mode_id: str,
+        weights_id: str | None,
+        request: gr.Request,
+        *values: Any,
+    ) -> Iterator[Update]:
+        """Restore a part of the photo; arguments as for `run`."""
+        given = selection, mode_id, weights_id, request
+        yield from self.run(*given, *values, part=True, place=place)
 
     def halt(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Stop the visitor's run before its next tile."""
@@ -189,7 +214,13 @@ class RunView:
         return values[:first], values[first : first + second], values[first + second :]
 
     def _run_one(
-        self, path: str, wanted: RestoreRequest, run: Run, visitor: str, options: SaveOptions
+        self,
+        path: str,
+        wanted: RestoreRequest,
+        run: Run,
+        visitor: str,
+        options: SaveOptions,
+        part: bool = False,
     ) -> Iterator[Update]:
         from mirnet.restoration.result import RestoreResult
 
@@ -202,11 +233,13 @@ class RunView:
                     yield self.status.progress(*words.event_words(event))
         assert result is not None
         done = f"Done in {html.duration(result.seconds)}."
+        if part:
+            done = PART_DONE
         yield (
             self.status.idle()
             | self.status.show(done, "done")
             | self.downloads.writing(str(options.format))
-            | {self.result_key: self.restorer.results.put(KeptResult(result))}
+            | {self.result_key: self.restorer.results.put(KeptResult(result, part))}
         )
 
     def _run_many(

@@ -81,7 +81,7 @@ class ScoreView:
 
     def show_result(self, key: str | None, original: str | None, *shares: float) -> Update:
         """Show the view for a new result, and measure it if its original is known."""
-        if key is None:  # a batch
+        if key is None or self.restorer.kept(key).part:  # a batch has no result to measure
             return {self.panel: gr.update(visible=False)}
         return {
             self.panel: gr.update(visible=True, open=bool(original)),

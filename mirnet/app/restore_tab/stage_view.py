@@ -7,10 +7,10 @@ import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.encode import write_image
-from mirnet.images.preview import shrink
+from mirnet.images.preview import shown_size, shrink
 
 from ..jobs import BatchRow
-from ..kit.widgets import Update, gradio_error
+from ..kit.widgets import PRIVATE, Update, gradio_error
 from . import words
 from .batch import batch_table
 from .example_view import ExampleView
@@ -38,7 +38,7 @@ class StageView:
             words.welcome(), elem_id="board", visible=not self.example.has(mode_id)
         )
         self.photo = gr.Image(
-            label="Your photo",
+            label="Your photo; click a place to try the settings there first",
             alt_text="Your photo before restoration",
             elem_id="photo",
             buttons=["fullscreen"],
@@ -46,11 +46,27 @@ class StageView:
             interactive=False,
             visible=False,
         )
+        self.try_part = gr.Button(
+            "Try the settings on a part first", visible=False, elem_id="try-part", size="sm"
+        )
+        self.place = gr.State(None)
         self.facts = gr.HTML("", elem_id="facts", render=False)
         self.outputs = [
             self.selection, self.status.line, *self.example.outputs, self.board, self.photo,
-            self.facts,
+            self.try_part, self.facts,
         ]  # fmt: skip
+
+    def connect_parts(self) -> list[gr.events.Dependency]:
+        """Connect the choice of a part to try; returns the events after which `place` holds it."""
+        return [
+            self.photo.select(self.choose_place, self.selection, self.place, **PRIVATE),
+            self.try_part.click(lambda: None, None, self.place, **PRIVATE),
+        ]
+
+    def choose_place(self, selection: Selection, event: gr.SelectData) -> tuple[float, float]:
+        """Place that was clicked in the photo, as shares of width and height."""
+        width, height = shown_size(*self.restorer.read(selection.paths[0]).pixels.shape[1::-1])
+        return (event.index[0] + 0.5) / width, (event.index[1] + 0.5) / height
 
     def show_photos(self, selection: Selection, mode_id: str) -> Iterator[Update]:
         """Show the selected photos, and deselect a photo that cannot be read.
@@ -65,6 +81,7 @@ class StageView:
         paths = selection.paths
         cleared = self.status.clear() | {
             self.photo: gr.update(value=None, visible=False),
+            self.try_part: gr.update(visible=False),
             self.facts: "",
         }
         welcome = self.welcome(mode_id)
@@ -101,9 +118,11 @@ class StageView:
         """Show the facts of a result; `CompareView` shows its pictures."""
         if key is None:  # a batch, whose list shows the facts
             return {self.facts: gr.skip()}
+        kept = self.restorer.kept(key)
         return {
-            self.photo: gr.update(visible=False),
-            self.facts: words.result_facts(self.restorer.result(key)),
+            self.photo: gr.update(visible=kept.part),
+            self.try_part: gr.update(visible=kept.part),
+            self.facts: words.result_facts(kept.result),
         }
 
     def show_facts(self, key: str | None) -> str:
@@ -123,5 +142,6 @@ class StageView:
             yield {
                 self.board: gr.update(visible=False),
                 self.photo: gr.update(value=str(shown), visible=True),
+                self.try_part: gr.update(visible=True),
                 self.facts: words.photo_facts(picture),
             }

@@ -154,7 +154,10 @@ class RestoreTab:
         picked.success(
             self.stage.show_facts, self.compare.key, self.stage.facts, **PRIVATE
         ).success(None, js=script(ASSETS / "show_result.js"), api_visibility="private")
-        for running in runs:
+        parts = [
+            self.run.start_after(placed.success, part=True) for placed in self.stage.connect_parts()
+        ]
+        for running in (*runs, *parts):
             running.success(self.stage.show_result, self.result_key, self.stage.outputs, **PRIVATE)
             running.success(
                 self.adjust.show_result, self.result_key, self.adjust.outputs, **PRIVATE

@@ -458,3 +458,29 @@ def test_files_are_written_as_chosen(page, tmp_path):
         )  # fmt: skip
     changed(page, lambda: page.click("#provenance input"))
     assert b"algorithmicallyEnhanced" in read_image(download(page, tmp_path)).xmp
+
+
+def test_settings_are_tried_on_a_part_first(page, tmp_path):
+    pixels = np.random.default_rng(0).integers(90, 160, (700, 900, 3)).astype(np.uint8)
+    photo = write_image(Picture(pixels), tmp_path / "holiday.png")
+    add(page, photo)
+    box = page.locator("#photo img").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#bar >> text=This is a part")
+    page.wait_for_selector("#close-slider img")
+    shown = page.eval_on_selector_all("#close-slider img", "images => images.map((i) => i.src)")
+    served = [read_image(requests.get(url, timeout=60).content).pixels for url in shown]
+    parts = [  # a click hits a pixel of the screen, not of the photo
+        pixels[top : top + 480, left : left + 640]
+        for top in range(107, 114)
+        for left in range(127, 134)
+    ]
+    [part] = [part for part in parts if any(np.array_equal(one, part) for one in served)]
+    expected = mirnet.restore(part).result().picture.pixels
+    assert any(np.array_equal(one, expected) for one in served)
+    assert page.is_visible("#photo img") and page.is_hidden("#measure")
+    page.click("#try-part")
+    page.wait_for_selector("#bar .mir-done")
+    restore(page)
+    page.wait_for_selector("#slider img")
+    assert page.is_hidden("#photo") and page.is_hidden("#try-part")

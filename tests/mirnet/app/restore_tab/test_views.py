@@ -14,6 +14,8 @@ from mirnet.app.jobs import BatchRow, RestoreRequest, Run
 from mirnet.app.restore_tab import modes, words
 from mirnet.app.restore_tab.batch import batch_table, stopped_words
 from mirnet.errors import ImageRejected
+from mirnet.images.decode import read_image
+from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
 from mirnet.weights import catalogue
 
@@ -128,3 +130,33 @@ def test_a_finished_photo_of_a_batch_has_thumbnails_and_a_key():
     html = batch_table(rows)
     assert html.count("data-result") == 1 and 'data-result="KEY"' in html
     assert "b25l" in html and "dHdv" in html  # base64 of both
+
+
+def test_any_file_is_taken_and_judged_by_its_content(tmp_path):
+    from gradio.data_classes import FileData, ListFiles
+
+    from mirnet.app.photo_inputs import photo_file
+
+    path = tmp_path / "scan.3fr"
+    path.write_bytes(PHOTO.read_bytes())
+    taken = photo_file("Photos", "photos", multiple=True).preprocess(
+        ListFiles(root=[FileData(path=str(path))])
+    )
+    assert [str(one) for one in taken] == [str(path)]
+
+
+@pytest.mark.parametrize(
+    ("place", "scale", "left", "top"),
+    [((0.5, 0.5), 1, 180, 60), ((0, 1), 1, 0, 120), ((0.9, 0.25), 2, 680, 30)],
+)
+def test_a_part_is_cut_out_of_the_photo_around_its_place(tmp_path, place, scale, left, top):
+    from mirnet.app.restore_tab.restorer import Restorer
+
+    pixels = np.random.default_rng(0).integers(0, 65536, (600, 1000, 3)).astype(np.uint16)
+    photo = write_image(Picture(pixels), tmp_path / "photo.png")
+    part = read_image(Restorer(10**6).part(str(photo), tmp_path, scale, place))
+    height, width = 480 // scale, 640 // scale
+    assert part.name == "photo-part"
+    expected = pixels[top : top + height, left : left + width]
+    assert np.array_equal(part.pixels, expected)
+    assert Restorer(10**6).part(str(photo), tmp_path, scale, None)
