@@ -222,5 +222,8 @@ class Monitor:
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "OPTIONS")
 
+OUR_FAULT = "This failed, and the fault is ours: the program's log has it as error {}."
+"""What a visitor is told of an unexpected error; takes its id."""
+
 MONITOR = Monitor()
 """What this program's jobs and requests are counted in."""

@@ -14,6 +14,7 @@ from ..examples import examples_for
 from ..jobs import choose_weights
 from ..kit import html
 from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..monitor import MONITOR
 from ..photo_inputs import examples_gallery, examples_of, photo_file
 from .passes import PassCache
 
@@ -180,8 +181,11 @@ class InputView:
         except MIRNetError as error:
             yield idle | {self.bar: html.state(str(error), "failed")}
             raise gradio_error(error) from error
-        except Exception:
-            yield idle | {self.bar: html.state("This failed, and the fault is ours.", "failed")}
+        except Exception as error:
+            message = (
+                f"This failed, and the fault is ours: error {MONITOR.failed(error)} of the log."
+            )
+            yield idle | {self.bar: html.state(message, "failed")}
             raise
         yield idle | {self.key: self.passes.put(found), self.bar: html.state("Done.", "done")}
 

@@ -15,7 +15,7 @@ from ..jobs import RestoreRequest, Run
 from ..kit import html
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from ..monitor import MONITOR
+from ..monitor import MONITOR, OUR_FAULT
 from ..results import KeptResult
 from . import words
 from .adjust_view import AdjustView
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 STOP_WAIT_SECONDS = 120.0
 """Longest time that Stop waits for the current tile, in seconds."""
-OUR_FAULT = "This failed, and the fault is ours: the program's log has it as error {}."
 PART_DONE = "This is a part, judged on its own. Press Restore for the whole photo."
 OLDER_RESULT = "This is the earlier result. Press Restore to apply {}."
 
