@@ -67,7 +67,7 @@ def build(max_pixels: int, service=None, keep_hours: float | None = None, access
         Tab(
             "evaluate",
             "Evaluate",
-            lambda page, row, tab: EvaluateTab(page, row, service, access, tab),
+            lambda page, row, tab: EvaluateTab(page, row, service, access),
             "evaluate",
         ),
         Tab(

@@ -45,7 +45,6 @@ class EvaluateTab:
         tabs: gr.Tabs,
         queue: RunQueue,
         access: Access | None = None,
-        tab: gr.Tab | None = None,
     ):
         """Build the tab.
 
@@ -54,15 +53,12 @@ class EvaluateTab:
             tabs: The page's tabs; links open one of them.
             queue: Queue and store of the runs.
             access: Roles of visitors; by default everybody has the queue's default role.
-            tab: The page's tab that is being built, which fills the Overview when it is chosen.
         """
         self.queue = queue
         self.permissions = Permissions(queue.policy, access)
         self.tabs = tabs
         self._build()
         self._connect(page)
-        if tab is not None:
-            self.events.fill(self.overview, tab.select, only_if_open=True)
         self.api = Endpoints(queue, self.permissions)
 
     # ------------------------------------------------------------ widgets

@@ -71,7 +71,12 @@
     (opener || document.querySelector("#ev-open-board")).click();
   };
   window.evBack = null; // the address that Back leads to, until it is shown
-  window.evOpen = (link) => { window.evBack = null; waiting = link; openWaiting(); };
+  window.evOpen = (link) => {
+    window.evBack = null;
+    window.evOpened = true;
+    waiting = link;
+    openWaiting();
+  };
   addEventListener("popstate", () => {
     if (new URLSearchParams(location.search).get("tab") !== "evaluate") return;
     window.evOpen(location.search.slice(1));
@@ -100,8 +105,12 @@
     if (tab && !tab.closest("#ev-views")) {
       const old = new URLSearchParams(location.search).get("tab");
       if (old === "evaluate") history.replaceState(history.state, "", location.pathname);
-      if (tab.textContent.trim() === "Evaluate")
+      if (tab.textContent.trim() === "Evaluate") {
         history.replaceState(history.state, "", location.pathname + window.evAddress);
+        // The Overview is filled at the first visit, and lists new runs at each one.
+        const view = new URLSearchParams(window.evAddress).get("view");
+        if (!window.evOpened || view === "overview") window.evOpen(window.evAddress.slice(1));
+      }
     }
     const head = event.target.closest("#evaluate .table-wrap th .header-content");
     const menu = head && head.parentElement.querySelector(".cell-menu-button");
