@@ -378,6 +378,11 @@ def test_the_leader_is_compared_with_the_runner_up(tmp_path):
     assert leaderboards.lead(alone) == ""
 
 
+def test_methods_without_a_time_or_a_score_are_on_no_front():
+    times, means = np.array([1.0, 2.0, math.nan, 3.0]), np.array([math.nan, 30.0, 31.0, 30.0])
+    assert leaderboards._pareto(times, means) == [False, True, False, False]
+
+
 def test_a_pair_that_could_not_be_read_is_no_methods_failure(tmp_path):
     rows = [row(f"p{n:04d}", name, 20.0 + n) for n in range(6) for name in ("identity", "ours")]
     rows += [
