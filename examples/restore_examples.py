@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 HERE = Path(__file__).parent
-QUALITY = 90
+QUALITY = 93
 """JPEG quality: these pictures are shown, not measured."""
 
 
