@@ -202,6 +202,7 @@ def test_waiting_threads_leave_the_core_unless_told_otherwise(given, turns):
 
 def places_of(task: str) -> dict[str, bool]:
     """Whether a task has its row, file or sentence in each place that needs one."""
+    from eval.analysis.overview import GROUPS
     from eval.analysis.published import DATASETS_OF
     from eval.data.benchmarks import load_benchmarks
     from eval.methods.baselines.table import BASELINES
@@ -235,6 +236,7 @@ def places_of(task: str) -> dict[str, bool]:
             task in row.tasks for row in BASELINES.values()
         ),
         "its data sets in eval/analysis/published.py": bool(DATASETS_OF.get(task)),
+        "a group in eval/analysis/overview.py": any(task in tasks for _, tasks in GROUPS.values()),
     }
 
 

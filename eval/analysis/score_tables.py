@@ -1,7 +1,7 @@
 """Scores of one stored run as tables: of every picture, of two methods, for boxes and curves.
 
 Nothing is restored or scored anew: every number is one that the run stored, or computed from such
-numbers. Tables are pandas frames; `plots` and `eval.reports` show them without computing on.
+numbers. Tables are pandas frames; the figures and `eval.reports` show them without computing on.
 """
 
 import math

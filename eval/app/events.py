@@ -1,4 +1,4 @@
-"""Events of the views of the Evaluate tab, which open their links, fill them and lead on."""
+"""Events of the Evaluate tab: open a view by its link, fill it, and open what was clicked in it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -75,7 +75,7 @@ class MethodsTab:
             f"{MAX_RESULT_PIXELS / 1e6:g} are compared",
             "methods-photo",
         )
-        self.samples = examples_gallery(first, "Or an example", "methods-samples", height=150)
+        self.samples = examples_gallery(first, "Or an example", "methods-samples")
         self.methods = gr.CheckboxGroup(
             **self._offers(first),
             label=f"Methods, {MIN_METHODS} to {MAX_METHODS}",

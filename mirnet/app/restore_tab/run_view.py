@@ -1,4 +1,4 @@
-"""Handlers of Restore and Stop, which produce the key of a result, or a zip."""
+"""What Restore and Stop do: a photo gives a kept result, several photos a zip of files."""
 
 import contextlib
 import shutil

@@ -237,21 +237,17 @@ def test_deleting_needs_the_box_ticked(tmp_path):
     assert tab.queue.history() == []
 
 
-# ---------------------------------------------------------------- how fast a large run opens
+# ---------------------------------------------------------------- large runs, several requests
 
 
-def test_a_run_of_5000_pictures_opens_and_draws_at_once(tmp_path, capsys):
-    """Prints what it took; asserts only the order of magnitude, for loaded machines."""
-    write_run(tmp_path, pairs=5000)
+def test_a_large_run_opens_and_draws_every_figure(tmp_path):
+    """`python -m tests bench evaluation` prints the seconds of 5,000 pictures."""
+    write_run(tmp_path, pairs=1500)
     from tests.bench import evaluation as bench
 
-    timings = {timing.what: timing.seconds for timing in bench.opening(RunStore(tmp_path).run(RUN))}
-    with capsys.disabled():
-        print("".join(f"\n  {seconds:6.2f} s  {what}" for what, seconds in timings.items()))
-    assert timings.pop("first look") < 20
-    assert timings.pop("after a restart") < 10
-    assert max(timings.values()) < 10
-    assert len(timings) == 7  # one for each figure
+    done = [timing.what for timing in bench.opening(RunStore(tmp_path).run(RUN))]
+    assert done[:2] == ["first look", "after a restart"]
+    assert len(done) == 9  # and one for each figure
 
 
 def test_only_the_newest_request_of_a_visitor_is_answered(service):

@@ -9,8 +9,9 @@ from torch import nn
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.train.batches import Batch, generator_for
 from mirnet.train.config import Optimizer
+from mirnet.train.loss import shift_difference, with_shifted
 from mirnet.train.score import Conditioned
-from mirnet.train.step import Stepper, level_phases, mix, shift_difference, with_shifted
+from mirnet.train.step import Stepper, level_phases, mix
 
 
 def network(seed=0):
