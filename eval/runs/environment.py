@@ -14,6 +14,8 @@ from .output_cache import code_sha256
 
 PACKAGES = ("torch", "numpy", "scikit-image", "scipy", "opencv-python-headless", "pillow")
 """Packages whose version may change a score."""
+NOT_CODE = ":!eval/recorded"
+"""Part of the repository that is not code: recording replaces runs there."""
 
 
 def environment() -> Environment:
@@ -24,7 +26,7 @@ def environment() -> Environment:
     commit = _git(root, "rev-parse", "HEAD")
     return Environment(
         commit=commit,
-        dirty=bool(commit and _git(root, "status", "--porcelain", "--untracked-files=no")),
+        dirty=bool(commit) and has_changes(root),
         code_sha256=code_sha256(),
         python=platform.python_version(),
         packages={name: metadata.version(name) for name in PACKAGES},
@@ -32,6 +34,11 @@ def environment() -> Environment:
         threads=compute_threads(),
         device=choose_device().type,
     )
+
+
+def has_changes(root: Path) -> bool:
+    """Whether tracked files of a repository, recorded runs aside, differ from its commit."""
+    return bool(_git(root, "status", "--porcelain", "--untracked-files=no", "--", NOT_CODE))
 
 
 def _git(root: Path, *arguments: str) -> str | None:
