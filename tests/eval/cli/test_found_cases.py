@@ -179,4 +179,4 @@ def test_a_target_of_16_bits_with_values_of_8_is_refused_in_words(tmp_path):
     assert "the target is a file of 16 bits whose values end at 255 of 65535" in words
     right = encode_image(Picture((values * 257).astype(np.uint16)), "png")
     put(folder, {"clean/1.png": right})
-    assert run(folder, tmp_path / "runs", *PATTERNS) == ["1"]
+    assert run(folder, tmp_path / "mended", *PATTERNS) == ["1"]

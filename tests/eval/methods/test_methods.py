@@ -347,7 +347,7 @@ def test_what_is_recorded_of_a_network():
 def test_above_the_limit_a_picture_is_cut_into_tiles(monkeypatch):
     from mirnet.restoration import plan
 
-    monkeypatch.setattr(plan, "automatic_tile_px", lambda bytes_per_pixel, free_bytes: 64)
+    monkeypatch.setattr(plan, "automatic_tile_px", lambda bytes_per_pixel, free_bytes, gpu: 64)
     monkeypatch.setattr(plan, "WHOLE_MEMORY_BYTES", 0)
     picture = crop(mini("denoise")[0], 100)
     whole = run("denoise-compact", "denoise", picture, whole_megapixels=0.01)

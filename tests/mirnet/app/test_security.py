@@ -335,15 +335,16 @@ def test_who_may_do_what_follows_from_how_the_app_is_started(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     app.main()
-    _, service, _, access = kept[0]
+    _, service, _, access, _ = kept[0]
     assert access.everyone == role
     assert access.operator == (None if environment.get("MIRNET_OPERATOR") == "" else LOGIN)
     assert service.policy.capped(access.everyone) == role
-    headers, guard = (one.kwargs for one in seen["app_kwargs"]["middleware"])
+    _, headers, guard = (one.kwargs for one in seen["app_kwargs"]["middleware"])
     space = "SPACE_ID" in environment
     proxied = space or {"--share", "--proxy"} & {*arguments} != set()
     assert guard == {
         "alone": alone, "closed": "--auth" in arguments, "space": space, "proxied": proxied,
+        "keys": access.keys,
     }  # fmt: skip
     assert bool(headers["proxies"]) == proxied
     said = capsys.readouterr().out
