@@ -200,6 +200,16 @@ def test_waiting_threads_leave_the_core_unless_told_otherwise(given, turns):
     assert done.stdout.split() == [turns, "False"], done.stderr
 
 
+def test_no_test_imports_another():
+    """What several tests need lies in tests/support or in a conftest.py."""
+    found = []
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and ".test_" in f".{node.module}":
+                found.append(f"{path.name} imports {node.module}")
+    assert found == []
+
+
 def places_of(task: str) -> dict[str, bool]:
     """Whether a task has its row, file or sentence in each place that needs one."""
     from eval.analysis.overview import GROUPS

@@ -7,29 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from mirnet.cli.main import app
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
-from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration.api import restore
-from mirnet.weights.networks import save_weights
+from tests.support.command_line import run, run_restore
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-@pytest.fixture
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("MIRNET_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -42,32 +33,6 @@ def photos(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "sub").mkdir()
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    model = MIRNetV2(8, 1, conv_groups=(1,), unshuffle=2)
-    path = tmp_path_factory.mktemp("weights") / "Tiny Net.safetensors"
-    return save_weights(model, path, {"task": "denoise"})
-
-
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-def run(*arguments: object) -> Outcome:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Outcome(result.exit_code, result.stdout, result.stderr)
-
-
-def run_restore(*arguments: object, task: str = "denoise") -> Outcome:
-    return run("restore", "--task", task, *arguments)
 
 
 def start(*arguments: object) -> subprocess.Popen:

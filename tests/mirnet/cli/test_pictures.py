@@ -16,7 +16,7 @@ from mirnet.cli import restore as command
 from mirnet.cli.pictures import Source, chosen_format, find_pictures, natural_key, plan_jobs
 from mirnet.images.decode import read_image
 from mirnet.restoration.api import restore
-from tests.mirnet.cli.test_commands import network, own_cache, run_restore  # noqa: F401
+from tests.support.command_line import run_restore
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("own_cache")
