@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests of the Restore, Look-inside and About tabs."""
+"""Fixtures of the app's tests: the page in a browser, and a self-check without leftovers."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -7,10 +7,17 @@ from urllib.parse import urlsplit
 import pytest
 
 import app
+from mirnet.app import health
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
 
 if TYPE_CHECKING:
     from playwright import sync_api
+
+
+@pytest.fixture(autouse=True)
+def no_added_checks(monkeypatch) -> None:
+    """Checks that a started app adds to its process do not outlive the test."""
+    monkeypatch.setattr(health, "_added", [])
 
 
 @pytest.fixture(scope="module")
