@@ -188,32 +188,34 @@ def _against(
 
 def _comparison(metric: Metric, paired: statistics.Paired | None) -> dict[str, Any]:
     """Columns that compare a method with the baseline by a metric."""
+    facts = statistics.facts_of(paired)
     found = {
-        "difference": paired.difference if paired else math.nan,
-        "difference_low": paired.low if paired else math.nan,
-        "difference_high": paired.high if paired else math.nan,
-        "p_value": paired.p_value if paired else math.nan,
-        "p_holm": paired.p_holm if paired else math.nan,
-        "verdict": paired.verdict if paired else "",
+        "difference": facts["difference"],
+        "difference_low": facts["low"],
+        "difference_high": facts["high"],
+        "p_value": facts["p_value"],
+        "p_holm": facts["p_holm"],
+        "verdict": facts["verdict"],
     }
     if metric.key != RANKING.key:
         return {f"{metric.stem}_{name}": value for name, value in found.items()}
     found["difference_db"] = found.pop("difference")
     return found | {
-        "effect": paired.effect if paired else math.nan,
-        "win_rate": paired.win_rate if paired else math.nan,
-        "tied": paired is not None and paired.verdict == "tied",
+        "effect": facts["effect"],
+        "win_rate": facts["win_rate"],
+        "tied": facts["verdict"] == "tied",
     }
 
 
 def _behind_leader(paired: statistics.Paired | None) -> dict[str, Any]:
     """Columns that compare a ranked method with the leader."""
+    facts = statistics.facts_of(paired)
     return {
-        "leader_difference_db": paired.difference if paired else math.nan,
-        "leader_low": paired.low if paired else math.nan,
-        "leader_high": paired.high if paired else math.nan,
-        "leader_p_holm": paired.p_holm if paired else math.nan,
-        "leader_verdict": paired.verdict if paired else "",
+        "leader_difference_db": facts["difference"],
+        "leader_low": facts["low"],
+        "leader_high": facts["high"],
+        "leader_p_holm": facts["p_holm"],
+        "leader_verdict": facts["verdict"],
     }
 
 

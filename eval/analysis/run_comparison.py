@@ -1,7 +1,6 @@
 """Comparison of two stored runs: differences in configuration, and on each picture."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,29 +116,28 @@ def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
     rows: list[dict[str, Any]] = []
     for method, group in groups.items():
         paired = found[RANKING.key].get(method)
+        facts = statistics.facts_of(paired)
         row: dict[str, Any] = {
             "method": method,
             "pairs": paired.pairs if paired else 0,
             "scenes": paired.clusters if paired else 0,
-            "change_db": paired.difference if paired else math.nan,
-            "low": paired.low if paired else math.nan,
-            "high": paired.high if paired else math.nan,
-            "p_value": paired.p_value if paired else math.nan,
-            "p_holm": paired.p_holm if paired else math.nan,
-            "verdict": paired.verdict if paired else "",
-            "tied": paired is not None and paired.verdict == "tied",
+            "change_db": facts["difference"],
+            "low": facts["low"],
+            "high": facts["high"],
+            "p_value": facts["p_value"],
+            "p_holm": facts["p_holm"],
+            "verdict": facts["verdict"],
+            "tied": facts["verdict"] == "tied",
             "same_outputs": int(group.same_output.sum()),
         }
         for metric in METRICS.values():
             if metric.key == RANKING.key:
                 continue
-            other = found[metric.key].get(method)
+            other = statistics.facts_of(found[metric.key].get(method))
+            row[f"{metric.stem}_change"] = other["difference"]
             row |= {
-                f"{metric.stem}_change": other.difference if other else math.nan,
-                f"{metric.stem}_low": other.low if other else math.nan,
-                f"{metric.stem}_high": other.high if other else math.nan,
-                f"{metric.stem}_p_holm": other.p_holm if other else math.nan,
-                f"{metric.stem}_verdict": other.verdict if other else "",
+                f"{metric.stem}_{name}": other[name]
+                for name in ("low", "high", "p_holm", "verdict")
             }
         rows.append(row)
     columns = ["method", "pairs", "scenes", "change_db", "low", "high", "p_value", "p_holm"]

@@ -12,7 +12,7 @@ import functools
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -107,6 +107,17 @@ class Paired:
         if self.p_holm < SIGNIFICANT and high < 0:
             return "worse"
         return "tied"
+
+
+def facts_of(paired: Paired | None) -> dict[str, Any]:
+    """Numbers and verdict of a comparison for a table; not numbers and "" where there is none.
+
+    Returns:
+        "difference", "low", "high", "p_value", "p_holm", "effect", "win_rate" and "verdict".
+    """
+    numbers = ("difference", "low", "high", "p_value", "p_holm", "effect", "win_rate")
+    found: dict[str, Any] = {name: getattr(paired, name, math.nan) for name in numbers}
+    return found | {"verdict": paired.verdict if paired else ""}
 
 
 def summarise(scores: Sequence[float], clusters: Clusters = None, seed: int = 0) -> Summary:
