@@ -158,12 +158,10 @@ def keep_results(service):
     repo = results_repo()
     if repo is None or service.policy.read_only:
         on_space = "SPACE_ID" in os.environ
-        health.add_check(lambda: health.Finding("results", True, where_results_are_kept(on_space)))
+        health.add_check("results", lambda: (True, where_results_are_kept(on_space)))
         return None
     results = ResultsRepo(service.store, repo)
-    health.add_check(
-        lambda: health.Finding("results", results.kept.state != "failing", results.kept.words())
-    )
+    health.add_check("results", lambda: (results.kept.state != "failing", results.kept.words()))
     results.start()
     return results
 

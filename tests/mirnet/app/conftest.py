@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def no_added_checks(monkeypatch) -> None:
     """Checks that a started app adds to its process do not outlive the test."""
-    monkeypatch.setattr(health, "_added", [])
+    monkeypatch.setattr(health, "_added", {})
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_memory_is_that_of_the_container(tmp_path, monkeypatch):
 
 def test_other_rooms_add_checks():
     for ok in (True, False):
-        health.add_check(lambda ok=ok: health.Finding("results", ok, "Kept."))
+        health.add_check("results", lambda ok=ok: (ok, "Kept."))
     found = [finding for finding in health.check(hub=False) if finding.what == "results"]
     assert found == [health.Finding("results", False, "Kept.")]
 

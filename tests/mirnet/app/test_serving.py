@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import pytest
 import requests
 
 import app
@@ -12,11 +11,6 @@ from mirnet.app.about import self_check
 from mirnet.app.settings import read_settings
 from mirnet.images.limits import MAX_PIXELS
 from tests.support.paths import ROOT
-
-
-@pytest.fixture(autouse=True)
-def no_added_checks(monkeypatch):
-    monkeypatch.setattr(health, "_added", [])
 
 
 def python(code: str) -> subprocess.CompletedProcess:
