@@ -58,7 +58,8 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
             "PNG of 8 or 16 bits and try that."
         )
     if bits in ({8}, {16}) and directory.get(_PHOTOMETRIC) in (0, 1, 2):
-        return _read_samples(stream, page)._replace(notes=notes)
+        raster = _read_samples(stream, page, label)
+        return raster._replace(notes=(*notes, *raster.notes))
     stream.seek(0)
     image = TiffImagePlugin.TiffImageFile(stream)
     image.seek(page.number)
@@ -136,11 +137,14 @@ def _main_page(pages: list[_Page], label: str) -> tuple[_Page, tuple[str, ...]]:
     return main, (f"{label} has {len(whole)} pages: the largest, {width} x {height}, is used.",)
 
 
-def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
+def _read_samples(stream: BinaryIO, chosen: _Page, label: str) -> Raster:
     """Decode grey or RGB of 8 or 16 bits, with or without alpha, planar or interleaved.
 
-    Three samples and more that are marked as grey and named nothing else are RGB, as GDAL and
-    others write it.
+    Three or four samples that are marked as grey and named nothing else are RGB, as GDAL and
+    others write it. Further channels are left out, and a note says so.
+
+    Raises:
+        ImageRejected: Five samples or more are marked as grey: bands of no known colour.
     """
     import tifffile
 
@@ -152,6 +156,11 @@ def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
     colours = 3 if is_rgb else 1
     extra = extra[max(len(extra) - (count - colours), 0) :]
     extra = extra or ((2,) if count == colours + 1 else (0,))
+    if count > 4 and not is_rgb:
+        raise ImageRejected(
+            f"{label} has {count} channels and does not say which are red, green and blue: export "
+            "these three as a TIFF or PNG and try that."
+        )
     if not colours <= count <= colours + 4:
         raise ValueError(f"{count} samples a pixel")
     stream.seek(0)
@@ -176,11 +185,14 @@ def _read_samples(stream: BinaryIO, chosen: _Page) -> Raster:
     if has_alpha and extra[0] == 1:
         samples = _unpremultiplied(samples[..., : colours + 1])
     orientation = directory.get(exif.ORIENTATION, 1)
+    further = count - colours - has_alpha
+    channels = "a further channel" if further == 1 else f"{further} further channels"
     return Raster(
         samples[..., : colours + has_alpha],
         metadata_of_tiff(directory, stream, chosen.offset),
         "TIFF",
         orientation if orientation in range(1, 9) else 1,
+        (f"{label} has {channels} beside its colours, left out of the result.",) if further else (),
     )
 
 

@@ -353,6 +353,73 @@ def test_a_tile_far_larger_than_the_picture_is_not_decoded():
     rejected(data, "damaged")
 
 
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_channels_beyond_colours_are_never_lost_without_a_word(photometric):
+    array = np.dstack([A8[3], A8[3][..., :2]])
+    data = tiff(array, photometric=photometric, planarconfig="contig")
+    if photometric == "minisblack":
+        rejected(data, "5 channels and does not say which are red")
+    else:
+        picture = read_image(data)
+        assert np.array_equal(picture.pixels, A8[3])
+        assert "2 further channels" in picture.notes[0]
+    grey = tiff(A8[2], photometric="minisblack", planarconfig="contig", extrasamples=[0])
+    assert "a further channel" in read_image(grey).notes[0]
+
+
+# ---------------------------------------------------------------- BMP
+
+
+def bmp(rgb: np.ndarray, masks: tuple[int, ...], *, bits: int, header: int, top_down=False):
+    """A BMP of bit fields, as OS/2, Windows CE and graphics cards order them."""
+    height, width = rgb.shape[:2]
+    words = np.zeros((height, width), np.uint64)
+    for channel, mask in enumerate(masks[:3]):
+        shift = (mask & -mask).bit_length() - 1
+        words |= (rgb[..., channel].astype(np.uint64) * (mask >> shift) // 255) << shift
+    body = words if top_down else words[::-1]
+    body = body.astype("<u2" if bits == 16 else "<u4").view(np.uint8).reshape(height, -1)
+    body = np.pad(body, ((0, 0), (0, -body.shape[1] % 4))).tobytes()
+    info = struct.pack("<IiiHHIIiiII", header, width, -height if top_down else height, 1, bits, 3,
+                       len(body), 3937, 3937, 0, 0)  # fmt: skip
+    info += struct.pack(f"<{len(masks)}I", *masks)
+    info = info.ljust(header, b"\0")
+    start = 14 + len(info)
+    return b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + info + body
+
+
+@pytest.mark.parametrize("top_down", [False, True])
+@pytest.mark.parametrize(
+    ("masks", "bits", "header"),
+    [
+        ((0xF800, 0x7E0, 0x1F), 16, 40),
+        ((0x7C00, 0x3E0, 0x1F), 16, 40),
+        ((0xF00, 0xF0, 0xF), 16, 40),
+        ((0x1F, 0x7E0, 0xF800), 16, 40),
+        ((0xFF0000, 0xFF00, 0xFF), 32, 40),
+        ((0xFF, 0xFF00, 0xFF0000), 32, 40),
+        ((0xFF, 0xFF00, 0xFF0000, 0), 32, 124),
+        ((0xFF0000, 0xFF00, 0xFF, 0xFF000000), 32, 108),
+        ((0x3FF00000, 0xFFC00, 0x3FF), 32, 40),
+    ],
+)
+def test_bit_fields_of_any_order(masks, bits, header, top_down):
+    array = A8[3]
+    picture = read_image(bmp(array, masks, bits=bits, header=header, top_down=top_down))
+    fewest = min(bin(mask).count("1") for mask in masks[:3])
+    off = np.abs(to_eight_bits(picture.pixels).astype(int) - array).max()
+    assert off <= 255 / (2**fewest - 1) and picture.alpha is None
+    assert picture.dpi == pytest.approx((100, 100), abs=0.1)
+    assert picture.bits == (16 if fewest > 8 else 8)
+
+
+def test_bit_fields_that_are_none_are_refused():
+    data = bmp(A8[3], (0xFF, 0xFF00, 0xFF0000), bits=32, header=40)
+    rejected(data[:54] + bytes(12) + data[66:], "damaged")
+    rejected(data[: len(data) // 2], "damaged")
+    rejected(data, "megapixels", max_pixels=A8[3].shape[0] * A8[3].shape[1] - 1)
+
+
 # ---------------------------------------------------------------- metadata
 
 
