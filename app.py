@@ -118,7 +118,7 @@ def main() -> None:
     if settings.journal:
         journal.write_to()
     own = settings.everyone == "admin"
-    service = RunQueue(read_only=settings.read_only, local=own)
+    service = RunQueue(read_only=settings.read_only, local=own, cache_gb=settings.output_cache_gb)
     page = build(settings.max_pixels, service, settings.keep_hours, access, settings.photo_limits)
     results = keep_results(service)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl+C does

@@ -25,6 +25,8 @@ class RunJob:
     """Megapixels of results after which the run is stopped."""
     owner: str
     """Window that may stop it; see `permissions.owner`."""
+    cache_gb: float | None = None
+    """Limit of the output cache; see `eval.runs.output_cache.cache_of`."""
     event: ImageScored | None = None
     """The newest result."""
     stop: bool = False
@@ -64,7 +66,7 @@ def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> 
 def _execute(job: RunJob, is_closing: Callable[[], bool]) -> None:
     stored, reason = job.stored, ""
     megapixels = sum(row.megapixels or 0.0 for row in stored.rows())
-    with contextlib.closing(execute_run(stored)) as events:  # type: ignore[type-var]
+    with contextlib.closing(execute_run(stored, cache_gb=job.cache_gb)) as events:  # type: ignore[type-var]
         for event in events:
             job.event = event
             megapixels += event.row.megapixels or 0.0

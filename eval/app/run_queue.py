@@ -15,6 +15,7 @@ from functools import partial
 from eval.analysis.frames import Frames
 from eval.runs.document import MethodSummary, Run
 from eval.runs.recorded import has_pictures, recorded_headers
+from eval.runs.removal import remove_run
 from eval.runs.results_repo import forget_run
 from eval.runs.runner import RunConfig, create_run, finish
 from eval.runs.store import RecordedRun, RunStore, StoredRun
@@ -39,6 +40,7 @@ class RunQueue:
         limits: Limits of every run; by default those of a private or public machine.
         read_only: Whether starting, resuming, verifying and deleting are off for everybody.
         local: Whether only this machine reaches the page; see `RunPolicy`.
+        cache_gb: Limit of the output cache; see `eval.runs.output_cache.cache_of`.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class RunQueue:
         limits: Limits | None = None,
         read_only: bool = False,
         local: bool = True,
+        cache_gb: float | None = None,
     ):
         self.store = store or RunStore()
         self.policy = RunPolicy(limits, read_only, local)
+        self.cache_gb = cache_gb
         self.frames = Frames()
         self._lock = threading.Lock()
         self._starting = threading.Lock()
@@ -87,7 +91,7 @@ class RunQueue:
             stored = create_run(self.store, config)
             try:
                 limits.check_pairs(stored.header().benchmark.n)
-                self._enqueue(RunJob(stored, limits.megapixels, owner))
+                self._enqueue(RunJob(stored, limits.megapixels, owner, self.cache_gb))
             except MIRNetError:
                 shutil.rmtree(stored.folder, ignore_errors=True)
                 raise
@@ -107,7 +111,7 @@ class RunQueue:
             _require_resumable(found)
             limits.check_pairs(found.run.benchmark.n)
             self._require_room(limits)
-            self._enqueue(RunJob(self.store.run(run_id), limits.megapixels, owner))
+            self._enqueue(RunJob(self.store.run(run_id), limits.megapixels, owner, self.cache_gb))
 
     def stop(self, run_id: str, role: Role | None = None, owner: str = "") -> None:
         """Stop a run after the current picture, or remove it from the queue.
@@ -147,7 +151,7 @@ class RunQueue:
         found, stored = self.status(run_id), self.store.run(run_id)
         if found.under_way:
             raise InvalidRequest(f"Run {run_id} is {found.state}: stop it first.")
-        _remove(stored)
+        remove_run(stored)
         self.frames.forget(run_id)
         with contextlib.suppress(OSError):  # a full disk; the run is gone here
             forget_run(self.store, run_id)
@@ -310,22 +314,6 @@ def _require_resumable(found: Snapshot) -> None:
             f"Run {run_id} has methods that are code of this machine: resume it from the command "
             f"line, `python -m eval resume {run_id}`."
         )
-
-
-def _remove(stored: StoredRun) -> None:
-    """Take a run's folder out of the store in one step, then delete it."""
-    if isinstance(stored, RecordedRun):
-        raise InvalidRequest(f"Run {stored.id} came with the program: it is not deleted here.")
-    if stored.folder.is_symlink():
-        raise InvalidRequest(f"Run {stored.id} is a link to another folder: delete it by hand.")
-    aside = stored.folder.with_name(f".deleted-{stored.id}")
-    try:
-        stored.folder.rename(aside)
-    except OSError as error:
-        raise InvalidRequest(
-            f"Run {stored.id} could not be deleted ({error.strerror or error})."
-        ) from error
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _snapshot(stored: StoredRun, job: RunJob | None, position: int) -> Snapshot:

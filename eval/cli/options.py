@@ -23,6 +23,14 @@ AllowCode = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes or Ray actors.")]
 EngineName = Annotated[str, typer.Option("--engine", help="here, processes or ray.")]
+CacheGB = Annotated[
+    float | None,
+    typer.Option(
+        "--output-cache-gb",
+        envvar="MIRNET_OUTPUT_CACHE_GB",
+        help="Most disk for pictures that other runs may use again. Default: 10; 0 keeps none.",
+    ),
+]
 Address = Annotated[str | None, typer.Option(help="Of a Ray cluster. Default: this machine.")]
 
 

@@ -14,6 +14,7 @@ from .options import (
     Address,
     AllowCode,
     AsJson,
+    CacheGB,
     EngineName,
     Offline,
     Out,
@@ -70,6 +71,7 @@ def run(
         typer.Option(help="numbered: your pairs that differ only in a last number show one scene."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
+    cache_gb: CacheGB = None,
     offline: Offline = False,
     allow_code: AllowCode = False,
     engine: EngineName = "here",
@@ -107,7 +109,7 @@ def run(
                 f"{one.title}: {before / 1e6:.1f} MB have to be fetched to list it.", stderr=True
             )
         stored = create_run(store, wanted)
-        execute(stored, chosen, offline, fresh, allow_code)
+        execute(stored, chosen, offline, fresh, allow_code, cache_gb=cache_gb)
 
 
 def execute(
@@ -117,6 +119,7 @@ def execute(
     fresh: bool,
     allow_code: bool,
     mixed: bool = False,
+    cache_gb: float | None = None,
 ) -> None:
     """Execute what is left of a run with a progress bar, then show its board."""
     from eval.runs.reopening import bytes_to_fetch
@@ -135,6 +138,7 @@ def execute(
         stored,
         offline=offline,
         fresh=fresh,
+        cache_gb=cache_gb,
         allow_code=allow_code,
         allow_changed=mixed,
         executor=executor,
@@ -161,6 +165,7 @@ def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
     offline: Offline = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
+    cache_gb: CacheGB = None,
     allow_code: AllowCode = False,
     mixed: Annotated[
         bool, typer.Option("--mixed", help="Go on with other code or packages than it began with.")
@@ -172,7 +177,25 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, killed or failed."""
     stored = open_store(out).run(run_id)
-    execute(stored, choose_executor(engine, workers, address), offline, fresh, allow_code, mixed)
+    executor = choose_executor(engine, workers, address)
+    execute(stored, executor, offline, fresh, allow_code, mixed, cache_gb)
+
+
+def delete(
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of the runs.")],
+    out: Out = None,
+) -> None:
+    """Delete runs with their pictures, and what the output cache keeps for them alone."""
+    from eval.runs.removal import remove_run
+    from eval.runs.results_repo import forget_run
+
+    store = open_store(out)
+    for stored in [store.run(run_id) for run_id in run_ids]:
+        with stored.lock():
+            pass
+        remove_run(stored)
+        forget_run(store, stored.id)
+        print_line(f"Run {stored.id} is deleted.", stderr=True)
 
 
 def list_runs(out: Out = None, as_json: AsJson = False) -> None:

@@ -12,12 +12,17 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.protocols import get_protocol
 
 from .document import Run
+from .output_cache import OutputCache
 from .store import StoredRun
 from .worker import WorkerSpec
 
 
 def worker_spec(
-    stored: StoredRun, *, offline: bool = False, cache: Path | None = None, allow_code: bool = False
+    stored: StoredRun,
+    *,
+    offline: bool = False,
+    cache: OutputCache | None = None,
+    allow_code: bool = False,
 ) -> WorkerSpec:
     """Build the specification of a run's workers from its stored header.
 

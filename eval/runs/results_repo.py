@@ -31,6 +31,7 @@ from mirnet.files import replacing, write_file
 
 from .document import Run, SampleResult
 from .publish import CONTACT_SECONDS, contacted, refused
+from .removal import remove_run
 from .store import RunStore, StoredRun
 
 if TYPE_CHECKING:
@@ -226,7 +227,8 @@ class ResultsRepo:
         merge_lines(incoming / DELETED, self.store.folder / DELETED)
         deleted = deleted_runs(self.store)
         for run_id in deleted:
-            shutil.rmtree(self.store.folder / run_id, ignore_errors=True)
+            with contextlib.suppress(InvalidRequest):  # not here, or a link
+                remove_run(StoredRun(self.store.folder / run_id))
         self._unmerged.clear()
         for folder in sorted(incoming.iterdir()):
             if not re.fullmatch(_RUN_ID, folder.name) or folder.name in deleted:

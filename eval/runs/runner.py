@@ -29,9 +29,10 @@ from mirnet.tasks import get_task
 from .document import Attempt, Run, RunBenchmark, SampleResult
 from .environment import compute_threads, environment, environment_changes
 from .executors import Executor, serial
-from .output_cache import OutputCache, link_or_copy
+from .output_cache import OutputCache, cache_of
+from .removal import finish_removals
 from .reopening import check_unchanged_methods, reopened, worker_spec
-from .store import RunStore, StoredRun, disk_trouble, new_id, replace_file, sync_folder
+from .store import RunStore, StoredRun, new_id, replace_file, sync_folder
 from .summaries import data_sha256, summarise_methods
 from .worker import Work
 
@@ -143,6 +144,7 @@ def execute_run(
     *,
     offline: bool = False,
     fresh: bool = False,
+    cache_gb: float | None = None,
     allow_code: bool = False,
     allow_changed: bool = False,
     executor: Executor = serial,
@@ -153,6 +155,7 @@ def execute_run(
         stored: The run.
         offline: Never contact the Hub.
         fresh: Ignore cached outputs and compute every output anew.
+        cache_gb: Limit of the output cache; see `output_cache.cache_of`.
         allow_code: Whether methods may be user-supplied code.
         allow_changed: Whether a run may be resumed with other code, packages or another device
             than it began with.
@@ -169,7 +172,7 @@ def execute_run(
     """
     with stored.lock():
         run = stored.header()
-        cache = None if fresh else stored.folder.parent / ".cache"
+        cache = None if fresh else cache_of(stored.folder.parent, cache_gb)
         spec = worker_spec(stored, offline=offline, cache=cache, allow_code=allow_code)
         spec = replace(spec, threads=executor.threads)
         items, revision = reopened(stored, run, spec)
@@ -185,6 +188,9 @@ def execute_run(
         if changes:  # a cached output would be of the other environment, or enter it under its name
             spec = replace(spec, cache=None)
             cache = None
+        if cache is not None:
+            finish_removals(stored.folder.parent)
+            cache.trim()
         jobs = [
             (item, method.id)
             for item in items
@@ -266,22 +272,16 @@ def _count_official(run: Run, rows: list[SampleResult]) -> int:
     return 0 if run.benchmark.source else count_official(run.benchmark.id, hashes)
 
 
-def _keep(stored: StoredRun, work: Work, cache: Path | None) -> None:
+def _keep(stored: StoredRun, work: Work, cache: OutputCache | None) -> None:
     """Store pictures first and the row last, so that every row's pictures exist."""
-    outputs = OutputCache(cache) if cache else None
     for name, content in work.pictures:
         path = stored.output(name)
         if path.exists():
             continue
-        if outputs is None:
+        if cache is None:
             replace_file(path, content)
-            continue
-        if not outputs.picture(name).exists():
-            replace_file(outputs.picture(name), content)
-        try:
-            link_or_copy(outputs.picture(name), path)
-        except OSError as error:
-            raise disk_trouble(path, error) from error
+        else:
+            cache.give(name, content, path)
     for name, content in work.thumbs:
         if not stored.thumb(name).exists():
             replace_file(stored.thumb(name), content)

@@ -47,8 +47,8 @@ class WorkerSpec:
     """Methods of the run."""
     protocols: tuple[str, ...]
     """Ids of the protocols; the first is the one that ranks."""
-    cache: Path | None
-    """Folder of the output cache; None computes every output anew."""
+    cache: OutputCache | None
+    """The output cache; None computes every output anew."""
     allow_code: bool = False
     """Whether methods may be user-supplied code."""
     threads: int | None = None
@@ -80,7 +80,7 @@ class Worker:
         self.spec = spec
         self.reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
         self.protocols: list[Protocol] = [get_protocol(name) for name in spec.protocols]
-        self.cache = OutputCache(spec.cache) if spec.cache else None
+        self.cache = spec.cache
         self._infos = {info.id: info for info in spec.methods}
         self._restorers: dict[str, Restorer] = {}
         self._pair: Pair | None = None

@@ -59,6 +59,13 @@ class Settings(BaseSettings):
     keep_hours: float = Field(
         KEEP_HOURS, gt=0, description="delete uploads and results after so many hours"
     )
+    output_cache_gb: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="most disk, in GB, for restored pictures that evaluations may use again; 10 by "
+        "default, 0 keeps none",
+    )
     read_only: bool = Field(False, description="show stored evaluations, start none")
     operator: SecretStr | None = Field(
         None,

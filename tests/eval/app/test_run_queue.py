@@ -11,6 +11,7 @@ from eval.app.estimate import estimate_run
 from eval.app.limits import Limits
 from eval.app.run_queue import RunQueue
 from eval.data.benchmarks import get_benchmark
+from eval.runs.output_cache import OutputCache
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
@@ -146,8 +147,20 @@ def test_strangers_neither_delete_nor_name_folders_nor_run_code(store, tmp_path)
 def test_the_owner_deletes_a_run_and_nothing_else(store):
     stored = write_run(store.folder)
     other = write_run(store.folder, id="20260102-120000-abcdef")
+    cache = OutputCache(store.folder / ".cache")
+    for number, names in enumerate((("1", "2"), ("2",))):
+        for name in names:
+            cache.give(name * 64, b"png", (stored, other)[number].output(name * 64))
     RunQueue(store).delete(stored.id)
     assert [run.id for run in store.headers()] == [other.id]
+    assert not cache.picture("1" * 64).exists() and cache.picture("2" * 64).exists()
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, True), (0, False)])
+def test_runs_of_the_page_keep_outputs_as_the_setting_says(store, limit, kept):
+    found = RunQueue(store, cache_gb=limit)
+    assert ended(found, found.start(order(n=1))).state == "done"
+    assert (store.folder / ".cache").exists() is kept
 
 
 @pytest.mark.parametrize("wrong", ["", "..", "../x", "nothing", "<b>", "a" * 99, "x\x00y"])

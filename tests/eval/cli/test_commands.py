@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from eval.cli.main import app
 from eval.review.invitations import read_link
+from eval.runs.output_cache import OutputCache
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
 from tests.support.paths import ROOT
@@ -181,3 +182,16 @@ def test_links_of_reviewers_open_their_review_until_the_key_is_forgotten(tmp_pat
     assert done.exit_code == 0 and "1 old keys are forgotten" in done.stdout
     with pytest.raises(InvalidRequest):
         read_link(RunStore(tmp_path), query)
+
+
+def test_deleting_a_run_frees_its_pictures_and_refuses_one_under_way(tmp_path):
+    stored = write_run(tmp_path)
+    cache = OutputCache(tmp_path / ".cache")
+    cache.give("1" * 64, b"png", stored.output("1" * 64))
+    with stored.lock():
+        done = invoke("delete", stored.id, "--out", tmp_path)
+        assert done.exit_code == 2 and "under way" in done.stderr
+    assert stored.folder.exists()
+    assert invoke("delete", stored.id, "--out", tmp_path).exit_code == 0
+    assert not stored.folder.exists() and not cache.picture("1" * 64).exists()
+    assert invoke("delete", stored.id, "--out", tmp_path).exit_code == 2
