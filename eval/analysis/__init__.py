@@ -1,1 +1,1 @@
-"""Tables, figures and statistics of stored runs, and published numbers."""
+"""Tables, plots and statistics of stored runs, and published numbers."""

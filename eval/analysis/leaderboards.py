@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 from eval.runs.common_pictures import CommonPictures, common_pictures
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import METRICS, Metric, metrics_in

@@ -1,4 +1,4 @@
-"""Figures in which a point is a method: quality against time, and the published numbers.
+"""Plots in which a point is a method: quality against time, and the published numbers.
 
 They are drawn from the tables of `leaderboards` and `published`; nothing is computed here.
 """

@@ -16,9 +16,9 @@ from eval.runs.store import StoredRun
 from mirnet.metrics.registry import Metric
 
 from . import statistics
-from .frames import Frames
 from .published import published_for
 from .score_tables import UNTOUCHED
+from .table_cache import TableCache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,11 +113,11 @@ class Overview:
     """Published numbers."""
 
 
-def overview(frames: Frames, runs: Sequence[StoredRun], group: str, metric: Metric) -> Overview:
+def overview(tables: TableCache, runs: Sequence[StoredRun], group: str, metric: Metric) -> Overview:
     """Build the table of a group from runs.
 
     Args:
-        frames: Cache of the tables of runs.
+        tables: Cache of the tables of runs.
         runs: Runs of any tasks; those of other groups are left out.
         group: Key of `GROUPS`.
         metric: Metric of the cells, under the first protocol of each run.
@@ -131,8 +131,8 @@ def overview(frames: Frames, runs: Sequence[StoredRun], group: str, metric: Metr
     cells: dict[tuple[str, str], dict[int, Cell]] = {}
     of_line: dict[tuple[str, str], list[Any]] = {}
     for place, (stored, run) in enumerate(found):
-        board = frames.board(stored, None)
-        standing = _standings(frames.scores(stored), board, metric)
+        board = tables.board(stored, None)
+        standing = _standings(tables.scores(stored), board, metric)
         sizes = (int(board[name].max()) if len(board) else 0 for name in ("pictures", "scenes"))
         columns.append(Column(run, *sizes))
         by_id = {str(row["method"]): row for row in board.to_dict("records")}

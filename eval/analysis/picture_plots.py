@@ -1,6 +1,6 @@
-"""Figures in which a point, bar or step is one picture, from the tables of `score_tables`.
+"""Plots in which a point, bar or step is one picture, from the tables of `score_tables`.
 
-Figures of many pictures show at most `MAX_POINTS` points for each method, evenly spaced in rank
+Plots of many pictures show at most `MAX_POINTS` points for each method, evenly spaced in rank
 with both ends, and say so; boxes and curves are of all of them. Nothing is computed here.
 """
 

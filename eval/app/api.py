@@ -102,7 +102,7 @@ class Endpoints:
         with translate_errors():
             stored = self.queue.stored(run)
             header = stored.header()
-            board = self.queue.frames.board(
+            board = self.queue.tables.board(
                 stored, baseline or default_baseline(header), protocol or None
             )
         rows = json.loads(board.to_json(orient="records"))

@@ -1,4 +1,4 @@
-"""The Report view: the board of the open run, two figures, pictures at both ends, and exports."""
+"""The Report view: the board of the open run, two plots, pictures at both ends, and exports."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from mirnet.app.kit.widgets import Update, text_area
 from .downloads import ExportButtons
 from .html.board import board_notes, methods_table, protocol_label, published_words
 from .html.report import board_table
-from .report_parts import ReportEnds, ReportFigures
+from .report_parts import ReportEnds, ReportPlots
 from .run_queue import RunQueue
 from .view import Choices, Part, View, ViewRequest, method_choices, settle
 from .view_state import ViewState
@@ -28,7 +28,7 @@ class BoardView(View):
             self.baseline = gr.Dropdown([], label="Compare with", filterable=False, min_width=180)
         self.board = text_area("ev-board")
         self.notes = text_area("ev-board-words")
-        self.figures = ReportFigures(queue)
+        self.plots = ReportPlots(queue)
         self.ends = ReportEnds(queue)
         self.exports = ExportButtons(queue)
         self.published = text_area("ev-published")
@@ -40,8 +40,8 @@ class BoardView(View):
 
     @property
     def parts(self) -> list[Part]:
-        """The board, the figures, and the pictures at both ends."""
-        return [self, self.figures, self.ends]
+        """The board, the plots, and the pictures at both ends."""
+        return [self, self.plots, self.ends]
 
     def scope(self, state: ViewState, run: Run) -> Update:
         """Put protocol and baseline of a state, valid for the run, into their lists."""
@@ -54,7 +54,7 @@ class BoardView(View):
         """Show the leaderboard, published numbers, and how the methods were run."""
         run, asked, state = request.found.run, request.asked, request.state
         baseline = state.baseline or None
-        board = self.queue.frames.board(request.stored, baseline, state.protocol)
+        board = self.queue.tables.board(request.stored, baseline, state.protocol)
         yield {
             self.protocol: settle(_protocol_choices(run), asked.protocol, state.protocol),
             self.baseline: settle(_baseline_choices(run), asked.baseline, state.baseline),

@@ -27,8 +27,8 @@ from .permissions import Permissions
 from .plots_view import PlotsView
 from .run_queue import RunQueue
 from .run_view import RunView
-from .shell import Shell
 from .view import View
+from .view_router import ViewRouter
 from .view_state import VIEWS, ViewState
 from .votes_view import VotesView
 
@@ -64,14 +64,14 @@ class EvaluateTab:
     # ------------------------------------------------------------ widgets
 
     def _build(self) -> None:
-        self.shell = Shell(self.queue)
-        self.events = ViewEvents(self.shell, self.permissions)
+        self.router = ViewRouter(self.queue)
+        self.events = ViewEvents(self.router, self.permissions)
         self.point = gr.Textbox("", visible=False)  # ids of the clicked plot point or thumbnail
         self.sub_tabs: dict[str, gr.Tab] = {}
-        with gr.Tabs(elem_id="ev-views", selected="overview") as self.shell.selected:
+        with gr.Tabs(elem_id="ev-views", selected="overview") as self.router.selected:
             self.overview = self._sub_tab("overview", lambda: OverviewView(self.queue))
             self.running = self._sub_tab(
-                "run", lambda: RunView(self.queue, self.permissions, self.shell.run)
+                "run", lambda: RunView(self.queue, self.permissions, self.router.run)
             )
             self.board = self._sub_tab("board", lambda: BoardView(self.queue))
             self.plots = self._sub_tab("plots", lambda: PlotsView(self.queue))
@@ -80,12 +80,12 @@ class EvaluateTab:
             )
             self.compare = self._sub_tab("compare", lambda: CompareView(self.queue))
             self.votes = self._sub_tab(
-                "votes", lambda: VotesView(self.queue, self.permissions, self.shell.run)
+                "votes", lambda: VotesView(self.queue, self.permissions, self.router.run)
             )
             self.history = self._sub_tab(
-                "runs", lambda: HistoryView(self.queue, self.permissions, self.shell.run)
+                "runs", lambda: HistoryView(self.queue, self.permissions, self.router.run)
             )
-        self.shell.board = self.board
+        self.router.board = self.board
         self.views: list[View] = [
             self.overview, self.running, self.board, self.plots, self.pictures, self.compare,
             self.votes, self.history,
@@ -109,43 +109,43 @@ class EvaluateTab:
             page.load(
                 self.arrive,
                 None,
-                [self.tabs, self.shell.link, *self.running.arrival_outputs],
+                [self.tabs, self.router.link, *self.running.arrival_outputs],
                 **PRIVATE,
             )
         )
         for view in self.views:
             self.events.connect(view, self.sub_tabs[view.name], self.openers[view.name])
-        self.shell.connect()
+        self.router.connect()
         self._connect_pictures()
         self._connect_history()
         self.events.leads_on(
-            self.overview.new.click(self.overview.new_run, None, self.shell.link, **PRIVATE)
+            self.overview.new.click(self.overview.new_run, None, self.router.link, **PRIVATE)
         )
         self.events.leads_on(
             self.running.opens.click(
-                self.open_followed, self.running.followed, self.shell.link, **PRIVATE
+                self.open_followed, self.running.followed, self.router.link, **PRIVATE
             )
         )
         plots = self.plots
         self.events.leads_on(
             self.pointed.click(
                 self.open_point,
-                [self.point, *self.shell.inputs(self.plots, self.pictures)],
-                self.shell.link,
+                [self.point, *self.router.inputs(self.plots, self.pictures)],
+                self.router.link,
                 js=js("read_point"),
                 **PRIVATE,
             )
         )
-        run_scope = [self.shell.run, self.board.baseline, self.board.protocol]
+        run_scope = [self.router.run, self.board.baseline, self.board.protocol]
         self.board.exports.connect(self.downloads, run_scope)
         self.downloads.offer(
-            plots.data, lambda *values: plots.write_data(self.shell.state(values, plots)),
-            self.shell.inputs(plots),
+            plots.data, lambda *values: plots.write_data(self.router.state(values, plots)),
+            self.router.inputs(plots),
         )  # fmt: skip
 
     def _connect_pictures(self) -> None:
         pictures, stage = self.pictures, self.pictures.stage
-        inputs = self.shell.inputs(pictures)
+        inputs = self.router.inputs(pictures)
         turns: list[tuple[list[Any], Callable[[ViewState], Update]]] = [
             (
                 [
@@ -173,21 +173,24 @@ class EvaluateTab:
             )
             self.events.fill_part(pictures, stage, zoomed)
         self.downloads.offer(
-            pictures.save, pictures.write_picture, [self.shell.run, pictures.pair, stage.saved]
+            pictures.save, pictures.write_picture, [self.router.run, pictures.pair, stage.saved]
         )
 
     def _connect_history(self) -> None:
         history = self.history
         self.events.leads_on(
             history.again.click(
-                self.resume_stored, self.shell.run, [*self.running.live, self.shell.link], **PRIVATE
+                self.resume_stored,
+                self.router.run,
+                [*self.running.live, self.router.link],
+                **PRIVATE,
             )
         )
         self.events.leads_on(
             history.delete.click(
                 self.delete_stored,
-                [self.shell.run, history.sure],
-                [history.sure, history.checks, self.shell.run, self.shell.link],
+                [self.router.run, history.sure],
+                [history.sure, history.checks, self.router.run, self.router.link],
                 **PRIVATE,
             )
         )
@@ -201,13 +204,13 @@ class EvaluateTab:
         tab = query.get("tab", "")
         if tab in PAGE_TABS:
             update[self.tabs] = gr.update(selected=tab)
-        return update | {self.shell.link: urlencode(query) if tab == "evaluate" else ""}
+        return update | {self.router.link: urlencode(query) if tab == "evaluate" else ""}
 
     # ------------------------------------------------------------ from one view to another
 
     def open_point(self, point: str | None, *values: Any) -> str:
         """Link of the picture behind a clicked plot point or thumbnail; empty if there is none."""
-        state = self.shell.state(values, self.plots, self.pictures)
+        state = self.router.state(values, self.plots, self.pictures)
         wanted = self.plots.pick_point(point, state)
         return wanted.query() if wanted else ""
 
@@ -219,13 +222,13 @@ class EvaluateTab:
         """Make the handler that switches to another picture."""
 
         def turned(*values: Any) -> Update:
-            return turn(self.shell.state(values, self.pictures))
+            return turn(self.router.state(values, self.pictures))
 
         return turned
 
     def zoom_in(self, event: gr.SelectData, *values: Any) -> Update:
         """Show true pixels around a clicked point of a picture."""
-        state = self.shell.state(values, self.pictures)
+        state = self.router.state(values, self.pictures)
         with translate_errors():
             stored = self.queue.stored(str(state.run))
             return self.pictures.stage.zoom_in(stored, state.for_run(stored.header()), event)
@@ -233,12 +236,12 @@ class EvaluateTab:
     def resume_stored(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume a stored run and open the Run view."""
         link = ViewState(view="run").query()
-        return self.running.resume(run_id, request) | {self.shell.link: link}
+        return self.running.resume(run_id, request) | {self.router.link: link}
 
     def delete_stored(
         self, run_id: str | None, sure: bool, request: gr.Request | None = None
     ) -> Update:
         """Delete a stored run and show the others."""
         update = self.history.remove(run_id, sure, request)
-        link = ViewState(view="runs").query() if self.shell.run in update else ""
-        return update | {self.shell.link: link}
+        link = ViewState(view="runs").query() if self.router.run in update else ""
+        return update | {self.router.link: link}

@@ -11,21 +11,21 @@ from mirnet.app.kit.widgets import PRIVATE, Update
 from .newest_requests import NewestRequests
 from .page_files import js
 from .permissions import Permissions
-from .shell import Shell
 from .view import Part, View
+from .view_router import ViewRouter
 from .view_state import ViewState
 
 
 class ViewEvents:
-    """Connects views with the shell around them.
+    """Connects the events of views with their router.
 
     Args:
-        shell: Frame around the views.
+        router: Opens and fills the views.
         permissions: Roles of visitors.
     """
 
-    def __init__(self, shell: Shell, permissions: Permissions):
-        self.shell = shell
+    def __init__(self, router: ViewRouter, permissions: Permissions):
+        self.router = router
         self.permissions = permissions
         self._newest = NewestRequests()
 
@@ -41,8 +41,8 @@ class ViewEvents:
         """
         opened = opener.click(
             self.opening(view),
-            self.shell.link,
-            [*self.shell.open_outputs, *view.inputs.values()],
+            self.router.link,
+            [*self.router.open_outputs, *view.inputs.values()],
             js=js("read_link"),
             trigger_mode="always_last",
             **PRIVATE,
@@ -55,7 +55,7 @@ class ViewEvents:
         for table, pick in view.rows:
             self.leads_on(
                 table.select(
-                    self.picking(view, pick), self.shell.inputs(view), self.shell.link, **PRIVATE
+                    self.picking(view, pick), self.router.inputs(view), self.router.link, **PRIVATE
                 )
             )
 
@@ -66,11 +66,11 @@ class ViewEvents:
 
     def fill_part(self, view: View, part: Part, event: Any, only_if_open: bool = False) -> None:
         """Fill a part of a view after an event, and show the new address."""
-        shell = self.shell
+        router = self.router
         arguments: dict[str, Any] = {
             "fn": self.filling(view, part, only_if_open),
-            "inputs": self.shell.inputs(view),
-            "outputs": [*(shell.outputs if part is view else [shell.address]), *part.outputs],
+            "inputs": self.router.inputs(view),
+            "outputs": [*(router.outputs if part is view else [router.address]), *part.outputs],
             "js": js("measure_room") if "room_px" in view.inputs else None,
             **PRIVATE,
         }
@@ -80,11 +80,13 @@ class ViewEvents:
             filled = event.then(**arguments)
         else:
             filled = event(**arguments)
-        filled.then(None, self.shell.address, None, js=js("show_address"), api_visibility="private")
+        filled.then(
+            None, self.router.address, None, js=js("show_address"), api_visibility="private"
+        )
 
     def leads_on(self, event: Any) -> None:
         """Open the link written by an event, if there is one."""
-        event.then(None, self.shell.link, None, js=js("open_link"), api_visibility="private")
+        event.then(None, self.router.link, None, js=js("open_link"), api_visibility="private")
 
     # ------------------------------------------------------------ handlers
 
@@ -93,7 +95,7 @@ class ViewEvents:
 
         def open_link(link: str) -> Update:
             query = parse_qsl((link or "").lstrip("?"), keep_blank_values=True)
-            return self.shell.open(view, dict(query))
+            return self.router.open(view, dict(query))
 
         return open_link
 
@@ -111,13 +113,13 @@ class ViewEvents:
 
         def fill(request: gr.Request, *values: Any) -> Iterator[Update]:
             if only_if_open and values[0] != view.name:
-                yield self.shell.unchanged()
+                yield self.router.unchanged()
                 return
-            state = self.shell.state(values, view)
-            updates = self.shell.shown(view, part, state, self.permissions.role(request))
+            state = self.router.state(values, view)
+            updates = self.router.shown(view, part, state, self.permissions.role(request))
             # The head of the run belongs to all views, so their requests displace each other.
             key = (request.session_hash, "" if part is view else type(part))
-            yield from self._newest.only_newest(key, updates, self.shell.unchanged())
+            yield from self._newest.only_newest(key, updates, self.router.unchanged())
 
         return fill
 
@@ -125,6 +127,6 @@ class ViewEvents:
         """Make the handler of a table with clickable rows; it returns the link to open."""
 
         def picked(event: gr.SelectData, *values: Any) -> str:
-            return pick(self.shell.state(values, view), event.row_value).query()
+            return pick(self.router.state(values, view), event.row_value).query()
 
         return picked

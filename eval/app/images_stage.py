@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from eval.analysis.frames import Frames
 from eval.analysis.pictures import (
     INPUT,
     TARGET,
@@ -21,6 +20,7 @@ from eval.analysis.pictures import (
     untouched,
 )
 from eval.analysis.score_tables import RANKING
+from eval.analysis.table_cache import TableCache
 from eval.runs.document import SampleResult
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
@@ -45,14 +45,14 @@ ChoosePairs = Callable[[StoredRun, ViewState], list[str]]
 class ImagesStage(Part):
     """Builds the layouts of a picture, and fills the chosen one."""
 
-    def __init__(self, frames: Frames, choose: ChoosePairs):
+    def __init__(self, tables: TableCache, choose: ChoosePairs):
         """Build the stage inside the current layout, except `saved`, which the caller renders.
 
         Args:
-            frames: Cache of the tables of runs.
+            tables: Cache of the tables of runs.
             choose: Function that returns the ids of the pairs that a state selects.
         """
-        self.frames = frames
+        self.tables = tables
         self.choose = choose
         self._build_controls()
         self._build_pictures()
@@ -139,7 +139,7 @@ class ImagesStage(Part):
         if pair is None:
             yield update | self._without_pictures(kit.note("No picture has a score yet."))
             return
-        scores = self.frames.scores(request.stored, state.protocol)
+        scores = self.tables.scores(request.stored, state.protocol)
         rows = rows_of(scores, pair, str(state.protocol))
         try:
             found = stored_pictures(request.stored, rows)
@@ -221,7 +221,7 @@ class ImagesStage(Part):
             state: State that is valid for the run.
             event: Event with the clicked point in the displayed picture.
         """
-        scores = self.frames.scores(stored, state.protocol)
+        scores = self.tables.scores(stored, state.protocol)
         found = stored_pictures(stored, rows_of(scores, str(state.pair), str(state.protocol)))
         pixels = found.get(TARGET, next(iter(found.values())))
         closer = state.model_copy(update={"zoom": max(state.zoom, 1)})

@@ -42,7 +42,7 @@ class ImagesView(View):
         """
         super().__init__(queue)
         self._build_choice()
-        self.stage = ImagesStage(queue.frames, self.chosen)
+        self.stage = ImagesStage(queue.tables, self.chosen)
         self._build_table()
         stage = self.stage
         self.inputs = {
@@ -137,7 +137,7 @@ class ImagesView(View):
             stored: The run.
             state: State that is valid for the run.
         """
-        scores = self.queue.frames.scores(stored, state.protocol)
+        scores = self.queue.tables.scores(stored, state.protocol)
         method, other = str(state.method), str(state.other or state.method)
         return choose_pairs(scores, state.which, method, other, state.k, state.metric)
 
@@ -158,7 +158,7 @@ class ImagesView(View):
             yield update | {self.scores: "", self.strip: ""}
             return
         pairs = pairs if pair in pairs else [pair, *pairs]
-        scores = self.queue.frames.scores(stored, state.protocol)
+        scores = self.queue.tables.scores(stored, state.protocol)
         method = str(state.method)
         against = state.other if state.which == "disagree" and state.other != method else None
         rows = rows_of(scores, pair, str(state.protocol))

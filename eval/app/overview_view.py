@@ -91,7 +91,7 @@ class OverviewView(View):
         key = group, metric
         if key not in self.tables:
             runs = [self.queue.stored(run.id) for run in recorded_headers()]
-            self.tables[key] = overview(self.queue.frames, runs, group, get_metric(metric))
+            self.tables[key] = overview(self.queue.tables, runs, group, get_metric(metric))
         return self.tables[key]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from mirnet.app.auth import Access, Role, allows, visitor_of
 
-from .limits import RunPolicy
+from .run_limits import RunPolicy
 
 
 class Permissions:

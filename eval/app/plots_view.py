@@ -1,4 +1,4 @@
-"""The Plots view: one figure of the open run, and its export to files."""
+"""The Plots view: one plot of the open run, and its export to files."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from eval.analysis.csv_tables import csv_text
-from eval.analysis.figures import FIGURES, Drawn, draw
+from eval.analysis.plots import PLOTS, DrawnPlot, draw
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
@@ -25,20 +25,20 @@ from .view_state import ViewState
 
 
 class PlotsView(View):
-    """Builds the figure and its choices; a click on a point opens its picture."""
+    """Builds the plot and its choices; a click on a point opens its picture."""
 
     name = "plots"
 
     def __init__(self, queue: RunQueue):
         super().__init__(queue)
         with gr.Row():
-            self.figure = gr.Dropdown(
-                [(figure.title, name) for name, figure in FIGURES.items()],
+            self.choice = gr.Dropdown(
+                [(plot.title, name) for name, plot in PLOTS.items()],
                 value="distribution",
-                label="Figure",
+                label="Plot",
                 filterable=False,
                 min_width=180,
-                elem_id="ev-figure",
+                elem_id="ev-plot-name",
             )
             self.metric = gr.Dropdown(
                 metric_choices(None, None),
@@ -69,7 +69,7 @@ class PlotsView(View):
         for kind, button in (("png", self.png), ("svg", self.svg)):
             button.click(None, js=js("save_plot", format=kind), api_visibility="private")
         self.inputs: dict[str, Any] = {
-            "plot": self.figure,
+            "plot": self.choice,
             "metric": self.metric,
             "a": self.a,
             "b": self.b,
@@ -81,10 +81,10 @@ class PlotsView(View):
         self.triggers = [widget.input for widget in self.inputs.values()]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Set figure, score and both methods to those of a state."""
+        """Set plot, score and both methods to those of a state."""
         choices = method_choices(run) if run else []
         return {
-            self.figure: state.plot,
+            self.choice: state.plot,
             self.metric: gr.update(choices=metric_choices(run, state.protocol), value=state.metric),
             self.a: gr.update(choices=choices, value=state.a),
             self.b: gr.update(choices=choices, value=state.b),
@@ -92,9 +92,9 @@ class PlotsView(View):
         }
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Draw the figure."""
+        """Draw the plot."""
         run, asked, state = request.found.run, request.asked, request.state
-        of_two, choices = FIGURES[state.plot].of_two, method_choices(run)
+        of_two, choices = PLOTS[state.plot].of_two, method_choices(run)
         yield {
             self.plot: self.draw(request.stored, state).figure,
             self.reading: _reading(run, state),
@@ -104,15 +104,15 @@ class PlotsView(View):
                 metric_choices(run, state.protocol),
                 asked.metric,
                 state.metric,
-                visible=FIGURES[state.plot].of_any_metric,
+                visible=PLOTS[state.plot].of_any_metric,
             ),
             self.unverified: gr.update(visible=state.plot == "published"),
         }
 
-    def draw(self, stored: StoredRun, state: ViewState) -> Drawn:
-        """Draw the figure of a state that is valid for the run."""
+    def draw(self, stored: StoredRun, state: ViewState) -> DrawnPlot:
+        """Draw the plot of a state that is valid for the run."""
         return draw(
-            self.queue.frames,
+            self.queue.tables,
             stored,
             state.plot,
             state.metric,
@@ -124,7 +124,7 @@ class PlotsView(View):
         )
 
     def write_data(self, state: ViewState) -> WrittenFile:
-        """Name and content of a file with the table behind the figure."""
+        """Name and content of a file with the table behind the plot."""
         stored = self.queue.stored(str(state.run))
         table = self.draw(stored, state.for_run(stored.header())).table
         return f"mirnet-{stored.id}-{state.plot}.csv", csv_text(table).encode()
@@ -152,8 +152,8 @@ class PlotsView(View):
 
 
 def _reading(run: Run, state: ViewState) -> Markup:
-    """Explanation of a figure and of a click on it."""
-    words = FIGURES[state.plot].reading
+    """Explanation of a plot and of a click on it."""
+    words = PLOTS[state.plot].reading
     if state.plot == "published":
         return kit.note(words) + published_words(run, state.protocol)
     if state.plot == "speed":

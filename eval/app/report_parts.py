@@ -1,4 +1,4 @@
-"""Parts of a run's report under its board: two figures, and the pictures at both ends."""
+"""Parts of a run's report under its board: two plots, and the pictures at both ends."""
 
 import math
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
-from eval.analysis.figures import draw
 from eval.analysis.pictures import Thumbnail, strip_of
+from eval.analysis.plots import draw
 from eval.analysis.score_tables import RANKING, UNTOUCHED, paired_scores
 from mirnet.app.kit.widgets import Update, text_area
 
@@ -19,8 +19,8 @@ MAX_ENDS = 4
 """Most pictures shown from each end."""
 
 
-class ReportFigures(Part):
-    """The two figures that matter: every picture, and quality against time or the input."""
+class ReportPlots(Part):
+    """The two plots that matter: every picture, and quality against time or the input."""
 
     def __init__(self, queue: RunQueue):
         self.queue = queue
@@ -32,18 +32,18 @@ class ReportFigures(Part):
         self.outputs = [*self.plots]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Draw both figures, each as soon as it is ready."""
+        """Draw both plots, each as soon as it is ready."""
         state = request.state
         for plot, name in zip(self.plots, self._names(request), strict=True):
             drawn = draw(
-                self.queue.frames, request.stored, name, state.metric, state.protocol,
+                self.queue.tables, request.stored, name, state.metric, state.protocol,
                 state.baseline or None, state.a, state.b,
             )  # fmt: skip
             yield {plot: gr.update(value=drawn.figure, visible=True)}
 
     def _names(self, request: ViewRequest) -> tuple[str, str]:
-        """Figures that the run has data for."""
-        board = self.queue.frames.board(request.stored, None, request.state.protocol)
+        """Plots that the run has data for."""
+        board = self.queue.tables.board(request.stored, None, request.state.protocol)
         if np.isfinite(board.s_per_mp).any():
             return "distribution", "speed"
         ids = {method.id for method in request.found.run.methods}
@@ -65,7 +65,7 @@ class ReportEnds(Part):
         if method == against:
             yield {self.strip: ""}
             return
-        scores = self.queue.frames.scores(request.stored, state.protocol)
+        scores = self.queue.tables.scores(request.stored, state.protocol)
         both = paired_scores(scores, against, method, RANKING.key)
         both = both[np.isfinite(both.difference)].sort_values("difference", kind="stable")
         least = list(both.pair.head(min(MAX_ENDS, len(both) // 2)))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from eval.analysis.frames import Frames
+from eval.analysis.table_cache import TableCache
 from eval.runs.runner import ImageScored, execute_run, finish
 from eval.runs.store import StoredRun
 from mirnet.app.monitor import MONITOR
@@ -35,12 +35,12 @@ class RunJob:
     """Time of `time.monotonic` when it entered the queue."""
 
 
-def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> None:
+def execute_job(job: RunJob, tables: TableCache, is_closing: Callable[[], bool]) -> None:
     """Execute a run until it is done, stopped or failed; nothing is raised.
 
     Args:
         job: The run; its `event` is updated after every picture.
-        frames: Cache of tables, which receives the leaderboard of the run at the end.
+        tables: Cache of tables, which receives the leaderboard of the run at the end.
         is_closing: Whether the program is being closed; called after each picture.
     """
     stored = job.stored
@@ -60,7 +60,7 @@ def execute_job(job: RunJob, frames: Frames, is_closing: Callable[[], bool]) -> 
         with contextlib.suppress(MIRNetError):  # so that the first look at it is quick
             from eval.analysis.score_tables import default_baseline
 
-            frames.board(stored, default_baseline(stored.header()))
+            tables.board(stored, default_baseline(stored.header()))
 
 
 def _execute(job: RunJob, is_closing: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from eval.analysis.frames import Frames
+from eval.analysis.table_cache import TableCache
 from eval.runs.document import MethodSummary, Run
 from eval.runs.recorded import has_pictures, recorded_headers
 from eval.runs.removal import remove_run
@@ -25,8 +25,8 @@ from mirnet.app.auth import Role, allows
 from mirnet.app.monitor import Job
 from mirnet.errors import InvalidRequest, MIRNetError
 
-from .limits import Limits, RunPolicy
 from .run_job import RunJob, execute_job
+from .run_limits import RunLimits, RunPolicy
 from .run_status import RESUMABLE, Snapshot, State, count_lines, sentence, state_without_job
 
 
@@ -46,7 +46,7 @@ class RunQueue:
     def __init__(
         self,
         store: RunStore | None = None,
-        limits: Limits | None = None,
+        limits: RunLimits | None = None,
         read_only: bool = False,
         local: bool = True,
         cache_gb: float | None = None,
@@ -54,7 +54,7 @@ class RunQueue:
         self.store = store or RunStore()
         self.policy = RunPolicy(limits, read_only, local)
         self.cache_gb = cache_gb
-        self.frames = Frames()
+        self.tables = TableCache()
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._waiting: deque[RunJob] = deque()
@@ -152,7 +152,7 @@ class RunQueue:
         if found.under_way:
             raise InvalidRequest(f"Run {run_id} is {found.state}: stop it first.")
         remove_run(stored)
-        self.frames.forget(run_id)
+        self.tables.forget(run_id)
         with contextlib.suppress(OSError):  # a full disk; the run is gone here
             forget_run(self.store, run_id)
 
@@ -178,7 +178,7 @@ class RunQueue:
         if self._closed:
             raise InvalidRequest("The program is being closed: start it again.")
 
-    def _require_room(self, limits: Limits) -> None:
+    def _require_room(self, limits: RunLimits) -> None:
         with self._lock:
             busy = len(self._waiting) + (self._current is not None)
         if busy >= limits.queued:
@@ -202,7 +202,7 @@ class RunQueue:
                     self._thread, self._current = None, None
                     return
                 self._current = job = self._waiting.popleft()
-            execute_job(job, self.frames, lambda: self._closed)
+            execute_job(job, self.tables, lambda: self._closed)
 
     # ------------------------------------------------------------ reading runs
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from eval.analysis.figures import draw
+from eval.analysis.plots import draw
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors
 from mirnet.errors import MIRNetError
@@ -220,7 +220,7 @@ class RunView(View):
             self.opens: gr.update(visible=ended and found.done > 0),
         }
         if found.done and _wants_plot(found, count):
-            figure = draw(self.queue.frames, stored, "distribution").figure
+            figure = draw(self.queue.tables, stored, "distribution").figure
             update[self.plot] = gr.update(value=figure, visible=True)
         elif not found.done:
             update[self.plot] = gr.update(visible=False)

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from eval.analysis.figures import FIGURES
 from eval.analysis.overview import GROUPS
 from eval.analysis.pictures import INPUT, TARGET, Viewport, Which
+from eval.analysis.plots import PLOTS
 from eval.analysis.score_tables import default_baseline, leader
 from eval.runs.document import Run
 from mirnet.metrics.protocols import shown_metrics
@@ -94,14 +94,14 @@ class ViewState(BaseModel):
     """Id of the method that others are paired with; empty for none, None for the default."""
     metric: Annotated[str, _known(METRICS | OPTIONAL)] = "psnr_db"
     """Metric of plots and picture selection; a key of `METRICS` or `OPTIONAL`."""
-    plot: Annotated[str, _known(FIGURES)] = "distribution"
-    """Name of the figure; a key of `FIGURES`."""
+    plot: Annotated[str, _known(PLOTS)] = "distribution"
+    """Name of the plot; a key of `PLOTS`."""
     a: str | None = None
-    """Id of the reference method in a figure of two methods."""
+    """Id of the reference method in a plot of two methods."""
     b: str | None = None
     """Id of the method that is compared with `a`."""
     unverified: bool = False
-    """Whether the figure of published numbers has unverified ones too."""
+    """Whether the plot of published numbers has unverified ones too."""
     pair: str | None = None
     """Id of the open pair; None for the first of the selection."""
     which: Which = "worst"
@@ -222,7 +222,7 @@ def _fields_of(state: ViewState) -> list[str]:
     if state.run and state.view in ("board", "pictures"):
         fields += ["baseline"]
     if state.view == "plots":
-        fields += ["metric", "plot", *(["a", "b"] if FIGURES[state.plot].of_two else [])]
+        fields += ["metric", "plot", *(["a", "b"] if PLOTS[state.plot].of_two else [])]
         fields += ["unverified"] if state.plot == "published" else []
     if state.view == "pictures":
         fields += ["metric", "pair", "which", "layout"]

@@ -8,7 +8,7 @@ from mirnet.tasks import Task
 
 from .baselines import BASELINES, Baseline
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of
-from .record import MethodRecord
+from .method_record import MethodRecord
 from .settings import Settings
 
 

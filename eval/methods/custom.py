@@ -18,7 +18,7 @@ from mirnet.weights import catalogue
 
 from .baselines import BASELINES
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of
-from .record import MethodRecord
+from .method_record import MethodRecord
 from .settings import Settings
 
 ENTRY_POINTS = "mirnet_studio.methods"

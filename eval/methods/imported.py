@@ -20,7 +20,7 @@ from mirnet.images.picture import Picture
 from mirnet.tasks import Task
 
 from .method import Method, Output, Restorer, checked, checked_settings
-from .record import MethodRecord
+from .method_record import MethodRecord
 from .settings import Settings
 
 SEPARATORS = "_-. "

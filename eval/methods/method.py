@@ -12,7 +12,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.images.picture import Picture
 from mirnet.tasks import Task
 
-from .record import MethodRecord
+from .method_record import MethodRecord
 from .settings import Settings
 
 

@@ -12,7 +12,7 @@ from mirnet.tasks import Task
 from mirnet.weights import load as weights
 
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of
-from .record import MethodRecord
+from .method_record import MethodRecord
 from .settings import Settings
 
 WEIGHTS_PACKAGES = ("torch", "numpy", "pillow")

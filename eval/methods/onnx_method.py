@@ -19,8 +19,8 @@ from mirnet.images.picture import Picture, to_eight_bits, to_unit
 from mirnet.tasks import Task
 
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of
+from .method_record import MethodRecord
 from .onnx_file import OnnxContent, read_onnx
-from .record import MethodRecord
 from .settings import Settings
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 12, 24, 48, 7, 14, 28)

@@ -18,10 +18,10 @@ from .custom import custom_method, plugins
 from .imported import imported_method
 from .imported import new_settings as folder_settings
 from .method import Method
+from .method_record import Kind
 from .networks import network_method
 from .onnx_method import new_settings as onnx_settings
 from .onnx_method import onnx_method
-from .record import Kind
 
 SHORTCUTS = {
     "all": "everything that is on this machine",

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.analysis import leaderboards, score_tables
-from eval.analysis.figures import FIGURES, draw
-from eval.analysis.frames import Frames
+from eval.analysis.plots import PLOTS, draw
 from eval.analysis.published import caveats, published_beside
+from eval.analysis.table_cache import TableCache
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parent / "assets"
 """Template, style and script of the page."""
-FIRST_FIGURES = (
+FIRST_PLOTS = (
     "distribution",
     "speed",
     "cumulative",
@@ -39,7 +39,7 @@ FIRST_FIGURES = (
     "input",
     "published",
 )
-"""Figures that come first, in this order; further ones of `FIGURES` follow."""
+"""Plots that come first, in this order; further ones of `PLOTS` follow."""
 PICTURE_ROWS = 3
 """Pairs shown from each end of the ranking."""
 PICTURE_METHODS = 6
@@ -114,7 +114,7 @@ def _meaning(protocol: str) -> str:
     return f"{known.title}. {known.meaning} After {known.follows}."
 
 
-class _ReportTables(Frames):
+class _ReportTables(TableCache):
     """The two tables of one report, so that all its figures show the same state of the run."""
 
     def __init__(self, scores: "pd.DataFrame", board: "pd.DataFrame") -> None:
@@ -133,7 +133,7 @@ class _ReportTables(Frames):
 def _figures(
     stored: StoredRun, tables: _ReportTables, baseline: str | None, has_published: bool
 ) -> list[Any]:
-    """Draw every figure of `FIGURES` that the run has data for.
+    """Draw every plot of `PLOTS` that the run has data for.
 
     Args:
         stored: The run.
@@ -144,10 +144,10 @@ def _figures(
     ranked = [str(name) for name in tables.board(stored, None).method]
     compared = next((name for name in ranked if name != baseline), None)
     reference = baseline or (ranked[1] if len(ranked) > 1 else None)
-    names = [*FIRST_FIGURES, *(name for name in FIGURES if name not in FIRST_FIGURES)]
+    names = [*FIRST_PLOTS, *(name for name in PLOTS if name not in FIRST_PLOTS)]
     drawn = []
     for name in names:
-        if len(ranked) < 2 and (FIGURES[name].of_two or name == "input"):
+        if len(ranked) < 2 and (PLOTS[name].of_two or name == "input"):
             continue
         if name == "published" and not has_published:
             continue

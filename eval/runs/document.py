@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eval.data.benchmarks import OWN_DATA
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 
 VERSION = 2
 """Format of new run documents. Version 1 had psnr_db and ssim in each summary line, as means over

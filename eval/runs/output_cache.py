@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, replacing
 

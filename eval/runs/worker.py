@@ -12,7 +12,7 @@ from eval.data.benchmarks import Benchmark
 from eval.data.opening import open_benchmark
 from eval.data.pairs import Item, Pair, PairUnusable, pixels_sha256
 from eval.methods.method import Method, Restorer
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method
 from mirnet.device import choose_device
 from mirnet.errors import MIRNetError

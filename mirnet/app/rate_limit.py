@@ -8,7 +8,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """Limits on amounts within `window_seconds`, and on the size of single requests."""
 
     body_bytes: int = 2_000_000

@@ -18,7 +18,7 @@ from .auth import VISITOR_COOKIE, visitor_cookie
 from .folders import free_bytes, upload_folder
 from .journal import REQUEST_ID
 from .proxies import FORWARDED, Message, Receive, Scope, Send
-from .rate_limit import Limits, RateLimiter
+from .rate_limit import RateLimiter, RequestLimits
 from .settings import LOOPBACK
 
 PAGE_POLICY = (
@@ -67,7 +67,7 @@ class Guard:
         closed: bool = True,
         space: bool = False,
         proxied: bool = False,
-        limits: Limits = Limits(),  # noqa: B008
+        limits: RequestLimits = RequestLimits(),  # noqa: B008
         keys: Sequence[ApiKey] = (),
     ):
         self.app = app

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.analysis.figures import FIGURES, draw
-from eval.analysis.frames import Frames
+from eval.analysis.plots import PLOTS, draw
+from eval.analysis.table_cache import TableCache
 from eval.data.benchmarks import custom_benchmark
 from eval.methods.registry import get_method
 from eval.runs.executors import Executor, processes, serial
@@ -114,7 +114,7 @@ def growth(pairs: int = 16, method: str = "nlm") -> Iterator[Timing]:
 
 
 def opening(stored: StoredRun) -> Iterator[Timing]:
-    """Time how long a stored run takes to open, and each of its figures to draw.
+    """Time how long a stored run takes to open, and each of its plots to draw.
 
     Args:
         stored: The run; one of thousands of pictures tells most.
@@ -126,14 +126,14 @@ def opening(stored: StoredRun) -> Iterator[Timing]:
     from eval.analysis.score_tables import default_baseline, scores_frame
 
     baseline = default_baseline(stored.header())
-    Frames().board(stored, baseline)  # keeps the tables of a large run
-    frames = Frames()
+    TableCache().board(stored, baseline)  # keeps the tables of a large run
+    tables = TableCache()
     calls: dict[str, Callable[[], Any]] = {
         "first look": lambda: leaderboard(stored, baseline, None, scores_frame(stored)),
-        "after a restart": lambda: (frames.scores(stored), frames.board(stored, baseline)),
+        "after a restart": lambda: (tables.scores(stored), tables.board(stored, baseline)),
     }
-    for name, entry in FIGURES.items():
-        calls[f"figure: {entry.title}"] = functools.partial(_drawn, frames, stored, name)
+    for name, entry in PLOTS.items():
+        calls[f"plot: {entry.title}"] = functools.partial(_drawn, tables, stored, name)
     first = 0.0
     for what, call in calls.items():
         began = time.perf_counter()
@@ -143,5 +143,5 @@ def opening(stored: StoredRun) -> Iterator[Timing]:
         yield Timing(what, seconds, seconds / first)
 
 
-def _drawn(frames: Frames, stored: StoredRun, name: str) -> str:
-    return str(draw(frames, stored, name).figure.to_json())
+def _drawn(tables: TableCache, stored: StoredRun, name: str) -> str:
+    return str(draw(tables, stored, name).figure.to_json())

@@ -6,9 +6,9 @@ import io
 import numpy as np
 import pytest
 
-from eval.analysis import figures, score_tables
-from eval.analysis.frames import Frames
+from eval.analysis import plots, score_tables
 from eval.analysis.leaderboards import leaderboard
+from eval.analysis.table_cache import TableCache
 from eval.app.html.report import board_table
 from eval.app.view_state import ViewState
 from eval.data.benchmarks import get_benchmark
@@ -64,9 +64,9 @@ def test_the_board_and_files_show_it(stored):
 
 
 def test_plots_show_it_with_its_unit_and_direction(stored):
-    for name, figure in figures.FIGURES.items():
-        if figure.of_any_metric:
-            drawn = figures.draw(Frames(), stored, name, "mae").figure
+    for name, plot in plots.PLOTS.items():
+        if plot.of_any_metric:
+            drawn = plots.draw(TableCache(), stored, name, "mae").figure
             titles = [drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text]
             assert any("Mean error (%), lower is better" in str(title) for title in titles), name
 
@@ -109,7 +109,7 @@ def test_optional_metrics_show_where_a_run_has_them(tmp_path):
     assert shown.index("CIEDE2000") > shown.index("SSIM")
     assert f"{row.delta_e:.2f}" in shown
     assert "CIEDE2000" not in board_table(usual, run, ViewState(run=run.id))
-    drawn = figures.draw(Frames(), stored, "distribution", "delta_e").figure
+    drawn = plots.draw(TableCache(), stored, "distribution", "delta_e").figure
     assert "CIEDE2000, lower is better" in str(drawn.layout.yaxis.title.text)
     assert {finding.outcome for finding in verify(stored, sample=None)} == {"same"}
     colour = ViewState(metric="delta_e")

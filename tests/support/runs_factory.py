@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 from eval.runs.document import (
     Environment,
     MethodSummary,

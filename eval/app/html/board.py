@@ -8,7 +8,7 @@ from eval.analysis.leaderboards import caution, lead
 from eval.analysis.published import caveats, published_beside, published_for
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 from eval.reports.board_text import paired_columns
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit

@@ -9,18 +9,18 @@ from mirnet.tasks import TASKS
 
 from ..jobs import choose_weights
 from ..kit.widgets import translate_errors
-from .passes import PassCache
+from .trace_cache import TraceCache
 
 
 class InsideEndpoint:
     """Adds the endpoint to the page; its widgets are never drawn.
 
     Args:
-        passes: Cache that runs and keeps passes.
+        traces: Runs passes through networks and keeps their records.
     """
 
-    def __init__(self, passes: PassCache) -> None:
-        self.passes = passes
+    def __init__(self, traces: TraceCache) -> None:
+        self.traces = traces
         inputs = [
             gr.File(label="image", visible=False),
             gr.Dropdown(list(TASKS), value=next(iter(TASKS)), label="task", visible=False),
@@ -45,4 +45,4 @@ class InsideEndpoint:
             gr.Error: No photo, or one that cannot be looked at so.
         """
         with translate_errors():
-            return summary(self.passes.run(image, task, choose_weights(task, weights)))
+            return summary(self.traces.run(image, task, choose_weights(task, weights)))

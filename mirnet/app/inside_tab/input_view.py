@@ -16,19 +16,19 @@ from ..kit import html
 from ..kit.widgets import PRIVATE, Update, gradio_error
 from ..monitor import MONITOR
 from ..photo_inputs import examples_gallery, examples_of, photo_file
-from .passes import PassCache
+from .trace_cache import TraceCache
 
 
 class InputView:
     """The left column with the inputs.
 
     Args:
-        passes: Cache that runs and keeps passes.
+        traces: Runs passes through networks and keeps their records.
         key: State that receives the key of the newest pass.
     """
 
-    def __init__(self, passes: PassCache, key: gr.State) -> None:
-        self.passes, self.key = passes, key
+    def __init__(self, traces: TraceCache, key: gr.State) -> None:
+        self.traces, self.key = traces, key
         first = next(iter(TASKS))
         self.chosen = gr.State(None)  # path of the photo
         self.first_key = gr.State(None)  # key of the pass that runs when the tab is opened
@@ -156,7 +156,7 @@ class InputView:
         yield self.queue_up() | {self.bar: html.progress("One pass through the network …")}
         idle = {self.go: gr.update(interactive=True)}
         try:
-            key = self.passes.of_example(example, task_id, choose_weights(task_id, weights_id))
+            key = self.traces.of_example(example, task_id, choose_weights(task_id, weights_id))
         except MIRNetError:  # the visitor did not request this pass
             yield idle | {self.bar: "", self.first_key: None}
             return
@@ -177,7 +177,7 @@ class InputView:
                 raise InvalidRequest("Add a photo or click an example first.")
             chosen = choose_weights(task_id, weights_id)
             yield {self.bar: html.progress("One pass through the network …")}
-            found = self.passes.run(path, task_id, chosen)
+            found = self.traces.run(path, task_id, chosen)
         except MIRNetError as error:
             yield idle | {self.bar: html.state(str(error), "failed")}
             raise gradio_error(error) from error
@@ -187,7 +187,7 @@ class InputView:
             )
             yield idle | {self.bar: html.state(message, "failed")}
             raise
-        yield idle | {self.key: self.passes.put(found), self.bar: html.state("Done.", "done")}
+        yield idle | {self.key: self.traces.put(found), self.bar: html.state("Done.", "done")}
 
     @staticmethod
     def _offers(task_id: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ import gradio as gr
 from mirnet.inside import plots
 from mirnet.inside.trace import FeatureName
 
-from ..kit import html
+from ..kit import html as kit
 from ..kit.widgets import Update
-from . import words
-from .passes import PassCache
+from . import html
 from .pictures_view import picture
+from .trace_cache import TraceCache
 
 ROWS: tuple[tuple[str, tuple[FeatureName, ...]], ...] = (
     ("energy", ("energy",)),
@@ -22,11 +22,11 @@ class MapsView:
     """Two rows of three maps, and the choice of their block and turn.
 
     Args:
-        passes: Cache of passes.
+        traces: Cache of recorded passes.
     """
 
-    def __init__(self, passes: PassCache) -> None:
-        self.passes = passes
+    def __init__(self, traces: TraceCache) -> None:
+        self.traces = traces
         with gr.Column(visible=False) as self.area:
             with gr.Row(elem_id="inside-where"):
                 self.block = gr.Radio([1], value=1, label="Block", min_width=160)
@@ -56,7 +56,7 @@ class MapsView:
         """Show the first block and turn of a pass."""
         if key is None:
             return {self.area: gr.skip()}
-        blocks = list(range(1, self.passes.shown(key).blocks + 1))
+        blocks = list(range(1, self.traces.shown(key).blocks + 1))
         return self.draw(key, 1, 1) | {
             self.area: gr.update(visible=True),
             self.block: gr.update(choices=blocks, value=1),
@@ -65,16 +65,16 @@ class MapsView:
 
     def draw(self, key: str | None, block: int, turn: int) -> Update:
         """Draw the maps of one block and turn."""
-        found = self.passes.shown(key)
+        found = self.traces.shown(key)
         update: Update = {}
         for heading, row, (_, names) in zip(self.headings, self.maps, ROWS, strict=True):
             for stream, widgets in enumerate(row):
                 feature = found.first(names, block, stream, turn)
                 drawn = plots.map_picture(feature)
-                pieces = (words.map_title(feature), drawn.pixels, words.map_scale(drawn))
+                pieces = (html.map_title(feature), drawn.pixels, html.map_scale(drawn))
                 update |= dict(zip(widgets, pieces, strict=True))
-            title = html.heading(plots.WORDS[feature.name].title)
-            update[heading] = title + html.small(plots.maps_sentence(feature.name))
+            title = kit.heading(plots.WORDS[feature.name].title)
+            update[heading] = title + kit.small(plots.maps_sentence(feature.name))
         return update
 
 

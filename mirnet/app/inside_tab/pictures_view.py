@@ -10,11 +10,11 @@ from mirnet.images.preview import shrink
 from mirnet.inside import plots
 from mirnet.inside.trace import MAX_PX
 
-from ..kit import html
+from ..kit import html as kit
 from ..kit.widgets import Update, gradio_error
-from ..restore_tab.words import photo_facts
-from . import words
-from .passes import PassCache
+from ..restore_tab.html import photo_facts
+from . import html
+from .trace_cache import TraceCache
 
 
 def picture(alt: str, elem_id: str) -> gr.Image:
@@ -33,20 +33,20 @@ class PicturesView:
     """The photo, and after a pass the network's input and output.
 
     Args:
-        passes: Cache of passes.
+        traces: Cache of recorded passes.
         chosen: State that holds the path of the photo.
     """
 
-    def __init__(self, passes: PassCache, chosen: gr.State) -> None:
-        self.passes, self.chosen = passes, chosen
-        self.board = gr.HTML(words.welcome())
+    def __init__(self, traces: TraceCache, chosen: gr.State) -> None:
+        self.traces, self.chosen = traces, chosen
+        self.board = gr.HTML(html.welcome())
         self.facts = gr.HTML("", elem_id="inside-facts")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=260, visible=False) as self.seen_side:
                 self.seen_words = gr.HTML()
                 self.seen = picture("The photo as the network sees it", "inside-seen")
             with gr.Column(min_width=260, visible=False) as self.restored_side:
-                gr.HTML(html.heading("What came out"))
+                gr.HTML(kit.heading("What came out"))
                 self.restored = picture("What the network made of it", "inside-restored")
         self.outputs = [
             self.chosen, self.board, self.facts, self.seen_side, self.seen_words, self.seen,
@@ -61,7 +61,7 @@ class PicturesView:
         """
         hidden = gr.update(visible=False)
         empty = {
-            self.board: gr.update(value=words.welcome(), visible=True),
+            self.board: gr.update(value=html.welcome(), visible=True),
             self.facts: "",
             self.seen_side: hidden,
             self.restored_side: hidden,
@@ -70,7 +70,7 @@ class PicturesView:
             yield empty
             return
         try:
-            photo = read_image(path, max_pixels=self.passes.max_pixels)
+            photo = read_image(path, max_pixels=self.traces.max_pixels)
         except MIRNetError as error:
             yield empty | {self.chosen: None}
             raise gradio_error(error) from error
@@ -78,7 +78,7 @@ class PicturesView:
             self.board: hidden,
             self.facts: photo_facts(photo),
             self.seen_side: gr.update(visible=True),
-            self.seen_words: html.heading("Your photo"),
+            self.seen_words: kit.heading("Your photo"),
             self.seen: shrink(photo, 2 * MAX_PX).pixels,
             self.restored_side: hidden,
         }
@@ -87,13 +87,13 @@ class PicturesView:
         """Show input and output of a pass."""
         if key is None:
             return {self.board: gr.skip()}
-        found = self.passes.shown(key)
+        found = self.traces.shown(key)
         shown = gr.update(visible=True)
         return {
             self.board: gr.update(visible=False),
-            self.facts: html.facts(plots.facts(found)),
+            self.facts: kit.facts(plots.facts(found)),
             self.seen_side: shown,
-            self.seen_words: html.heading("What went in"),
+            self.seen_words: kit.heading("What went in"),
             self.seen: shrink(found.seen).pixels,  # 8 bits
             self.restored_side: shown,
             self.restored: shrink(found.restored).pixels,

@@ -7,7 +7,7 @@ from mirnet.inside.trace import FeatureName, mean_energy
 
 from ..kit import html
 from ..kit.widgets import Update
-from .passes import PassCache
+from .trace_cache import TraceCache
 
 CHANNELS: tuple[FeatureName, ...] = ("channel attention", "context channels")
 """Names of the per-channel records drawn as bars; a network has one of them."""
@@ -17,11 +17,11 @@ class PlotsView:
     """The choice of a stream, and plots of it at the block and turn of the maps.
 
     Args:
-        passes: Cache of passes.
+        traces: Cache of recorded passes.
     """
 
-    def __init__(self, passes: PassCache) -> None:
-        self.passes = passes
+    def __init__(self, traces: TraceCache) -> None:
+        self.traces = traces
         with gr.Column(visible=False) as self.area:
             gr.HTML(html.heading("How one stream decides"))
             self.stream = gr.Radio(
@@ -58,7 +58,7 @@ class PlotsView:
         """Show the full stream of a pass at the first block and turn."""
         if key is None:
             return {self.area: gr.skip()}
-        found = self.passes.shown(key)
+        found = self.traces.shown(key)
         curve, colours = found.curve, found.colours
         return self.draw(key, 1, 0, 1) | {
             self.area: gr.update(visible=True),
@@ -71,7 +71,7 @@ class PlotsView:
 
     def draw(self, key: str | None, block: int, stream: int, turn: int) -> Update:
         """Draw the plots of one stream at one block and turn."""
-        found = self.passes.shown(key)
+        found = self.traces.shown(key)
         channels = found.first(CHANNELS, block, stream, turn)
         fusion = found.find("fusion", block, stream, turn)
         silent = plots.SILENT_SENTENCES[found.architecture]

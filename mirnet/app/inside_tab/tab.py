@@ -5,13 +5,13 @@ from collections.abc import Callable
 import gradio as gr
 
 from ..kit.widgets import PRIVATE
-from . import words
+from . import html
 from .endpoint import InsideEndpoint
 from .input_view import InputView
 from .maps_view import MapsView
-from .passes import PassCache
 from .pictures_view import PicturesView
 from .plots_view import PlotsView
+from .trace_cache import TraceCache
 
 
 class InsideTab:
@@ -23,16 +23,16 @@ class InsideTab:
     """
 
     def __init__(self, tab: gr.Tab, max_pixels: int) -> None:
-        self.passes = PassCache(max_pixels)
+        self.traces = TraceCache(max_pixels)
         self.key = gr.State(None)  # key of the shown pass
-        gr.HTML(words.introduction())
+        gr.HTML(html.introduction())
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300, elem_id="inside-controls"):
-                self.inputs = InputView(self.passes, self.key)
+                self.inputs = InputView(self.traces, self.key)
             with gr.Column(scale=9, min_width=320):
-                self.pictures = PicturesView(self.passes, self.inputs.chosen)
-                self.maps = MapsView(self.passes)
-                self.plots = PlotsView(self.passes)
+                self.pictures = PicturesView(self.traces, self.inputs.chosen)
+                self.maps = MapsView(self.traces)
+                self.plots = PlotsView(self.traces)
         self.inputs.connect(tab)
         example_shown = self._connect_photo()
         for start in (self.inputs.go.click, example_shown):
@@ -40,7 +40,7 @@ class InsideTab:
             self._show_pass(looked, self.key)
         self._show_pass(self.inputs.open_after(tab), self.inputs.first_key)
         self._connect_place()
-        InsideEndpoint(self.passes)
+        InsideEndpoint(self.traces)
 
     def _connect_photo(self) -> Callable[..., gr.events.Dependency]:
         """Connect the choice of a photo: show it and hide the pass before.

@@ -22,8 +22,8 @@ from ..folders import upload_folder
 from ..jobs import BatchRow, RestoreRequest, Run, result_name, unused_name
 from ..results import KeptResult
 from ..templates import render
+from .html import event_words
 from .restorer import Restorer
-from .words import event_words
 
 if TYPE_CHECKING:
     from mirnet.restoration.blending import Blend

@@ -12,8 +12,8 @@ from mirnet.tasks import TASKS
 
 from ..jobs import RestoreRequest, Run, choose_weights, result_name
 from ..kit.widgets import translate_errors
+from .html import event_words
 from .restorer import Restorer, ScratchFolder
-from .words import event_words
 
 
 class RestoreEndpoint:

@@ -12,12 +12,12 @@ from mirnet.images.encode import SaveOptions
 from mirnet.tasks import get_task
 
 from ..jobs import RestoreRequest, Run
-from ..kit import html
+from ..kit import html as kit
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
 from ..monitor import MONITOR, OUR_FAULT
 from ..results import KeptResult
-from . import words
+from . import html
 from .adjust_view import AdjustView
 from .batch import batch_table, restore_batch, stopped_rows, stopped_words
 from .download_bar import DownloadBar
@@ -229,9 +229,9 @@ class RunView:
                 if isinstance(event, RestoreResult):
                     result = event
                 else:
-                    yield self.status.progress(*words.event_words(event))
+                    yield self.status.progress(*html.event_words(event))
         assert result is not None
-        done = f"Done in {html.duration(result.seconds)}."
+        done = f"Done in {kit.duration(result.seconds)}."
         if part:
             done = PART_DONE
         yield (

@@ -10,10 +10,10 @@ from mirnet.images.preview import shrink
 from mirnet.metrics.error_maps import error_of, heat, scale_for
 from mirnet.metrics.protocols import RGB_8BIT
 
-from ..kit import html
+from ..kit import html as kit
 from ..kit.widgets import PRIVATE, Update
 from ..photo_inputs import photo_file
-from . import words
+from . import html
 from .adjust_view import AdjustView
 from .photos_view import Selection
 from .restorer import Restorer
@@ -103,7 +103,7 @@ class ScoreView:
                 RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True) for picture in pair
             )
         except MIRNetError as error:
-            return self._nothing() | {self.scores: html.state(str(error), "failed")}
+            return self._nothing() | {self.scores: kit.state(str(error), "failed")}
         # Errors are drawn of what the screen can show; both on one scale, so that they compare.
         shown = shrink(truth).pixels
         errors = [error_of(shrink(picture).pixels, shown) for picture in pair]
@@ -115,7 +115,7 @@ class ScoreView:
         )
         pictures = (shown, *(heat(error, scale) for error in errors))
         return {
-            self.scores: words.scores_table(before, after),
+            self.scores: html.scores_table(before, after),
             self.truth: gr.update(visible=True),
         } | {
             place: gr.update(value=pixels, label=label, alt_text=label)

@@ -11,7 +11,7 @@ from mirnet.images.preview import shown_size, shrink
 
 from ..jobs import BatchRow
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from . import words
+from . import html
 from .batch import batch_table
 from .example_view import ExampleView
 from .photos_view import MAX_FILES, Selection
@@ -34,9 +34,7 @@ class StageView:
     ) -> None:
         self.restorer, self.status, self.selection = restorer, status, selection
         self.example = ExampleView(mode_id)
-        self.board = gr.HTML(
-            words.welcome(), elem_id="board", visible=not self.example.has(mode_id)
-        )
+        self.board = gr.HTML(html.welcome(), elem_id="board", visible=not self.example.has(mode_id))
         self.photo = gr.Image(
             label="Your photo; click a place to try the settings there first",
             alt_text="Your photo before restoration",
@@ -107,7 +105,7 @@ class StageView:
 
     def welcome(self, mode_id: str) -> Update:
         """Show the example of a mode, or a welcome text if it has none."""
-        board = gr.update(value=words.welcome(), visible=not self.example.has(mode_id))
+        board = gr.update(value=html.welcome(), visible=not self.example.has(mode_id))
         return self.example.show(mode_id) | {self.board: board}
 
     def change_mode(self, mode_id: str, selection: Selection) -> Update:
@@ -122,12 +120,12 @@ class StageView:
         return {
             self.photo: gr.update(visible=kept.part),
             self.try_part: gr.update(visible=kept.part),
-            self.facts: words.result_facts(kept.result),
+            self.facts: html.result_facts(kept.result),
         }
 
     def show_facts(self, key: str | None) -> str:
         """Facts of a result of a batch, below its comparison."""
-        return words.result_facts(self.restorer.result(key))
+        return html.result_facts(self.restorer.result(key))
 
     def _list_of(self, paths: tuple[str, ...]) -> Iterator[Update]:
         rows = [BatchRow(Path(path).name) for path in paths]
@@ -143,5 +141,5 @@ class StageView:
                 self.board: gr.update(visible=False),
                 self.photo: gr.update(value=str(shown), visible=True),
                 self.try_part: gr.update(visible=True),
-                self.facts: words.photo_facts(picture),
+                self.facts: html.photo_facts(picture),
             }

@@ -14,7 +14,7 @@ from mirnet.weights.fetch import fetch
 from ..auth import Access, allows
 from ..jobs import Runs
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from . import words
+from . import html
 from .modes import MODES
 from .status_bar import StatusBar
 
@@ -100,7 +100,7 @@ class WeightsView:
             if not self._may_download(request):
                 raise InvalidRequest("Only the operator of this page downloads weights.")
             for event in fetch(str(weights_id)):
-                yield status.busy() | status.progress(*words.fetch_words(event))
+                yield status.busy() | status.progress(*html.fetch_words(event))
             yield (
                 status.idle()
                 | status.show("The weights are here: press Restore.", "done")
@@ -117,7 +117,7 @@ class WeightsView:
         entries = catalogue.entries_for(task_id)
         ids = [entry.id for entry in entries]
         return {
-            "choices": [(words.weights_label(entry), entry.id) for entry in entries],
+            "choices": [(html.weights_label(entry), entry.id) for entry in entries],
             "value": wanted if wanted in ids else (ids[0] if ids else None),
         }
 
@@ -125,7 +125,7 @@ class WeightsView:
         """Show facts of the chosen weights, and Download if they are not on this machine."""
         entry = catalogue.load_catalogue().get(weights_id or "")
         absent = entry is not None and entry.downloadable and not weights.locate(entry.id)
-        label = f"Download · {words.size_text(entry)}" if entry is not None else "Download"
+        label = f"Download · {html.size_text(entry)}" if entry is not None else "Download"
         return {
             self.note: self._note(task_id, weights_id, request),
             self.fetch: gr.update(visible=absent and self._may_download(request), value=label),
@@ -133,7 +133,7 @@ class WeightsView:
 
     def _note(self, task_id: str, weights_id: str | None, request: gr.Request | None = None) -> str:
         entry = catalogue.load_catalogue().get(weights_id or "")
-        return words.weights_note(get_task(task_id), entry, self._may_download(request))
+        return html.weights_note(get_task(task_id), entry, self._may_download(request))
 
     def _may_download(self, request: gr.Request | None) -> bool:
         return allows(self.access.role(request), "admin")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from eval.analysis.frames import Frames
 from eval.analysis.leaderboards import leaderboard
 from eval.analysis.overview import GROUPS, overview
+from eval.analysis.table_cache import TableCache
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import PSNR, SSIM
 from mirnet.tasks import TASKS
@@ -31,7 +31,7 @@ def test_every_task_is_in_one_table():
 
 
 def test_cells_are_the_means_of_each_runs_board_and_empty_where_nothing_was_run(runs):
-    found = overview(Frames(), runs, "lowlight", PSNR)
+    found = overview(TableCache(), runs, "lowlight", PSNR)
     assert [column.run.id for column in found.columns] == [run.id for run in runs[:3]]
     by_id = {line.ids[0]: line for line in found.lines}
     assert set(by_id) == {"identity", "ours", "clahe"}
@@ -44,13 +44,13 @@ def test_cells_are_the_means_of_each_runs_board_and_empty_where_nothing_was_run(
 
 
 def test_own_weights_come_first_and_the_input_last(runs):
-    lines = overview(Frames(), runs, "lowlight", SSIM).lines
+    lines = overview(TableCache(), runs, "lowlight", SSIM).lines
     assert [line.ids[0] for line in lines] == ["ours", "clahe", "identity"]
     assert [line.is_own for line in lines] == [True, False, False]
 
 
 def test_the_best_stands_out_a_clear_loser_is_behind_and_few_pictures_rank_nobody(runs):
-    found = overview(Frames(), runs, "lowlight", PSNR)
+    found = overview(TableCache(), runs, "lowlight", PSNR)
     standings = {line.ids[0]: [c and c.standing for c in line.cells] for line in found.lines}
     assert standings["ours"] == ["best", "best", "unranked"]
     assert standings["identity"] == ["behind", None, "unranked"]
@@ -59,7 +59,7 @@ def test_the_best_stands_out_a_clear_loser_is_behind_and_few_pictures_rank_nobod
 def test_methods_that_no_test_tells_apart_are_tied(tmp_path):
     equal = (method("one"), method("two"))
     stored = write_run(tmp_path, pairs=12, methods=equal, task="retouch", seed=2)
-    (first, second) = overview(Frames(), [stored], "retouch", PSNR).lines
+    (first, second) = overview(TableCache(), [stored], "retouch", PSNR).lines
     assert {first.cells[0].standing, second.cells[0].standing} == {"best", "tied"}
 
 
@@ -69,12 +69,12 @@ def test_weights_of_several_scales_share_a_row(tmp_path):
                   task=f"sr-x{scale}", id=f"2026010{scale}-120000-abcdef")
         for scale in (2, 4)
     ]  # fmt: skip
-    (line,) = overview(Frames(), runs, "enlarge", PSNR).lines
+    (line,) = overview(TableCache(), runs, "enlarge", PSNR).lines
     assert line.ids == ("sr-x2-compact", "sr-x4-compact") and None not in line.cells
 
 
 def test_published_numbers_are_listed_apart(runs):
-    found = overview(Frames(), runs, "lowlight", PSNR)
+    found = overview(TableCache(), runs, "lowlight", PSNR)
     assert [row.method for row in found.published] == ["MIRNet", "MIRNet-v2"]
     assert found.published[0].numbers == ("LoL-v1 24.14",)
     assert not {row.method for row in found.published} & {line.title for line in found.lines}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from eval.analysis import leaderboards, method_plots, picture_plots, plot_style, score_tables
-from eval.analysis.figures import draw
-from eval.analysis.frames import Frames
+from eval.analysis.plots import draw
 from eval.analysis.published import published_beside
+from eval.analysis.table_cache import TableCache
 from eval.runs.document import SampleResult, SampleScore
 from tests.support.runs_factory import method, sha, write_run
 
@@ -26,7 +26,7 @@ def scores(stored):
 def test_published_numbers_stand_beside_the_protocol_of_the_board(tmp_path):
     """The numbers of a chosen protocol are not labelled with the run's first one."""
     stored = write_run(tmp_path, pairs=3)
-    drawn = draw(Frames(), stored, "published", protocol="gt-mean")
+    drawn = draw(TableCache(), stored, "published", protocol="gt-mean")
     names = [line.name for line in drawn.figure.data]
     assert any("measured here, gt-mean/1" in name for name in names)
     assert not any("rgb/1" in name for name in names)
@@ -178,7 +178,7 @@ def test_published_numbers_of_one_setting_stand_together_under_its_name(stored):
 
 
 def test_unverified_numbers_are_drawn_in_grey_where_asked_for(stored):
-    drawn = draw(Frames(), stored, "published", unverified=True)
+    drawn = draw(TableCache(), stored, "published", unverified=True)
     beside = published_beside(stored.header())
     grey = trace(drawn.figure, "unverified")
     assert grey.marker.color == plot_style.GREY
@@ -186,11 +186,11 @@ def test_unverified_numbers_are_drawn_in_grey_where_asked_for(stored):
         beside.method[~beside.verified & beside.psnr_db.notna()]
     )
     assert False in drawn.table.verified.tolist()
-    assert False not in draw(Frames(), stored, "published").table.verified.tolist()
+    assert False not in draw(TableCache(), stored, "published").table.verified.tolist()
 
 
 def test_the_data_of_published_numbers_hold_what_the_figure_shows(stored):
-    drawn = draw(Frames(), stored, "published")
+    drawn = draw(TableCache(), stored, "published")
     table = drawn.table
     shown = {name for line in drawn.figure.data for _, name in line.customdata}
     assert shown <= set(table.method)

@@ -9,7 +9,7 @@ from gradio_client.exceptions import AppError
 
 import app
 from eval.app.evaluate_tab import EvaluateTab
-from eval.app.limits import Limits
+from eval.app.run_limits import RunLimits
 from eval.app.run_queue import RunQueue
 from eval.app.view_state import ViewState
 from eval.runs.store import RunStore
@@ -26,7 +26,7 @@ METHODS = tuple(method(name) for name in ("identity", "clahe", "ours"))
 def service(tmp_path_factory) -> RunQueue:
     folder = tmp_path_factory.mktemp("state") / "runs"
     write_run(folder, pairs=6, methods=METHODS, title="Six pictures")
-    return RunQueue(RunStore(folder), Limits(pairs=5))
+    return RunQueue(RunStore(folder), RunLimits(pairs=5))
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +48,14 @@ def made(service: RunQueue) -> EvaluateTab:
 def opened(tab: EvaluateTab, view: str, **query: str):
     """What the link of a view puts into the widgets."""
     chosen = next(one for one in tab.views if one.name == view)
-    return tab.shell.open(chosen, {"tab": "evaluate", "view": view, **query})
+    return tab.router.open(chosen, {"tab": "evaluate", "view": view, **query})
 
 
 def filled(tab: EvaluateTab, view: str, visitor: str = "anna", **state):
     """The handler of a view, asked for a state."""
     chosen = next(one for one in tab.views if one.name == view)
     state = ViewState(view=view, **state)
-    fields = [*tab.shell.scope, *chosen.inputs]
+    fields = [*tab.router.scope, *chosen.inputs]
     values = [getattr(state, name) for name in fields]
     return tab.events.filling(chosen, chosen)(SimpleNamespace(session_hash=visitor), *values)
 
@@ -126,12 +126,12 @@ def test_a_link_restores_what_it_names_and_ignores_what_the_run_has_not(service)
         protocol="gt-mean/1", baseline="nobody",
     )  # fmt: skip
     plots, board = tab.plots, tab.board
-    assert value(update[tab.shell.view]) == "plots" and value(update[plots.figure]) == "scatter"
+    assert value(update[tab.router.view]) == "plots" and value(update[plots.choice]) == "scatter"
     assert value(update[plots.metric]) == "ssim"
     assert (value(update[plots.a]), value(update[plots.b])) == ("clahe", "ours")
     assert value(update[board.protocol]) == "gt-mean/1"
     assert value(update[board.baseline]) == "identity"
-    assert update[tab.shell.message] == ""
+    assert update[tab.router.message] == ""
 
 
 def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
@@ -152,8 +152,8 @@ def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
 def test_a_link_to_no_run_opens_the_list_of_runs_with_a_sentence(service):
     tab = made(service)
     update = opened(tab, "plots", run="20990101-000000-nobody")
-    assert update[tab.shell.view] == "runs" and value(update[tab.shell.run]) is None
-    assert "There is no run" in update[tab.shell.message] and tab.plots.figure not in update
+    assert update[tab.router.view] == "runs" and value(update[tab.router.run]) is None
+    assert "There is no run" in update[tab.router.message] and tab.plots.choice not in update
 
 
 def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
@@ -175,7 +175,7 @@ def test_another_run_than_the_choices_are_of_gets_its_own(service, tmp_path):
     updates = list(filled(tab, "plots", run=RUN, plot="scatter", a="official", b="ours"))
     update = {widget: new for part in updates for widget, new in part.items()}
     assert update[tab.plots.a]["value"] == "identity" and "value" not in update[tab.plots.b]
-    assert "a=identity&b=ours" in update[tab.shell.address]
+    assert "a=identity&b=ours" in update[tab.router.address]
 
 
 def test_the_history_shows_what_is_asked_for(service):
@@ -205,7 +205,7 @@ def test_the_worst_picture_of_a_method_is_shown_first(service):
     tab = made(service)
     updates = list(filled(tab, "pictures", run=RUN, which="worst", method="clahe"))
     shown = {widget: new for part in updates for widget, new in part.items()}
-    scores = service.frames.scores(service.stored(RUN))
+    scores = service.tables.scores(service.stored(RUN))
     own = scores[scores.method == "clahe"]
     assert shown[tab.pictures.pair]["value"] == own.pair[own.psnr_db.idxmin()]
 
@@ -213,7 +213,7 @@ def test_the_worst_picture_of_a_method_is_shown_first(service):
 def test_opening_without_a_link_changes_no_tab(service):
     tab = made(service)
     update = tab.arrive(SimpleNamespace(query_params={}))
-    assert tab.tabs not in update and update[tab.shell.link] == ""
+    assert tab.tabs not in update and update[tab.router.link] == ""
     assert "at most 5 pairs" in update[tab.running.form.estimate]
 
 
@@ -223,7 +223,7 @@ def test_a_read_only_page_offers_nothing_to_press(tmp_path):
     assert not tab.history.check.interactive and not tab.history.delete.visible
     with pytest.raises(gr.Error, match="only shows results"):
         tab.api.start("mini-retouch", ["identity"])
-    assert value(opened(tab, "board", run=RUN)[tab.shell.run]) == RUN
+    assert value(opened(tab, "board", run=RUN)[tab.router.run]) == RUN
 
 
 def test_deleting_needs_the_box_ticked(tmp_path):

@@ -384,7 +384,7 @@ def test_every_figure_is_drawn_and_saved(visit):
         before = page.wait_for_selector(f"{PLOT} >> nth=0").evaluate(
             "svg => svg.closest('.js-plotly-plot').querySelector('.gtitle')?.textContent"
         )
-        page.click("#ev-figure input")
+        page.click("#ev-plot-name input")
         page.click(f"[role=option] >> text='{title}'")
         page.wait_for_function(
             "before => document.querySelector('#ev-plot .gtitle')?.textContent !== before",

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from eval.analysis.frames import Frames
 from eval.analysis.leaderboards import leaderboard
+from eval.analysis.table_cache import TableCache
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.html.report import board_table
 from eval.app.run_queue import RunQueue
@@ -87,12 +87,12 @@ def test_titles_from_outside_are_escaped(tmp_path):
 
 
 def test_two_figures_are_drawn_by_what_the_run_holds(tab):
-    part = tab.board.figures
+    part = tab.board.plots
     update = filled(part, request_of(tab))
     titles = [update[plot]["value"].layout.title.text for plot in part.plots]
     assert len(titles) == 2 and "time" in titles[1].lower()
-    frames, request = Frames(), request_of(tab)
-    board = frames.board(request.stored, None, request.state.protocol)
+    tables, request = TableCache(), request_of(tab)
+    board = tables.board(request.stored, None, request.state.protocol)
     assert board.s_per_mp.notna().any()
 
 

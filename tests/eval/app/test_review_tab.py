@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from eval.app.html.review import ANSWERS, ranking_table
-from eval.app.limits import RunPolicy
 from eval.app.permissions import Permissions
 from eval.app.review_tab import ReviewTab
+from eval.app.run_limits import RunPolicy
 from eval.app.votes_view import ReviewResults
 from eval.review.invitations import Invitation, make_link, read_link
 from eval.review.questions import choose_questions

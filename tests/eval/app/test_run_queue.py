@@ -8,7 +8,7 @@ import pytest
 
 from eval.app import run_job
 from eval.app.estimate import estimate_run
-from eval.app.limits import Limits
+from eval.app.run_limits import RunLimits
 from eval.app.run_queue import RunQueue
 from eval.data.benchmarks import get_benchmark
 from eval.runs.output_cache import OutputCache
@@ -76,7 +76,7 @@ def test_stop_keeps_what_was_made_and_resume_makes_the_rest(store, gate):
 
 
 def test_one_run_at_a_time_and_the_queue_has_an_end(store, gate):
-    found = RunQueue(store, Limits(queued=2))
+    found = RunQueue(store, RunLimits(queued=2))
     first, second = found.start(order()), found.start(order())
     while found.current() != first:
         time.sleep(0.02)
@@ -91,11 +91,11 @@ def test_one_run_at_a_time_and_the_queue_has_an_end(store, gate):
 
 
 def test_limits_are_told_before_anything_is_made(store):
-    found = RunQueue(store, Limits(pairs=3))
+    found = RunQueue(store, RunLimits(pairs=3))
     with pytest.raises(InvalidRequest, match="at most 3"):
         found.start(order(n=4))
     with pytest.raises(InvalidRequest, match="fewer pairs or methods"):
-        RunQueue(store, Limits(megapixels=0.1)).start(order(n=4))
+        RunQueue(store, RunLimits(megapixels=0.1)).start(order(n=4))
     assert store.headers() == [] and "3 pairs" in found.policy.limits.words()
 
 

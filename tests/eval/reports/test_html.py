@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from eval.analysis.figures import FIGURES
+from eval.analysis.plots import PLOTS
 from eval.reports.html import MAX_THUMB_BYTES, html_report
 from eval.runs.document import SampleResult
 from mirnet.errors import InvalidRequest
@@ -99,8 +99,8 @@ def test_figure_data_cannot_leave_its_script(tmp_path):
 
 
 def test_a_new_figure_reaches_the_report(tmp_path, monkeypatch):
-    extra = replace(FIGURES["cumulative"], title="Extra")
-    monkeypatch.setitem(FIGURES, "extra", extra)
+    extra = replace(PLOTS["cumulative"], title="Extra")
+    monkeypatch.setitem(PLOTS, "extra", extra)
     page = html_report(write_run(tmp_path))
     assert len(re.findall(r'id="figure-\d+"', page)) == 8
 

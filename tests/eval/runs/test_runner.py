@@ -18,7 +18,7 @@ from eval.analysis.leaderboards import leaderboard
 from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
 from eval.methods.method import Output
-from eval.methods.record import MethodRecord
+from eval.methods.method_record import MethodRecord
 from eval.reports.board_text import board_cells
 from eval.runs.document import Run, SampleResult
 from eval.runs.environment import environment

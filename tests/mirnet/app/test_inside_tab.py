@@ -8,8 +8,8 @@ from gradio_client.exceptions import AppError
 
 import mirnet
 from mirnet.app.examples import examples_for
-from mirnet.app.inside_tab import InsideTab, words
-from mirnet.app.inside_tab.passes import PassCache
+from mirnet.app.inside_tab import InsideTab, html
+from mirnet.app.inside_tab.trace_cache import TraceCache
 from mirnet.errors import InvalidRequest
 from mirnet.images.preview import shrink
 from mirnet.inside import plots
@@ -64,7 +64,7 @@ def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
     assert np.array_equal(shown[tab.pictures.restored], shrink(expected).pixels)
     assert shown[tab.plots.exposure]["visible"]
     assert shown[tab.plots.area]["visible"] and shown[tab.maps.area]["visible"]
-    found = tab.passes.get(key)
+    found = tab.traces.get(key)
     moved = tab.maps.draw(key, 2, 2)
     for stream in range(3):
         for row, name in zip(tab.maps.maps, ("energy", "context attention"), strict=True):
@@ -81,7 +81,7 @@ def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
 def test_a_network_of_the_first_paper_is_drawn_too(tab, tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "small.png"), photo())
     found = trace(photo(), weights=small_v1())
-    monkeypatch.setattr(tab.passes, "run", lambda *_: found)
+    monkeypatch.setattr(tab.traces, "run", lambda *_: found)
     key, shown = look(tab, str(tmp_path / "small.png"), "denoise")
     assert not shown[tab.plots.exposure]["visible"]
     assert "Where each stream pays attention" in shown[tab.maps.headings[1]]
@@ -113,7 +113,7 @@ def test_maps_have_a_title_and_a_scale(tab):
     found = trace(photo(), weights=small_v2(2))
     feature = found.find("energy", 1, 1, 1)
     drawn = plots.map_picture(feature)
-    title, scale = words.map_title(feature), words.map_scale(drawn)
+    title, scale = html.map_title(feature), html.map_scale(drawn)
     height, width = feature.on_picture.shape
     assert "Half" in title and f"{width} × {height}" in title
     assert f">{drawn.low:.3g}<" in scale and f">{drawn.high:.3g}<" in scale
@@ -121,7 +121,7 @@ def test_maps_have_a_title_and_a_scale(tab):
 
 
 def test_the_introduction_draws_every_stream():
-    drawn = words.introduction()
+    drawn = html.introduction()
     assert 'role="img"' in drawn and 'aria-label="One block of the network' in drawn
     for name, colour in zip(plots.STREAMS, plots.COLOURS, strict=True):
         assert f"<b>{name}</b>" in drawn and f'stroke="{colour}"' in drawn
@@ -145,10 +145,10 @@ def test_only_weights_on_this_machine_are_offered(tab, monkeypatch):
 def test_opening_the_tab_looks_at_an_example_once(tab, monkeypatch):
     inputs, runs = tab.inputs, []
     found = trace(photo(), weights=small_v2(2))
-    monkeypatch.setattr(tab.passes, "run", lambda *given: runs.append(given) or found)
+    monkeypatch.setattr(tab.traces, "run", lambda *given: runs.append(given) or found)
     for _ in range(2):  # the second visitor sees the same pass
         *_, last = inputs.open_first(None, "denoise", "denoise-compact")
-        assert tab.passes.get(last[inputs.key]) is found
+        assert tab.traces.get(last[inputs.key]) is found
         assert last[inputs.first_key] == last[inputs.key]
     assert len(runs) == 1
     (only,) = inputs.open_first("own.jpg", "denoise", "denoise-compact")
@@ -160,14 +160,14 @@ def test_opening_the_tab_looks_at_an_example_once(tab, monkeypatch):
 
 def test_old_looks_make_room():
     found = trace(photo(), weights=small_v2(2))
-    kept = PassCache(10**6, max_bytes=int(2.5 * found.nbytes))
+    kept = TraceCache(10**6, max_bytes=int(2.5 * found.nbytes))
     first, second = kept.put(found), kept.put(found)
     kept.get(first)
     third = kept.put(found)
     assert kept.get(first) and kept.get(third)
     with pytest.raises(InvalidRequest, match="no longer kept"):
         kept.get(second)
-    assert PassCache(10**6, max_bytes=1).put(found)  # the newest always stays
+    assert TraceCache(10**6, max_bytes=1).put(found)  # the newest always stays
 
 
 def test_endpoint_tells_what_the_library_found(client):

@@ -14,7 +14,7 @@ from mirnet.app import auth as access
 from mirnet.app.auth import COOKIE, VISITOR_COOKIE, Access, visitor_of
 from mirnet.app.cleanup import own_folder
 from mirnet.app.proxies import ForwardedHeaders, parse_proxies
-from mirnet.app.rate_limit import Limits, RateLimiter
+from mirnet.app.rate_limit import RateLimiter, RequestLimits
 from mirnet.app.security import Guard
 from mirnet.errors import InvalidRequest
 
@@ -121,7 +121,7 @@ def test_a_link_from_elsewhere_may_be_followed_and_not_posted_to():
 
 
 def test_large_requests_end_early_whether_they_say_so_or_not():
-    guarded = Guard(page, limits=Limits(body_bytes=1000))
+    guarded = Guard(page, limits=RequestLimits(body_bytes=1000))
     path = "/gradio_api/queue/join"
     said = ask(guarded, path, "POST", content_length="1001")
     unsaid = ask(guarded, path, "POST", body=(bytes(600), bytes(600), bytes(600)))
@@ -141,7 +141,7 @@ def test_uploads_leave_room_on_the_disk(monkeypatch):
 
 
 def test_one_visitor_has_a_share_and_all_together_too():
-    guarded = Guard(page, alone=False, limits=Limits(requests=3, all_requests=5))
+    guarded = Guard(page, alone=False, limits=RequestLimits(requests=3, all_requests=5))
     path = "/gradio_api/queue/join"
     first = [ask(guarded, path, "POST", client="198.51.100.1") for _ in range(4)]
     assert [answer.status for answer in first] == [200, 200, 200, 429]
@@ -152,7 +152,7 @@ def test_one_visitor_has_a_share_and_all_together_too():
 
 
 def test_a_visitor_sends_so_many_bytes():
-    guarded = Guard(page, alone=False, limits=Limits(upload_bytes=1000))
+    guarded = Guard(page, alone=False, limits=RequestLimits(upload_bytes=1000))
     sizes = [("600", 200), ("600", 429), ("300", 200)]
     for size, status in sizes:
         answer = ask(guarded, "/gradio_api/upload", "POST", content_length=size)
@@ -167,7 +167,7 @@ def behind(proxies, **options):
 
 
 def test_visitors_behind_a_trusted_proxy_are_told_apart():
-    guarded = behind(["10.0.0.0/8"], proxied=True, limits=Limits(requests=1))
+    guarded = behind(["10.0.0.0/8"], proxied=True, limits=RequestLimits(requests=1))
 
     def status(**headers):
         return ask(guarded, "/gradio_api/queue/join", "POST", **headers).status
@@ -179,7 +179,7 @@ def test_visitors_behind_a_trusted_proxy_are_told_apart():
 
 
 def test_nobody_else_is_believed_who_makes_up_addresses():
-    guarded = behind(["10.0.0.0/8"], proxied=True, limits=Limits(requests=1))
+    guarded = behind(["10.0.0.0/8"], proxied=True, limits=RequestLimits(requests=1))
     seen = [
         ask(guarded, "/gradio_api/queue/join", "POST", x_forwarded_for=f"1.1.1.{number}").status
         for number in range(3)
@@ -190,13 +190,13 @@ def test_nobody_else_is_believed_who_makes_up_addresses():
 def test_a_person_at_the_machine_is_not_counted_unless_a_proxy_or_tunnel_ends_there():
     path = "/gradio_api/queue/join"
     for proxied, expected in ((False, [200] * 3), (True, [200, 429, 429])):
-        guarded = behind([], proxied=proxied, limits=Limits(requests=1))
+        guarded = behind([], proxied=proxied, limits=RequestLimits(requests=1))
         seen = [ask(guarded, path, "POST", client="127.0.0.1").status for _ in range(3)]
         assert seen == expected
 
 
 def test_a_household_with_many_addresses_is_one_visitor():
-    guarded = behind([], limits=Limits(requests=1))
+    guarded = behind([], limits=RequestLimits(requests=1))
     path = "/gradio_api/queue/join"
     seen = [
         ask(guarded, path, "POST", client=client).status
@@ -255,7 +255,7 @@ def test_passwords_are_not_tried_without_end_from_one_address():
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    guarded = Guard(refusing, alone=False, limits=Limits(failed_sign_ins=3))
+    guarded = Guard(refusing, alone=False, limits=RequestLimits(failed_sign_ins=3))
 
     def tries(path, body, client, times):
         answers = [ask(guarded, path, "POST", (body,), client) for _ in range(times)]

@@ -20,7 +20,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
-from eval.app.limits import PUBLIC
+from eval.app.run_limits import PUBLIC_LIMITS
 from eval.app.run_queue import RunQueue
 from eval.runs.store import RunStore
 from mirnet.app import space
@@ -284,8 +284,10 @@ def test_visitors_run_small_evaluations_where_the_operator_says_so(tmp_path):
     try:
         here = SimpleNamespace(page=page, url=page.local_url)
         client = Client(page.local_url, verbose=False)
-        with pytest.raises(AppError, match=f"at most {PUBLIC.pairs}"):
-            client.predict("sidd", ["identity"], PUBLIC.pairs + 1, api_name="/evaluate_start")
+        with pytest.raises(AppError, match=f"at most {PUBLIC_LIMITS.pairs}"):
+            client.predict(
+                "sidd", ["identity"], PUBLIC_LIMITS.pairs + 1, api_name="/evaluate_start"
+            )
         status = client.predict("mini-retouch", ["identity"], 8, api_name="/evaluate_start")
         stop = events(page)["RunView.stop"][0]
         answer = json.dumps(call(here, stop, [status["run"]]))

@@ -11,7 +11,7 @@ import mirnet
 from mirnet import TASKS
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import BatchRow, RestoreRequest, Run
-from mirnet.app.restore_tab import modes, words
+from mirnet.app.restore_tab import html, modes
 from mirnet.app.restore_tab.batch import batch_table, stopped_words
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
@@ -55,20 +55,20 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
 def test_names_of_photos_are_escaped():
     evil = "<img src=x onerror=alert(1)>"
     picture = Picture(np.zeros((2, 3, 3), np.uint8), name=evil)
-    for html in (batch_table([BatchRow(evil, "failed", evil)]), words.photo_facts(picture)):
-        assert "<img" not in html
-        assert "&lt;img" in html
+    for text in (batch_table([BatchRow(evil, "failed", evil)]), html.photo_facts(picture)):
+        assert "<img" not in text
+        assert "&lt;img" in text
 
 
 def test_notes_say_what_is_missing():
     entry = catalogue.get_entry("sr-x4-v2")
-    note = words.weights_note(TASKS["sr-x4"], entry)
+    note = html.weights_note(TASKS["sr-x4"], entry)
     for said in ("23 MB", "non-commercial", "until you press Download"):
         assert said in note
-    by_hand = words.weights_note(TASKS["sr-x4"], catalogue.get_entry("sr-x4-v1"))
+    by_hand = html.weights_note(TASKS["sr-x4"], catalogue.get_entry("sr-x4-v1"))
     assert "weights import FILE --as sr-x4-v1" in by_hand
-    assert "No weights" in words.weights_note(TASKS["denoise"], None)
-    label = words.weights_label(entry)
+    assert "No weights" in html.weights_note(TASKS["denoise"], None)
+    label = html.weights_label(entry)
     assert "23 MB" in label and "download first" in label and "non-commercial" in label
 
 

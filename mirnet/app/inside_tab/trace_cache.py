@@ -13,7 +13,7 @@ MAX_BYTES = 256 * 2**20
 """Memory limit for cached passes in bytes: about thirty of the authors' networks."""
 
 
-class PassCache(LRUCache[Trace]):
+class TraceCache(LRUCache[Trace]):
     """Runs passes and keeps the newest.
 
     Args:

@@ -43,7 +43,7 @@ TABLE_CODE = (
 """Files whose change may change a table."""
 
 
-class Frames:
+class TableCache:
     """Cache of `scores_frame` and `leaderboard`, each computed once for the same files.
 
     Safe to use from several threads.

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from eval.analysis import frames as module
-from eval.analysis.frames import Frames
+from eval.analysis import table_cache as module
+from eval.analysis.table_cache import TableCache
 from mirnet.metrics.registry import METRICS
 from tests.support.runs_factory import write_run
 
@@ -19,44 +19,44 @@ def test_tables_are_made_once_until_the_run_changes(tmp_path, monkeypatch):
     made = []
     real = module.scores_frame
     monkeypatch.setattr(module, "scores_frame", lambda *given: made.append(given) or real(*given))
-    frames = Frames()
-    first = frames.scores(stored)
-    assert frames.scores(stored) is first
-    frames.board(stored, "identity")
+    tables = TableCache()
+    first = tables.scores(stored)
+    assert tables.scores(stored) is first
+    tables.board(stored, "identity")
     assert len(made) == 1
     stored.append(stored.rows()[0].model_copy(update={"seconds": 9.0}))
-    assert frames.scores(stored) is not first
+    assert tables.scores(stored) is not first
 
 
 def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_KEEPING", 10)
     stored = write_run(tmp_path, pairs=6)
-    before, board = Frames().scores(stored), Frames().board(stored, "identity")
+    before, board = TableCache().scores(stored), TableCache().board(stored, "identity")
     monkeypatch.setattr(module, "scores_frame", never)
     monkeypatch.setattr(module, "leaderboard", never)
-    again = Frames().scores(stored)
+    again = TableCache().scores(stored)
     assert list(again.method.cat.categories) == list(before.method.cat.categories)
     assert again.psnr_db.tolist() == before.psnr_db.tolist()
-    assert Frames().board(stored, "identity").psnr_db.tolist() == board.psnr_db.tolist()
+    assert TableCache().board(stored, "identity").psnr_db.tolist() == board.psnr_db.tolist()
 
 
 def test_kept_tables_do_not_survive_a_change_of_the_code_that_made_them(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_KEEPING", 10)
     stored = write_run(tmp_path, pairs=6)
-    Frames().board(stored, "identity")
+    TableCache().board(stored, "identity")
     changed = lambda *given: real(*given).assign(psnr_db=99.0)  # noqa: E731
     real = module.leaderboard
     monkeypatch.setattr(module, "leaderboard", changed)
     monkeypatch.setattr(module, "code_fingerprint", lambda: "another version")
-    assert set(Frames().board(stored, "identity").psnr_db) == {99.0}
+    assert set(TableCache().board(stored, "identity").psnr_db) == {99.0}
 
 
 def test_a_new_metric_makes_kept_tables_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_KEEPING", 10)
     stored = write_run(tmp_path, pairs=6)
-    Frames().scores(stored)
+    TableCache().scores(stored)
     monkeypatch.setitem(METRICS, "mae", dataclasses.replace(METRICS["ssim"], key="mae"))
-    assert "mae" in Frames().scores(stored)
+    assert "mae" in TableCache().scores(stored)
 
 
 def test_the_fingerprint_is_of_the_code_that_makes_tables():

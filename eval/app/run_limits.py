@@ -10,7 +10,7 @@ from .estimate import megapixels_of
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """Size limits of a run, so that nobody occupies a machine for hours."""
 
     pairs: int = 5000
@@ -59,7 +59,7 @@ class Limits:
             )
 
 
-PUBLIC = Limits(pairs=25, megapixels=60.0, queued=4)
+PUBLIC_LIMITS = RunLimits(pairs=25, megapixels=60.0, queued=4)
 """Limits of a page that the public can reach."""
 
 
@@ -67,14 +67,16 @@ class RunPolicy:
     """Rights of each role on the runs of this machine.
 
     Args:
-        limits: Limits of every run; by default those for a private machine, or `PUBLIC`.
+        limits: Limits of every run; by default those for a private machine, or `PUBLIC_LIMITS`.
         read_only: Whether starting, resuming, verifying and deleting are off for everybody.
         local: Whether only this machine reaches the page. A visitor without a role is then an
             admin, else a runner.
     """
 
-    def __init__(self, limits: Limits | None = None, read_only: bool = False, local: bool = True):
-        self.limits = limits or (Limits() if local else PUBLIC)
+    def __init__(
+        self, limits: RunLimits | None = None, read_only: bool = False, local: bool = True
+    ):
+        self.limits = limits or (RunLimits() if local else PUBLIC_LIMITS)
         self.read_only = read_only
         self.local = local
 
@@ -88,9 +90,9 @@ class RunPolicy:
         """Whether a role may delete runs and use folders of this machine."""
         return allows(self.capped(role), "admin")
 
-    def limits_of(self, role: Role | None = None) -> Limits:
+    def limits_of(self, role: Role | None = None) -> RunLimits:
         """Limits of a run started with this role."""
-        return Limits() if not self.local and self.is_admin(role) else self.limits
+        return RunLimits() if not self.local and self.is_admin(role) else self.limits
 
     def require_runner(self, role: Role | None) -> None:
         """Check that a role may start runs.

@@ -1,4 +1,4 @@
-"""Frame around the views of the Evaluate tab: the open run, messages and the page's address."""
+"""From a link to a filled view of the Evaluate tab, and the header that all views share."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from .view_state import VIEWS, ViewState
 NO_RUN = kit.empty("No run is open", "Choose one above, or start one under Run.")
 
 
-class Shell:
+class ViewRouter:
     """Builds the header above the views, opens links, and fills views with the open run.
 
     `outputs` are the widgets that `shown` writes for the first part of a view, besides the part's.
@@ -129,7 +129,7 @@ class Shell:
 
     def shown(self, view: View, part: Part, asked: ViewState, role: Role) -> Iterator[Update]:
         """Fill a part; the first part of a view also shows the head of the run."""
-        shell: Update = {
+        header: Update = {
             self.view: view.name,
             self.head: gr.update(visible=view.shows_head),
             self.about: "",
@@ -138,15 +138,15 @@ class Shell:
         try:
             if not asked.run or not view.of_run:
                 if view.needs_run:
-                    shell[self.about] = NO_RUN if self.queue.history() else NO_RUNS
+                    header[self.about] = NO_RUN if self.queue.history() else NO_RUNS
                 if part is view:
-                    yield shell
+                    yield header
                 yield from part.fill_without_run(asked, role)
                 return
             found = self.queue.status(asked.run)
             state = asked.for_run(found.run)
             address = {self.address: state.query()}
-            yield shell | address | {self.about: run_head(found)} if part is view else address
+            yield header | address | {self.about: run_head(found)} if part is view else address
             stored = self.queue.stored(asked.run)
             yield from part.fill(ViewRequest(stored, found, asked, state, role))
         except MIRNetError as error:

@@ -1,6 +1,6 @@
-"""The figures of a stored run by name: title, how to read it, its table and its drawing.
+"""The plots of a stored run by name: title, how to read it, its table and its drawing.
 
-To add one, write its drawing (`picture_plots.py`, `method_plots.py`) and an entry of `FIGURES`.
+To add one, write its drawing (`picture_plots.py`, `method_plots.py`) and an entry of `PLOTS`.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import get_metric
 
 from . import method_plots, picture_plots
-from .frames import Frames
 from .published import published_beside, with_measured
 from .score_tables import (
     RANKING,
@@ -23,6 +22,7 @@ from .score_tables import (
     paired_scores,
     quartiles,
 )
+from .table_cache import TableCache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure and the table that it is drawn from."""
+class DrawnPlot:
+    """A drawn plot and its table."""
 
     figure: "go.Figure"
     """Plotly figure."""
     table: "pd.DataFrame"
-    """Data that the figure shows, for users' own plots."""
+    """Data that the plot shows, for users' own plots."""
 
 
 @dataclass(frozen=True)
-class FigureRequest:
-    """Run, protocol, metric and methods that a figure is drawn for."""
+class PlotRequest:
+    """Run, protocol, metric and methods that a plot is drawn for."""
 
-    frames: Frames
+    tables: TableCache
     """Source of the run's tables."""
     stored: StoredRun
     """Stored run."""
@@ -54,7 +54,7 @@ class FigureRequest:
     baseline: str | None
     """Id of the method that the leaderboard pairs with."""
     a: str | None
-    """Id of the reference method in a figure of two; the input by default."""
+    """Id of the reference method in a plot of two; the input by default."""
     b: str | None
     """Id of the method compared with the reference; the leader by default."""
     unverified: bool = False
@@ -62,11 +62,11 @@ class FigureRequest:
 
     def scores(self) -> "pd.DataFrame":
         """Table of scores; see `score_tables.scores_frame`."""
-        return self.frames.scores(self.stored, self.protocol)
+        return self.tables.scores(self.stored, self.protocol)
 
     def board(self) -> "pd.DataFrame":
         """Leaderboard; see `leaderboards.leaderboard`."""
-        return self.frames.board(self.stored, self.baseline, self.protocol)
+        return self.tables.board(self.stored, self.baseline, self.protocol)
 
     def two_methods(self) -> "pd.DataFrame":
         """Scores of `a` and `b` on common pictures; see `score_tables.paired_scores`."""
@@ -77,96 +77,96 @@ class FigureRequest:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """An entry of `FIGURES`."""
+class Plot:
+    """An entry of `PLOTS`."""
 
     title: str
     """Display name in lists."""
     reading: str
-    """Explanation of how to read the figure, in a sentence or two."""
-    draw: Callable[[FigureRequest], Drawn]
+    """Explanation of how to read the plot, in a sentence or two."""
+    draw: Callable[[PlotRequest], DrawnPlot]
     """Function that computes the table and draws it."""
     of_two: bool = False
-    """Whether the figure compares two methods."""
+    """Whether the plot compares two methods."""
     of_any_metric: bool = True
     """Whether the metric can be chosen."""
 
 
-def _distribution(request: FigureRequest) -> Drawn:
+def _distribution(request: PlotRequest) -> DrawnPlot:
     scores, metric = request.scores(), request.metric
-    return Drawn(picture_plots.distribution(scores, quartiles(scores, metric), metric), scores)
+    return DrawnPlot(picture_plots.distribution(scores, quartiles(scores, metric), metric), scores)
 
 
-def _differences(request: FigureRequest) -> Drawn:
+def _differences(request: PlotRequest) -> DrawnPlot:
     table = request.two_methods()
-    return Drawn(picture_plots.differences(table, request.metric), table)
+    return DrawnPlot(picture_plots.differences(table, request.metric), table)
 
 
-def _scatter(request: FigureRequest) -> Drawn:
+def _scatter(request: PlotRequest) -> DrawnPlot:
     table = request.two_methods()
-    return Drawn(picture_plots.scatter(table, request.metric), table)
+    return DrawnPlot(picture_plots.scatter(table, request.metric), table)
 
 
-def _speed(request: FigureRequest) -> Drawn:
+def _speed(request: PlotRequest) -> DrawnPlot:
     board = request.board()
-    return Drawn(method_plots.quality_speed(board, request.metric), board)
+    return DrawnPlot(method_plots.quality_speed(board, request.metric), board)
 
 
-def _cumulative(request: FigureRequest) -> Drawn:
+def _cumulative(request: PlotRequest) -> DrawnPlot:
     table = cumulative(request.scores(), request.metric)
-    return Drawn(picture_plots.cumulative(table, request.metric), table)
+    return DrawnPlot(picture_plots.cumulative(table, request.metric), table)
 
 
-def _against_input(request: FigureRequest) -> Drawn:
+def _against_input(request: PlotRequest) -> DrawnPlot:
     table = input_quality(request.scores(), metric=request.metric)
-    return Drawn(picture_plots.against_input(table, request.metric), table)
+    return DrawnPlot(picture_plots.against_input(table, request.metric), table)
 
 
-def _published(request: FigureRequest) -> Drawn:
+def _published(request: PlotRequest) -> DrawnPlot:
     board = request.board()
     beside = published_beside(request.stored.header(), request.protocol)
     figure = method_plots.published(beside, board, request.unverified)
     shown = beside if request.unverified else beside[beside.verified]
-    return Drawn(figure, with_measured(shown, board))
+    return DrawnPlot(figure, with_measured(shown, board))
 
 
-FIGURES: dict[str, Figure] = {
-    "distribution": Figure(
+PLOTS: dict[str, Plot] = {
+    "distribution": Plot(
         "Score distribution",
         "A point is a picture. The box holds the middle half of them: its line is the "
         "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further.",
         _distribution,
     ),
-    "differences": Figure(
+    "differences": Plot(
         "Paired differences",
         "A bar is a picture: the score of one method minus that of the other.",
         _differences,
         of_two=True,
     ),
-    "scatter": Figure(
+    "scatter": Plot(
         "Two methods",
         "A point is a picture. On the dashed line, both methods have the same score.",
         _scatter,
         of_two=True,
     ),
-    "speed": Figure(
+    "speed": Plot(
         "Quality and time",
         "Further left is faster. No method on the dotted line is beaten in both quality and time "
         "(Pareto front).",
         _speed,
     ),
-    "cumulative": Figure(
+    "cumulative": Plot(
         "Cumulative scores",
         "How many of the pictures reach a score or a better one.",
         _cumulative,
     ),
-    "input": Figure(
+    "input": Plot(
         "Gain by input quality",
         "A point is a picture. How much was gained depends on how good the input was; on the "
         "dashed line, nothing was.",
         _against_input,
     ),
-    "published": Figure(
+    "published": Plot(
         "Published",
         "Each published number has its own protocol; those of one setting stand together. Filled: "
         "read in the primary source; open: restated by others.",
@@ -174,11 +174,11 @@ FIGURES: dict[str, Figure] = {
         of_any_metric=False,
     ),
 }
-"""Every figure by name, in the order of lists."""
+"""Every plot by name, in the order of lists."""
 
 
 def draw(
-    frames: Frames,
+    tables: TableCache,
     stored: StoredRun,
     name: str,
     metric: str = RANKING.key,
@@ -187,25 +187,25 @@ def draw(
     a: str | None = None,
     b: str | None = None,
     unverified: bool = False,
-) -> Drawn:
-    """Draw one figure of a run; the arguments are those of `FigureRequest`.
+) -> DrawnPlot:
+    """Draw one plot of a run; the arguments are those of `PlotRequest`.
 
     Args:
-        frames: Source of the run's tables.
+        tables: Source of the run's tables.
         stored: The run.
-        name: Key of `FIGURES`.
+        name: Key of `PLOTS`.
         metric: Key of the metric to show; published numbers are always PSNR.
         protocol: Name with version; the run's first by default.
         baseline: Id of the method that the leaderboard pairs with.
-        a: Id of the reference method in a figure of two; the input by default.
+        a: Id of the reference method in a plot of two; the input by default.
         b: Id of the method compared with the reference; the leader by default.
         unverified: Whether published numbers that nobody has read in text are drawn too.
 
     Raises:
-        InvalidRequest: There is no such figure, metric, method or protocol, or the run is damaged.
+        InvalidRequest: There is no such plot, metric, method or protocol, or the run is damaged.
     """
-    if name not in FIGURES:
-        raise InvalidRequest(f"There is no figure {name!r}: choose one of {', '.join(FIGURES)}.")
+    if name not in PLOTS:
+        raise InvalidRequest(f"There is no plot {name!r}: choose one of {', '.join(PLOTS)}.")
     key = get_metric(metric).key
-    request = FigureRequest(frames, stored, key, protocol, baseline, a, b, unverified)
-    return FIGURES[name].draw(request)
+    request = PlotRequest(tables, stored, key, protocol, baseline, a, b, unverified)
+    return PLOTS[name].draw(request)
