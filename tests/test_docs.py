@@ -10,6 +10,7 @@ import pytest
 from eval.data.benchmarks import load_benchmarks
 from eval.runs.scoring import score_files
 from mirnet.metrics.protocols import PROTOCOLS
+from mirnet.metrics.registry import METRICS, OPTIONAL
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "mirnet" / "docs"
@@ -52,6 +53,20 @@ def test_protocols_are_described_as_the_code_has_them():
         assert found == (", ".join(used) or nothing)
         score = score_files(*PAIR, protocol, 4)
         assert f"| `{name}` | {score['psnr_db']:.2f} | {score['ssim']:.4f} |" in text
+
+
+def test_metrics_are_described_as_the_code_has_them():
+    text = (ROOT / "eval" / "docs" / "metrics.md").read_text()
+    rows = [line.split(" | ")[:4] for line in text.splitlines() if line.startswith("| ")]
+    known = METRICS | OPTIONAL
+    table = rows[1 : 1 + len(known)]
+    assert [row[1].strip("`") for row in table] == list(known)
+    for (title, _, source, better), metric in zip(table, known.values(), strict=True):
+        assert title == f"| {metric.title}"
+        assert source == metric.source
+        assert better == ("higher" if metric.higher_is_better else "lower")
+        agreement = text.partition("## Agreement")[2].partition("\n## ")[0]
+        assert re.search(rf"^- (PSNR, )?{metric.title}(, SSIM)?: ", agreement, re.MULTILINE)
 
 
 def environment_names() -> set[str]:

@@ -1,4 +1,4 @@
-"""`python -m eval benchmarks`, `methods`, `protocols`: list the available choices."""
+"""`python -m eval benchmarks`, `methods`, `protocols`, `metrics`: list the available choices."""
 
 import json
 from typing import Annotated
@@ -61,3 +61,34 @@ def protocols() -> None:
 
     for entry in PROTOCOLS.values():
         print_line(f"{entry.name}: {entry.title}\n  {entry.meaning}\n  After {entry.follows}.")
+
+
+def metrics(as_json: AsJson = False) -> None:
+    """List the metrics: which way is better, the unit, the source, and who computes them."""
+    from mirnet.metrics.protocols import PROTOCOLS
+    from mirnet.metrics.registry import METRICS, OPTIONAL
+
+    rows = [
+        {
+            "key": metric.key,
+            "title": metric.title,
+            "better": "higher" if metric.higher_is_better else "lower",
+            "unit": metric.unit,
+            "protocols": [
+                protocol.id
+                for protocol in PROTOCOLS.values()
+                if key in {own.key for own in protocol.metrics}
+            ],
+            "source": metric.source,
+        }
+        for key, metric in (METRICS | OPTIONAL).items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table("key", "metric", "better", "unit", "protocols", "source", box=None)
+    for row in rows:
+        everywhere = len(row["protocols"]) == len(PROTOCOLS)
+        row["protocols"] = "all" if everywhere else ", ".join(row["protocols"])
+        table.add_row(*row.values())
+    console().print(table)

@@ -2,7 +2,7 @@
 
 Written from the papers, except FLIP, which its authors' package computes. Pictures are RGB. Each
 says below what it compares; `tests/mirnet/metrics/test_perceptual.py` holds values of reference
-implementations on stored pairs. What they cost is in `eval/docs/protocols.md`.
+implementations on stored pairs. What they cost is in `eval/docs/metrics.md`.
 """
 
 import numpy as np

@@ -191,7 +191,7 @@ PERCEPTUAL = Protocol(
     1,
     "RGB, 8 bits, closer to the eye",
     "PSNR and SSIM of rgb-8bit, and on the same 8-bit pictures MS-SSIM, GMSD of the grey ones, the "
-    "mean colour difference CIEDE2000, and FLIP at 67 pixels per degree.",
+    "mean colour difference CIEDE2000, FLIP at 67 pixels per degree, and SSIMULACRA 2.1.",
     "the papers of these metrics; no restoration paper's script has them all",
     _eight_bits,
     255,

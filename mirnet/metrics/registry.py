@@ -14,6 +14,8 @@ import numpy as np
 from mirnet.errors import InvalidRequest
 
 from .perceptual import MS_SSIM_SIDE_PX, ciede2000, flip, gmsd, ms_ssim
+from .ssimulacra import MIN_SIDE_PX as SSIMULACRA_SIDE_PX
+from .ssimulacra import ssimulacra2
 from .structural_similarity import WINDOW_PX, ssim, ssim_grey_uniform, ssim_rounded, ssim_volume
 
 
@@ -244,7 +246,24 @@ FLIP = Metric(
 )
 """Mean difference seen where two pictures alternate, at 67 pixels per degree."""
 
-OPTIONAL: dict[str, Metric] = {metric.key: metric for metric in (MS_SSIM, GMSD, CIEDE2000, FLIP)}
+SSIMULACRA2 = Metric(
+    key="ssimulacra2",
+    title="SSIMULACRA 2.1",
+    unit="",
+    higher_is_better=True,
+    decimals=2,
+    function=ssimulacra2,
+    source="Sneyers, Cloudinary 2023; ssimulacra2 of libjxl 0.11.2",
+    reference_value=69.61167206891645,
+    needs_colour=True,
+    min_side_px=SSIMULACRA_SIDE_PX,
+    reference_size=(192, 208),
+)
+"""Visibility of errors, at most 100; libjxl's single precision gives 69.6056 for the pair."""
+
+OPTIONAL: dict[str, Metric] = {
+    metric.key: metric for metric in (MS_SSIM, GMSD, CIEDE2000, FLIP, SSIMULACRA2)
+}
 """Metrics that only protocols that name them compute, by key."""
 
 
