@@ -19,7 +19,7 @@ from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, shrink
 from mirnet.metrics.registry import get_metric, metrics_in
 
-from .score_tables import UNTOUCHED, best, disagreements, worst
+from .score_tables import UNTOUCHED, best, disagreements, gains, worst
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ MAX_IN_STRIP = 24
 MAX_THUMB_BYTES = 500_000
 """Size in bytes above which a stored thumbnail is not read."""
 
-Which = Literal["worst", "best", "disagree", "all"]
+Which = Literal["gain", "loss", "worst", "best", "disagree", "all"]
 """Choice of the pairs that are shown, and their order."""
 
 
@@ -71,24 +71,36 @@ class Thumbnail(NamedTuple):
 
 
 def choose_pairs(
-    scores: "pd.DataFrame", which: Which, method: str, other: str, k: int, metric: str
+    scores: "pd.DataFrame",
+    which: Which,
+    method: str,
+    other: str,
+    k: int,
+    metric: str,
+    among: set[str] | None = None,
 ) -> list[str]:
     """Choose the pairs to look at, by id and in display order.
 
     Args:
         scores: Result of `score_tables.scores_frame`.
-        which: "worst" and "best" by the score of `method`, "disagree" by the difference between
-            it and `other`, "all" in the run's order.
+        which: "worst" and "best" by the score of `method`; "gain" and "loss" by how much better or
+            worse it is than `other`, "disagree" by the size of that difference; "all" in the run's
+            order.
         method: Id of a method.
-        other: Id of a second method, for "disagree".
+        other: Id of a second method, for "gain", "loss" and "disagree".
         k: Largest number of pairs; "all" gives up to `MAX_PAIRS`.
         metric: Key of the metric to go by.
+        among: Ids of the pairs to choose from; None for all.
 
     Raises:
         InvalidRequest: The run has no such method.
     """
+    if among is not None:
+        scores = scores[scores.pair.isin(among)]
     if which == "all":
         return list(dict.fromkeys(scores.pair))[:MAX_PAIRS]
+    if which in ("gain", "loss"):
+        return list(gains(scores, method, other, k, metric, largest=which == "gain").pair)
     if which == "disagree":
         return list(disagreements(scores, other, method, k, metric).pair)
     choose = best if which == "best" else worst

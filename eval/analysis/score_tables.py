@@ -206,6 +206,32 @@ def disagreements(
     return finite.loc[order].head(k).reset_index(drop=True)
 
 
+def gains(
+    stored: "StoredRun | pd.DataFrame",
+    method: str,
+    other: str,
+    k: int = 5,
+    metric: str = RANKING.key,
+    *,
+    largest: bool = True,
+) -> "pd.DataFrame":
+    """Rows of `paired_scores` of the k pictures on which a method is most better than another.
+
+    Args:
+        stored: Run, read under its first protocol, or the result of `scores_frame`.
+        method: Id of the method.
+        other: Id of the method it is compared with; the first one (`a`) of the rows.
+        k: Largest number of pictures.
+        metric: Key of the metric to go by.
+        largest: Whether the largest gains come first; otherwise the largest losses.
+    """
+    both = paired_scores(stored, other, method, metric)
+    finite = both[np.isfinite(both.difference)]
+    ascending = largest != get_metric(metric).higher_is_better
+    order = finite.difference.sort_values(ascending=ascending, kind="stable").index
+    return finite.loc[order].head(k).reset_index(drop=True)
+
+
 # ---------------------------------------------------------------- for figures
 
 

@@ -131,7 +131,7 @@ def code_fingerprint() -> str:
 def _stamp(stored: StoredRun) -> tuple[int, ...]:
     """Modification times and sizes of the files that tables are computed from."""
     found: list[int] = []
-    for name in ("run.json", "scores.jsonl", "pairs.json"):
+    for name in ("run.json", "scores.jsonl", "pairs.json", "facts.jsonl"):
         with contextlib.suppress(OSError):
             stat = (stored.folder / name).stat()
             found += [stat.st_mtime_ns, stat.st_size]

@@ -27,6 +27,7 @@ from .permissions import Permissions
 from .plots_view import PlotsView
 from .run_queue import RunQueue
 from .run_view import RunView
+from .slices_view import SlicesView
 from .view import View
 from .view_router import ViewRouter
 from .view_state import VIEWS, ViewState
@@ -75,6 +76,7 @@ class EvaluateTab:
             )
             self.board = self._sub_tab("board", lambda: BoardView(self.queue))
             self.plots = self._sub_tab("plots", lambda: PlotsView(self.queue))
+            self.slices = self._sub_tab("slices", lambda: SlicesView(self.queue))
             self.pictures = self._sub_tab(
                 "pictures", lambda: ImagesView(self.queue, self.plots.metric)
             )
@@ -87,8 +89,8 @@ class EvaluateTab:
             )
         self.router.board = self.board
         self.views: list[View] = [
-            self.overview, self.running, self.board, self.plots, self.pictures, self.compare,
-            self.votes, self.history,
+            self.overview, self.running, self.board, self.plots, self.slices, self.pictures,
+            self.compare, self.votes, self.history,
         ]  # fmt: skip
         self.downloads = Downloads()
         self.pointed = gr.Button("Point", visible="hidden", elem_id="ev-point")
@@ -143,6 +145,12 @@ class EvaluateTab:
             self.router.inputs(plots),
         )  # fmt: skip
 
+        slices = self.slices
+        self.downloads.offer(
+            slices.data, lambda *values: slices.write_table(self.router.state(values, slices)),
+            self.router.inputs(slices),
+        )  # fmt: skip
+
     def _connect_pictures(self) -> None:
         pictures, stage = self.pictures, self.pictures.stage
         inputs = self.router.inputs(pictures)
@@ -150,7 +158,7 @@ class EvaluateTab:
             (
                 [
                     pictures.which.input, pictures.k.submit, pictures.k.blur,
-                    pictures.method.input, pictures.other.input,
+                    pictures.method.input, pictures.other.input, pictures.slices.input,
                 ],
                 pictures.first_pair,
             ),

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from eval.analysis.pictures import choose_pairs, rows_of, sha_of, strip_of
+from eval.analysis.slices import Slice, pairs_in, slices_of
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.app.kit.widgets import Update, text_area, translate_errors
@@ -13,6 +14,7 @@ from mirnet.errors import InvalidRequest
 
 from .downloads import WrittenFile
 from .html.images import picture_scores, strip
+from .html.slices import slice_choices
 from .images_stage import ImagesStage
 from .run_queue import RunQueue
 from .tables import pairs_value
@@ -26,6 +28,9 @@ from .view import (
     settle,
 )
 from .view_state import MAX_PICTURES, WHICH, ViewState
+
+PAIRED = ("gain", "loss", "disagree")
+"""Selections that compare two methods."""
 
 
 class ImagesView(View):
@@ -51,6 +56,7 @@ class ImagesView(View):
             "k": self.k,
             "method": self.method,
             "other": self.other,
+            "slices": self.slices,
             "pair": self.pair,
             "layout": stage.layout,
             "zoom": stage.zoom,
@@ -61,7 +67,8 @@ class ImagesView(View):
             "room_px": stage.room_px,
         }
         self.outputs = [
-            self.pair, self.strip, self.scores, self.table, self.k, self.method, self.other
+            self.pair, self.strip, self.scores, self.table, self.k, self.method, self.other,
+            self.slices,
         ]  # fmt: skip
         self.triggers = [self.pair.input]
         self.rows = [(self.table, self.pick_pair)]
@@ -75,7 +82,7 @@ class ImagesView(View):
         with gr.Row(elem_id="ev-choose"):
             self.which = gr.Dropdown(
                 [(title, name) for name, title in WHICH.items()],
-                value="worst",
+                value="gain",
                 label="Pictures",
                 filterable=False,
                 min_width=150,
@@ -85,7 +92,10 @@ class ImagesView(View):
                 10, label="How many", minimum=1, maximum=MAX_PICTURES, precision=0, min_width=90
             )
             self.method = gr.Dropdown([], label="By method", filterable=False, min_width=150)
-            self.other = gr.Dropdown([], label="Second method", filterable=False, min_width=150)
+            self.other = gr.Dropdown([], label="Compared with", filterable=False, min_width=150)
+            self.slices = gr.Dropdown(
+                [], label="Slices", multiselect=True, min_width=220, elem_id="ev-only"
+            )
         with gr.Row(elem_id="ev-turn"):
             self.prev = gr.Button("←", elem_id="ev-prev", size="md", min_width=60, scale=0)
             self.pair = gr.Dropdown(
@@ -121,6 +131,9 @@ class ImagesView(View):
             self.k: state.k,
             self.method: gr.update(choices=methods, value=state.method),
             self.other: gr.update(choices=methods, value=state.other),
+            self.slices: gr.update(
+                choices=[(name, name) for name in state.slices], value=list(state.slices)
+            ),
             self.pair: gr.update(choices=[state.pair] if state.pair else [], value=state.pair),
             stage.layout: state.layout,
             stage.zoom: state.zoom,
@@ -139,7 +152,11 @@ class ImagesView(View):
         """
         scores = self.queue.tables.scores(stored, state.protocol)
         method, other = str(state.method), str(state.other or state.method)
-        return choose_pairs(scores, state.which, method, other, state.k, state.metric)
+        among = pairs_in(self._slices(stored, state), state.slices) if state.slices else None
+        return choose_pairs(scores, state.which, method, other, state.k, state.metric, among)
+
+    def _slices(self, stored: StoredRun, state: ViewState) -> list[Slice]:
+        return slices_of(stored, self.queue.frames.scores(stored, state.protocol))
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the thumbnails, the scores of the open picture, and the table of all selected."""
@@ -148,9 +165,8 @@ class ImagesView(View):
         update: Update = {
             self.k: gr.update(visible=not all_of_them),
             self.method: settle(methods, asked.method, state.method, visible=not all_of_them),
-            self.other: settle(
-                methods, asked.other, state.other, visible=state.which == "disagree"
-            ),
+            self.other: settle(methods, asked.other, state.other, visible=state.which in PAIRED),
+            self.slices: gr.update(choices=slice_choices(self._slices(stored, state))),
         }
         pairs = self.chosen(stored, state)
         pair = state.pair or next(iter(pairs), None)
@@ -160,7 +176,7 @@ class ImagesView(View):
         pairs = pairs if pair in pairs else [pair, *pairs]
         scores = self.queue.tables.scores(stored, state.protocol)
         method = str(state.method)
-        against = state.other if state.which == "disagree" and state.other != method else None
+        against = state.other if state.which in PAIRED and state.other != method else None
         rows = rows_of(scores, pair, str(state.protocol))
         numbered = [(f"{n} of {len(pairs)} · {name}", name) for n, name in enumerate(pairs, 1)]
         thumbnails = strip_of(stored, scores, pairs, pair, method, state.metric, against)

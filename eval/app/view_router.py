@@ -119,7 +119,7 @@ class ViewRouter:
         state = state.for_run(run)
         if state.pair is not None and state.pair not in pairs:
             message = kit.note(f"This run has no picture {state.pair[:60]!r}: here is another.")
-            state = state.model_copy(update={"pair": None, "which": "worst"})
+            state = state.model_copy(update={"pair": None, "which": "gain"})
         return opened | {
             self.message: message,
             self.run: gr.update(choices=run_choices(self.queue), value=run.id),

@@ -24,6 +24,7 @@ VIEWS = {
     "run": "Run",
     "board": "Report",
     "plots": "Plots",
+    "slices": "Slices",
     "pictures": "Pictures",
     "compare": "Compare",
     "votes": "Votes",
@@ -31,6 +32,8 @@ VIEWS = {
 }
 """Titles of the views, by their names in links."""
 WHICH: dict[Which, str] = {
+    "gain": "Largest gain",
+    "loss": "Largest loss",
     "worst": "Worst",
     "best": "Best",
     "disagree": "Largest disagreement",
@@ -41,6 +44,10 @@ PICTURE_LAYOUTS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
 """Title of each layout of a picture."""
 MAX_PICTURES = 1000
 """Most pictures selected at once."""
+MAX_SLICES = 24
+"""Most slices chosen at once."""
+MAX_SLICE_NAME = 200
+"""Longest name of a slice, in characters."""
 LINK_NAMES = {
     "view": "view",
     "group": "group",
@@ -58,6 +65,7 @@ LINK_NAMES = {
     "k": "k",
     "method": "method",
     "other": "other",
+    "slices": "slice",
     "zoom": "zoom",
     "left": "left",
     "right": "right",
@@ -75,6 +83,14 @@ def _known(options: Collection[Any]) -> BeforeValidator:
         return value
 
     return BeforeValidator(check)
+
+
+def _names(value: Any) -> Any:
+    """Names of a link, where each stands in a line of its own; at most `MAX_SLICES`."""
+    given = value.split("\n") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError("unknown")
+    return tuple(str(name)[:MAX_SLICE_NAME] for name in given if name)[:MAX_SLICES]
 
 
 class ViewState(BaseModel):
@@ -104,7 +120,7 @@ class ViewState(BaseModel):
     """Whether the plot of published numbers has unverified ones too."""
     pair: str | None = None
     """Id of the open pair; None for the first of the selection."""
-    which: Which = "worst"
+    which: Which = "gain"
     """Rule of the selection of pictures; a key of `WHICH`."""
     layout: Annotated[str, _known(PICTURE_LAYOUTS)] = "pair"
     """One of `PICTURE_LAYOUTS`."""
@@ -113,7 +129,9 @@ class ViewState(BaseModel):
     method: str | None = None
     """Id of the method whose score selects the pictures."""
     other: str | None = None
-    """Id of the second method for the selection by largest disagreement."""
+    """Id of the method that gains, losses and disagreement are measured against."""
+    slices: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Names of the slices (`eval.analysis.slices`) that pictures are chosen from; () for all."""
     zoom: Annotated[int, _known([0, 1, 2, 4, "1", "2", "4"])] = 0
     """Magnification, as `eval.analysis.pictures.Viewport` takes it; 0 shows the whole picture."""
     across: float = Field(50.0, ge=0, le=100)
@@ -167,7 +185,7 @@ class ViewState(BaseModel):
         """
         values = {field: getattr(self, field) for field in _fields_of(self)}
         parts = {
-            LINK_NAMES[field]: value
+            LINK_NAMES[field]: "\n".join(value) if field == "slices" else value
             for field, value in values.items()
             if value or (field == "baseline" and value is not None)  # empty: paired with none
         }
@@ -217,7 +235,7 @@ def _fields_of(state: ViewState) -> list[str]:
     if state.view == "overview":
         return ["group", "metric"]
     fields = [] if state.view == "run" else ["run"]
-    if state.view in ("board", "plots", "pictures", "compare"):
+    if state.view in ("board", "plots", "pictures", "compare", "slices"):
         fields += ["protocol"]
     if state.run and state.view in ("board", "pictures"):
         fields += ["baseline"]
@@ -227,9 +245,12 @@ def _fields_of(state: ViewState) -> list[str]:
     if state.view == "pictures":
         fields += ["metric", "pair", "which", "layout"]
         fields += [] if state.which == "all" else ["k", "method"]
-        fields += ["other"] if state.which == "disagree" else []
+        fields += ["other"] if state.which in ("gain", "loss", "disagree") else []
+        fields += ["slices"]
         fields += ["zoom"] if state.zoom else []
         fields += ["left", "right"] if state.layout == "slider" else []
+    if state.view == "slices":
+        fields += ["metric", "method", "other"]
     if state.view == "compare":
         fields += ["second"]
     if state.view == "runs":

@@ -8,7 +8,7 @@ import typer
 
 from mirnet.cli.terminal import Commands
 
-from . import files, listings, record, review, runs, score
+from . import files, listings, record, review, runs, score, slices
 
 app = typer.Typer(
     cls=Commands,
@@ -22,6 +22,8 @@ app.command()(runs.resume)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)
 app.command()(runs.compare)
+app.command()(slices.slices)
+app.command()(slices.describe)
 app.command()(runs.verify)
 app.command()(runs.delete)
 app.command()(files.export)

@@ -137,6 +137,9 @@ class Benchmark(_Table):
     """Whether degraded and target have one size in spite of the scale, as in RealSR."""
     scenes: SceneRule | None = None
     """How pairs belong to scenes, whose scores go together; None where each is one of its own."""
+    facts: str | None = None
+    """Regular expression of pair ids whose named groups are facts of a pair, such as its camera;
+    None where ids tell none."""
     ground_truth: bool = Field(True, validation_alias=AliasChoices("ground_truth", "truth"))
     """Whether the targets are public; False where a site keeps them to itself (DND). Runs recorded
     before November 2026 call it "truth"."""

@@ -1,7 +1,7 @@
 """Pairs of a degraded picture and its ground truth, and the protocol of their readers."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from mirnet.errors import MIRNetError
 from mirnet.images.picture import Picture
+
+from .pair_facts import Fact
 
 
 class BenchmarkUnavailable(MIRNetError):
@@ -31,6 +33,8 @@ class Item:
     """Place of the pair in its source; only its reader looks inside."""
     fetched_with: Hashable = field(default=None, compare=False, repr=False)
     """Key of pairs that are fetched together, `bytes` in all; None for a pair fetched alone."""
+    facts: Mapping[str, Fact] = field(default_factory=dict, compare=False, repr=False)
+    """What the source's list of pairs says of the pair beside its pictures; see `pair_facts`."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,14 @@ class Reader(Protocol):
 
         Raises:
             PairUnusable: A picture cannot be decoded, or degraded and target do not match.
+            BenchmarkUnavailable: The pair cannot be fetched.
+        """
+        ...
+
+    def facts_of(self, item: Item) -> dict[str, Fact]:
+        """What the source says of a pair beside its pictures, such as its camera.
+
+        Raises:
             BenchmarkUnavailable: The pair cannot be fetched.
         """
         ...

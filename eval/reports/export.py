@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from eval.analysis.csv_tables import csv_text
 from eval.analysis.leaderboards import leaderboard
 from eval.analysis.score_tables import chosen_protocol, default_baseline, scores_frame
+from eval.analysis.slices import facts_of_pairs
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
@@ -79,7 +80,8 @@ def export(
 def picture_table(stored: StoredRun) -> "pd.DataFrame":
     """Build a table of one row per picture, method and protocol, with provenance.
 
-    Rows without a result keep their error and have no scores.
+    Facts of a pair (`eval.analysis.slices`) are columns whose names begin with "fact.". Rows
+    without a result keep their error and have no scores.
 
     Raises:
         InvalidRequest: The run is damaged.
@@ -88,6 +90,7 @@ def picture_table(stored: StoredRun) -> "pd.DataFrame":
 
     run = stored.header()
     weights = {method.id: method.weights_sha256 for method in run.methods}
+    facts = facts_of_pairs(stored, scores_frame(stored))
     parts = []
     for protocol in run.protocols:
         part = scores_frame(stored, protocol)
@@ -96,6 +99,8 @@ def picture_table(stored: StoredRun) -> "pd.DataFrame":
     table = pd.concat(parts, ignore_index=True)
     table["method"] = table.method.astype(str)
     table["weights_sha256"] = table.method.map(weights)
+    for name in dict.fromkeys(name for known in facts.values() for name in known):
+        table[f"fact.{name}"] = [facts[pair].get(name) for pair in table.pair]
     return table.assign(
         run=run.id,
         date=run.created.isoformat(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SETTING = "MIRNET_RESULTS_REPO"
 """Environment variable with the data set that a Space keeps its runs in, as ORG/NAME."""
-DOCUMENTS = ("run.json", "pairs.json", "scores.jsonl")
+DOCUMENTS = ("run.json", "pairs.json", "facts.jsonl", "scores.jsonl")
 """Files of a run without its pictures."""
 PICTURES = ("outputs/*.png", "thumbs/*.jpg")
 """Pictures of a run."""

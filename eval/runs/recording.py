@@ -127,6 +127,8 @@ def _keep(stored: StoredRun, recording: Recording, folder: Path) -> None:
     summary = [line.model_copy(update={"seconds_per_megapixel": None}) for line in run.summary]
     update = {"id": own_id, "benchmark": benchmark, "summary": summary}
     copy.write_header(run.model_copy(update=update))
+    for pair, facts in stored.facts().items():
+        copy.append_facts(pair, facts)
     for row in stored.rows():
         copy.append(row.model_copy(update={"seconds": None, "peak_mb": None}))
     if recording.pictures:

@@ -1,11 +1,11 @@
 """Keeps runs and votes in a data set on the Hub, from which they are read back after a restart.
 
 The data set has the layout of a `RunStore`, without pictures: `ID/run.json`, `ID/pairs.json`,
-`ID/scores.jsonl`, `ID/votes/*.jsonl`, and `deleted.txt` with the ids of deleted runs. A file of
-lines is merged by its lines, so that nothing appears twice and nothing is lost when several
-programs share a data set. A commit names the commit it builds on: if somebody else was faster, the
-Hub refuses it, and everything is read and merged before the next attempt. What the data set holds
-is untrusted: names, sizes and documents are checked before a file is put into the store.
+`ID/facts.jsonl`, `ID/scores.jsonl`, `ID/votes/*.jsonl`, and `deleted.txt` with the ids of deleted
+runs. A file of lines is merged by its lines, so that nothing appears twice and nothing is lost when
+several programs share a data set. A commit names the commit it builds on: if somebody else was
+faster, the Hub refuses it, and everything is read and merged before the next attempt. What the data
+set holds is untrusted: names, sizes and documents are checked before a file is put into the store.
 """
 
 import contextlib
@@ -47,7 +47,12 @@ MAX_ATTEMPTS = 5
 """Most commits that are tried in an exchange, if others commit meanwhile."""
 MAX_RUNS = 20_000
 """Most runs that are read from a data set."""
-MAX_BYTES = {"run.json": 4 * 2**20, "pairs.json": 16 * 2**20, "scores.jsonl": 256 * 2**20}
+MAX_BYTES = {
+    "run.json": 4 * 2**20,
+    "pairs.json": 16 * 2**20,
+    "facts.jsonl": 64 * 2**20,
+    "scores.jsonl": 256 * 2**20,
+}
 """Largest size of each document in bytes; larger ones are left out."""
 MAX_VOTES_BYTES = 4_000_000
 """Largest file of votes in bytes, as `eval.review.votes` writes them."""
@@ -59,7 +64,7 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 """Errors of a file that could not be written, rather than of a connection."""
 _RUN_ID = r"\d{8}-\d{6}-[a-z0-9]{4,12}"
 _FILE = re.compile(
-    rf"({_RUN_ID})/(run\.json|pairs\.json|scores\.jsonl|votes/[0-9a-f]{{32}}\.jsonl)"
+    rf"({_RUN_ID})/(run\.json|pairs\.json|(?:facts|scores)\.jsonl|votes/[0-9a-f]{{32}}\.jsonl)"
 )
 
 
@@ -353,6 +358,7 @@ def merge_run(folder: Path, stored: StoredRun) -> bool:
         merge_lines(path, stored.folder / "votes" / path.name, key=_moment)
     try:
         with stored.lock():
+            merge_lines(folder / "facts.jsonl", stored.folder / "facts.jsonl")
             known = {(row.pair, row.method) for row in stored.rows()}
             for row in StoredRun(folder).rows():
                 if (row.pair, row.method) not in known:

@@ -205,6 +205,7 @@ def execute_run(
         update["benchmark"] = run.benchmark.model_copy(update={"revision": revision})
         stored.write_header(run.model_copy(update=update))
         number = len(run.attempts) + 1
+        described = set(stored.facts())
         left = _TimeLeft(len(items), [method.id for method in run.methods])
         for row in had.values():
             left.add(row)
@@ -215,6 +216,9 @@ def execute_run(
                 for found in works:
                     row = found.row.model_copy(update={"attempt": number})
                     work = replace(found, row=row)
+                    if work.facts and row.pair not in described:
+                        stored.append_facts(row.pair, work.facts)
+                        described.add(row.pair)
                     _keep(stored, work, cache)
                     done += 1
                     left.add(work.row)

@@ -4,6 +4,8 @@
     ID/pairs.json     the pairs of the subset, in order
     ID/scores.jsonl   one line for each picture and method (`SampleResult`), appended as they are
                       made: the only truth while a run is under way
+    ID/facts.jsonl    one line for each pair: what its source says of it, and what was measured
+                      (`eval.data.pair_facts`); runs of older versions have none
     ID/outputs/SHA.png   pictures, lossless: what methods made, named by the hash of their pixels;
                          what they were given and the truth, named by the hash of the file
     ID/thumbs/SHA.jpg    the same, small
@@ -25,6 +27,7 @@ from typing import Any
 import platformdirs
 from pydantic import ValidationError
 
+from eval.data.pair_facts import Fact, clean_facts
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line, write_file
 
@@ -144,6 +147,32 @@ class StoredRun:
         except OSError as error:
             raise disk_trouble(path, error) from error
 
+    def facts(self) -> dict[str, dict[str, Fact]]:
+        """Read the facts of every pair by its id; damaged lines are left out, later ones count."""
+        found: dict[str, dict[str, Fact]] = {}
+        path = self.folder / "facts.jsonl"
+        if not path.exists():
+            return found
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            with contextlib.suppress(ValueError, RecursionError):
+                content = json.loads(line)
+                if isinstance(content, dict) and isinstance(content.get("facts"), dict):
+                    found[str(content.get("pair"))] = clean_facts(content["facts"])
+        return found
+
+    def append_facts(self, pair: str, facts: dict[str, Fact]) -> None:
+        """Append the facts of a pair.
+
+        Raises:
+            NotWritten: The disk is full or may not be written to.
+        """
+        path = self.folder / "facts.jsonl"
+        content = json.dumps({"pair": pair, "facts": facts}, ensure_ascii=False)
+        try:
+            append_line(path, content.encode())
+        except OSError as error:
+            raise disk_trouble(path, error) from error
+
     def output(self, sha256: str) -> Path:
         """Path of a stored picture."""
         return self.folder / "outputs" / f"{_hex(sha256)}.png"
@@ -193,6 +222,10 @@ class RecordedRun(StoredRun):
 
     def append(self, row: SampleResult) -> None:
         """Refuse a row."""
+        raise self._refusal()
+
+    def append_facts(self, pair: str, facts: dict[str, Fact]) -> None:
+        """Refuse facts."""
         raise self._refusal()
 
     def write_header(self, run: Run) -> None:

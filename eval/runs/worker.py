@@ -3,13 +3,14 @@
 import contextlib
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from eval.data.benchmarks import Benchmark
 from eval.data.opening import open_benchmark
+from eval.data.pair_facts import Fact
 from eval.data.pairs import Item, Pair, PairUnusable, pixels_sha256
 from eval.methods.method import Method, Restorer
 from eval.methods.method_record import MethodRecord
@@ -23,6 +24,7 @@ from mirnet.metrics.protocols import Protocol, get_protocol
 
 from .document import SampleResult, SampleScore
 from .output_cache import OutputCache, OutputRecord, key_of
+from .pair_measures import measure
 from .store import THUMB_PX, NotWritten
 
 EARLIER = "an earlier run"
@@ -67,6 +69,8 @@ class Work:
     """Name (SHA-256) and PNG content of output, input and ground truth."""
     thumbs: tuple[tuple[str, bytes], ...]
     """Name and JPEG content of their thumbnails."""
+    facts: dict[str, Fact] = field(default_factory=dict)
+    """What is known of the pair beside its pictures; see `eval.data.pair_facts`."""
 
 
 class Worker:
@@ -86,6 +90,7 @@ class Worker:
         self._pair: Pair | None = None
         self._unusable: PairUnusable | None = None
         self._last = ""
+        self._facts: dict[str, Fact] = {}
         self.threads = _limit_threads(spec.threads)
 
     def method(self, method_id: str) -> Method:
@@ -120,9 +125,10 @@ class Worker:
             BenchmarkUnavailable: See `eval.data.pairs.Reader.load`.
         """
         if self._last != item.id:
-            self._pair, self._unusable = None, None
+            self._pair, self._unusable, self._facts = None, None, {}
             try:
                 self._pair = self.reader.load(item)
+                self._facts = self.reader.facts_of(item) | measure(self._pair)
             except PairUnusable as error:
                 self._unusable = error
             self._last = item.id
@@ -191,6 +197,7 @@ class Worker:
             row,
             tuple((name, png(values)) for name, values in shown),
             tuple((name, thumbnail(values)) for name, values in shown),
+            self._facts,
         )
 
     def score(self, protocol: Protocol, pixels: np.ndarray, pair: Pair) -> SampleScore:

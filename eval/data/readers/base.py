@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eval.data.pair_facts import Fact
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair, PairUnusable, pixels_sha256
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
@@ -105,6 +106,14 @@ class PairReader:
         if self.expected.noise_sigma is not None:
             degraded = self.load(item).degraded.pixels
         return _encoded(degraded), None if target is None else _encoded(target)
+
+    def facts_of(self, item: Item) -> dict[str, Fact]:
+        """What the source says of a pair beside its pictures; see `eval.data.pair_facts`.
+
+        Raises:
+            BenchmarkUnavailable: The pair cannot be fetched.
+        """
+        return dict(item.facts)
 
     def upfront_bytes(self) -> int:
         """Bytes that `items` itself downloads, beyond lists of files; 0 for most kinds.

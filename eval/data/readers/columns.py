@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from eval.data.pair_facts import Fact
 from eval.data.pairs import Item
 
 from .base import Expected, PairReader
@@ -44,6 +45,10 @@ class ColumnsReader(PairReader):
     def upfront_bytes(self) -> int:
         """Bytes that listing the pairs downloads; see `PairReader.upfront_bytes`."""
         return self._reader().upfront_bytes()
+
+    def facts_of(self, item: Item) -> dict[str, Fact]:
+        """What the source says of a pair beside its pictures; see `PairReader.facts_of`."""
+        return self._reader().facts_of(item)
 
     def _list(self) -> list[Item]:
         reader = self._reader()

@@ -1,11 +1,13 @@
 """metadata.jsonl and metadata.csv: tables that name the pictures of each pair."""
 
+import contextlib
 import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable
 
 from .files import Files, read_file
@@ -32,9 +34,7 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
         BenchmarkUnavailable: There is no table or more than one, a row is damaged or lacks a
             column, or a picture is not there.
     """
-    names = files.names()
-    tables = [[name for name in names if name.split("/")[-1] == kind] for kind in METADATA_FILES]
-    found = next(filter(None, tables), [])
+    names, found = files.names(), _tables(files)
     if len(found) != 1:
         raise BenchmarkUnavailable(
             f"{files.label} has {len(found)} files called {' or '.join(METADATA_FILES)} where one "
@@ -44,16 +44,46 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
     table = found[0]
     folder = table.rpartition("/")[0]
     folder = f"{folder}/" if folder else ""
-    rows, named = [], []
+    rows: list[tuple[str, str, dict[str, Fact]]] = []
+    named = []
     for number, row in _rows(read_file(files, table), table, files.label):
         where = f"Line {number} of {table} in {files.label}"
         low, high = (_named(row, column, folder, names, where) for column in (degraded, target))
-        rows.append((low, high))
+        rows.append((low, high, _facts(row, degraded, target)))
         named.append([str(row.get("id") or low.removeprefix(folder).rsplit(".", 1)[0])])
     return [
-        FilePair(pair_id, low, high)
-        for pair_id, (low, high) in zip(unique_ids(named), rows, strict=True)
+        FilePair(pair_id, low, high, facts)
+        for pair_id, (low, high, facts) in zip(unique_ids(named), rows, strict=True)
     ]
+
+
+def facts_by_file(files: Files) -> dict[str, dict[str, Fact]]:
+    """Facts that a table beside the pictures has of each picture that it names, by path.
+
+    Pictures that are paired by patterns need no table: a damaged one is left out.
+    """
+    found: dict[str, dict[str, Fact]] = {}
+    for table in _tables(files):
+        folder = table.rpartition("/")[0]
+        with contextlib.suppress(BenchmarkUnavailable):
+            for _, row in _rows(read_file(files, table), table, files.label):
+                for column, name in row.items():
+                    if column.endswith("file_name") and isinstance(name, str):
+                        found[f"{folder}/{name}".lstrip("/")] = _facts(row)
+    return found
+
+
+def _tables(files: Files) -> list[str]:
+    """Paths of the tables: those called metadata.jsonl where there are any."""
+    names = files.names()
+    tables = [[name for name in names if name.split("/")[-1] == kind] for kind in METADATA_FILES]
+    return next(filter(None, tables), [])
+
+
+def _facts(row: Mapping[str, Any], *pictures: str) -> dict[str, Fact]:
+    """Facts of a row: every column but the id, hashes, and those that name the pictures."""
+    leave_out = {name for name in row if name.endswith(("file_name", "_sha256"))}
+    return clean_facts(row, {*leave_out, *pictures, "id"})
 
 
 def _rows(content: bytes, table: str, label: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

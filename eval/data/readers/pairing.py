@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from natsort import natsorted
 
+from eval.data.pair_facts import Fact
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.images.formats import PICTURE_SUFFIXES
 
@@ -35,6 +36,8 @@ class FilePair(NamedTuple):
     """Path of the degraded picture."""
     target: str
     """Path of its target; several pairs may share one."""
+    facts: Mapping[str, Fact] = {}
+    """What a table says of the pair."""
 
 
 class Paired(NamedTuple):
@@ -100,7 +103,7 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
         FilePair(pair_id, name, str(partners[key]))
         for pair_id, (key, name) in zip(ids, low.items(), strict=True)
     ]
-    used = {name for pair in pairs for name in pair[1:]}
+    used = {name for pair in pairs for name in pair[1:3]}
     folders = {name.rpartition("/")[0] for name in used}
     left_out = sorted(
         name for name in names if name.rpartition("/")[0] in folders and not is_picture(name)

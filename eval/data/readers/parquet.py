@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
@@ -159,9 +160,21 @@ class ParquetReader(PairReader):
 
     def _used(self, parquet: Any) -> list[str]:
         hashes = [f"{half}_sha256" for half in (self.degraded, self.target)]
+        plain = [field.name for field in parquet.schema_arrow if _is_plain(field.type)]
         return list(dict.fromkeys((self.degraded, self.target))) + [
-            column for column in hashes if column in parquet.schema_arrow.names
+            column
+            for column in parquet.schema_arrow.names
+            if column in hashes or (column in plain and column not in NAME_COLUMNS)
         ]
+
+    def facts_of(self, item: Item) -> dict[str, Fact]:
+        """Cells of a pair's other columns; see `PairReader.facts_of`."""
+        place: Row = item.locator
+        with self._in_words(place.file):
+            table = self._read_group(place)
+            cells = {name: table.column(name)[place.row].as_py() for name in table.schema.names}
+        leave_out = {name for name in cells if name.endswith("_sha256")}
+        return clean_facts(cells, {*leave_out, self.degraded, self.target})
 
     @staticmethod
     def _span(parquet: Any, group: int, names: list[str]) -> tuple[int, int, int]:
@@ -233,6 +246,15 @@ class ParquetReader(PairReader):
                 f"{name} of {self.files.label} is no Parquet file of images, or damaged: fetch it "
                 "again."
             ) from error
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether a column's type is text, a number or a truth value."""
+    import pyarrow as pa
+
+    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return bool(texts or numbers or pa.types.is_boolean(kind))
 
 
 def _labels(parquet: Any, group: int, column: str) -> list[Any]:

@@ -8,7 +8,7 @@ from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
 from .files import MAX_PICTURE_BYTES, Files, read_file
-from .metadata_files import pairs_of_metadata
+from .metadata_files import facts_by_file, pairs_of_metadata
 from .pairing import is_pattern, paired
 
 ZIP_TAIL_BYTES = 64 * 2**10
@@ -38,11 +38,16 @@ class PicturesReader(PairReader):
         if is_pattern(self.degraded) or is_pattern(self.target):
             found = paired(names, self.degraded, self.target, self.files.label)
             pairs, self.left_out = found.pairs, found.left_out
+            known = facts_by_file(self.files)
+            pairs = [
+                pair._replace(facts=known.get(pair.degraded, known.get(pair.target, {})))
+                for pair in pairs
+            ]
         else:
             pairs = pairs_of_metadata(self.files, self.degraded, self.target)
         return [
-            Item(pair_id, sum(names[name] for name in {low, high}), (low, high))
-            for pair_id, low, high in pairs
+            Item(pair_id, sum(names[name] for name in {low, high}), (low, high), facts=facts)
+            for pair_id, low, high, facts in pairs
         ]
 
     def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
@@ -85,7 +90,7 @@ class ZipReader(PairReader):
         self.left_out = found.left_out
         return [
             Item(pair_id, sum(members[name] for name in {low, high}), (low, high))
-            for pair_id, low, high in found.pairs
+            for pair_id, low, high, _ in found.pairs
         ]
 
     def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:

@@ -4,6 +4,7 @@ An archive has no index, so it is fetched whole before its pairs are known. Memb
 memory, never written to disk, and links are left out.
 """
 
+import json
 import re
 import tarfile
 import zlib
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from natsort import natsorted
 
+from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable, Item
 
 from .base import Expected, PairImage, PairReader
@@ -22,6 +24,8 @@ MAX_ARCHIVE_BYTES = 2 * 10**9
 """Bytes: largest archive that is fetched, and most that is unpacked of one."""
 MAX_MEMBERS = 100_000
 """Largest number of members that are read of one archive."""
+FACTS_SUFFIX = "json"
+"""Suffix of the member with facts of a sample, as webdataset names it."""
 
 
 def _members(files: Files, archive: str) -> Iterator[tuple[str, bytes]]:
@@ -168,15 +172,25 @@ class WebDatasetReader(PairReader):
         sample = self._samples(shard)[key]
         return sample[self.degraded], sample[self.target]
 
+    def facts_of(self, item: Item) -> dict[str, Fact]:
+        """Facts of a sample's member .json; see `PairReader.facts_of`."""
+        shard, key = item.locator
+        try:
+            content = json.loads(self._samples(shard)[key].get(FACTS_SUFFIX, b"{}"))
+        except (ValueError, RecursionError):  # the pictures are whole without it
+            return {}
+        return clean_facts(content) if isinstance(content, dict) else {}
+
     def _samples(self, shard: str) -> dict[str, dict[str, bytes]]:
         if self._shard is None or self._shard[0] != shard:
             samples: dict[str, dict[str, bytes]] = {}
-            wanted = {self.degraded, self.target}
+            wanted = {self.degraded, self.target, FACTS_SUFFIX}
             for name, content in _members(self.files, shard):
                 folder, _, file = name.rpartition("/")
                 key, _, suffix = file.partition(".")
                 sample = samples.setdefault(f"{folder}/{key}" if folder else key, {})
                 if suffix.lower() in wanted:
                     sample[suffix.lower()] = content
-            self._shard = (shard, {key: sample for key, sample in samples.items() if sample})
+            with_pictures = {k: found for k, found in samples.items() if {*found} - {FACTS_SUFFIX}}
+            self._shard = (shard, with_pictures)
         return self._shard[1]

@@ -212,3 +212,14 @@ def test_few_pictures_come_with_a_word_of_caution():
     for pairs in (2, 5, 6):  # the least p of the test that compare() makes, when all agree
         least = compare([1.0 + i for i in range(pairs)], [0.5] * pairs).p_value
         assert (f"below {least:.3g}." in stats.caution(pairs)) == (least > 0.05)
+
+
+def test_few_clusters_are_counted_as_scipy_counts_them():
+    rng = np.random.default_rng(1)
+    for size in (1, 4, 7, 9):
+        ours = rng.integers(-4, 6, size).astype(float)  # ties, and differences of zero
+        moved = ours[ours != 0]
+        wanted = 1.0
+        if moved.size > 1:
+            wanted = scipy.stats.wilcoxon(moved, method=scipy.stats.PermutationMethod()).pvalue
+        assert compare(ours, np.zeros(size)).p_value == pytest.approx(wanted)
