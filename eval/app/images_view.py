@@ -156,7 +156,7 @@ class ImagesView(View):
         return choose_pairs(scores, state.which, method, other, state.k, state.metric, among)
 
     def _slices(self, stored: StoredRun, state: ViewState) -> list[Slice]:
-        return slices_of(stored, self.queue.frames.scores(stored, state.protocol))
+        return slices_of(stored, self.queue.tables.scores(stored, state.protocol))
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the thumbnails, the scores of the open picture, and the table of all selected."""

@@ -67,7 +67,7 @@ class SlicesView(View):
             self.other: settle(methods, asked.other, state.other),
             self.metric: settle(metric_choices(run, state.protocol), asked.metric, state.metric),
         }
-        scores = self.queue.frames.scores(stored, state.protocol)
+        scores = self.queue.tables.scores(stored, state.protocol)
         slices = slices_of(stored, scores)
         a, b = str(state.method), str(state.other)
         if not slices or a == b:
@@ -88,7 +88,7 @@ class SlicesView(View):
         """
         stored = self.queue.stored(str(state.run))
         valid = state.for_run(stored.header())
-        scores = self.queue.frames.scores(stored, valid.protocol)
+        scores = self.queue.tables.scores(stored, valid.protocol)
         a, b = str(valid.method), str(valid.other)
         found = compared_slices(scores, slices_of(stored, scores), a, b, valid.metric)
         found.insert(0, "method_a", a)

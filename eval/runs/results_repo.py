@@ -47,12 +47,8 @@ MAX_ATTEMPTS = 5
 """Most commits that are tried in an exchange, if others commit meanwhile."""
 MAX_RUNS = 20_000
 """Most runs that are read from a data set."""
-MAX_BYTES = {
-    "run.json": 4 * 2**20,
-    "pairs.json": 16 * 2**20,
-    "facts.jsonl": 64 * 2**20,
-    "scores.jsonl": 256 * 2**20,
-}
+MAX_BYTES = {"run.json": 4 * 2**20, "pairs.json": 16 * 2**20}
+MAX_BYTES |= dict.fromkeys(("facts.jsonl", "scores.jsonl"), 256 * 2**20)
 """Largest size of each document in bytes; larger ones are left out."""
 MAX_VOTES_BYTES = 4_000_000
 """Largest file of votes in bytes, as `eval.review.votes` writes them."""
