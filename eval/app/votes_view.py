@@ -1,4 +1,4 @@
-"""The Votes view: ranking by all votes on a run, and links for new reviewers.
+"""The Votes view: ranking by all votes on a run, metrics against them, links for new reviewers.
 
 It names methods, so it is a view of a run's scores and not part of the review page.
 """
@@ -12,6 +12,7 @@ import gradio as gr
 
 from eval.analysis.csv_tables import csv_text
 from eval.review.invitations import Invitation, make_link
+from eval.review.metric_agreement import metric_agreement
 from eval.review.ranking import rank_methods
 from eval.review.reviewers import clean_reviewer
 from eval.review.votes import check_votable, votes_table
@@ -19,7 +20,7 @@ from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
 from mirnet.errors import InvalidRequest
 
-from .html.review import card, ranking_table
+from .html.review import agreement_table, card, ranking_table
 from .page_files import js
 from .permissions import Permissions
 from .review_tab import OpenStore, stored_run
@@ -60,6 +61,9 @@ class ReviewResults:
             self.download = gr.DownloadButton(
                 "Votes as CSV", size="md", min_width=140, interactive=False
             )
+            self.metrics = gr.DownloadButton(
+                "Metrics against votes as CSV", size="md", min_width=140, interactive=False
+            )
         with gr.Row(elem_id="votes-links"):
             self.name = gr.Textbox(
                 label="Invite a reviewer",
@@ -78,7 +82,7 @@ class ReviewResults:
         self.unchanged = gr.Checkbox(
             False, label="Ask about the unchanged input too", container=False
         )
-        self.outputs = [self.board, self.download]
+        self.outputs = [self.board, self.download, self.metrics]
         self.refresh.click(self.show, run, self.outputs, **PRIVATE)
         # "change" holds however a name comes: typed, pasted, filled in. The link of the name before
         # goes at once, so that nobody copies it for the new one.
@@ -94,18 +98,26 @@ class ReviewResults:
             ).then(None, self.link, self.link, js=js("whole_link"), api_visibility="private")
 
     def show(self, run_id: str | None) -> Iterator[Update]:
-        """Count the votes, show the ranking and offer the votes as a file."""
+        """Count the votes, show ranking and metrics, and offer both as files."""
         if not run_id:
-            yield {self.board: card(*NO_RUN_OPEN), self.download: gr.update(interactive=False)}
+            off = gr.update(interactive=False)
+            yield {self.board: card(*NO_RUN_OPEN), self.download: off, self.metrics: off}
             return
         with translate_errors(), tempfile.TemporaryDirectory(prefix="mirnet-votes-") as folder:
             stored = stored_run(self.store(), run_id)
-            file = Path(folder) / f"votes-{stored.id}.csv"
-            file.write_text(csv_text(votes_table(stored)), encoding="utf-8")
-            yield {
-                self.board: ranking_table(rank_methods(stored)),
-                self.download: gr.update(value=str(file), interactive=True),
+            agreement = metric_agreement(stored)
+            files = {
+                self.download: (f"votes-{stored.id}.csv", votes_table(stored)),
+                self.metrics: (f"metrics-against-votes-{stored.id}.csv", agreement),
             }
+            update: Update = {
+                self.board: ranking_table(rank_methods(stored)) + agreement_table(agreement)
+            }
+            for button, (name, table) in files.items():
+                file = Path(folder) / name
+                file.write_text(csv_text(table), encoding="utf-8")
+                update[button] = gr.update(value=str(file), interactive=True)
+            yield update
 
     def make_link(
         self,

@@ -1,12 +1,14 @@
-"""`python -m eval invite` and `review-keys`: links of reviewers, and the keys that sign them."""
+"""`python -m eval invite`, `review-keys` and `votes`: links, their keys, and what votes say."""
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mirnet.cli.terminal import print_line
+from mirnet.cli.terminal import console, print_line
 
-from .options import Out, open_store
+from .options import AsJson, Out, as_table, open_store, write_file
 
 
 def invite(
@@ -52,3 +54,34 @@ def review_keys(
         print_line("New links are signed with a new key; earlier links keep working.")
     if forget_old:
         print_line(f"{forget_old_keys(store)} old keys are forgotten.")
+
+
+def votes(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="CSV of the metrics against the votes.")
+    ] = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Rank a run's methods by the blind votes, and say how often each metric agrees with them."""
+    from eval.analysis.csv_tables import csv_text
+    from eval.review.metric_agreement import agreement_words, metric_agreement
+    from eval.review.ranking import rank_methods
+
+    stored = open_store(out).run(run_id)
+    ranking, agreement = rank_methods(stored), metric_agreement(stored)
+    if output is not None:
+        write_file(csv_text(agreement).encode(), output)
+    if as_json:
+        metrics = json.loads(agreement.to_json(orient="records"))
+        typer.echo(json.dumps(ranking.as_json() | {"metrics": metrics}))
+        return
+    columns = ["method", "strength", "low", "high", "wins", "ties", "losses"]
+    for table, words in (
+        (ranking.table[columns], ranking.words),
+        (agreement.drop(columns="metric"), agreement_words(agreement)),
+    ):
+        if len(table):
+            console().print(as_table(table.to_dict("records")))
+        print_line(words)

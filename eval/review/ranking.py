@@ -12,7 +12,7 @@ and methods that no chain of votes connects are placed around one mean, which `R
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from eval.runs.store import StoredRun, finite
 from mirnet.metrics.protocols import shown_metrics
 
 from .agreement import Agreement, measure_agreement
+from .resampling import MIN_CLUSTERS, RESAMPLES, vote_weights
 from .votes import Vote, all_votes
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 PRIOR_VOTES = 0.2
 """Weight of the tie that every two methods start with."""
-RESAMPLES = 500
-"""Number of bootstrap resamples."""
-MIN_CLUSTERS = 5
-"""Fewest pictures, or reviewers, for which the bootstrap resamples them."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +154,7 @@ def fit_strengths(
 ) -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Fit strengths and their intervals.
 
-    The bootstrap draws pictures and reviewers with replacement, each on its own, and weighs a vote
-    by the product of both counts (Owen, The pigeonhole bootstrap, Annals of Applied Statistics
-    2007): votes on one picture, and votes of one person, are no independent witnesses. Fewer than
-    `MIN_CLUSTERS` of either are kept as they are.
+    The bootstrap draws pictures and reviewers; see `resampling.vote_weights`.
 
     Args:
         votes: Votes without skipped ones; both methods of each must be in `methods`.
@@ -191,13 +185,15 @@ def fit_strengths(
     if used.size:
         credit = credit[:, used][:, :, used]
         strength[used] = _strengths(credit.sum(axis=0))
-        draws = _draws(votes, np.random.default_rng(seed))
-        resampled = tuple(draws)
-        if draws:
+        clusters = {
+            "pictures": [vote.pair for vote in votes],
+            "reviewers": [vote.reviewer.casefold() for vote in votes],
+        }
+        weights, resampled = vote_weights(clusters, seed)
+        if resampled:
             fits = [
-                _strengths(np.tensordot(weights, credit, axes=1), strength[used])
-                for weights in _weights(list(draws.values()))
-                if weights.any()
+                _strengths(np.tensordot(resample, credit, axes=1), strength[used])
+                for resample in weights
             ]
             ends = (1 - CONFIDENCE) / 2
             low[used], high[used] = np.quantile(fits, [ends, 1 - ends], axis=0)
@@ -224,28 +220,6 @@ def _strengths(wins: np.ndarray, begin: np.ndarray | None = None) -> np.ndarray:
 
     prior = PRIOR_VOTES / 2 * (1 - np.eye(len(wins)))
     return ilsr_pairwise_dense(wins + prior, initial_params=begin, max_iter=1000, tol=1e-6)
-
-
-def _draws(
-    votes: Sequence[Vote], rng: np.random.Generator
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Cluster counts (resamples, clusters) and the cluster index of each vote, by kind."""
-    draws = {}
-    for name, labels in (
-        ("pictures", [vote.pair for vote in votes]),
-        ("reviewers", [vote.reviewer.casefold() for vote in votes]),
-    ):
-        clusters, member = np.unique(labels, return_inverse=True)
-        if len(clusters) >= MIN_CLUSTERS:
-            even = np.full(len(clusters), 1 / len(clusters))
-            draws[name] = rng.multinomial(len(clusters), even, size=RESAMPLES), member
-    return draws
-
-
-def _weights(draws: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
-    """Weight of every vote, resample by resample."""
-    for number in range(RESAMPLES):
-        yield np.prod([counts[number][member] for counts, member in draws], axis=0)
 
 
 def _groups(votes: Sequence[Vote], methods: list[str]) -> tuple[tuple[str, ...], ...]:

@@ -2,17 +2,22 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from eval.app.page_files import TEMPLATES
 from eval.app.view_state import VIEWS
+from eval.review.metric_agreement import agreement_words
 from eval.review.questions import Question
 from eval.review.ranking import Ranking
 from eval.review.trials import TrialRun
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import metrics_in
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ANSWERS: dict[Outcome, str] = {
     "a": "A is better",
@@ -111,6 +116,36 @@ def ranking_table(ranking: Ranking) -> Markup:
     return kit.table(heads, rows, "Ranking by votes") + Markup(
         '<p class="review-note">{}</p>'
     ).format(words)
+
+
+def agreement_table(table: "pd.DataFrame") -> Markup:
+    """HTML table of how often each metric prefers what reviewers prefer, with its caption below.
+
+    Args:
+        table: Result of `metric_agreement`.
+    """
+    heads = ["Metric", "Share", "95 % interval", "Votes", "Kendall", "Spearman", "Verdict"]
+    rows = []
+    for row in table.to_dict("records"):
+        low, high = (_percent(row[name]) for name in ("low", "high"))
+        rows.append(
+            [
+                f"{row['title']} · {row['protocol']}",
+                _percent(row["share"]),
+                kit.DASH if low == kit.DASH else f"{low} to {high}",
+                str(row["votes"]),
+                _number(row["kendall"], 2),
+                _number(row["spearman"], 2),
+                row["verdict"],
+            ]
+        )
+    shown = kit.table(heads, rows, "Metrics against votes") if rows else Markup("")
+    return shown + Markup('<p class="review-note">{}</p>').format(agreement_words(table))
+
+
+def _percent(share: float) -> str:
+    text = kit.number(100 * share, 0)
+    return text if text == kit.DASH else f"{text} %"
 
 
 def _number(value: float, digits: int) -> str:

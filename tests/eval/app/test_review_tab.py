@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
+import pandas as pd
 import pytest
 import requests
 
@@ -371,3 +372,17 @@ def test_a_picture_that_is_gone_is_told_and_can_be_skipped(desk, stored):
     with pytest.raises(gr.Error, match="missing or damaged"):
         desk.stage.show(review, 1, *LOOK)
     assert desk.pass_over(review, 1, "", *LOOK)[desk.stage.a] is not None
+
+
+def test_the_panel_compares_metrics_with_votes(stored):
+    panel = panel_of(stored.folder.parent)
+    (update,) = panel.show(None)
+    assert update[panel.metrics]["interactive"] is False
+    for update in panel.show(RUN):
+        assert "No vote yet is on results that a metric has scored" in update[panel.board]
+    for question in choose_questions(stored, "anna"):
+        store_vote(stored, "anna", question, "a")
+    for update in panel.show(RUN):
+        assert "PSNR · rgb/1" in update[panel.board] and "too few" in update[panel.board]
+        table = pd.read_csv(update[panel.metrics]["value"])
+        assert list(table.metric) and (table.votes > 0).all()

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from eval.cli.main import app
 from eval.review.invitations import read_link
+from eval.review.questions import choose_questions
+from eval.review.votes import store_vote
 from eval.runs.output_cache import OutputCache
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
@@ -169,6 +171,19 @@ def test_wrong_input_ends_with_2_and_a_sentence(arguments, sentence, tmp_path):
     assert sentence in done.output
     assert "Traceback" not in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_votes_rank_methods_and_metrics(tmp_path):
+    stored = with_pictures(write_run(tmp_path))
+    done = invoke("votes", stored.id, "--out", tmp_path)
+    assert done.exit_code == 0 and "Nobody has voted yet." in done.stdout
+    for question in choose_questions(stored, "anna"):
+        store_vote(stored, "anna", question, "a")
+    done = invoke("votes", stored.id, "--out", tmp_path, "-o", tmp_path / "metrics.csv")
+    assert done.exit_code == 0 and "PSNR" in done.stdout and "strength" in done.stdout
+    assert (tmp_path / "metrics.csv").read_text().startswith("metric,title,protocol,votes,agree,")
+    content = json.loads(invoke("votes", stored.id, "--out", tmp_path, "--json").stdout)
+    assert content["votes"] == content["metrics"][0]["votes"] > 0
 
 
 def test_links_of_reviewers_open_their_review_until_the_key_is_forgotten(tmp_path):
