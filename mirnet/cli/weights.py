@@ -74,8 +74,12 @@ def import_weights(
 ) -> None:
     """Check a weights file you have, convert it, and keep it in the cache."""
     from mirnet.weights.importing import import_file
+    from mirnet.weights.store import read_record
 
+    before = read_record(weights_id) if weights_id else None
     entry = import_file(file, id=weights_id, task=task)
+    if before and before.original_sha256 not in ("", entry.sha256):
+        print_line(f"It replaces other weights of this id, which were made from {before.origin}.")
     print_line(f"{entry.id} is ready: {entry.architecture} for the task {entry.task}.")
 
 

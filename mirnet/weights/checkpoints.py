@@ -4,9 +4,8 @@ Names may be ours or the authors' (`mirnet.weights.official_names`); `mirnet.wei
 the network that the tensors fit.
 """
 
-import pickle
 import re
-import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,27 @@ from torch import Tensor
 
 from mirnet.errors import CheckpointRejected
 
+from . import foreign_files
 from .official_names import to_our_names
 
-MAX_FILE_BYTES = 2 * 2**30
-"""Largest file that is opened, in bytes, packed or unpacked."""
 MAX_TENSORS = 20_000
 """Largest number of tensors in a file; the authors' largest network has about 3000."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Accepted types of stored weights."""
 FIRST_LAYER = "conv_in.weight"
 """Name of a tensor that every network has, under our names and the authors'."""
-BOOKKEEPING = re.compile(r"(.*\.)?(total_ops|total_params|n_averaged|num_updates|decay)")
+BOOKKEEPING = re.compile(
+    r"(.*\.)?(total_ops|total_params|n_averaged|num_updates|decay|initted|step)"
+)
 """Pattern of counters that thop, weight averaging and EMA add to the tensors of a network."""
+AVERAGED = re.compile(r"ema|(?<![a-z])(swa|avg|averaged?|shadow)(?![a-z])", re.IGNORECASE)
+"""Pattern in the place of a network whose weights are averaged over the training."""
+HELPER = re.compile(
+    r"(.*[._])?(net_?d|d|disc|discriminator|critic|teacher|(\w+_)?(loss|losses|criterion|metrics?)"
+    r"|perceptual|vgg\d*|lpips|psnr|ssim)(_\w+)?\..*",
+    re.IGNORECASE,
+)
+"""Pattern in the place of a network that only helped to train: a loss, metric or opponent."""
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys under which training scripts usually store the weights of their network."""
 MAX_DEPTH = 3
@@ -53,15 +61,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointRejected(f"There is no weights file {path.name!r}: check the path.")
-    if path.stat().st_size > MAX_FILE_BYTES:
+    if path.stat().st_size > foreign_files.MAX_FILE_BYTES:
         raise CheckpointRejected(
             f"{path.name} has {path.stat().st_size / 2**30:.1f} GB, more than the limit of "
-            f"{MAX_FILE_BYTES / 2**30:.0f} GB: it is no weights file of MIRNet or MIRNet-v2."
+            f"{foreign_files.MAX_FILE_BYTES / 2**30:.0f} GB: it is no weights file of MIRNet or "
+            "MIRNet-v2."
         )
+    foreign_files.check_kind(path)
     with path.open("rb") as file:
         head = file.read(16)
     # A safetensors file opens with the length of its JSON header and then '{'.
-    raw = _read_safetensors(path) if head[8:9] == b"{" else _read_torch(path)
+    is_ours = head[8:9] == b"{" or path.suffix == ".safetensors"
+    raw = _read_safetensors(path) if is_ours else foreign_files.read_torch(path)
     tensors = _plain_tensors(_network_in(raw, path.name), path.name)
     return to_our_names(tensors, path.name)
 
@@ -71,48 +82,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         with safe_open(str(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise CheckpointRejected(
-            f"{path.name} is damaged or cut off ({brief(error)}): download or copy it again."
-        ) from error
-
-
-def _read_torch(path: Path) -> Mapping[str, Any]:
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(item.file_size for item in archive.infolist())
-        except zipfile.BadZipFile as error:
-            raise CheckpointRejected(
-                f"{path.name} is damaged or cut off: download or copy it again."
-            ) from error
-        if unpacked > MAX_FILE_BYTES:
-            raise CheckpointRejected(
-                f"{path.name} unpacks to {unpacked / 2**30:.1f} GB, more than the limit of "
-                f"{MAX_FILE_BYTES / 2**30:.0f} GB: it is no weights file of MIRNet or MIRNet-v2."
-            )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if re.search(r"Unsupported (global|class)|Trying to (call|instantiate)", str(error)):
-            raise CheckpointRejected(
-                f"{path.name} holds Python objects beside its tensors, which could run code, so it "
-                "was not opened: ask its source for a safetensors file or a plain state_dict."
-            ) from error
-        raise CheckpointRejected(
-            f"{path.name} is neither a safetensors nor a PyTorch weights file, or it is damaged: "
-            "choose another file or download it again."
-        ) from error
-    except Exception as error:
-        raise CheckpointRejected(
-            f"{path.name} cannot be read as weights ({brief(error)}): choose another file or "
-            "download it again."
-        ) from error
-    if not isinstance(content, Mapping):
-        raise CheckpointRejected(
-            f"{path.name} holds a {type(content).__name__} where a dictionary of tensors belongs: "
-            "save the network's state_dict()."
-        )
-    return content
+        raise foreign_files.damaged(path) from error
 
 
 def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
@@ -142,12 +112,23 @@ def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
     if not found:
         parts = (content.get(name) for name in WRAPPERS)
         return next((part for part in parts if isinstance(part, Mapping)), content)
-    _, part, prefix = min(found, key=lambda place: "ema" not in place[0].lower())
-    return {
+    _, part, prefix = min(
+        found,
+        key=lambda place: (
+            HELPER.fullmatch(place[0]) is not None,
+            AVERAGED.search(place[0]) is None,
+        ),
+    )
+    tensors = {
         name[len(prefix) :] if isinstance(name, str) else name: value
         for name, value in part.items()
         if not isinstance(name, str)
         or (name.startswith(prefix) and not BOOKKEEPING.fullmatch(name))
+    }
+    return {
+        name: value
+        for name, value in tensors.items()
+        if not isinstance(name, str) or not HELPER.fullmatch(name)
     }
 
 
@@ -161,7 +142,6 @@ def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
         raise CheckpointRejected(
             f"{filename} has {len(raw):,} entries: it is no weights file of MIRNet or MIRNet-v2."
         )
-    tensors: dict[str, Tensor] = {}
     for name, value in raw.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise CheckpointRejected(
@@ -181,16 +161,59 @@ def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:
                 f"{filename} says that {name[:60]!r} has {value.numel():,} numbers, and does not "
                 "hold them: save the network's state_dict() on the CPU."
             )
-        value = value.to(torch.float32)
-        if not torch.isfinite(value).all():
-            raise CheckpointRejected(
-                f"{filename} has values that are not numbers in {name[:60]!r}: the training that "
-                "made it diverged, or the file is damaged."
-            )
+    _check_memory(list(raw.values()), filename)
+    tensors: dict[str, Tensor] = {}
+    converted: dict[tuple, Tensor] = {}
+    for name, value in raw.items():
+        place = _place(value)
+        if place not in converted:  # tied tensors are one, before and after
+            converted[place] = value.to(torch.float32)
+            if not torch.isfinite(converted[place]).all():
+                raise CheckpointRejected(
+                    f"{filename} has values that are not numbers in {name[:60]!r}: the training "
+                    "that made it diverged, or the file is damaged."
+                )
+        value = converted[place]
         tensors[name] = value
     if not tensors:
         raise CheckpointRejected(f"{filename} holds no tensors: choose another file.")
     return tensors
+
+
+def _place(value: Tensor) -> tuple:
+    """Memory that a strided tensor shows: equal for tied tensors, of which a file has one."""
+    return (
+        value.untyped_storage().data_ptr(), value.storage_offset(), value.shape, value.stride(),
+        value.dtype,
+    )  # fmt: skip
+
+
+def _check_memory(values: list[Tensor], filename: str) -> None:
+    """Refuse tensors that would need far more memory than the file has, before any is converted.
+
+    Raises:
+        CheckpointRejected: Different tensors lie on one storage that is too small for them, or all
+            of them would be too large as float32.
+    """
+    places = {_place(value): value for value in values}
+    shown: Counter[int] = Counter()
+    stored: dict[int, int] = {}
+    for value in places.values():
+        storage = value.untyped_storage()
+        shown[storage.data_ptr()] += value.numel() * value.element_size()
+        stored[storage.data_ptr()] = storage.nbytes()
+    if any(count > stored[storage] for storage, count in shown.items()):
+        raise CheckpointRejected(
+            f"{filename} has tensors that lie over each other and would need more memory than the "
+            "file has: save a clone of each tensor of the network's state_dict()."
+        )
+    needed = 4 * sum(value.numel() for value in places.values())
+    if needed > foreign_files.MAX_FILE_BYTES:
+        raise CheckpointRejected(
+            f"{filename} would need {needed / 2**30:.1f} GB as float32, more than the limit of "
+            f"{foreign_files.MAX_FILE_BYTES / 2**30:.0f} GB: it is no weights file of MIRNet or "
+            "MIRNet-v2."
+        )
 
 
 def brief(error: Exception) -> str:

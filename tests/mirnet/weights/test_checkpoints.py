@@ -1,18 +1,22 @@
 """Foreign weights files: good in every wrapping, and every way they can be wrong."""
 
+import argparse
+import datetime
+import io
 import json
 import pickle
 import struct
 import zipfile
 from unittest.mock import ANY
 
+import numpy as np
 import pytest
 import torch
 
 from mirnet.errors import CheckpointRejected
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
-from mirnet.weights import checkpoints
+from mirnet.weights import checkpoints, foreign_files
 from mirnet.weights.checkpoints import read_checkpoint
 from mirnet.weights.networks import build_model, load_weights, save_weights
 from mirnet.weights.store import read_notes
@@ -101,20 +105,56 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
     assert not victim.exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"<html>quota exceeded</html>", "neither a safetensors nor a PyTorch"),
-        (b"", "weights file|cannot be read"),
-        (b"\x08\0\0\0\0\0\0\0{broken", "damaged or cut off"),
-        (b"PK\x03\x04 cut", "weights file|cannot be read|damaged"),
-    ],
-)
-def test_what_is_no_weights_file_says_so(tmp_path, content, message):
-    path = tmp_path / "strange.pth"
-    path.write_bytes(content)
-    with pytest.raises(CheckpointRejected, match=message):
-        read_checkpoint(path)
+def archive_of(*names: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"abc")
+    return target.getvalue()
+
+
+WHOLE = io.BytesIO()
+torch.save({"conv_in.weight": torch.zeros(8, 3, 3, 3)}, WHOLE)
+HALF = WHOLE.getvalue()[: len(WHOLE.getvalue()) // 2]
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 126\n"
+NO_WEIGHTS = {
+    "page.pth": (b"\n<html>quota exceeded</html>", "is a web page and not weights: open its"),
+    "lfs.safetensors": (LFS, "is a Git LFS pointer and not the weights themselves: run `git lfs"),
+    "empty.pth": (b"", r"is empty \(0 bytes\): download or copy it again"),
+    "zeros.pth": (bytes(3000), "is a file of zeros, as downloads that were broken off leave it"),
+    "answer.pth": (b'{"error": "not found"}', "is a text file: choose a .safetensors file"),
+    "read me.txt": (b"weights {\nsee below", "is a text file: choose a .safetensors file"),
+    "m.safetensors.index.json": (b'{"metadata": {}, "weight_map": {}}', "is the index of weights"),
+    "m-00002-of-00003.safetensors": (b"\x08\0\0\0\0\0\0\0{broken", "is part 2 of 3 of weights"),
+    "m-00001-of-00002.bin": (WHOLE.getvalue(), "is part 1 of 2 of weights that lie in several"),
+    "half.pth": (HALF, "is damaged or cut off: download or copy it again"),
+    "half and zeros.pth": (HALF + bytes(len(HALF)), "is damaged or cut off: download or copy it"),
+    "half.safetensors": (b"\x08\0\0\0\0\0\0\0{broken", "is damaged or cut off: download"),
+    "31 8b.safetensors": (b"\x1f\x8b\0\0\0\0\0\0{cut", "is damaged or cut off: download"),
+    "start.safetensors": (b"\x08\0\0", "is damaged or cut off: download"),
+    "cut.pth": (b"PK\x03\x04 cut", "is damaged or cut off: download"),
+    "packed.zip": (archive_of("model.pth"), "is a ZIP archive of other files and no weights file"),
+    "arrays.npz": (archive_of("a.npy", "b.npy"), "is an archive of NumPy arrays: choose"),
+    "program.pt": (archive_of("p/data.pkl", "p/constants.pkl"), "is a TorchScript program, which"),
+    "packed.pth.gz": (b"\x1f\x8b\x08\0\0\0\0\0", "is a gzip archive: unpack it first"),
+    "packed.tar": (bytes(257) + b"ustar\0", "is a tar archive: unpack it first"),
+    "keras.h5": (b"\x89HDF\r\n\x1a\n", r"is a file of Keras \(HDF5\): choose"),
+    "net.onnx": (b"\x08\x08\x12\x07pytorch", "is an ONNX or TensorFlow graph: choose"),
+    "plot.pth": (b"\x89PNG\r\n\x1a\n\0\0", "is a PNG picture: choose"),
+    "paper.pth": (b"%PDF-1.4\0", "is a PDF document: choose"),
+    "noise.pth": (bytes(range(1, 200)), "is neither a safetensors nor a PyTorch weights file"),
+}
+
+
+@pytest.mark.parametrize("name", NO_WEIGHTS)
+def test_what_is_no_weights_file_says_so_in_one_sentence(tmp_path, name):
+    content, message = NO_WEIGHTS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointRejected, match=message) as found:
+        read_checkpoint(tmp_path / name)
+    words = str(found.value)
+    assert words.startswith(f"{name} is ") and words.endswith(".") and ": " in words
+    assert "\n" not in words
 
 
 def test_a_missing_file_says_so(tmp_path):
@@ -123,7 +163,7 @@ def test_a_missing_file_says_so(tmp_path):
 
 
 def test_a_zip_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "MAX_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(foreign_files, "MAX_FILE_BYTES", 1_000_000)
     path = tmp_path / "bomb.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\0" * 5_000_000)
@@ -179,7 +219,70 @@ def test_half_precision_becomes_float32(theirs, tmp_path):
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
+def test_numbers_arrays_and_arguments_of_a_training_are_left_alone(theirs, tmp_path):
+    beside = {
+        "best_psnr": np.float64(31.5),
+        "epoch": np.int64(3),
+        "history": np.arange(6.0).reshape(2, 3),
+        "names": np.array(["a", None], dtype=object),
+        "rng": np.random.get_state(),  # noqa: NPY002
+        "args": argparse.Namespace(lr=1e-4, out=tmp_path),
+        "began": datetime.datetime(2020, 1, 1),
+    }
+    model = load_weights(saved(tmp_path, {"state_dict": theirs, **beside}))
+    expected = theirs["body.0.body.0.blocks.1.0.conv1x1.weight"]
+    assert torch.equal(model.groups[0].blocks[0].attend[1].merge.weight, expected)
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f2", "<f8"])
+def test_weights_stored_as_arrays_load(theirs, tmp_path, kind):
+    arrays = {name: np.asfortranarray(value.numpy().astype(kind)) for name, value in theirs.items()}
+    found = read_checkpoint(saved(tmp_path, {"params": arrays}))
+    wanted = read_checkpoint(saved(tmp_path, theirs))
+    assert found.keys() == wanted.keys()
+    tolerance = 1e-3 if kind == "<f2" else 0
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=tolerance, atol=tolerance)
+
+
+def test_a_name_of_the_allow_list_runs_nothing_foreign(tmp_path):
+    """Each allowed name gives a stand-in: NumPy would allocate a terabyte here."""
+    from numpy._core.multiarray import _reconstruct
+
+    class Huge:
+        def __reduce__(self):
+            return _reconstruct, (np.ndarray, (10**12,), "f8")
+
+    with pytest.raises(CheckpointRejected, match="fit neither|is no tensor"):
+        load_weights(saved(tmp_path, {"a": Huge()}))
+
+
 # ---------------------------------------------------------------- files that are made to harm
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_many_tensors_on_one_storage_are_refused_before_they_grow(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(torch, "isfinite", None)  # the first that looks at values
+    storage = torch.zeros(1000, dtype=kind)
+    views = {f"groups.0.x{i}": storage[i:] for i in range(500)}
+    with pytest.raises(CheckpointRejected, match="lie over each other"):
+        read_checkpoint(saved(tmp_path, ours() | views))
+
+
+def test_parts_of_one_storage_and_tied_tensors_are_no_bomb(tmp_path):
+    storage = torch.zeros(1000)
+    parts = {f"groups.0.x{i}": storage[10 * i : 10 * i + 10] for i in range(100)}
+    tied = dict.fromkeys(("groups.0.y", "groups.0.z"), torch.zeros(7))
+    found = read_checkpoint(saved(tmp_path, ours() | parts | tied))
+    assert found["groups.0.y"] is found["groups.0.z"] and len(found) == 105
+
+
+def test_half_precision_that_is_too_large_as_float32_is_refused_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(foreign_files, "MAX_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(torch, "isfinite", None)
+    half = torch.zeros(300_000, dtype=torch.float16)
+    with pytest.raises(CheckpointRejected, match="as float32, more than the limit"):
+        read_checkpoint(saved(tmp_path, ours(**{"groups.0.x": half})))
 
 
 def meta_zeros(*shape: int) -> torch.Tensor:

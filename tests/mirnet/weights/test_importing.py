@@ -148,15 +148,32 @@ def test_counters_beside_the_weights_are_ignored(tmp_path):
     state = dict(tiny_v2().state_dict())
     state |= {name: torch.zeros(1, dtype=torch.float64) for name in
               ("total_ops", "groups.0.total_params")}  # fmt: skip
-    state["n_averaged"] = torch.tensor(7)
+    state |= {name: torch.tensor(7) for name in ("n_averaged", "step", "initted")}
+    state |= {f"{helper}.0.weight": torch.zeros(2, 2) for helper in
+              ("loss.vgg", "perceptual_loss", "net_d", "criterion", "psnr_metric.a")}  # fmt: skip
     torch.save(state, tmp_path / "thop.pth")
     assert import_file(tmp_path / "thop.pth", task="denoise").architecture == "MIRNetV2"
 
 
-def test_averaged_weights_come_first(tmp_path):
+@pytest.mark.parametrize(
+    "places",
+    [
+        "model.{} ema_model.{}",
+        "online_model.{} ema_model.{}",
+        "model.{} swa_model.module.{}",
+        "model.{} average_model.module.{}",
+        "module.{} ema.shadow.{}",
+        "net_d.{} net_g.{}",
+        "discriminator.module.{} generator.module.{}",
+        "teacher.{} student.{}",
+    ],
+)
+def test_averaged_weights_and_the_network_itself_come_first(tmp_path, places):
     plain, averaged = tiny_v2(1).state_dict(), tiny_v2(2).state_dict()
-    state = {f"model.{k}": v for k, v in plain.items()}
-    state |= {f"ema_model.{k}": v for k, v in averaged.items()}
+    other, wanted = places.split()
+    state = {other.format(k): v for k, v in plain.items()}
+    state |= {wanted.format(k): v for k, v in averaged.items()}
+    state |= {"initted": torch.tensor(True), "step": torch.tensor(9)}
     torch.save({"state_dict": state}, tmp_path / "a.ckpt")
     entry = import_file(tmp_path / "a.ckpt", task="denoise")
     first = weights.load(entry.id).model.conv_in.weight
