@@ -100,7 +100,10 @@ PUBLISHED_STYLES: dict[str, tuple[str, str, str]] = {
 
 
 def published(
-    beside: "pd.DataFrame", board: "pd.DataFrame", unverified: bool = False
+    beside: "pd.DataFrame",
+    board: "pd.DataFrame",
+    unverified: bool = False,
+    metric: str = RANKING.key,
 ) -> "go.Figure":
     """Published numbers and, apart from them, those measured here, each with its protocol.
 
@@ -108,16 +111,19 @@ def published(
         beside: Result of `published.published_beside`.
         board: Result of `leaderboard` for the same run.
         unverified: Whether numbers that nobody has read in text are drawn too, in grey.
+        metric: Score to show.
     """
     import plotly.graph_objects as go
 
-    rows = beside[beside.psnr_db.notna() & (beside.verified | unverified)]
-    rows = rows.sort_values(["setting", "psnr_db"], ignore_index=True)
-    measured = board[np.isfinite(board.psnr_db)].sort_values("psnr_db", ignore_index=True)
+    shown = get_metric(metric)
+    known = beside[beside[metric].notna()] if metric in beside else beside.iloc[:0]
+    rows = known[known.verified | unverified]
+    rows = rows.sort_values(["setting", metric], ignore_index=True)
+    measured = board[np.isfinite(board[metric])].sort_values(metric, ignore_index=True)
     if rows.empty:
         return empty_figure(
-            "No published numbers are known for these pictures."
-            if beside.empty
+            f"No published {shown.title} is known for these pictures."
+            if known.empty
             else "All published numbers for these pictures are unverified: tick to see them."
         )
     figure = blank_figure(f"Published on {plain_text(rows.dataset.iloc[0])}, and measured here")
@@ -128,7 +134,7 @@ def published(
             continue
         figure.add_trace(
             go.Scatter(
-                x=part.psnr_db,
+                x=part[metric],
                 y=part.place,
                 mode="markers",
                 name=name,
@@ -139,24 +145,24 @@ def published(
                     f"<br>{row.evidence}"
                     for row in part.itertuples()
                 ],
-                hovertemplate="%{x:.2f} dB, published<br>%{text}<extra></extra>",
+                hovertemplate=f"{hover_text(metric, 'x')}published<br>%{{text}}<extra></extra>",
             )
         )
     protocol, pictures = board.protocol.iloc[0], rows.measured_pictures.iloc[0]
     figure.add_trace(
         go.Scatter(
-            x=measured.psnr_db,
+            x=measured[metric],
             y=measured.index + len(names) + 1,
             error_x={
-                "array": measured.psnr_high - measured.psnr_db,
-                "arrayminus": measured.psnr_db - measured.psnr_low,
+                "array": measured[f"{shown.stem}_high"] - measured[metric],
+                "arrayminus": measured[metric] - measured[f"{shown.stem}_low"],
                 "thickness": 1.5,
             },
             mode="markers",
             name=f"measured here, {plain_text(protocol)}, {plain_text(pictures)}",
             marker={"color": COLOURS[0], "symbol": "diamond", "size": 10},
             customdata=[["", method] for method in measured.method],
-            hovertemplate="%{customdata[1]}<br>%{x:.2f} dB, measured<extra></extra>",
+            hovertemplate=f"%{{customdata[1]}}<br>{hover_text(metric, 'x')}measured<extra></extra>",
         )
     )
     own = [plain_text(name, MAX_TICK) for name in measured.method]
@@ -167,7 +173,7 @@ def published(
         range=[-0.8, len(ticks) - 0.2],
         showgrid=False,
     )
-    figure.update_xaxes(title=RANKING.axis_label)
+    figure.update_xaxes(title=shown.axis_label)
     figure.update_layout(height=230 + 20 * len(ticks))
     return figure
 

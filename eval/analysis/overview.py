@@ -16,7 +16,7 @@ from eval.runs.store import StoredRun
 from mirnet.metrics.registry import Metric
 
 from . import statistics
-from .published import published_for
+from .published import published_for, published_number
 from .score_tables import UNTOUCHED
 from .table_cache import TableCache
 
@@ -32,9 +32,6 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Tables of the overview: title and tasks of each, by name."""
 PUBLISHED_METHODS = ("MIRNet", "MIRNet-v2")
 """Methods whose published numbers are listed: those that the project implements."""
-
-PUBLISHED_DECIMALS = 3
-"""Most decimals of a published number; papers print SSIM with three."""
 
 Standing = Literal["best", "tied", "behind", "unranked"]
 """Standing of a method on a benchmark: the best mean, not told apart from the best by the paired
@@ -224,7 +221,7 @@ def _published(tasks: tuple[str, ...], metric: Metric) -> tuple[PublishedLine, .
     frame = pd.concat([published_for(task) for task in tasks])
     if metric.key not in frame.columns:
         return ()
-    lines, decimals = [], min(metric.decimals, PUBLISHED_DECIMALS)
+    lines = []
     for method in PUBLISHED_METHODS:
         rows = frame[(frame.method == method) & np.isfinite(frame[metric.key])]
         if not len(rows):
@@ -233,7 +230,7 @@ def _published(tasks: tuple[str, ...], metric: Metric) -> tuple[PublishedLine, .
             PublishedLine(
                 method=method,
                 numbers=tuple(
-                    f"{row.dataset} {getattr(row, metric.key):.{decimals}f}"
+                    f"{row.dataset} {published_number(metric, getattr(row, metric.key))}"
                     for row in rows.itertuples()
                 ),
                 evidence="; ".join(dict.fromkeys(rows.evidence)),

@@ -88,8 +88,6 @@ class Plot:
     """Function that computes the table and draws it."""
     of_two: bool = False
     """Whether the plot compares two methods."""
-    of_any_metric: bool = True
-    """Whether the metric can be chosen."""
 
 
 def _distribution(request: PlotRequest) -> DrawnPlot:
@@ -125,7 +123,7 @@ def _against_input(request: PlotRequest) -> DrawnPlot:
 def _published(request: PlotRequest) -> DrawnPlot:
     board = request.board()
     beside = published_beside(request.stored.header(), request.protocol)
-    figure = method_plots.published(beside, board, request.unverified)
+    figure = method_plots.published(beside, board, request.unverified, request.metric)
     shown = beside if request.unverified else beside[beside.verified]
     return DrawnPlot(figure, with_measured(shown, board))
 
@@ -171,7 +169,6 @@ PLOTS: dict[str, Plot] = {
         "Each published number has its own protocol; those of one setting stand together. Filled: "
         "read in the primary source; open: restated by others.",
         _published,
-        of_any_metric=False,
     ),
 }
 """Every plot by name, in the order of lists."""
@@ -194,7 +191,7 @@ def draw(
         tables: Source of the run's tables.
         stored: The run.
         name: Key of `PLOTS`.
-        metric: Key of the metric to show; published numbers are always PSNR.
+        metric: Key of the metric to show; PSNR by default.
         protocol: Name with version; the run's first by default.
         baseline: Id of the method that the leaderboard pairs with.
         a: Id of the reference method in a plot of two; the input by default.

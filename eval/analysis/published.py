@@ -8,11 +8,13 @@ mean or a ranking.
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.runs.document import Run
 from mirnet.errors import InvalidRequest
+from mirnet.metrics.registry import METRICS, OPTIONAL, Metric, metrics_in
 
 from .score_tables import chosen_protocol
 
@@ -56,8 +58,11 @@ DATASETS_OF = {
     },
 }
 """Names of data sets in the file, by id of the task that is measured on them."""
-_FIELDS = ["task", "dataset", "method", "year", "psnr", "ssim", "setting", "protocol", "source"]
-_FIELDS += ["verified", "source_kind", "quote"]
+_FIELDS = ("task", "dataset", "method", "year")
+_LATER_FIELDS = ("setting", "protocol", "source", "verified", "source_kind", "quote")
+"""Columns of the file before and after those of scores, which are named by `Metric.stem`."""
+PAPER_DECIMALS = 3
+"""Decimals of papers where a metric has more; a further one is shown only where it was printed."""
 
 CAVEATS = {
     "SIDD": (
@@ -106,12 +111,12 @@ def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
         path: A CSV file of the same columns.
 
     Returns:
-        Columns `dataset`, `method`, `year` (may be missing), `psnr_db` in decibels and `ssim` (not
-        a number where not given), `setting` (which of the data set's pictures or conventions, such
-        as "server" or "GT-mean": only numbers of one setting may be compared), `protocol` in the
-        words of its source, `source`, `source_kind` (key of `SOURCE_KINDS`), `evidence` (its
-        words), `quote` (the text that was read, "" for none) and `verified`: whether the number was
-        read in text.
+        Columns `dataset`, `method`, `year` (may be missing), one for each metric of `metrics_in` by
+        its key (not a number where not given), `setting` (which of the data set's pictures or
+        conventions, such as "server" or "GT-mean": only numbers of one setting may be compared),
+        `protocol` in the words of its source, `source`, `source_kind` (key of `SOURCE_KINDS`),
+        `evidence` (its words), `quote` (the text that was read, "" for none) and `verified`:
+        whether the number was read in text.
 
     Raises:
         InvalidRequest: The file is not there, or a line is not as it must be.
@@ -121,12 +126,10 @@ def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            rows = [_checked(path, reader.line_num, row) for row in reader]
-            fields = reader.fieldnames
+            metrics = _metrics_of(path, reader.fieldnames or ())
+            rows = [_checked(path, reader.line_num, row, metrics) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequest(f"{path} cannot be read as CSV: restore the file.") from error
-    if fields != _FIELDS:
-        raise InvalidRequest(f"{path.name} must have the columns {', '.join(_FIELDS)}.")
     frame = pd.DataFrame(rows)
     frame["year"] = frame.year.astype("Int64")
     return frame
@@ -172,7 +175,7 @@ def published_beside(run: Run, protocol: str | None = None) -> "pd.DataFrame":
         InvalidRequest: The run was not scored under the protocol.
     """
     frame = published_for(run.benchmark.id)
-    frame = frame[frame.psnr_db.notna() | frame.ssim.notna()]
+    frame = frame[frame[[metric.key for metric in metrics_in(frame.columns)]].notna().any(axis=1)]
     if run.benchmark.is_own:
         frame = frame.iloc[:0]
     return frame.assign(
@@ -189,12 +192,14 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
         board: Result of `leaderboards.leaderboard` for the same run.
 
     Returns:
-        Columns `kind` ("published" or "measured here"), `method`, `year`, `psnr_db`, `ssim`, and
-        those that `read_published` says of each number; what a kind does not have is missing.
+        Columns `kind` ("published" or "measured here"), `method`, `year`, the key of each metric of
+        either, and those that `read_published` says of each number; what a kind does not have is
+        missing.
     """
     import pandas as pd
 
-    columns = ["kind", "method", "year", "psnr_db", "ssim", "setting", "protocol", "source"]
+    scores = [metric.key for metric in metrics_in({*beside.columns, *board.columns})]
+    columns = ["kind", "method", "year", *scores, "setting", "protocol", "source"]
     columns += ["source_kind", "evidence", "quote", "verified"]
     pictures = beside.measured_pictures.iloc[0] if len(beside) else None
     measured = board.astype({"method": str}).assign(
@@ -204,10 +209,41 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
     return pd.concat([part.reindex(columns=columns).astype(object) for part in both])
 
 
-def _checked(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
+def published_number(metric: Metric, value: float) -> str:
+    """Round a published number as its paper did: without a last zero that nobody printed.
+
+    >>> from mirnet.metrics.registry import PSNR, SSIM
+    >>> published_number(PSNR, 24.1), published_number(SSIM, 0.583), published_number(SSIM, 0.8163)
+    ('24.10', '0.583', '0.8163')
+    """
+    text = metric.number(value)
+    for _ in range(metric.decimals - PAPER_DECIMALS):
+        text = text.removesuffix("0")
+    return text
+
+
+def _metrics_of(path: Path, fields: Sequence[str]) -> dict[str, Metric]:
+    """Metrics that the file has a column of, by the column's name.
+
+    Raises:
+        InvalidRequest: A column is missing, unknown or in another place.
+    """
+    stems = {metric.stem: metric for metric in (METRICS | OPTIONAL).values()}
+    scores = fields[len(_FIELDS) : -len(_LATER_FIELDS)]
+    if tuple(fields) != (*_FIELDS, *scores, *_LATER_FIELDS) or not set(scores) <= set(stems):
+        raise InvalidRequest(
+            f"{path.name} must have the columns {', '.join(_FIELDS)}, then scores (some of "
+            f"{', '.join(stems)}), then {', '.join(_LATER_FIELDS)}."
+        )
+    return {stem: stems[stem] for stem in scores}
+
+
+def _checked(
+    path: Path, number: int, row: dict[str, str], metrics: dict[str, Metric]
+) -> dict[str, Any]:
     place = f"Line {number} of {path.name}"
-    if set(row) != set(_FIELDS) or None in row.values():
-        raise InvalidRequest(f"{place} must have the columns {', '.join(_FIELDS)}.")
+    if None in row or None in row.values():
+        raise InvalidRequest(f"{place} must have the columns of the first line.")
     for field in ("dataset", "method", "setting", "protocol", "source"):
         if not row[field].strip():
             raise InvalidRequest(f"{place} has no {field}: every number needs one.")
@@ -228,8 +264,8 @@ def _checked(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
         "dataset": row["dataset"],
         "method": row["method"],
         "year": int(row["year"]) if row["year"] else None,
-        "psnr_db": _number(place, row["psnr"], "psnr", 100),
-        "ssim": _number(place, row["ssim"], "ssim", 1),
+        **{metric.key: math.nan for metric in METRICS.values()},
+        **{metric.key: _number(place, row[stem], metric) for stem, metric in metrics.items()},
         "setting": row["setting"],
         "protocol": row["protocol"],
         "source": row["source"],
@@ -240,13 +276,16 @@ def _checked(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _number(place: str, text: str, field: str, most: float) -> float:
+def _number(place: str, text: str, metric: Metric) -> float:
     if not text:
         return math.nan
     try:
         value = float(text)
     except ValueError:
         value = math.nan
+    most = metric.max_value
     if not 0 < value <= most:
-        raise InvalidRequest(f"{place} has {field} = {text!r}: it must lie between 0 and {most}.")
+        raise InvalidRequest(
+            f"{place} has {metric.stem} = {text!r}: it must lie between 0 and {most:g}."
+        )
     return value

@@ -12,7 +12,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import METRICS, Metric, metrics_in
 
 from . import statistics
-from .score_tables import RANKING, chosen_protocol, scores_frame
+from .score_tables import RANKING, chosen_protocol, other_metrics, scores_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,9 +130,7 @@ def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
             "tied": facts["verdict"] == "tied",
             "same_outputs": int(group.same_output.sum()),
         }
-        for metric in METRICS.values():
-            if metric.key == RANKING.key:
-                continue
+        for metric in other_metrics():
             other = statistics.facts_of(found[metric.key].get(method))
             row[f"{metric.stem}_change"] = other["difference"]
             row |= {

@@ -14,7 +14,7 @@ from eval.data.scenes import SceneRule, scene_of
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.metrics.registry import METRICS, PSNR, get_metric, metrics_in
+from mirnet.metrics.registry import METRICS, PSNR, Metric, get_metric, metrics_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,12 @@ UNTOUCHED = ("identity", "bicubic")
 """Ids of methods whose result is the input itself; bicubic where the input must first grow."""
 RANKING = PSNR
 """The metric that methods are ranked by and compared on."""
-OTHER_METRICS = tuple(metric for metric in METRICS.values() if metric.key != RANKING.key)
-"""Metrics that do not rank, and are compared all the same."""
+
+
+def other_metrics() -> list[Metric]:
+    """Metrics of every protocol that do not rank, and are compared all the same."""
+    return [metric for metric in METRICS.values() if metric.key != RANKING.key]
+
 
 _ROW_FIELDS = (
     "pair",

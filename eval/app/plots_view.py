@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from eval.analysis.csv_tables import csv_text
 from eval.analysis.plots import PLOTS, DrawnPlot, draw
+from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
@@ -42,7 +43,7 @@ class PlotsView(View):
             )
             self.metric = gr.Dropdown(
                 metric_choices(None, None),
-                value="psnr_db",
+                value=RANKING.key,
                 label="Score",
                 filterable=False,
                 min_width=120,
@@ -100,12 +101,7 @@ class PlotsView(View):
             self.reading: _reading(run, state),
             self.a: settle(choices, asked.a, state.a, visible=of_two),
             self.b: settle(choices, asked.b, state.b, visible=of_two),
-            self.metric: settle(
-                metric_choices(run, state.protocol),
-                asked.metric,
-                state.metric,
-                visible=PLOTS[state.plot].of_any_metric,
-            ),
+            self.metric: settle(metric_choices(run, state.protocol), asked.metric, state.metric),
             self.unverified: gr.update(visible=state.plot == "published"),
         }
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
-from mirnet.metrics.registry import get_metric
+from mirnet.metrics.registry import METRICS, OPTIONAL, get_metric
 from mirnet.tasks import TASKS, get_task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY = [
-    "Title", "Status", "When (UTC)", "Task", "Pairs", "Methods", "Best (dB)", "Best method",
+    "Title", "Status", "When (UTC)", "Task", "Pairs", "Methods", f"Best ({RANKING.unit})",
+    "Best method",
     "Protocol", "Run",
 ]  # fmt: skip
 """Column titles of the history."""
@@ -67,17 +68,30 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
 def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
     """Table of changes with one row per picture and method, at most `most`, largest first."""
     data, shown = [], []
+    columns = _change_columns(changes)
     for row in changes.head(most).to_dict("records"):
-        numbers = [row["psnr_a"], row["psnr_b"], row["psnr_change"], row["ssim_change"]]
-        plain = [_plain(value) for value in numbers]
-        forms = ((2, ""), (2, ""), (3, "+"), (4, "+"))
-        texts = [kit.number(v, *form) for v, form in zip(numbers, forms, strict=True)]
+        plain = [_plain(row[name]) for name in columns]
+        texts = [kit.number(row[name], digits, sign) for name, (_, digits, sign) in columns.items()]
         same = "same" if row["same_output"] else "differs"
         data.append([row["pair"], row["method"], *plain, same])
         shown.append([row["pair"], row["method"], *texts, same])
-    heads = ["Picture", "Method", "First (dB)", "Second (dB)", "Change (dB)", "Change SSIM",
-             "Output"]  # fmt: skip
+    heads = ["Picture", "Method", *(head for head, *_ in columns.values()), "Output"]
     return {"data": data, "headers": heads, "metadata": _cells(data, shown, set())}
+
+
+def _change_columns(changes: "pd.DataFrame") -> dict[str, tuple[str, int, str]]:
+    """Heading, decimals and sign of each column: both scores that rank, and all changes."""
+    unit, stem, digits = RANKING.unit, RANKING.stem, RANKING.decimals
+    columns = {
+        f"{stem}_a": (f"First ({unit})", digits, ""),
+        f"{stem}_b": (f"Second ({unit})", digits, ""),
+        f"{stem}_change": (f"Change ({unit})", digits + 1, "+"),
+    }
+    for metric in (METRICS | OPTIONAL).values():
+        name = f"{metric.stem}_change"
+        if name in changes.columns:
+            columns.setdefault(name, (f"Change {metric.label}", metric.decimals, "+"))
+    return columns
 
 
 def history_row(run: Run, state: str) -> list[Any]:
@@ -101,9 +115,12 @@ def history_row(run: Run, state: str) -> list[Any]:
 
 def history_value(rows: list[list[Any]]) -> dict[str, Any]:
     """Rows of `history_row` as a table."""
-    best = HISTORY.index("Best (dB)")
+    best = HISTORY.index(f"Best ({RANKING.unit})")
     shown = [
-        [kit.number(cell, 2) if place == best else str(cell) for place, cell in enumerate(row)]
+        [
+            kit.number(cell, RANKING.decimals) if place == best else str(cell)
+            for place, cell in enumerate(row)
+        ]
         for row in rows
     ]
     return {"data": rows, "headers": HISTORY, "metadata": _cells(rows, shown, set())}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from eval.analysis.overview import GROUPS
 from eval.analysis.pictures import INPUT, TARGET, Viewport, Which
 from eval.analysis.plots import PLOTS
-from eval.analysis.score_tables import default_baseline, leader
+from eval.analysis.score_tables import RANKING, default_baseline, leader
 from eval.runs.document import Run
 from mirnet.metrics.protocols import shown_metrics
 from mirnet.metrics.registry import METRICS, OPTIONAL
@@ -108,7 +108,7 @@ class ViewState(BaseModel):
     """Name of the protocol with its version; None for the run's default."""
     baseline: str | None = None
     """Id of the method that others are paired with; empty for none, None for the default."""
-    metric: Annotated[str, _known(METRICS | OPTIONAL)] = "psnr_db"
+    metric: Annotated[str, _known(METRICS | OPTIONAL)] = RANKING.key
     """Metric of plots and picture selection; a key of `METRICS` or `OPTIONAL`."""
     plot: Annotated[str, _known(PLOTS)] = "distribution"
     """Name of the plot; a key of `PLOTS`."""

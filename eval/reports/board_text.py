@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from eval.analysis.leaderboards import HOW_TESTED, caution, lead
-from eval.analysis.score_tables import OTHER_METRICS, RANKING
+from eval.analysis.score_tables import RANKING, other_metrics
 from mirnet.metrics.registry import metrics_in
 from mirnet.numbers import DASH, number
 
@@ -27,7 +27,7 @@ def score_heads(board: "pd.DataFrame") -> dict[str, str | None]:
 
 def other_differences() -> list[str]:
     """Headings of the differences by the metrics that do not rank."""
-    return [f"{metric.title} difference" for metric in OTHER_METRICS]
+    return [f"{metric.title} difference" for metric in other_metrics()]
 
 
 def board_heads(board: "pd.DataFrame") -> list[str]:
@@ -98,7 +98,7 @@ def _difference(row: dict[str, Any]) -> str:
 def _other_differences(row: dict[str, Any]) -> list[str]:
     """Difference, p and verdict of each metric that does not rank."""
     texts = []
-    for metric in OTHER_METRICS:
+    for metric in other_metrics():
         found = {name: row[f"{metric.stem}_{name}"] for name in ("difference", "p_holm", "verdict")}
         text = number(found["difference"], metric.decimals, "+")
         if math.isfinite(found["difference"]):

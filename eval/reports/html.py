@@ -13,9 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from eval.analysis import leaderboards, score_tables
 from eval.analysis.plots import PLOTS, draw
-from eval.analysis.published import caveats, published_beside
+from eval.analysis.published import caveats, published_beside, published_number
 from eval.analysis.table_cache import TableCache
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
@@ -96,6 +98,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         errors=_errors(scores),
         figures=[json.loads(figure.to_json()) for figure in figures],
         ends=_ends(stored, run, scores, board),
+        published_metrics=metrics_in(beside.columns),
         beside=[_published_cells(row) for row in beside.to_dict("records")],
         caveats=caveats(beside.dataset.iloc[0]) if len(beside) else (),
         settings={m.id: json.dumps(m.settings, sort_keys=True) for m in run.methods},
@@ -173,8 +176,7 @@ def _published_cells(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "method": row["method"],
         "year": "–" if row["year"] is None or row["year"] != row["year"] else int(row["year"]),
-        "psnr": f"{row['psnr_db']:.2f}" if math.isfinite(row["psnr_db"]) else "–",
-        "ssim": f"{row['ssim']:.3f}" if math.isfinite(row["ssim"]) else "–",
+        "numbers": [published_number(metric, row[metric.key]) for metric in metrics_in(row)],
         "protocol": row["protocol"],
         "measured_protocol": row["measured_protocol"],
         "source": row["source"],
@@ -192,9 +194,8 @@ def _ends(
     stored: StoredRun, run: Run, scores: "pd.DataFrame", board: "pd.DataFrame"
 ) -> list[dict[str, Any]]:
     """The worst and best pictures of the method that ranks first, with every method's result."""
-    leader = next(
-        (str(row.method) for row in board.itertuples() if math.isfinite(row.psnr_db)), None
-    )
+    ranked = board[np.isfinite(board[score_tables.RANKING.key])]
+    leader = str(ranked.method.iloc[0]) if len(ranked) else None
     if leader is None:
         return []
     shown = [method.id for method in run.methods][:PICTURE_METHODS]

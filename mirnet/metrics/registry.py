@@ -46,6 +46,8 @@ class Metric:
     """Whether the metric needs a clean picture."""
     needs_colour: bool = False
     """Whether the metric takes RGB only, not luma."""
+    max_value: float = math.inf
+    """Largest mean over photos that a table can hold; a larger one is a typing error."""
     min_side_px: int = 1
     """Shortest accepted side of a picture, in pixels."""
     reference_size: tuple[int, int] = (48, 64)
@@ -141,6 +143,7 @@ PSNR = Metric(
     function=psnr,
     source="ITU-T J.340; scikit-image peak_signal_noise_ratio",
     reference_value=28.552088028014126,
+    max_value=100.0,
 )
 """Peak signal-to-noise ratio."""
 
@@ -153,6 +156,7 @@ SSIM = Metric(
     function=ssim,
     source="Wang et al., IEEE TIP 2004, ssim_index.m; scikit-image structural_similarity",
     reference_value=0.6382380107255011,
+    max_value=1.0,
     min_side_px=WINDOW_PX,
 )
 """Structural similarity, 11 x 11 Gaussian window, mean over channels and valid positions."""
@@ -197,6 +201,7 @@ MS_SSIM = Metric(
     function=ms_ssim,
     source="Wang et al., Asilomar 2003; pytorch-msssim",
     reference_value=0.9703152259381639,
+    max_value=1.0,
     needs_colour=True,
     min_side_px=MS_SSIM_SIDE_PX,
     reference_size=(192, 208),

@@ -2,14 +2,20 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from eval.analysis import plots, score_tables
+from eval.analysis import plots, published, score_tables
 from eval.analysis.leaderboards import leaderboard
+from eval.analysis.overview import overview
+from eval.analysis.run_comparison import compare_runs
 from eval.analysis.table_cache import TableCache
+from eval.app.html.board import published_table
+from eval.app.html.overview import overview_table
 from eval.app.html.report import board_table
+from eval.app.tables import changes_value
 from eval.app.view_state import ViewState
 from eval.data.benchmarks import get_benchmark
 from eval.reports.export import export
@@ -17,6 +23,7 @@ from eval.reports.html import html_report
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore
 from eval.runs.verify import verify
+from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import METRICS, Metric
 
 
@@ -36,14 +43,35 @@ MEAN_ERROR = Metric(
 )
 
 
-@pytest.fixture
-def stored(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def registered():
+    """The metric is registered while this module's tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METRICS, "mae", MEAN_ERROR)
+        yield
+
+
+@pytest.fixture(scope="module")
+def stored(registered, tmp_path_factory):
     """A run of two shipped pairs, made while the metric was registered."""
-    monkeypatch.setitem(METRICS, "mae", MEAN_ERROR)
     config = RunConfig(get_benchmark("mini-lowlight"), ("identity", "clahe"), n=2)
-    stored = create_run(RunStore(tmp_path), config)
+    stored = create_run(RunStore(tmp_path_factory.mktemp("runs")), config)
     list(execute_run(stored))
     return stored
+
+
+@pytest.fixture
+def with_published(stored, tmp_path, monkeypatch):
+    """A published number of the metric, for the pictures of the run."""
+    path = tmp_path / "published.csv"
+    path.write_text(
+        "task,dataset,method,year,psnr,mae,setting,protocol,source,verified,source_kind,quote\n"
+        "t,Mini,MIRNet,2020,24.1,7.25,all,RGB,a paper,read-primary,primary,7.25\n"
+    )
+    read = published.read_published
+    monkeypatch.setattr(published, "read_published", lambda: read(path))
+    monkeypatch.setitem(published.DATASETS, "mini-lowlight", "Mini")
+    monkeypatch.setitem(published.DATASETS_OF, "lowlight", ("Mini",))
 
 
 def test_a_run_stores_and_verifies_it(stored):
@@ -59,13 +87,51 @@ def test_the_board_and_files_show_it(stored):
     assert board.mae_low["clahe"] <= board.mae["clahe"] <= board.mae_high["clahe"]
     lines = list(csv.DictReader(io.StringIO(export(stored, "csv").decode())))
     assert float(lines[0]["mae"]) > 0
-    for text in (export(stored, "markdown").decode(), html_report(stored)):
+    shown = board_table(leaderboard(stored, "identity"), stored.header(), ViewState())
+    latex, markdown = (export(stored, form).decode() for form in ("latex", "markdown"))
+    assert "Mean error (\\%)" in latex and f"{board.mae['clahe']:.3f}" in latex
+    for text in (markdown, html_report(stored), shown):
         assert "Mean error (%)" in text and f"{board.mae['clahe']:.3f}" in text
 
 
+def test_the_overview_shows_it(stored, with_published):
+    found = overview(TableCache(), [stored], "lowlight", MEAN_ERROR)
+    shown = overview_table(found)
+    means = leaderboard(stored, "identity").mae
+    assert [line.cells[0].mean for line in found.lines] == sorted(means)  # less is better
+    assert "Mean error" in shown and f"{means.min():.3f}" in shown
+    assert "Mini 7.25" in shown
+
+
+def test_published_numbers_of_it_stand_beside_the_run(stored, with_published):
+    beside = published.published_beside(stored.header())
+    assert beside[["psnr_db", "mae"]].values.tolist() == [[24.1, 7.25]]
+    for text in (published_table(beside), html_report(stored)):
+        assert "Mean error (%)</th>" in text and ">7.250</td>" in text and ">24.10</td>" in text
+    drawn = plots.draw(TableCache(), stored, "published", "mae")
+    assert [trace.x for trace in drawn.figure.data if "primary" in trace.name] == [(7.25,)]
+    assert drawn.figure.layout.xaxis.title.text == "Mean error (%), lower is better"
+    assert drawn.table.mae.notna().all()
+
+
+def test_a_published_number_above_the_largest_is_named(stored, with_published, monkeypatch):
+    monkeypatch.setitem(METRICS, "mae", replace(MEAN_ERROR, max_value=5.0))
+    with pytest.raises(InvalidRequest, match=r"Line 2 .* mae = '7.25': .* between 0 and 5\."):
+        published.read_published()
+
+
+def test_the_table_of_changes_shows_it(stored):
+    changes = changes_value(compare_runs(stored, stored).changes)
+    assert changes["headers"] == [
+        "Picture", "Method", "First (dB)", "Second (dB)", "Change (dB)", "Change SSIM",
+        "Change Mean error (%)", "Output",
+    ]  # fmt: skip
+    assert changes["metadata"]["display_value"][0][4:] == ["+0.000", "+0.0000", "+0.000", "same"]
+
+
 def test_plots_show_it_with_its_unit_and_direction(stored):
-    for name, plot in plots.PLOTS.items():
-        if plot.of_any_metric:
+    for name in plots.PLOTS:
+        if name != "published":  # nobody has published on the bundled pictures
             drawn = plots.draw(TableCache(), stored, name, "mae").figure
             titles = [drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text]
             assert any("Mean error (%), lower is better" in str(title) for title in titles), name

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from eval.analysis.leaderboards import caution, lead
-from eval.analysis.published import caveats, published_beside, published_for
+from eval.analysis.published import (
+    caveats,
+    published_beside,
+    published_for,
+    published_number,
+)
+from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
 from eval.methods.method_record import MethodRecord
@@ -13,6 +19,7 @@ from eval.reports.board_text import paired_columns
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import PROTOCOLS
+from mirnet.metrics.registry import metrics_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +59,8 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
     if failed:
         words += f" {failed} results failed and are left out."
     if identical:
-        words += f" {identical} results equal their target: their pictures leave every mean PSNR."
+        words += f" {identical} results equal their target: their pictures leave "
+        words += f"every mean {RANKING.title}."
     warning = caution(board)
     leads = lead(board)
     text = kit.note(warning, warn=True) if warning else Markup("")
@@ -83,11 +91,12 @@ def published_table(beside: "pd.DataFrame") -> Markup:
     """
     if beside.empty:
         return Markup("")
+    metrics = metrics_in(beside.columns)
     rows = [
         {
             "method": f"{row['method']}{_year(row['year'])}",
             "verified": row["verified"],
-            "numbers": [kit.number(row["psnr_db"], 2), kit.number(row["ssim"], 4)],
+            "numbers": [published_number(metric, row[metric.key]) for metric in metrics],
             "words": [row["setting"], row["protocol"], row["source"]],
             "evidence": row["evidence"],
             "quote": row["quote"],
@@ -95,7 +104,13 @@ def published_table(beside: "pd.DataFrame") -> Markup:
         for row in beside.to_dict("records")
     ]
     first = beside.iloc[0]
-    return TEMPLATES.render("published", rows=rows, first=first, caveats=caveats(first.dataset))
+    return TEMPLATES.render(
+        "published",
+        rows=rows,
+        first=first,
+        metrics=metrics,
+        caveats=caveats(first.dataset),
+    )
 
 
 def _year(year: float | None) -> str:

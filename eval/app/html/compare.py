@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from eval.analysis import statistics
-from eval.analysis.score_tables import OTHER_METRICS
+from eval.analysis.score_tables import other_metrics
 from mirnet.app.kit import html as kit
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def comparison(found: "RunComparison") -> Markup:
         for row in found.summary.to_dict("records")
     ]
     heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict"]
-    heads += [f"{metric.title} change" for metric in OTHER_METRICS] + ["Bit-identical"]
+    heads += [f"{metric.title} change" for metric in other_metrics()] + ["Bit-identical"]
     if summary:
         text = kit.table(heads, summary, f"From the stored run to the second one, {found.protocol}")
         most = found.summary.sort_values("pairs").iloc[-1]
@@ -54,7 +54,7 @@ def _other_metrics(row: dict[str, Any]) -> list[str]:
     return [
         f"{kit.number(row[f'{metric.stem}_change'], metric.decimals, '+')}, "
         f"{_verdict(row, f'{metric.stem}_')}"
-        for metric in OTHER_METRICS
+        for metric in other_metrics()
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup
 
 from eval.analysis.pictures import Thumbnail
-from eval.analysis.score_tables import OTHER_METRICS, RANKING
+from eval.analysis.score_tables import RANKING, other_metrics
 from eval.app.page_files import TEMPLATES
 from eval.app.view_state import ViewState
 from eval.runs.document import Run
@@ -114,7 +114,7 @@ def _heads(metrics: Sequence[Metric], baseline: str | None, timed: bool) -> list
         heads += [Head("difference", "Difference (dB)"), Head("p", "p", "p"), Head("wins", "Wins")]
         heads += [
             Head(f"{metric.key}-difference", f"{metric.title} difference", "differences")
-            for metric in OTHER_METRICS
+            for metric in other_metrics()
         ]
     return [
         *heads,
@@ -169,7 +169,7 @@ def _paired(row: dict[str, Any]) -> list[BoardCell]:
         *(
             _difference(metric, row, row[f"{stem}_difference"], f"{stem}_difference",
                         f"{stem}_verdict")
-            for metric, stem in ((metric, metric.stem) for metric in OTHER_METRICS)
+            for metric, stem in ((metric, metric.stem) for metric in other_metrics())
         ),
     ]  # fmt: skip
 
