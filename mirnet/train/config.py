@@ -126,6 +126,8 @@ class Data(_Section):
 class Optimizer(_Section):
     """Loss, optimizer and schedule; the defaults are the MIRNet paper's recipe (section 4.2)."""
 
+    algorithm: Literal["adam", "muon"] = "adam"
+    """'muon' updates the weights of convolutions by `Muon` and the rest by Adam."""
     steps: int = Field(700_000, ge=1)
     """Optimizer steps."""
     learning_rate: float = Field(2e-4, gt=0)
@@ -146,7 +148,7 @@ class Optimizer(_Section):
     clamp_output: bool = False
     """Whether the output is clipped to [0, 1] before the loss, as in MIRNet's training."""
     weight_decay: float = Field(0, ge=0)
-    """L2 penalty of Adam."""
+    """L2 penalty of Adam; none on what Muon updates."""
     mixup: float = Field(1.2, ge=0)
     """Both parameters of MixUp's Beta distribution; 0 switches it off."""
     mixup_share: float = Field(0.5, ge=0, le=1)

@@ -183,9 +183,9 @@ def bundle(running: Running, out: Path) -> Path:
     folder, target = running.folder, out / f"{running.config.id}.zip"
     state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
     state["model"] = {}
-    for attempt in ("with the optimizer", "without it"):
-        if attempt == "without it":
-            state["optimizer"] = None
+    for attempt in ("with the optimizers", "without them"):
+        if attempt == "without them":
+            state["optimizers"] = []
         torch.save(state, folder / "state.pt")
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundled:
             for name in ("state.pt", "best.safetensors", "log.csv", "card.json", "recipe.json"):

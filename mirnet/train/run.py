@@ -162,7 +162,7 @@ class Run:
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
-            self.stepper.load_optimizer(state["optimizer"])
+            self.stepper.load_optimizers(state["optimizers"])
             self.counters = Counters(**state["counters"])
         self.stepper.level()
         if self.main:
@@ -246,7 +246,7 @@ class Run:
                 "counters": asdict(self.counters),
                 "model": self.model.state_dict(),
                 "averaged": self.averaged.state_dict(),
-                "optimizer": self.stepper.optimizer.state_dict(),
+                "optimizers": self.stepper.optimizer_states(),
             }
         )
 

@@ -1,4 +1,4 @@
-"""One optimizer step: forward, loss, backward, Adam, averaged weights; captured as a graph on GPUs.
+"""One optimizer step: forward, loss, backward, update, average; captured as a graph on GPUs.
 
 Nothing here synchronises with the device: losses are summed in a tensor that is read for reports.
 """
@@ -15,10 +15,13 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 from .batches import Batch
 from .config import Optimizer
 from .loss import distance, shift_difference, with_shifted
+from .muon import Muon, is_matrix
 from .score import Conditioned
 
 WARM_STEPS = 3
 """Steps before a capture, during which libraries select algorithms and allocate memory."""
+DEVICE_SETTINGS = ("lr", "fused", "capturable", "foreach")
+"""Settings of an optimizer that belong to the machine and are not read from a saved state."""
 
 
 def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
@@ -62,6 +65,29 @@ def level_phases(last: nn.Conv2d, colours: int = 3) -> None:
     weight -= excess / (weight.shape[2] * weight.shape[3])
 
 
+def optimizers(
+    parameters: list[Tensor], recipe: Optimizer, rate: float | Tensor
+) -> list[torch.optim.Optimizer]:
+    """The optimizers of a recipe: Adam for all weights, or Muon for matrices and Adam for the rest.
+
+    Args:
+        parameters: Weights of the network, on its device.
+        recipe: Settings of the optimizer.
+        rate: Learning rate at the start; a tensor where steps are captured.
+    """
+    muon = recipe.algorithm == "muon"
+    matrices = [weight for weight in parameters if muon and is_matrix(weight)]
+    others = [weight for weight in parameters if not (muon and is_matrix(weight))]
+    adam = torch.optim.Adam(
+        others,
+        lr=rate,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+        capturable=parameters[0].device.type == "cuda",
+    )
+    return [adam, Muon(matrices, lr=rate)] if matrices else [adam]
+
+
 class Stepper:
     """Takes optimizer steps of a model and keeps the average of its weights.
 
@@ -93,13 +119,7 @@ class Stepper:
         rate: float | Tensor = recipe.learning_rate
         if device.type == "cuda":
             rate = torch.tensor(rate, device=device)  # a captured step reads it from there
-        self.optimizer = torch.optim.Adam(
-            self.parameters,
-            lr=rate,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-            capturable=device.type == "cuda",
-        )
+        self.optimizers = optimizers(self.parameters, recipe, rate)
         self._loss = torch.zeros((), device=device)
         self._losses = 0
         self._graphs: dict[torch.Size, tuple[Callable[[], None], Batch]] = {}
@@ -113,11 +133,12 @@ class Stepper:
 
     def step(self, batch: Batch, learning_rate: float) -> None:
         """Take one step on a batch of the model's device."""
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(learning_rate)
-            else:
-                group["lr"] = learning_rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(learning_rate)
+                else:
+                    group["lr"] = learning_rate
         shape = batch.degraded.shape
         if not self.captured:
             self._work(batch)
@@ -131,17 +152,22 @@ class Stepper:
         self._losses += 1
         self._follow()
 
-    def load_optimizer(self, state: dict[str, Any] | None) -> None:
-        """Load the moments of a saved optimizer; None or an empty state changes nothing."""
-        if not state:
+    def optimizer_states(self) -> list[dict[str, Any]]:
+        """The moments of each optimizer, for `load_optimizers`."""
+        return [optimizer.state_dict() for optimizer in self.optimizers]
+
+    def load_optimizers(self, states: list[dict[str, Any]]) -> None:
+        """Load the moments of saved optimizers; an empty list changes nothing."""
+        if not states:
             return
-        groups = [
-            {**saved, **{key: own[key] for key in ("lr", "fused", "capturable", "foreach")}}
-            for saved, own in zip(
-                state["param_groups"], self.optimizer.state_dict()["param_groups"], strict=True
-            )
-        ]
-        self.optimizer.load_state_dict({**state, "param_groups": groups})
+        for optimizer, state in zip(self.optimizers, states, strict=True):
+            groups = [
+                {**saved, **{key: own[key] for key in DEVICE_SETTINGS if key in own}}
+                for saved, own in zip(
+                    state["param_groups"], optimizer.state_dict()["param_groups"], strict=True
+                )
+            ]
+            optimizer.load_state_dict({**state, "param_groups": groups})
 
     def mean_loss(self) -> float:
         """Mean loss since the last call; waits for the device.
@@ -172,11 +198,16 @@ class Stepper:
             loss = loss + recipe.curve_weight * distance(exposed - target, recipe)
         if recipe.shift_weight:
             loss = loss + recipe.shift_weight * distance(shift_difference(output), recipe)
-        self.optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, recipe.clip_norm, foreach=True)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._loss += loss.detach()
+
+    def _forget_gradients(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
 
     def _warm_up(self, batch: Batch) -> None:
         """Take the first steps of a shape uncaptured on a side stream, then capture."""
@@ -191,7 +222,7 @@ class Stepper:
             return
         static = Batch(*(tensor.clone() for tensor in batch))
         graph = torch.cuda.CUDAGraph()
-        self.optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients()
         with torch.cuda.graph(graph):
             self._work(static)
         self._graphs[shape] = graph.replay, static

@@ -10,6 +10,7 @@ from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.train.batches import Batch, generator_for
 from mirnet.train.config import Optimizer
 from mirnet.train.loss import shift_difference, with_shifted
+from mirnet.train.muon import is_matrix
 from mirnet.train.score import Conditioned
 from mirnet.train.step import Stepper, level_phases, mix
 
@@ -43,8 +44,9 @@ def test_a_noise_level_is_estimated_on_the_patch_and_not_on_the_thumbnail():
     assert torch.equal(exposed, noisy)
 
 
-def test_steps_lower_the_loss_and_the_average_follows():
-    taken, averaged = stepper()
+@pytest.mark.parametrize("algorithm", ["adam", "muon"])
+def test_steps_lower_the_loss_and_the_average_follows(algorithm):
+    taken, averaged = stepper(algorithm=algorithm)
     taken.step(batch(), 1e-3)
     first = taken.mean_loss()
     before = [p.clone() for p in averaged.parameters()]
@@ -54,6 +56,27 @@ def test_steps_lower_the_loss_and_the_average_follows():
     for _ in range(30):
         taken.step(batch(), 1e-3)
     assert taken.mean_loss() < 0.8 * first
+
+
+def test_a_step_from_saved_moments_is_the_step_of_a_run_that_was_not_stopped():
+    """Muon's moments and Adam's are both saved: without either, weights would differ."""
+    taken, _ = stepper(algorithm="muon")
+    taken.step(batch(), 1e-3)
+    again, _ = stepper(algorithm="muon")
+    again.network.load_state_dict(taken.network.state_dict())
+    again.load_optimizers(copy.deepcopy(taken.optimizer_states()))
+    fresh, _ = stepper(algorithm="muon")
+    fresh.network.load_state_dict(taken.network.state_dict())
+    for one in (taken, again, fresh):
+        one.step(batch(1), 1e-3)
+    for name, weight in taken.network.named_parameters():
+        assert torch.equal(weight, again.network.get_parameter(name)), name
+    moved = [
+        name
+        for name, weight in taken.network.named_parameters()
+        if not torch.allclose(weight, fresh.network.get_parameter(name), atol=1e-7)
+    ]
+    assert {is_matrix(taken.network.get_parameter(name)) for name in moved} == {True, False}
 
 
 def test_level_phases_make_flat_areas_flat():
