@@ -103,7 +103,7 @@ def leaderboard(
     board = pd.DataFrame(rows)
     board["method"] = pd.Categorical(board.method, ids, ordered=True)
     board["parameters"] = board.parameters.astype("Int64")
-    board["pareto"] = _pareto(board.s_per_mp.to_numpy(), board[RANKING.key].to_numpy())
+    board["pareto"] = pareto_front(board.s_per_mp.to_numpy(), board[RANKING.key].to_numpy())
     order = [RANKING.key, "identical"]
     return board.sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
@@ -231,7 +231,13 @@ def _paired(
     )
 
 
-def _pareto(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
+def pareto_front(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
+    """Which points no other one beats: it would be as good in both and better in one.
+
+    Args:
+        cost: Values of which lower is better; not a number where it is not known.
+        gain: Values of which higher is better, for the same points.
+    """
     known = np.isfinite(cost) & np.isfinite(gain)
     return [
         bool(

@@ -11,7 +11,7 @@ from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import get_metric
 
-from . import method_plots, picture_plots
+from . import method_plots, perception, picture_plots
 from .published import published_beside, with_measured
 from .score_tables import (
     RANKING,
@@ -64,9 +64,9 @@ class PlotRequest:
         """Table of scores; see `score_tables.scores_frame`."""
         return self.tables.scores(self.stored, self.protocol)
 
-    def board(self) -> "pd.DataFrame":
-        """Leaderboard; see `leaderboards.leaderboard`."""
-        return self.tables.board(self.stored, self.baseline, self.protocol)
+    def board(self, protocol: str | None = None) -> "pd.DataFrame":
+        """Leaderboard, of another protocol where named; see `leaderboards.leaderboard`."""
+        return self.tables.board(self.stored, self.baseline, protocol or self.protocol)
 
     def two_methods(self) -> "pd.DataFrame":
         """Scores of `a` and `b` on common pictures; see `score_tables.paired_scores`."""
@@ -108,6 +108,16 @@ def _scatter(request: PlotRequest) -> DrawnPlot:
 def _speed(request: PlotRequest) -> DrawnPlot:
     board = request.board()
     return DrawnPlot(method_plots.quality_speed(board, request.metric), board)
+
+
+def _perception(request: PlotRequest) -> DrawnPlot:
+    run = request.stored.header()
+    board = request.board()
+    if not perception.axes(board, request.metric):
+        others = map(request.board, perception.protocols_with_both(run.protocols))
+        board = next(others, board)
+    table = perception.perception_distortion(board, request.metric)
+    return DrawnPlot(perception.perception_plot(table), table)
 
 
 def _cumulative(request: PlotRequest) -> DrawnPlot:
@@ -152,6 +162,12 @@ PLOTS: dict[str, Plot] = {
         "Further left is faster. No method on the dotted line is beaten in both quality and time "
         "(Pareto front).",
         _speed,
+    ),
+    "perception": Plot(
+        "Perception and distortion",
+        "Up looks closer to the original, right has values closer to it; a method can rarely have "
+        "both (Blau and Michaeli 2018). No method on the dotted line is beaten in both.",
+        _perception,
     ),
     "cumulative": Plot(
         "Cumulative scores",

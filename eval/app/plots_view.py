@@ -152,6 +152,6 @@ def _reading(run: Run, state: ViewState) -> Markup:
     words = PLOTS[state.plot].reading
     if state.plot == "published":
         return kit.note(words) + published_words(run, state.protocol)
-    if state.plot == "speed":
+    if state.plot in ("speed", "perception"):
         return kit.note(f"{words} A click opens the method's worst pictures.")
     return kit.note(f"{words} A click opens the picture.")

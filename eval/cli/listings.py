@@ -72,7 +72,7 @@ def metrics(as_json: AsJson = False) -> None:
         {
             "key": metric.key,
             "title": metric.title,
-            "better": "higher" if metric.higher_is_better else "lower",
+            "better": metric.better,
             "unit": metric.unit,
             "protocols": [
                 protocol.id

@@ -35,6 +35,7 @@ ASSETS = Path(__file__).parent / "assets"
 FIRST_PLOTS = (
     "distribution",
     "speed",
+    "perception",
     "cumulative",
     "scatter",
     "differences",
@@ -125,11 +126,15 @@ class _ReportTables(TableCache):
         self._scores, self._board = scores, board
 
     def scores(self, stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
+        if protocol not in (None, self._board.protocol.iloc[0]):
+            return super().scores(stored, protocol)
         return self._scores
 
     def board(
         self, stored: StoredRun, baseline: str | None, protocol: str | None = None
     ) -> "pd.DataFrame":
+        if protocol not in (None, self._board.protocol.iloc[0]):
+            return super().board(stored, baseline, protocol)
         return self._board
 
 
@@ -154,7 +159,10 @@ def _figures(
             continue
         if name == "published" and not has_published:
             continue
-        drawn.append(draw(tables, stored, name, a=reference, b=compared).figure)
+        found = draw(tables, stored, name, a=reference, b=compared)
+        if name == "perception" and found.table.empty:
+            continue
+        drawn.append(found.figure)
     return drawn
 
 

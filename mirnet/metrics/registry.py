@@ -52,6 +52,8 @@ class Metric:
     """Shortest accepted side of a picture, in pixels."""
     reference_size: tuple[int, int] = (48, 64)
     """Height and width of the pair that `reference_value` belongs to."""
+    perceptual: bool = False
+    """Whether it models what people see; else it measures the distance of values or structures."""
 
     @property
     def stem(self) -> str:
@@ -62,6 +64,11 @@ class Metric:
     def label(self) -> str:
         """Title with the unit, for an axis or a column: "PSNR (dB)"."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def better(self) -> str:
+        """Which values are better: "higher" or "lower"."""
+        return "higher" if self.higher_is_better else "lower"
 
     @property
     def axis_label(self) -> str:
@@ -247,6 +254,7 @@ FLIP = Metric(
     source="Andersson et al., HPG 2020; flip_evaluator 1.7",
     reference_value=0.04841175302863121,
     needs_colour=True,
+    perceptual=True,
     reference_size=(192, 208),
 )
 """Mean difference seen where two pictures alternate, at 67 pixels per degree."""
@@ -261,6 +269,7 @@ SSIMULACRA2 = Metric(
     source="Sneyers, Cloudinary 2023; ssimulacra2 of libjxl 0.11.2",
     reference_value=69.61167206891645,
     needs_colour=True,
+    perceptual=True,
     min_side_px=SSIMULACRA_SIDE_PX,
     reference_size=(192, 208),
 )
