@@ -265,6 +265,7 @@ SSIMULACRA2 = Metric(
     unit="",
     higher_is_better=True,
     decimals=2,
+    max_value=100.0,
     function=ssimulacra2,
     source="Sneyers, Cloudinary 2023; ssimulacra2 of libjxl 0.11.2",
     reference_value=69.61167206891645,
