@@ -13,9 +13,10 @@ from pathlib import Path
 
 from eval.data.pairs import BenchmarkUnavailable
 from eval.data.readers.files import LocalFiles, read_file
-from eval.data.readers.pairing import is_picture, safe_id
+from eval.data.readers.pairing import safe_id
 from mirnet.errors import ImageRejected, InvalidRequest
 from mirnet.images.decode import read_image
+from mirnet.images.folder_pairs import is_picture
 from mirnet.images.picture import Picture
 from mirnet.tasks import Task
 

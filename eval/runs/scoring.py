@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from eval.data.readers.pairing import is_picture
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
+from mirnet.images.folder_pairs import pair_folders
 from mirnet.metrics.protocols import Protocol
 
 
@@ -24,30 +24,7 @@ def pair_files(restored: Path, target: Path) -> list[tuple[Path, Path]]:
         raise InvalidRequest("Give two pictures or two folders, not one of each.")
     if restored.is_file():
         return [(restored, target)]
-    ours, theirs = (_by_stem(folder) for folder in (restored, target))
-    alone = sorted(ours.keys() ^ theirs.keys())
-    if alone:
-        place = restored if alone[0] in ours else target
-        raise InvalidRequest(
-            f"{alone[0]} is only in {place}: both folders need pictures of the same names "
-            f"({len(alone)} have no partner)."
-        )
-    if not ours:
-        raise InvalidRequest(f"{restored} holds no pictures.")
-    return [(ours[stem], theirs[stem]) for stem in sorted(ours)]
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or not is_picture(path.name):
-            continue
-        if path.stem in found:
-            raise InvalidRequest(
-                f"{folder} holds {found[path.stem].name} and {path.name}: keep one."
-            )
-        found[path.stem] = path
-    return found
+    return pair_folders(restored, target)
 
 
 def score_files(

@@ -7,7 +7,6 @@ card with the hash of the weights it belongs to.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from mirnet.errors import InvalidRequest
 from mirnet.files import file_sha256, replacing, write_file
 from mirnet.images.decode import read_image
+from mirnet.images.folder_pairs import pair_folders
 from mirnet.metrics.protocols import LUMA_CLASSIC, RGB_8BIT
 from mirnet.restoration.api import restore
 from mirnet.tasks import get_task
@@ -43,28 +43,6 @@ class Recomputed:
     """Result in one sentence, with both numbers."""
 
 
-def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Walk FOLDER/input and FOLDER/target by file stem, in order of names.
-
-    Raises:
-        InvalidRequest: A folder is missing or empty, or an input has no target.
-    """
-    inputs = sorted(path for path in (folder / "input").glob("*") if path.is_file())
-    if not inputs:
-        raise InvalidRequest(
-            f"{folder} holds no pairs: put pictures of the same names into its folders input and "
-            "target."
-        )
-    for degraded in inputs:
-        targets = sorted((folder / "target").glob(f"{degraded.stem}.*"))
-        if len(targets) != 1:
-            raise InvalidRequest(
-                f"{degraded.name} in {folder / 'input'} has {len(targets)} targets: it needs "
-                "exactly one of the same name."
-            )
-        yield degraded, targets[0]
-
-
 def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, Any]:
     """Score weights on pairs of pictures that were not trained on, whole pictures at a time.
 
@@ -75,21 +53,22 @@ def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, An
         path: Path of the weights file.
         task: Id of the task.
         benchmark: Name of the set of pairs.
-        folder: Folder of the pairs; see `pairs`.
+        folder: Folder with the pairs, in its folders `input` and `target`; see `pair_folders`.
 
     Returns:
         Benchmark, protocol, number of pairs, mean PSNR (dB) and SSIM of output and input, and a
         hash of the data.
 
     Raises:
-        InvalidRequest: The folder is not valid (see `pairs`), sizes do not match, or a picture is
-            too small to be scored.
+        InvalidRequest: The folder is not valid (see `pair_folders`), sizes do not match, or a
+            picture is too small to be scored.
     """
     model = load_weights(path)
     scale = get_task(task).scale
     digest = hashlib.sha256()
     rows, protocols = [], set()
-    for degraded_path, target_path in pairs(folder):
+    found = pair_folders(folder / "input", folder / "target", may_exceed=True)
+    for degraded_path, target_path in found:
         for file in (degraded_path, target_path):
             digest.update(bytes.fromhex(file_sha256(file)))
         degraded, target = read_image(degraded_path), read_image(target_path)
@@ -175,7 +154,7 @@ def recompute(weights_id: str, benchmark: str, folder: Path) -> Recomputed:
     Args:
         weights_id: Id of embedded weights in the catalogue.
         benchmark: Name of one of the scores on their card.
-        folder: Folder of the pairs; see `pairs`.
+        folder: Folder with the pairs, in its folders `input` and `target`; see `pair_folders`.
 
     Returns:
         Whether the numbers agree, and a message.

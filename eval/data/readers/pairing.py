@@ -16,14 +16,11 @@ from natsort import natsorted
 
 from eval.data.pair_facts import Fact
 from eval.data.pairs import BenchmarkUnavailable
-from mirnet.images.formats import PICTURE_SUFFIXES
+from mirnet.images.folder_pairs import PICTURE_SUFFIX, is_picture
 
 MAX_ID_LENGTH = 120
 """Longest id of a pair, in characters."""
 
-_SUFFIX = re.compile(
-    rf"({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})$", re.IGNORECASE
-)
 _WILDCARDS = re.compile(r"(\*\*/|\*|\?|\[[^\]/]+\])")
 
 
@@ -52,16 +49,6 @@ class Paired(NamedTuple):
 def is_pattern(text: str) -> bool:
     """Whether a text names files by a pattern rather than by a column."""
     return any(mark in text for mark in "*/\\?[")
-
-
-def is_picture(name: str) -> bool:
-    """Whether a path ends like a picture and is not what a system left behind.
-
-    >>> [is_picture(name) for name in ("a.PNG", "Thumbs.db", "._a.png", "__MACOSX/a.png", "a")]
-    [True, False, False, False, False]
-    """
-    parts = name.split("/")
-    return bool(_SUFFIX.search(name)) and not parts[-1].startswith(".") and "__MACOSX" not in parts
 
 
 def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> Paired:
@@ -139,7 +126,7 @@ def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[s
     """Map the texts that a pattern's wildcards stand for to the file names they occur in."""
     pattern = pattern.replace("\\", "/").removeprefix("./")
     expression = "".join(_translated(piece) for piece in _WILDCARDS.split(pattern))
-    named = _SUFFIX.search(pattern)
+    named = PICTURE_SUFFIX.search(pattern)
     if named:  # any case of the suffix
         tail = re.escape(named[0])
         expression = f"{expression.removesuffix(tail)}(?i:{tail})"
@@ -151,7 +138,7 @@ def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[s
             continue
         key = match.groups()
         if key:  # a wildcard that stands for the suffix too: pictures pair by their stems
-            key = (*key[:-1], _SUFFIX.sub("", key[-1]))
+            key = (*key[:-1], PICTURE_SUFFIX.sub("", key[-1]))
         other = found.setdefault(key, name)
         if other != name:
             raise BenchmarkUnavailable(

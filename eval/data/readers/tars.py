@@ -15,10 +15,11 @@ from natsort import natsorted
 
 from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable, Item
+from mirnet.images.folder_pairs import is_picture
 
 from .base import Expected, PairImage, PairReader
 from .files import MAX_PICTURE_BYTES, Files
-from .pairing import is_picture, paired, safe_id
+from .pairing import paired, safe_id
 
 MAX_ARCHIVE_BYTES = 2 * 10**9
 """Bytes: largest archive that is fetched, and most that is unpacked of one."""
