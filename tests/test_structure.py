@@ -220,7 +220,7 @@ def places_of(task: str) -> dict[str, bool]:
     from mirnet.app.restore_tab.modes import CARDS
     from mirnet.train.card import KNOWN_FAILURES
     from mirnet.train.config import CONFIGS, load_config
-    from mirnet.train.degradations.tasks import DEGRADATIONS
+    from mirnet.train.degradations.registry import DEGRADATIONS
     from mirnet.weights.catalogue import load_catalogue
 
     entry = load_catalogue().get(TASKS[task].default_weights)

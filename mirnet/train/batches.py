@@ -22,9 +22,9 @@ from mirnet.images.picture import to_eight_bits
 
 from .bank import Bank, reduced
 from .config import Config, Data, Pairs
-from .degradations import DEGRADATIONS
+from .degradations import DEGRADATIONS, CleanBatch
 from .degradations.draws import shift, uniform
-from .degradations.tasks import WITH_MOSAIC
+from .degradations.registry import WITH_MOSAIC
 from .manifest import Photo, fingerprint, read_manifest
 from .noise_profiles import NoiseProfiles
 from .pack import read_pack
@@ -338,7 +338,7 @@ class Source:
         cut += -cut % scale
         clean, thumbnails = self.photographs.batch(size, cut, generator)
         degraded, target, thumbnails = DEGRADATIONS[data.degradation](
-            clean, thumbnails, scale, generator, self.profiles
+            CleanBatch(clean, thumbnails, generator, scale, self.profiles)
         )
         if shifted:
             degraded, target = shift([degraded, target], side, generator)

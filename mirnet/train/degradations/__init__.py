@@ -10,9 +10,9 @@ busy and a step can be captured as a graph.
 - `mosaic`: Bayer filters of all patterns, and demosaicking
 - `camera`: sensor noise and its processing in cameras
 - `jpeg`: JPEG compression
-- `tasks`: pairs for training recipes
+- `registry`: pairs of each kind of damage, by name in a training recipe
 """
 
-from .tasks import DEGRADATIONS, Degradation
+from .registry import DEGRADATIONS, CleanBatch, Degradation
 
-__all__ = ["DEGRADATIONS", "Degradation"]
+__all__ = ["DEGRADATIONS", "CleanBatch", "Degradation"]

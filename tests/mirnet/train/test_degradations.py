@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mirnet.train.degradations import tasks
+from mirnet.train.degradations import CleanBatch, registry
 from mirnet.train.degradations.camera import Camera, in_camera
 from mirnet.train.degradations.draws import shift, swap_colours
 from mirnet.train.degradations.filters import smooth
@@ -101,13 +101,13 @@ def test_smoothing_is_per_picture_and_keeps_the_mean():
     assert blurred[1].mean().item() == pytest.approx(noise[1].mean().item(), abs=5e-3)
 
 
-@pytest.mark.parametrize("kind", list(tasks.DEGRADATIONS))
+@pytest.mark.parametrize("kind", list(registry.DEGRADATIONS))
 def test_pairs_are_seeded_and_in_range(kind):
     clean = torch.rand(4, 3, 48, 48, generator=generator(1))
     thumbnail = torch.rand(4, 3, 8, 8, generator=generator(2))
 
     def pair(seed):
-        return tasks.DEGRADATIONS[kind](clean, thumbnail, 2, generator(seed))
+        return registry.DEGRADATIONS[kind](CleanBatch(clean, thumbnail, generator(seed), 2))
 
     first, again, other = pair(3), pair(3), pair(4)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
@@ -135,7 +135,7 @@ def test_camera_processing_keeps_between_the_smoothed_and_the_full_strength():
 def test_noise_does_not_change_the_brightness_of_dark_pictures():
     """Clipping at black brightens them, and the target is as bright."""
     clean = torch.full((64, 3, 64, 64), 0.06)
-    noisy, target, _ = tasks.noisy_pair(clean, clean, 1, generator())
+    noisy, target, _ = registry.noisy_pair(CleanBatch(clean, clean, generator()))
     assert (noisy - target).mean().abs() < 0.5 / 255
     assert (target - clean).mean() > 0.7 / 255
 
@@ -152,7 +152,7 @@ def test_exchanged_colours_are_those_of_the_same_photograph():
 def test_reduction_is_the_bicubic_one_of_pillow():
     pixels = (np.random.default_rng(0).random((24, 36, 3)) * 255).astype(np.uint8)
     clean = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
-    degraded, target, _ = tasks.reduced_pair(clean, clean, 3, generator())
+    degraded, target, _ = registry.reduced_pair(CleanBatch(clean, clean, generator(), 3))
     image = Image.fromarray(pixels).resize((12, 8), Image.Resampling.BICUBIC)
     expected = np.asarray(image.resize((36, 24), Image.Resampling.BICUBIC), float)
     got = degraded[0].permute(1, 2, 0).numpy() * 255
@@ -163,14 +163,14 @@ def test_reduction_is_the_bicubic_one_of_pillow():
 
 def test_a_photographed_small_picture_lost_its_detail():
     clean = torch.rand(2, 3, 96, 96, generator=generator(1))
-    degraded, _, _ = tasks.photographed_pair(clean, clean, 3, generator(2))
+    degraded, _, _ = registry.photographed_pair(CleanBatch(clean, clean, generator(2), 3))
     assert degraded.std() < 0.6 * clean.std()
     assert degraded.mean().item() == pytest.approx(clean.mean().item(), abs=0.03)
 
 
 def test_an_export_changes_patch_and_whole_alike():
     clean = torch.rand(8, 3, 1, 1, generator=generator(1)).expand(8, 3, 16, 16)
-    degraded, target, small = tasks.exported_pair(clean, clean, 1, generator(2))
+    degraded, target, small = registry.exported_pair(CleanBatch(clean, clean, generator(2)))
     assert torch.equal(target, clean)
     assert (degraded - small).abs().mean() < 0.02  # but for JPEG
     assert (small - clean).abs().mean() > 0.05
@@ -178,7 +178,7 @@ def test_an_export_changes_patch_and_whole_alike():
 
 def test_dark_pictures_lose_light_and_a_tenth_is_left_alone():
     clean = torch.full((200, 3, 16, 16), 0.45)
-    dark, target, small = tasks.dark_pair(clean, clean[..., :8, :8], 1, generator())
+    dark, target, small = registry.dark_pair(CleanBatch(clean, clean[..., :8, :8], generator()))
     left = (target - clean).abs().amax((1, 2, 3)) < 1e-6
     assert 8 <= left.sum() <= 35
     assert (dark[left] - clean[left]).abs().max() < 0.02
@@ -189,7 +189,7 @@ def test_dark_pictures_lose_light_and_a_tenth_is_left_alone():
 @pytest.mark.parametrize(("mean", "wanted"), [(0.3, 0.5), (0.55, 0.55), (0.7, 0.6)])
 def test_targets_are_well_exposed(mean, wanted):
     photo = torch.full((1, 3, 4, 4), mean)
-    exposed = tasks.expose_well(photo, photo.mean((1, 2, 3), keepdim=True))
+    exposed = registry.expose_well(photo, photo.mean((1, 2, 3), keepdim=True))
     assert exposed.mean().item() == pytest.approx(wanted, abs=0.02)
 
 
@@ -255,12 +255,12 @@ def test_patches_begin_on_odd_and_even_pixels():
     assert torch.equal(columns, columns[..., :1] + torch.arange(6.0))
 
 
-@pytest.mark.parametrize("kind", sorted(tasks.WITH_MOSAIC - {"photographed"}))
+@pytest.mark.parametrize("kind", sorted(registry.WITH_MOSAIC - {"photographed"}))
 def test_noise_does_not_depend_on_the_pixel_of_two_by_two(kind):
     """Variance on the four phases of a flat patch, over many cameras."""
     clean = torch.full((256, 3, 34, 34), 0.4)
     seed = generator(7)
-    noisy, target, _ = tasks.DEGRADATIONS[kind](clean, clean[..., :8, :8], 1, seed, None)
+    noisy, target, _ = registry.DEGRADATIONS[kind](CleanBatch(clean, clean[..., :8, :8], seed))
     noise = shift([noisy - target], 32, seed)[0]
     noise = noise / noise.std((1, 2, 3), keepdim=True).clamp_min(1e-3)
     squares = [noise[..., row::2, column::2].square().mean() for row in (0, 1) for column in (0, 1)]

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -23,19 +24,31 @@ CLEAN_SHARE = 0.25
 """Share of the pictures without noise in training for denoising."""
 Pair = tuple[Tensor, Tensor, Tensor]
 """Degraded patches, targets, and thumbnails of the degraded photographs."""
-Degradation = Callable[[Tensor, Tensor, int, Generator, NoiseProfiles | None], Pair]
-"""Function of clean patches (B, 3, H, W), thumbnails (B, 3, h, w) of their whole photographs, scale
-of super-resolution, source of randomness and measured noise. Returns degraded patches at 8 bits and
-targets, both of the same shape in [0, 1], and degraded thumbnails."""
 
 
-def noisy_pair(
-    clean: Tensor,
-    thumbnail: Tensor,
-    scale: int,
-    generator: Generator,
-    profiles: NoiseProfiles | None = None,
-) -> Pair:
+@dataclass(frozen=True)
+class CleanBatch:
+    """Photographs before a degradation, and what it may draw on."""
+
+    patches: Tensor
+    """Patches (B, 3, H, W) in [0, 1]; sides divide by `scale`."""
+    thumbnails: Tensor
+    """Whole photographs of the patches, small: (B, 3, h, w) in [0, 1]."""
+    generator: Generator
+    """Source of randomness, on the device of the pictures."""
+    scale: int = 1
+    """Factor of super-resolution; 1 for other tasks."""
+    profiles: NoiseProfiles | None = None
+    """Measured noise of cameras; None for a fitted line."""
+
+
+Degradation = Callable[[CleanBatch], Pair]
+"""Function that returns degraded patches at 8 bits and targets, both of the shape of the clean
+patches and in [0, 1], and degraded thumbnails, or the thumbnails as they are where the whole
+photograph keeps its brightness."""
+
+
+def noisy_pair(photos: CleanBatch) -> Pair:
     """A noisy photograph and the mean of many such (task 'denoise').
 
     The target went through the same sensor and colour development, so that a network learns to
@@ -45,18 +58,12 @@ def noisy_pair(
     frames does that real benchmarks have for truth, and the network learns to leave brightness
     alone. Lens and sensor make a part of the photographs softer than their noise, which else passes
     for texture. A quarter get no noise at all: fine texture without noise around it is to be kept.
-
-    Args:
-        clean: See `Degradation`.
-        thumbnail: Returned as it is.
-        scale: Not used.
-        generator: Source of randomness.
-        profiles: Noise of cameras; by default a fitted line.
     """
+    clean, generator = photos.patches, photos.generator
     batch = len(clean)
     soft = 1.6 * uniform(batch, 0, 1, generator) * chosen(batch, 0.7, generator)
     clean = smooth(clean, soft, 1.6)
-    camera = Camera.draw(batch, (6e-5, 2e-2), generator, profiles)
+    camera = Camera.draw(batch, (6e-5, 2e-2), generator, photos.profiles)
     sensor = camera.sense(clean)
     target = camera.colours(sensor)
     frames = [camera.develop(camera.expose(sensor, generator)) - target for _ in range(3)]
@@ -65,7 +72,7 @@ def noisy_pair(
     noisy = target + in_camera(frames[0] - shift, generator)
     untouched = chosen(batch, CLEAN_SHARE, generator)
     noisy, target = torch.lerp(noisy, clean, untouched), torch.lerp(target, clean, untouched)
-    return jpeg(noisy, 0.5, (75, 98), generator), target, thumbnail
+    return jpeg(noisy, 0.5, (75, 98), generator), target, photos.thumbnails
 
 
 def expose_well(clean: Tensor, mean: Tensor) -> Tensor:
@@ -99,31 +106,18 @@ def blotches(shape: torch.Size, generator: Generator) -> Tensor:
     return F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
 
 
-def dark_pair(
-    clean: Tensor,
-    thumbnail: Tensor,
-    scale: int,
-    generator: Generator,
-    profiles: NoiseProfiles | None = None,
-) -> Pair:
+def dark_pair(photos: CleanBatch) -> Pair:
     """An under-exposed, noisy photograph and the well-exposed one (task 'lowlight').
 
     Lamps and skies may be brighter than white, and are bright in the dark photograph too. A tenth
     of the photographs, unless they are dark themselves, stay as they are: a good photo is to be
     left alone. Half of them get their colours exchanged: grey is to stay grey.
-
-    Args:
-        clean: See `Degradation`.
-        thumbnail: See `Degradation`.
-        scale: Not used.
-        generator: Source of randomness.
-        profiles: Noise of cameras; by default a fitted line.
     """
-    batch = len(clean)
-    clean, thumbnail = swap_colours(clean, thumbnail, 0.5, generator)
+    batch, generator = len(photos.patches), photos.generator
+    clean, thumbnail = swap_colours(photos.patches, photos.thumbnails, 0.5, generator)
     mean = thumbnail.mean((1, 2, 3), keepdim=True)
     target, small = expose_well(clean, mean), expose_well(thumbnail, mean)
-    camera = Camera.draw(batch, (3e-5, 3e-3), generator, profiles, (800, 102400))
+    camera = Camera.draw(batch, (3e-5, 3e-3), generator, photos.profiles, (800, 102400))
     cast = 2 ** uniform(batch, -0.2, 0.2, generator, 3)
     gain = 2 ** -uniform(batch, 1, 6, generator) * cast  # stops of light lost
     glare = 40 * uniform(batch, 0, 1, generator) ** 2 * chosen(batch, 0.4, generator)
@@ -156,47 +150,22 @@ def dark_pair(
     )
 
 
-def reduced_pair(
-    clean: Tensor,
-    thumbnail: Tensor,
-    scale: int,
-    generator: Generator,
-    profiles: NoiseProfiles | None = None,
-) -> Pair:
-    """A photograph reduced and enlarged again, both bicubic and at 8 bits (tasks 'sr-x2' to x4).
-
-    Args:
-        clean: See `Degradation`; sides divide by `scale`.
-        thumbnail: Returned as it is.
-        scale: Factor of the reduction.
-        generator: Not used: nothing here is random.
-        profiles: Not used.
-    """
+def reduced_pair(photos: CleanBatch) -> Pair:
+    """A photograph reduced and enlarged again, both bicubic and at 8 bits (tasks 'sr-x2' to x4)."""
+    clean, scale = photos.patches, photos.scale
     height, width = clean.shape[2:]
     small = eight_bits(resize(clean, height // scale, width // scale))
-    return eight_bits(resize(small, height, width)), clean, thumbnail
+    return eight_bits(resize(small, height, width)), clean, photos.thumbnails
 
 
-def photographed_pair(
-    clean: Tensor,
-    thumbnail: Tensor,
-    scale: int,
-    generator: Generator,
-    profiles: NoiseProfiles | None = None,
-) -> Pair:
+def photographed_pair(photos: CleanBatch) -> Pair:
     """A small photograph as phones and the web hold it, enlarged, and the large sharp one.
 
     Blur of the lens (a Gaussian, not round), reduction, weak sensor noise and JPEG, in this order,
     as in BSRGAN (Zhang et al., ICCV 2021, section 3) and Real-ESRGAN (Wang et al., 2021, section
     3), but milder: what cannot be seen any more is not to be invented.
-
-    Args:
-        clean: See `Degradation`; sides divide by `scale`.
-        thumbnail: Returned as it is.
-        scale: Factor of the reduction.
-        generator: Source of randomness.
-        profiles: Not used: noise is weak here.
     """
+    clean, scale, generator = photos.patches, photos.scale, photos.generator
     batch, _, height, width = clean.shape
     sigma = scale * uniform(batch, 0.1, 0.6, generator) * uniform(batch, 0.8, 1.25, generator, 2)
     small = resize(smooth(clean, sigma, scale * 0.75), height // scale, width // scale)
@@ -204,28 +173,16 @@ def photographed_pair(
     sensor = camera.sense(small)
     noise = camera.develop(camera.expose(sensor, generator)) - camera.develop(sensor)
     small = jpeg(small + noise, 0.6, (60, 98), generator)
-    return eight_bits(resize(small, height, width)), clean, thumbnail
+    return eight_bits(resize(small, height, width)), clean, photos.thumbnails
 
 
-def exported_pair(
-    clean: Tensor,
-    thumbnail: Tensor,
-    scale: int,
-    generator: Generator,
-    profiles: NoiseProfiles | None = None,
-) -> Pair:
+def exported_pair(photos: CleanBatch) -> Pair:
     """A photograph badly exported, and the photographer's own version (task 'retouch').
 
     Wrong exposure (mostly too dark), a colour cast, dull colours, flat contrast with lifted blacks
     and held-back whites, and highlights that clip: what a default rendering does to a raw file.
-
-    Args:
-        clean: See `Degradation`.
-        thumbnail: See `Degradation`.
-        scale: Not used.
-        generator: Source of randomness.
-        profiles: Not used.
     """
+    clean, generator = photos.patches, photos.generator
     batch = len(clean)
     exposure = 2 ** uniform(batch, -2.2, 0.6, generator)
     cast = 2 ** (uniform(batch, -0.25, 0.25, generator, 3) * chosen(batch, 0.7, generator))
@@ -242,7 +199,7 @@ def exported_pair(
         x = (black + x * (white - black)).clamp(0, 1)
         return torch.lerp(x, srgb, untouched)
 
-    return jpeg(export(clean), 0.35, (80, 99), generator), clean, export(thumbnail)
+    return jpeg(export(clean), 0.35, (80, 99), generator), clean, export(photos.thumbnails)
 
 
 DEGRADATIONS: dict[str, Degradation] = {
