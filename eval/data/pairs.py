@@ -1,9 +1,9 @@
-"""Pairs of a degraded picture and its ground truth, and the protocol of their readers."""
+"""Pairs of a degraded picture and its ground truth, and why one cannot be used."""
 
 import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -51,38 +51,6 @@ class Pair:
     """Hash of the degraded picture's file, or of its pixels where it has no file of its own."""
     target_sha256: str | None
     """Hash of the ground truth's file or pixels; None without ground truth."""
-
-
-class Reader(Protocol):
-    """Protocol of readers of one kind of source; constructing one fetches nothing."""
-
-    revision: str
-    """Commit of the data set on the Hub, or a hash over the local files."""
-
-    def items(self) -> list[Item]:
-        """List every pair in a fixed order, fetching as little as the format allows.
-
-        Raises:
-            BenchmarkUnavailable: The source is not there, or a picture has no partner.
-        """
-        ...
-
-    def load(self, item: Item) -> Pair:
-        """Fetch and read one pair.
-
-        Raises:
-            PairUnusable: A picture cannot be decoded, or degraded and target do not match.
-            BenchmarkUnavailable: The pair cannot be fetched.
-        """
-        ...
-
-    def facts_of(self, item: Item) -> dict[str, Fact]:
-        """What the source says of a pair beside its pictures, such as its camera.
-
-        Raises:
-            BenchmarkUnavailable: The pair cannot be fetched.
-        """
-        ...
 
 
 def pixels_sha256(pixels: np.ndarray) -> str:

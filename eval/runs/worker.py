@@ -122,7 +122,7 @@ class Worker:
 
         Raises:
             PairUnusable: The pair cannot be scored.
-            BenchmarkUnavailable: See `eval.data.pairs.Reader.load`.
+            BenchmarkUnavailable: See `eval.data.readers.base.PairReader.load`.
         """
         if self._last != item.id:
             self._pair, self._unusable, self._facts = None, None, {}

@@ -114,18 +114,6 @@ class Picture:
         """Return a copy of the pixels as (H, W, 3) float32 in [0, 1]."""
         return to_unit(self.pixels)
 
-    def from_unit(self, unit: np.ndarray, alpha: np.ndarray | None | _Keep = _KEEP) -> "Picture":
-        """Return the same photo with new pixels, clipped and rounded to its own depth.
-
-        Args:
-            unit: (H, W, 3) floating point, nominally in [0, 1].
-            alpha: See `with_pixels`.
-
-        Raises:
-            ImageRejected: A value is not a number.
-        """
-        return self.with_pixels(quantize(unit, self.pixels.dtype), alpha)
-
 
 def to_unit(values: np.ndarray) -> np.ndarray:
     """Scale uint8, uint16 or float values to float32 in [0, 1]; always a copy."""

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from eval.data.hub import HubFiles
-from eval.data.pairs import Reader
-from eval.data.readers.base import Expected
+from eval.data.readers.base import Expected, PairReader
 from eval.data.readers.files import LocalFiles
 from eval.data.readers.parquet import ParquetReader
 from eval.data.readers.pictures import PicturesReader, ZipReader
@@ -59,7 +58,7 @@ ROWS = [
     for i in (1, 2, 10)
 ]
 
-Make = Callable[[HubFiles | LocalFiles], Reader]
+Make = Callable[[HubFiles | LocalFiles], PairReader]
 KINDS: dict[str, tuple[dict[str, bytes], Make]] = {
     "pictures": (PAIRS, lambda files: PicturesReader(files, ANY, "low/*.png", "high/*.png")),
     "metadata": (
@@ -109,7 +108,7 @@ KINDS: dict[str, tuple[dict[str, bytes], Make]] = {
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-def check(reader: Reader) -> None:
+def check(reader: PairReader) -> None:
     items = reader.items()
     assert [item.id for item in items] == ["1", "2", "10"]
     for item in items:
