@@ -23,6 +23,7 @@ from mirnet.app.examples import demonstrations, examples_for
 from mirnet.app.jobs import Run, Runs
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update
+from mirnet.app.monitor import fault
 from mirnet.app.photo_inputs import examples_gallery, examples_of, photo_file
 from mirnet.app.queue import FairQueue
 from mirnet.errors import Cancelled, InvalidRequest, MIRNetError
@@ -36,7 +37,6 @@ FIRST_BASELINES = 2
 """Number of classical methods that are chosen at first."""
 NOT_FIRST = ("identity", "bm3d", "real-esrgan")
 """Ids of methods that are not chosen at first: they show nothing, or take long."""
-FAULT = "This failed, and the fault is ours: what happened is in the program's log."
 
 
 class MethodsTab:
@@ -209,8 +209,8 @@ class MethodsTab:
             yield {self.line: gr.skip() if run.replaced else kit.state("Stopped.")}
         except MIRNetError as error:
             yield {self.line: kit.state(str(error), "failed")}
-        except Exception:
-            yield idle | {self.line: kit.state(FAULT, "failed")}
+        except Exception as error:
+            yield idle | {self.line: kit.state(fault(error, run.id), "failed")}
             raise
         finally:
             self.runs.end(visitor, run)

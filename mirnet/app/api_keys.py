@@ -7,12 +7,14 @@ key's role, and its requests are counted by the key's name instead of its addres
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from mirnet.errors import InvalidRequest
 
+from .proxies import Scope
 from .roles import Role
 
 MIN_KEY = 20
@@ -75,6 +77,34 @@ def key_of(headers: Mapping[str, str], keys: Sequence[ApiKey]) -> ApiKey | None:
         if hmac.compare_digest(key.sha256, digest):
             found = key
     return found
+
+
+def logged_in(scope: Scope, key: ApiKey) -> Scope:
+    """A request with a key, as Gradio sees it after a log-in on the page of `--auth`.
+
+    Gradio lets in who sends a cookie with a token that it remembers. The token stays in this
+    program: it changes with each start and is sent to nobody.
+
+    Args:
+        scope: Scope of the request, with Gradio's application as "app".
+        key: Key that the request was sent with.
+
+    Returns:
+        The same scope where the page has no log-in; otherwise a copy with the cookie.
+    """
+    page = scope.get("app")
+    if getattr(page, "auth", None) is None:
+        return scope
+    token = f"key-{hmac.new(_PROCESS, key.sha256, 'sha256').hexdigest()}"
+    page.tokens[token] = f"key {key.name}"  # type: ignore[union-attr]
+    cookies = [value for name, value in scope["headers"] if name == b"cookie"]
+    cookies.append(f"access-token-unsecure-{page.cookie_id}={token}".encode())  # type: ignore[union-attr]
+    others = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+    return {**scope, "headers": [*others, (b"cookie", b"; ".join(cookies))]}
+
+
+_PROCESS = secrets.token_bytes(32)
+"""Secret of this program, from which the tokens of keys are made."""
 
 
 def _hash(secret: str) -> bytes:

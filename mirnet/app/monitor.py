@@ -222,8 +222,17 @@ class Monitor:
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "OPTIONS")
 
-OUR_FAULT = "This failed, and the fault is ours: the program's log has it as error {}."
-"""What a visitor is told of an unexpected error; takes its id."""
-
 MONITOR = Monitor()
 """What this program's jobs and requests are counted in."""
+
+
+def fault(error: BaseException, job: str = "") -> str:
+    """Remember an unexpected error; returns what the visitor is told, with the ids of the journal.
+
+    Args:
+        error: The error.
+        job: Id of the job; empty if there was none.
+    """
+    number = MONITOR.failed(error, job)
+    name = f"error {number} of job {job}" if job else f"error {number}"
+    return f"This failed, and the fault is ours: the program's log has it as {name}."

@@ -13,7 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
-from .api_keys import ApiKey, key_of
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from .api_keys import ApiKey, key_of, logged_in
 from .auth import VISITOR_COOKIE, visitor_cookie
 from .folders import free_bytes, upload_folder
 from .journal import REQUEST_ID
@@ -100,6 +103,8 @@ class Guard:
         async def checked_send(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
+                if received > max_bytes and message["status"] != 413:
+                    raise _too_large(max_bytes)  # FastAPI answers 400 to whatever ends a body
                 message["headers"] = [*message.get("headers", ()), *self._headers(policy, message)]
                 if scope["method"] == "GET" and path == "/" and VISITOR_COOKIE not in cookies:
                     cookie = visitor_cookie(scope.get("scheme") == "https", self.space)
@@ -107,7 +112,8 @@ class Guard:
                 if signs_in and message["status"] < 400:
                     self._rates.forget(signs_in, self.limits.failed_sign_ins)
             held.append(message)
-            if waits and (len(held) == 1 or message.get("body", b"").startswith(b"event: error")):
+            first = len(held) == 1 or message.get("body", b"").startswith(b"event: error")
+            if waits and first and not started:
                 return
             started = True
             while held:
@@ -124,6 +130,10 @@ class Guard:
                 raise _too_large(max_bytes)
             return message
 
+        async def refuse(status: int, words: str) -> None:
+            held.clear()
+            await _answer(checked_send, Refused(status, words), str(scope.get(REQUEST_ID, "")))
+
         try:
             if signs_in and not self._rates.add(signs_in, self.limits.failed_sign_ins):
                 minutes = round(self.limits.window_seconds / 60)
@@ -133,23 +143,32 @@ class Guard:
                     raise Refused(429, "Too many unknown keys: wait some minutes.")
                 raise Refused(401, "This key is not known here: ask the operator for one.")
             self._check(scope, path, headers, None if signs_in else visitor)
-            await self.app(scope, checked_receive, checked_send)
+            within = scope if key is None else logged_in(scope, key)
+            await self.app(within, checked_receive, checked_send)
         except Refused as refused:
-            if started:
-                raise
-            held.clear()
-            await _answer(checked_send, refused, str(scope.get(REQUEST_ID, "")))
+            if not started:
+                await refuse(refused.status, str(refused))
+            # Otherwise the answer had begun: the server ends the connection.
+        except ClientDisconnect:
+            return  # nobody is left to answer
         except Exception as error:
+            # Starlette hides what an application raises after its answer began, if it would have
+            # known an answer to it.
+            cause = error.__cause__ if isinstance(error, RuntimeError) else None
+            if isinstance(cause, HTTPException):
+                if not started:
+                    await refuse(404, _NO_SUCH_EVENT)
+                else:  # Gradio's stream has told it, as its last event
+                    await send({"type": "http.response.body", "body": b""})
+                return
+            if isinstance(cause, OSError):
+                raise cause from None
             # Gradio does not always answer calls with wrong arguments; work runs elsewhere.
             ours = isinstance(error, OSError) or not path.startswith(_CALLS)
-            if held and not started and getattr(error.__cause__, "status_code", 0) == 404:
-                held.clear()
-                await _answer(checked_send, Refused(404, _NO_SUCH_EVENT))
-                return
             if started or ours or scope["method"] != "POST":
                 raise
             log.warning("%s was called with what does not fit it: %r", path[:80], error)
-            await _answer(checked_send, Refused(422, _DOES_NOT_FIT))
+            await refuse(422, _DOES_NOT_FIT)
 
     # ------------------------------------------------------------ what is let in
 

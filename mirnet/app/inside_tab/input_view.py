@@ -14,7 +14,7 @@ from ..examples import examples_for
 from ..jobs import choose_weights
 from ..kit import html
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from ..monitor import MONITOR
+from ..monitor import fault
 from ..photo_inputs import examples_gallery, examples_of, photo_file
 from .trace_cache import TraceCache
 
@@ -182,10 +182,7 @@ class InputView:
             yield idle | {self.bar: html.state(str(error), "failed")}
             raise gradio_error(error) from error
         except Exception as error:
-            message = (
-                f"This failed, and the fault is ours: error {MONITOR.failed(error)} of the log."
-            )
-            yield idle | {self.bar: html.state(message, "failed")}
+            yield idle | {self.bar: html.state(fault(error), "failed")}
             raise
         yield idle | {self.key: self.traces.put(found), self.bar: html.state("Done.", "done")}
 

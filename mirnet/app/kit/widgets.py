@@ -8,6 +8,8 @@ import gradio as gr
 
 from mirnet.errors import MIRNetError
 
+from ..monitor import fault
+
 Update = dict[Any, Any]
 """New values of widgets, as an event returns them: widget to value or `gr.update`."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -27,12 +29,20 @@ def gradio_error(error: MIRNetError) -> gr.Error:
 
 
 @contextlib.contextmanager
-def translate_errors() -> Iterator[None]:
-    """Raise `MIRNetError` as `gr.Error`, so that the page shows its message.
+def translate_errors(job: str = "") -> Iterator[None]:
+    """Raise errors as `gr.Error`, so that pages and programs are told what happened.
 
-    Other exceptions are bugs: they propagate, and Gradio logs them.
+    Of a `MIRNetError` they get its message. Other exceptions are bugs: the operator's page lists
+    them, Gradio prints them, and the visitor is told their id.
+
+    Args:
+        job: Id of the job; empty if there is none.
     """
     try:
         yield
+    except gr.Error:
+        raise
     except MIRNetError as error:
         raise gradio_error(error) from error
+    except Exception as error:
+        raise gr.Error(fault(error, job), duration=ERROR_SECONDS) from error

@@ -63,7 +63,7 @@ class RestoreEndpoint:
         from mirnet.restoration.result import RestoreResult
 
         run = Run()
-        with translate_errors():
+        with translate_errors(run.id):
             if image is None:
                 raise InvalidRequest("There is no photo: pass one as `image`.")
             wanted = RestoreRequest(

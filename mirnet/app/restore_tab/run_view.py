@@ -15,7 +15,7 @@ from ..jobs import RestoreRequest, Run
 from ..kit import html as kit
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from ..monitor import MONITOR, OUR_FAULT
+from ..monitor import fault
 from ..results import KeptResult
 from . import html
 from .adjust_view import AdjustView
@@ -166,8 +166,7 @@ class RunView:
             yield status.idle() | status.show(str(error), "failed")
             raise gradio_error(error) from error
         except Exception as error:
-            number = MONITOR.failed(error, run.id)
-            yield status.idle() | status.show(OUR_FAULT.format(number), "failed")
+            yield status.idle() | status.show(fault(error, run.id), "failed")
             raise
         finally:
             self.restorer.runs.end(visitor, run)

@@ -241,6 +241,24 @@ def test_errors_are_shown_without_names_of_files_and_escaped(monitor):
     assert len(monitor.errors()) == 50
 
 
+@pytest.mark.parametrize("job", ["", "12ab34cd"])
+def test_who_meets_a_fault_is_told_the_ids_of_the_journal(monitor, lines, monkeypatch, job):
+    import gradio as gr
+
+    from mirnet.app.kit.widgets import translate_errors
+
+    monkeypatch.setattr("mirnet.app.monitor.MONITOR", monitor)
+    with pytest.raises(gr.Error) as told, translate_errors(job):
+        raise KeyError("beach.jpg")
+    (line,) = lines()
+    assert line["kind"] == "error" and line["job"] == job
+    assert f"error {line['id']}" in str(told.value) and "beach" not in str(told.value)
+    assert (f"job {job}" in str(told.value)) == bool(job)
+    with pytest.raises(gr.Error, match="^'No.'$"), translate_errors(), translate_errors():
+        raise InvalidRequest("No.")
+    assert len(monitor.errors()) == 1
+
+
 # ---------------------------------------------------------------- the journal
 
 

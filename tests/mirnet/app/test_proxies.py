@@ -26,6 +26,7 @@ from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "mirnet" / "app" / "deploy"
 LOGIN = ("anna", "correct horse battery")
+KEY = "0123456789abcdef0123"
 PHOTO = EXAMPLES_FOLDER / "denoise" / "dogs.jpg"
 
 
@@ -225,9 +226,10 @@ class Tunnel:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A page as `python app.py --share --auth anna:...` serves it, behind a tunnel."""
-    settings = read_settings(["--share", "--auth", ":".join(LOGIN)])
+    keys = f"lab:{KEY}"
+    settings = read_settings(["--share", "--auth", ":".join(LOGIN), "--api-keys", keys])
     assert not settings.alone and settings.everyone == "viewer"
-    access = Access(settings.everyone, settings.operator_login)
+    access = Access(settings.everyone, settings.operator_login, keys=settings.keys)
     service = RunQueue(RunStore(tmp_path_factory.mktemp("shared") / "runs"), local=False)
     page = app.build(1_000_000, service, 2.0, access)
     page.launch(
@@ -271,6 +273,25 @@ def test_a_visitor_of_a_share_link_logs_in_and_is_no_operator(shared):
     foreign = public(Cookie=cookie, Origin="https://evil.example")
     answer = requests.post(f"{shared}/gradio_api/call/restore", headers=foreign, timeout=60)
     assert answer.status_code == 403
+
+
+def test_a_program_with_a_key_needs_no_log_in(shared):
+    client = Client(shared, verbose=False, headers={"X-API-Key": KEY})
+    assert client.predict(image=handle_file(PHOTO), task="denoise", api_name="/restore")
+
+    def get(path: str, **more: str) -> requests.Response:
+        given = public(**more)
+        return requests.get(f"{shared}{path}", headers=given, timeout=60, allow_redirects=False)
+
+    bearer = {"Authorization": f"Bearer {KEY}"}
+    assert get("/config", **bearer).json()["username"] == "key lab"
+    assert get("/config", **bearer, Cookie="a=b; access-token-x=y").status_code == 200
+    assert get("/logout", **bearer).status_code == 302
+    assert get("/config", **bearer).status_code == 200  # a program's log-out ends nothing
+    token = get("/gradio_api/token", **bearer).text
+    assert "key-" not in token
+    assert get("/config").status_code == 401
+    assert get("/config", **{"X-API-Key": KEY[1:] + "x"}).status_code == 401
 
 
 def test_visitors_of_a_share_link_are_counted_by_their_own_address(shared):

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 from cachetools import TTLCache
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from mirnet.app import auth as access
 from mirnet.app.auth import COOKIE, VISITOR_COOKIE, Access, visitor_of
@@ -296,6 +298,51 @@ def test_what_does_not_fit_an_endpoint_is_told_and_faults_stay_loud(error):
     assert answer.status == 422 and "/gradio_api/info" in answer.text
     with pytest.raises(type(error)):
         ask(Guard(broken), "/healthz")
+
+
+def test_a_stream_passes_each_event_on_at_once_and_ends_where_its_session_is_gone():
+    """Gradio's stream says what is wrong in its last event and then breaks off."""
+    sent: list = []
+    arrived: list[int] = []
+
+    async def streaming(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in (b"event: generating", b"event: generating", b"event: error"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            arrived.append(len(sent))
+        hidden = RuntimeError("Caught handled exception, but response already started.")
+        raise hidden from HTTPException(404)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "headers": [], "client": ("::1", 1)}
+    for path in ("/gradio_api/call/restore/1", "/gradio_api/queue/data"):
+        sent.clear()
+        arrived.clear()
+        asyncio.run(Guard(streaming, alone=False)({**scope, "path": path}, None, send))
+        assert arrived == [2, 3, 4]
+        assert sent[-1] == {"type": "http.response.body", "body": b""}
+
+
+def test_what_breaks_an_answer_off_keeps_its_own_name():
+    async def vanishing(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        hidden = RuntimeError("Caught handled exception, but response already started.")
+        raise hidden from FileNotFoundError("gone")
+
+    with pytest.raises(FileNotFoundError):
+        ask(Guard(vanishing, alone=False), "/gradio_api/file=x.png")
+
+
+def test_who_leaves_in_the_middle_is_no_fault(caplog):
+    async def reading(scope, receive, send):
+        raise ClientDisconnect
+
+    scope = {"type": "http", "method": "POST", "headers": [], "client": ("::1", 1)}
+    scope["path"] = "/gradio_api/upload"
+    asyncio.run(Guard(reading, alone=False)(scope, None, None))
+    assert not caplog.records
 
 
 # ---------------------------------------------------------------- headers

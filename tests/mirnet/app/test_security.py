@@ -27,6 +27,7 @@ from mirnet.app import space
 from mirnet.app.about import about
 from mirnet.app.auth import COOKIE, Access
 from mirnet.app.examples import EXAMPLES_FOLDER
+from mirnet.app.monitor import MONITOR
 from mirnet.app.settings import KEEP_HOURS
 from mirnet.errors import InvalidRequest
 from mirnet.weights import load as weights
@@ -517,6 +518,28 @@ def test_malformed_requests_are_answered_without_a_fault(place, path, body):
     )
     assert 200 <= answer.status_code < 500, answer.text[:200]
     assert "Traceback" not in answer.text and str(ROOT) not in answer.text
+
+
+def test_a_body_without_a_length_ends_at_the_limit_with_a_sentence(place):
+    """FastAPI answers "There was an error parsing the body" to whatever ends one."""
+    answer = requests.post(
+        f"{place.url}gradio_api/queue/join",
+        (b" " * 500_000 for _ in range(5)),
+        headers={"Content-Type": "application/json"},
+        timeout=60,
+    )
+    assert answer.status_code == 413 and "at most 2 MB" in answer.json()["detail"]
+    assert answer.json()["request"] == answer.headers["x-request-id"]
+
+
+def test_a_page_left_open_over_a_restart_is_no_fault(place):
+    """Its stream is of a session that the new program does not know."""
+    before = len(MONITOR.errors())
+    answer = requests.get(
+        f"{place.url}gradio_api/queue/data", {"session_hash": "of before"}, timeout=60
+    )
+    assert answer.status_code == 200 and '"session_not_found":true' in answer.text
+    assert len(MONITOR.errors()) == before
 
 
 @pytest.mark.slow
