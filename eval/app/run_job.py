@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from eval.analysis.table_cache import TableCache
+from eval.runs.executors import serial
+from eval.runs.ray_cluster import executor_of_page
 from eval.runs.runner import ImageScored, execute_run, finish
 from eval.runs.store import StoredRun
-from mirnet.app.monitor import MONITOR
+from mirnet.app.monitor import fault
 from mirnet.errors import MIRNetError
 
 log = logging.getLogger(__name__)
@@ -53,9 +55,9 @@ def execute_job(job: RunJob, tables: TableCache, is_closing: Callable[[], bool])
                 finish(stored, "failed", str(error))
     except Exception as error:
         log.exception("Run %s failed", stored.id)
-        MONITOR.failed(error, stored.id)
+        words = fault(error, stored.id)
         with contextlib.suppress(MIRNetError):
-            finish(stored, "failed", "The program has a fault; its log says more.")
+            finish(stored, "failed", words)
     finally:
         with contextlib.suppress(MIRNetError):  # so that the first look at it is quick
             from eval.analysis.score_tables import default_baseline
@@ -66,7 +68,8 @@ def execute_job(job: RunJob, tables: TableCache, is_closing: Callable[[], bool])
 def _execute(job: RunJob, is_closing: Callable[[], bool]) -> None:
     stored, reason = job.stored, ""
     megapixels = sum(row.megapixels or 0.0 for row in stored.rows())
-    with contextlib.closing(execute_run(stored, cache_gb=job.cache_gb)) as events:  # type: ignore[type-var]
+    works = execute_run(stored, cache_gb=job.cache_gb, executor=executor_of_page() or serial)
+    with contextlib.closing(works) as events:  # type: ignore[type-var]
         for event in events:
             job.event = event
             megapixels += event.row.megapixels or 0.0

@@ -1,70 +1,263 @@
 """Work on a Ray cluster: the only file that imports Ray, which is an extra."""
 
-import itertools
-from collections.abc import Iterator
+import contextlib
+import multiprocessing
+import os
+import secrets
+import signal
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from mirnet.errors import InvalidRequest
+from eval.data.opening import open_benchmark
+from eval.data.pairs import BenchmarkUnavailable, Pair
+from eval.methods.registry import get_method
+from mirnet.errors import InvalidRequest, MIRNetError
 
+from .dispatch import Hello, WorkerLost, dispatch
+from .document import Environment
+from .environment import environment, environment_changes
 from .executors import Executor, Job
 from .worker import Work, Worker, WorkerSpec
 
+SETTING = "MIRNET_RAY_ADDRESS"
+"""Environment variable with the address of the cluster that the page evaluates on."""
+END_SECONDS = 20.0
+"""Time for the process that talks to the cluster to end, before it is killed."""
 
-def ray_executor(workers: int, address: str | None = None) -> Executor:
+
+def ray_executor(workers: int | None, address: str | None = None) -> Executor:
     """Make an executor of Ray actors, here or on a cluster.
 
-    An actor that dies is started again and its job is done again.
+    An actor that dies or cannot be reached is started again, and its jobs are done again. A
+    process of its own talks to the cluster, because Ray ends a process that loses it.
 
     Args:
-        workers: Number of actors.
+        workers: Number of actors; None for one for each processor of the cluster.
         address: Address of a cluster; None starts one on this machine for the run.
 
     Raises:
         InvalidRequest: Ray is not installed.
     """
     try:
-        import ray as library
+        import ray  # noqa: F401
     except ImportError as error:
         raise InvalidRequest(
             "The Ray executor needs Ray: `pip install 'ray>=2.50'`, or leave out --engine ray."
         ) from error
 
     def run(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
-        own = not library.is_initialized()
-        if own:
-            here: dict[str, Any] = {} if address else {"num_cpus": workers}
-            library.init(
-                address=address,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="error",
-                **here,
-            )
-        actor = library.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Worker)
-        actors = [actor.remote(spec) for _ in range(workers)]
-        waiting = iter(jobs)
-        busy: dict[Any, Any] = {}
+        context = multiprocessing.get_context("spawn")
+        receiving, sending = context.Pipe(duplex=False)
+        arguments = sending, spec, jobs, workers, address, environment()
+        process = context.Process(target=_drive, args=arguments, name="cluster")
+        process.start()
+        sending.close()
         try:
-            for number, job in enumerate(itertools.islice(waiting, 2 * workers)):
-                busy[actors[number % workers].work.remote(*job)] = actors[number % workers]
-            while busy:
-                finished, _ = library.wait(list(busy), num_returns=1)
-                free = busy.pop(finished[0])
-                for job in itertools.islice(waiting, 1):
-                    busy[free.work.remote(*job)] = free
-                yield _result(library, finished[0])
+            while True:
+                try:
+                    message = receiving.recv()
+                except EOFError:
+                    raise InvalidRequest(
+                        "The connection to the cluster broke: what was finished is safe. Resume "
+                        "the run when the cluster is back."
+                    ) from None
+                if isinstance(message, Exception):
+                    raise message
+                if message is None:
+                    return
+                yield message
         finally:
-            for one in actors:
-                library.kill(one)
-            if own:
-                library.shutdown()
+            process.terminate()
+            process.join(END_SECONDS)
+            process.kill()
+            process.join()
 
     return Executor(run, threads=1)  # Ray counts one processor for an actor
 
 
-def _result(library: Any, reference: Any) -> Work:
-    """Fetch an actor's result, or raise its original exception."""
+def executor_of_page() -> Executor | None:
+    """Executor of the cluster named by $MIRNET_RAY_ADDRESS; None if none is named.
+
+    Raises:
+        InvalidRequest: Ray is not installed.
+    """
+    address = os.environ.get(SETTING)
+    return ray_executor(None, address) if address else None
+
+
+def _drive(
+    sending: Any,
+    spec: WorkerSpec,
+    jobs: list[Job],
+    workers: int | None,
+    address: str | None,
+    here: Environment,
+) -> None:
+    """Main function of the process that talks to the cluster; sends results, then None."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    message: Any = None
     try:
-        return library.get(reference)
-    except library.exceptions.RayTaskError as error:
-        raise error.cause from error
+        for work in _work(spec, jobs, workers, address, here):
+            sending.send(work)
+    except MIRNetError as error:
+        message = error
+    except Exception as error:
+        message = RuntimeError(f"{type(error).__name__}: {error}"[:1000])
+    sending.send(message)
+
+
+def _work(
+    spec: WorkerSpec,
+    jobs: list[Job],
+    workers: int | None,
+    address: str | None,
+    here: Environment,
+) -> Iterator[Work]:
+    import ray
+
+    own: dict[str, Any] = {} if address else {"num_cpus": workers or os.cpu_count()}
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            **own,
+        )
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        raise InvalidRequest(
+            f"No Ray cluster answers at {address or 'this machine'} "
+            f"({' '.join(str(error).split())[:200]}): start one with `ray start`."
+        ) from error
+    reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
+    mark = _marked(spec.cache)
+    count = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    try:
+        cluster = RayCluster(ray, spec, mark, here, min(count, max(len(jobs), 1)))
+        yield from dispatch(cluster, len(cluster.actors), jobs, reader.load)
+    finally:
+        if mark is not None:
+            mark.unlink(missing_ok=True)
+        ray.shutdown()
+
+
+def _marked(cache: Path | None) -> Path | None:
+    """Put an empty file into the cache, by which workers know that they see the same folder."""
+    if cache is None:
+        return None
+    mark = cache / f".seen-by-workers-{secrets.token_hex(8)}"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError:  # nothing is kept on a full disk, and `execute_run` says so
+        return None
+    return mark
+
+
+class RayCluster:
+    """Actors of a Ray cluster, as `dispatch` uses them.
+
+    Args:
+        library: The module `ray`.
+        spec: Specification of the run.
+        mark: File in the cache; see `_marked`.
+        here: Environment of the machine that writes the run.
+        count: Number of actors.
+    """
+
+    def __init__(
+        self, library: Any, spec: WorkerSpec, mark: Path | None, here: Environment, count: int
+    ):
+        self._ray = library
+        # A job that was lost is sent to whoever is there; Ray would keep it for the same actor.
+        actor = library.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(RemoteWorker)
+        self.actors = [actor.remote(spec, mark, here) for _ in range(count)]
+
+    def hello(self, worker: int) -> Hashable:
+        """See `dispatch.Cluster`."""
+        return self.actors[worker].hello.remote()
+
+    def work(self, worker: int, job: Job, pair: Pair | None) -> Hashable:
+        """See `dispatch.Cluster`."""
+        return self.actors[worker].work.remote(*job, pair)
+
+    def wait(self, references: Sequence[Hashable], seconds: float) -> Hashable | None:
+        """See `dispatch.Cluster`."""
+        ready, _ = self._ray.wait(list(references), num_returns=1, timeout=seconds)
+        return ready[0] if ready else None
+
+    def answer(self, reference: Hashable) -> Hello | Work | None:
+        """See `dispatch.Cluster`."""
+        errors = self._ray.exceptions
+        lost = errors.RayActorError, errors.ObjectLostError, errors.WorkerCrashedError
+        try:
+            return self._ray.get(reference)
+        except errors.RayTaskError as error:
+            raise error.cause from error
+        except (*lost, errors.NodeDiedError, errors.OutOfMemoryError) as error:
+            raise WorkerLost from error
+
+
+class RemoteWorker:
+    """A `Worker` on a machine that may have neither the run's folders nor its software.
+
+    Args:
+        spec: Specification of the run.
+        mark: File in the cache of the machine that writes the run.
+        here: Environment of that machine.
+    """
+
+    def __init__(self, spec: WorkerSpec, mark: Path | None, here: Environment):
+        shared = mark is not None and mark.exists()
+        self.spec = replace(spec, cache=spec.cache if shared else None)
+        self.here = here
+        self._worker: Worker | None = None
+
+    def hello(self) -> Hello:
+        """Compare software, device and weights with those of the machine that writes the run."""
+        import socket
+
+        name = socket.gethostname()
+        with contextlib.suppress(ImportError):
+            import ray
+
+            name = f"{name} ({ray.util.get_node_ip_address()})"
+        changes = environment_changes(self.here, environment())
+        if changes:
+            return Hello(name, "; ".join(changes))
+        for info in self.spec.methods:
+            try:
+                now = get_method(
+                    info.id,
+                    self.spec.task,
+                    settings=info.settings,
+                    allow_code=self.spec.allow_code,
+                ).info
+            except MIRNetError as error:
+                return Hello(name, str(error).rstrip("."))
+            if now.weights_sha256 != info.weights_sha256:
+                return Hello(name, f"its weights {info.id} are others")
+        return Hello(name)
+
+    def work(self, item: Any, method_id: str, pair: Pair | None = None) -> Work | None:
+        """Run a job; None where its pair cannot be read on this machine.
+
+        Raises:
+            BenchmarkUnavailable: The pair cannot be fetched from the Hub.
+            NotWritten: The cache is on a full disk.
+        """
+        folder = self.spec.folder
+        if pair is None and folder is not None and not folder.is_dir():
+            return None
+        if self._worker is None:
+            self._worker = Worker(self.spec)
+        if pair is not None:
+            self._worker.hold(pair)
+        try:
+            return self._worker.work(item, method_id)
+        except BenchmarkUnavailable:
+            if folder is None or pair is not None:
+                raise
+            return None

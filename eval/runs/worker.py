@@ -136,6 +136,10 @@ class Worker:
             raise self._unusable or PairUnusable(f"Pair {item.id} cannot be read.")
         return self._pair
 
+    def hold(self, pair: Pair) -> None:
+        """Use a pair that another machine has read, the next time that its item is asked for."""
+        self._pair, self._unusable, self._last = pair, None, pair.id
+
     def work(self, item: Item, method_id: str) -> Work:
         """Restore one picture and score it.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eval.runs.environment import machine_name
-from tests.faults import disks, killed, network  # noqa: F401  # they register their faults
+from tests.faults import disks, killed, machines, network  # noqa: F401  # they register their faults
 from tests.faults.tools import FAULTS, Place, Unable
 
 

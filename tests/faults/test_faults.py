@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults import disks, killed, network  # noqa: F401  # they register their faults
+from tests.faults import disks, killed, machines, network  # noqa: F401  # they register their faults
 from tests.faults.tools import FAULTS, Place, Unable
 
 

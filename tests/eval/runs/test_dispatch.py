@@ -1,0 +1,209 @@
+"""Jobs on machines that are lost and come back, without Ray."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.runs import dispatch as dispatching
+from eval.runs.dispatch import Hello, WorkerLost, dispatch
+from eval.runs.ray_cluster import RemoteWorker
+from mirnet.errors import InvalidRequest
+
+JOBS = [(Item(f"{number}"), method) for number in range(6) for method in ("one", "two")]
+
+
+@dataclass
+class Machines:
+    """Machines in simulated time: each answers its oldest call after a second."""
+
+    events: dict[int, dict[int, str]] = field(default_factory=dict)
+    """By second and worker: "killed" loses its jobs at once, "back" lets it answer again."""
+    hellos: dict[int, Hello] = field(default_factory=dict)
+    killers: tuple = ()
+    """Jobs that end whatever worker does them."""
+    strangers: tuple = ()
+    """Workers whose machines have no pictures."""
+    second: int = 0
+    made: int = 0
+    calls: dict[int, tuple] = field(default_factory=dict)
+    answers: dict[int, object] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    done: Counter = field(default_factory=Counter)
+
+    def _call(self, *call):
+        self.made += 1
+        self.calls[self.made] = call
+        return self.made
+
+    def hello(self, worker):
+        return self._call(worker, None, None)
+
+    def work(self, worker, job, pair):
+        return self._call(worker, job, pair)
+
+    def wait(self, references, seconds):
+        for reference in references:
+            if reference in self.answers:
+                return reference
+        self.second += 1
+        for worker, event in self.events.get(self.second, {}).items():
+            if event == "killed":
+                self._lose(worker)
+            (self.gone.add if event == "killed" else self.gone.discard)(worker)
+        for worker in {call[0] for call in self.calls.values()} - self.gone:
+            reference = next(key for key, call in self.calls.items() if call[0] == worker)
+            _, job, pair = self.calls[reference]
+            if job in self.killers:
+                self._lose(worker)
+                continue
+            self.answers[reference] = self._answer(worker, job, pair)
+            del self.calls[reference]
+        return None
+
+    def _answer(self, worker, job, pair):
+        if job is None:
+            return self.hellos.get(worker, Hello(f"machine {worker}"))
+        if worker in self.strangers and pair is None:
+            return None
+        self.done[worker] += 1
+        return SimpleNamespace(job=job)
+
+    def _lose(self, worker):
+        for reference in [key for key, call in self.calls.items() if call[0] == worker]:
+            del self.calls[reference]
+            self.answers[reference] = WorkerLost()
+
+    def answer(self, reference):
+        found = self.answers.pop(reference)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def results(machines: Machines, workers: int = 3, read_pair=lambda item: f"pair {item.id}"):
+    works = dispatch(machines, workers, JOBS, read_pair, lambda: float(machines.second))
+    return [work.job for work in works]
+
+
+def once(found) -> bool:
+    return Counter(found) == Counter(JOBS)
+
+
+def test_every_job_is_done_once_and_all_machines_have_some():
+    machines = Machines()
+    assert once(results(machines)) and sorted(machines.done.values()) == [4, 4, 4]
+
+
+def test_the_jobs_of_a_machine_that_dies_are_done_by_others_though_it_never_comes_back():
+    """Ray keeps jobs for an actor that waits for a processor; the run would wait with it."""
+    machines = Machines({3: {1: "killed"}})
+    assert once(results(machines)) and machines.done[1] == 1
+
+
+def test_a_machine_that_comes_back_goes_on():
+    machines = Machines({2: {0: "killed", 1: "killed"}, 4: {0: "back"}})
+    assert once(results(machines, 2)) and machines.done == {0: 12}
+
+
+def test_a_machine_that_is_cut_off_and_back_in_time_loses_nothing():
+    machines = Machines({2: {}, 3: {}})
+    machines.events[2] = {0: "away"}
+    machines.gone = {0}
+    machines.events[6] = {0: "back"}
+    assert once(results(machines)) and machines.done[0] > 0
+
+
+def test_a_run_ends_where_no_machine_answers():
+    machines = Machines({3: {0: "killed", 1: "killed", 2: "killed"}})
+    with pytest.raises(InvalidRequest, match="No machine of the cluster has answered"):
+        results(machines)
+    assert machines.second > dispatching.PATIENCE_SECONDS
+
+
+def test_a_picture_that_ends_each_worker_is_named_and_those_beside_it_are_not_blamed():
+    machines = Machines(killers=(JOBS[3],))
+    with pytest.raises(InvalidRequest, match=f"two on 1 ended its worker {dispatching.MAX_TRIES}"):
+        results(machines)
+
+
+def test_pairs_are_sent_to_machines_that_do_not_have_them():
+    read = []
+
+    def read_pair(item):
+        read.append(item.id)
+        return f"pair {item.id}"
+
+    machines = Machines(strangers=(2,))
+    assert once(results(machines, read_pair=read_pair)) and machines.done[2] > 0
+    assert 0 < len(read) < len(JOBS)
+
+
+def test_a_machine_with_other_software_ends_the_run():
+    machines = Machines(hellos={1: Hello("east (10.0.0.2)", "torch 2.8.0, now 2.9.0")})
+    with pytest.raises(InvalidRequest, match=r"east \(10.0.0.2\).*other results: torch 2.8.0, now"):
+        results(machines)
+
+
+def test_what_a_worker_raises_ends_the_run():
+    machines = Machines()
+    machines._answer = lambda *_: BenchmarkUnavailable("gone")
+    with pytest.raises(BenchmarkUnavailable, match="gone"):
+        results(machines)
+
+
+# ---------------------------------------------------------------- a worker elsewhere
+
+
+@pytest.fixture
+def spec(tmp_path):
+    from eval.data.benchmarks import get_benchmark
+    from eval.methods.registry import get_method
+    from eval.runs.worker import WorkerSpec
+
+    benchmark = get_benchmark("mini-denoise")
+    methods = (get_method("identity", "denoise").info,)
+    return WorkerSpec(benchmark, None, True, "denoise", methods, ("rgb",), tmp_path / "cache")
+
+
+def test_a_worker_uses_the_cache_only_where_it_is_the_same_folder(spec, tmp_path):
+    from eval.runs.ray_cluster import _marked
+
+    mark = _marked(spec.cache)
+    assert mark is not None and RemoteWorker(spec, mark, None).spec.cache == spec.cache
+    mark.unlink()
+    assert RemoteWorker(spec, mark, None).spec.cache is None
+    assert RemoteWorker(spec, None, None).spec.cache is None
+
+
+def test_a_worker_compares_software_and_weights_with_those_of_the_run(spec):
+    from dataclasses import replace
+
+    from eval.runs.environment import environment
+
+    here = environment()
+    assert RemoteWorker(spec, None, here).hello().trouble == ""
+    packages = here.packages | {"torch": "1.0.0"}
+    other = RemoteWorker(spec, None, here.model_copy(update={"packages": packages}))
+    assert other.hello().trouble.startswith("torch 1.0.0, now ")
+    changed = spec.methods[0].model_copy(update={"weights_sha256": "0" * 64})
+    wrong = replace(spec, methods=(changed,))
+    assert "weights identity are others" in RemoteWorker(wrong, None, here).hello().trouble
+    missing = replace(spec, methods=(changed.model_copy(update={"id": "nowhere"}),))
+    assert "nowhere" in RemoteWorker(missing, None, here).hello().trouble
+
+
+def test_a_worker_without_the_folder_takes_pairs_as_they_come(spec, tmp_path):
+    from dataclasses import replace
+
+    from eval.data.opening import open_benchmark
+
+    reader = open_benchmark(spec.benchmark)
+    item = reader.items()[0]
+    elsewhere = RemoteWorker(replace(spec, folder=tmp_path / "not here", cache=None), None, None)
+    assert elsewhere.work(item, "identity") is None
+    found = elsewhere.work(item, "identity", reader.load(item))
+    here = RemoteWorker(replace(spec, cache=None), None, None).work(item, "identity")
+    assert found.row.scores == here.row.scores and found.pictures == here.pictures
