@@ -1,4 +1,4 @@
-"""`python -m tests bench networks|evaluation`: speed and memory, as ratios from one run."""
+"""`python -m tests bench networks|evaluation|scaling`: speed and memory, as ratios from one run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -79,6 +79,25 @@ def evaluation(
         for timing in group:
             table.add_row(timing.what, f"{timing.seconds:.3f}", f"{timing.ratio:.3f}")
         console().print(table)
+
+
+@app.command()
+def scaling(
+    run: Annotated[str, typer.Argument(help="Stored or recorded run with times.")],
+    method: Annotated[str, typer.Argument(help="Method of the run.")],
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures to simulate.")] = 1_000_000,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of a machine.")] = 2,
+    megabits: Annotated[float, typer.Option(help="Network, in Mbit/s.")] = 1000.0,
+    dollars: Annotated[float, typer.Option(help="Price of a machine for an hour.")] = 0.08,
+    out: Annotated[Path | None, typer.Option(help="Folder of runs.")] = None,
+) -> None:
+    """Simulate 1 to 1,000 machines on a cluster from what is measured here."""
+    from eval.runs.store import RunStore
+    from tests.bench.scaling import measured, simulate, table
+
+    inputs = measured(RunStore(out).run(run), method)
+    outcomes = simulate(inputs, pictures, workers=workers, megabits=megabits, dollars_hour=dollars)
+    print_line(table(inputs, outcomes))
 
 
 if __name__ == "__main__":
