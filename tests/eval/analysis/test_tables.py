@@ -380,7 +380,7 @@ def test_the_leader_is_compared_with_the_runner_up(tmp_path):
 
 def test_methods_without_a_time_or_a_score_are_on_no_front():
     times, means = np.array([1.0, 2.0, math.nan, 3.0]), np.array([math.nan, 30.0, 31.0, 30.0])
-    assert leaderboards._pareto(times, means) == [False, True, False, False]
+    assert leaderboards.pareto_front(times, means) == [False, True, False, False]
 
 
 def test_a_pair_that_could_not_be_read_is_no_methods_failure(tmp_path):
