@@ -19,59 +19,22 @@ import hashlib
 import json
 import re
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
-CHUNK = 8 * 1024
-"""Bytes sent between two checks for a fault."""
-
-
-@dataclass
-class Fault:
-    """Fault of the requests for one path; fields can be combined."""
-
-    status: int | None = None
-    """Answer with this HTTP status."""
-    error_code: str | None = None
-    """X-Error-Code header: RepoNotFound, EntryNotFound, RevisionNotFound or GatedRepo."""
-    silent: bool = False
-    """Accept the connection and never answer."""
-    cut_after: int | None = None
-    """Close the connection after this many bytes of the body."""
-    seconds_per_chunk: float = 0.0
-    """Seconds to wait before each chunk."""
-    flip_byte: bool = False
-    """Send the right number of wrong bytes."""
-    no_length: bool = False
-    """Send no Content-Length."""
-    no_ranges: bool = False
-    """Ignore Range and promise no ETag."""
-    html: bool = False
-    """Answer with a web page."""
-    times: int | None = None
-    """Number of affected requests; None for all."""
-
-
-@dataclass
-class Request:
-    """A request that was answered, or is being answered."""
-
-    method: str
-    """GET, HEAD, POST or PUT."""
-    path: str
-    """Path of the request with its query."""
-    status: int
-    """Status of the answer; 0 when there was none."""
-    range: str | None
-    """Range header; None without one."""
-    authorization: str | None
-    """Authorization header; None without one."""
-    sent_bytes: int
-    """Bytes of the body that were handed to the connection."""
+from tests.support.hub_http import (
+    Answer,
+    Fault,
+    Request,
+    file_answer,
+    folder_listing,
+    git_sha1,
+    html_answer,
+    json_answer,
+    request_handler,
+)
 
 
 @dataclass
@@ -119,7 +82,7 @@ class LoopbackHub:
         self._faults: list[tuple[str, Fault]] = []
         self._lock = threading.Lock()
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), request_handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.daemon = True
@@ -237,13 +200,13 @@ class LoopbackHub:
             self.requests.append(request)
         return request
 
-    def answer(self, path: str, query: dict[str, list[str]]) -> _Answer:
+    def answer(self, path: str, query: dict[str, list[str]]) -> Answer:
         """Find the response for a path."""
         if path in self._files:
-            return _file_answer(self._files[path])
+            return file_answer(self._files[path])
         if path.startswith("/cdn/"):
             blob = self._blobs.get(path.removeprefix("/cdn/"))
-            return _file_answer(blob) if blob is not None else _Answer(404)
+            return file_answer(blob) if blob is not None else Answer(404)
         if path in ("/uc", "/download"):
             return self._drive_answer(query)
         if match := re.fullmatch(
@@ -264,29 +227,29 @@ class LoopbackHub:
             if answer.status == 200 and api[3] != "tree" and "blobs" in query:
                 return self._with_sizes(answer, kind, api[2], revision)
             return answer
-        return _Answer(404)
+        return Answer(404)
 
     def files_of(self, repo_id: str, kind: str = "dataset") -> dict[str, bytes]:
         """Files of a repository at main."""
         return dict(self._repos[_key(kind, repo_id)].files("main")[1])
 
-    def take(self, method: str, path: str, body: bytes) -> _Answer:
+    def take(self, method: str, path: str, body: bytes) -> Answer:
         """Answer an upload."""
         if method == "PUT" and path.startswith("/lfs/"):
             digest = hashlib.sha256(body).hexdigest()
             self._blobs[digest] = body
-            return _Answer(200 if path == f"/lfs/{digest}" else 400)
+            return Answer(200 if path == f"/lfs/{digest}" else 400)
         if self.read_only:
-            return _Answer(401)
+            return Answer(401)
         if path == "/api/validate-yaml":
-            return _json_answer({"errors": [], "warnings": []})
+            return json_answer({"errors": [], "warnings": []})
         if path == "/api/repos/create":
             asked = json.loads(body)
             name, kind = asked["name"], asked.get("type", "model")
             repo_id = f"{asked.get('organization') or 'me'}/{name}"
-            url = _json_answer({"url": f"{self.url}/{_folder(kind)}{repo_id}", "id": repo_id})
+            url = json_answer({"url": f"{self.url}/{_folder(kind)}{repo_id}", "id": repo_id})
             if _key(kind, repo_id) in self._repos:
-                return _Answer(409, url.headers, url.body)
+                return Answer(409, url.headers, url.body)
             self.add_repo(repo_id, {}, kind=kind)
             self._repos[_key(kind, repo_id)].made_private = asked.get(
                 "visibility"
@@ -298,9 +261,9 @@ class LoopbackHub:
             r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/(preupload|commit)/([^/]+)", path
         )
         if not match or _key(match[1].removesuffix("s"), match[2]) not in self._repos:
-            return _Answer(404, {"X-Error-Code": "RepoNotFound"})
+            return Answer(404, {"X-Error-Code": "RepoNotFound"})
         if match[3] == "preupload":
-            return _json_answer(
+            return json_answer(
                 {
                     "files": [
                         {
@@ -314,7 +277,7 @@ class LoopbackHub:
             )
         return self._commit(match[1].removesuffix("s"), match[2], body)
 
-    def _lfs_batch(self, objects: list[dict[str, Any]]) -> _Answer:
+    def _lfs_batch(self, objects: list[dict[str, Any]]) -> Answer:
         answered = [
             {
                 **wanted,
@@ -323,16 +286,16 @@ class LoopbackHub:
             }
             for wanted in objects
         ]
-        return _json_answer({"transfer": "basic", "objects": answered})
+        return json_answer({"transfer": "basic", "objects": answered})
 
-    def _commit(self, kind: str, repo_id: str, body: bytes) -> _Answer:
+    def _commit(self, kind: str, repo_id: str, body: bytes) -> Answer:
         files = self.files_of(repo_id, kind)
         newest = self._repos[_key(kind, repo_id)].commits[-1][0]
         for line in body.splitlines():
             entry = json.loads(line)
             value = entry["value"]
             if value.get("parentCommit", newest) != newest:
-                return _Answer(412, {}, b'{"error": "A commit has happened since."}')
+                return Answer(412, {}, b'{"error": "A commit has happened since."}')
             if entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif entry["key"] == "lfsFile":
@@ -341,30 +304,30 @@ class LoopbackHub:
                 files.pop(value["path"], None)
         commit = self.add_repo(repo_id, files, kind=kind)
         url = f"{self.url}/{_folder(kind)}{repo_id}/commit/{commit}"
-        return _json_answer({"success": True, "commitOid": commit, "commitUrl": url})
+        return json_answer({"success": True, "commitOid": commit, "commitUrl": url})
 
-    def _open(self, kind: str, repo_id: str, revision: str) -> _Answer | tuple[str, dict]:
+    def _open(self, kind: str, repo_id: str, revision: str) -> Answer | tuple[str, dict]:
         repo = self._repos.get(_key(kind, repo_id))
         if repo is None or repo.private:
-            return _Answer(401, {"X-Error-Code": "RepoNotFound"})
+            return Answer(401, {"X-Error-Code": "RepoNotFound"})
         found = repo.files(revision)
         if found is None:
-            return _Answer(404, {"X-Error-Code": "RevisionNotFound"})
+            return Answer(404, {"X-Error-Code": "RevisionNotFound"})
         return found
 
-    def _resolve(self, kind: str, repo_id: str, revision: str, name: str) -> _Answer:
+    def _resolve(self, kind: str, repo_id: str, revision: str, name: str) -> Answer:
         found = self._open(kind, repo_id, revision)
-        if isinstance(found, _Answer):
+        if isinstance(found, Answer):
             return found
         commit, files = found
         if self._repos[_key(kind, repo_id)].gated:
-            return _Answer(403, {"X-Error-Code": "GatedRepo"})
+            return Answer(403, {"X-Error-Code": "GatedRepo"})
         if name not in files:
-            return _Answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
-        answer = _file_answer(files[name])
+            return Answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+        answer = file_answer(files[name])
         answer.headers["X-Repo-Commit"] = commit
         if self.git_etags:
-            answer.headers["ETag"] = f'"{_git_sha1(files[name])}"'
+            answer.headers["ETag"] = f'"{git_sha1(files[name])}"'
         if self.cdn and name.endswith((".safetensors", ".bin", ".parquet", ".zip")):
             digest = hashlib.sha256(files[name]).hexdigest()
             headers = {
@@ -373,7 +336,7 @@ class LoopbackHub:
                 "X-Linked-Size": str(len(files[name])),
                 "Location": f"http://localhost:{self.port}/cdn/{digest}",
             }
-            return _Answer(302, headers)
+            return Answer(302, headers)
         return answer
 
     def _api(
@@ -384,82 +347,52 @@ class LoopbackHub:
         revision: str,
         under: str | None,
         recursive: bool,
-    ) -> _Answer:
+    ) -> Answer:
         found = self._open(kind, repo_id, revision)
-        if isinstance(found, _Answer):
+        if isinstance(found, Answer):
             return found
         commit, files = found
         if what == "tree":
-            listing = _tree(files, unquote(under or ""), recursive)
+            listing = folder_listing(files, unquote(under or ""), recursive)
             if under and not listing:
-                return _Answer(404, {"X-Error-Code": "EntryNotFound"})
-            return _json_answer(listing)
+                return Answer(404, {"X-Error-Code": "EntryNotFound"})
+            return json_answer(listing)
         gated = self._repos[_key(kind, repo_id)].gated
         private = self._repos[_key(kind, repo_id)].made_private
         siblings = [{"rfilename": name} for name in sorted(files)]
         info = {"id": repo_id, "sha": commit, "private": private, "gated": gated, "tags": []}
-        return _json_answer({**info, "siblings": siblings, "downloads": 0, "likes": 0})
+        return json_answer({**info, "siblings": siblings, "downloads": 0, "likes": 0})
 
-    def _with_sizes(self, answer: _Answer, kind: str, repo_id: str, revision: str) -> _Answer:
+    def _with_sizes(self, answer: Answer, kind: str, repo_id: str, revision: str) -> Answer:
         """Add the sizes that `files_metadata=True` requests."""
         found = self._repos[_key(kind, repo_id)].files(revision)
         files = found[1] if found else {}
         info = json.loads(answer.body)
         for sibling in info["siblings"]:
             sibling["size"] = len(files[sibling["rfilename"]])
-        return _json_answer(info)
+        return json_answer(info)
 
-    def _drive_answer(self, query: dict[str, list[str]]) -> _Answer:
+    def _drive_answer(self, query: dict[str, list[str]]) -> Answer:
         drive_id = query.get("id", [""])[0]
         if drive_id not in self._drive:
-            return _Answer(404)
+            return Answer(404)
         name, content, page = self._drive[drive_id]
         if page == "quota":
-            return _html_answer(
+            return html_answer(
                 '<html><p class="uc-error-caption">Sorry</p>\n'
                 '<p class="uc-error-subcaption">Too many users have viewed this file.</p></html>'
             )
         if page == "login":
-            return _html_answer("<html>Sign in</html>")
+            return html_answer("<html>Sign in</html>")
         if page == "confirm" and "confirm" not in query:
-            return _html_answer(
+            return html_answer(
                 '<html><form id="download-form" action="https://drive.usercontent.google.com/download"'
                 f' method="get"><input type="hidden" name="id" value="{drive_id}">'
                 '<input type="hidden" name="confirm" value="t"></form></html>'
             )
-        answer = _file_answer(content)
+        answer = file_answer(content)
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
-
-
-@dataclass
-class _Answer:
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-def _tree(files: dict[str, bytes], under: str, recursive: bool) -> list[dict[str, object]]:
-    """List a folder of a repository, its folders included."""
-    prefix = f"{under}/" if under else ""
-    listing: dict[str, dict[str, object]] = {}
-    for name, content in sorted(files.items()):
-        if not name.startswith(prefix):
-            continue
-        parts = name.removeprefix(prefix).split("/")
-        for depth in range(1, len(parts) + 1 if recursive else 2):
-            path = prefix + "/".join(parts[:depth])
-            oid = _git_sha1(content)
-            if depth < len(parts):
-                listing[path] = {"type": "directory", "path": path, "oid": oid, "size": 0}
-            else:
-                listing[path] = {"type": "file", "path": path, "oid": oid, "size": len(content)}
-    return list(listing.values())
-
-
-def _git_sha1(content: bytes) -> str:
-    blob = b"blob %d\0" % len(content) + content
-    return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
 def _key(kind: str, repo_id: str) -> str:
@@ -468,111 +401,3 @@ def _key(kind: str, repo_id: str) -> str:
 
 def _folder(kind: str) -> str:
     return "" if kind == "model" else f"{kind}s/"
-
-
-def _file_answer(content: bytes) -> _Answer:
-    etag = f'"{hashlib.sha256(content).hexdigest()}"'
-    headers = {"Content-Type": "application/octet-stream", "ETag": etag, "Accept-Ranges": "bytes"}
-    return _Answer(200, headers, content)
-
-
-def _html_answer(text: str) -> _Answer:
-    return _Answer(200, {"Content-Type": "text/html; charset=utf-8"}, text.encode())
-
-
-def _json_answer(content: object) -> _Answer:
-    return _Answer(200, {"Content-Type": "application/json"}, json.dumps(content).encode())
-
-
-def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._serve(body=True)
-
-        def do_HEAD(self) -> None:
-            self._serve(body=False)
-
-        def do_POST(self) -> None:
-            self._serve(body=True)
-
-        def do_PUT(self) -> None:
-            self._serve(body=True)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def _serve(self, body: bool) -> None:
-            parts = urlsplit(self.path)
-            fault = hub.fault_for(parts.path)
-            # Noted ahead of the answer: whoever has it may look at the list at once.
-            request = hub.note(
-                self.command,
-                self.path,
-                self.headers.get("Range"),
-                self.headers.get("Authorization"),
-            )
-            try:
-                if fault.silent:
-                    hub.closing.wait(60)
-                    self.close_connection = True
-                    return
-                answer = self._answer(parts.path, parse_qs(parts.query), fault)
-                request.status = answer.status
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                if fault.no_length:
-                    self.close_connection = True
-                    self.send_header("Connection", "close")
-                else:
-                    self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                if body:
-                    for chunk in self._chunks(answer.body, fault):
-                        request.sent_bytes += len(chunk)
-                        self.wfile.write(chunk)
-            except (ConnectionError, TimeoutError):
-                self.close_connection = True
-
-        def _answer(self, path: str, query: dict[str, list[str]], fault: Fault) -> _Answer:
-            # Read in any case, because the connection is used for further requests.
-            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if fault.status is not None:
-                code = {"X-Error-Code": fault.error_code} if fault.error_code else {}
-                return _Answer(fault.status, code)
-            if fault.html:
-                return _html_answer("<!DOCTYPE html><html><body>Try again later</body></html>")
-            if self.command in ("POST", "PUT"):
-                return hub.take(self.command, path, sent)
-            answer = hub.answer(path, query)
-            if fault.no_ranges:
-                answer.headers.pop("ETag", None)
-                answer.headers.pop("Accept-Ranges", None)
-                return answer
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
-            unchanged = self.headers.get("If-Range") in (None, answer.headers.get("ETag"))
-            if answer.status != 200 or wanted is None or not unchanged:
-                return answer
-            size = len(answer.body)
-            first, last = int(wanted[1]), int(wanted[2] or size - 1)
-            if first >= size:
-                return _Answer(416, {"Content-Range": f"bytes */{size}"})
-            content = answer.body[first : last + 1]
-            span = f"bytes {first}-{first + len(content) - 1}/{size}"
-            return _Answer(206, {**answer.headers, "Content-Range": span}, content)
-
-        def _chunks(self, content: bytes, fault: Fault) -> Iterator[bytes]:
-            if fault.flip_byte and content:
-                middle = len(content) // 2
-                flipped = bytes([content[middle] ^ 0xFF])
-                content = content[:middle] + flipped + content[middle + 1 :]
-            stop = len(content) if fault.cut_after is None else fault.cut_after
-            for start in range(0, min(len(content), stop), CHUNK):
-                time.sleep(fault.seconds_per_chunk)
-                yield content[start : min(start + CHUNK, stop)]
-            if stop < len(content):
-                self.close_connection = True
-
-    return Handler

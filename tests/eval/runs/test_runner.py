@@ -1,21 +1,14 @@
 """Runs: to the end, killed and resumed, from the cache, on other engines, and checked again."""
 
-import itertools
-import json
 import os
-import signal
 import subprocess
-import sys
-import time
 
 import cv2
 import numpy as np
-import psutil
 import pytest
 import torch
 
 from eval.analysis.leaderboards import leaderboard
-from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, pixels_sha256
 from eval.methods.method import Output
 from eval.methods.method_record import MethodRecord
@@ -26,55 +19,14 @@ from eval.runs.executors import Executor, processes, serial
 from eval.runs.output_cache import key_of
 from eval.runs.reopening import unchanged_items, worker_spec
 from eval.runs.runner import RunConfig, create_run, execute_run
-from eval.runs.store import RunStore, StoredRun, replace_file
+from eval.runs.store import StoredRun
 from eval.runs.summaries import data_sha256
-from eval.runs.verify import verify
 from eval.runs.worker import Worker, storable
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
-from tests.support.paths import ROOT
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Six pairs of a person's own."""
-    folder = tmp_path_factory.mktemp("own")
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        clean = np.kron(rng.integers(40, 216, (8, 10, 3)), np.ones((6, 6, 1))).astype(np.uint8)
-        noisy = np.clip(clean + rng.normal(0, 12, clean.shape), 0, 255).astype(np.uint8)
-        for half, pixels in (("input", noisy), ("target", clean)):
-            (folder / half).mkdir(exist_ok=True)
-            write_image(Picture(pixels), folder / half / f"{number}.png")
-    return folder
-
-
-def own(folder, task="denoise"):
-    return custom_benchmark(str(folder), task, degraded="input/*", target="target/*")
-
-
-@pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path / "runs")
-
-
-def ordered(folder, methods=("identity", "tv"), **more):
-    return RunConfig(benchmark=own(folder), methods=tuple(methods), **more)
-
-
-def facts(rows):
-    """What must be the same however often a run was interrupted."""
-    timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
-    timeless |= {"threads": None, "attempt": None}
-    return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
-
-
-def finished(store, order, **options):
-    stored = create_run(store, order)
-    events = list(execute_run(stored, **options))
-    return stored, events
+from tests.support.own_pairs_runs import facts, finished, ordered
 
 
 def test_a_run_is_stored_with_all_that_a_number_needs(folder, store):
@@ -166,85 +118,6 @@ def test_a_run_is_not_resumed_with_other_software_without_a_word(folder, store, 
     assert set((store.folder / ".cache/made").rglob("*.json")) == cached  # not under the old key
 
 
-def test_what_nobody_foresaw_fails_a_run_with_its_error(folder, store):
-    def broken(spec, jobs):
-        yield from itertools.islice(serial.work(spec, jobs), 1)
-        raise ZeroDivisionError("by chance")
-
-    stored = create_run(store, ordered(folder, methods=("identity",), n=2))
-    with pytest.raises(ZeroDivisionError):
-        list(execute_run(stored, executor=Executor(broken)))
-    header = stored.header()
-    assert (header.status, header.attempts[0].status) == ("failed", "failed")
-    assert "ZeroDivisionError: by chance" in header.error and len(stored.rows()) == 1
-
-
-def test_names_of_pictures_reach_the_disk_before_the_row_that_tells_of_them(
-    folder, store, monkeypatch
-):
-    calls = []
-    monkeypatch.setattr(
-        "eval.runs.runner.sync_folder", lambda folder: calls.append((folder.name, rows()))
-    )
-    stored = create_run(store, ordered(folder, methods=("identity",), n=2))
-
-    def rows():
-        return len(stored.rows())
-
-    list(execute_run(stored))
-    assert calls == [("outputs", 0), ("thumbs", 0), ("outputs", 1), ("thumbs", 1)]
-
-
-def test_kill_9_loses_at_most_the_picture_in_work(folder, store):
-    whole, _ = finished(store, ordered(folder, methods=("tv", "nlm")))
-    command = [sys.executable, "-m", "eval", "run", "--benchmark", str(folder), "--task"]
-    command += ["denoise", "--degraded", "input/*", "--target", "target/*", "--methods", "tv,nlm"]
-    command += ["--fresh", "--out", str(store.folder / "killed")]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    lines = 0
-    while lines < 3 and time.monotonic() < deadline and process.poll() is None:
-        found = list((store.folder / "killed").glob("*/scores.jsonl"))
-        lines = found[0].read_bytes().count(b"\n") if found else 0
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    killed = RunStore(store.folder / "killed")
-    stored = killed.run(killed.headers()[0].id)
-    before = stored.rows()
-    assert 3 <= len(before) <= 12
-    with (stored.folder / "scores.jsonl").open("ab") as file:
-        file.write(b'{"pair": "torn')
-    done = subprocess.run(
-        [sys.executable, "-m", "eval", "resume", stored.id, "--out", str(killed.folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "done" in done.stdout
-    assert facts(stored.rows()) == facts(whole.rows())
-
-
-def test_two_processes_on_one_run_refuse_politely(folder, store):
-    stored = create_run(store, ordered(folder, n=1))
-    code = "import sys, time; from pathlib import Path; from eval.runs.store import StoredRun\n"
-    code += "with StoredRun(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(60)"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(stored.folder)], cwd=ROOT, stdout=subprocess.PIPE
-    )
-    try:
-        assert holder.stdout.readline().strip() == b"held"
-        assert stored.is_held()
-        with pytest.raises(InvalidRequest, match="under way in another process"):
-            next(execute_run(stored))
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-    assert not stored.is_held()
-
-
 def test_the_same_picture_is_not_restored_twice(folder, store, monkeypatch):
     first, _ = finished(store, ordered(folder, methods=("tv",)))
     second, events = finished(store, ordered(folder, methods=("identity", "tv")))
@@ -334,23 +207,6 @@ def test_a_damaged_cache_is_not_believed(folder, store):
     assert facts(second.rows()) == facts(first.rows())
 
 
-def test_a_killed_worker_ends_the_run_in_a_sentence_and_loses_nothing(folder, store):
-    stored = create_run(store, ordered(folder))
-    events = execute_run(stored, fresh=True, executor=processes(1))
-    next(events)
-    for child in psutil.Process().children(recursive=True):
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.kill()
-    with pytest.raises(InvalidRequest, match="has ended by itself"):
-        list(events)
-    header, kept = stored.header(), stored.rows()
-    assert header.status == "failed" and "resume the run" in header.error
-    assert 1 <= len(kept) < 12
-    list(execute_run(stored, fresh=True))
-    assert facts(stored.rows()).items() >= facts(kept).items()
-    assert len(stored.rows()) == 12
-
-
 @pytest.mark.slow
 def test_processes_and_ray_give_the_same_rows(folder, store):
     alone, _ = finished(store, ordered(folder), fresh=True)
@@ -361,45 +217,6 @@ def test_processes_and_ray_give_the_same_rows(folder, store):
 
     cluster, _ = finished(store, ordered(folder), fresh=True, executor=ray_executor(2))
     assert facts(cluster.rows()) == facts(alone.rows())
-
-
-def test_one_method_that_fails_says_so_and_the_others_go_on(folder, store, monkeypatch):
-    order = ordered(folder, methods=("identity", "statistics:mean"), n=2, allow_code=True)
-    stored, _ = finished(store, order, allow_code=True)
-    bad = [row for row in stored.rows() if row.method != "identity"]
-    assert len(bad) == 2 and all(row.error and row.output_sha256 is None for row in bad)
-    assert [found.failed for found in stored.header().summary] == [0, 2]
-
-
-def test_a_pair_that_cannot_be_read_is_marked_and_read_again_on_resuming(folder, store, tmp_path):
-    broken = tmp_path / "broken"
-    subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
-    good = (broken / "input/3.png").read_bytes()
-    (broken / "input/3.png").write_bytes(b"\0" * len(good))
-    stored = create_run(store, ordered(broken, methods=("identity",)))
-    assert [event.done for event in execute_run(stored)] == [1, 2, 3, 4, 5, 6]
-    assert stored.header().status == "done"
-    before = stored.header().data_sha256
-    assert [row.pair for row in stored.rows() if row.unusable_pair] == ["3"]
-    (broken / "input/3.png").write_bytes(good)
-    assert [event.done for event in execute_run(stored)] == [6]
-    assert not any(row.error for row in stored.rows())
-    assert stored.header().data_sha256 != before  # of five pairs, and of six
-
-
-def test_a_source_that_cannot_be_read_ends_the_run_and_can_be_resumed(folder, store, tmp_path):
-    broken = tmp_path / "broken"
-    subprocess.run(["cp", "-r", str(folder), str(broken)], check=True)
-    stored = create_run(store, ordered(broken, methods=("identity",)))
-    events = execute_run(stored)
-    next(events)
-    (broken / "input").rename(tmp_path / "away")
-    with pytest.raises(BenchmarkUnavailable, match="cannot be read"):
-        list(events)
-    assert stored.header().status == "failed" and "cannot be read" in stored.header().error
-    (tmp_path / "away").rename(broken / "input")
-    assert [event.done for event in execute_run(stored)][-1] == 6
-    assert stored.header().error is None
 
 
 def test_a_benchmark_that_changed_is_refused(folder, store, tmp_path):
@@ -429,81 +246,6 @@ def test_orders_that_make_no_sense_are_refused_before_anything_is_written(
     with pytest.raises(InvalidRequest, match=sentence):
         create_run(store, order)
     assert not store.folder.exists()
-
-
-def test_a_full_disk_ends_in_a_sentence_and_keeps_what_was_there(folder, store, monkeypatch):
-    stored = create_run(store, ordered(folder, methods=("identity",)))
-    events = execute_run(stored)
-    next(events)
-    before = (stored.folder / "scores.jsonl").read_bytes()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(InvalidRequest, match="No space left on device"):
-        next(events)
-    monkeypatch.undo()
-    assert (stored.folder / "scores.jsonl").read_bytes() == before
-    assert not list(stored.folder.rglob("*.part"))
-    assert len(list(execute_run(stored))) == 5
-
-
-def outcomes(findings):
-    return {(finding.what, finding.outcome) for finding in findings}
-
-
-def test_verify_finds_every_number_the_same(folder, store):
-    stored, _ = finished(store, ordered(folder, n=2))
-    found = list(verify(stored, sample=None))
-    assert len(found) == 2 * 2 * 3
-    assert {finding.outcome for finding in found} == {"same"}
-    assert len(list(verify(stored, sample=1))) == 3
-
-
-def test_verify_catches_a_tampered_picture(folder, store):
-    stored, _ = finished(store, ordered(folder, methods=("tv",), n=1))
-    path = stored.output(stored.rows()[0].output_sha256)
-    path.unlink()
-    write_image(Picture(np.full((48, 60, 3), 7, np.uint8)), path)
-    found = outcomes(verify(stored))
-    assert ("stored picture", "differs") in found
-    assert ("score (rgb-8bit/1)", "cannot be checked") in found
-
-
-def test_verify_catches_a_tampered_score(folder, store):
-    stored, _ = finished(store, ordered(folder, methods=("tv",), n=1))
-    path = stored.folder / "scores.jsonl"
-    row = json.loads(path.read_bytes())
-    row["scores"]["rgb-8bit/1"]["psnr_db"] += 0.5
-    replace_file(path, json.dumps(row).encode() + b"\n")
-    found = outcomes(verify(stored))
-    assert ("score (rgb-8bit/1)", "differs") in found
-    assert ("stored picture", "same") in found
-
-
-def test_verify_catches_swapped_weights(folder, store):
-    stored, _ = finished(store, ordered(folder, methods=("denoise-compact",), n=1))
-    header = stored.header()
-    other = header.methods[0].model_copy(update={"weights_sha256": "0" * 64})
-    stored.write_header(header.model_copy(update={"methods": [other]}))
-    found = {finding.what: finding for finding in verify(stored)}
-    assert found["restored again"].outcome == "differs"
-    assert "000000000000" in found["restored again"].detail
-    with pytest.raises(InvalidRequest, match="are not those that run"):
-        list(execute_run(stored))
-
-
-def test_verify_says_what_it_cannot_check(folder, store, tmp_path):
-    gone = tmp_path / "gone"
-    subprocess.run(["cp", "-r", str(folder), str(gone)], check=True)
-    stored, _ = finished(store, ordered(gone, methods=("identity",), n=1))
-    gone.rename(tmp_path / "elsewhere")
-    assert outcomes(verify(stored)) == {
-        ("stored picture", "same"),
-        ("score (rgb-8bit/1)", "cannot be checked"),
-        ("restored again", "cannot be checked"),
-    }
 
 
 def test_networks_are_scored_unrounded_and_whole(folder, store):

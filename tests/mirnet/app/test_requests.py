@@ -8,61 +8,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from cachetools import TTLCache
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from mirnet.app import auth as access
-from mirnet.app.auth import COOKIE, VISITOR_COOKIE, Access, visitor_of
 from mirnet.app.cleanup import own_folder
-from mirnet.app.proxies import ForwardedHeaders, parse_proxies
+from mirnet.app.proxies import ForwardedHeaders
 from mirnet.app.rate_limit import RateLimiter, RequestLimits
 from mirnet.app.security import Guard
-from mirnet.errors import InvalidRequest
-
-PASSWORD = "correct horse battery"
-
-
-async def page(scope, receive, send):
-    """An application that reads all it is sent."""
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
-    await send({"type": "http.response.body", "body": b"page"})
-
-
-def ask(
-    guarded: Guard,
-    path: str = "/",
-    method: str = "GET",
-    body: tuple[bytes, ...] = (b"",),
-    client: str = "203.0.113.7",
-    **headers: str,
-) -> SimpleNamespace:
-    """One request, as a server hands it over."""
-    sent: list = []
-    parts = list(body)
-    named = {"host": "localhost:7860"} | {k.replace("_", "-"): v for k, v in headers.items()}
-
-    async def receive():
-        part = parts.pop(0)
-        return {"type": "http.request", "body": part, "more_body": bool(parts)}
-
-    async def send(message):
-        sent.append(message)
-
-    scope = {
-        "type": "http", "method": method, "path": path, "client": (client, 1),
-        "headers": [(k.encode(), v.encode()) for k, v in named.items()],
-    }  # fmt: skip
-    asyncio.run(guarded(scope, receive, send))
-    start, content = sent
-    return SimpleNamespace(
-        status=start["status"],
-        headers={k.decode(): v.decode() for k, v in start["headers"]},
-        text=content["body"].decode(),
-    )
-
+from tests.support.guarded import ask, page
 
 # ---------------------------------------------------------------- hosts and origins
 
@@ -360,109 +313,6 @@ def test_every_answer_carries_the_policy():
     space = ask(Guard(page, alone=False, space=True)).headers
     assert "frame-ancestors 'self' https://huggingface.co" in space["content-security-policy"]
     assert "x-frame-options" not in space
-
-
-# ---------------------------------------------------------------- who is who
-
-
-def request(**cookies: str) -> SimpleNamespace:
-    return SimpleNamespace(cookies=cookies)
-
-
-def test_only_a_right_sign_in_makes_an_operator():
-    found = Access("viewer", ("anna", PASSWORD))
-    for wrong in (("anna", ""), ("anna", "wrong"), ("", PASSWORD), ("anna:", PASSWORD[1:])):
-        assert found.sign_in(*wrong) is None
-    token = found.sign_in("anna", PASSWORD)
-    assert token and found.role(request(**{COOKIE: token})) == "admin"
-    for cookie in ("", "x", token[:-1], token + "x"):
-        assert found.role(request(**{COOKIE: cookie})) == "viewer"
-    assert found.role(None) == found.role(request()) == "viewer"
-    found.sign_out(token)
-    assert found.role(request(**{COOKIE: token})) == "viewer"
-
-
-def test_a_sign_in_ends_by_itself(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(
-        access, "TTLCache", lambda size, ttl: TTLCache(size, ttl, timer=lambda: now[0])
-    )
-    found = Access("viewer", ("anna", PASSWORD))
-    token = found.sign_in("anna", PASSWORD)
-    now[0] = access.SIGNED_IN_SECONDS - 1
-    assert found.role(request(**{COOKIE: str(token)})) == "admin"
-    now[0] = access.SIGNED_IN_SECONDS + 1
-    assert found.role(request(**{COOKIE: str(token)})) == "viewer"
-
-
-def test_the_newest_sign_ins_are_remembered():
-    found = Access("viewer", ("anna", PASSWORD))
-    tokens = [found.sign_in("anna", PASSWORD) for _ in range(access.MAX_SIGNED_IN + 1)]
-    roles = [found.role(request(**{COOKIE: str(token)})) for token in tokens]
-    assert roles == ["viewer"] + ["admin"] * access.MAX_SIGNED_IN
-
-
-def test_another_page_gets_nothing_by_an_operators_cookie():
-    found = Access("viewer", ("anna", PASSWORD), embedded=True)
-    token = found.sign_in("anna", PASSWORD)
-    for site, role in (("cross-site", "viewer"), ("same-site", "viewer"), ("same-origin", "admin")):
-        asked = SimpleNamespace(cookies={COOKIE: token}, headers={"sec-fetch-site": site})
-        assert found.role(asked) == role
-
-
-@pytest.mark.parametrize(
-    ("embedded", "marks"),
-    [(False, "SameSite=strict"), (True, "SameSite=none; Secure; Partitioned")],
-)
-def test_the_cookie_fits_where_the_page_stands(embedded, marks):
-    from starlette.applications import Starlette
-    from starlette.testclient import TestClient
-
-    found = Access("viewer", ("anna", PASSWORD), embedded=embedded)
-    client = TestClient(Starlette(routes=found.routes()), follow_redirects=False)
-    answer = client.post("/operator", data={"name": "anna", "password": PASSWORD})
-    assert answer.status_code == 303 and answer.headers["set-cookie"].endswith(marks)
-
-
-@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/99", "1.2.3"])
-def test_proxies_are_addresses(text):
-    with pytest.raises(InvalidRequest, match="--proxy wants addresses"):
-        parse_proxies(text)
-    assert parse_proxies("127.0.0.1, 10.0.0.0/8,") == ("127.0.0.1", "10.0.0.0/8")
-
-
-def test_a_browser_stays_the_same_visitor_after_a_reload():
-    first = ask(Guard(page))
-    kept = first.headers["set-cookie"]
-    assert "HttpOnly" in kept and "SameSite=Lax" in kept and "Secure" not in kept
-    name, _, token = kept.partition(";")[0].partition("=")
-    assert "set-cookie" not in ask(Guard(page), cookie=f"{name}={token}").headers
-    assert "set-cookie" not in ask(Guard(page), "/config").headers
-    one, other = (
-        SimpleNamespace(cookies={name: token}, session_hash=session) for session in ("a", "b")
-    )
-    assert visitor_of(one) == visitor_of(other) == token
-    space = ask(Guard(page, alone=False, space=True)).headers["set-cookie"]
-    assert space.endswith("SameSite=None; Secure; Partitioned")
-
-
-def test_no_two_visitors_share_a_name():
-    assert visitor_of(SimpleNamespace(cookies={}, session_hash="a")) == "a"
-    for guess in ("", "x", "a b" * 9):
-        asked = SimpleNamespace(cookies={VISITOR_COOKIE: guess}, session_hash="b")
-        assert visitor_of(asked) == "b"
-    assert visitor_of(None) != visitor_of(None)
-
-
-def test_without_an_operator_nobody_signs_in():
-    assert Access("viewer").sign_in("", "") is None
-    assert "Nobody can sign in" in Access("viewer").form(False)
-
-
-@pytest.mark.parametrize("text", ["anna", "anna:", ":" + PASSWORD, "anna:short"])
-def test_an_operator_needs_a_name_and_a_long_password(text):
-    with pytest.raises(InvalidRequest, match="--operator wants"):
-        access.parse_operator(text)
 
 
 # ---------------------------------------------------------------- what killed programs leave
