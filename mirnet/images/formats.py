@@ -38,8 +38,6 @@ class PictureFormat:
     """Module of `mirnet.images.codecs` with `read` and, for writable formats, `write`."""
     suffixes: tuple[str, ...]
     """Lower-case file name suffixes with their dot; the first is the default for results."""
-    mime: str
-    """Media type."""
     other_suffixes: tuple[str, ...] = ()
     """Suffixes accepted for reading and never given to results."""
     writable: bool = False
@@ -58,41 +56,41 @@ FORMATS: dict[str, PictureFormat] = {
     known.name: known
     for known in (
         PictureFormat(
-            "PNG", "png", (".png",), "image/png", writable=True, bits=16,
+            "PNG", "png", (".png",), writable=True, bits=16,
             signatures=((0, b"\x89PNG\r\n\x1a\n"),),
         ),
         PictureFormat(
-            "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"), "image/jpeg",
+            "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"),
             (".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
             writable=True, alpha=False, max_side_px=65_500,  # libjpeg's limit
             signatures=((0, b"\xff\xd8\xff"),),
         ),
         PictureFormat(
-            "WebP", "webp", (".webp",), "image/webp", writable=True, max_side_px=16_383,  # RFC 9649
+            "WebP", "webp", (".webp",), writable=True, max_side_px=16_383,  # RFC 9649
             signatures=((8, b"WEBP"),),
         ),
         PictureFormat(
-            "TIFF", "tiff", (".tif", ".tiff"), "image/tiff", writable=True, bits=16,
+            "TIFF", "tiff", (".tif", ".tiff"), writable=True, bits=16,
             signatures=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         ),
-        PictureFormat("BMP", "bmp", (".bmp", ".dib"), "image/bmp", signatures=((0, b"BM"),)),
-        PictureFormat("HEIC", "heif", (".heic", ".heif"), "image/heic", (".hif",)),
-        PictureFormat("AVIF", "avif", (".avif",), "image/avif"),
+        PictureFormat("BMP", "bmp", (".bmp", ".dib"), signatures=((0, b"BM"),)),
+        PictureFormat("HEIC", "heif", (".heic", ".heif"), (".hif",)),
+        PictureFormat("AVIF", "avif", (".avif",)),
         PictureFormat(
             "RAW", "raw", (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2"),
-            "image/x-raw", (".pef", ".srw"),
+            (".pef", ".srw"),
             signatures=((8, b"CR\x02"), (0, b"FUJIFILMCCD-RAW"), (0, b"IIU\0"), (0, b"IIR"),
                         (0, b"MMOR")),
         ),
         PictureFormat(
-            "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), "image/jp2", (".jpf", ".jpx", ".j2c"),
+            "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), (".jpf", ".jpx", ".j2c"),
             signatures=((0, b"\x00\x00\x00\x0cjP  "), (0, b"\xff\x4f\xff\x51")),
         ),
         PictureFormat(
-            "JPEG XL", "jpegxl", (".jxl",), "image/jxl",
+            "JPEG XL", "jpegxl", (".jxl",),
             signatures=((0, b"\xff\x0a"), (0, b"\x00\x00\x00\x0cJXL ")),
         ),
-        PictureFormat("PPM", "ppm", (".ppm", ".pgm", ".pnm"), "image/x-portable-anymap", (".pbm",)),
+        PictureFormat("PPM", "ppm", (".ppm", ".pgm", ".pnm"), (".pbm",)),
     )
 }  # fmt: skip
 """Every format that is read, by name."""
