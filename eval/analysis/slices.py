@@ -233,7 +233,7 @@ def compared_slices(
             part[a], part[b], [scene[pair] for pair in part.index], higher_is_better=better
         )
         compared.append(paired)
-        facts = {"slice": one.name, "fact": one.fact, "label": one.label}
+        facts: dict[str, Any] = {"slice": one.name, "fact": one.fact, "label": one.label}
         facts |= {"pairs": paired.pairs, "scenes": paired.clusters}
         rows.append(facts | {"a": float(finite[a].mean()), "b": float(finite[b].mean())})
     tested = [paired for paired in compared if paired.clusters >= statistics.MIN_FOR_VERDICT]

@@ -89,6 +89,6 @@ def metrics(as_json: AsJson = False) -> None:
     table = Table("key", "metric", "better", "unit", "protocols", "source", box=None)
     for row in rows:
         everywhere = len(row["protocols"]) == len(PROTOCOLS)
-        row["protocols"] = "all" if everywhere else ", ".join(row["protocols"])
-        table.add_row(*row.values())
+        protocols = "all" if everywhere else ", ".join(row["protocols"])
+        table.add_row(*map(str, (row | {"protocols": protocols}).values()))
     console().print(table)

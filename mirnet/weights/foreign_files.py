@@ -212,7 +212,7 @@ class _Array:
         if not isinstance(dtype, _DType) or not re.fullmatch("[fiub][1248]", dtype.code):
             return
         order = dtype.order if dtype.order in "<>" else "="
-        kind = np.dtype(dtype.code).newbyteorder(order)
+        kind = np.dtype(order + dtype.code)
         if not isinstance(data, bytes) or math.prod(shape) * kind.itemsize != len(data):
             raise pickle.UnpicklingError("an array that is not what it says")
         array = np.frombuffer(data, kind).reshape(shape, order="F" if columns_first else "C")
