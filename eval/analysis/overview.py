@@ -16,7 +16,7 @@ from eval.runs.store import StoredRun
 from mirnet.metrics.registry import Metric
 
 from . import statistics
-from .published import published_for, published_number
+from .published import published_for
 from .score_tables import UNTOUCHED
 from .table_cache import TableCache
 
@@ -230,7 +230,7 @@ def _published(tasks: tuple[str, ...], metric: Metric) -> tuple[PublishedLine, .
             PublishedLine(
                 method=method,
                 numbers=tuple(
-                    f"{row.dataset} {published_number(metric, getattr(row, metric.key))}"
+                    f"{row.dataset} {metric.as_published(getattr(row, metric.key))}"
                     for row in rows.itertuples()
                 ),
                 evidence="; ".join(dict.fromkeys(rows.evidence)),

@@ -61,8 +61,6 @@ DATASETS_OF = {
 _FIELDS = ("task", "dataset", "method", "year")
 _LATER_FIELDS = ("setting", "protocol", "source", "verified", "source_kind", "quote")
 """Columns of the file before and after those of scores, which are named by `Metric.stem`."""
-PAPER_DECIMALS = 3
-"""Decimals of papers where a metric has more; a further one is shown only where it was printed."""
 
 CAVEATS = {
     "SIDD": (
@@ -207,19 +205,6 @@ def with_measured(beside: "pd.DataFrame", board: "pd.DataFrame") -> "pd.DataFram
     )
     both = [beside.assign(kind="published"), measured]
     return pd.concat([part.reindex(columns=columns).astype(object) for part in both])
-
-
-def published_number(metric: Metric, value: float) -> str:
-    """Round a published number as its paper did: without a last zero that nobody printed.
-
-    >>> from mirnet.metrics.registry import PSNR, SSIM
-    >>> published_number(PSNR, 24.1), published_number(SSIM, 0.583), published_number(SSIM, 0.8163)
-    ('24.10', '0.583', '0.8163')
-    """
-    text = metric.number(value)
-    for _ in range(metric.decimals - PAPER_DECIMALS):
-        text = text.removesuffix("0")
-    return text
 
 
 def _metrics_of(path: Path, fields: Sequence[str]) -> dict[str, Metric]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from eval.analysis import leaderboards, score_tables
 from eval.analysis.plots import PLOTS, draw
-from eval.analysis.published import caveats, published_beside, published_number
+from eval.analysis.published import caveats, published_beside
 from eval.analysis.table_cache import TableCache
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
@@ -184,7 +184,7 @@ def _published_cells(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "method": row["method"],
         "year": "–" if row["year"] is None or row["year"] != row["year"] else int(row["year"]),
-        "numbers": [published_number(metric, row[metric.key]) for metric in metrics_in(row)],
+        "numbers": [metric.as_published(row[metric.key]) for metric in metrics_in(row)],
         "protocol": row["protocol"],
         "measured_protocol": row["measured_protocol"],
         "source": row["source"],

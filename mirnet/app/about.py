@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from mirnet.metrics.registry import metrics_in
 from mirnet.tasks import TASKS
 from mirnet.version import __version__
 from mirnet.weights import catalogue
@@ -120,9 +121,13 @@ def _version(package: str) -> str:
 def _published_scores(entry: WeightsEntry) -> list[str]:
     found = []
     for score in entry.published:
-        if score.psnr_db is not None:
-            mark = "" if score.verified else " †"
-            aside = score.method.partition(" (")[2].rstrip(")")
-            aside = f" ({aside})" if aside else ""
-            found.append(f"{score.benchmark} {score.psnr_db:.2f} dB{mark}{aside}; {score.source}")
+        numbers = ", ".join(
+            f"{metric.as_published(score.scores[metric.key])} {metric.unit or metric.title}"
+            for metric in metrics_in(score.scores)
+            if metric.key in score.scores
+        )
+        mark = "" if score.verified else " †"
+        aside = score.method.partition(" (")[2].rstrip(")")
+        aside = f" ({aside})" if aside else ""
+        found.append(f"{score.benchmark} {numbers}{mark}{aside}; {score.source}")
     return found

@@ -18,6 +18,9 @@ from .ssimulacra import MIN_SIDE_PX as SSIMULACRA_SIDE_PX
 from .ssimulacra import ssimulacra2
 from .structural_similarity import WINDOW_PX, ssim, ssim_grey_uniform, ssim_rounded, ssim_volume
 
+PAPER_DECIMALS = 3
+"""Decimals of papers where a metric has more; a further one is shown only where it was printed."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -97,6 +100,19 @@ class Metric:
             return "identical"
         unit = f" {self.unit}" if self.unit and math.isfinite(value) else ""
         return self.number(value, sign) + unit
+
+    def as_published(self, value: float) -> str:
+        """Round a number of a paper for a table: without a last zero that nobody printed.
+
+        >>> METRICS["psnr_db"].as_published(24.1), METRICS["ssim"].as_published(0.583)
+        ('24.10', '0.583')
+        >>> METRICS["ssim"].as_published(0.8163)
+        '0.8163'
+        """
+        text = self.number(value)
+        for _ in range(self.decimals - PAPER_DECIMALS):
+            text = text.removesuffix("0")
+        return text
 
     def gain(self, value: float, baseline: float) -> float:
         """Improvement over a baseline's value: positive is better for every metric."""

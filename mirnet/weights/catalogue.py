@@ -9,7 +9,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,7 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    model_validator,
+    field_validator,
 )
 
 from mirnet.errors import WeightsUnavailable
@@ -73,10 +73,8 @@ class PublishedScore(BaseModel):
 
     benchmark: Text
     """Name of the set of pictures, as in the paper."""
-    psnr_db: Annotated[float, Field(gt=0, le=100)] | None = None
-    """PSNR in decibels; None if only SSIM was published."""
-    ssim: Annotated[float, Field(gt=0, le=1)] | None = None
-    """SSIM; None if only PSNR was published."""
+    scores: Annotated[dict[str, float], Field(min_length=1)]
+    """Published means by key of the metric."""
     source: Text
     """Publication in which the score was read."""
     evidence: Literal["read-primary", "read-secondary", "memory-unverified"]
@@ -89,11 +87,18 @@ class PublishedScore(BaseModel):
         """Whether the score was read in its own source or in a text that repeats it."""
         return self.evidence.startswith("read-")
 
-    @model_validator(mode="after")
-    def _has_a_number(self) -> Self:
-        if self.psnr_db is None and self.ssim is None:
-            raise ValueError("psnr_db or ssim must be given")
-        return self
+    @field_validator("scores")
+    @classmethod
+    def _are_of_known_metrics(cls, scores: dict[str, float]) -> dict[str, float]:
+        from mirnet.metrics.registry import METRICS, OPTIONAL
+
+        known = METRICS | OPTIONAL
+        for key, value in scores.items():
+            if key not in known:
+                raise ValueError(f"unknown metric {key}: choose one of {', '.join(known)}")
+            if not 0 < value <= known[key].max_value:
+                raise ValueError(f"{key} = {value} must lie between 0 and {known[key].max_value:g}")
+        return scores
 
 
 class WeightsEntry(BaseModel):

@@ -9,7 +9,6 @@ from eval.analysis.published import (
     caveats,
     published_beside,
     published_for,
-    published_number,
 )
 from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
@@ -96,7 +95,7 @@ def published_table(beside: "pd.DataFrame") -> Markup:
         {
             "method": f"{row['method']}{_year(row['year'])}",
             "verified": row["verified"],
-            "numbers": [published_number(metric, row[metric.key]) for metric in metrics],
+            "numbers": [metric.as_published(row[metric.key]) for metric in metrics],
             "words": [row["setting"], row["protocol"], row["source"]],
             "evidence": row["evidence"],
             "quote": row["quote"],

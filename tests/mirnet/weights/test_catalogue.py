@@ -52,10 +52,9 @@ def test_published_scores_are_those_of_the_checked_table():
     assert len(repeated) == 12
     for score in repeated:
         same = table[(table.dataset == score.benchmark) & table.method.str.startswith(score.method)]
-        for key, value in (("psnr_db", score.psnr_db), ("ssim", score.ssim)):
-            if value is not None:
-                rows = same[same[key] == value]
-                assert set(rows.verified) == {score.verified}, (score.method, key)
+        for key, value in score.scores.items():
+            rows = same[same[key] == value]
+            assert set(rows.verified) == {score.verified}, (score.method, key)
 
 
 def test_the_low_light_checkpoint_says_that_it_does_not_reproduce_the_paper():
@@ -144,7 +143,7 @@ sha256 = "{sha}"
 [[weights.published]]
 method = "m"
 benchmark = "b"
-psnr_db = 30.0
+scores = { psnr_db = 30.0, gmsd = 0.1 }
 source = "s"
 evidence = "read-primary"
 """.replace("{sha}", "a" * 64)
@@ -173,8 +172,9 @@ evidence = "read-primary"
         ),
         ('title = "A"', 'title = "A"\nfilename = "../a"', "filename: .*plain file name"),
         ('"read-primary"', '"rumour"', "evidence: Input should be 'read-primary'"),
-        ("psnr_db = 30.0", "psnr_db = 300.0", "psnr_db: Input should be less than or equal to 100"),
-        ("psnr_db = 30.0", "", "psnr_db or ssim"),
+        ("psnr_db = 30.0", "psnr_db = 300.0", "psnr_db = 300.0 must lie between 0 and 100"),
+        ("psnr_db = 30.0", "psnr = 30.0", "unknown metric psnr: choose one of psnr_db, ssim,"),
+        ("{ psnr_db = 30.0, gmsd = 0.1 }", "{}", "at least 1 item"),
         ('benchmark = "b"', "", "published.0.benchmark: Field required"),
         ("[[weights]]", "[[weights", "Expected"),
         ("[[weights]]", "[[weight]]\n[[other]]\n[[weights]]", "weight: Extra inputs"),
@@ -190,7 +190,8 @@ evidence = "read-primary"
 def test_a_wrong_catalogue_is_a_loud_bug(tmp_path, old, new, message):
     path = tmp_path / "catalogue.toml"
     path.write_text(GOOD)
-    assert read_catalogue(path)["a"].published[0].verified
+    (score,) = read_catalogue(path)["a"].published
+    assert score.verified and score.scores == {"psnr_db": 30.0, "gmsd": 0.1}
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(ValueError, match=message):
