@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from eval.analysis.table_cache import TableCache
-from eval.runs.document import MethodSummary, Run
+from eval.runs.document import MethodSummary, Run, SampleResult
+from eval.runs.live import LiveRuns
 from eval.runs.recorded import has_pictures, recorded_headers
 from eval.runs.removal import remove_run
 from eval.runs.results_repo import forget_run
 from eval.runs.runner import RunConfig, create_run, finish
 from eval.runs.store import RecordedRun, RunStore, StoredRun
-from eval.runs.summaries import summarise_methods
 from eval.runs.verify import Finding, verify
 from mirnet.app.auth import Role, allows
 from mirnet.app.monitor import Job
@@ -27,7 +27,7 @@ from mirnet.errors import InvalidRequest, MIRNetError
 
 from .run_job import RunJob, execute_job
 from .run_limits import RunLimits, RunPolicy
-from .run_status import RESUMABLE, Snapshot, State, count_lines, sentence, state_without_job
+from .run_status import RESUMABLE, Snapshot, State, sentence, state_without_job
 
 
 class RunQueue:
@@ -55,6 +55,7 @@ class RunQueue:
         self.policy = RunPolicy(limits, read_only, local)
         self.cache_gb = cache_gb
         self.tables = TableCache()
+        self._live = LiveRuns()
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._waiting: deque[RunJob] = deque()
@@ -153,6 +154,7 @@ class RunQueue:
             raise InvalidRequest(f"Run {run_id} is {found.state}: stop it first.")
         remove_run(stored)
         self.tables.forget(run_id)
+        self._live.forget(stored)
         with contextlib.suppress(OSError):  # a full disk; the run is gone here
             forget_run(self.store, run_id)
 
@@ -237,7 +239,7 @@ class RunQueue:
         stored = self.stored(run_id)
         with self._lock:
             job, position = self._job(run_id)
-        return _snapshot(stored, job, position)
+        return _snapshot(stored, job, position, self._live)
 
     def stored(self, run_id: str) -> StoredRun:
         """Stored run with an id; the error message names no folder of the server.
@@ -271,14 +273,16 @@ class RunQueue:
             (run.id for run in recorded_headers() if has_pictures(run)), None
         )
 
-    def summary(self, run_id: str) -> list[MethodSummary]:
-        """Mean scores of a run so far, one entry per method in the run's order.
+    def progress(self, run_id: str) -> tuple[list[MethodSummary], SampleResult | None]:
+        """Mean scores of a run so far, one entry per method in its order, and its newest row.
+
+        Only the rows since the last call are read.
 
         Raises:
             InvalidRequest: There is no such run, or it is damaged.
         """
         stored = self.stored(run_id)
-        return summarise_methods(stored.header(), stored.rows())
+        return self._live.look(stored, stored.header())
 
 
 def _as_job(job: RunJob, state: str, stop: Callable[[str, Role], None]) -> Job:
@@ -316,7 +320,7 @@ def _require_resumable(found: Snapshot) -> None:
         )
 
 
-def _snapshot(stored: StoredRun, job: RunJob | None, position: int) -> Snapshot:
+def _snapshot(stored: StoredRun, job: RunJob | None, position: int, live: LiveRuns) -> Snapshot:
     """State and progress of a run with its job, if it has one, at a position of the queue."""
     run = stored.header()
     state = _state(run, stored, job, position)
@@ -324,7 +328,7 @@ def _snapshot(stored: StoredRun, job: RunJob | None, position: int) -> Snapshot:
     total = run.benchmark.n * len(run.methods)
     done = event.done if event else total
     if event is None and state != "done":
-        done = count_lines(stored.folder / "scores.jsonl")
+        done = live.count(stored)
     return Snapshot(
         run=run,
         state=state,

@@ -1,8 +1,6 @@
 """State and progress of a run at one moment, for the page and the API."""
 
-import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from eval.runs.document import Run, SampleResult
@@ -79,10 +77,3 @@ def sentence(run: Run, state: State, position: int = 0) -> str:
     if state in ("failed", "stopped") and run.error:
         return run.error
     return _SENTENCES[state]
-
-
-def count_lines(path: Path) -> int:
-    """Number of lines of a file; 0 if it does not exist."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    return 0

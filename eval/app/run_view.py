@@ -23,10 +23,9 @@ from .view_state import ViewState
 
 TICK_SECONDS = 1.5
 """Seconds between two updates of the current run."""
-PLOT_EVERY = 2
-"""Number of updates per redraw of the live plot."""
-ARRIVAL = -1
-"""Update number of the first update, when the page is opened."""
+PLOT_GROWTH = 1.25
+"""Growth of the number of results after which the live plot is drawn again: all drawings of a run
+together cost a few times the last one."""
 NOTHING_YET = kit.empty(
     "Progress appears here",
     "Press Start: scores come in picture by picture, and you may close this page meanwhile.",
@@ -53,7 +52,7 @@ class RunView(View):
         self.permissions = permissions
         self.run = run
         self.followed = gr.State(None)  # id of the run whose progress is shown
-        self.seen = gr.State((None, 0))
+        self.seen = gr.State((None, 0))  # what was shown, and the number of results in the plot
         self.timer = gr.Timer(TICK_SECONDS, active=False)
         is_runner = permissions.may("runner")
         can_sign_in = permissions.access.operator is not None
@@ -124,7 +123,7 @@ class RunView(View):
         except MIRNetError as error:
             yield ready | self._failed(error)
             return
-        yield self.follow(run_id, 0) | ready | self._open(run_id)
+        yield self.follow(run_id) | ready | self._open(run_id)
 
     def _failed(self, error: MIRNetError) -> Update:
         """Show why a run did not start, and nothing of another run beside it."""
@@ -144,24 +143,24 @@ class RunView(View):
         """Stop the followed run."""
         with translate_errors():
             self.queue.stop(str(run_id), self.permissions.role(request), owner(request))
-        return self.follow(run_id, 0)
+        return self.follow(run_id)
 
     def resume(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume the followed run."""
         with translate_errors():
             self.queue.resume(str(run_id), self.permissions.role(request), owner(request))
-        return self.follow(run_id, 0)
+        return self.follow(run_id)
 
     def tick(self, run_id: str | None, seen: tuple) -> Update:
         """Update the live view; nothing is sent if nothing has changed."""
-        stamp, count = seen
+        stamp, drawn = seen
         try:
             found = self.queue.status(str(run_id))
         except MIRNetError:  # deleted meanwhile
             return {self.timer: gr.Timer(active=False)}
         if _stamp(found) == stamp:
             return {self.timer: gr.skip()}
-        return self.follow(run_id, count + 1, found)
+        return self.follow(run_id, drawn, found)
 
     def open_followed(self, run_id: str | None) -> ViewState:
         """State that shows the leaderboard of the followed run."""
@@ -178,7 +177,7 @@ class RunView(View):
         followed = self.queue.current() or self.queue.newest()
         if followed is not None:
             with contextlib.suppress(MIRNetError):
-                return update | self.follow(followed, ARRIVAL) | self._open(followed)
+                return update | self.follow(followed, at_arrival=True) | self._open(followed)
         return update | self._open(self.queue.shown_first())
 
     def _open(self, run_id: str | None) -> Update:
@@ -191,26 +190,34 @@ class RunView(View):
         form = self.form
         return [*self.live, self.viewer_only, form.column, form.facts, form.estimate]
 
-    def follow(self, run_id: str | None, count: int, found: Snapshot | None = None) -> Update:
-        """Update progress, means, newest picture and, every few updates, the plot of a run.
+    def follow(
+        self,
+        run_id: str | None,
+        drawn: int = 0,
+        found: Snapshot | None = None,
+        at_arrival: bool = False,
+    ) -> Update:
+        """Update progress, means, newest picture and, where it has grown enough, the plot of a run.
 
         Args:
             run_id: Id of the run.
-            count: Number of the update.
+            drawn: Number of results in the plot that is shown.
             found: Snapshot of the run, if it is already known.
+            at_arrival: Whether the page is being opened: an ended run is then told in a line.
         """
         if run_id is None:
             return {self.timer: gr.Timer(active=False)}
         found = found or self.queue.status(run_id)
         stored = self.queue.stored(run_id)
         ended = not found.under_way
-        rows = found.run.summary if found.state == "done" else self.queue.summary(run_id)
-        latest = found.latest
-        if ended and latest is None and count != ARRIVAL:
-            latest = next(reversed(stored.rows()), None)
+        if at_arrival and found.state == "done":
+            rows, latest = found.run.summary, None
+        else:
+            rows, latest = self.queue.progress(run_id)
+        wants_plot = found.done > 0 and _wants_plot(found, drawn, at_arrival)
         update: Update = {
             self.followed: run_id,
-            self.seen: (_stamp(found), count),
+            self.seen: (_stamp(found), found.done if wants_plot else drawn),
             self.timer: gr.Timer(active=not ended),
             self.bar: progress_bar(found),
             self.table: means_table(found.run, rows),
@@ -219,7 +226,7 @@ class RunView(View):
             self.form.resume: gr.update(visible=found.state in RESUMABLE),
             self.opens: gr.update(visible=ended and found.done > 0),
         }
-        if found.done and _wants_plot(found, count):
+        if wants_plot:
             figure = draw(self.queue.tables, stored, "distribution").figure
             update[self.plot] = gr.update(value=figure, visible=True)
         elif not found.done:
@@ -229,11 +236,11 @@ class RunView(View):
         return update
 
 
-def _wants_plot(found: Snapshot, count: int) -> bool:
+def _wants_plot(found: Snapshot, drawn: int, at_arrival: bool) -> bool:
     """Whether an update draws the plot; not on arrival for a finished run."""
-    if count == ARRIVAL:
+    if at_arrival:
         return found.state != "done"
-    return not found.under_way or count % PLOT_EVERY == 1
+    return not found.under_way or found.done >= drawn * PLOT_GROWTH
 
 
 def _stamp(found: Snapshot) -> tuple[str, str, int, str]:

@@ -29,11 +29,11 @@ class CommonPictures:
         Args:
             scores: Values of the metric by method and picture.
         """
-        return frozenset(
-            pair
-            for pair in self.scored
-            if all(math.isfinite(scores[method].get(pair, math.nan)) for method in self.methods)
-        )
+        found = set(self.scored)
+        for method in self.methods:
+            own = scores[method]
+            found = {pair for pair in found if math.isfinite(own.get(pair, math.nan))}
+        return frozenset(found)
 
 
 def common_pictures(scores: Mapping[str, Mapping[str, float]]) -> CommonPictures:
@@ -51,7 +51,17 @@ def common_pictures(scores: Mapping[str, Mapping[str, float]]) -> CommonPictures
         for method, own in scores.items()
     }
     everything = set().union(*scored.values())
-    least = max(MIN_SHARE * len(everything), 1)
-    methods = tuple(method for method, own in scored.items() if len(own) >= least)
+    methods = ranked_methods({name: len(own) for name, own in scored.items()}, len(everything))
     shared = set.intersection(*(scored[method] for method in methods)) if methods else set()
     return CommonPictures(methods, frozenset(shared))
+
+
+def ranked_methods(scored: Mapping[str, int], pictures: int) -> tuple[str, ...]:
+    """Methods with scores on enough pictures to be ranked.
+
+    Args:
+        scored: Number of pictures that each method has a score on.
+        pictures: Number of pictures that any method has a score on.
+    """
+    least = max(MIN_SHARE * pictures, 1)
+    return tuple(method for method, count in scored.items() if count >= least)

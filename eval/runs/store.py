@@ -125,13 +125,7 @@ class StoredRun:
             return []
         rows: dict[tuple[str, str], SampleResult] = {}
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
-            try:
-                row = SampleResult.model_validate_json(line)
-            except ValidationError as error:
-                raise InvalidRequest(
-                    f"Line {number} of scores.jsonl in run {self.id} is damaged: remove that line "
-                    "and resume the run."
-                ) from error
+            row = parsed_row(line, number, self.id)
             rows[row.pair, row.method] = row
         return list(rows.values())
 
@@ -246,6 +240,26 @@ class RecordedRun(StoredRun):
         return InvalidRequest(
             f"Run {self.id} was recorded by the project and is read-only: start a run of your own."
         )
+
+
+def parsed_row(line: bytes, number: int, run_id: str) -> SampleResult:
+    """Parse a line of `scores.jsonl`.
+
+    Args:
+        line: The line, without its end.
+        number: Its number in the file, from 1.
+        run_id: Id of the run, for the message.
+
+    Raises:
+        InvalidRequest: The line is damaged.
+    """
+    try:
+        return SampleResult.model_validate_json(line)
+    except ValidationError as error:
+        raise InvalidRequest(
+            f"Line {number} of scores.jsonl in run {run_id} is damaged: remove that line "
+            "and resume the run."
+        ) from error
 
 
 def _hex(sha256: str) -> str:

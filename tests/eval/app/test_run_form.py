@@ -6,7 +6,8 @@ import pytest
 
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_queue import RunQueue
-from eval.runs.store import RunStore
+from eval.runs import live
+from eval.runs.store import RunStore, StoredRun
 from tests.support.runs_factory import write_run
 
 gr = pytest.importorskip("gradio")
@@ -45,3 +46,46 @@ def test_a_failed_start_shows_its_error_and_nothing_of_another_run(tab):
     )
     assert not update[running.plot]["visible"] and not update[running.opens]["visible"]
     assert update[running.form.start]["interactive"]
+
+
+def test_a_look_at_a_live_run_reads_and_sends_what_is_new(tab, tmp_path, monkeypatch):
+    """However many rows there are: 5,000 pictures of 4 methods were read and drawn each second."""
+    read: list[int] = []
+    parsed = live.parsed_row
+    monkeypatch.setattr(
+        live,
+        "parsed_row",
+        lambda line, number, run: read.append(number) or parsed(line, number, run),
+    )
+    monkeypatch.setattr(StoredRun, "rows", None)  # nothing else reads all of them
+    sent = {}
+    for number, pairs in enumerate((40, 400)):
+        stored = write_run(
+            tmp_path, pairs=pairs, status="running", id=f"2026010{number}-120000-abc1"
+        )
+        path = stored.folder / "scores.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[:-2]))
+        running = tab.running
+        with stored.lock():  # as another process that executes it holds it
+            found = tab.queue.status(stored.id)
+            running.follow(stored.id, found.done, found)
+            read.clear()
+            with path.open("ab") as file:
+                file.write(b"".join(lines[-2:]))
+            update = running.tick(stored.id, (None, found.done))
+            assert read == [len(lines) - 1, len(lines)]
+            assert running.tick(stored.id, update[running.seen]).keys() == {running.timer}
+        assert running.plot not in update  # it has not grown enough to be drawn again
+        assert str(len(lines)) in update[running.bar]
+        sent[pairs] = len("".join(value for value in update.values() if isinstance(value, str)))
+    assert sent[400] < sent[40] + 100
+
+
+def test_the_live_plot_is_drawn_as_often_as_its_data_grow_by_a_quarter(tab, tmp_path):
+    stored = write_run(tmp_path, pairs=10, status="running", id="20260105-120000-abc1")
+    with stored.lock():
+        found = tab.queue.status(stored.id)
+        update = tab.running.follow(stored.id, 32, found)  # 40 rows
+        assert update[tab.running.plot]["visible"] and update[tab.running.seen][1] == 40
+        assert tab.running.plot not in tab.running.follow(stored.id, 33, found)

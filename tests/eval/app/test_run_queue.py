@@ -57,7 +57,7 @@ def test_a_run_goes_on_in_the_background_until_it_is_done(store):
     snapshot = ended(found, run_id)
     assert (snapshot.state, snapshot.done, snapshot.total) == ("done", 4, 4)
     assert store.run(run_id).header().status == "done"
-    assert [line.count for line in found.summary(run_id)] == [2, 2]
+    assert [line.count for line in found.progress(run_id)[0]] == [2, 2]
 
 
 def test_stop_keeps_what_was_made_and_resume_makes_the_rest(store, gate):
