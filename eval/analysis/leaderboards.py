@@ -79,6 +79,8 @@ def leaderboard(
     if baseline is not None:
         require_method(run.id, ids, baseline)
     table = scores if scores is not None else scores_frame(stored, name)
+    # Numbers instead of names: text is slow to compare, and only whether it is equal counts here.
+    table = table.assign(**{key: pd.factorize(table[key])[0] for key in ("pair", "scene")})
     by_method = {method: table[table.method == method] for method in ids}
     common = common_pictures(_by_method_and_pair(table, RANKING))
     averaged = {
@@ -152,7 +154,7 @@ def _by_method_and_pair(table: "pd.DataFrame", metric: Metric) -> dict[str, dict
 
 
 def _summary(metric: Metric, scored: "pd.DataFrame") -> dict[str, float]:
-    found = statistics.summarise(scored[metric.key], list(scored.scene))
+    found = statistics.summarise(scored[metric.key], scored.scene.to_numpy())
     return {
         metric.key: found.mean,
         f"{metric.stem}_low": found.low,
@@ -227,7 +229,7 @@ def _paired(
     if not (np.isfinite(ours) & np.isfinite(theirs)).any():
         return None
     return statistics.compare(
-        ours, theirs, list(both.scene), higher_is_better=metric.higher_is_better
+        ours, theirs, both.scene.to_numpy(), higher_is_better=metric.higher_is_better
     )
 
 

@@ -31,7 +31,7 @@ MIN_FOR_VERDICT = 5
 MAX_SHARED = 20_000
 """Clusters up to which resamples are kept to be shared: 40 MB."""
 
-Clusters = Sequence[Hashable] | None
+Clusters = Sequence[Hashable] | np.ndarray | None
 """Cluster of each score; None where each score is one of its own."""
 Verdict = Literal["better", "worse", "tied", "too few"]
 """Conclusion of a paired comparison."""
@@ -259,6 +259,9 @@ def _numbered(clusters: Clusters, count: int) -> np.ndarray:
         return np.arange(count)
     if len(clusters) != count:
         raise ValueError(f"{count} scores cannot be in {len(clusters)} clusters")
+    if isinstance(clusters, np.ndarray) and clusters.dtype.kind in "iu":  # many at once
+        _, first, places = np.unique(clusters, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first, kind="stable"), kind="stable")[places]
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in clusters], int)
 

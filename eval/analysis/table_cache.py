@@ -36,6 +36,7 @@ TABLE_CODE = (
     "eval/analysis/*.py",
     "eval/data/benchmarks.toml",
     "eval/data/scenes.py",
+    "eval/runs/common_pictures.py",
     "eval/runs/document.py",
     "eval/runs/store.py",
     "mirnet/metrics/*.py",

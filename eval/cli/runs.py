@@ -237,12 +237,15 @@ def show(
 
 def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     """Print the leaderboard of a run with its protocol, data and weights hashes."""
-    from eval.analysis.leaderboards import caution, lead, leaderboard
+    from eval.analysis.frames import Frames
+    from eval.analysis.leaderboards import caution, lead
     from eval.analysis.score_tables import default_baseline
     from eval.reports.board_text import board_cells
 
     header = stored.header()
-    board = leaderboard(stored, baseline or default_baseline(header))
+    board = Frames().board(
+        stored, baseline or default_baseline(header)
+    )  # the page opens it at once
     cells = [dict(list(row.items())[:COLUMNS]) for row in board_cells(board)]
     console().print(as_table(cells))
     for words in (lead(board), caution(board)):
