@@ -21,12 +21,15 @@ from .plot_style import (
     custom_data,
     empty_figure,
     hover_text,
+    marker,
     note_thinning,
     plain_text,
     point_trace,
+    square_axes,
     thinned,
 )
 from .score_tables import RANKING
+from .statistics import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +75,24 @@ def distribution(
                 line={"color": colour(code), "width": 2},
                 customdata=[["", box.method]],
                 showlegend=False,
+            )
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=[place - 0.26],
+                y=[box.mean],
+                error_y={
+                    "array": [box.mean_high - box.mean],
+                    "arrayminus": [box.mean - box.mean_low],
+                    "thickness": 2,
+                    "width": 5,
+                },
+                mode="markers",
+                name=f"mean of {plain_text(box.method)}",
+                marker=marker(code, 10),
+                customdata=[["", box.method]],
+                hovertemplate=f"{plain_text(box.method)}<br>mean "
+                f"{hover_text(metric)}<extra></extra>",
             )
         )
         # A fixed sequence that fills the width evenly (golden ratio): the same figure every time.
@@ -124,18 +145,32 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
         name="a picture", hovertemplate=hover_text(metric, "x", a) + hover_text(metric, "y", b)
     )
     trace.hovertemplate = f"%{{customdata[0]}}<br>{trace.hovertemplate}<extra></extra>"
+    ends = {int(shown.difference.argmin()), int(shown.difference.argmax())}
+    trace.update(
+        mode="markers+text",
+        text=[
+            plain_text(pair, MAX_TICK) if place in ends else ""
+            for place, pair in enumerate(shown.pair)
+        ],
+        textposition="top center",
+        textfont={"size": 11},
+    )
     figure.add_trace(trace)
+    square_axes(figure, finite.a, finite.b)
     figure.update_xaxes(title=f"{get_metric(metric).axis_label} of {plain_text(a)}")
     figure.update_yaxes(title=f"{get_metric(metric).axis_label} of {plain_text(b)}")
     return note_thinning(figure, len(shown) < len(finite))
 
 
-def differences(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
-    """Difference of two methods on each picture, sorted.
+def differences(
+    paired: "pd.DataFrame", metric: str = RANKING.key, mean: Summary | None = None
+) -> "go.Figure":
+    """Difference of two methods on each picture, sorted, with the mean and its interval.
 
     Args:
         paired: Result of `paired_scores`.
         metric: Key of the metric to show.
+        mean: Mean of the differences; None draws none.
     """
     import plotly.graph_objects as go
 
@@ -164,11 +199,30 @@ def differences(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure
         )
     few = len(shown) <= FEW_BARS
     figure.update_layout(bargap=0.15 if few else 0)
-    figure.update_xaxes(title="Picture, by difference", showgrid=False, dtick=1 if few else None)
+    figure.update_xaxes(title="Picture, by difference", showgrid=False)
+    if few:
+        figure.update_xaxes(
+            title="",
+            tickvals=list(shown.index + 1),
+            ticktext=[plain_text(pair, MAX_TICK) for pair in shown.pair],
+        )
     figure.update_yaxes(
         title=f"Difference in {get_metric(metric).axis_label}", zeroline=True, zerolinecolor=GREY
     )
-    return note_thinning(figure, len(shown) < len(ranked))
+    return note_thinning(figure, len(shown) < len(ranked), _draw_mean(figure, mean, metric))
+
+
+def _draw_mean(figure: "go.Figure", mean: Summary | None, metric: str) -> str:
+    """Draw a mean as a line and its interval as a band; returns both in words."""
+    if mean is None or not np.isfinite(mean.mean):
+        return ""
+    shown = get_metric(metric)
+    figure.add_hline(y=mean.mean, line={"color": GREY, "width": 1.5, "dash": "dash"})
+    words = f"mean {shown.text(mean.mean, '+')}"
+    if np.isfinite(mean.low):
+        figure.add_hrect(y0=mean.low, y1=mean.high, fillcolor=GREY, opacity=0.25, line_width=0)
+        words += f", 95 % interval {shown.number(mean.low, '+')} to {shown.number(mean.high, '+')}"
+    return words
 
 
 def cumulative(curves: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
@@ -227,6 +281,7 @@ def against_input(joined: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figu
         customdata=[["", ""], ["", ""]],
         hoverinfo="skip",
     )
+    square_axes(figure, joined.input, joined[metric])
     reference = plain_text(joined.reference.iloc[0])
     figure.update_xaxes(title=f"{get_metric(metric).axis_label} of the input ({reference})")
     figure.update_yaxes(title=get_metric(metric).axis_label)

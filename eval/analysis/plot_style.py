@@ -66,12 +66,27 @@ def empty_figure(words: str) -> "go.Figure":
     return figure
 
 
-def note_thinning(figure: "go.Figure", cut: bool) -> "go.Figure":
-    """Say in the subtitle that points were left out, where `cut`; returns the figure."""
-    if cut:
-        words = f"{MAX_POINTS} pictures of each method, evenly by rank"
-        figure.update_layout(title={"subtitle": {"text": words, "font": {"size": 12}}}, margin_t=64)
+def note_thinning(figure: "go.Figure", cut: bool, words: str = "") -> "go.Figure":
+    """Write a subtitle, and say there where `cut` that points were left out; returns the figure."""
+    thinned_words = f"{MAX_POINTS} pictures of each method, evenly by rank" if cut else ""
+    text = " · ".join(part for part in (words, thinned_words) if part)
+    if text:
+        figure.update_layout(title={"subtitle": {"text": text, "font": {"size": 12}}}, margin_t=64)
     return figure
+
+
+def square_axes(figure: "go.Figure", *values: Any) -> None:
+    """Give both axes the same span and the same length for a unit, where both are scores.
+
+    Args:
+        figure: The figure.
+        values: Arrays of all finite scores.
+    """
+    low, high = min(float(np.min(one)) for one in values), max(float(np.max(one)) for one in values)
+    room = 0.04 * (high - low) or 1.0
+    span = [low - room, high + room]
+    figure.update_xaxes(range=span, constrain="domain")
+    figure.update_yaxes(range=span, constrain="domain", scaleanchor="x")
 
 
 def point_trace(

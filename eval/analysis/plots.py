@@ -11,7 +11,7 @@ from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import get_metric
 
-from . import method_plots, perception, picture_plots
+from . import method_plots, perception, picture_plots, statistics
 from .published import published_beside, with_measured
 from .score_tables import (
     RANKING,
@@ -97,7 +97,9 @@ def _distribution(request: PlotRequest) -> DrawnPlot:
 
 def _differences(request: PlotRequest) -> DrawnPlot:
     table = request.two_methods()
-    return DrawnPlot(picture_plots.differences(table, request.metric), table)
+    scenes = request.scores().drop_duplicates("pair").set_index("pair").scene
+    mean = statistics.summarise(table.difference, list(table.pair.map(scenes)))
+    return DrawnPlot(picture_plots.differences(table, request.metric, mean), table)
 
 
 def _scatter(request: PlotRequest) -> DrawnPlot:
@@ -142,12 +144,14 @@ PLOTS: dict[str, Plot] = {
     "distribution": Plot(
         "Score distribution",
         "A point is a picture. The box holds the middle half of them: its line is the "
-        "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further.",
+        "median, the dashed one the mean; whiskers reach at most 1.5 box lengths further. Beside "
+        "it, the mean with its 95 % interval.",
         _distribution,
     ),
     "differences": Plot(
         "Paired differences",
-        "A bar is a picture: the score of one method minus that of the other.",
+        "A bar is a picture: the score of one method minus that of the other. The line is their "
+        "mean, the band its 95 % interval.",
         _differences,
         of_two=True,
     ),

@@ -16,6 +16,8 @@ from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.registry import METRICS, PSNR, Metric, get_metric, metrics_in
 
+from . import statistics
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -265,20 +267,28 @@ def quartiles(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFram
     """Compute the statistics of a box plot for each method, of the finite scores.
 
     Returns:
-        Columns `method`, `count`, `q1`, `median`, `q3`, `mean`, and the fences `low` and `high`:
-        the outermost scores within 1.5 interquartile ranges of the box (Tukey 1977).
+        Columns `method`, `count`, `q1`, `median`, `q3`, `mean`, the fences `low` and `high` (the
+        outermost scores within 1.5 interquartile ranges of the box, Tukey 1977), and `mean_low`
+        and `mean_high`, the interval of the mean by `statistics.summarise`.
     """
     import pandas as pd
 
     rows = []
-    for method, values in _finite(scores, metric).groupby("method", observed=True)[metric]:
+    for method, own in _finite(scores, metric).groupby("method", observed=True):
+        values = own[metric]
+        mean = statistics.summarise(values, list(own.scene))
         q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
         reach = 1.5 * (q3 - q1)
         inside = values[(values >= q1 - reach) & (values <= q3 + reach)]
         rows.append(
-            (method, len(values), q1, median, q3, values.mean(), inside.min(), inside.max())
-        )
-    columns = ["method", "count", "q1", "median", "q3", "mean", "low", "high"]
+            (
+                method, len(values), q1, median, q3, values.mean(), inside.min(), inside.max(),
+                mean.low, mean.high,
+            )
+        )  # fmt: skip
+    columns = [
+        "method", "count", "q1", "median", "q3", "mean", "low", "high", "mean_low", "mean_high"
+    ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
     frame["method"] = pd.Categorical(frame.method, scores.method.cat.categories, ordered=True)
     return frame

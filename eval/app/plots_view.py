@@ -21,7 +21,7 @@ from .downloads import WrittenFile
 from .html.board import published_words
 from .page_files import js
 from .run_queue import RunQueue
-from .view import View, ViewRequest, method_choices, metric_choices, settle
+from .view import Part, View, ViewRequest, method_choices, metric_choices, settle
 from .view_state import ViewState
 
 
@@ -67,6 +67,7 @@ class PlotsView(View):
             self.png = gr.Button("PNG", size="sm", min_width=80, elem_id="ev-png")
             self.svg = gr.Button("SVG", size="sm", min_width=80, elem_id="ev-svg")
             self.data = gr.Button("Data (CSV)", size="sm", min_width=100, elem_id="ev-data")
+        self.others = OtherPlots(queue)
         for kind, button in (("png", self.png), ("svg", self.svg)):
             button.click(None, js=js("save_plot", format=kind), api_visibility="private")
         self.inputs: dict[str, Any] = {
@@ -80,6 +81,11 @@ class PlotsView(View):
             self.plot, self.reading, self.metric, self.a, self.b, self.unverified
         ]  # fmt: skip
         self.triggers = [widget.input for widget in self.inputs.values()]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The chosen plot, and the others below it."""
+        return [self, self.others]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
         """Set plot, score and both methods to those of a state."""
@@ -97,7 +103,7 @@ class PlotsView(View):
         run, asked, state = request.found.run, request.asked, request.state
         of_two, choices = PLOTS[state.plot].of_two, method_choices(run)
         yield {
-            self.plot: self.draw(request.stored, state).figure,
+            self.plot: draw_plot(self.queue, request.stored, state.plot, state).figure,
             self.reading: _reading(run, state),
             self.a: settle(choices, asked.a, state.a, visible=of_two),
             self.b: settle(choices, asked.b, state.b, visible=of_two),
@@ -105,24 +111,10 @@ class PlotsView(View):
             self.unverified: gr.update(visible=state.plot == "published"),
         }
 
-    def draw(self, stored: StoredRun, state: ViewState) -> DrawnPlot:
-        """Draw the plot of a state that is valid for the run."""
-        return draw(
-            self.queue.tables,
-            stored,
-            state.plot,
-            state.metric,
-            state.protocol,
-            state.baseline or None,
-            state.a,
-            state.b,
-            state.unverified,
-        )
-
     def write_data(self, state: ViewState) -> WrittenFile:
         """Name and content of a file with the table behind the plot."""
         stored = self.queue.stored(str(state.run))
-        table = self.draw(stored, state.for_run(stored.header())).table
+        table = draw_plot(self.queue, stored, state.plot, state.for_run(stored.header())).table
         return f"mirnet-{stored.id}-{state.plot}.csv", csv_text(table).encode()
 
     def pick_point(self, point: str | None, state: ViewState) -> ViewState | None:
@@ -145,6 +137,52 @@ class PlotsView(View):
             return worst_of(state, method) if known else None
         changes = {"view": "pictures", "pair": pair} | ({"method": method} if known else {})
         return state.model_copy(update=changes)
+
+
+def draw_plot(queue: RunQueue, stored: StoredRun, name: str, state: ViewState) -> DrawnPlot:
+    """Draw a plot by name for a state that is valid for the run."""
+    return draw(
+        queue.tables,
+        stored,
+        name,
+        state.metric,
+        state.protocol,
+        state.baseline or None,
+        state.a,
+        state.b,
+        state.unverified,
+    )
+
+
+class OtherPlots(Part):
+    """All plots but the chosen one, small and side by side."""
+
+    def __init__(self, queue: RunQueue):
+        self.queue = queue
+        self.title = text_area("ev-others-title")
+        with gr.Row(elem_id="ev-other-plots"):
+            self.plots = {
+                name: gr.Plot(show_label=False, container=False, min_width=300, visible=False)
+                for name in PLOTS
+            }
+        self.outputs = [self.title, *self.plots.values()]
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Draw the plots one after another, each shown as soon as it is ready."""
+        state = request.state
+        yield {
+            self.title: kit.heading("All plots"),
+            self.plots[state.plot]: gr.update(visible=False),
+        }
+        few = len(request.found.run.methods) < 2
+        for name, plot in self.plots.items():
+            if name == state.plot:
+                continue
+            if few and (PLOTS[name].of_two or name == "input"):
+                yield {plot: gr.update(visible=False)}
+                continue
+            drawn = draw_plot(self.queue, request.stored, name, state)
+            yield {plot: gr.update(value=drawn.figure, visible=True)}
 
 
 def _reading(run: Run, state: ViewState) -> Markup:

@@ -82,7 +82,7 @@ def test_boxes_are_the_tables_quartiles(stored, scores):
     drawn = [line for line in figure.data if line.type == "box"]
     assert [line.q3[0] for line in drawn] == boxes.q3.tolist()
     assert list(figure.layout.xaxis.ticktext) == ["identity", "clahe", "ours", "official"]
-    points = [line for line in figure.data if line.type == "scatter"]
+    points = [line for line in figure.data if line.type == "scatter" and len(line.x) > 1]
     assert sorted(points[2].y) == sorted(scores[scores.method == "ours"].psnr_db)
 
 
@@ -126,7 +126,40 @@ def test_differences_are_sorted_and_coloured_by_sign(scores):
     assert [*worse.y, *better.y] == sorted(paired.difference)
     assert max(worse.y) <= 0 < min(better.y)
     assert [*worse.x, *better.x] == list(range(1, 13))
-    assert figure.layout.xaxis.dtick == 1  # no half pictures
+    ranked = paired.sort_values("difference").pair
+    assert list(figure.layout.xaxis.ticktext) == list(ranked)  # few bars are named
+
+
+def test_means_are_drawn_with_their_intervals(stored):
+    drawn = draw(TableCache(), stored, "distribution")
+    ours = leaderboards.leaderboard(stored, None).set_index("method").loc["ours"]
+    mean = trace(drawn.figure, "mean of ours")
+    assert mean.y[0] == pytest.approx(ours.psnr_db)
+    assert mean.y[0] + mean.error_y.array[0] == pytest.approx(ours.psnr_high)
+    assert mean.y[0] - mean.error_y.arrayminus[0] == pytest.approx(ours.psnr_low)
+    figure = draw(TableCache(), stored, "differences", a="identity", b="ours").figure
+    paired = leaderboards.leaderboard(stored, "identity").set_index("method").loc["ours"]
+    line, band = figure.layout.shapes
+    assert line.y0 == line.y1 == pytest.approx(paired.difference_db)
+    assert (band.y0, band.y1) == pytest.approx((paired.difference_low, paired.difference_high))
+    assert f"mean {paired.difference_db:+.2f} dB" in figure.layout.title.subtitle.text
+
+
+@pytest.mark.parametrize("name", ["scatter", "input"])
+def test_axes_that_are_both_scores_are_square(stored, name):
+    figure = every_figure(stored)[name]
+    assert figure.layout.xaxis.range == figure.layout.yaxis.range
+    assert figure.layout.yaxis.scaleanchor == "x"
+    low, high = figure.layout.xaxis.range
+    for line in figure.data:
+        assert all(low < value < high for value in [*line.x, *line.y])
+
+
+def test_the_pictures_that_differ_most_are_named(scores):
+    paired = score_tables.paired_scores(scores, "clahe", "ours")
+    named = [name for name in trace(picture_plots.scatter(paired), "a picture").text if name]
+    ranked = paired.sort_values("difference").pair
+    assert sorted(named) == sorted([ranked.iloc[0], ranked.iloc[-1]])
 
 
 def test_a_method_keeps_its_colour(stored):
@@ -205,7 +238,7 @@ def test_many_pictures_are_thinned_with_both_ends_and_told(tmp_path):
     stored = write_run(tmp_path, pairs=1000, methods=(method("identity"), method("ours")))
     scores = score_tables.scores_frame(stored)
     figure = picture_plots.distribution(scores, score_tables.quartiles(scores))
-    points = figure.data[3]
+    points = figure.data[5]  # a box, a mean and points of each method
     own = scores[scores.method == "ours"].psnr_db
     assert len(points.y) == plot_style.MAX_POINTS
     assert (max(points.y), min(points.y)) == (own.max(), own.min())
