@@ -130,7 +130,7 @@ def main() -> None:
         prevent_thread_lock=True,
         **launch_options(access, settings.alone, settings.auth is not None, settings.proxies),
     )
-    warm_up()
+    warm_up(service)
     if settings.public_link and not page.share_url:
         print(f"No public link could be made; the page goes on here: {page.local_url}")
     if not own and not settings.read_only:

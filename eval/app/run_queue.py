@@ -260,6 +260,10 @@ class RunQueue:
                 rows.append((run, self.status(run.id).state))
         return rows
 
+    def warm(self) -> None:
+        """Read the headers of all runs, so that the first list of a thousand is quick."""
+        self.store.headers()
+
     def newest(self) -> str | None:
         """Id of the newest run of this machine; None where no run is stored."""
         return next((run.id for run, _ in self.history()), None)
@@ -351,8 +355,12 @@ def _state(run: Run, stored: StoredRun, job: RunJob | None, position: int) -> St
     return "stopping" if job.stop else "running"
 
 
-def warm_up() -> None:
-    """Import slow modules in the background before the first photo and run page need them."""
+def warm_up(queue: RunQueue) -> None:
+    """Import slow modules and read the list of runs in the background, before a page needs them.
+
+    Args:
+        queue: Queue and store of the runs.
+    """
     names = (
         "mirnet.restoration.api",
         "pandas",
@@ -362,7 +370,7 @@ def warm_up() -> None:
         "cv2",
     )
     threading.Thread(
-        target=lambda: [importlib.import_module(name) for name in names],
+        target=lambda: [*map(importlib.import_module, names), queue.warm()],
         name="warm-up",
         daemon=True,
     ).start()

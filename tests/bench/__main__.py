@@ -1,4 +1,4 @@
-"""`python -m tests bench networks|evaluation|scaling`: speed and memory, as ratios from one run."""
+"""`python -m tests bench WORD`: speed and memory, as ratios from one run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +98,21 @@ def scaling(
     inputs = measured(RunStore(out).run(run), method)
     outcomes = simulate(inputs, pictures, workers=workers, megabits=megabits, dollars_hour=dollars)
     print_line(table(inputs, outcomes))
+
+
+@app.command()
+def page(
+    pictures: Annotated[int, typer.Option(min=2, help="Pictures of the large run.")] = 5000,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of the list.")] = 1000,
+) -> None:
+    """Measure what the Evaluate page costs with a large run, one under way and a long list."""
+    from tests.bench.page import page_costs
+
+    table = Table("what", "processor seconds", "target", "kB sent", box=None)
+    for cost in page_costs(pictures, runs):
+        target = "" if cost.target is None else f"{cost.target:g}"
+        table.add_row(cost.what, f"{cost.seconds:.3f}", target, f"{cost.bytes / 1000:.1f}")
+    console().print(table)
 
 
 if __name__ == "__main__":

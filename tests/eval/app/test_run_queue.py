@@ -13,7 +13,7 @@ from eval.app.run_queue import RunQueue
 from eval.data.benchmarks import get_benchmark
 from eval.runs.output_cache import OutputCache
 from eval.runs.runner import RunConfig, create_run, execute_run
-from eval.runs.store import RunStore
+from eval.runs.store import RunStore, StoredRun
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import write_run
 
@@ -179,3 +179,12 @@ def test_the_estimate_takes_what_this_machine_measured_and_marks_guesses(store):
     assert ended(found, run_id).state == "done"
     after = estimate_run(store, bench, 4, ["identity", "clahe"])
     assert after.guessed == ("clahe",) and after.seconds < before.seconds
+
+
+def test_a_warm_list_reads_no_header_again(tmp_path, monkeypatch):
+    for day in (1, 2):
+        write_run(tmp_path, pairs=1, id=f"2026010{day}-120000-abcdef")
+    found = RunQueue(RunStore(tmp_path))
+    found.warm()
+    monkeypatch.setattr(StoredRun, "header", None)
+    assert [run.id[:8] for run, _ in found.history()] == ["20260102", "20260101"]
