@@ -1,15 +1,24 @@
-"""The Report view: the board of the open run, two plots, pictures at both ends, and exports."""
+"""The Report view: one page about the open run, from its board to the command that repeats it."""
 
 from collections.abc import Iterator
 
 import gradio as gr
 
+from eval.analysis.costs import costs
 from eval.runs.document import Run
 from mirnet.app.kit.widgets import Update, text_area
 
 from .downloads import ExportButtons
-from .html.board import board_notes, methods_table, protocol_label, published_words
+from .html.board import board_notes, protocol_label, published_words
 from .html.report import board_table
+from .html.report_sections import (
+    cost_section,
+    part_heading,
+    repeat_section,
+    report_nav,
+    statistics_section,
+)
+from .page_files import js
 from .report_parts import ReportEnds, ReportPlots
 from .run_queue import RunQueue
 from .view import Choices, Part, View, ViewRequest, method_choices, settle
@@ -23,6 +32,7 @@ class BoardView(View):
 
     def __init__(self, queue: RunQueue):
         super().__init__(queue)
+        self.nav = text_area("ev-report-nav")
         with gr.Row():
             self.protocol = gr.Dropdown([], label="Protocol", filterable=False, min_width=180)
             self.baseline = gr.Dropdown([], label="Compare with", filterable=False, min_width=180)
@@ -30,11 +40,25 @@ class BoardView(View):
         self.notes = text_area("ev-board-words")
         self.plots = ReportPlots(queue)
         self.ends = ReportEnds(queue)
-        self.exports = ExportButtons(queue)
+        self.statistics = text_area("ev-statistics")
         self.published = text_area("ev-published")
-        self.methods = text_area("ev-made")
+        self.cost = text_area("ev-cost")
+        self.repeat = text_area("ev-made")
+        self.exports = ExportButtons(queue)
+        self.columns = gr.Textbox("", visible=False)
+        self.sort = gr.Textbox("", visible=False)
+        self.chosen = gr.Button("Columns", visible="hidden", elem_id="ev-board-chosen")
+        self.chosen.click(
+            None,
+            None,
+            [self.columns, self.sort],
+            js=js("read_board"),
+            api_visibility="private",
+        )
+        self.inputs = {"columns": self.columns, "sort": self.sort}
         self.outputs = [
-            self.protocol, self.baseline, self.board, self.notes, self.published, self.methods
+            self.nav, self.protocol, self.baseline, self.board, self.notes, self.statistics,
+            self.published, self.cost, self.repeat,
         ]  # fmt: skip
         self.triggers = [self.protocol.input, self.baseline.input]
 
@@ -50,18 +74,28 @@ class BoardView(View):
             self.baseline: gr.update(choices=_baseline_choices(run), value=state.baseline),
         }
 
+    def place(self, state: ViewState, run: Run | None) -> Update:
+        """Set columns and order of the board to those of a state."""
+        return {self.columns: state.columns, self.sort: state.sort}
+
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show the leaderboard, published numbers, and how the methods were run."""
+        """Show the board, statistics, published numbers, cost, and how the run is repeated."""
         run, asked, state = request.found.run, request.asked, request.state
         baseline = state.baseline or None
         board = self.queue.tables.board(request.stored, baseline, state.protocol)
+        published = published_words(run, state.protocol)
+        scores = self.queue.tables.scores(request.stored, state.protocol)
+        absent = {name for name, words in {"published": published}.items() if not words}
         yield {
+            self.nav: report_nav(state, absent | ({"ends"} if len(run.methods) < 2 else set())),
             self.protocol: settle(_protocol_choices(run), asked.protocol, state.protocol),
             self.baseline: settle(_baseline_choices(run), asked.baseline, state.baseline),
             self.board: board_table(board, run, state),
             self.notes: board_notes(board, baseline),
-            self.published: published_words(run, state.protocol),
-            self.methods: methods_table(run),
+            self.statistics: statistics_section(board, baseline),
+            self.published: published and part_heading("published", "Published") + published,
+            self.cost: cost_section(costs(scores), board, run),
+            self.repeat: repeat_section(run),
         }
 
 

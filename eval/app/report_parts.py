@@ -12,6 +12,7 @@ from eval.analysis.score_tables import RANKING, UNTOUCHED, paired_scores
 from mirnet.app.kit.widgets import Update, text_area
 
 from .html.report import ends_strip
+from .html.report_sections import part_heading
 from .run_queue import RunQueue
 from .view import Part, ViewRequest
 
@@ -24,12 +25,13 @@ class ReportPlots(Part):
 
     def __init__(self, queue: RunQueue):
         self.queue = queue
+        self.title = text_area("ev-report-plots-title")
         with gr.Row(elem_id="ev-report-plots"):
             self.plots = [
                 gr.Plot(show_label=False, container=False, min_width=300, visible=False)
                 for _ in range(2)
             ]
-        self.outputs = [*self.plots]
+        self.outputs = [self.title, *self.plots]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Draw both plots, each as soon as it is ready."""
@@ -39,11 +41,13 @@ class ReportPlots(Part):
                 self.queue.tables, request.stored, name, state.metric, state.protocol,
                 state.baseline or None, state.a, state.b,
             )  # fmt: skip
-            yield {plot: gr.update(value=drawn.figure, visible=True)}
+            title = part_heading("plots", "Plots")
+            yield {self.title: title, plot: gr.update(value=drawn.figure, visible=True)}
 
     def _names(self, request: ViewRequest) -> tuple[str, str]:
-        """Plots that the run has data for."""
-        board = self.queue.tables.board(request.stored, None, request.state.protocol)
+        """Figures that the run has data for."""
+        state = request.state
+        board = self.queue.tables.board(request.stored, state.baseline or None, state.protocol)
         if np.isfinite(board.s_per_mp).any():
             return "distribution", "speed"
         ids = {method.id for method in request.found.run.methods}

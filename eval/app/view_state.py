@@ -69,6 +69,8 @@ LINK_NAMES = {
     "zoom": "zoom",
     "left": "left",
     "right": "right",
+    "columns": "columns",
+    "sort": "sort",
     "second": "with",
     "task": "task",
     "status": "status",
@@ -142,6 +144,10 @@ class ViewState(BaseModel):
     """Name of the picture on the left of the slider."""
     right: str | None = None
     """Name of the picture on the right of the slider."""
+    columns: str = Field("", pattern=r"^[a-z_,-]{0,200}$")
+    """Columns of the board by commas, of `html.report`; empty for those shown by default."""
+    sort: str = Field("", pattern=r"^-?[a-z_-]{0,40}$")
+    """Column that the board is sorted by, with "-" for the largest first; empty for its rank."""
     second: str | None = None
     """Id of the run to compare with."""
     task: str = ""
@@ -239,6 +245,8 @@ def _fields_of(state: ViewState) -> list[str]:
         fields += ["protocol"]
     if state.run and state.view in ("board", "pictures"):
         fields += ["baseline"]
+    if state.view == "board":
+        fields += ["columns", "sort"]
     if state.view == "plots":
         fields += ["metric", "plot", *(["a", "b"] if PLOTS[state.plot].of_two else [])]
         fields += ["unverified"] if state.plot == "published" else []

@@ -237,15 +237,14 @@ def show(
 
 def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     """Print the leaderboard of a run with its protocol, data and weights hashes."""
-    from eval.analysis.frames import Frames
     from eval.analysis.leaderboards import caution, lead
     from eval.analysis.score_tables import default_baseline
+    from eval.analysis.table_cache import TableCache
     from eval.reports.board_text import board_cells
 
     header = stored.header()
-    board = Frames().board(
-        stored, baseline or default_baseline(header)
-    )  # the page opens it at once
+    # Kept on disk for large runs, so that the page opens them at once.
+    board = TableCache().board(stored, baseline or default_baseline(header))
     cells = [dict(list(row.items())[:COLUMNS]) for row in board_cells(board)]
     console().print(as_table(cells))
     for words in (lead(board), caution(board)):

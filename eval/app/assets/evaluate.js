@@ -8,7 +8,7 @@
   const labelSearch = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
     (box) => box.setAttribute("aria-label", "Search the table"));
   const hearPlots = () => document.querySelectorAll(
-    "#ev-plot .js-plotly-plot, #ev-report-plots .js-plotly-plot").forEach((plot) => {
+    "#ev-plot .js-plotly-plot, #ev-other-plots .js-plotly-plot, #ev-report-plots .js-plotly-plot").forEach((plot) => {
     if (!plot.on || plot.evSeen === plot._ev) return;
     plot.evSeen = plot._ev;
     plot.on("plotly_click", (event) => {
@@ -18,22 +18,32 @@
       document.querySelector("#ev-point").click();
     });
   });
-  // Columns of the board that a visitor ticked stay shown from run to run.
-  const ticked = new Set(JSON.parse(localStorage.getItem("ev-columns") || "[]"));
-  const showColumns = () => document.querySelectorAll("#ev-board [data-ev-group]").forEach((cell) => {
-    const hidden = !ticked.has(cell.dataset.evGroup);
-    if (cell.hidden !== hidden) cell.hidden = hidden;
-  });
-  const tickColumns = () => document.querySelectorAll("[data-ev-columns]:not([data-seen])").forEach(
-    (box) => {
-      box.dataset.seen = "1";
-      box.checked = ticked.has(box.dataset.evColumns);
-      box.addEventListener("change", () => {
-        ticked[box.checked ? "add" : "delete"](box.dataset.evColumns);
-        localStorage.setItem("ev-columns", JSON.stringify([...ticked]));
-        showColumns();
-      });
+  // Columns and order of the board are part of its link; columns stay from run to run.
+  const noteBoard = () => {
+    const boxes = [...document.querySelectorAll("#ev-board [data-ev-columns]")];
+    const shown = boxes.filter((box) => box.checked).map((box) => box.dataset.evColumns).join(",")
+      || "none";
+    const usual = document.querySelector("#ev-board .ev-columns").dataset.default;
+    const head = document.querySelector("#ev-board th[aria-sort]");
+    const down = head && head.getAttribute("aria-sort") === "descending" ? "-" : "";
+    const sort = head ? down + head.querySelector("[data-ev-key]").dataset.evKey : "";
+    window.evBoard = [shown === usual ? "" : shown, sort];
+    const query = new URLSearchParams(window.evAddress);
+    ["columns", "sort"].forEach((name, place) => {
+      if (window.evBoard[place]) query.set(name, window.evBoard[place]);
+      else query.delete(name);
     });
+    window.evAddress = `?${query}`;
+    history.replaceState(history.state, "", location.pathname + window.evAddress);
+    document.querySelector("#ev-board-chosen").click();
+  };
+  document.addEventListener("change", (event) => {
+    const box = event.target.closest("#ev-board [data-ev-columns]");
+    if (!box) return;
+    document.querySelectorAll(`#ev-board [data-ev-group="${box.dataset.evColumns}"]`).forEach(
+      (cell) => { cell.hidden = !box.checked; });
+    noteBoard();
+  });
   const sortBy = (button) => {
     const table = button.closest("table");
     const head = button.closest("th");
@@ -64,6 +74,10 @@
     if (waiting === null) return;
     const query = new URLSearchParams(waiting);
     const view = query.get("view") || (query.get("run") ? "board" : "overview");
+    if (view === "board" && window.evBoard && window.evBoard[0] && !query.has("columns")) {
+      query.set("columns", window.evBoard[0]);
+      waiting = query.toString();
+    }
     if (!document.querySelector("#ev-open-board")) return;
     const opener = document.getElementById(`ev-open-${view}`);
     window.evLink = waiting;
@@ -83,7 +97,7 @@
     window.evBack = location.search;
   });
   const changed = new MutationObserver(() => {
-    hearPlots(); labelSearch(); scrollStrip(); tickColumns(); showColumns(); openWaiting();
+    hearPlots(); labelSearch(); scrollStrip(); openWaiting();
   });
   changed.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
@@ -94,7 +108,20 @@
       window.evOpen(link.getAttribute("href").slice(1));
     }
     const sorter = event.target.closest("[data-ev-sort]");
-    if (sorter) sortBy(sorter);
+    if (sorter) {
+      sortBy(sorter);
+      if (sorter.closest("#ev-board")) noteBoard();
+    }
+    const part = event.target.closest("a[data-ev-part]");
+    if (part) {
+      event.preventDefault(); // the address stays that of the report
+      const place = document.querySelector(part.getAttribute("href"));
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      if (place) {
+        place.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+        place.focus({ preventScroll: true });
+      }
+    }
     const small = event.target.closest("#ev-choice button[data-pair]");
     if (small) {
       chosen = true;

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 UNDECIDED = {"tied": "tie", "too few": "too few"}
 """Chip beside a difference that decides nothing, by its verdict."""
-HIDDEN = {
+GROUPS = {
     "p": "p",
     "differences": "Differences of other scores",
     "medians": "Medians",
     "scored": "Scored pictures",
 }
-"""Groups of columns that a visitor shows with a tick, with their names."""
+"""Titles of the groups of columns that are hidden until a visitor ticks them."""
 
 
 class Head(NamedTuple):
@@ -38,8 +38,13 @@ class Head(NamedTuple):
     """Name of the column in the page."""
     title: str
     """Text of the heading."""
-    group: str = ""
-    """Group of columns that is shown and hidden together; "" for columns that always show."""
+    of_group: str = ""
+    """Group of columns that is shown and hidden together; "" for a column of its own."""
+
+    @property
+    def group(self) -> str:
+        """Name by which a visitor shows and hides the column."""
+        return self.of_group or self.key
 
 
 class BoardCell(NamedTuple):
@@ -85,8 +90,11 @@ def board_table(board: "pd.DataFrame", run: Run, state: ViewState) -> Markup:
             update={"view": "pictures", "method": str(row["method"]), "which": "worst",
                     "right": str(row["method"]), "pair": None}
         )  # fmt: skip
+        values = {"method": row["title"]}
+        values |= {head.key: cell.value for head, cell in zip(heads[1:], cells, strict=True)}
         lines.append(
             {
+                "values": values,
                 "title": row["title"],
                 "id": str(row["method"]),
                 "is_own": row["kind"] == "weights",
@@ -94,15 +102,34 @@ def board_table(board: "pd.DataFrame", run: Run, state: ViewState) -> Markup:
                 "cells": list(zip(heads[1:], cells, strict=True)),
             }
         )
+    titles = {head.group: GROUPS.get(head.group, head.title) for head in heads[1:]}
+    default = [name for name in titles if name not in GROUPS]
+    chosen = [name for name in state.columns.split(",") if name in titles]
+    by = state.sort.removeprefix("-")
+    if by in {head.key for head in heads}:
+        lines = _sorted(lines, by, is_down=state.sort.startswith("-"))
     return TEMPLATES.render(
         "board",
         heads=heads,
         lines=lines,
-        groups=HIDDEN,
+        groups=titles,
+        shown=chosen if state.columns else default,
+        default=",".join(default),
+        sort=state.sort,
         baseline=state.baseline,
         pictures=int(board.pictures.iloc[0]) if len(board) else 0,
         protocol=state.protocol or run.protocol,
     )
+
+
+def _sorted(lines: list[dict[str, Any]], by: str, is_down: bool) -> list[dict[str, Any]]:
+    """Order rows by a column as the page's script does; empty cells stay last."""
+    known = [line for line in lines if line["values"].get(by) is not None]
+    known.sort(
+        key=lambda line: line["values"][by].lower() if by == "method" else line["values"][by],
+        reverse=is_down,
+    )
+    return known + [line for line in lines if line["values"].get(by) is None]
 
 
 def _heads(metrics: Sequence[Metric], baseline: str | None, timed: bool) -> list[Head]:

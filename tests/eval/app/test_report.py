@@ -1,16 +1,21 @@
 """A run's report below the browser: the board, its figures, and the pictures at both ends."""
 
+import math
 import re
 
 import pytest
 
+from eval.analysis.costs import costs
 from eval.analysis.leaderboards import leaderboard
+from eval.analysis.plots import PLOTS
+from eval.analysis.score_tables import scores_frame
 from eval.analysis.table_cache import TableCache
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.html.report import board_table
 from eval.app.run_queue import RunQueue
 from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
+from eval.reports.repeat import repeat_commands
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
 
@@ -59,6 +64,36 @@ def test_the_board_names_people_first_and_shows_means_with_intervals(tmp_path):
     assert "view=pictures" in table and "method=ours" in table
 
 
+def columns_shown(table: str) -> list[str]:
+    heads = re.findall(r"<th scope=.col.([^>]*)>(?:<[^>]*>)([^<]*)", table)
+    return [title for attributes, title in heads if "hidden" not in attributes]
+
+
+def test_columns_and_order_of_the_board_are_those_of_the_link(tmp_path):
+    stored = write_run(tmp_path, pairs=12)
+    board = leaderboard(stored, "identity")
+
+    def table(**chosen: str) -> str:
+        state = ViewState(view="board", run=RUN, **chosen).for_run(stored.header())
+        return board_table(board, stored.header(), state)
+
+    usual = ["Method", "PSNR (dB)", "SSIM", "Difference (dB)", "Wins", "s/MP", "Parameters"]
+    assert columns_shown(table()) == usual
+    assert columns_shown(table(columns="ssim,p,unknown")) == ["Method", "SSIM", "p"]
+    assert columns_shown(table(columns="none")) == ["Method"]
+
+    def order(**chosen: str) -> list[str]:
+        return re.findall(r'scope="row" data-value="Method (\w+)"', table(**chosen))
+
+    assert order() == order(sort="nothing") == [str(name) for name in board.method]
+    assert order(sort="s") == ["identity", "clahe", "ours", "official"]
+    assert order(sort="-s") == ["official", "ours", "clahe", "identity"]
+    assert order(sort="method") == ["clahe", "identity", "official", "ours"]
+    # Only weights have parameters: the others stay last in both directions.
+    assert set(order(sort="-parameters")[:2]) == set(order(sort="parameters")[:2])
+    assert 'aria-sort="descending"' in table(sort="-ssim") and "aria-sort" not in table()
+
+
 def test_bars_lie_within_their_column_and_the_lowest_and_highest_end_touch_its_sides(tmp_path):
     stored = write_run(tmp_path, pairs=12)
     state = ViewState(view="board", run=RUN).for_run(stored.header())
@@ -105,6 +140,19 @@ def test_the_ends_are_the_largest_and_the_smallest_gains_with_their_pictures(tab
     assert "view=pictures" in strip and "which=disagree" in strip
 
 
+def test_the_plots_are_together_and_the_chosen_one_is_not_drawn_twice(tab):
+    part = tab.plots.others
+    asked = ViewState(view="plots", run=RUN, plot="scatter")
+    found = tab.queue.status(RUN)
+    request = ViewRequest(tab.queue.stored(RUN), found, asked, asked.for_run(found.run), "admin")
+    update = filled(part, request)
+    shown = {name: update[plot]["visible"] for name, plot in part.plots.items()}
+    assert shown == {name: name != "scatter" for name in PLOTS}
+    titles = {update[plot]["value"].layout.title.text for name, plot in part.plots.items()
+              if shown[name] and name != "published"}  # fmt: skip
+    assert len(titles) == len(PLOTS) - 2
+
+
 def test_a_run_of_one_method_has_no_ends(tmp_path, tab):
     write_run(tmp_path, pairs=3, methods=(method("identity"),), id="20260102-120000-abcdef")
     state = ViewState(view="board", run="20260102-120000-abcdef")
@@ -112,3 +160,68 @@ def test_a_run_of_one_method_has_no_ends(tmp_path, tab):
     stored = tab.queue.stored(state.run)
     request = ViewRequest(stored, found, state, state.for_run(found.run), "admin")
     assert filled(tab.board.ends, request) == {tab.board.ends.strip: ""}
+
+
+def test_the_page_has_all_parts_and_a_list_that_leads_to_them_and_to_other_views(tab):
+    view = tab.board
+    update = filled(view, request_of(tab))
+    for part in (view.plots, view.ends):
+        update |= filled(part, request_of(tab))
+    page = "".join(value for value in update.values() if isinstance(value, str))
+    led_to = re.findall(r'href="#(ev-part-\w+)"', update[view.nav])
+    assert len(led_to) == 7 and all(f'id="{place}"' in page for place in led_to)
+    assert [f"view={name}" in update[view.nav] for name in ("plots", "pictures", "votes")] == [
+        True
+    ] * 3
+
+
+def test_a_run_of_one_method_is_not_said_to_have_pictures_at_both_ends(tmp_path, tab):
+    write_run(tmp_path, pairs=3, methods=(method("identity"),), id="20260102-120000-abcdef")
+    state = ViewState(view="board", run="20260102-120000-abcdef")
+    found, stored = tab.queue.status(state.run), tab.queue.stored(state.run)
+    request = ViewRequest(stored, found, state, state.for_run(found.run), "admin")
+    nav = filled(tab.board, request)[tab.board.nav]
+    assert "ev-part-ends" not in nav and "ev-part-cost" in nav
+
+
+def test_statistics_cost_and_commands_are_those_of_the_run(tab):
+    update = filled(tab.board, request_of(tab))
+    board = tab.queue.tables.board(tab.queue.stored(RUN), "identity")
+    ours = board[board.method == "ours"].iloc[0]
+    statistics = words(update[tab.board.statistics])
+    assert f"ours PSNR (dB) better {ours.difference_db:+.2f}" in statistics
+    assert f"SSIM {ours.ssim_verdict} {ours.ssim_difference:+.4f}" in statistics
+    cost = words(update[tab.board.cost])
+    # 12 pictures of 0.25 megapixels, 0.3 s each
+    assert "ours 1.200 4 s 3.0" in cost and "5,858,560" in cost and "test processor" in cost
+    repeat = words(update[tab.board.repeat])
+    assert f"python -m eval verify {RUN}" in repeat
+    assert (
+        "python -m eval run --benchmark lol --methods identity,clahe,ours,official "
+        "--protocol rgb --protocol gt-mean" in repeat
+    )
+
+
+def test_commands_name_subset_and_placeholders_for_files_but_no_folder_of_this_machine(tmp_path):
+    methods = (method("identity"), method("mine", kind="onnx"), method("theirs", kind="imported"))
+    stored = write_run(tmp_path, pairs=3, methods=methods, benchmark__of=15, benchmark__seed=4,
+                       benchmark__folder="/home/anna/LoL")  # fmt: skip
+    command = repeat_commands(stored.header())["Measure the same again"]
+    assert "identity,mine=onnx:FILE,theirs=folder:RESULTS" in command
+    assert "--n 3 --seed 4" in command and "--folder YOUR_FILES" in command
+    assert "anna" not in command
+    own = write_run(tmp_path, pairs=3, benchmark__id="own-photos").header()
+    assert "--benchmark YOUR_DATA --task lowlight" in repeat_commands(own)["Measure the same again"]
+
+
+def test_costs_leave_out_what_was_not_measured(tmp_path):
+    rows = write_run(tmp_path / "all", pairs=4).rows()
+    rows = [
+        row.model_copy(update={"seconds": None} if row.method == "clahe" else {"peak_mb": 100.0})
+        for row in rows
+    ]
+    stored = write_run(tmp_path, pairs=4, rows=rows)
+    found = costs(scores_frame(stored)).set_index("method")
+    assert math.isnan(found.s_per_mp["clahe"]) and math.isnan(found.seconds["clahe"])
+    assert found.s_per_mp["ours"] == pytest.approx(1.2) and found.peak_mb["ours"] == 100
+    assert list(found.results) == [4, 4, 4, 4]

@@ -19,6 +19,7 @@ def read(link: str) -> ViewState:
     [
         ViewState(),
         ViewState(view="board", run=RUN, protocol="rgb/1", baseline=""),
+        ViewState(view="board", run=RUN, columns="psnr_db,p", sort="-ssim"),
         ViewState(view="plots", run=RUN, metric="ssim", plot="scatter", a="clahe", b="ours"),
         ViewState(view="plots", run=RUN, plot="published", unverified=True),
         ViewState(view="pictures", run=RUN, baseline="clahe", which="best", k=3, method="ours"),
