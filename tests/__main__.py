@@ -1,4 +1,4 @@
-"""The front door for who works on the project: `python -m tests check|test|bench|app|docs`."""
+"""The front door for who works on the project: `python -m tests WORD`, a word of `COMMANDS`."""
 
 import argparse
 import shlex
@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("python -m tests.bench",),
     ),
     "app": ("the page", ("python app.py",)),
+    "screenshots": (
+        "take the pictures of the README and the docs anew",
+        ("python -m tests.screenshots",),
+    ),
     "docs": (
         f"the API pages, from the docstrings, to {API_PAGES}",
         (f"pdoc -d google -o {API_PAGES} mirnet eval '!.+[.]ui'",),
@@ -40,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m tests",
-        description="\n".join(f"{word:6} {does}" for word, (does, _) in COMMANDS.items()),
+        description="\n".join(f"{word:11} {does}" for word, (does, _) in COMMANDS.items()),
         epilog="What follows the word goes to its last command: python -m tests test -k restore",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -13,7 +13,7 @@ from .page_files import js
 from .permissions import Permissions
 from .view import Part, View
 from .view_router import ViewRouter
-from .view_state import ViewState
+from .view_state import VIEWS, ViewState
 
 
 class ViewEvents:
@@ -48,7 +48,7 @@ class ViewEvents:
             **PRIVATE,
         )  # fmt: skip
         self.fill(view, opened, only_if_open=True)
-        self.fill(view, tab.select)
+        self.fill(view, tab.select, of_tab=True)
         for part in view.parts:
             if part.triggers:
                 self.fill_part(view, part, part.triggers)
@@ -59,19 +59,40 @@ class ViewEvents:
                 )
             )
 
-    def fill(self, view: View, event: Any, only_if_open: bool = False) -> None:
-        """Fill all parts of a view after an event."""
+    def fill(
+        self, view: View, event: Any, only_if_open: bool = False, of_tab: bool = False
+    ) -> None:
+        """Fill all parts of a view after an event; see `fill_part`."""
         for part in view.parts:
-            self.fill_part(view, part, event, only_if_open)
+            self.fill_part(view, part, event, only_if_open, of_tab)
 
-    def fill_part(self, view: View, part: Part, event: Any, only_if_open: bool = False) -> None:
-        """Fill a part of a view after an event, and show the new address."""
+    def fill_part(
+        self,
+        view: View,
+        part: Part,
+        event: Any,
+        only_if_open: bool = False,
+        of_tab: bool = False,
+    ) -> None:
+        """Fill a part of a view after an event, and show the new address.
+
+        Args:
+            view: The view.
+            part: The part.
+            event: Event of a widget, or what follows one.
+            only_if_open: Whether nothing is filled while another view is open.
+            of_tab: Whether the event is that of the view's tab. Gradio selects the first tab itself
+                when the page is opened: only a tab that a visitor chose fills its view.
+        """
         router = self.router
+        script = js("measure_room") if "room_px" in view.inputs else None
+        if of_tab and script is None:
+            script, only_if_open = js("chosen_tab", title=VIEWS[view.name], view=view.name), True
         arguments: dict[str, Any] = {
             "fn": self.filling(view, part, only_if_open),
             "inputs": self.router.inputs(view),
             "outputs": [*(router.outputs if part is view else [router.address]), *part.outputs],
-            "js": js("measure_room") if "room_px" in view.inputs else None,
+            "js": script,
             **PRIVATE,
         }
         if isinstance(event, list):

@@ -260,10 +260,6 @@ class RunQueue:
                 rows.append((run, self.status(run.id).state))
         return rows
 
-    def warm(self) -> None:
-        """Read the headers of all runs, so that the first list of a thousand is quick."""
-        self.store.headers()
-
     def newest(self) -> str | None:
         """Id of the newest run of this machine; None where no run is stored."""
         return next((run.id for run, _ in self.history()), None)
@@ -355,11 +351,14 @@ def _state(run: Run, stored: StoredRun, job: RunJob | None, position: int) -> St
     return "stopping" if job.stop else "running"
 
 
-def warm_up(queue: RunQueue) -> None:
+def warm_up(queue: RunQueue) -> threading.Thread:
     """Import slow modules and read the list of runs in the background, before a page needs them.
 
     Args:
         queue: Queue and store of the runs.
+
+    Returns:
+        The thread that does it, started.
     """
     names = (
         "mirnet.restoration.api",
@@ -369,8 +368,10 @@ def warm_up(queue: RunQueue) -> None:
         "scipy.stats",
         "cv2",
     )
-    threading.Thread(
-        target=lambda: [*map(importlib.import_module, names), queue.warm()],
+    thread = threading.Thread(
+        target=lambda: [*map(importlib.import_module, names), queue.store.headers()],
         name="warm-up",
         daemon=True,
-    ).start()
+    )
+    thread.start()
+    return thread

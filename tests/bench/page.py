@@ -133,7 +133,9 @@ def _long_list(folder: Path, runs: int) -> Iterator[Cost]:
         write_run(folder, pairs=2, id=f"20260101-{number:06d}-abcdef", title=f"Run {number}")
     RunQueue(RunStore(folder)).history()  # writes the index
     tab = _tab(folder)
-    yield _measured(f"headers of {runs:,} runs after a restart, in the background", tab.queue.warm)
+    yield _measured(
+        f"headers of {runs:,} runs after a restart, in the background", tab.queue.store.headers
+    )
     yield _measured(
         f"list of {runs:,} runs", lambda: tab.history.listing(ViewState(view="runs")), 0.3
     )

@@ -129,6 +129,7 @@
       document.querySelector("#ev-point").click();
     }
     const tab = event.target.closest("[role=tab], .overflow-dropdown button");
+    if (tab && tab.closest("#ev-views")) window.evTab = tab.textContent.trim();
     if (tab && !tab.closest("#ev-views")) {
       const old = new URLSearchParams(location.search).get("tab");
       if (old === "evaluate") history.replaceState(history.state, "", location.pathname);

@@ -9,7 +9,7 @@ import pytest
 from eval.app import run_job
 from eval.app.estimate import estimate_run
 from eval.app.run_limits import RunLimits
-from eval.app.run_queue import RunQueue
+from eval.app.run_queue import RunQueue, warm_up
 from eval.data.benchmarks import get_benchmark
 from eval.runs.output_cache import OutputCache
 from eval.runs.runner import RunConfig, create_run, execute_run
@@ -185,6 +185,6 @@ def test_a_warm_list_reads_no_header_again(tmp_path, monkeypatch):
     for day in (1, 2):
         write_run(tmp_path, pairs=1, id=f"2026010{day}-120000-abcdef")
     found = RunQueue(RunStore(tmp_path))
-    found.warm()
+    warm_up(found).join()
     monkeypatch.setattr(StoredRun, "header", None)
     assert [run.id[:8] for run, _ in found.history()] == ["20260102", "20260101"]
