@@ -274,13 +274,7 @@ class RunQueue:
         )
 
     def progress(self, run_id: str) -> tuple[list[MethodSummary], SampleResult | None]:
-        """Mean scores of a run so far, one entry per method in its order, and its newest row.
-
-        Only the rows since the last call are read.
-
-        Raises:
-            InvalidRequest: There is no such run, or it is damaged.
-        """
+        """Means of a run so far and its newest row; see `LiveRuns.look`."""
         stored = self.stored(run_id)
         return self._live.look(stored, stored.header())
 
