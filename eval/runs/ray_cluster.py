@@ -19,6 +19,7 @@ from .dispatch import Hello, WorkerLost, dispatch
 from .document import Environment
 from .environment import environment, environment_changes
 from .executors import Executor, Job
+from .output_cache import OutputCache
 from .worker import Work, Worker, WorkerSpec
 
 SETTING = "MIRNET_RAY_ADDRESS"
@@ -143,13 +144,13 @@ def _work(
         ray.shutdown()
 
 
-def _marked(cache: Path | None) -> Path | None:
+def _marked(cache: OutputCache | None) -> Path | None:
     """Put an empty file into the cache, by which workers know that they see the same folder."""
     if cache is None:
         return None
-    mark = cache / f".seen-by-workers-{secrets.token_hex(8)}"
+    mark = cache.folder / f".seen-by-workers-{secrets.token_hex(8)}"
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        cache.folder.mkdir(parents=True, exist_ok=True)
         mark.touch()
     except OSError:  # nothing is kept on a full disk, and `execute_run` says so
         return None

@@ -161,18 +161,21 @@ def test_what_a_worker_raises_ends_the_run():
 def spec(tmp_path):
     from eval.data.benchmarks import get_benchmark
     from eval.methods.registry import get_method
+    from eval.runs.output_cache import OutputCache
     from eval.runs.worker import WorkerSpec
 
     benchmark = get_benchmark("mini-denoise")
     methods = (get_method("identity", "denoise").info,)
-    return WorkerSpec(benchmark, None, True, "denoise", methods, ("rgb",), tmp_path / "cache")
+    cache = OutputCache(tmp_path / "cache")
+    return WorkerSpec(benchmark, None, True, "denoise", methods, ("rgb",), cache)
 
 
 def test_a_worker_uses_the_cache_only_where_it_is_the_same_folder(spec, tmp_path):
     from eval.runs.ray_cluster import _marked
 
     mark = _marked(spec.cache)
-    assert mark is not None and RemoteWorker(spec, mark, None).spec.cache == spec.cache
+    assert mark is not None and mark.parent == spec.cache.folder
+    assert RemoteWorker(spec, mark, None).spec.cache == spec.cache
     mark.unlink()
     assert RemoteWorker(spec, mark, None).spec.cache is None
     assert RemoteWorker(spec, None, None).spec.cache is None
