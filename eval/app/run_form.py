@@ -15,14 +15,13 @@ from mirnet.tasks import TASKS
 
 from .estimate import default_benchmark, default_methods, estimate_run
 from .html.run_form import benchmark_facts, estimate_words, missing_methods
+from .own_data import FIRST_PAIRS, OWN, OwnData, not_checked, source_label
 from .permissions import Permissions
 from .run_queue import RunQueue
 from .view import Choices
 
 FIRST_TASK = "retouch"
 """Default task; its small benchmark is the quickest to run."""
-FIRST_PAIRS = 4
-"""Default number of pairs."""
 
 
 class RunForm:
@@ -54,7 +53,8 @@ class RunForm:
                 self.stop = gr.Button("Stop", interactive=False, elem_id="ev-stop", min_width=80)
                 self.resume = gr.Button("Resume", visible=False, elem_id="ev-resume", min_width=90)
         self.inputs = [
-            self.benchmark, self.n, self.seed, self.methods, self.protocols, self.folder, self.title
+            self.benchmark, self.n, self.seed, self.methods, self.protocols, self.folder,
+            self.title, self.task, *self.own.fields,
         ]  # fmt: skip
 
     def _build_data(self, task: str) -> None:
@@ -79,6 +79,7 @@ class RunForm:
         self.folder = gr.Textbox(
             label="Folder with the files, on this machine", visible=False, elem_id="ev-folder"
         )
+        self.own = OwnData(self.permissions, self.queue.policy, task)
         self.n = gr.Number(
             min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS),
             label="Pairs",
@@ -102,7 +103,7 @@ class RunForm:
                 0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
             )
             self.protocols = gr.CheckboxGroup(
-                choices=_protocol_choices(entry.id),
+                choices=_protocol_choices(entry.protocols),
                 value=[entry.protocols[0]],
                 label="Protocol",
                 elem_id="ev-protocol",
@@ -119,7 +120,8 @@ class RunForm:
         # A quick second choice must not be lost: by default, Gradio drops it.
         latest: dict[str, Any] = {"trigger_mode": "always_last", **PRIVATE}
         by_benchmark = [
-            self.n, self.protocols, self.facts, self.folder, self.estimate, self.start
+            self.n, self.protocols, self.facts, self.folder, self.estimate, self.start,
+            self.own.column, self.own.size, *self.own.outputs,
         ]  # fmt: skip
         self.task.input(
             self.change_task,
@@ -128,7 +130,10 @@ class RunForm:
             **latest,
         )
         self.benchmark.input(
-            self.change_benchmark, [self.benchmark, self.methods], by_benchmark, **latest
+            self.change_benchmark,
+            [self.benchmark, self.methods, self.task],
+            by_benchmark,
+            **latest,
         )
         self.folder.input(self.change_folder, [self.benchmark, self.folder], self.start, **latest)
         gr.on(
@@ -138,6 +143,7 @@ class RunForm:
             self.estimate,
             **latest,
         )
+        self.own.connect(self.task, self.n, self.start)
 
     # ------------------------------------------------------------ choices
 
@@ -148,29 +154,50 @@ class RunForm:
             self.benchmark: gr.update(choices=_benchmark_choices(task), value=benchmark),
             self.methods: gr.update(choices=_method_choices(task), value=names),
             self.missing: missing_methods(list_methods(task)),
-            **self.change_benchmark(benchmark, names, request),
+            **self.change_benchmark(benchmark, names, task, request),
         }
 
     def change_benchmark(
-        self, benchmark: str, methods: list[str], request: gr.Request | None = None
+        self,
+        benchmark: str,
+        methods: list[str],
+        task: str = FIRST_TASK,
+        request: gr.Request | None = None,
     ) -> Update:
         """Show the facts of a benchmark, before any file is fetched."""
+        if benchmark == OWN:
+            return self._own_chosen(task)
         entry = get_benchmark(benchmark)
         local = self.permissions.may("admin", request)
         pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
         return {
             self.n: pairs,
             self.protocols: gr.update(
-                choices=_protocol_choices(benchmark), value=[entry.protocols[0]]
+                choices=_protocol_choices(entry.protocols), value=[entry.protocols[0]]
             ),
             self.facts: benchmark_facts(entry, local=local),
             self.folder: gr.update(visible=entry.manual_download and local, value=""),
             self.estimate: self.change_size(benchmark, pairs, methods, request),
+            **self.own.choose(task, False),
             self.start: gr.update(interactive=not entry.manual_download),
+        }
+
+    def _own_chosen(self, task: str) -> Update:
+        """Show the fields of a data set of one's own; it starts once its pairs are checked."""
+        names = _own_protocols(task)
+        return {
+            self.n: gr.update(),
+            self.protocols: gr.update(choices=_protocol_choices(names), value=[names[0]]),
+            self.facts: "",
+            self.folder: gr.update(visible=False, value=""),
+            self.estimate: not_checked(),
+            **self.own.choose(task, True),
         }
 
     def change_folder(self, benchmark: str, folder: str | None) -> Any:
         """Let a run start once a benchmark without a source has a folder."""
+        if benchmark == OWN:
+            return gr.skip()
         named = bool((folder or "").strip())
         return gr.update(interactive=named or not get_benchmark(benchmark).manual_download)
 
@@ -182,6 +209,8 @@ class RunForm:
         request: gr.Request | None = None,
     ) -> str:
         """Update the estimate for another number of pairs or other methods."""
+        if benchmark == OWN:
+            return not_checked()
         entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
         if entry.pairs:
             pairs = min(pairs, entry.pairs)
@@ -198,6 +227,7 @@ class RunForm:
             local = self.permissions.may("admin", request)
             update[self.column] = gr.update(visible=is_runner)
             update[self.facts] = benchmark_facts(entry, local=local)
+            update[self.own.source] = gr.update(label=source_label(local))
         if is_runner:
             pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
             methods = default_methods(FIRST_TASK)
@@ -215,14 +245,17 @@ class RunForm:
         protocols: list[str],
         folder: str | None,
         title: str | None,
+        task: str = FIRST_TASK,
+        *own: Any,
     ) -> RunConfig:
         """Run configuration from the values of the form.
 
         Raises:
             InvalidRequest: The benchmark needs a folder, and none is given.
+            BenchmarkUnavailable: One's own data set is not described.
         """
         named = (folder or "").strip()
-        entry = get_benchmark(benchmark)
+        entry = self.own.benchmark(task, *own) if benchmark == OWN else get_benchmark(benchmark)
         if entry.manual_download and not named:
             raise InvalidRequest(
                 f"{entry.title} is not on the Hub. To use it, {entry.source.layout}, then "
@@ -245,7 +278,7 @@ def _benchmark_choices(task: str) -> Choices:
     return [
         (entry.title + (" · bring your own files" if entry.manual_download else ""), entry.id)
         for entry in entries
-    ]
+    ] + [("Your own data set …", OWN)]
 
 
 def _method_choices(task: str) -> Choices:
@@ -256,6 +289,12 @@ def _method_choices(task: str) -> Choices:
     ]
 
 
-def _protocol_choices(benchmark: str) -> Choices:
-    names = [*get_benchmark(benchmark).protocols, PERCEPTUAL.id]
-    return [(PROTOCOLS[name].title, name) for name in names]
+def _protocol_choices(protocols: tuple[str, ...]) -> Choices:
+    return [(PROTOCOLS[name].title, name) for name in (*protocols, PERCEPTUAL.id)]
+
+
+def _own_protocols(task: str) -> tuple[str, ...]:
+    """Protocols of a data set of one's own, the usual one of the task first."""
+    if TASKS[task].scale > 1:
+        return ("y-sr", "y-crop", "rgb-8bit")
+    return ("rgb-8bit", "rgb", "matlab-rgb-3d")

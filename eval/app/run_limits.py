@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from eval.data.benchmarks import OWN_DATA, Benchmark
+from eval.data.opening import open_benchmark
+from eval.data.own_pairs import VISITOR_BYTES, require_public, require_small
+from eval.data.pairs import BenchmarkUnavailable
 from eval.runs.runner import RunConfig
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest
@@ -89,6 +93,28 @@ class RunPolicy:
     def is_admin(self, role: Role | None) -> bool:
         """Whether a role may delete runs and use folders of this machine."""
         return allows(self.capped(role), "admin")
+
+    def check_source(self, benchmark: Benchmark, role: Role | None) -> None:
+        """Check that a role may evaluate a data set that is not in the catalogue.
+
+        Visitors may name what everybody can read on the Hub; folders, and data sets that only the
+        owner of this machine sees, are for an admin.
+
+        Raises:
+            InvalidRequest: The role may start no runs.
+            BenchmarkUnavailable: The role may not read this data set, or much of it would have to
+                be fetched first.
+        """
+        self.require_runner(role)
+        if self.is_admin(role) or not benchmark.id.startswith(OWN_DATA):
+            return
+        if benchmark.source.repo is None:
+            raise BenchmarkUnavailable(
+                "Folders of this machine cannot be named from here: give the name of a data set of "
+                "the Hub, ORG/NAME."
+            )
+        require_public(benchmark.source.repo)
+        require_small(open_benchmark(benchmark), VISITOR_BYTES)
 
     def limits_of(self, role: Role | None = None) -> RunLimits:
         """Limits of a run started with this role."""

@@ -87,6 +87,7 @@ class RunQueue:
         if config.folder is not None and not self.policy.is_admin(role):
             raise InvalidRequest("Folders of this machine cannot be named from here.")
         limits.check(config)
+        self.policy.check_source(config.benchmark, role)
         with self._starting:
             self._require_room(limits)
             stored = create_run(self.store, config)

@@ -188,7 +188,14 @@ class RunView(View):
     def arrival_outputs(self) -> list[Any]:
         """Widgets that `at_arrival` writes."""
         form = self.form
-        return [*self.live, self.viewer_only, form.column, form.facts, form.estimate]
+        return [
+            *self.live,
+            self.viewer_only,
+            form.column,
+            form.facts,
+            form.estimate,
+            form.own.source,
+        ]
 
     def follow(
         self,

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,9 +12,22 @@ from mirnet.images.picture import Picture
 
 from .pair_facts import Fact
 
+About = Literal["source", "split", "names", "size"]
+"""What a data set's error is about: where it is, its configuration or split, the columns or
+patterns that name its pictures, or the sizes of a pair."""
+
 
 class BenchmarkUnavailable(MIRNetError):
-    """A benchmark is unknown, cannot be reached, or is not what its catalogue entry says."""
+    """A benchmark is unknown, cannot be reached, or is not what its catalogue entry says.
+
+    Args:
+        message: Sentence with a way out.
+        about: What to change, as a form shows it.
+    """
+
+    def __init__(self, message: str, about: About = "source") -> None:
+        super().__init__(message)
+        self.about: About = about
 
 
 class PairUnusable(BenchmarkUnavailable):

@@ -115,6 +115,10 @@ class PairReader:
         """
         return dict(item.facts)
 
+    def files_of(self, item: Item) -> tuple[str, str] | None:
+        """Paths of a pair's two files in the source; None where they have none of their own."""
+        return None
+
     def upfront_bytes(self) -> int:
         """Bytes that `items` itself downloads, beyond lists of files; 0 for most kinds.
 
@@ -157,7 +161,8 @@ class PairReader:
         raise PairUnusable(
             f"Pair {pair_id}: the target has {truth.width} x {truth.height} pixels where "
             f"{width} x {height} belong to a degraded picture of {given.width} x {given.height} at "
-            f"scale {scale}: they are not a pair, or the scale is another."
+            f"scale {scale}: they are not a pair, or the scale is another.",
+            "size",
         )
 
 

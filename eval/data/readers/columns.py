@@ -42,6 +42,10 @@ class ColumnsReader(PairReader):
         self.target = target
         self._chosen: PairReader | None = None
 
+    def files_of(self, item: Item) -> tuple[str, str] | None:
+        """Paths of a pair's two files; see `PairReader.files_of`."""
+        return self._reader().files_of(item)
+
     def upfront_bytes(self) -> int:
         """Bytes that listing the pairs downloads; see `PairReader.upfront_bytes`."""
         return self._reader().upfront_bytes()

@@ -40,7 +40,8 @@ def files_of_split(
             split = next(iter(patterns))
     if split not in patterns:
         raise BenchmarkUnavailable(
-            f"{label} has the splits {', '.join(patterns)}: name one of them with --split."
+            f"{label} has the splits {', '.join(patterns)}: name one of them as the split.",
+            "split",
         )
     from fsspec.utils import glob_translate
 
@@ -68,5 +69,6 @@ def _patterns(card: str, config: str | None, label: str) -> dict[str, list[str]]
             f"({error}): download the set and give its folder."
         ) from error
     raise BenchmarkUnavailable(
-        f"{label} has the configurations {', '.join(configs)}: name one of them with --config."
+        f"{label} has the configurations {', '.join(configs)}: choose one of them.",
+        "split",
     )

@@ -39,7 +39,8 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
         raise BenchmarkUnavailable(
             f"{files.label} has {len(found)} files called {' or '.join(METADATA_FILES)} where one "
             f"names the pictures of {degraded!r} and {target!r}: give patterns such as "
-            "'input/*.png' and 'target/*.png' instead."
+            "'input/*.png' and 'target/*.png' instead.",
+            "names",
         )
     table = found[0]
     folder = table.rpartition("/")[0]
@@ -118,9 +119,10 @@ def _named(
     name = row.get(f"{column}_file_name", row.get(column))
     if not isinstance(name, str):
         raise BenchmarkUnavailable(
-            f"{where} has no {column}_file_name: its columns are {', '.join(map(str, row))}."
+            f"{where} has no {column}_file_name: its columns are {', '.join(map(str, row))}.",
+            "names",
         )
     path = folder + name.replace("\\", "/").removeprefix("./")
     if path not in names:
-        raise BenchmarkUnavailable(f"{where} names {name}, which is not there: add it.")
+        raise BenchmarkUnavailable(f"{where} names {name}, which is not there: add it.", "names")
     return path

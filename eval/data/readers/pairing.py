@@ -72,18 +72,21 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
     low, high = _matches(names, degraded, label), _matches(names, target, label)
     if not low or not high:
         raise BenchmarkUnavailable(
-            f"{label} has no file that fits {target if low else degraded!r}: compare it with the "
-            "layout of the benchmark."
+            f"{label} has no file that fits {target if low else degraded!r}: compare the pattern "
+            "with the names of its files.",
+            "names",
         )
     pick = _shared_wildcards(low, high, degraded, target, label)
     partners = {key: high.get(tuple(key[at] for at in pick)) for key in low}
     if lonely := sorted(key for key, partner in partners.items() if partner is None):
         raise BenchmarkUnavailable(
-            f"{low[lonely[0]]} in {label} has no target: add it, or take the picture out."
+            f"{low[lonely[0]]} in {label} has no target: add it, or take the picture out.",
+            "names",
         )
     if unused := sorted(set(high.values()) - set(partners.values())):
         raise BenchmarkUnavailable(
-            f"{unused[0]} in {label} has no degraded picture: add it, or take the picture out."
+            f"{unused[0]} in {label} has no degraded picture: add it, or take the picture out.",
+            "names",
         )
     ids = unique_ids(list(low))
     pairs = [
@@ -117,7 +120,8 @@ def _shared_wildcards(
     if len(fitting) != 1:
         raise BenchmarkUnavailable(
             f"The patterns {degraded!r} and {target!r} do not say which pictures of {label} belong "
-            "together: what their wildcards stand for must be the same in both pictures of a pair."
+            "together: what their wildcards stand for must be the same in both pictures of a pair.",
+            "names",
         )
     return fitting[0]
 
@@ -142,7 +146,8 @@ def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[s
         other = found.setdefault(key, name)
         if other != name:
             raise BenchmarkUnavailable(
-                f"{other} and {name} in {label} stand for the same picture: take one out."
+                f"{other} and {name} in {label} stand for the same picture: take one out.",
+                "names",
             )
     return found
 

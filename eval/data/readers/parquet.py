@@ -89,7 +89,8 @@ class ParquetReader(PairReader):
                 if column not in columns:
                     raise BenchmarkUnavailable(
                         f"{name} of {self.files.label} has no column {column!r}: its columns are "
-                        f"{', '.join(columns)}."
+                        f"{', '.join(columns)}.",
+                        "names",
                     )
             with self._in_words(name):
                 items += self._rows(name, parquet, len(items))
@@ -106,9 +107,11 @@ class ParquetReader(PairReader):
             fitting = [name for name in names if split.search(name)]
             names = fitting if self.split else fitting or names
         if not names:
+            kind = self.chosen or (f"of a split {self.split!r}" if self.split else "")
             raise BenchmarkUnavailable(
-                f"{self.files.label} has no Parquet file{f' {self.chosen}' if self.chosen else ''}"
-                ": look at its files, or pack it with `python -m eval pack`."
+                f"{self.files.label} has no Parquet file{f' {kind}' if kind else ''}"
+                ": look at its files, or pack it with `python -m eval pack`.",
+                "split" if self.split else "source",
             )
         return names
 
@@ -118,7 +121,8 @@ class ParquetReader(PairReader):
             if self.config is None:
                 return None
             raise BenchmarkUnavailable(
-                f"{self.files.label} has no card with configurations: leave --config out."
+                f"{self.files.label} has no card with configurations: name none.",
+                "split",
             )
         card = read_file(self.files, CARD_FILE).decode("utf-8", "replace")
         return files_of_split(names, card, self.config, self.split, self.files.label)
@@ -220,7 +224,8 @@ class ParquetReader(PairReader):
         if not isinstance(content, bytes):
             raise BenchmarkUnavailable(
                 f"Pair {pair_id} of {self.files.label} has no picture in column {column!r}, only "
-                "a text or nothing: its pictures lie elsewhere."
+                "a text or nothing: its pictures lie elsewhere.",
+                "names",
             )
         if len(content) > MAX_PICTURE_BYTES:
             raise BenchmarkUnavailable(

@@ -50,6 +50,11 @@ class PicturesReader(PairReader):
             for pair_id, low, high, facts in pairs
         ]
 
+    def files_of(self, item: Item) -> tuple[str, str] | None:
+        """Paths of a pair's two files."""
+        low, high = item.locator
+        return low, high
+
     def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         low, high = item.locator
         target = read_file(self.files, high)
@@ -92,6 +97,11 @@ class ZipReader(PairReader):
             Item(pair_id, sum(members[name] for name in {low, high}), (low, high))
             for pair_id, low, high, _ in found.pairs
         ]
+
+    def files_of(self, item: Item) -> tuple[str, str] | None:
+        """Paths of a pair's two files."""
+        low, high = item.locator
+        return low, high
 
     def _read_pair_images(self, item: Item) -> tuple[PairImage, PairImage | None]:
         low, high = item.locator

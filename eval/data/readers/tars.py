@@ -163,7 +163,8 @@ class WebDatasetReader(PairReader):
                     if suffix not in sample:
                         raise BenchmarkUnavailable(
                             f"Sample {key} in {shard} of {self.files.label} has no {suffix!r}: it "
-                            f"has {', '.join(sorted(sample))}."
+                            f"has {', '.join(sorted(sample))}.",
+                            "names",
                         )
                 items.append(Item(safe_id([key]), 0, (shard, key)))
         return natsorted(items, key=lambda item: item.id)
