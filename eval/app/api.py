@@ -97,7 +97,13 @@ class Endpoints:
             "words": found.words,
         }
 
-    def result(self, run: str, baseline: str = "", protocol: str = "") -> dict[str, Any]:
+    def result(
+        self,
+        run: str,
+        baseline: str = "",
+        protocol: str = "",
+        request: gr.Request | None = None,
+    ) -> dict[str, Any]:
         """Give a run's header and leaderboard. run: its id; baseline: method to pair with."""
         with translate_errors():
             stored = self.queue.stored(run)
@@ -106,6 +112,8 @@ class Endpoints:
                 stored, baseline or default_baseline(header), protocol or None
             )
         rows = json.loads(board.to_json(orient="records"))
+        if not self.permissions.may("admin", request):
+            header = header.without_folders()
         return {"run": public_header(header), "leaderboard": rows}
 
     def report(self, run: str, baseline: str = "") -> str:

@@ -13,8 +13,8 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.tasks import get_task
 
 from .html.own_data import field_error, pairs_found
-from .run_limits import RunPolicy
 from .permissions import Permissions
+from .run_limits import RunPolicy
 from .view import Choices
 
 OWN = OWN_DATA
@@ -213,7 +213,7 @@ def usual_size(task: str) -> str:
 
 def not_checked() -> str:
     """Sentence in place of the estimate, before the pairs are checked."""
-    return kit.note("Check the pairs first; then Start is free.")
+    return kit.note("Start is free once these pairs are checked.")
 
 
 def _scale(size: Any) -> int:

@@ -6,6 +6,7 @@ never rewritten for it.
 """
 
 import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -237,6 +238,18 @@ class Run(_Part):
     def name(self) -> str:
         """Title, or benchmark and number of pairs for a run without title."""
         return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
+
+    def without_folders(self) -> "Run":
+        """Copy for strangers: of folders of this machine only the last part of the name is left."""
+        where = self.benchmark
+        source = dict(where.source)
+        place = dict(source.get("source") or {})
+        if place.get("folder"):
+            place["folder"] = Path(str(place["folder"])).name
+            source["source"] = place
+        folder = Path(where.folder).name if where.folder else None
+        update = {"folder": folder, "source": source}
+        return self.model_copy(update={"benchmark": where.model_copy(update=update)})
 
 
 def migrated(document: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from eval.app import own_data, run_limits
+from eval.app.api import Endpoints
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.own_data import OWN
+from eval.app.permissions import Permissions
 from eval.app.run_queue import RunQueue
 from eval.cli.options import choose_benchmarks
 from eval.runs.store import RunStore
@@ -118,6 +120,10 @@ def test_what_is_started_is_what_the_command_line_evaluates(tab, folder):
     header = queue.store.run(run_id).header()
     assert (header.status, header.benchmark.id, header.benchmark.n) == ("done", "own-mine", 2)
     assert header.benchmark.source["scenes"] == "numbered" and header.summary[0].count == 2
+    api = Endpoints(queue, tab.permissions)
+    assert str(folder) in str(api.result(run_id))  # whoever sits at the machine knows its folders
+    api.permissions = Permissions(queue.policy, Access("viewer"))
+    assert str(folder.parent) not in str(api.result(run_id)) and "mine" in str(api.result(run_id))
 
 
 @pytest.mark.parametrize(
