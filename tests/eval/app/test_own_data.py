@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from eval.app import own_data, run_limits
-from eval.app.api import Endpoints
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.own_data import OWN
 from eval.app.permissions import Permissions
@@ -103,7 +102,7 @@ def test_pairs_of_a_folder_are_counted_and_the_first_is_shown(tab, folder):
     assert update[tab.running.form.n] == 3
 
 
-def test_what_is_started_is_what_the_command_line_evaluates(tab, folder):
+def test_what_is_started_is_what_the_command_line_evaluates(tab, folder, monkeypatch):
     running, queue = tab.running, tab.queue
     given = values(folder, scenes=True)
     form = [OWN, 2, 0, ["identity"], ["rgb-8bit"], "", "Mine", "denoise", *given]
@@ -120,10 +119,10 @@ def test_what_is_started_is_what_the_command_line_evaluates(tab, folder):
     header = queue.store.run(run_id).header()
     assert (header.status, header.benchmark.id, header.benchmark.n) == ("done", "own-mine", 2)
     assert header.benchmark.source["scenes"] == "numbered" and header.summary[0].count == 2
-    api = Endpoints(queue, tab.permissions)
-    assert str(folder) in str(api.result(run_id))  # whoever sits at the machine knows its folders
-    api.permissions = Permissions(queue.policy, Access("viewer"))
-    assert str(folder.parent) not in str(api.result(run_id)) and "mine" in str(api.result(run_id))
+    assert str(folder) in str(tab.api.result(run_id))  # who sits at the machine knows its folders
+    monkeypatch.setattr(tab.api, "permissions", Permissions(queue.policy, Access("viewer")))
+    told = str(tab.api.result(run_id))
+    assert str(folder.parent) not in told and "own-mine" in told
 
 
 @pytest.mark.parametrize(
