@@ -3,6 +3,7 @@
     python -m tests.release                    # all steps, hours; writes release.md
     python -m tests.release fuzz faults        # some of them
     python -m tests.release --quick            # all steps with small numbers, to try the gate
+    python -m tests.release fuzz fuzz-raw --inputs 5000
 
 Steps run one after another and do not stop each other. The table says of each what it was, whether
 it passed, and how long it took; the last lines of a failed step follow. The exit status is 1 where
@@ -23,6 +24,8 @@ from pathlib import Path
 from mirnet.version import __version__
 
 ROOT = Path(__file__).parent.parent
+INPUTS = 100_000
+"""Files of each step that fuzzes."""
 TAIL = 15
 """Last lines of a failed step that are kept."""
 
@@ -34,7 +37,8 @@ class Step:
     what: str
     """Promise that the step holds."""
     command: str
-    """Command line, which runs in the repository's folder with the interpreter of this process."""
+    """Command line, which runs in the repository's folder with the interpreter of this process;
+    "{inputs}" stands for the number of files."""
     quick: str
     """Command line of `--quick`."""
 
@@ -54,24 +58,36 @@ STEPS: dict[str, Step] = {
         "python -m pytest -q -n0 -m slow --collect-only",
     ),
     "fuzz": Step(
-        "100,000 damaged photos: no crash, no hang over 5 s, bounded memory",
-        "python -m tests.support.fuzz_image --inputs 100000",
+        "damaged photos of all kinds: no crash, no hang over 5 s, bounded memory",
+        "python -m tests.support.fuzz_image --inputs {inputs}",
         "python -m tests.support.fuzz_image --inputs 300",
     ),
+    **{
+        f"fuzz-{kind}": Step(
+            f"damaged files of {what}: the same",
+            f"python -m tests.support.fuzz_image --kind {kind} --inputs {{inputs}}",
+            f"python -m tests.support.fuzz_image --kind {kind} --inputs 100",
+        )
+        for kind, what in (
+            ("jxl", "JPEG XL"),
+            ("raw", "cameras' raw data"),
+            ("tiff", "TIFF's compressions"),
+        )
+    },
     "crowd": Step(
         "a crowd of visitors: nothing lost or exchanged, everybody's turn comes",
         "python -m tests.load",
-        "python -m tests.load --help",
+        "python -m tests.load --small 2 --large 0 --greedy 2 --evaluations 1 --readers 1",
     ),
     "soak": Step(
         "an hour of gentle use: memory, files and answers stay as they are",
         "python -m tests.load soak",
-        "python -m tests.load soak --help",
+        "python -m tests.load soak --minutes 1 --every 5",
     ),
     "faults": Step(
-        "killed, full disks, broken networks: nothing reported is lost",
+        "killed, full disks, broken networks, clusters: nothing reported is lost",
         "python -m tests.faults",
-        "python -m tests.faults --help",
+        "python -m tests.faults damaged-weights",
     ),
 }
 """Steps by name, in order."""
@@ -93,15 +109,16 @@ class Outcome:
     """Last lines of the output."""
 
 
-def run(name: str, quick: bool, root: Path = ROOT) -> Outcome:
+def run(name: str, quick: bool, inputs: int = INPUTS, root: Path = ROOT) -> Outcome:
     """Run a step.
 
     Args:
         name: Key of `STEPS`.
         quick: Whether to run it with small numbers.
+        inputs: Files of each step that fuzzes; `quick` has its own number.
         root: Working directory.
     """
-    line = STEPS[name].quick if quick else STEPS[name].command
+    line = STEPS[name].quick if quick else STEPS[name].command.format(inputs=inputs)
     words = shlex.split(line)
     if words[0] == "python":
         words[0] = sys.executable
@@ -151,6 +168,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("steps", nargs="*", metavar="STEP", help="some of them; all by default")
     parser.add_argument("--quick", action="store_true", help="small numbers, to try the gate")
+    parser.add_argument(
+        "--inputs", type=int, default=INPUTS, help="files of each step that fuzzes (%(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=Path("release.md"), help="file for the table")
     chosen = parser.parse_args(arguments)
     unknown = [name for name in chosen.steps if name not in STEPS]
@@ -159,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     for name in chosen.steps or STEPS:
         print(f"{name}: {STEPS[name].what} ...", flush=True)
-        outcomes.append(run(name, chosen.quick))
+        outcomes.append(run(name, chosen.quick, chosen.inputs))
         print(f"{name}: {'passed' if not outcomes[-1].status else 'FAILED'}", flush=True)
         chosen.out.write_text(report(outcomes), encoding="utf-8")
     return int(any(one.status for one in outcomes))

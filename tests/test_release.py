@@ -26,6 +26,15 @@ def test_the_table_says_what_passed_and_shows_the_end_of_what_failed(tmp_path, m
     assert "good: passed" in capsys.readouterr().out
 
 
+def test_the_number_of_files_of_a_fuzzer_can_be_chosen(tmp_path, monkeypatch):
+    step = release.Step("it counts", "python -c 'print({inputs})'", "python -c 'print(5)'")
+    monkeypatch.setattr(release, "STEPS", {"fuzz": step})
+    out = tmp_path / "release.md"
+    for flags, count in (((), 100_000), (("--inputs", "7"), 7), (("--inputs", "7", "--quick"), 5)):
+        assert release.main([*flags, "--out", str(out)]) == 0
+        assert f"print({count})" in out.read_text()
+
+
 def test_an_unknown_step_is_told(capsys):
     with pytest.raises(SystemExit) as ended:
         release.main(["nothing"])

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eval.data.benchmarks import BENCHMARKS_FILE
 from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Pair
 from eval.methods.registry import get_method
@@ -201,6 +202,12 @@ class RayCluster:
             raise WorkerLost from error
 
 
+def _local_folder(spec: WorkerSpec) -> Path | None:
+    """Folder with the pairs; None where they come from the Hub."""
+    name = spec.folder or spec.benchmark.source.folder
+    return None if name is None else BENCHMARKS_FILE.parent / name
+
+
 class RemoteWorker:
     """A `Worker` on a machine that may have neither the run's folders nor its software.
 
@@ -249,7 +256,7 @@ class RemoteWorker:
             BenchmarkUnavailable: The pair cannot be fetched from the Hub.
             NotWritten: The cache is on a full disk.
         """
-        folder = self.spec.folder
+        folder = _local_folder(self.spec)
         if pair is None and folder is not None and not folder.is_dir():
             return None
         if self._worker is None:

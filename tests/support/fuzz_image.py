@@ -1,6 +1,7 @@
 """Feed damaged and hostile files to `read_image` and check that it rejects them cleanly.
 
     python -m tests.support.fuzz_image --inputs 100000            # mutations, by number
+    python -m tests.support.fuzz_image --kind jxl --inputs 100000 # of one decoder: jxl, raw or tiff
     python -m tests.support.fuzz_image --only 4711 --keep found/  # one of them again, as a file
     python -m tests.support.fuzz_image --atheris --inputs 100000  # led by coverage, with atheris
 
@@ -56,8 +57,16 @@ class Finding:
 # ---------------------------------------------------------------- inputs
 
 
-def corpus() -> list[bytes]:
-    """Make small files of every readable format and its variants, and of unreadable formats."""
+KINDS = ("jxl", "raw", "tiff")
+"""Kinds of files that can be fuzzed alone, because their decoders are the least hardened."""
+
+
+def corpus(kind: str = "") -> list[bytes]:
+    """Make small files of every readable format and its variants, and of unreadable formats.
+
+    Args:
+        kind: One of `KINDS`; empty for all files.
+    """
     sys.path.insert(0, str(ROOT))
     import numpy as np
     from PIL import Image
@@ -72,8 +81,10 @@ def corpus() -> list[bytes]:
         SRGB,
         WHOLE,
         cmyk_profile,
+        dng,
         exif_bytes,
         huge_png,
+        noise,
         oriented_files,
         saved,
         saved_heic,
@@ -81,6 +92,18 @@ def corpus() -> list[bytes]:
         tiff,
     )
 
+    alone = {
+        "jxl": jxl_files(A8, A16),
+        "raw": [dng(noise(1, np.uint16, seed, 64, 96), seed) for seed in (1, 6)],
+        "tiff": [
+            *(tiff(A16[3], compression=name) for name in CODECS_16),
+            *(tiff(A8[3], compression=name) for name in CODECS_8),
+            tiff(A16[3], bigtiff=True, compression="deflate"),
+            tiff(A16[4], planarconfig="separate", compression="zstd", predictor=True),
+        ],
+    }
+    if kind:
+        return alone[kind]
     photo, cmyk = Image.fromarray(A8[3]), Image.fromarray(A8[4], "CMYK")
     more = [
         saved(photo, "JPEG", progressive=True, exif=exif_bytes(3), icc_profile=SRGB),
@@ -99,10 +122,8 @@ def corpus() -> list[bytes]:
         saved(pillow_alpha(A8[4]), "AVIF", exif=exif_bytes(5)),
         saved_heic(smooth(np.uint16)),
         saved_heic(A8[3], exif=exif_bytes(6)),
-        tiff(A16[3], bigtiff=True, compression="deflate"),
         huge_png(1000, 1000),
-        *(tiff(A16[3], compression=name) for name in CODECS_16),
-        *(tiff(A8[3], compression=name) for name in CODECS_8),
+        *(data for files in alone.values() for data in files),
         *oriented_files(6).values(),
     ]
     still = [data for data, _ in REFUSED.values()]
@@ -110,6 +131,29 @@ def corpus() -> list[bytes]:
         *more, *SMALL, *WHOLE.values(), *HUGE.values(), *still,
         *(data for data, _ in EXACT.values()),
     ]  # fmt: skip
+
+
+def jxl_files(eight, sixteen) -> list[bytes]:
+    """Make JPEG XL files: lossless and lossy, of 8 and 16 bits and floats, with alpha, in boxes.
+
+    Args:
+        eight: Pictures of 8 bits, by their number of channels.
+        sixteen: The same of 16 bits.
+    """
+    import imagecodecs
+    import numpy as np
+
+    level = {"level": 10, "usecontainer": True}  # a container may hold Exif and parts
+    return [
+        imagecodecs.jpegxl_encode(eight[3], lossless=True),
+        imagecodecs.jpegxl_encode(eight[3], distance=1.0),
+        imagecodecs.jpegxl_encode(eight[4], lossless=True),
+        imagecodecs.jpegxl_encode(sixteen[3], lossless=True, **level),
+        imagecodecs.jpegxl_encode(sixteen[4], distance=2.0, **level),
+        imagecodecs.jpegxl_encode(eight[3][..., 0], lossless=True),
+        imagecodecs.jpegxl_encode(eight[3].astype(np.float32) / 255, distance=1.0),
+        imagecodecs.jpegxl_encode(np.stack([eight[3]] * 3), lossless=True),  # moving
+    ]
 
 
 def pillow_alpha(array):
@@ -226,6 +270,7 @@ def fuzz(
     most_seconds: float = MAX_SECONDS,
     most_bytes: int = MAX_BYTES,
     told: Callable[[str], None] = lambda words: None,
+    kind: str = "",
 ) -> tuple[dict[str, int], list[Finding]]:
     """Feed a number of inputs to the reader.
 
@@ -233,7 +278,7 @@ def fuzz(
         Numbers of inputs read and refused, and the findings.
     """
     context = multiprocessing.get_context("fork")
-    seeds, outcomes, findings = corpus(), Counter[str](), []
+    seeds, outcomes, findings = corpus(kind), Counter[str](), []
     number, last, spoken = first, first + inputs, time.monotonic()
     while number < last:
         state = context.Array("d", [number, time.monotonic() + 60, 3600])
@@ -321,6 +366,7 @@ def main() -> None:
     """Read the command line, feed the inputs, and end with 1 where anything was found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--inputs", type=int, default=100_000, help="how many")
+    parser.add_argument("--kind", choices=KINDS, default="", help="files of this kind alone")
     parser.add_argument("--seed", type=int, default=0, help="other inputs")
     parser.add_argument("--first", type=int, default=0, help="number of the first")
     parser.add_argument("--only", type=int, help="this one alone, in this process")
@@ -331,19 +377,23 @@ def main() -> None:
         warnings.simplefilter("ignore")
         with_atheris(flags.inputs, flags.keep or Path(os.environ.get("TMPDIR", "/tmp")) / "fuzz")
     if flags.only is not None:
-        data = mutated(corpus(), flags.only, flags.seed)
+        data = mutated(corpus(flags.kind), flags.only, flags.seed)
         kept(flags.keep, flags.only, data)
         print(look_at(data, flags.only))
         return
     began = time.monotonic()
     outcomes, findings = fuzz(
-        flags.inputs, flags.seed, flags.first, told=lambda words: print(words, flush=True)
+        flags.inputs,
+        flags.seed,
+        flags.first,
+        told=lambda words: print(words, flush=True),
+        kind=flags.kind,
     )
-    seeds = corpus()
+    seeds = corpus(flags.kind)
     for finding in findings:
         kept(flags.keep, finding.number, mutated(seeds, finding.number, flags.seed))
     print(
-        f"{flags.inputs} inputs, seed {flags.seed}, {time.monotonic() - began:.0f} s: "
+        f"{flags.inputs} inputs {flags.kind}, seed {flags.seed}, {time.monotonic() - began:.0f} s: "
         f"{outcomes.get('read', 0)} read, {outcomes.get('refused', 0)} refused, "
         f"{len(findings)} findings"
     )

@@ -205,8 +205,13 @@ def test_a_worker_without_the_folder_takes_pairs_as_they_come(spec, tmp_path):
 
     reader = open_benchmark(spec.benchmark)
     item = reader.items()[0]
-    elsewhere = RemoteWorker(replace(spec, folder=tmp_path / "not here", cache=None), None, None)
-    assert elsewhere.work(item, "identity") is None
-    found = elsewhere.work(item, "identity", reader.load(item))
     here = RemoteWorker(replace(spec, cache=None), None, None).work(item, "identity")
-    assert found.row.scores == here.row.scores and found.pictures == here.pictures
+    source = spec.benchmark.source.model_copy(update={"folder": str(tmp_path / "not here")})
+    for gone in (
+        replace(spec, folder=tmp_path / "not here", cache=None),
+        replace(spec, benchmark=spec.benchmark.model_copy(update={"source": source}), cache=None),
+    ):
+        elsewhere = RemoteWorker(gone, None, None)
+        assert elsewhere.work(item, "identity") is None
+        found = elsewhere.work(item, "identity", reader.load(item))
+        assert found.row.scores == here.row.scores and found.pictures == here.pictures
