@@ -6,7 +6,7 @@ libraries are never loaded.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from mirnet.errors import InvalidRequest
 
 MAX_BYTES = 10**9
 """Largest file in bytes; protobuf ends at 2 GB, networks for pictures are far below."""
+MAX_NUMBERS = 250_000_000
+"""Most numbers of a tensor: as many as a file of `MAX_BYTES` can hold in float32."""
 
 
 class OnnxContent(NamedTuple):
@@ -66,36 +68,51 @@ def read_onnx(path: Path, name: str) -> OnnxContent:
     if not model.graph.node:
         raise InvalidRequest(f"{path.name} is no ONNX file, or damaged: export it again.")
     tensors = list(_tensors(model, onnx))
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor, _ in tensors):
         raise InvalidRequest(
             f"{path.name} keeps its weights in other files, which are not opened: export it as one "
             "file (save_as_external_data=False)."
         )
+    if any(_count(dims) > MAX_NUMBERS for _, dims in tensors):
+        raise InvalidRequest(
+            f"{path.name} describes a tensor of more than {MAX_NUMBERS / 1e6:,.0f} million "
+            "numbers, which no network for pictures has: export it again."
+        )
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-    numbers = sum(_count(tensor) for tensor in tensors if tensor.data_type in floats)
+    numbers = sum(_count(dims) for tensor, dims in tensors if tensor.data_type in floats)
     return OnnxContent(content, hashlib.sha256(content).hexdigest(), numbers)
 
 
-def _count(tensor: Any) -> int:
+def _count(dims: Sequence[int]) -> int:
+    """Number of values of a shape; a negative size counts as one that is too large."""
     count = 1
-    for size in tensor.dims:
-        count *= size
+    for size in dims:
+        count *= size if size >= 0 else MAX_NUMBERS + 1
     return count
 
 
-def _tensors(model: Any, onnx: Any) -> Iterator[Any]:
-    """All stored tensors: of the graph, of attributes, subgraphs and functions."""
+def _tensors(model: Any, onnx: Any) -> Iterator[tuple[Any, Sequence[int]]]:
+    """All stored tensors and their shapes: of the graph, of attributes, subgraphs and functions.
+
+    onnxruntime unpacks a sparse tensor to its whole shape, however few values it has.
+    """
     waiting: list[Any] = [model.graph, *model.functions]
     while waiting:
         part = waiting.pop()
         if isinstance(part, onnx.GraphProto):
-            yield from part.initializer
+            yield from ((tensor, tensor.dims) for tensor in part.initializer)
             for sparse in part.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
+                yield from _parts(sparse)
         for node in part.node:
             for attribute in node.attribute:
-                yield from (attribute.t, *attribute.tensors)
-                sparse_tensors = (attribute.sparse_tensor, *attribute.sparse_tensors)
-                for sparse in sparse_tensors:
-                    yield from (sparse.values, sparse.indices)
+                for tensor in (attribute.t, *attribute.tensors):
+                    yield tensor, tensor.dims
+                for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                    yield from _parts(sparse)
                 waiting += [attribute.g, *attribute.graphs]
+
+
+def _parts(sparse: Any) -> Iterator[tuple[Any, Sequence[int]]]:
+    """Values of a sparse tensor with its whole shape, and its indices with theirs."""
+    yield sparse.values, sparse.dims
+    yield sparse.indices, sparse.indices.dims

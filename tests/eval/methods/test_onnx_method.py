@@ -153,6 +153,45 @@ def test_data_in_other_files_is_refused(write, tmp_path):
         made(tmp_path / "net.onnx")
 
 
+def declared(path, dims):
+    """A tensor that claims more than it holds."""
+    tensor = TensorProto(name="b", data_type=TensorProto.FLOAT, dims=dims, raw_data=bytes(4))
+    with_tensor(path, initializer=[tensor])
+
+
+def sparse(path, dims):
+    """One value in a wide empty tensor, which onnxruntime would unpack."""
+    value = numpy_helper.from_array(np.ones(1, np.float32), "b")
+    index = numpy_helper.from_array(np.zeros(1, np.int64), "at")
+    with_tensor(path, sparse_initializer=[helper.make_sparse_tensor(value, index, dims)])
+
+
+def with_tensor(path, **tensors):
+    """A network that multiplies a picture by the largest value of the tensor "b"."""
+    nodes = [
+        helper.make_node("ReduceMax", ["b"], ["gain"], keepdims=0),
+        helper.make_node("Mul", ["x", "gain"], ["y"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "h", "w"]) for name in "xy"
+    ]
+    graph = helper.make_graph(nodes, "bomb", ends[:1], ends[1:], **tensors)
+    opset = [helper.make_opsetid("", 17)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    )
+
+
+@pytest.mark.parametrize("write", [declared, sparse])
+@pytest.mark.parametrize("dims", [[50_000, 50_000], [2**40, 2**40], [-1, 4]])
+def test_a_tensor_that_would_fill_the_memory_is_refused_before_it_is_made(write, dims, tmp_path):
+    path = tmp_path / "net.onnx"
+    write(path, dims)
+    assert path.stat().st_size < 1000
+    with pytest.raises(InvalidRequest, match="a tensor of more than 250 million numbers"):
+        made(path)
+
+
 @pytest.mark.parametrize(
     "content, words",
     [

@@ -154,6 +154,28 @@ def test_what_a_worker_raises_ends_the_run():
         results(machines)
 
 
+def test_the_page_uses_the_cluster_of_the_environment(tmp_path, monkeypatch):
+    from eval.analysis.table_cache import TableCache
+    from eval.app import run_job
+    from eval.data.benchmarks import get_benchmark
+    from eval.runs.executors import Executor, serial
+    from eval.runs.runner import RunConfig, create_run
+    from eval.runs.store import RunStore
+
+    asked = []
+
+    def executor(workers, address):
+        asked.append((workers, address))
+        return Executor(serial.work)
+
+    monkeypatch.setattr("eval.runs.ray_cluster.ray_executor", executor)
+    monkeypatch.setenv("MIRNET_RAY_ADDRESS", "10.0.0.1:6379")
+    config = RunConfig(get_benchmark("mini-retouch"), ("identity",), n=1)
+    stored = create_run(RunStore(tmp_path), config)
+    run_job.execute_job(run_job.RunJob(stored, 1000.0, ""), TableCache(), lambda: False)
+    assert stored.header().status == "done" and asked == [(None, "10.0.0.1:6379")]
+
+
 # ---------------------------------------------------------------- a worker elsewhere
 
 
