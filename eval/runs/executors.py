@@ -4,16 +4,22 @@
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from eval.data.pairs import Item
+from mirnet.device import SETTING, default_device
 from mirnet.errors import InvalidRequest
 
 from .environment import compute_threads
 from .worker import Work, Worker, WorkerSpec
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
 
 Job = tuple[Item, str]
 """A pair and the id of the method to restore it with."""
@@ -42,8 +48,22 @@ serial = Executor(_serial)
 _worker: Worker
 
 
-def _begin(spec: WorkerSpec) -> None:
+def worker_devices(count: int) -> list[str]:
+    """Name the devices of workers: where "cuda" means several GPUs, they take them in turn.
+
+    Args:
+        count: Number of workers.
+    """
+    import torch
+
+    device = default_device()
+    gpus = torch.cuda.device_count() if device == "cuda" else 1
+    return [f"{device}:{number % gpus}" if gpus > 1 else device for number in range(count)]
+
+
+def _begin(spec: WorkerSpec, devices: "SimpleQueue[str]") -> None:
     global _worker
+    os.environ[SETTING] = devices.get()
     _worker = Worker(spec)
 
 
@@ -55,7 +75,8 @@ def processes(count: int) -> Executor:
     """Make an executor of several processes on this machine.
 
     Args:
-        count: Number of processes; they share the compute threads of this process.
+        count: Number of processes; they share the compute threads of this process, and the GPUs
+            of the machine.
 
     Raises:
         InvalidRequest: While it works, where a process was killed or found no memory.
@@ -64,11 +85,12 @@ def processes(count: int) -> Executor:
     def run(spec: WorkerSpec, jobs: list[Job]) -> Iterator[Work]:
         import multiprocessing
 
+        context = multiprocessing.get_context("spawn")
+        devices: SimpleQueue[str] = context.SimpleQueue()
+        for device in worker_devices(count):
+            devices.put(device)
         pool = ProcessPoolExecutor(
-            count,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(spec,),
+            count, mp_context=context, initializer=_begin, initargs=(spec, devices)
         )
         pending: set[Future[Work]] = set()
         waiting = iter(jobs)

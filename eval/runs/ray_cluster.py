@@ -36,7 +36,8 @@ def ray_executor(workers: int | None, address: str | None = None) -> Executor:
     process of its own talks to the cluster, because Ray ends a process that loses it.
 
     Args:
-        workers: Number of actors; None for one for each processor of the cluster.
+        workers: Number of actors; None for one for each processor of the cluster, or each GPU
+            where this machine computes on one.
         address: Address of a cluster; None starts one on this machine for the run.
 
     Raises:
@@ -135,7 +136,8 @@ def _work(
         ) from error
     reader = open_benchmark(spec.benchmark, folder=spec.folder, offline=spec.offline)
     mark = _marked(spec.cache)
-    count = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    counted = "GPU" if here.device == "cuda" else "CPU"
+    count = workers or max(int(ray.cluster_resources().get(counted, 1)), 1)
     try:
         cluster = RayCluster(ray, spec, mark, here, min(count, max(len(jobs), 1)))
         yield from dispatch(cluster, len(cluster.actors), jobs, reader.load)
@@ -174,7 +176,9 @@ class RayCluster:
     ):
         self._ray = library
         # A job that was lost is sent to whoever is there; Ray would keep it for the same actor.
-        actor = library.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(RemoteWorker)
+        gpus = int(here.device == "cuda")  # Ray shows an actor the GPU that it was given
+        remote = library.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=0)
+        actor = remote(RemoteWorker)
         self.actors = [actor.remote(spec, mark, here) for _ in range(count)]
 
     def hello(self, worker: int) -> Hashable:

@@ -21,3 +21,17 @@ def test_default_device_is_what_the_environment_says(monkeypatch):
 
 def test_the_processor_has_a_name():
     assert processor_name() and processor_version().startswith(processor_name())
+
+
+def test_mps_is_taken_where_it_is_asked_for_and_gives_memory_back(monkeypatch):
+    """No Mac was at hand: this is the choice alone, with its answers put in."""
+    from mirnet.restoration.devices import release_cached_memory
+
+    with pytest.raises(InvalidRequest, match="cannot compute on 'mps'"):
+        choose_device("mps")
+    emptied = []
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: emptied.append("mps"))
+    release_cached_memory(choose_device("mps"))
+    assert choose_device("mps").type == "mps" and emptied == ["mps"]
+    assert choose_device().type == "cpu"  # only where it is asked for

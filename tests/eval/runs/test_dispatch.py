@@ -1,5 +1,6 @@
 """Jobs on machines that are lost and come back, without Ray."""
 
+import multiprocessing
 from collections import Counter
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -8,8 +9,10 @@ import pytest
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.runs import dispatch as dispatching
+from eval.runs import executors
 from eval.runs.dispatch import Hello, WorkerLost, dispatch
-from eval.runs.ray_cluster import RemoteWorker
+from eval.runs.ray_cluster import RayCluster, RemoteWorker
+from mirnet.device import default_device
 from mirnet.errors import InvalidRequest
 
 JOBS = [(Item(f"{number}"), method) for number in range(6) for method in ("one", "two")]
@@ -174,6 +177,51 @@ def test_the_page_uses_the_cluster_of_the_environment(tmp_path, monkeypatch):
     stored = create_run(RunStore(tmp_path), config)
     run_job.execute_job(run_job.RunJob(stored, 1000.0, ""), TableCache(), lambda: False)
     assert stored.header().status == "done" and asked == [(None, "10.0.0.1:6379")]
+
+
+# ---------------------------------------------------------------- several GPUs
+
+
+@pytest.mark.parametrize(
+    ("setting", "gpus", "expected"),
+    [
+        ("", 0, ["cpu", "cpu", "cpu"]),
+        ("", 1, ["cuda", "cuda", "cuda"]),
+        ("", 2, ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda:1", 2, ["cuda:1", "cuda:1", "cuda:1"]),
+        ("cpu", 2, ["cpu", "cpu", "cpu"]),
+        ("mps", 0, ["mps", "mps", "mps"]),
+    ],
+)
+def test_workers_take_the_gpus_of_a_machine_in_turn(setting, gpus, expected, monkeypatch):
+    monkeypatch.setenv("MIRNET_DEVICE", setting)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert executors.worker_devices(3) == expected
+
+
+def test_a_worker_process_computes_on_the_device_that_it_was_given(monkeypatch):
+    devices = multiprocessing.get_context("spawn").SimpleQueue()
+    monkeypatch.setenv("MIRNET_DEVICE", "")
+    monkeypatch.setattr(executors, "Worker", lambda spec: default_device())
+    for name in ("cuda:0", "cuda:1"):
+        devices.put(name)
+    for name in ("cuda:0", "cuda:1"):
+        executors._begin(None, devices)
+        assert executors._worker == name
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", 1), ("cpu", 0), ("mps", 0)])
+def test_an_actor_gets_a_gpu_where_the_run_is_made_on_one(device, gpus):
+    asked = {}
+
+    def remote(**options):
+        asked.update(options)
+        return lambda kind: SimpleNamespace(remote=lambda *given: kind)
+
+    here = SimpleNamespace(device=device)
+    cluster = RayCluster(SimpleNamespace(remote=remote), None, None, here, 2)
+    assert asked["num_gpus"] == gpus and len(cluster.actors) == 2
 
 
 # ---------------------------------------------------------------- a worker elsewhere
