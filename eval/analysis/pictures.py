@@ -30,6 +30,8 @@ TARGET = "target"
 """Key of the ground truth."""
 WHOLE_PX = 900
 """Longest side in pixels of a picture that is shown whole."""
+STAGE_PX = 3000
+"""Longest side in pixels of a picture that the browser zooms in; larger ones are reduced."""
 MAX_PAIRS = 1000
 """Largest number of pairs in a list."""
 STRIP_PX = 120
@@ -248,47 +250,16 @@ def seen_at(pixels: np.ndarray, place: Viewport) -> np.ndarray:
     return part.repeat(place.zoom, 0).repeat(place.zoom, 1)
 
 
-def filling(pixels: np.ndarray, place: Viewport) -> np.ndarray:
-    """Enlarge a small picture by a whole number, without smoothing, towards its room.
+def shown_whole(pixels: np.ndarray) -> np.ndarray:
+    """A picture for a screen that zooms: its own pixels, or reduced to `STAGE_PX`.
 
     Args:
-        pixels: (h, w, 3) uint8 from `seen_at`.
-        place: Gives the room in pixels.
-    """
-    times = max(place.width_px // pixels.shape[1], 1)
-    return pixels.repeat(times, 0).repeat(times, 1)
-
-
-def point_of(
-    x: float, y: float, shown: tuple[int, int], size: tuple[int, int], place: Viewport
-) -> tuple[float, float]:
-    """Compute the centre of a viewport that has a clicked point in the middle.
-
-    Args:
-        x: Clicked column of the picture as shown.
-        y: Clicked row.
-        shown: (height, width) of the picture as shown.
-        size: (height, width) of the picture as stored.
-        place: Viewport that it was shown in.
+        pixels: (H, W, 3) uint8 or uint16.
 
     Returns:
-        `across` and `down` of a `Viewport` at true pixels.
+        (h, w, 3) uint8.
     """
-    (shown_height, shown_width), (height, width) = shown, size
-    if place.zoom == 0:
-        column, row = x * width / max(shown_width, 1), y * height / max(shown_height, 1)
-    else:
-        column = place.across * (width - shown_width / place.zoom) + x / place.zoom
-        row = place.down * (height - shown_height / place.zoom) + y / place.zoom
-
-    def share(at: float, whole: int, part: int) -> float:
-        return min(max((at - part / 2) / max(whole - part, 1), 0.0), 1.0)
-
-    zoom = max(place.zoom, 1)
-    return (
-        share(column, width, min(place.width_px // zoom, width)),
-        share(row, height, min(place.height_px // zoom, height)),
-    )
+    return shrink(Picture(to_eight_bits(pixels)), STAGE_PX).pixels
 
 
 def rows_of(scores: "pd.DataFrame", pair: str, protocol: str) -> list[SampleResult]:

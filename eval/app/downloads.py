@@ -37,6 +37,7 @@ class Downloads:
         button: gr.Button,
         write: Callable[..., WrittenFile],
         inputs: list[gr.components.Component],
+        reads: str | None = None,
     ) -> None:
         """Let a button download a file.
 
@@ -45,6 +46,7 @@ class Downloads:
             write: Function that returns name and content of the file; a `MIRNetError` becomes a
                 message on the page.
             inputs: Widgets whose values are passed to `write`.
+            reads: Name of a script that changes these values in the browser first; None for none.
         """
 
         def written(*values: Any) -> Iterator[str]:
@@ -54,7 +56,8 @@ class Downloads:
                 path.write_bytes(content)
                 yield str(path)
 
-        button.click(written, inputs, self.file, **PRIVATE).success(
+        script = js(reads) if reads else None
+        button.click(written, inputs, self.file, js=script, **PRIVATE).success(
             None, js=js("click_file"), api_visibility="private"
         )
 

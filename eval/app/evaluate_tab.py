@@ -5,6 +5,7 @@ own events, from stored runs alone. A link is a `ViewState`; an event that leads
 another writes a link and opens it, as if a visitor had pasted it.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from mirnet.app.auth import Access
-from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
+from mirnet.app.kit.widgets import PRIVATE, Update
 
 from .api import Endpoints
 from .board_view import BoardView
@@ -106,7 +107,8 @@ class EvaluateTab:
     # ------------------------------------------------------------ events
 
     def _connect(self, page: gr.Blocks) -> None:
-        page.load(None, js=js("evaluate"), api_visibility="private")
+        for script in ("evaluate", "picture_zoom", "pictures"):
+            page.load(None, js=js(script), api_visibility="private")
         self.events.leads_on(
             page.load(
                 self.arrive,
@@ -171,18 +173,18 @@ class EvaluateTab:
                 events, self.turning(turn), inputs, pictures.pair, trigger_mode=mode, **PRIVATE
             )
             self.events.fill(pictures, turned)
-        for image in stage.images:
-            zoomed = image.select(
-                self.zoom_in,
-                inputs,
-                [stage.zoom, stage.across, stage.down],
-                js=js("measure_room"),
-                **PRIVATE,
-            )
-            self.events.fill_part(pictures, stage, zoomed)
         self.downloads.offer(
             pictures.save, pictures.write_picture, [self.router.run, pictures.pair, stage.saved]
         )
+
+        of_pair = [self.router.run, pictures.pair, self.board.protocol]
+        for kind, button in pictures.crops.items():
+            self.downloads.offer(
+                button,
+                functools.partial(pictures.write_crop, kind),
+                [pictures.box, pictures.enlarge, pictures.dpi, *of_pair],
+                reads="read_box",
+            )
 
     def _connect_history(self) -> None:
         history = self.history
@@ -233,13 +235,6 @@ class EvaluateTab:
             return turn(self.router.state(values, self.pictures))
 
         return turned
-
-    def zoom_in(self, event: gr.SelectData, *values: Any) -> Update:
-        """Show true pixels around a clicked point of a picture."""
-        state = self.router.state(values, self.pictures)
-        with translate_errors():
-            stored = self.queue.stored(str(state.run))
-            return self.pictures.stage.zoom_in(stored, state.for_run(stored.header()), event)
 
     def resume_stored(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume a stored run and open the Run view."""

@@ -85,7 +85,7 @@ class ViewEvents:
                 when the page is opened: only a tab that a visitor chose fills its view.
         """
         router = self.router
-        script = js("measure_room") if "room_px" in view.inputs else None
+        script = js("read_place") if "across" in view.inputs else None
         if of_tab and script is None:
             script, only_if_open = js("chosen_tab", title=VIEWS[view.name], view=view.name), True
         arguments: dict[str, Any] = {

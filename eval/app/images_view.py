@@ -7,8 +7,10 @@ import gradio as gr
 
 from eval.analysis.pictures import choose_pairs, rows_of, sha_of, strip_of
 from eval.analysis.slices import Slice, pairs_in, slices_of
+from eval.reports.crops import FORMATS, MAX_ENLARGE, Box, publication_crop
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
+from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area, translate_errors
 from mirnet.errors import InvalidRequest
 
@@ -16,6 +18,7 @@ from .downloads import WrittenFile
 from .html.images import picture_scores, strip
 from .html.slices import slice_choices
 from .images_stage import ImagesStage
+from .page_files import TEMPLATES
 from .run_queue import RunQueue
 from .tables import pairs_value
 from .view import (
@@ -46,9 +49,8 @@ class ImagesView(View):
             metric: Dropdown of the score, which belongs to the Plots view.
         """
         super().__init__(queue)
-        self._build_choice()
-        self.stage = ImagesStage(queue.tables, self.chosen)
-        self._build_table()
+        with gr.Column(elem_id="ev-stage", elem_classes=["sync-stage"]):
+            self._build()
         stage = self.stage
         self.inputs = {
             "metric": metric,
@@ -59,12 +61,11 @@ class ImagesView(View):
             "slices": self.slices,
             "pair": self.pair,
             "layout": stage.layout,
+            "left": stage.left,
+            "right": stage.right,
             "zoom": stage.zoom,
             "across": stage.across,
             "down": stage.down,
-            "left": stage.left,
-            "right": stage.right,
-            "room_px": stage.room_px,
         }
         self.outputs = [
             self.pair, self.strip, self.scores, self.table, self.k, self.method, self.other,
@@ -78,8 +79,8 @@ class ImagesView(View):
         """The selection of pictures, and the stage."""
         return [self, self.stage]
 
-    def _build_choice(self) -> None:
-        with gr.Row(elem_id="ev-choose"):
+    def _build(self) -> None:
+        with gr.Row(elem_id="ev-picture-bar") as bar:
             self.which = gr.Dropdown(
                 [(title, name) for name, title in WHICH.items()],
                 value="gain",
@@ -88,21 +89,76 @@ class ImagesView(View):
                 min_width=150,
                 elem_id="ev-which",
             )
-            self.k = gr.Number(
-                10, label="How many", minimum=1, maximum=MAX_PICTURES, precision=0, min_width=90
-            )
+            with gr.Row(elem_id="ev-turn"):
+                self.prev = gr.Button("←", elem_id="ev-prev", size="md", min_width=44, scale=0)
+                self.pair = gr.Dropdown([], label="Picture", elem_id="ev-pair", min_width=150)
+                self.next = gr.Button("→", elem_id="ev-next", size="md", min_width=44, scale=0)
+        self.stage = ImagesStage(self.queue.tables, self.chosen)
+        with bar:
+            self.stage.layout.render()
+            self.stage.left.render()
+            self.stage.right.render()
+            gr.HTML(TEMPLATES.render("picture_zoom"), elem_id="ev-zoom")
+        self.strip = text_area("ev-choice")
+        self._build_figure()
+        with gr.Row(elem_id="ev-choose"):
             self.method = gr.Dropdown([], label="By method", filterable=False, min_width=150)
             self.other = gr.Dropdown([], label="Compared with", filterable=False, min_width=150)
             self.slices = gr.Dropdown(
-                [], label="Slices", multiselect=True, min_width=220, elem_id="ev-only"
+                [], label="Only in slices", multiselect=True, min_width=220, elem_id="ev-only"
             )
-        with gr.Row(elem_id="ev-turn"):
-            self.prev = gr.Button("←", elem_id="ev-prev", size="md", min_width=60, scale=0)
-            self.pair = gr.Dropdown(
-                [], label="Picture", elem_id="ev-pair", min_width=180, show_label=False
+            self.k = gr.Number(
+                10, label="How many", minimum=1, maximum=MAX_PICTURES, precision=0, min_width=90
             )
-            self.next = gr.Button("→", elem_id="ev-next", size="md", min_width=60, scale=0)
-        self.strip = text_area("ev-choice")
+        self._build_table()
+
+    def _build_figure(self) -> None:
+        with gr.Accordion("Figure for a paper: what is seen now", open=False, elem_id="ev-figure"):
+            gr.HTML(
+                kit.small(
+                    "Zoom and drag until the pictures show the place. The figure has it by every "
+                    "method, in the stored pixels, with an overview, scores, protocol and hashes."
+                )
+            )
+            with gr.Row():
+                self.box = gr.Textbox("", visible=False)
+                self.enlarge = gr.Number(
+                    4, label="Enlarge pixels", minimum=1, maximum=MAX_ENLARGE, precision=0,
+                    min_width=110,
+                )  # fmt: skip
+                self.dpi = gr.Number(
+                    300, label="Pixels an inch", minimum=72, maximum=1200, precision=0,
+                    min_width=110,
+                )  # fmt: skip
+                self.crops = {
+                    kind: gr.Button(
+                        f"Figure as {kind.upper()}", size="md", min_width=140,
+                        elem_id=f"ev-crop-{kind}",
+                    )
+                    for kind in FORMATS
+                }  # fmt: skip
+
+    def write_crop(
+        self,
+        kind: str,
+        box: str | None,
+        enlarge: float | None,
+        dpi: float | None,
+        run_id: str | None,
+        pair: str | None,
+        protocol: str | None,
+    ) -> WrittenFile:
+        """Name and content of the figure of a box by all methods.
+
+        Raises:
+            InvalidRequest: See `eval.reports.crops.publication_crop`.
+        """
+        stored = self.queue.stored(str(run_id))
+        content = publication_crop(
+            stored, str(pair), Box.parse(box or ""), format=kind, protocol=protocol or None,
+            enlarge=int(enlarge or 4), dpi=int(dpi or 300),
+        )  # fmt: skip
+        return f"{_file_name(f'{pair}-crop')}.{kind}", content
 
     def _build_table(self) -> None:
         self.scores = text_area("ev-numbers")
@@ -225,5 +281,10 @@ class ImagesView(View):
         sha256 = next((sha for sha in (sha_of(row, name) for row in rows) if sha), None)
         if sha256 is None or not stored.output(sha256).is_file():
             raise InvalidRequest("This picture is not stored here: choose another.")
-        clean = "".join(c if c.isalnum() or c in "._-" else "-" for c in f"{pair}-{name}")
-        return f"{clean[:120]}.png", stored.output(sha256).read_bytes()
+        path = stored.output(sha256)
+        return f"{_file_name(f'{pair}-{name}')}{path.suffix}", path.read_bytes()
+
+
+def _file_name(text: str) -> str:
+    """A text as the name of a file, without its suffix."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:120]

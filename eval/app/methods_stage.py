@@ -43,8 +43,8 @@ class MethodsStage:
         self.comparison = gr.State(None)
         self.about = gr.HTML("", elem_id="methods-about")
         self.vote = gr.Radio([], label="Which is best?", visible=False, elem_id="methods-vote")
-        gr.HTML(TEMPLATES.render("methods_zoom"))
-        with gr.Row(elem_id="methods-pictures"):
+        gr.HTML(TEMPLATES.render("picture_zoom"))
+        with gr.Row(elem_id="methods-pictures", elem_classes=["sync-pictures"]):
             self.pictures = [
                 gr.Image(
                     label="Input",
@@ -53,7 +53,7 @@ class MethodsStage:
                     buttons=[],
                     visible=number < MIN_METHODS,
                     min_width=160,
-                    elem_classes=["methods-picture"],
+                    elem_classes=["sync-picture"],
                 )
                 for number in range(MAX_METHODS + 1)
             ]

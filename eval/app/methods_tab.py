@@ -57,7 +57,9 @@ class MethodsTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300, elem_id="methods-controls"):
                 self._build_inputs()
-            with gr.Column(scale=9, min_width=320, elem_id="methods-stage"):
+            with gr.Column(
+                scale=9, min_width=320, elem_id="methods-stage", elem_classes=["sync-stage"]
+            ):
                 self.stage = MethodsStage()
         self._connect(page, tab)
 
@@ -90,7 +92,7 @@ class MethodsTab:
         self.line = gr.HTML("", elem_id="methods-line")
 
     def _connect(self, page: gr.Blocks, tab: gr.Tab) -> None:
-        page.load(None, js=js("methods_zoom"), api_visibility="private")
+        page.load(None, js=js("picture_zoom"), api_visibility="private")
         status = [self.line, self.go, self.stop]
         stage = self.stage
         shown = stage.outputs

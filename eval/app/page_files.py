@@ -23,4 +23,4 @@ def js(name: str, **values: Any) -> str:
 
 def style_sheets() -> list[Path]:
     """Style sheets of the tabs, in the order in which they apply."""
-    return [ASSETS / f"{name}.css" for name in ("evaluate", "review", "methods")]
+    return [ASSETS / f"{name}.css" for name in ("evaluate", "review", "picture_zoom", "methods")]

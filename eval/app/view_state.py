@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from eval.analysis.overview import GROUPS
-from eval.analysis.pictures import INPUT, TARGET, Viewport, Which
+from eval.analysis.pictures import INPUT, TARGET, Which
 from eval.analysis.plots import PLOTS
 from eval.analysis.score_tables import RANKING, default_baseline, leader
 from eval.runs.document import Run
@@ -40,7 +40,7 @@ WHICH: dict[Which, str] = {
     "all": "All, in order",
 }
 """Title of each way to select pictures."""
-PICTURE_LAYOUTS = {"pair": "Side by side", "slider": "Slider", "error": "Error"}
+PICTURE_LAYOUTS = {"pair": "Side by side", "slider": "Wipe", "error": "Errors"}
 """Title of each layout of a picture."""
 MAX_PICTURES = 1000
 """Most pictures selected at once."""
@@ -134,12 +134,12 @@ class ViewState(BaseModel):
     """Id of the method that gains, losses and disagreement are measured against."""
     slices: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """Names of the slices (`eval.analysis.slices`) that pictures are chosen from; () for all."""
-    zoom: Annotated[int, _known([0, 1, 2, 4, "1", "2", "4"])] = 0
-    """Magnification, as `eval.analysis.pictures.Viewport` takes it; 0 shows the whole picture."""
+    zoom: float = Field(0, ge=0, le=64)
+    """Pixels of the screen for one of the pictures; 0 shows them whole."""
     across: float = Field(50.0, ge=0, le=100)
-    """Horizontal centre of the cut-out in percent from the left."""
+    """Middle of what is seen of the pictures, in percent from the left."""
     down: float = Field(50.0, ge=0, le=100)
-    """Vertical centre of the cut-out in percent from the top."""
+    """Middle of what is seen of the pictures, in percent from the top."""
     left: str | None = None
     """Name of the picture on the left of the slider."""
     right: str | None = None
@@ -154,8 +154,6 @@ class ViewState(BaseModel):
     """Id of the task that filters the list of runs; empty for all."""
     status: str = ""
     """State (`eval.app.run_status.State`) that filters the list of runs; empty for all."""
-    room_px: float = 320
-    """Width of one picture on the screen in CSS pixels; not part of a link."""
 
     @classmethod
     def lenient(cls, values: Mapping[str, Any]) -> "ViewState":
@@ -196,6 +194,7 @@ class ViewState(BaseModel):
             if value or (field == "baseline" and value is not None)  # empty: paired with none
         }
         if "zoom" in parts:
+            parts["zoom"] = f"{self.zoom:g}"
             parts["at"] = f"{self.across:.0f},{self.down:.0f}"
         return urlencode({"tab": "evaluate", "view": self.view} | parts)
 
@@ -226,14 +225,6 @@ class ViewState(BaseModel):
                 "right": known(self.right, names, best),
             }
         )
-
-    @property
-    def viewport(self) -> Viewport:
-        """Visible part of the pictures, and its magnification."""
-        room = int(min(max(self.room_px or 320, 160), 1200))
-        if self.layout == "slider":
-            room = min(max(room, 640), 1000)
-        return Viewport(self.zoom, self.across / 100, self.down / 100, room, room * 3 // 4)
 
 
 def _fields_of(state: ViewState) -> list[str]:

@@ -44,6 +44,30 @@ def report(
     print_line(f"{output} is written.")
 
 
+def crop(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
+    pair: Annotated[str, typer.Argument(help="Id of the picture.")],
+    box: Annotated[str, typer.Option(help="left,top,width,height in pixels of the picture.")],
+    output: Annotated[Path, typer.Option("-o", help="File: .png or .pdf.")],
+    method: Annotated[
+        list[str] | None, typer.Option(help="Id of a method to show. Default: all.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="Default: the run's first.")] = None,
+    enlarge: Annotated[int, typer.Option(help="Times that each pixel is repeated.")] = 4,
+    dpi: Annotated[int, typer.Option(help="Pixels an inch.")] = 300,
+    out: Out = None,
+) -> None:
+    """Draw a figure for a paper: one box by all methods, enlarged, with scores below."""
+    from eval.reports.crops import Box, publication_crop
+
+    content = publication_crop(
+        open_store(out).run(run_id), pair, Box.parse(box), format=output.suffix.lstrip(".").lower(),
+        methods=method or (), protocol=protocol, enlarge=enlarge, dpi=dpi,
+    )  # fmt: skip
+    write_file(content, output)
+    print_line(f"{output} is written.")
+
+
 def hub_results(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")],
     output: Annotated[Path, typer.Option("-o", help="Folder to write.")],

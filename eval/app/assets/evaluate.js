@@ -149,9 +149,10 @@
     const button = id && document.querySelector(id);
     if (!button || !button.offsetParent || button.disabled) return;
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    const radio = "[type=radio]:focus-visible"; // reached by keyboard: arrows choose there
-    const typed = `input:not([type=radio]), ${radio}, textarea, select, [contenteditable=true]`;
-    if (event.target.closest(`${typed}, [role=tab], [role=slider], [role=grid]`)) return;
+    // Whoever types, or moves a slider, a menu or the choice of a radio, keeps the picture.
+    const radio = "[type=radio]:focus-visible, [type=range], [role=listbox]";
+    const typed = "input:not([type=radio]):not([type=checkbox]):not([readonly])";
+    if (event.target.closest(`${typed}, ${radio}, textarea, select, [contenteditable=true]`)) return;
     event.preventDefault();
     button.click();
   });

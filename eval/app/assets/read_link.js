@@ -1,2 +1,5 @@
-// Gives an event the link that is being opened.
-() => window.evLink || ""
+// Gives an event the link that is being opened, whose place counts from now on.
+() => {
+  window.evMoved = false;
+  return window.evLink || "";
+}

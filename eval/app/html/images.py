@@ -5,9 +5,10 @@ from math import nan
 
 from markupsafe import Markup
 
-from eval.analysis.pictures import Thumbnail
+from eval.analysis.pictures import STAGE_PX, Thumbnail
 from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
+from eval.app.view_state import ViewState
 from eval.runs.document import SampleResult, SampleScore
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import shown_metrics
@@ -84,10 +85,28 @@ def strip(
     )
 
 
-def error_scale(scale: int) -> Markup:
-    """The scale of the error maps.
+def stage_words(
+    state: ViewState,
+    scale: int | None,
+    sides: list[str],
+    *,
+    has_target: bool,
+    full: tuple[int, ...],
+) -> Markup:
+    """Words under the pictures, and the place that the browser zooms to.
 
     Args:
-        scale: Level of 255 that is drawn brightest.
+        state: State of the view; its zoom and place are gone to.
+        scale: Level of 255 that error maps draw brightest; None where there are none.
+        sides: Titles of the pictures on both sides of the wipe's line; [] in other layouts.
+        has_target: Whether the pair has a target.
+        full: Height and width of the stored pictures.
     """
-    return TEMPLATES.render("error_scale", scale=scale)
+    words = ""
+    if state.layout == "error" and not has_target:
+        words = "This pair has no target, so there is no error to show."
+    reduced = max(full) > STAGE_PX
+    return TEMPLATES.render(
+        "stage_words", state=state, scale=scale, sides=sides, words=words, reduced=reduced,
+        most=STAGE_PX, full=full,
+    )  # fmt: skip

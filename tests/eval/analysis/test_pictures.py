@@ -2,14 +2,16 @@
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from eval.analysis import score_tables
 from eval.analysis.pictures import (
     Viewport,
-    point_of,
+    choose_pairs,
     seen_at,
+    shown_whole,
     stored_pictures,
     strip_of,
     untouched,
@@ -70,7 +72,19 @@ def test_the_strip_shows_the_pictures_around_the_open_one(tmp_path):
     assert strip_of(damaged, scores, pairs, pairs[59], "ours", "ssim")[-1].image is None
 
 
-def test_a_clicked_point_comes_into_the_middle():
-    place = Viewport(zoom=0, width_px=100, height_px=100)
-    across, down = point_of(450, 300, (600, 900), (1200, 1800), place)
-    assert across == pytest.approx(850 / 1700) and down == pytest.approx(550 / 1100)
+def test_the_stage_has_true_pixels_and_only_huge_pictures_are_reduced():
+    deep = np.full((20, 3000, 3), 257 * 7, np.uint16)
+    assert (shown_whole(deep) == 7).all() and shown_whole(deep).shape == deep.shape
+    assert shown_whole(np.zeros((4, 3600, 3), np.uint8)).shape[1] == 3000
+
+
+def test_gains_and_losses_are_chosen_among_a_slice(tmp_path):
+    scores = score_tables.scores_frame(write_run(tmp_path, pairs=9))
+    wide = scores.pivot_table(index="pair", columns="method", values="psnr_db", observed=True)
+    gain = (wide.ours - wide.clahe).sort_values(ascending=False)
+    for which, order in (("gain", gain), ("loss", gain[::-1])):
+        chosen = choose_pairs(scores, which, "ours", "clahe", 4, "psnr_db")
+        assert chosen == list(order.index[:4])
+        among = {*gain.index[3:6]}
+        chosen = choose_pairs(scores, which, "ours", "clahe", 4, "psnr_db", among)
+        assert chosen == [pair for pair in order.index if pair in among]

@@ -192,7 +192,7 @@ def test_the_overview_lists_own_runs_apart_from_the_recorded_ones(visit):
 
 
 def test_a_link_opens_the_same_view_in_a_fresh_browser(visit, chromium):
-    page = visit(run=RUN, view="pictures", image="p0003", look="error", zoom="2", at="20,70")
+    page = visit(run=RUN, view="pictures", image="p0003", look="error", zoom="8", at="20,70")
     page.wait_for_selector("#ev-scale >> text=of 255 and more")
     wait_for_pair(page, "p0003")
     link = copied_link(page)
@@ -203,8 +203,8 @@ def test_a_link_opens_the_same_view_in_a_fresh_browser(visit, chromium):
         other = visit(where=fresh, **query | {"at": "20,70", "protocol": "rgb/1"})
         other.wait_for_selector("#ev-scale >> text=of 255 and more")
         wait_for_pair(other, "p0003")
-        assert other.inner_text("#ev-zoom label.selected") == "200 %"
-        assert other.input_value("#ev-place input[type=number] >> nth=1") == "70"
+        place = other.evaluate("pictureZoom.place(document.querySelector('#ev-stage'))")
+        assert (place["zoom"], place["across"], place["down"]) == (8, 20, 70)
     finally:
         fresh.close()
 
@@ -337,6 +337,25 @@ def test_a_small_picture_opens_it_and_the_address_follows(visit):
     page.wait_for_function(f"document.querySelector('{PAIR}').value.startsWith('5 of 6')")
 
 
+def test_the_wheel_zooms_all_pictures_and_marks_one_place_in_all_and_the_address_follows(visit):
+    page = visit(run=RUN, view="pictures")
+    page.wait_for_selector(f"{PICTURE} >> nth=2")
+    page.wait_for_function("document.querySelector('#ev-pictures img').naturalWidth > 0")
+    page.hover(f"{PICTURE} >> nth=1")
+    page.mouse.wheel(0, -800)
+    page.wait_for_function("location.search.includes('zoom=')")
+    shown = page.locator(PICTURE)
+    moves = shown.evaluate_all("all => all.map((one) => getComputedStyle(one).transform)")
+    assert len(moves) > 3 and len({*moves}) == 1 and moves[0] != "none"
+    rings = page.locator("#ev-pictures .image-frame:visible").evaluate_all(
+        "all => all.map((one) => getComputedStyle(one, '::after').left)"
+    )
+    assert len({*rings}) == 1 and rings[0] not in ("auto", "0px")
+    page.wait_for_selector("#ev-pictures label:has-text('Error of ours')")
+    page.click("#ev-zoom button:has-text('Fit')")
+    page.wait_for_function("!location.search.includes('zoom=')")
+
+
 def test_back_returns_to_the_view_and_the_picture_before(visit):
     page = visit(run=RUN)
     page.wait_for_selector("#ev-board tbody tr >> nth=2")
@@ -442,11 +461,11 @@ def test_the_keyboard_is_enough(visit):
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({first!r})")
     page.keyboard.press("ArrowLeft")
     wait_for_pair(page, first)
-    page.focus("#ev-layout input:checked")
-    while page.evaluate("document.activeElement.value") != "error":
-        page.keyboard.press("ArrowRight")  # among options, arrows choose and keep the picture
-    page.wait_for_selector("#ev-scale >> text=of 255 and more")
-    assert pair_shown(page) == first
+    page.focus("#ev-views button[role=tab]:has-text('Pictures')")
+    page.keyboard.press("ArrowRight")  # whatever has the focus
+    page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({first!r})")
+    page.keyboard.press("ArrowLeft")
+    wait_for_pair(page, first)
     page.focus("#ev-next")
     page.wait_for_function(
         "pair => [...document.querySelectorAll('#ev-pictures img')]"
@@ -473,11 +492,12 @@ def test_the_keyboard_is_enough(visit):
         ({"run": RUN}, "#ev-board tbody tr"),
         ({"run": RUN, "view": "plots"}, PLOT),
         ({"run": RUN, "view": "pictures"}, PICTURE),
+        ({"run": RUN, "view": "slices"}, "#ev-slices :is(table, .mir-empty)"),
         ({"run": RUN, "view": "compare", "with": OTHER}, "#ev-compared table"),
         ({"run": RUN, "view": "votes"}, ".review-note"),
         ({"run": RUN, "view": "runs"}, "#ev-history .virtual-row"),
     ],
-    ids=["overview", "run", "board", "plots", "pictures", "compare", "votes", "runs"],
+    ids=["overview", "run", "board", "plots", "pictures", "slices", "compare", "votes", "runs"],
 )
 def test_every_view_on_a_phone_in_the_dark_and_by_axe(visit, query, found):
     page = visit(390, 844, "dark", **query)

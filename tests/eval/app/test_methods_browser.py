@@ -9,7 +9,7 @@ from tests.support.running import PATIENCE_MS, running_app, running_chromium
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
-PICTURES = ".methods-picture img"
+PICTURES = "#methods-stage .sync-picture img"
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def test_first_sight_then_a_blind_vote_and_one_zoom_for_all(place):
     page.hover(PICTURES)
     page.mouse.wheel(0, -400)
     assert len(places()) == 1 and places() != before
-    page.click(".methods-zoom button:has-text('Fit')")
+    page.click("#methods-stage .picture-zoom button:has-text('Fit')")
     assert places() == before
-    page.click(".methods-zoom button:has-text('400 %')")
+    page.click("#methods-stage .picture-zoom button:has-text('400 %')")
     zoomed = places()
     page.keyboard.press("ArrowRight")
     assert len(places()) == 1 and places() != zoomed
