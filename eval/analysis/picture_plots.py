@@ -145,11 +145,11 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
         name="a picture", hovertemplate=hover_text(metric, "x", a) + hover_text(metric, "y", b)
     )
     trace.hovertemplate = f"%{{customdata[0]}}<br>{trace.hovertemplate}<extra></extra>"
-    ends = {int(shown.difference.argmin()), int(shown.difference.argmax())}
+    named = {int(shown.difference.argmin()), int(shown.difference.argmax())}
     trace.update(
         mode="markers+text",
         text=[
-            plain_text(pair, MAX_TICK) if place in ends else ""
+            plain_text(pair, MAX_TICK) if place in named else ""
             for place, pair in enumerate(shown.pair)
         ],
         textposition="top center",

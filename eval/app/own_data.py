@@ -88,7 +88,7 @@ class OwnData:
             )
             self.check = gr.Button("Check these pairs", elem_id="ev-own-check")
             self.found = text_area("ev-own-found")
-        self.fields = [
+        self.fields: list[Any] = [
             self.source, self.config, self.split, self.degraded, self.target, self.size, self.scenes
         ]  # fmt: skip
         self.outputs = [*self.errors.values(), self.found]
