@@ -15,13 +15,18 @@ from PIL import Image
 
 from tests.support.paths import ROOT
 from tests.support.restore_page import try_example
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.running import running_app, running_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 WIDTH, HEIGHT = 1440, 900
 """Size of the window in CSS pixels."""
+PATIENCE_MS = 300_000
+"""Longest wait for anything on the page in milliseconds, on a busy machine."""
+LOADED = """[...document.images].filter((image) => image.checkVisibility())
+  .every((image) => image.complete && image.naturalWidth > 0)"""
+"""Whether every picture that is shown has arrived."""
 QUALITY = 70
 """WebP quality of the still pictures."""
 TOUR = "mirnet/docs/tour.webp"
@@ -43,7 +48,7 @@ class Shot(NamedTuple):
     """Selector of what must be visible first."""
     prepare: Callable[["Page"], None] = lambda page: None
     """What is done on the page before the picture is taken."""
-    seconds: float = 0.8
+    seconds: float = 1.4
     """How long the picture stays in the moving one; 0 leaves it out."""
 
 
@@ -61,7 +66,7 @@ SHOTS = (
         "#ev-pictures img",
     ),
     Shot("eval/docs/methods.webp", "?tab=methods", "#methods-pictures img"),
-    Shot("eval/docs/review.webp", "?tab=review", "#review-board, #review"),
+    Shot("eval/docs/review.webp", "?tab=review", "#review-board:visible"),
 )
 """Every still picture, in the order of the moving one."""
 
@@ -95,7 +100,8 @@ def take(folder: Path = ROOT) -> list[Path]:
             page.goto(url + shot.query.replace("RUN", recorded_run()) + "&__theme=light")
             page.wait_for_selector(shot.ready)
             shot.prepare(page)
-            page.wait_for_timeout(1500)  # pictures and plots fade in
+            page.wait_for_function(LOADED)
+            page.wait_for_timeout(2500)  # what fades in or is drawn
             still = _picture(page)
             path = folder / shot.path
             still.save(path, quality=QUALITY, method=6)
@@ -136,7 +142,7 @@ def _write_tour(path: Path, frames: list[tuple[Image.Image, float]]) -> Path:
         loop=0,
         quality=TOUR_QUALITY,
         method=4,
-        minimize_size=True,
+        kmax=1,  # whole frames: what differs little from the one before would stay as a ghost
     )
     return path
 
