@@ -28,6 +28,19 @@ MAX_SKIPPED_LINES = 3
 """Most results that are named one by one because they exist already."""
 
 
+def use_preset(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the values of a preset the defaults of the command; flags have the last word.
+
+    Raises:
+        InvalidRequest: See `mirnet.restoration.presets.read_preset`.
+    """
+    if path is not None:
+        from mirnet.restoration.presets import read_preset
+
+        context.default_map = read_preset(path).model_dump(exclude_none=True, exclude_unset=True)
+    return path
+
+
 class MetadataChoice(StrEnum):
     """Metadata kept in results: the keys of `mirnet.images.metadata.METADATA_CHOICES`."""
 
@@ -48,6 +61,15 @@ def restore(
         ),
     ],
     task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")],
+    preset: Annotated[  # noqa: ARG001  # its callback has set the defaults
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of the settings below, as the page saves it; flags override it.",
+            is_eager=True,
+            callback=use_preset,
+        ),
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(help="Id from `weights list`, or a file. Default: the task's own.")
     ] = None,

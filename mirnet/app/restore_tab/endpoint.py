@@ -8,7 +8,7 @@ import gradio as gr
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.formats import SAVE_FORMATS
-from mirnet.tasks import TASKS
+from mirnet.tasks import TASKS, get_task
 
 from ..jobs import RestoreRequest, Run, choose_weights, result_name
 from ..kit.widgets import translate_errors
@@ -33,6 +33,9 @@ class RestoreEndpoint:
             gr.Number(1.0, label="strength", **hidden),
             gr.Checkbox(False, label="ensemble", **hidden),
             gr.Dropdown(list(SAVE_FORMATS), value="PNG", label="format", **hidden),
+            gr.Number(1.0, label="luma", **hidden),
+            gr.Number(1.0, label="chroma", **hidden),
+            gr.Number(0.0, label="detail", **hidden),
         ]
         gr.Button(visible=False).click(
             self.restore,
@@ -40,7 +43,8 @@ class RestoreEndpoint:
             gr.File(label="restored", **hidden),
             api_name="restore",
             api_description="Restore one photo and return it as a file of full depth. weights: id "
-            "in the catalogue, empty for the task's own.",
+            "in the catalogue, empty for the task's own. luma, chroma: shares of the change of "
+            "luminance and colour; detail: share of the removed texture to return; each 0 to 1.",
             concurrency_limit=None,  # the queue of photos decides
         )
 
@@ -52,6 +56,9 @@ class RestoreEndpoint:
         strength: float,
         ensemble: bool,
         format: str,  # noqa: A002
+        luma: float,
+        chroma: float,
+        detail: float,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio wants it
     ) -> Iterator[str | None]:
@@ -60,12 +67,14 @@ class RestoreEndpoint:
         Raises:
             gr.Error: No photo, or one that cannot be restored so.
         """
-        from mirnet.restoration.result import RestoreResult
+        from mirnet.restoration.blending import Blend
+        from mirnet.restoration.result import RestoreResult, check_blend
 
         run = Run()
         with translate_errors(run.id):
             if image is None:
                 raise InvalidRequest("There is no photo: pass one as `image`.")
+            check_blend(Blend(strength, luma, chroma, detail), get_task(task).id)
             wanted = RestoreRequest(
                 task,
                 choose_weights(task, weights),
@@ -84,4 +93,5 @@ class RestoreEndpoint:
                         continue
                     with ScratchFolder() as folder:
                         name = result_name(event.picture, task, format)
-                        yield str(event.save(folder / name, format))
+                        blended = event.blend(luma=luma, chroma=chroma, detail=detail)
+                        yield str(blended.save(folder / name, format))

@@ -15,6 +15,7 @@ from .compare_view import CompareView
 from .download_bar import DownloadBar
 from .endpoint import RestoreEndpoint
 from .photos_view import PhotosView
+from .preset_view import PresetView
 from .restorer import Restorer
 from .run_view import RunView
 from .score_view import ScoreView
@@ -59,6 +60,7 @@ class RestoreTab:
                 self.status.render()
                 self.photos.render_camera()
                 self.settings = SettingsView()
+                self.presets = PresetView(self.status, self.tasks, self.weights)
             with gr.Column(scale=7, min_width=320, elem_id="stage"):
                 self.stage = StageView(
                     self.restorer, self.status, self.photos.selection, str(mode.value)
@@ -128,16 +130,21 @@ class RestoreTab:
             self.status.line,
             **PRIVATE,
         )
-        changed.then(
-            self.stage.change_mode,
-            [mode, photos.selection],
-            [self.stage.board, *self.stage.example.outputs],
-            **PRIVATE,
-        )
+        preset = self.presets.connect(self.adjust, self.downloads, settings)
+        preset = preset.then(weights.change_mode, chosen, weights.outputs, **PRIVATE)
+        for event in (changed, preset):
+            event.then(
+                self.stage.change_mode,
+                [mode, photos.selection],
+                [self.stage.board, *self.stage.example.outputs],
+                **PRIVATE,
+            )
         # Weights may have come or gone since the page was built.
         loaded = page.load(weights.change_mode, chosen, weights.outputs, **PRIVATE)
-        for event in (changed, loaded):
-            event.then(settings.change_mode, mode, settings.same_size, **PRIVATE)
+        for event in (changed, loaded, preset):
+            follow = event.then(settings.change_mode, mode, settings.same_size, **PRIVATE)
+            if event is preset:
+                self.presets.apply_after(follow)
             shown = event.then(photos.change_mode, mode, photos.samples, **PRIVATE)
             shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
 

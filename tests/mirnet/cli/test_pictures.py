@@ -16,7 +16,7 @@ from mirnet.cli import restore as command
 from mirnet.cli.pictures import Source, chosen_format, find_pictures, natural_key, plan_jobs
 from mirnet.images.decode import read_image
 from mirnet.restoration.api import restore
-from tests.support.command_line import run_restore
+from tests.support.command_line import run, run_restore
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -183,6 +183,20 @@ def test_blends_reach_the_files(camera, network):  # noqa: F811
     assert np.array_equal(read_image("x.png").pixels, made.picture.pixels)
     refused = run_restore("one.png", "-o", "y.png", "--detail", 0.5, task="sr-x2")
     assert refused.code == 2 and "which sr-x2 does not remove" in refused.err
+
+
+def test_a_preset_sets_defaults_and_flags_have_the_last_word(camera, network):  # noqa: F811
+    source = picture("one.png")
+    Path("mine.toml").write_text("task = 'denoise'\nluma = 0.5\nformat = 'jpg'\nmetadata = 'none'")
+    common = ("restore", "one.png", "--weights", network, "--preset", "mine.toml")
+    assert run(*common, "-o", "out/").code == 0
+    assert files_below("out") == ["one.jpg"]
+    assert run(*common, "-o", "x.png", "--format", "png", "--luma", 0.25).code == 0
+    made = restore(source, weights=network).result().blend(luma=0.25)
+    assert np.array_equal(read_image("x.png").pixels, made.picture.pixels)
+    Path("mine.toml").write_text("task = 'denoise'\nlumma = 0.5")
+    refused = run(*common, "-o", "y.png")
+    assert refused.code == 2 and "has a key 'lumma' that there is not" in refused.err
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "cp1252", "ascii"])

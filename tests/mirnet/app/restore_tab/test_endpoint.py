@@ -37,7 +37,9 @@ def test_nothing_else_is_public(server):
     assert set(info["named_endpoints"]) == PUBLIC
     assert info["unnamed_endpoints"] == {}
     names = [p["parameter_name"] for p in info["named_endpoints"]["/restore"]["parameters"]]
-    assert names == ["image", "task", "weights", "strength", "ensemble", "format"]
+    assert names == [
+        "image", "task", "weights", "strength", "ensemble", "format", "luma", "chroma", "detail",
+    ]  # fmt: skip
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the documented commands use curl")
@@ -80,6 +82,7 @@ def test_endpoint_keeps_sixteen_bits_and_takes_settings(client, tmp_path):
     deep = np.random.default_rng(0).integers(0, 65536, (37, 53, 3)).astype(np.uint16)
     cv2.imwrite(str(tmp_path / "deep.png"), deep)
     settings = {"strength": 0.25, "ensemble": True}
+    shares = {"luma": 0.5, "chroma": 0.75, "detail": 0.25}
     path = client.predict(
         image=handle_file(tmp_path / "deep.png"),
         task="denoise",
@@ -87,9 +90,11 @@ def test_endpoint_keeps_sixteen_bits_and_takes_settings(client, tmp_path):
         format="TIFF",
         api_name="/restore",
         **settings,
+        **shares,
     )
     result = read_image(path)
-    expected = mirnet.restore(tmp_path / "deep.png", "denoise", **settings).result().picture
+    whole = mirnet.restore(tmp_path / "deep.png", "denoise", **settings).result()
+    expected = whole.blend(**shares).picture
     assert (result.bits, result.source_format) == (16, "TIFF")
     assert np.array_equal(result.pixels, expected.pixels)
 
@@ -105,6 +110,8 @@ def test_endpoint_keeps_sixteen_bits_and_takes_settings(client, tmp_path):
         ({"task": "colourise"}, "colourise"),
         ({"strength": 2}, "Strength 2"),
         ({"format": "GIF"}, "GIF"),
+        ({"luma": -1}, "Luma -1"),
+        ({"task": "sr-x2", "detail": 0.5}, "which sr-x2 does not remove"),
     ],
 )
 def test_endpoint_refuses_in_words(client, wrong, words):

@@ -1,0 +1,150 @@
+"""Presets: the settings of the tab saved as a small TOML file, and loaded from one."""
+
+from typing import Any
+
+import gradio as gr
+
+from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.images.formats import save_format
+from mirnet.weights import catalogue
+
+from ..kit.assets import ASSETS, script
+from ..kit.widgets import PRIVATE, Update, gradio_error
+from .adjust_view import AdjustView
+from .download_bar import DownloadBar
+from .modes import CARDS, MODES, SHARPEN
+from .settings_view import SettingsView
+from .status_bar import StatusBar
+from .task_view import TaskView
+from .weights_view import WeightsView
+
+
+class PresetView:
+    """The panel "Presets".
+
+    Args:
+        status: Status bar for messages of the view.
+        tasks: View whose mode is saved and set; the others likewise.
+        weights: The choice of weights.
+    """
+
+    def __init__(self, status: StatusBar, tasks: TaskView, weights: WeightsView) -> None:
+        self.status, self.tasks, self.weights = status, tasks, weights
+        with gr.Accordion("Presets", open=False, elem_id="presets"), gr.Row():
+            self.save = gr.Button("Save settings", elem_id="preset-save", size="sm", min_width=120)
+            self.load = gr.UploadButton(
+                "Load settings", file_types=[".toml"], elem_id="preset-load", size="sm",
+                min_width=120,
+            )  # fmt: skip
+        self.text = gr.Textbox("", visible=False)
+        self.loaded = gr.State(None)
+
+    def connect(
+        self, adjust: AdjustView, downloads: DownloadBar, settings: SettingsView
+    ) -> gr.events.Dependency:
+        """Connect Save and Load; returns the event after which the mode is a preset's."""
+        self.adjust, self.downloads, self.settings = adjust, downloads, settings
+        saved = self.save.click(
+            self.write,
+            [
+                self.tasks.mode, self.weights.choice, settings.same_size, *adjust.inputs,
+                *downloads.inputs,
+            ],
+            self.text,
+            **PRIVATE,
+        )  # fmt: skip
+        saved.success(
+            None, self.text, js=script(ASSETS / "save_preset.js"), api_visibility="private"
+        )
+        tasks = self.tasks
+        return self.load.upload(
+            self.read,
+            self.load,
+            [
+                self.loaded, tasks.mode, tasks.card, tasks.scale, tasks.words, self.weights.kind,
+                self.status.line,
+            ],
+            **PRIVATE,
+        )  # fmt: skip
+
+    def apply_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
+        """Set all other widgets once an event has changed the mode; returns the event."""
+        outputs = [
+            self.weights.choice, self.settings.same_size, *self.adjust.inputs,
+            *self.downloads.inputs,
+        ]  # fmt: skip
+        return event.then(self.apply, self.loaded, outputs, **PRIVATE)
+
+    @staticmethod
+    def write(mode_id: str, weights_id: str | None, same_size: bool, *values: Any) -> str:
+        """Build the text of a preset from the values of the widgets."""
+        from mirnet.restoration.presets import Preset
+
+        mode = MODES[mode_id]
+        strength, luma, chroma, detail = values[:4]
+        name, quality, subsampling, metadata, provenance = values[4:]
+        from mirnet.restoration.result import returns_detail
+
+        return Preset(
+            task=mode.task,
+            weights=weights_id,
+            same_size=mode.same_size or bool(same_size),
+            strength=strength,
+            luma=luma,
+            chroma=chroma,
+            detail=detail if returns_detail(mode.task) else 0.0,
+            format=str(name).lower(),
+            quality=int(quality),
+            subsampling=subsampling,
+            metadata=metadata,
+            provenance=provenance,
+        ).toml()
+
+    def read(self, path: str) -> Update:
+        """Read a preset and set its mode.
+
+        Raises:
+            gr.Error: The file is no preset, or its weights are not known here.
+        """
+        from mirnet.restoration.presets import read_preset
+
+        try:
+            preset = read_preset(path)
+            known = [entry.id for entry in catalogue.entries_for(preset.task)]
+            if preset.weights is not None and preset.weights not in known:
+                raise InvalidRequest(
+                    f"The preset names the weights {preset.weights[:60]!r}, which are not known "
+                    f"here: choose from {', '.join(known)}."
+                )
+        except MIRNetError as error:
+            raise gradio_error(error) from error
+        sharpens = preset.task == SHARPEN.task and preset.same_size
+        mode = SHARPEN.id if sharpens else preset.task
+        card = next(key for key, card in CARDS.items() if mode in card.modes.values())
+        return {
+            self.loaded: preset,
+            **self.tasks.choose(card, mode),
+            self.tasks.card: card,
+            self.tasks.scale: gr.update(
+                visible=len(CARDS[card].modes) > 1,
+                **({"value": mode} if len(CARDS[card].modes) > 1 else {}),
+            ),
+            self.weights.kind: "",
+        } | self.status.show("The preset is loaded: press Restore.", "done")
+
+    def apply(self, preset: Any) -> Update:
+        """Set weights, sliders and file options of a preset."""
+        if preset is None:  # a file that was refused
+            return {self.weights.choice: gr.skip()}
+        chosen = save_format(preset.format) if preset.format else None
+        values: list[Any] = [
+            preset.strength, preset.luma, preset.chroma, preset.detail,
+            chosen.name if chosen else gr.skip(), preset.quality, preset.subsampling,
+            preset.metadata, preset.provenance,
+        ]  # fmt: skip
+        widgets = [*self.adjust.inputs, *self.downloads.inputs]
+        return {
+            self.weights.choice: preset.weights or gr.skip(),
+            self.settings.same_size: preset.same_size,
+            **dict(zip(widgets, values, strict=True)),
+        }
