@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from .models.mirnet import MIRNet
     from .models.mirnet_v2 import MIRNetV2
     from .restoration.api import restore
+    from .restoration.inspection import inspect
     from .tasks import TASKS
     from .weights.networks import load_weights
 
-__all__ = ["TASKS", "MIRNet", "MIRNetV2", "__version__", "load_weights", "restore"]
+__all__ = ["TASKS", "MIRNet", "MIRNetV2", "__version__", "inspect", "load_weights", "restore"]
 
 # Where other programs want the cores too, a thread of torch may wait long for the others after each
 # layer. GNU's OpenMP turns round 300,000 times there by default, on the very core that another
@@ -29,6 +30,7 @@ _HOMES = {
     "MIRNet": "models.mirnet",
     "MIRNetV2": "models.mirnet_v2",
     "TASKS": "tasks",
+    "inspect": "restoration.inspection",
     "load_weights": "weights.networks",
     "restore": "restoration.api",
 }

@@ -230,6 +230,7 @@ def restore_file(
     run: Run,
     loaded: "weights.LoadedWeights | None" = None,
     device: str | None = None,
+    read: Callable[[str], Picture] | None = None,
 ) -> "Generator[TileProgress | RestoreResult]":
     """Restore one file; closing the iterator stops it before the next tile.
 
@@ -239,6 +240,7 @@ def restore_file(
         run: Its `job` is set to the current restoration, so that another thread can cancel it.
         loaded: The weights of the request, if they are already in memory.
         device: Compute device, as for `mirnet.restore`.
+        read: Function that gives the decoded photo; None decodes the file.
 
     Yields:
         One event per tile, then the result.
@@ -249,7 +251,7 @@ def restore_file(
     from mirnet.restoration.api import restore
 
     restoration = restore(
-        path,
+        path if read is None else read(path),
         request.task,
         weights=loaded or weights.load(request.weights),
         strength=request.strength,

@@ -1,5 +1,6 @@
 """In-memory caches of results for a visitor's next click, bounded by bytes and by age."""
 
+import os
 import secrets
 import threading
 import time
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import cachetools
 
 from mirnet.errors import InvalidRequest
+from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
+from mirnet.images.picture import Picture
 from mirnet.images.preview import PREVIEW_PX, shown_size
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 600 * 2**20
 """Memory limit for cached results in bytes: two 16-bit photos of 24 megapixels."""
+MAX_PICTURE_BYTES = 200 * 2**20
+"""Memory limit for decoded photos in bytes: one 16-bit photo of 24 megapixels and some smaller."""
 LARGE_SHARE = 4
 """A value above the limit divided by this is kept apart from the others, so that it evicts only
 another large one."""
@@ -52,9 +57,9 @@ class LRUCache(Generic[_T]):
         self._lock = threading.Lock()
         _caches.add(self)
 
-    def put(self, value: _T) -> str:
-        """Keep a value and return its key."""
-        key = secrets.token_urlsafe(12)
+    def put(self, value: _T, key: str | None = None) -> str:
+        """Keep a value and return its key, by default one that cannot be guessed."""
+        key = key or secrets.token_urlsafe(12)
         with self._lock:
             lane = self._large if self._is_large(value) else self._small
             lane[key] = value
@@ -124,6 +129,41 @@ class KeptResult:
             if self._before is None:
                 self._before = encode_image(known.before, "PNG", fast=True)
         return self._before, encode_image(known.picture(mix), "PNG", fast=True)
+
+
+class PictureCache(LRUCache[Picture]):
+    """Cache of decoded photos, so that preview, parts, restoration and scores decode a file once.
+
+    Args:
+        max_pixels: Most pixels accepted in a photo.
+        max_bytes: Memory limit in bytes.
+    """
+
+    def __init__(self, max_pixels: int, max_bytes: int = MAX_PICTURE_BYTES) -> None:
+        super().__init__(max_bytes, _bytes_of, "This photo is no longer kept: add it again.")
+        self.max_pixels = max_pixels
+
+    def read(self, path: str) -> Picture:
+        """Decode a file, or take its picture from the cache if the file has not changed.
+
+        Raises:
+            ImageRejected: The photo cannot be read or is too large.
+        """
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return read_image(path, max_pixels=self.max_pixels)  # says why not
+        key = f"{path}:{status.st_mtime_ns}:{status.st_size}"
+        try:
+            return self.get(key)
+        except InvalidRequest:
+            picture = read_image(path, max_pixels=self.max_pixels)
+            self.put(picture, key)
+            return picture
+
+
+def _bytes_of(picture: Picture) -> int:
+    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
 
 
 class ResultCache(LRUCache[KeptResult]):

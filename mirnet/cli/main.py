@@ -1,4 +1,4 @@
-"""The command line: `python -m mirnet restore|weights|info|check|space|prepare|train|publish`.
+"""The command line: `python -m mirnet COMMAND`, for photos, weights, training and the machine.
 
 Commands print results on stdout, progress and complaints on stderr. A wrong input ends with exit
 code 2 and one sentence, Ctrl-C with 130. Nothing heavy is imported before a command needs it.
@@ -6,7 +6,7 @@ code 2 and one sentence, Ctrl-C with 130. Nothing heavy is imported before a com
 
 import typer
 
-from . import restore, space, system, train, weights
+from . import inspect, restore, space, system, train, weights
 from .terminal import Commands
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Restore photos with MIRNet and MIRNet-v2: denoise, enlarge, brighten, retouch.",
 )
 app.command()(restore.restore)
+app.command()(inspect.inspect)
 app.add_typer(weights.app, name="weights")
 app.command()(system.info)
 app.command()(system.check)

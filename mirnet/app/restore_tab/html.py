@@ -72,8 +72,13 @@ def weights_note(task: Task, entry: WeightsEntry | None, may_download: bool = Tr
 # ---------------------------------------------------------------- photos and results
 
 
-def photo_facts(picture: Picture) -> Markup:
-    """Name, size and kind of a photo that was just read."""
+def photo_facts(picture: Picture, advice: str = "") -> Markup:
+    """Name, size and kind of a photo that was just read.
+
+    Args:
+        picture: The photo.
+        advice: What it may need, in a sentence; empty says nothing.
+    """
     parts = [
         picture.name,
         f"{picture.width} × {picture.height}",
@@ -85,7 +90,8 @@ def photo_facts(picture: Picture) -> Markup:
     if picture.alpha is not None and (picture.alpha != picture.alpha.max()).any():
         parts.append("transparent")
     line = html.facts(" · ".join(parts))
-    return line + Markup("").join(html.small(note) for note in picture.notes)
+    said = (*picture.notes, *([advice] if advice else []))
+    return line + Markup("").join(html.small(note) for note in said)
 
 
 def result_facts(result: "RestoreResult") -> Markup:

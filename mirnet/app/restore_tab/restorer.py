@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
 from mirnet.images.preview import crop, detailed_place
@@ -18,7 +17,7 @@ from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_file, resto
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
 from ..queue import FairQueue
-from ..results import KeptResult, ResultCache
+from ..results import KeptResult, PictureCache, ResultCache
 from ..zero_gpu import ZeroGPU, restore_through
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ class Restorer:
         self.max_pixels = max_pixels
         self.limits = limits
         self.results = ResultCache()
+        self.pictures = PictureCache(max_pixels)
         self.runs = Runs()
         self.queue = FairQueue()
         self.settled = Settled()
@@ -57,12 +57,12 @@ class Restorer:
         self._warming = threading.Lock()
 
     def read(self, path: str) -> Picture:
-        """Read a photo within the limits.
+        """Read a photo within the limits; a file is decoded once while its picture is kept.
 
         Raises:
             ImageRejected: The photo cannot be read or is too large.
         """
-        return read_image(path, max_pixels=self.max_pixels)
+        return self.pictures.read(path)
 
     def part(self, path: str, folder: Path, scale: int, place: tuple[float, float] | None) -> str:
         """Write a part of a photo as a file, small enough to be restored in about a second.
@@ -107,7 +107,7 @@ class Restorer:
         if self._zero_gpu:
             work = functools.partial(restore_through, self._zero_gpu)
         else:
-            work = functools.partial(restore_file, run=run)
+            work = functools.partial(restore_file, run=run, read=self.read)
         return restore_when_scheduled(self.queue, visitor, path, wanted, run, work, self.limits)
 
     def result(self, key: str | None) -> "RestoreResult":

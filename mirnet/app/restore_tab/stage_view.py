@@ -134,6 +134,8 @@ class StageView:
         ) | {self.board: gr.update(value=batch_table(rows), visible=True)}
 
     def _one(self, path: str) -> Iterator[Update]:
+        from mirnet.restoration.inspection import inspect_picture
+
         picture = self.restorer.read(path)
         with ScratchFolder() as folder:
             shown = write_image(shrink(picture), folder / "photo.png")
@@ -141,5 +143,5 @@ class StageView:
                 self.board: gr.update(visible=False),
                 self.photo: gr.update(value=str(shown), visible=True),
                 self.try_part: gr.update(visible=True),
-                self.facts: html.photo_facts(picture),
+                self.facts: html.photo_facts(picture, inspect_picture(picture).words()),
             }

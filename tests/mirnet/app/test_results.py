@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 
 from mirnet.app import results
+from mirnet.app.jobs import RestoreRequest, Run
+from mirnet.app.restore_tab.restorer import Restorer
 from mirnet.app.results import KeptResult, LRUCache, ResultCache, drop_expired
 from mirnet.errors import InvalidRequest
+from mirnet.images import decode
 from mirnet.images.decode import read_image
+from mirnet.images.encode import write_image
+from mirnet.images.picture import Picture
 from mirnet.images.preview import PREVIEW_PX, shrink
 from mirnet.restoration.api import restore
 from mirnet.restoration.blending import Blend
+from mirnet.weights import load as weights
 from tests.support.small_restorations import Pointwise, photo
 
 
@@ -84,3 +90,34 @@ def test_previews_are_the_blend_reduced_and_the_network_runs_once():
         exact = shrink(kept.result.blend(*vars(mix).values()).picture).pixels
         assert np.abs(after.astype(int) - exact).max() <= 2
     assert len(model.shapes) == runs
+
+
+def test_a_photo_is_decoded_once_for_everything_the_page_does(tmp_path, monkeypatch):
+    """Preview, choice of a place, part, restoration and scores; counted in the decoder."""
+    decoded = []
+    real = decode.decode
+
+    def counted(stream, label, max_pixels):
+        if max_pixels:  # 0 asks for the size in the header alone
+            decoded.append(label)
+        return real(stream, label, max_pixels)
+
+    monkeypatch.setattr(decode, "decode", counted)
+    for name, seed in (("photo.png", 0), ("truth.png", 1)):
+        write_image(Picture(photo(40, 60, seed=seed)), tmp_path / name)
+    path = str(tmp_path / "photo.png")
+    restorer = Restorer(10**6)
+    monkeypatch.setattr(weights, "load", lambda _: Pointwise(lambda x: x))
+    for _ in range(3):
+        restorer.read(path)
+        restorer.read(str(tmp_path / "truth.png"))
+    restorer.part(path, tmp_path, 1, (0.5, 0.5))
+    wanted = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
+    *_, result = restorer.restore(path, wanted, Run(), "me")
+    assert result.before is restorer.read(path)
+    assert sorted(decoded) == ["photo.png", "truth.png"]
+    write_image(Picture(photo(41, 60, seed=2)), tmp_path / "photo.png")
+    assert restorer.read(path).height == 41  # another file under the same name
+    assert drop_expired(0) >= 3
+    restorer.read(path)
+    assert len(decoded) == 4

@@ -199,6 +199,15 @@ def test_a_preset_sets_defaults_and_flags_have_the_last_word(camera, network):  
     assert refused.code == 2 and "has a key 'lumma' that there is not" in refused.err
 
 
+def test_inspect_measures_every_picture_and_changes_none(camera):
+    before = files_below("DCIM")
+    outcome = run("inspect", "DCIM", "gone.png")
+    assert outcome.code == 2 and outcome.err.startswith("gone.png does not exist")
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("DCIM/100/IMG_2.JPG · 24 x 20 · noise ") and len(lines) == 6
+    assert "Suggested: " in lines[1] and files_below("DCIM") == before
+
+
 @pytest.mark.parametrize("encoding", ["cp932", "cp1252", "ascii"])
 def test_names_that_a_console_cannot_show_stop_nothing(camera, network, monkeypatch, encoding):  # noqa: F811
     for name in ("été.png", "写真.png", "שלום.png"):

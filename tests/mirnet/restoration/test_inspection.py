@@ -1,0 +1,65 @@
+"""What a photo may need: measured, suggested, never applied."""
+
+import doctest
+
+import cv2
+import numpy as np
+import pytest
+
+import mirnet
+from mirnet.app.examples import EXAMPLES_FOLDER
+from mirnet.images.decode import read_image
+from mirnet.images.picture import Picture
+from mirnet.restoration import inspection
+from mirnet.restoration.inspection import inspect_picture, noise_of
+
+
+@pytest.fixture(scope="module")
+def clean() -> np.ndarray:
+    """A sharp photograph of 0.5 megapixels: a reduced one, put together four times."""
+    small = read_image(EXAMPLES_FOLDER / "lowlight" / "nuthatch-original.jpg").pixels
+    small = cv2.resize(small, (420, 320), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(np.tile(small, (2, 2, 1)))
+
+
+def test_doctests():
+    assert doctest.testmod(inspection).failed == 0
+
+
+def test_a_clean_photo_needs_nothing(clean):
+    found = mirnet.inspect(clean)
+    assert (found.suggestion, found.width, found.height) == (None, 840, 640)
+    assert found.words() == found.reason and found.reason.startswith("Nothing stands out")
+
+
+@pytest.mark.parametrize(
+    ("damage", "suggestion", "same_size", "words"),
+    [
+        (lambda x: x + np.random.default_rng(0).normal(0, 12, x.shape), "denoise", False, "noisy"),
+        (lambda x: 0.15 * x, "lowlight", False, "dark"),
+        (lambda x: cv2.GaussianBlur(x, (0, 0), 2.5), "sr-x2", True, "soft"),
+        (lambda x: x[:200, :300], "sr-x2", False, "small: 300 x 200"),
+    ],
+)
+def test_each_damage_is_named_with_its_measurement(clean, damage, suggestion, same_size, words):
+    damaged = np.clip(damage(clean.astype(np.float32)), 0, 255).round().astype(np.uint8)
+    found = inspect_picture(Picture(damaged))
+    assert (found.suggestion, found.same_size) == (suggestion, same_size)
+    assert words in found.reason and "Suggested: " in found.words()
+
+
+def test_the_noise_is_measured_in_levels_and_not_where_it_is_lost():
+    rng = np.random.default_rng(0)
+    grey = np.full((256, 256), 0.5, np.float32)
+    noisy = grey + rng.normal(0, 5 / 255, grey.shape).astype(np.float32)
+    assert noise_of(noisy) == pytest.approx(5, rel=0.2)
+    assert noise_of(grey) == 0
+    noisy[:, :200] = 1  # clipped: no noise there
+    assert noise_of(noisy) == pytest.approx(5, rel=0.2)
+    assert noise_of(noisy[:10, :10]) == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (7, 7), (20, 3000)])
+def test_any_size_is_measured(size):
+    found = inspect_picture(Picture(np.full((*size, 3), 128, np.uint8)))
+    assert found.suggestion == "sr-x2" and found.noise_sigma == 0
