@@ -17,7 +17,6 @@ from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
 from mirnet.images.preview import PREVIEW_PX
-from mirnet.restoration.presets import Preset, read_preset
 from tests.support.accessibility import faults
 from tests.support.restore_page import (
     FILES,
@@ -485,27 +484,3 @@ def test_settings_are_tried_on_a_part_first(page, tmp_path):
     restore(page)
     page.wait_for_selector("#slider img")
     assert page.is_hidden("#photo") and page.is_hidden("#try-part")
-
-
-def test_settings_are_saved_as_a_preset_and_loaded(page, tmp_path):
-    """What is loaded is what is saved again, for a mode other than the first."""
-    wanted = Preset(task="sr-x3", weights="sr-x3-compact", strength=0.5, luma=0.75, chroma=0.25,
-                    format="jpeg", quality=80, metadata="no-gps")  # fmt: skip
-    (tmp_path / "mine.toml").write_text(wanted.toml())
-    page.click("#presets button >> nth=0")
-    page.set_input_files("input[accept='.toml']", str(tmp_path / "mine.toml"))
-    page.wait_for_selector("#bar >> text=The preset is loaded")
-    page.wait_for_selector("#scale label.selected:has(input[value='sr-x3'])")
-    again = None
-    for _ in range(20):  # the last of several events is not to be seen: the file options are hidden
-        with page.expect_download() as event:
-            page.click("#preset-save")
-        event.value.save_as(tmp_path / "again.toml")
-        again = read_preset(tmp_path / "again.toml")
-        if again == wanted:
-            break
-        page.wait_for_timeout(250)
-    assert again == wanted and event.value.suggested_filename == "mirnet-preset.toml"
-    (tmp_path / "wrong.toml").write_text("task = 'denoise'\nstrenght = 1")
-    page.set_input_files("input[accept='.toml']", str(tmp_path / "wrong.toml"))
-    page.wait_for_selector(f"{TOAST} >> text=has a key 'strenght' that there is not")

@@ -1,0 +1,57 @@
+"""Presets on the page: what is loaded is what is saved again."""
+
+import pytest
+
+from mirnet.restoration.presets import Preset, read_preset
+
+
+@pytest.fixture(scope="module")
+def view():
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+
+    with gr.Blocks() as page:
+        return RestoreTab(page, 10**6).presets
+
+
+@pytest.mark.parametrize(
+    ("preset", "mode"),
+    [
+        (Preset(task="sr-x3", weights="sr-x3-compact", strength=0.5, luma=0.75, chroma=0.25,
+                format="jpeg", quality=80, metadata="no-gps"), "sr-x3"),
+        (Preset(task="sr-x2", weights="sr-x2-photo", same_size=True, format="png"), "sharpen"),
+        (Preset(task="sr-x4", weights="sr-x4-compact", same_size=True, format="tiff"), "sr-x4"),
+        (Preset(task="denoise", weights="denoise-compact", detail=0.5, format="webp"), "denoise"),
+    ],
+)  # fmt: skip
+def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
+    (tmp_path / "mine.toml").write_text(preset.toml())
+    read = view.read(str(tmp_path / "mine.toml"))
+    assert read[view.tasks.mode] == mode and "The preset is loaded" in read[view.status.line]
+    set_to = view.apply(read[view.loaded])
+    widgets = [
+        view.weights.choice, view.settings.same_size, *view.adjust.inputs, *view.downloads.inputs,
+    ]  # fmt: skip
+    text = view.write(mode, *(set_to[widget] for widget in widgets))
+    (tmp_path / "again.toml").write_text(text)
+    assert read_preset(tmp_path / "again.toml") == preset
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("task = 'denoise'\nstrenght = 1", "has a key 'strenght' that there is not"),
+        (
+            "task = 'denoise'\nweights = 'mine'",
+            "names the weights 'mine', which are not known here",
+        ),
+    ],
+)
+def test_a_preset_that_does_not_fit_is_refused_in_words(view, tmp_path, text, words):
+    from gradio import Error
+
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(Error, match=words):
+        view.read(str(tmp_path / "mine.toml"))
+    assert view.apply(None).keys() == {view.weights.choice}
