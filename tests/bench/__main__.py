@@ -85,7 +85,7 @@ def evaluation(
 def scaling(
     run: Annotated[str, typer.Argument(help="Stored or recorded run with times.")],
     method: Annotated[str, typer.Argument(help="Method of the run.")],
-    pictures: Annotated[int, typer.Option(min=1, help="Pictures to simulate.")] = 1_000_000,
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures to simulate.")] = 100_000,
     workers: Annotated[int, typer.Option(min=1, help="Workers of a machine.")] = 2,
     megabits: Annotated[float, typer.Option(help="Network, in Mbit/s.")] = 1000.0,
     dollars: Annotated[float, typer.Option(help="Price of a machine for an hour.")] = 0.08,
