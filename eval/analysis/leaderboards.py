@@ -8,6 +8,7 @@ import numpy as np
 
 from eval.methods.method_record import MethodRecord
 from eval.runs.common_pictures import CommonPictures, common_pictures
+from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import METRICS, Metric, metrics_in
 
@@ -63,10 +64,15 @@ def leaderboard(
         * `leader_difference_db`, `leader_low`, `leader_high`, `leader_p_holm`, `leader_verdict`: a
           ranked method against the one that ranks first
         * `s_per_mp`: total seconds over total megapixels of the rows that this run timed, or where
-          all outputs came from the cache, as the run named by `timed_in` timed them ("" else)
+          all outputs came from the cache, as the run named by `timed_in` timed them ("" else); the
+          time of a picture is the median of its `repeats`
+        * `s_per_mp_low`, `s_per_mp_high`: the same of the quickest and of the slowest repeat of
+          every picture; not numbers where pictures were timed once
         * `pareto`: no other method is both quicker and better (or one of the two and equal in the
           other)
-        * `parameters`, `weights_sha256`
+        * `parameters`, `weights_sha256`; `gmac_per_mp`: multiply-adds in 10**9 a megapixel
+        * `peak_mb`: largest memory of the method alone on a picture (see `PeakMemory`); `device`,
+          `threads` and `engine` that it was timed with ("" where not known)
 
     Raises:
         InvalidRequest: The run has no such baseline or protocol, or is damaged.
@@ -89,7 +95,7 @@ def leaderboard(
     }
     rows = [
         _row(method, by_method[method.id], name, common, averaged)
-        | {"parameters": method.parameters, "weights_sha256": method.weights_sha256}
+        | _cost(run, method, by_method[method.id])
         for method in run.methods
     ]
     against = {
@@ -108,6 +114,22 @@ def leaderboard(
     board["pareto"] = pareto_front(board.s_per_mp.to_numpy(), board[RANKING.key].to_numpy())
     order = [RANKING.key, "identical"]
     return board.sort_values(order, ascending=False, kind="stable", ignore_index=True)
+
+
+def _cost(run: Run, method: MethodRecord, own: "pd.DataFrame") -> dict[str, Any]:
+    """Columns of what a method needs: size, compute, memory, and what it was timed on."""
+    devices = {attempt.environment.device for attempt in run.attempts} or {run.environment.device}
+    on_device = devices if method.kind == "weights" else {"cpu"}
+    threads = sorted({int(count) for count in own.threads.dropna()})
+    return {
+        "parameters": method.parameters,
+        "weights_sha256": method.weights_sha256,
+        "gmac_per_mp": run.multiply_adds.get(method.id, math.nan),
+        "peak_mb": own.own_peak_mb.max(),
+        "device": ", ".join(sorted(on_device)) if own.seconds.notna().any() else "",
+        "threads": ", ".join(map(str, threads)),
+        "engine": str(method.settings.get("engine", "")),
+    }
 
 
 def _row(
@@ -139,11 +161,23 @@ def _row(
         "scenes": own.scene[own.pair.isin(averaged[RANKING.key])].nunique(),
         "timed_in": elsewhere,
         "s_per_mp": timed.seconds.sum() / timed.megapixels.sum() if len(timed) else math.nan,
+        **_spread(timed),
     }
     for metric in metrics:
         shared = scored.pair.isin(averaged[metric.key]) & row["ranked"]
         row |= _summary(metric, scored[shared])
     return row
+
+
+def _spread(timed: "pd.DataFrame") -> dict[str, Any]:
+    """Seconds a megapixel if every picture took its quickest, or its slowest, repeat."""
+    repeats = int(timed.repeats.min()) if len(timed) else 0
+    ends = {"s_per_mp_low": timed.seconds_low, "s_per_mp_high": timed.seconds_high}
+    known = repeats > 1
+    return {"repeats": repeats} | {
+        name: end.sum() / timed.megapixels.sum() if known else math.nan
+        for name, end in ends.items()
+    }
 
 
 def _by_method_and_pair(table: "pd.DataFrame", metric: Metric) -> dict[str, dict[str, float]]:

@@ -62,6 +62,7 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
             go.Scatter(
                 x=[row["s_per_mp"]],
                 y=[row[metric]],
+                error_x=_repeats(row),
                 error_y={
                     "array": [row[f"{stem}_high"] - row[metric]],
                     "arrayminus": [row[metric] - row[f"{stem}_low"]],
@@ -72,17 +73,47 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
                 marker=marker(code, 12),
                 customdata=[["", row["method"]]],
                 hovertemplate=f"{plain_text(row['method'])}<br>{hover_text(metric)}"
-                f"%{{x:.3g}} s per megapixel{_timed_in(row)}<extra></extra>",
+                f"%{{x:.3g}} s per megapixel{_timed_in(row)}{_conditions(row)}<extra></extra>",
             )
         )
     figure.update_xaxes(
-        title="Seconds per megapixel",
+        title=_time_title(known),
         type="log",
         tickvals=SECONDS,
         ticktext=[f"{seconds:g}" for seconds in SECONDS],
     )
     figure.update_yaxes(title=f"Mean {get_metric(metric).axis_label}, 95 % interval")
     return figure
+
+
+def _repeats(row: dict[str, Any]) -> dict[str, Any]:
+    """Plotly's bar from the quickest to the slowest repeat; nothing where timed once."""
+    if not np.isfinite(row["s_per_mp_low"]):
+        return {}
+    return {
+        "array": [row["s_per_mp_high"] - row["s_per_mp"]],
+        "arrayminus": [row["s_per_mp"] - row["s_per_mp_low"]],
+        "thickness": 1.5,
+    }
+
+
+def _time_title(board: "pd.DataFrame") -> str:
+    repeats = int(board.repeats.min())
+    if repeats < 2:
+        return "Seconds per megapixel"
+    return f"Seconds per megapixel: median, quickest and slowest of {repeats}"
+
+
+def _conditions(row: dict[str, Any]) -> str:
+    """What a method was timed with: device, threads, engine, and its memory."""
+    words = [
+        row["device"],
+        f"{row['threads']} threads" if row["threads"] else "",
+        row["engine"],
+        f"{row['peak_mb']:.0f} MB" if np.isfinite(row["peak_mb"]) else "",
+    ]
+    known = ", ".join(word for word in words if word)
+    return f"<br>{plain_text(known)}" if known else ""
 
 
 def _timed_in(row: dict[str, Any]) -> str:

@@ -36,8 +36,12 @@ _ROW_FIELDS = (
     "pair",
     "method",
     "seconds",
+    "repeats",
+    "seconds_low",
+    "seconds_high",
     "megapixels",
     "peak_mb",
+    "own_peak_mb",
     "tiles",
     "width",
     "height",
@@ -154,7 +158,7 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
     for place, key in enumerate(keys, 3):
         values = [row.scores.get(name, {}).get(key, math.nan) for row in rows]
         frame.insert(place, key, np.array(values, float))
-    numbers = ["seconds", "megapixels", "peak_mb"]
+    numbers = ["seconds", "seconds_low", "seconds_high", "megapixels", "peak_mb", "own_peak_mb"]
     frame[numbers] = frame[numbers].astype(float)
     per_megapixel = frame.seconds / frame.megapixels.where(frame.megapixels > 0)
     frame.insert(5 + len(keys), "s_per_mp", per_megapixel)

@@ -70,6 +70,9 @@ def run(
         str | None,
         typer.Option(help="numbered: your pairs that differ only in a last number show one scene."),
     ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Times each method runs on each picture, for its median.")
+    ] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use no output made before.")] = False,
     cache_gb: CacheGB = None,
     offline: Offline = False,
@@ -96,6 +99,7 @@ def run(
             protocols=tuple(protocol or ()),
             n=n,
             seed=seed,
+            repeats=repeats,
             title=title,
             folder=folder,
             offline=offline,

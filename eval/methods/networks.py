@@ -1,5 +1,7 @@
 """Weights of the catalogue as methods."""
 
+import copy
+import functools
 import math
 from functools import partial
 from typing import Literal
@@ -15,6 +17,9 @@ from .method import Method, Output, Restorer, checked, checked_settings, version
 from .method_record import MethodRecord
 from .settings import Settings
 
+COUNTED_PX = 1024
+"""Side of the picture that multiply-adds are counted for: a small one would show how much a network
+adds at its edges."""
 WEIGHTS_PACKAGES = ("torch", "numpy", "pillow")
 """Packages that networks compute with."""
 
@@ -51,6 +56,23 @@ def network_method(weights_id: str, task: Task, given: dict) -> Method:
         packages=versions_of(WEIGHTS_PACKAGES),
     )
     return Method(info, partial(_load_weights, weights_id, loaded.sha256, task, settings))
+
+
+def multiply_adds_of(method: MethodRecord) -> float:
+    """Multiply-adds of a network of the catalogue, in 10**9 a megapixel of its result.
+
+    They are counted for a square of `COUNTED_PX`, with the eight passes of an ensemble.
+    """
+    per_pixel = _multiply_adds(method.id, str(method.weights_sha256)) / COUNTED_PX**2
+    return per_pixel * 1e6 / 1e9 * (8 if method.settings.get("ensemble") else 1)
+
+
+@functools.lru_cache(maxsize=32)
+def _multiply_adds(weights_id: str, sha256: str) -> int:
+    from mirnet.models.complexity import multiply_adds
+
+    model = copy.deepcopy(_loaded(weights_id).model).to("meta")
+    return multiply_adds(model, COUNTED_PX, COUNTED_PX)
 
 
 def _loaded(weights_id: str) -> weights.LoadedWeights:

@@ -11,6 +11,9 @@ from mirnet.numbers import DASH, number
 if TYPE_CHECKING:
     import pandas as pd
 
+COST_HEADS = ("s/MP", "Parameters", "GMAC/MP", "Memory (MB)", "Timed with")
+"""Headings of what a method needs: time (median and range of repeats), size, multiply-adds in 10**9
+a megapixel, memory of the method alone, and device, threads and engine."""
 INTERVAL = "95 % interval"
 """Heading of the interval of the ranking metric's mean."""
 
@@ -34,8 +37,8 @@ def board_heads(board: "pd.DataFrame") -> list[str]:
     """Headings of the table of a leaderboard, in order."""
     paired = ["Difference (dB)", "p", "Wins"]
     paired += other_differences()
-    counts = ["s/MP", "Parameters", "Scored", "Failed", "Identical", "Weights SHA-256"]
-    return ["Method", *score_heads(board), *paired, *counts]
+    counts = ["Scored", "Failed", "Identical", "Weights SHA-256"]
+    return ["Method", *score_heads(board), *paired, *COST_HEADS, *counts]
 
 
 def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
@@ -56,8 +59,11 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
                     _p_value(row["p_holm"]),
                     _percent(row["win_rate"]),
                     *_other_differences(row),
-                    number(row["s_per_mp"], 2) + _elsewhere(row),
+                    number(row["s_per_mp"], 2) + _spread(row) + _elsewhere(row),
                     _count(row["parameters"]),
+                    number(row["gmac_per_mp"], 1),
+                    number(row["peak_mb"], 0),
+                    _timed_with(row),
                     str(row["count"]),
                     str(row["failed"]),
                     str(row["identical"]),
@@ -107,6 +113,18 @@ def _other_differences(row: dict[str, Any]) -> list[str]:
             text += f", {found['verdict']}" if found["verdict"] in ("tied", "too few") else ""
         texts.append(text)
     return texts
+
+
+def _spread(row: dict[str, Any]) -> str:
+    """Quickest and slowest of the repeats, in brackets."""
+    span = _interval(row["s_per_mp_low"], row["s_per_mp_high"], 2)
+    return "" if span == DASH else f" ({span}, {row['repeats']} repeats)"
+
+
+def _timed_with(row: dict[str, Any]) -> str:
+    """Device, threads and engine, such as "cpu, 2 threads, torch"."""
+    threads = f"{row['threads']} threads" if row["threads"] else ""
+    return ", ".join(word for word in (row["device"], threads, row["engine"]) if word) or DASH
 
 
 def _elsewhere(row: dict[str, Any]) -> str:

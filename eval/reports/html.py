@@ -24,7 +24,7 @@ from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import metrics_in
 
-from .board_text import board_cells, other_differences, score_heads
+from .board_text import COST_HEADS, board_cells, other_differences, score_heads
 from .provenance import provenance
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         lead=leaderboards.lead(board),
         how_tested=leaderboards.HOW_TESTED,
         other_differences=other_differences(),
+        costs=COST_HEADS,
         left_out=int(board.identical.sum()),
         errors=_errors(scores),
         figures=[json.loads(figure.to_json()) for figure in figures],

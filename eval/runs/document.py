@@ -136,11 +136,20 @@ class SampleResult(_Part):
     scores: dict[str, SampleScore] = {}
     """Scores by name of the protocol; empty without ground truth or where the method failed."""
     seconds: float | None = None
-    """Time of the method alone, in seconds of wall clock; None for a result made elsewhere."""
+    """Time of the method alone, in seconds of wall clock, the median of its repeats; None for a
+    result made elsewhere."""
+    repeats: int = 1
+    """How often the method was timed on the picture."""
+    seconds_low: float | None = None
+    """Quickest of the repeats; None for one."""
+    seconds_high: float | None = None
+    """Slowest of the repeats; None for one."""
     megapixels: float | None = None
     """Size of the result in megapixels."""
     peak_mb: float | None = None
     """Peak resident memory of the process meanwhile, in megabytes, where the system tells."""
+    own_peak_mb: float | None = None
+    """Peak memory of the method alone, in megabytes; see `PeakMemory`."""
     tiles: int | None = None
     """Number of tiles that a network saw the picture in; 1 is the whole picture."""
     width: int | None = None
@@ -213,6 +222,11 @@ class Run(_Part):
     """Names of the protocols with versions; the first one ranks."""
     methods: list[MethodRecord]
     """Compared methods, in the requested order."""
+    repeats: int = 1
+    """How often each method is timed on each picture."""
+    multiply_adds: dict[str, float] = {}
+    """Multiply-adds of each network in 10**9 a megapixel, by id of the method; see
+    `mirnet.models.complexity`."""
     environment: Environment
     """Environment that the run was created in."""
     attempts: list[Attempt] = []

@@ -99,6 +99,14 @@ class OutputRecord:
     """Number of compute threads while it was timed."""
     file_sha256: str | None = None
     """Hash of the file of an imported result; None for one that was computed."""
+    repeats: int = 1
+    """How often it was timed; `seconds` is the median."""
+    seconds_low: float | None = None
+    """Quickest of the repeats; None for one."""
+    seconds_high: float | None = None
+    """Slowest of the repeats; None for one."""
+    own_peak_mb: float | None = None
+    """Peak memory of the method alone, in megabytes; None where unknown."""
 
 
 @dataclass(frozen=True)

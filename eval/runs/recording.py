@@ -26,6 +26,9 @@ from .store import RECORDED_FOLDER, RunStore, StoredRun, replace_file
 WEBP_QUALITY = 90
 """Quality of the outputs that are kept for looking; a picture of the mini benchmark is 10 kB."""
 
+UNTIMED = dict.fromkeys(("seconds", "seconds_low", "seconds_high", "peak_mb", "own_peak_mb"))
+"""Fields of a row that a recorded run leaves out, because the machine is not the reader's."""
+
 
 def outdated(recording: Recording, folder: Path = RECORDED_FOLDER) -> str:
     """Say why a recording must be made anew; "" where the stored one is up to date.
@@ -130,7 +133,7 @@ def _keep(stored: StoredRun, recording: Recording, folder: Path) -> None:
     for pair, facts in stored.facts().items():
         copy.append_facts(pair, facts)
     for row in stored.rows():
-        copy.append(row.model_copy(update={"seconds": None, "peak_mb": None}))
+        copy.append(row.model_copy(update=UNTIMED))
     if recording.pictures:
         for sha256 in {str(row.output_sha256) for row in stored.rows()}:
             pixels = to_eight_bits(read_image(stored.output(sha256)).pixels)

@@ -21,6 +21,7 @@ from eval.data.official_pictures import count_official
 from eval.data.opening import open_benchmark
 from eval.data.pairs import PairUnusable
 from eval.data.subsets import subset
+from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.protocols import get_protocol
@@ -35,6 +36,9 @@ from .reopening import check_unchanged_methods, reopened, worker_spec
 from .store import RunStore, StoredRun, new_id, replace_file, sync_folder
 from .summaries import data_sha256, summarise_methods
 from .worker import Work
+
+MAX_REPEATS = 100
+"""Most repeats of a timing."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class RunConfig:
     """Number of pairs to score; None for all."""
     seed: int = 0
     """Seed of the random subset."""
+    repeats: int = 1
+    """How often each method is timed on each picture, 1 to `MAX_REPEATS`."""
     title: str = ""
     """Display name; cut to 200 characters."""
     folder: Path | None = None
@@ -92,6 +98,10 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
     task = get_task(benchmark.task)
     if config.n is not None and config.n < 1:
         raise InvalidRequest(f"A subset of {config.n} pairs is none: ask for at least one.")
+    if not 1 <= config.repeats <= MAX_REPEATS:
+        raise InvalidRequest(
+            f"A method cannot be timed {config.repeats} times: choose 1 to {MAX_REPEATS}."
+        )
     if not config.methods:
         raise InvalidRequest("There is nothing to compare: name at least one method.")
     protocols = [get_protocol(name) for name in config.protocols or benchmark.protocols]
@@ -126,9 +136,18 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
         ),
         protocols=[protocol.name for protocol in protocols],
         methods=methods,
+        repeats=config.repeats,
+        multiply_adds=_multiply_adds(methods),
         environment=environment(),
     )
     return store.create(run, [item.id for item in chosen])
+
+
+def _multiply_adds(methods: list[MethodRecord]) -> dict[str, float]:
+    """Multiply-adds of the networks among methods, in 10**9 a megapixel; by id."""
+    from eval.methods.networks import multiply_adds_of
+
+    return {method.id: multiply_adds_of(method) for method in methods if method.kind == "weights"}
 
 
 def _is_listed(benchmark: Benchmark) -> bool:
@@ -174,7 +193,7 @@ def execute_run(
         run = stored.header()
         cache = None if fresh else cache_of(stored.folder.parent, cache_gb)
         spec = worker_spec(stored, offline=offline, cache=cache, allow_code=allow_code)
-        spec = replace(spec, threads=executor.threads)
+        spec = replace(spec, threads=executor.threads, repeats=run.repeats)
         items, revision = reopened(stored, run, spec)
         check_unchanged_methods(run, allow_code)
         had = {(row.pair, row.method): row for row in stored.rows() if row.error is None}

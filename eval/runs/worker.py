@@ -1,7 +1,7 @@
 """The unit of work: one pair and one method to one stored row, the same in every executor."""
 
 import contextlib
-import sys
+import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from eval.data.benchmarks import Benchmark
 from eval.data.opening import open_benchmark
 from eval.data.pair_facts import Fact
 from eval.data.pairs import Item, Pair, PairUnusable, pixels_sha256
-from eval.methods.method import Method, Restorer
+from eval.methods.method import Method, Output, Restorer
 from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method
 from mirnet.device import choose_device
@@ -25,6 +25,7 @@ from mirnet.metrics.protocols import Protocol, get_protocol
 from .document import SampleResult, SampleScore
 from .output_cache import OutputCache, OutputRecord, key_of
 from .pair_measures import measure
+from .peak_memory import PeakMemory
 from .store import THUMB_PX, NotWritten
 
 EARLIER = "an earlier run"
@@ -55,6 +56,8 @@ class WorkerSpec:
     """Whether methods may be user-supplied code."""
     threads: int | None = None
     """Compute threads of each worker; None keeps the process's setting."""
+    repeats: int = 1
+    """How often each method is timed on each picture."""
     run: str = ""
     """Id of the run, recorded in the output cache with the times it measured."""
 
@@ -184,7 +187,11 @@ class Worker:
             scores=scores,
             seconds=made.seconds,
             megapixels=height * width / 1e6,
+            repeats=made.repeats,
+            seconds_low=made.seconds_low,
+            seconds_high=made.seconds_high,
             peak_mb=made.peak_mb,
+            own_peak_mb=made.own_peak_mb,
             tiles=made.tiles,
             width=width,
             height=height,
@@ -220,17 +227,28 @@ class Worker:
             The output as it is stored and scored, (H, W, 3) uint8 or uint16, and how it was made.
         """
         restorer, size = self.restorer(method_id), self._size(pair)
-        _reset_peak()
-        began = time.perf_counter()
-        output = restorer(pair.degraded, size)
-        seconds = time.perf_counter() - began - output.waited_seconds
+        is_network = self._infos[method_id].kind == "weights"
+        memory = PeakMemory(on_gpu=is_network and choose_device().type == "cuda")
+        output, seconds = _timed(restorer, pair.degraded, size)
+        process_mb, own_mb = memory.process_mb(), memory.own_mb()
         pixels = storable(output.pixels)
         if output.file_sha256 is not None:  # made elsewhere: reading it is no time of the method
             return pixels, OutputRecord(
                 pixels_sha256(pixels), None, None, 1, file_sha256=output.file_sha256
             )
+        again = (_timed(restorer, pair.degraded, size)[1] for _ in range(self.spec.repeats - 1))
+        times = [seconds, *again]
         return pixels, OutputRecord(
-            pixels_sha256(pixels), seconds, _peak_mb(), output.tiles, self.spec.run, self.threads
+            pixels_sha256(pixels),
+            statistics.median(times),
+            process_mb,
+            output.tiles,
+            self.spec.run,
+            self.threads,
+            repeats=len(times),
+            seconds_low=min(times) if len(times) > 1 else None,
+            seconds_high=max(times) if len(times) > 1 else None,
+            own_peak_mb=own_mb,
         )
 
     def _output(self, pair: Pair, method_id: str) -> tuple[np.ndarray, OutputRecord, bool]:
@@ -242,7 +260,7 @@ class Worker:
         device = choose_device().type
         key = key_of(info, pair.degraded_sha256, self.spec.task, self._size(pair), device)
         made = self.cache.get(key)
-        if made is not None:
+        if made is not None and made.repeats >= self.spec.repeats:
             with contextlib.suppress(MIRNetError):
                 pixels = read_image(self.cache.picture(made.output_sha256)).pixels
                 if pixels_sha256(pixels) == made.output_sha256:
@@ -256,6 +274,13 @@ class Worker:
             return pair.target.height, pair.target.width
         scale = self.spec.benchmark.scale
         return pair.degraded.height * scale, pair.degraded.width * scale
+
+
+def _timed(restorer: Restorer, picture: Picture, size: tuple[int, int]) -> tuple[Output, float]:
+    """Restore a picture; returns the output and the seconds of computing, without waiting."""
+    began = time.perf_counter()
+    output = restorer(picture, size)
+    return output, time.perf_counter() - began - output.waited_seconds
 
 
 def _limit_threads(count: int | None) -> int:
@@ -292,22 +317,3 @@ def thumbnail(pixels: np.ndarray) -> bytes:
     image = Image.fromarray(to_eight_bits(pixels))
     image.thumbnail((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS)
     return encode_image(Picture(np.asarray(image)), "JPEG", quality=88)
-
-
-def _reset_peak() -> None:
-    """Reset the system's peak of resident memory of this process (Linux)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_mb() -> float | None:
-    """Largest resident memory since `_reset_peak`, in megabytes."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return None

@@ -183,7 +183,13 @@ def rows_in(stored: StoredRun) -> int:
 
 def facts(rows: list[SampleResult]) -> dict[tuple[str, str], SampleResult]:
     """Collect the facts of a run that interruptions must not change, bit for bit."""
-    timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
+    timeless = {
+        "seconds": None,
+        "peak_mb": None,
+        "own_peak_mb": None,
+        "cached": False,
+        "timed_in": None,
+    }
     timeless |= {"threads": None, "attempt": None}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 

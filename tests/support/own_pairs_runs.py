@@ -14,7 +14,13 @@ def ordered(folder, methods=("identity", "tv"), **more):
 
 def facts(rows):
     """What must be the same however often a run was interrupted."""
-    timeless = {"seconds": None, "peak_mb": None, "cached": False, "timed_in": None}
+    timeless = {
+        "seconds": None,
+        "peak_mb": None,
+        "own_peak_mb": None,
+        "cached": False,
+        "timed_in": None,
+    }
     timeless |= {"threads": None, "attempt": None}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 

@@ -50,7 +50,7 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
     words = (
         "Click a heading to sort, a row to see that method's worst pictures. "
         "Mean over pictures with its 95 % bootstrap interval. Best in bold. "
-        "s/MP: seconds per megapixel."
+        "s/MP: seconds per megapixel, the median of repeats; memory: beyond the loaded weights."
     )
     if baseline:
         words += f" {paired_columns(baseline)}"

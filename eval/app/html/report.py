@@ -26,6 +26,7 @@ GROUPS = {
     "p": "p",
     "differences": "Differences of other scores",
     "medians": "Medians",
+    "cost": "Compute and memory",
     "scored": "Scored pictures",
 }
 """Titles of the groups of columns that are hidden until a visitor ticks them."""
@@ -147,6 +148,8 @@ def _heads(metrics: Sequence[Metric], baseline: str | None, timed: bool) -> list
         *heads,
         *([Head("s", "s/MP")] if timed else []),
         Head("parameters", "Parameters"),
+        Head("gmac", "GMAC/MP", "cost"),
+        Head("memory", "Memory (MB)", "cost"),
         Head("scored", "Scored", "scored"),
     ]
 
@@ -222,12 +225,31 @@ def _facts(row: dict[str, Any], timed: bool) -> list[BoardCell]:
         else int(row["parameters"])
     )
     failed = f"{row['failed']} failed" if row["failed"] else ""
-    time = BoardCell(_plain(seconds), text, f"from {row['timed_in']}" if row["timed_in"] else "")
+    time = BoardCell(_plain(seconds), text, _timing(row))
     return [
         *([time] if timed else []),
         BoardCell(count, parameters(count)),
+        BoardCell(_plain(row["gmac_per_mp"]), kit.number(row["gmac_per_mp"], 1)),
+        BoardCell(_plain(row["peak_mb"]), kit.number(row["peak_mb"], 0), _conditions(row)),
         BoardCell(row["count"], str(row["count"]), failed),
     ]
+
+
+def _timing(row: dict[str, Any]) -> str:
+    """Range of the repeats, and the run that a time is from."""
+    words = []
+    if math.isfinite(row["s_per_mp_low"]):
+        low, high = (kit.number(row[f"s_per_mp_{end}"], 3) for end in ("low", "high"))
+        words.append(f"{low} – {high}, {row['repeats']} repeats")
+    if row["timed_in"]:
+        words.append(f"from {row['timed_in']}")
+    return " · ".join(words)
+
+
+def _conditions(row: dict[str, Any]) -> str:
+    """Device, threads and engine that a method was timed with."""
+    threads = f"{row['threads']} threads" if row["threads"] else ""
+    return ", ".join(word for word in (row["device"], threads, row["engine"]) if word)
 
 
 def _plain(value: float) -> float | None:
