@@ -67,12 +67,12 @@ def test_the_documented_evaluation_example_works(server, capsys):
 
 
 @pytest.mark.parametrize("task", SHIPPED)
-def test_endpoint_gives_the_librarys_pixels(client, task):
-    import mirnet
-
-    path = client.predict(image=handle_file(PHOTO), task=task, api_name="/restore")
+def test_endpoint_gives_the_librarys_pixels(client, task, tmp_path):
+    photo = tmp_path / "window.png"
+    Image.open(PHOTO).crop((200, 120, 297, 193)).save(photo)  # small: six networks run twice
+    path = client.predict(image=handle_file(photo), task=task, api_name="/restore")
     assert Path(path).name == f"window-{task}.png"
-    expected = mirnet.restore(PHOTO, task).result().picture
+    expected = mirnet.restore(photo, task).result().picture
     assert np.array_equal(read_image(path).pixels, expected.pixels)
 
 
