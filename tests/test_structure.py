@@ -132,6 +132,12 @@ def test_no_file_or_class_is_too_long(path):
     assert not too_long
 
 
+def test_no_file_of_tests_is_too_long():
+    files = (ROOT / "tests").rglob("*.py")
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {name for name, count in lines.items() if count > MAX_FILE_LINES} == set()
+
+
 def test_every_module_lies_in_a_room():
     alone = {"mirnet", "mirnet.__main__", "eval", "eval.__main__"}
     assert {m for m in ARROWS if FLOORS[floor_of(m)] in ("mirnet", "eval")} <= alone

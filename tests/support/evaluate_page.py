@@ -2,6 +2,22 @@
 
 from urllib.parse import urlencode
 
+from tests.support.running import PATIENCE_MS
+
+PLOT = "#ev-plot .js-plotly-plot .main-svg"
+PICTURE = "#ev-pictures img:visible"
+PAIR = "#ev-pair input"
+POINT = """() => {
+  const plot = document.querySelector("#ev-plot .js-plotly-plot");
+  const path = plot && plot.querySelectorAll(".scatterlayer .points path")[3];
+  if (!path || !plot._fullLayout || !plot.evSeen) return null;
+  const { i } = path.__data__;
+  const { trace } = path.closest(".trace").__data__[0];
+  const { x, y, width, height } = path.getBoundingClientRect();
+  return { x: x + width / 2, y: y + height / 2, pair: trace.customdata[i][0] };
+}"""
+"""Where the fourth point of the plot is, and of which picture; once a click on it is heard."""
+
 
 def open_link(page, **query: str) -> None:
     """Follow a link of the Evaluate tab as its own links do, in the loaded page."""
@@ -17,3 +33,25 @@ def follow(page, **query: str) -> None:
             ([name, value]) => new URLSearchParams(location.search).get(name) === value)""",
         arg=query,
     )
+
+
+def turn_to(page, view: str) -> None:
+    page.click(f"#ev-views button[role=tab]:has-text('{view}')")
+
+
+def pair_shown(page) -> str:
+    """Id of the picture on the screen."""
+    return page.input_value(PAIR).rpartition("· ")[2]
+
+
+def wait_for_pair(page, pair: str) -> None:
+    page.wait_for_function(
+        f"document.querySelector('{PAIR}').value.endsWith({pair!r})", timeout=PATIENCE_MS
+    )
+
+
+def copied_link(page) -> str:
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.click("#ev-copy")
+    page.wait_for_function("navigator.clipboard.readText()")
+    return page.evaluate("navigator.clipboard.readText()")
