@@ -1,9 +1,15 @@
 """The Evaluate tab in a browser: steps that several tests take."""
 
+from pathlib import Path
 from urllib.parse import urlencode
 
+from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS
+from tests.support.runs_factory import method, write_run
 
+RUN = "20260101-120000-abcdef"
+OTHER = "20260102-120000-abcdef"
+ELSEWHERE = "20260103-120000-abcdef"
 PLOT = "#ev-plot .js-plotly-plot .main-svg"
 PICTURE = "#ev-pictures img:visible"
 PAIR = "#ev-pair input"
@@ -17,6 +23,15 @@ POINT = """() => {
   return { x: x + width / 2, y: y + height / 2, pair: trace.customdata[i][0] };
 }"""
 """Where the fourth point of the plot is, and of which picture; once a click on it is heard."""
+
+
+def write_runs(runs: Path) -> None:
+    """Store two runs that compare, the first with pictures, and one of another protocol."""
+    methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
+    six = write_run(runs, pairs=6, methods=methods, title="Six pictures", thumbs=True)
+    with_pictures(six, 120, 180)
+    write_run(runs, pairs=6, methods=methods, seed=1, title="Six again", id=OTHER)
+    write_run(runs, pairs=6, title="Another protocol", id=ELSEWHERE, protocols=["y-crop/1"])
 
 
 def open_link(page, **query: str) -> None:

@@ -13,38 +13,31 @@ import pytest
 
 from tests.support.accessibility import faults
 from tests.support.evaluate_page import (
+    ELSEWHERE,
+    OTHER,
     PAIR,
     PICTURE,
     PLOT,
     POINT,
+    RUN,
     copied_link,
     pair_shown,
     turn_to,
     wait_for_pair,
+    write_runs,
 )
 from tests.support.restore_page import assert_fits
-from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
-from tests.support.runs_factory import method, write_run
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
-
-RUN = "20260101-120000-abcdef"
-OTHER = "20260102-120000-abcdef"
-ELSEWHERE = "20260103-120000-abcdef"
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory) -> Path:
     """A folder of stored runs."""
     folder = tmp_path_factory.mktemp("state")
-    runs = folder / "runs"
-    methods = tuple(method(name) for name in ("identity", "clahe", "ours"))
-    six = write_run(runs, pairs=6, methods=methods, title="Six pictures", thumbs=True)
-    with_pictures(six, 120, 180)
-    write_run(runs, pairs=6, methods=methods, seed=1, title="Six again", id=OTHER)
-    write_run(runs, pairs=6, title="Another protocol", id=ELSEWHERE, protocols=["y-crop/1"])
+    write_runs(folder / "runs")
     return folder
 
 
@@ -95,9 +88,6 @@ def visit(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
     assert faults == []
 
 
-# ---------------------------------------------------------------- running
-
-
 def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     page = visit()
     page.click("#ev-new")
@@ -136,9 +126,6 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     assert "not the official pictures, simulated damage" in again.inner_text("#ev-about")
 
 
-# ---------------------------------------------------------------- at first sight
-
-
 def test_evaluate_opens_on_numbers_that_lead_to_their_pictures_in_two_clicks(visit):
     page = visit()
     page.goto(page.url.partition("?")[0])  # the page as a stranger opens it
@@ -163,9 +150,6 @@ def test_the_overview_lists_own_runs_apart_from_the_recorded_ones(visit):
     assert "Six pictures" not in page.inner_text("#ev-over-table")
     page.click("#ev-over-runs a >> text=Six again")
     page.wait_for_selector("#ev-about h2 >> text=Six again")
-
-
-# ---------------------------------------------------------------- links
 
 
 def test_a_link_opens_the_same_view_in_a_fresh_browser(visit, chromium):
@@ -213,9 +197,6 @@ def test_a_wrong_link_is_told_in_one_sentence(visit, query, words):
         page.wait_for_selector(PLOT)
     page.wait_for_timeout(300)
     assert page.locator("[data-testid=toast-body]").count() == 0
-
-
-# ---------------------------------------------------------------- reading
 
 
 def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visit):
@@ -393,9 +374,6 @@ def test_two_runs_are_compared_or_refused_in_words(visit):
     page = visit(run=RUN, view="compare", **{"with": ELSEWHERE})
     page.wait_for_selector("#ev-compared .mir-warn")
     assert "different protocols cannot be compared" in page.inner_text("#ev-compared")
-
-
-# ---------------------------------------------------------------- hands and eyes
 
 
 def test_the_keyboard_is_enough(visit):
