@@ -133,6 +133,16 @@ def test_a_run_without_scores_gives_empty_tables(tmp_path):
     assert score_tables.worst(scores, "ours").empty and score_tables.input_quality(scores).empty
 
 
+def test_a_board_has_the_numbers_of_its_protocol(tmp_path):
+    stored = write_run(tmp_path, pairs=3)
+    for protocol in stored.header().protocols:
+        board = leaderboards.leaderboard(stored, "identity", protocol).set_index("method")
+        for name in board.index:
+            scores = [row.scores[protocol] for row in stored.rows() if row.method == name]
+            assert board.psnr_db[name] == pytest.approx(np.mean([s["psnr_db"] for s in scores]))
+            assert board.ssim[name] == pytest.approx(np.mean([s["ssim"] for s in scores]))
+
+
 def test_protocols_are_found_with_and_without_version(tmp_path):
     stored = write_run(tmp_path)
     run = stored.header()

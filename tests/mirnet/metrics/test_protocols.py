@@ -236,3 +236,12 @@ def test_what_cannot_be_scored_is_said_in_words(shapes, protocol, scale, message
 def test_unknown_protocols_are_named():
     with pytest.raises(InvalidRequest, match="choose one of rgb"):
         get_protocol("psnr")
+
+
+@pytest.mark.parametrize("name", ["rgb", "rgb-8bit", "matlab-rgb-3d", "y-sr"])
+def test_floats_outside_0_to_1_count_as_black_and_white(name):
+    target = np.random.default_rng(0).random((24, 24, 3)).astype(np.float32)
+    target[:12, :12], target[12:, 12:] = 1, 0
+    restored = target.copy()
+    restored[:12, :12], restored[12:, 12:] = 1.7, -0.6
+    assert PROTOCOLS[name].score(restored, target, 2)["psnr_db"] == math.inf
