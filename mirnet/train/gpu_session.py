@@ -38,9 +38,10 @@ from .publish import measure
 DEFAULT_RECIPES = ("sr-x4-compact", "sr-x3-compact", "denoise-compact", "lowlight-compact")
 """Default recipes: those that gain most from more steps."""
 OPTIMIZER = {
+    "algorithm": "muon",
     "precision": "bfloat16",
     "steps": 20_000,
-    "learning_rate": 8e-4,
+    "learning_rate": 2e-3,
     "final_learning_rate": 1e-6,
     "warmup": 400,
     "hold": 4000,

@@ -6,6 +6,7 @@ serve. `torch.optim.Muon` takes matrices only, not the four dimensions of a conv
 its rate on the CPU, which a captured CUDA graph cannot do.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,23 +26,23 @@ def is_matrix(weight: Tensor) -> bool:
     return weight.ndim == 4 and min(weight.shape[0], weight[0].numel()) >= MIN_SIDE
 
 
-def orthogonalize(matrix: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrix of a matrix, approximately.
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """The nearest semi-orthogonal matrix of each matrix, approximately.
 
     Args:
-        matrix: Any matrix (rows, columns) of float32.
+        matrices: Matrices (number, rows, columns) of float32.
 
     Returns:
-        A matrix with the same singular vectors and singular values between about 0.7 and 1.2.
+        Matrices with the same singular vectors and singular values between about 0.7 and 1.2.
     """
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(Optimizer):
@@ -62,15 +63,24 @@ class Muon(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """Update all weights that have a gradient; `closure` is not called."""
         for group in self.param_groups:
-            momentum = group["momentum"]
+            by_shape = defaultdict(list)
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                average = state["momentum"].lerp_(weight.grad, 1 - momentum)
-                update = orthogonalize(torch.lerp(weight.grad, average, momentum).flatten(1))
-                # An orthogonal matrix has entries of 1 / sqrt(longer side) rms, Adam of about 0.2.
-                size = 0.2 * max(update.shape) ** 0.5
-                weight.sub_(update.view(weight.shape) * (size * group["lr"]))
+                if weight.grad is not None:
+                    by_shape[weight.shape].append(weight)
+            for weights in by_shape.values():
+                self._update(weights, group["lr"], group["momentum"])
+
+    def _update(self, weights: list[Tensor], rate: float | Tensor, momentum: float) -> None:
+        """Update weights of one shape at once: a GPU takes longer to launch small products."""
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        averages = [self.state[weight]["momentum"] for weight in weights]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        nesterov = torch._foreach_lerp(gradients, averages, momentum)
+        updates = orthogonalize(torch.stack([update.flatten(1) for update in nesterov]))
+        # An orthogonal matrix has entries of 1 / sqrt(longer side) rms, Adam of about 0.2.
+        updates = updates * (0.2 * max(updates.shape[1:]) ** 0.5 * rate)
+        for weight, update in zip(weights, updates, strict=True):
+            weight.sub_(update.reshape(weight.shape))

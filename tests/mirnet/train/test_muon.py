@@ -10,7 +10,9 @@ from mirnet.train.muon import Muon, is_matrix, orthogonalize
 @pytest.mark.parametrize("shape", [(32, 288), (288, 32), (32, 32), (8, 27)])
 def test_an_update_has_singular_values_near_one_and_the_singular_vectors_of_its_matrix(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    near = orthogonalize(matrix)
+    near = orthogonalize(torch.stack([matrix, 100 * matrix]))
+    assert torch.allclose(near[0], near[1], atol=1e-5)
+    near = near[0]
     values = torch.linalg.svdvals(near)
     assert values.min() > 0.5 and values.max() < 1.3
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
@@ -44,8 +46,10 @@ def test_a_convolution_moves_as_the_matrix_of_its_filters():
     flat.grad = gradient.flatten(1)
     filters = nn.Parameter(weight.clone(memory_format=torch.channels_last))
     filters.grad = gradient.clone(memory_format=torch.channels_last)
-    for parameter in (flat, filters):
-        Muon([parameter], lr=torch.tensor(0.01)).step()
+    beside = nn.Parameter(torch.ones_like(filters))
+    beside.grad = torch.ones_like(filters)
+    Muon([flat], lr=torch.tensor(0.01)).step()
+    Muon([beside, filters], lr=torch.tensor(0.01)).step()
     assert torch.allclose(filters.flatten(1), flat, atol=1e-7)
 
 
