@@ -1,6 +1,7 @@
 """The stage of the Pictures view: one pair with all methods, in three layouts."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -80,7 +81,9 @@ class ImagesStage(Part):
             elem_id="ev-layout",
             render=False,
         )
-        names = {"filterable": False, "min_width": 130, "visible": False, "render": False}
+        names: dict[str, Any] = {
+            "filterable": False, "min_width": 130, "visible": False, "render": False,
+        }  # fmt: skip
         self.left = gr.Dropdown([], label="Left", elem_id="ev-left", **names)
         self.right = gr.Dropdown([], label="Right", elem_id="ev-right", **names)
         self.zoom = gr.Number(0, visible=False)

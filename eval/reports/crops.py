@@ -257,7 +257,7 @@ def _drawn(
                1 - (top + high + GAP_PX / 2) / total_high, size, "center")  # fmt: skip
     _write(figure, "\n".join(wrapped), 0, 1 - lines * (high + label) / total_high, 6, "left")
     buffer = io.BytesIO()
-    facts = {"Title": "Publication crop"}
+    facts: dict[str, str | None] = {"Title": "Publication crop"}
     facts |= {"Description": words} if format == "png" else {"Subject": words, "CreationDate": None}
     with rc_context({"pdf.fonttype": 42}):
         figure.savefig(buffer, format=format, dpi=dpi, metadata=facts)
