@@ -120,26 +120,12 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
         paired: Result of `paired_scores`.
         metric: Key of the metric to show.
     """
-    import plotly.graph_objects as go
-
     finite = paired[np.isfinite(paired.a) & np.isfinite(paired.b)]
     if finite.empty:
         return empty_figure("No picture has a score of both methods.")
     shown = thinned(finite, "difference")
     a, b = str(finite.method_a.iloc[0]), str(finite.method_b.iloc[0])
-    ends = [float(finite.a.min()), float(finite.a.max())]
     figure = blank_figure(f"{plain_text(b, MAX_TICK)} against {plain_text(a, MAX_TICK)}")
-    figure.add_trace(
-        go.Scatter(
-            x=ends,
-            y=ends,
-            mode="lines",
-            name="equal",
-            line={"color": GREY, "dash": "dash", "width": 1},
-            customdata=[["", ""], ["", ""]],
-            hoverinfo="skip",
-        )
-    )
     trace = point_trace(shown, shown.a, shown.b, b, 0, metric, 7)
     trace.update(
         name="a picture", hovertemplate=hover_text(metric, "x", a) + hover_text(metric, "y", b)
@@ -154,9 +140,10 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
         ],
         textposition="top center",
         textfont={"size": 11},
+        cliponaxis=False,
     )
     figure.add_trace(trace)
-    square_axes(figure, finite.a, finite.b)
+    square_axes(figure, finite.a, finite.b, diagonal="equal")
     figure.update_xaxes(title=f"{get_metric(metric).axis_label} of {plain_text(a)}")
     figure.update_yaxes(title=f"{get_metric(metric).axis_label} of {plain_text(b)}")
     return note_thinning(figure, len(shown) < len(finite))
@@ -271,17 +258,7 @@ def against_input(joined: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figu
         shown = thinned(own, "input")
         cut = cut or len(shown) < len(own)
         figure.add_trace(point_trace(shown, shown.input, shown[metric], method, code, metric, 6))
-    ends = [float(joined.input.min()), float(joined.input.max())]
-    figure.add_scatter(
-        x=ends,
-        y=ends,
-        mode="lines",
-        name="as the input",
-        line={"color": GREY, "dash": "dash", "width": 1},
-        customdata=[["", ""], ["", ""]],
-        hoverinfo="skip",
-    )
-    square_axes(figure, joined.input, joined[metric])
+    square_axes(figure, joined.input, joined[metric], diagonal="as the input")
     reference = plain_text(joined.reference.iloc[0])
     figure.update_xaxes(title=f"{get_metric(metric).axis_label} of the input ({reference})")
     figure.update_yaxes(title=get_metric(metric).axis_label)

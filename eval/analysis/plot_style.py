@@ -75,16 +75,26 @@ def note_thinning(figure: "go.Figure", cut: bool, words: str = "") -> "go.Figure
     return figure
 
 
-def square_axes(figure: "go.Figure", *values: Any) -> None:
+def square_axes(figure: "go.Figure", *values: Any, diagonal: str) -> None:
     """Give both axes the same span and the same length for a unit, where both are scores.
 
     Args:
         figure: The figure.
         values: Arrays of all finite scores.
+        diagonal: Name of the dashed line of equal scores, from corner to corner.
     """
     low, high = min(float(np.min(one)) for one in values), max(float(np.max(one)) for one in values)
     room = 0.04 * (high - low) or 1.0
     span = [low - room, high + room]
+    figure.add_scatter(
+        x=span,
+        y=span,
+        mode="lines",
+        name=diagonal,
+        line={"color": GREY, "dash": "dash", "width": 1},
+        customdata=[["", ""], ["", ""]],
+        hoverinfo="skip",
+    )
     figure.update_xaxes(range=span, constrain="domain")
     figure.update_yaxes(range=span, constrain="domain", scaleanchor="x")
 

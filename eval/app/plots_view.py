@@ -168,21 +168,17 @@ class OtherPlots(Part):
         self.outputs = [self.title, *self.plots.values()]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Draw the plots one after another, each shown as soon as it is ready."""
+        """Draw the plots; all come in one update, because Gradio loses some of several."""
         state = request.state
-        yield {
-            self.title: kit.heading("All plots"),
-            self.plots[state.plot]: gr.update(visible=False),
-        }
         few = len(request.found.run.methods) < 2
+        update: Update = {self.title: kit.heading("All plots")}
         for name, plot in self.plots.items():
-            if name == state.plot:
-                continue
-            if few and (PLOTS[name].of_two or name == "input"):
-                yield {plot: gr.update(visible=False)}
-                continue
-            drawn = draw_plot(self.queue, request.stored, name, state)
-            yield {plot: gr.update(value=drawn.figure, visible=True)}
+            if name == state.plot or (few and (PLOTS[name].of_two or name == "input")):
+                update[plot] = gr.update(visible=False)
+            else:
+                drawn = draw_plot(self.queue, request.stored, name, state)
+                update[plot] = gr.update(value=drawn.figure, visible=True)
+        yield update
 
 
 def _reading(run: Run, state: ViewState) -> Markup:

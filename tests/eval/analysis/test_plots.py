@@ -151,7 +151,9 @@ def test_axes_that_are_both_scores_are_square(stored, name):
     assert figure.layout.xaxis.range == figure.layout.yaxis.range
     assert figure.layout.yaxis.scaleanchor == "x"
     low, high = figure.layout.xaxis.range
-    for line in figure.data:
+    *points, diagonal = figure.data
+    assert tuple(diagonal.x) == tuple(diagonal.y) == (low, high)
+    for line in points:
         assert all(low < value < high for value in [*line.x, *line.y])
 
 
