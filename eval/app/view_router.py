@@ -162,4 +162,4 @@ def _unknown_view(name: str) -> Any:
     """A note about an unknown view in a link; empty if the view exists."""
     if not name or name in VIEWS:
         return ""
-    return kit.note(f"Unknown view: {name[:40]!r}. This is the leaderboard.")
+    return kit.note(f"Unknown view: {name[:40]!r}. This is the report.")

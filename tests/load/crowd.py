@@ -201,7 +201,9 @@ def broken_promises(outcome: Outcome, app: Served, photos: dict[int, bytes]) -> 
             broken.append(f"{job.visitor} got the photo of number {number_in(pixels)}")
         if job.what == "large" and job is not outcome.of("large")[0]:
             continue  # one of them takes long enough
-        if not np.array_equal(pixels, own_result(photos[job.number])):
+        # Another engine may be the quickest there; engines round a few values to the next level.
+        own = own_result(photos[job.number]).astype(int)
+        if pixels.shape != own.shape or np.abs(pixels - own).max() > 1:
             broken.append(f"The result of {job.visitor} differs from the library's own")
     for run in outcome.runs:
         if run["state"] != "done" or run["done"] != run["total"]:
