@@ -96,7 +96,7 @@ def statistics_section(board: "pd.DataFrame", baseline: str | None) -> Markup:
         "Effect", "Wins",
     ]  # fmt: skip
     how = "Effect: rank-biserial correlation, -1 to 1. Wins: share of pictures, ties count half."
-    return title + kit.table(heads, rows, text_columns=3) + kit.note(f"{HOW_TESTED} {how}")
+    return title + kit.table(heads, rows, text_columns=3, label="Statistics") + kit.note(f"{HOW_TESTED} {how}")
 
 
 def _p_value(value: float) -> str:
@@ -120,7 +120,7 @@ def cost_section(costs: "pd.DataFrame", board: "pd.DataFrame", run: Run) -> Mark
     ]  # fmt: skip
     where = run.environment
     machine = f"Measured on {where.machine}, {where.device}, {where.threads} threads."
-    return part_heading("cost", "Cost") + kit.table(heads, rows) + kit.note(machine)
+    return part_heading("cost", "Cost") + kit.table(heads, rows, label="Cost") + kit.note(machine)
 
 
 def _cost_row(name: str, row: dict[str, Any], parameters: int | None) -> list[str]:

@@ -82,7 +82,11 @@ def progress(words: str, share: float | None = None) -> Markup:
 
 
 def table(
-    heads: list[str], rows: list[list[str]], caption: str = "", text_columns: int = 1
+    heads: list[str],
+    rows: list[list[str]],
+    caption: str = "",
+    text_columns: int = 1,
+    label: str = "",
 ) -> Markup:
     """A table that scrolls sideways where it is wider than the page.
 
@@ -92,7 +96,13 @@ def table(
         caption: Caption above the table.
         text_columns: Number of text columns on the left; the others hold numbers, which are
             aligned to the right.
+        label: Name for screen readers of a table without a caption; unique on its page.
     """
     return _templates.render(
-        "table", heads=heads, rows=rows, caption=caption, text_columns=text_columns
+        "table",
+        heads=heads,
+        rows=rows,
+        caption=caption,
+        text_columns=text_columns,
+        label=caption or label or heads[0],
     )

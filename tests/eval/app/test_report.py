@@ -145,7 +145,7 @@ def test_the_plots_are_together_and_the_chosen_one_is_not_drawn_twice(tab):
     asked = ViewState(view="plots", run=RUN, plot="scatter")
     found = tab.queue.status(RUN)
     request = ViewRequest(tab.queue.stored(RUN), found, asked, asked.for_run(found.run), "admin")
-    update = filled(part, request)
+    (update,) = part.fill(request)  # of several updates Gradio loses some
     shown = {name: update[plot]["visible"] for name, plot in part.plots.items()}
     assert shown == {name: name != "scatter" for name in PLOTS}
 
@@ -165,6 +165,8 @@ def test_the_page_has_all_parts_and_a_list_that_leads_to_them_and_to_other_views
     for part in (view.plots, view.ends):
         update |= filled(part, request_of(tab))
     page = "".join(value for value in update.values() if isinstance(value, str))
+    regions = re.findall(r'role="region" aria-label="([^"]*)"', page)
+    assert {"Statistics", "Cost"} <= set(regions) and len(regions) == len(set(regions))
     led_to = re.findall(r'href="#(ev-part-\w+)"', update[view.nav])
     assert len(led_to) == 7 and all(f'id="{place}"' in page for place in led_to)
     assert [f"view={name}" in update[view.nav] for name in ("plots", "pictures", "votes")] == [
