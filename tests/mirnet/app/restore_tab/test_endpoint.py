@@ -134,7 +134,7 @@ def test_endpoint_says_what_is_no_picture(client, tmp_path):
 def test_endpoint_reads_no_file_of_the_server(server, meta):
     start = f"{server}gradio_api/call/restore"
     target = {"path": str(PHOTO)} | meta
-    values = {"data": [target, "denoise", "", 1, False, "PNG"]}
+    values = {"data": [target, "denoise", "", 1, False, "PNG", 1, 1, 0]}
     event = requests.post(start, json=values, timeout=60).json()["event_id"]
     answer = requests.get(f"{start}/{event}", timeout=120).text
     assert "event: error" in answer
