@@ -91,7 +91,10 @@ class ImagesView(View):
             )
             with gr.Row(elem_id="ev-turn"):
                 self.prev = gr.Button("←", elem_id="ev-prev", size="md", min_width=44, scale=0)
-                self.pair = gr.Dropdown([], label="Picture", elem_id="ev-pair", min_width=150)
+                # A picture of the page before may arrive when the choices are those of the next.
+                self.pair = gr.Dropdown(
+                    [], label="Picture", elem_id="ev-pair", min_width=150, allow_custom_value=True
+                )
                 self.next = gr.Button("→", elem_id="ev-next", size="md", min_width=44, scale=0)
         self.stage = ImagesStage(self.queue.tables, self.chosen)
         with bar:

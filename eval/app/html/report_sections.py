@@ -96,7 +96,11 @@ def statistics_section(board: "pd.DataFrame", baseline: str | None) -> Markup:
         "Effect", "Wins",
     ]  # fmt: skip
     how = "Effect: rank-biserial correlation, -1 to 1. Wins: share of pictures, ties count half."
-    return title + kit.table(heads, rows, text_columns=3, label="Statistics") + kit.note(f"{HOW_TESTED} {how}")
+    return (
+        title
+        + kit.table(heads, rows, text_columns=3, label="Statistics")
+        + kit.note(f"{HOW_TESTED} {how}")
+    )
 
 
 def _p_value(value: float) -> str:

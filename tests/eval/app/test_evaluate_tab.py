@@ -8,6 +8,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import app
+from eval.analysis.plots import PLOTS
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_limits import RunLimits
 from eval.app.run_queue import RunQueue
@@ -247,7 +248,7 @@ def test_a_large_run_opens_and_draws_every_figure(tmp_path):
 
     done = [timing.what for timing in bench.opening(RunStore(tmp_path).run(RUN))]
     assert done[:2] == ["first look", "after a restart"]
-    assert len(done) == 9  # and one for each figure
+    assert len(done) == 2 + len(PLOTS)
 
 
 def test_only_the_newest_request_of_a_visitor_is_answered(service):

@@ -272,8 +272,13 @@ def test_the_wheel_zooms_all_pictures_and_marks_one_place_in_all_and_the_address
     page.mouse.wheel(0, -800)
     page.wait_for_function("location.search.includes('zoom=')")
     shown = page.locator(PICTURE)
-    moves = shown.evaluate_all("all => all.map((one) => getComputedStyle(one).transform)")
-    assert len(moves) > 3 and len({*moves}) == 1 and moves[0] != "none"
+    moves = shown.evaluate_all(
+        "all => all.map((one) => new DOMMatrix(getComputedStyle(one).transform).toFloat64Array())"
+        ".map((m) => [m[0], m[12], m[13]])"
+    )
+    # Columns differ by fractions of a pixel in width.
+    assert len(moves) > 3 and moves[0][0] > 1
+    assert all(abs(a - b) < 0.5 for one in moves for a, b in zip(one, moves[0], strict=True))
     rings = page.locator("#ev-pictures .image-frame:visible").evaluate_all(
         "all => all.map((one) => getComputedStyle(one, '::after').left)"
     )

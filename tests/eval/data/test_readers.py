@@ -182,7 +182,7 @@ def test_configurations_of_a_card_are_kept_apart(tmp_path):
         return len(reader.items())
 
     assert (pairs("sigma15"), pairs("sigma15", "train"), pairs("sigma50")) == (1, 2, 3)
-    with pytest.raises(BenchmarkUnavailable, match="configurations sigma15, sigma50: name one"):
+    with pytest.raises(BenchmarkUnavailable, match="configurations sigma15, sigma50: choose one"):
         pairs(None)
     with pytest.raises(BenchmarkUnavailable, match="splits test, train: name one"):
         pairs("sigma15", "dev")

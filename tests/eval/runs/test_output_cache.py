@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.support.paths import ROOT
 from tests.support.runs_factory import sha, write_run
 
 PICTURE_BYTES = 1000
+RECORD_BYTES = len(json.dumps(asdict(OutputRecord("0" * 64, 1.0, None, 1))))
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def store(tmp_path) -> RunStore:
 
 def cache_in(store: RunStore, pictures: float = 1000) -> OutputCache:
     """A cache with room for so many pictures and their records."""
-    return OutputCache(store.folder / ".cache", int(pictures * (PICTURE_BYTES + 200)))
+    return OutputCache(store.folder / ".cache", int(pictures * (PICTURE_BYTES + RECORD_BYTES)))
 
 
 def content(name: str) -> bytes:

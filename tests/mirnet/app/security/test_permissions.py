@@ -12,6 +12,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app
+from eval.app.own_data import SAME_SIZE
 from eval.app.run_limits import PUBLIC_LIMITS
 from mirnet.app.auth import COOKIE
 from mirnet.errors import InvalidRequest
@@ -44,7 +45,23 @@ ARGUMENTS = {
         "/review_results", "/evaluate_status", "/evaluate_result", "/evaluate_report")},
 }  # fmt: skip
 RESERVED = {
-    "RunView.start": ["mini-retouch", 1, 0, ["identity"], ["rgb"], "", ""],
+    "RunView.start": [
+        "mini-retouch",
+        1,
+        0,
+        ["identity"],
+        ["rgb"],
+        "",
+        "",
+        "retouch",
+        "",
+        "",
+        "",
+        "",
+        "",
+        SAME_SIZE,
+        False,
+    ],
     "RunView.stop": [RUN],
     "RunView.resume": [GONE],
     "EvaluateTab.resume_stored": [GONE],
