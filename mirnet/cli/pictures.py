@@ -11,6 +11,7 @@ from pathlib import Path
 from mirnet.errors import InvalidRequest
 from mirnet.images.formats import (
     FORMATS,
+    HEAD_BYTES,
     PICTURE_SUFFIXES,
     SAVE_FORMATS,
     PictureFormat,
@@ -21,8 +22,6 @@ from mirnet.images.formats import (
 
 JUNK_FOLDERS = {"@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+found"}
 """Lower-case names of folders that systems add to folders of photos, beside hidden ones."""
-HEAD_BYTES = 64
-"""Bytes of a file from which its kind is recognised."""
 
 
 @dataclass(frozen=True)

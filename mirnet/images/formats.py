@@ -103,15 +103,28 @@ PICTURE_SUFFIXES = tuple(
 )
 """Suffixes of pictures in a folder; a file passed by itself may have any name."""
 
+_ARCHIVES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"PK\x05\x06", "a ZIP archive"),  # without files
+    (0, b"PK\x07\x08", "a ZIP archive"),  # in several parts
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (0, b"Rar!\x1a", "a RAR archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"BZh", "a bzip2 archive"),
+    (0, b"\xfd7zXZ", "an xz archive"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (257, b"ustar", "a tar archive"),
+)
+"""Offset, bytes and name of archives."""
+ARCHIVES = frozenset(kind for _, _, kind in _ARCHIVES)
+"""Answers of `identify` that name an archive, of which files are to be unpacked first."""
+
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
+    *_ARCHIVES,
     (0, b"GIF8", "GIF"),
     (0, b"%PDF", "a PDF document"),
     (0, b"8BPS", "a Photoshop document"),
     (0, b"v/1\x01", "an OpenEXR picture"),
-    (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (0, b"Rar!\x1a", "a RAR archive"),
-    (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"\x1aE\xdf\xa3", "a video"),
     (0, b"\x00\x00\x01\x00", "an icon (ICO)"),
     (0, b"DDS ", "a DDS texture"),
@@ -133,6 +146,8 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"version https://git-lfs", "a Git LFS pointer in place of the picture (git lfs pull)"),
 )
 """Offset, bytes and name of known kinds of file that are not read."""
+HEAD_BYTES = 512
+"""Number of bytes from a file's start by which `identify` knows every kind."""
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
@@ -162,7 +177,7 @@ def save_format(name: str) -> PictureFormat | None:
 
 
 def identify(head: bytes) -> str:
-    """Name the kind of a file from its first bytes (64 are enough).
+    """Name the kind of a file from its first bytes (`HEAD_BYTES` are enough).
 
     Returns:
         A key of `FORMATS`, "GIF", a description of another known kind, or "" if unknown.
@@ -207,10 +222,20 @@ def refusal(stream: BinaryIO, kind: str, label: str) -> str:
         if frames > 1:
             return animation(label, frames)
         return f"{label} is a GIF picture, which is not read: save it as PNG and try that."
-    return (
-        f"{label} is {kind or 'not a picture'}: choose a JPEG, PNG, WebP, TIFF, HEIC, AVIF or raw "
-        "photo."
-    )
+    return unread(label, kind or "not a picture", kind in ARCHIVES)
+
+
+def unread(label: str, kind: str, archive: bool = False) -> str:
+    """Explain in one sentence that files of a kind are not read.
+
+    Args:
+        label: Name of the picture in the sentence.
+        kind: The kind with its article, such as "a PDF document".
+        archive: Whether pictures may lie in the file.
+    """
+    choice = "a JPEG, PNG, WebP, TIFF, HEIC, AVIF or raw photo"
+    way = f"unpack it first, and choose {choice} in it" if archive else f"choose {choice}"
+    return f"{label} is {kind}: {way}."
 
 
 def animation(label: str, frames: int) -> str:

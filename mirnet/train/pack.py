@@ -38,6 +38,8 @@ QUALITY = 95
 MAX_WINDOW_PIXELS = 480_000
 """Largest area of a window in pixels: 800 x 600."""
 _LIST = "pack.json"
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""Errors of `zipfile` for archives that are damaged, or of a kind it does not know."""
 
 
 def write_pack(folder: Path | str, path: Path | str, max_bytes: int = MAX_BYTES) -> Iterator[str]:
@@ -98,7 +100,7 @@ def read_pack(path: Path | str, split: str) -> list[tuple[Photo, np.ndarray]]:
             return [(photo, _decoded(pack, row)) for row in rows if (photo := _photo(row))]
     except FileNotFoundError as error:
         raise InvalidRequest(f"There is no pack {path}: make it with `prepare --pack`.") from error
-    except (OSError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, LookupError, TypeError, ValueError, *_ZIP_ERRORS) as error:
         raise InvalidRequest(
             f"{path} is damaged or no pack of photographs ({error}): make it again."
         ) from error
@@ -115,7 +117,7 @@ def read_noise_profiles(path: Path | str) -> str | None:
             if NOISE_PROFILES_NAME not in pack.namelist():
                 return None
             return pack.read(NOISE_PROFILES_NAME).decode()
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, *_ZIP_ERRORS) as error:
         raise InvalidRequest(f"{path} is damaged or no pack ({error}): make it again.") from error
 
 

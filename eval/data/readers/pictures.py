@@ -120,6 +120,11 @@ class ZipReader(PairReader):
                     f"{self.archive} in {self.files.label} is no zip archive, or damaged: fetch it "
                     "again."
                 ) from error
+            except NotImplementedError as error:
+                raise BenchmarkUnavailable(
+                    f"{self.archive} in {self.files.label} is a ZIP archive of a newer kind "
+                    f"({error}): unpack it by hand and give the folder."
+                ) from error
         return self._opened
 
     def _member(self, name: str) -> bytes:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mirnet.errors import ImageRejected
 
-from ..formats import FORMATS, identify, refusal
+from ..formats import FORMATS, HEAD_BYTES, identify, refusal
 from ..raster import Raster
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def decode(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     Raises:
         ImageRejected: The bytes are not one readable still picture; nothing else is raised.
     """
-    head = stream.read(64)
+    head = stream.read(HEAD_BYTES)
     kind = identify(head)
     stream.seek(0)
     if not head:

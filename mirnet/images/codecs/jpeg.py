@@ -13,8 +13,10 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import JpegImagePlugin
 
+from mirnet.errors import ImageRejected
+
 from ..exif import PREFIX
-from ..formats import EncoderSettings
+from ..formats import EncoderSettings, unread
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource
 from ..raster import Raster, check_size
@@ -41,6 +43,8 @@ class _Layout(NamedTuple):
     """Position after the end marker; None if there is no such marker."""
     exif: tuple[tuple[int, int], ...]
     """Start and end of each EXIF segment."""
+    repeated: tuple[tuple[int, int], ...]
+    """Start and end of each start marker after the first, ahead of the pixels."""
     gain_map: bool
     """Whether XMP announces an HDR gain map (Ultra HDR)."""
     frame: tuple[int, int, int]
@@ -51,18 +55,21 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Decode a JPEG file; of a phone's MPO file this is the first, full-size frame.
 
     Raises:
-        ImageRejected: The picture has too many pixels.
+        ImageRejected: The picture has too many pixels, or is JPEG-LS.
         Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
     """
     data = stream.read()
-    layout = _walk(data)
+    layout = _walk(data, label)
     exif = b"".join(data[start + 10 : end] for start, end in layout.exif)
     picture = data if layout.end is None else data[: layout.end]
+    left_out = list(layout.repeated)  # libjpeg refuses a second start marker
     if exif and not is_modest(exif):
-        for start, end in reversed(layout.exif):
-            picture = picture[:start] + picture[end:]
+        left_out += layout.exif
+        exif = b""
+    for start, end in sorted(left_out, reverse=True):
+        picture = picture[:start] + picture[end:]
     if layout.frame[0] == 12:
-        raster = _twelve_bits(picture, layout, label, max_pixels)
+        raster = _twelve_bits(picture, layout, exif, label, max_pixels)
     elif layout.end is None:
         raster = _without_end(picture, label, max_pixels)
     else:
@@ -101,7 +108,7 @@ def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
     return zeros
 
 
-def _twelve_bits(data: bytes, layout: _Layout, label: str, max_pixels: int) -> Raster:
+def _twelve_bits(data: bytes, layout: _Layout, exif: bytes, label: str, max_pixels: int) -> Raster:
     """Decode 12-bit grey or colour to 16 bits; EXIF is the only metadata kept.
 
     Raises:
@@ -116,29 +123,34 @@ def _twelve_bits(data: bytes, layout: _Layout, label: str, max_pixels: int) -> R
     if layout.end is None or samples.dtype != np.uint16 or samples.shape[2] not in (1, 3):
         raise ValueError("another kind of 12 bits")
     wide = np.minimum(samples, 4095).astype(np.uint32) * 65535 + 2047
-    exif = b"".join(data[start + 10 : end] for start, end in layout.exif) or None
-    return Raster((wide // 4095).astype(np.uint16), Metadata(exif=exif), "JPEG")
+    return Raster((wide // 4095).astype(np.uint16), Metadata(exif=exif or None), "JPEG")
 
 
-def _walk(data: bytes) -> _Layout:
+def _walk(data: bytes, label: str) -> _Layout:
     """Find the parts of the first picture by following its markers.
 
     Raises:
+        ImageRejected: The picture is JPEG-LS, which differs in more than its markers.
         ValueError: The picture has too many markers or passes.
     """
     exif: list[tuple[int, int]] = []
+    repeated: list[tuple[int, int]] = []
     gain_map, frame = False, (0, 0, 0)
     passes = 0
     position = 2
     for _ in range(MAX_MARKERS):
         found = _MARKER.search(data, position)
         if found is None:
-            return _Layout(None, tuple(exif), gain_map, frame)
+            return _Layout(None, tuple(exif), tuple(repeated), gain_map, frame)
         code, position = found[1][0], found.end()
         if code == 0xD9:
-            return _Layout(position, tuple(exif), gain_map, frame)
+            return _Layout(position, tuple(exif), tuple(repeated), gain_map, frame)
         if code in (0x01, 0xD8):  # markers without a length
+            if code == 0xD8 and not passes:
+                repeated.append((position - 2, position))
             continue
+        if code == 0xF7 and not passes:
+            raise ImageRejected(unread(label, "a JPEG-LS picture"))
         start = found.start()
         end = position + max(int.from_bytes(data[position : position + 2], "big"), 2)
         passes += code == 0xDA

@@ -125,12 +125,17 @@ def test_archives_are_not_trusted(tmp_path, monkeypatch):
             "gz.tar.gz": gzip.compress(b"x" * 600),
         },
     )
+    newer = bytearray(zipped(bomb))
+    newer[newer.index(b"PK\x01\x02") + 6] = 90  # says that it needs version 9.0 of the format
+    put(tmp_path, {"newer.zip": bytes(newer)})
     files = LocalFiles(tmp_path)
     bombed = ZipReader(files, ANY, "bomb.zip", "low/*", "high/*")
     with pytest.raises(BenchmarkUnavailable, match="unpacks to"):
         bombed.load(bombed.items()[0])
     with pytest.raises(BenchmarkUnavailable, match="no zip archive"):
         ZipReader(files, ANY, "junk", "low/*", "high/*").items()
+    with pytest.raises(BenchmarkUnavailable, match="newer kind .*9.0.*: unpack it by hand"):
+        ZipReader(files, ANY, "newer.zip", "low/*", "high/*").items()
     with pytest.raises(BenchmarkUnavailable, match="limit of 0 MB for a picture"):
         TwoTarsReader(files, ANY, "bomb.tar.gz", "bomb.tar.gz").items()
     for name in ("junk", "cut.tar.gz", "gz.tar.gz"):

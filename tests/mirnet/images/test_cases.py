@@ -19,6 +19,7 @@ from tests.support.picture_files import (
     A8,
     A16,
     check,
+    exif_bytes,
     rejected,
     saved,
     smooth,
@@ -58,6 +59,30 @@ def test_what_stands_behind_a_jpeg_is_left_out(behind):
         len(behind) > 1000
     )
     assert read_image(data).notes == ()
+
+
+def test_repeated_start_and_end_markers_change_nothing():
+    """libjpeg refuses a second start marker; the segments ahead of it belong to the picture."""
+    data = saved(PHOTO, "JPEG", exif=exif_bytes())
+    whole = read_image(data)
+    tables = data.index(b"\xff\xdb")
+    for again in (
+        b"\xff\xd8" + data,
+        b"\xff\xd8\xff" + data,
+        data[:tables] + b"\xff\xd8" + data[tables:],
+        data + b"\xff\xd9",
+        b"\xff\xd8" + data + b"\xff\xd9\xff\xd9",
+    ):
+        picture = read_image(again)
+        check(picture, whole.pixels)
+        assert picture.exif == whole.exif and picture.notes == ()
+
+
+def test_a_jpeg_that_ends_before_its_pixels_is_refused():
+    data = saved(PHOTO, "JPEG")
+    scan = data.index(b"\xff\xda")
+    for place in (2, scan):
+        rejected(data[:place] + b"\xff\xd9" + data[place:], "damaged")
 
 
 def test_restart_markers_are_part_of_the_pixels():

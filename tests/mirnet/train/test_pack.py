@@ -120,7 +120,9 @@ def test_what_is_not_prepared_is_named(folder):
         list(write_pack(folder, folder / "photos.zip"))
 
 
-@pytest.mark.parametrize("damage", ["absent", "text", "cut", "changed", "no list", "other size"])
+@pytest.mark.parametrize(
+    "damage", ["absent", "text", "cut", "changed", "no list", "other size", "newer"]
+)
 def test_a_damaged_pack_is_named(folder, damage):
     path = folder / "photos.zip"
     list(write_pack(folder, path))
@@ -130,6 +132,10 @@ def test_a_damaged_pack_is_named(folder, damage):
         path.write_text("no pack")
     elif damage == "cut":
         path.write_bytes(path.read_bytes()[:-3000])
+    elif damage == "newer":  # says that it needs version 9.0 of the ZIP format
+        data = bytearray(path.read_bytes())
+        data[data.rindex(b"PK\x01\x02") + 6] = 90
+        path.write_bytes(data)
     else:
         with zipfile.ZipFile(path) as whole:
             files = {name: whole.read(name) for name in whole.namelist()}
