@@ -32,11 +32,11 @@ BOOKKEEPING = re.compile(
 AVERAGED = re.compile(r"ema|(?<![a-z])(swa|avg|averaged?|shadow)(?![a-z])", re.IGNORECASE)
 """Pattern in the place of a network whose weights are averaged over the training."""
 HELPER = re.compile(
-    r"(.*[._])?(net_?d|d|disc|discriminator|critic|teacher|(\w+_)?(loss|losses|criterion|metrics?)"
-    r"|perceptual|vgg\d*|lpips|psnr|ssim)(_\w+)?\..*",
+    r"(?<![^._])(net_?d|d|disc|discriminator|critic|teacher|loss|losses|criterion|metrics?"
+    r"|perceptual|vgg\d*|lpips|psnr|ssim)[._]",
     re.IGNORECASE,
 )
-"""Pattern in the place of a network that only helped to train: a loss, metric or opponent."""
+"""Word in the place of a network that only helped to train: a loss, metric or opponent."""
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys under which training scripts usually store the weights of their network."""
 MAX_DEPTH = 3
@@ -115,7 +115,7 @@ def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
     _, part, prefix = min(
         found,
         key=lambda place: (
-            HELPER.fullmatch(place[0]) is not None,
+            _is_of_helper(place[0]),
             AVERAGED.search(place[0]) is None,
         ),
     )
@@ -128,8 +128,14 @@ def _network_in(content: Mapping[str, Any], filename: str) -> Mapping[str, Any]:
     return {
         name: value
         for name, value in tensors.items()
-        if not isinstance(name, str) or not HELPER.fullmatch(name)
+        if not isinstance(name, str) or not _is_of_helper(name)
     }
+
+
+def _is_of_helper(name: str) -> bool:
+    """Whether a tensor's name, or a place with its dot, belongs to a network of `HELPER`."""
+    place, dot, _ = name.rpartition(".")
+    return HELPER.search(place + dot) is not None
 
 
 def _plain_tensors(raw: Mapping[str, Any], filename: str) -> dict[str, Tensor]:

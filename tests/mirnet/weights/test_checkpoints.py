@@ -17,7 +17,7 @@ from mirnet.errors import CheckpointRejected
 from mirnet.models.mirnet import MIRNet
 from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.weights import checkpoints, foreign_files
-from mirnet.weights.checkpoints import read_checkpoint
+from mirnet.weights.checkpoints import _is_of_helper, read_checkpoint
 from mirnet.weights.networks import build_model, load_weights, save_weights
 from mirnet.weights.store import read_notes
 from tests.support.reference_networks import seeded_checkpoint
@@ -113,6 +113,13 @@ def archive_of(*names: str) -> bytes:
     return target.getvalue()
 
 
+def of_version(version: int) -> bytes:
+    """An archive that says it needs this version of the ZIP format, times ten, to be unpacked."""
+    data = bytearray(archive_of("net/data.pkl"))
+    data[data.index(b"PK\x01\x02") + 6] = version
+    return bytes(data)
+
+
 WHOLE = io.BytesIO()
 torch.save({"conv_in.weight": torch.zeros(8, 3, 3, 3)}, WHOLE)
 HALF = WHOLE.getvalue()[: len(WHOLE.getvalue()) // 2]
@@ -134,13 +141,18 @@ NO_WEIGHTS = {
     "start.safetensors": (b"\x08\0\0", "is damaged or cut off: download"),
     "cut.pth": (b"PK\x03\x04 cut", "is damaged or cut off: download"),
     "packed.zip": (archive_of("model.pth"), "is a ZIP archive of other files and no weights file"),
+    "empty.zip": (archive_of(), "is a ZIP archive of other files and no weights file"),
+    "newer.pth": (of_version(90), r"is a ZIP archive of a newer kind \(.*9.0\): unpack it first"),
     "arrays.npz": (archive_of("a.npy", "b.npy"), "is an archive of NumPy arrays: choose"),
     "program.pt": (archive_of("p/data.pkl", "p/constants.pkl"), "is a TorchScript program, which"),
     "packed.pth.gz": (b"\x1f\x8b\x08\0\0\0\0\0", "is a gzip archive: unpack it first"),
     "packed.tar": (bytes(257) + b"ustar\0", "is a tar archive: unpack it first"),
+    "packed.7z": (b"7z\xbc\xaf\x27\x1c\0\4", "is a 7-Zip archive: unpack it first"),
+    "packed.tar.zst": (b"\x28\xb5\x2f\xfd\0\4", "is a zstd archive: unpack it first"),
     "keras.h5": (b"\x89HDF\r\n\x1a\n", r"is a file of Keras \(HDF5\): choose"),
     "net.onnx": (b"\x08\x08\x12\x07pytorch", "is an ONNX or TensorFlow graph: choose"),
     "plot.pth": (b"\x89PNG\r\n\x1a\n\0\0", "is a PNG picture: choose"),
+    "photo.pth": (b"\0\0\0\x1cftypavif\0\0\0\0mif1avif", "is an AVIF picture: choose"),
     "paper.pth": (b"%PDF-1.4\0", "is a PDF document: choose"),
     "noise.pth": (bytes(range(1, 200)), "is neither a safetensors nor a PyTorch weights file"),
 }
@@ -155,6 +167,32 @@ def test_what_is_no_weights_file_says_so_in_one_sentence(tmp_path, name):
     words = str(found.value)
     assert words.startswith(f"{name} is ") and words.endswith(".") and ": " in words
     assert "\n" not in words
+
+
+@pytest.mark.parametrize("word", ["a_", "loss_", "d_"])
+def test_a_name_of_any_length_is_looked_through_once(word):
+    """Time that grows with the square of the length would make this test take hours."""
+    assert not _is_of_helper(word.replace("_", "x_") * 300_000 + ".weight")
+    assert _is_of_helper(word * 300_000 + "loss.weight")
+
+
+@pytest.mark.parametrize(
+    ("name", "helps"),
+    [
+        ("net_d.conv_in.weight", True),
+        ("model.pixel_loss.vgg.0.weight", True),
+        ("perceptual_loss_fn.conv_in.weight", True),
+        ("loss.", True),
+        ("LPIPS.net.weight", True),
+        ("conv_d.weight", True),
+        ("module.conv_in.weight", False),
+        ("d", False),
+        ("groups.0.lossless.weight", False),
+        ("body.conv_in.loss", False),
+    ],
+)
+def test_networks_that_helped_to_train_are_known_by_name(name, helps):
+    assert _is_of_helper(name) is helps
 
 
 def test_a_missing_file_says_so(tmp_path):
