@@ -78,7 +78,8 @@ def import_weights(
 
     before = read_record(weights_id) if weights_id else None
     entry = import_file(file, id=weights_id, task=task)
-    if before and before.original_sha256 not in ("", entry.sha256):
+    after = read_record(entry.id)
+    if before and after and before.original_sha256 not in ("", after.original_sha256):
         print_line(f"It replaces other weights of this id, which were made from {before.origin}.")
     print_line(f"{entry.id} is ready: {entry.architecture} for the task {entry.task}.")
 

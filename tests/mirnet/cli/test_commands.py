@@ -16,7 +16,9 @@ from PIL import Image
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
+from mirnet.models.mirnet_v2 import MIRNetV2
 from mirnet.restoration.api import restore
+from mirnet.weights.networks import save_weights
 from tests.support.command_line import run, run_restore
 from tests.support.paths import ROOT
 
@@ -243,6 +245,13 @@ def _cache() -> str:
 def test_weights_import_under_an_id_and_what_it_refuses(photos, network):
     outcome = run("weights", "import", network, "--as", "mine", "--task", "retouch")
     assert outcome.out == "mine is ready: MIRNetV2 for the task retouch.\n"
+    again = run("weights", "import", network, "--as", "mine", "--task", "retouch")
+    assert again.out == outcome.out  # the same file replaces nothing
+    torch.manual_seed(1)
+    model = MIRNetV2(8, 1, conv_groups=(1,), unshuffle=2)
+    other = save_weights(model, Path("other.safetensors"), {"task": "denoise"})
+    outcome = run("weights", "import", other, "--as", "mine", "--task", "retouch")
+    assert "It replaces other weights of this id, which were made from Tiny Net" in outcome.out
     outcome = run("weights", "import", "notes.txt", "--task", "denoise")
     assert outcome.code == 2 and "notes.txt" in outcome.err and "Traceback" not in outcome.err
     assert run("weights", "import", network, "--as", "denoise-compact").code == 2
