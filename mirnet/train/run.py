@@ -162,7 +162,9 @@ class Run:
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
-            self.stepper.load_optimizers(state["optimizers"])
+            # Before there was Muon, a run saved the state of Adam alone, as "optimizer".
+            early = [state["optimizer"]] if "optimizer" in state else []
+            self.stepper.load_optimizers(state.get("optimizers", early))
             self.counters = Counters(**state["counters"])
         self.stepper.level()
         if self.main:

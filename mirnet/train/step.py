@@ -24,6 +24,11 @@ DEVICE_SETTINGS = ("lr", "fused", "capturable", "foreach")
 """Settings of an optimizer that belong to the machine and are not read from a saved state."""
 
 
+def _sizes(states: list[dict[str, Any]]) -> list[list[int]]:
+    """Number of weights in each group of each optimizer."""
+    return [[len(group["params"]) for group in state["param_groups"]] for state in states]
+
+
 def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
     """MixUp (Zhang et al., ICLR 2018): blend every pair with another one of the batch.
 
@@ -157,8 +162,14 @@ class Stepper:
         return [optimizer.state_dict() for optimizer in self.optimizers]
 
     def load_optimizers(self, states: list[dict[str, Any]]) -> None:
-        """Load the moments of saved optimizers; an empty list changes nothing."""
-        if not states:
+        """Load the moments of saved optimizers.
+
+        Args:
+            states: Of `optimizer_states`. Those of another algorithm, whose optimizers have other
+                weights, are ignored, as is an empty list: the moments then begin anew.
+        """
+        own = [optimizer.state_dict() for optimizer in self.optimizers]
+        if _sizes(states) != _sizes(own):
             return
         for optimizer, state in zip(self.optimizers, states, strict=True):
             groups = [

@@ -77,6 +77,36 @@ def test_the_next_cycle_goes_on_from_the_averaged_weights(prepared, tmp_path):
     assert json.loads((tmp_path / "run/card.json").read_text())["steps"] == 16
 
 
+@pytest.mark.parametrize("algorithms", [("adam", "muon"), ("muon", "adam")])
+def test_the_next_cycle_may_have_another_algorithm(prepared, tmp_path, algorithms):
+    first, second = (
+        write_recipe(
+            tmp_path / f"{name}.toml",
+            prepared,
+            **{"warmup = 2": f'warmup = 2\nalgorithm = "{name}"'},
+        )
+        for name in algorithms
+    )
+    run(first, tmp_path / "run", steps=2)
+    assert run(second, tmp_path / "run", next_cycle=True)[-1].cycle == 2
+
+
+def test_a_run_of_before_muon_resumes_with_its_moments(prepared, tmp_path):
+    """Its state of Adam is under another name; weights after the resumed steps are the same."""
+    recipe = write_recipe(tmp_path / "r.toml", prepared)
+    for name in ("now", "before"):
+        run(recipe, tmp_path / name, steps=4)
+    file = tmp_path / "before/state.pt"
+    state = torch.load(file, weights_only=True)
+    [state["optimizer"]] = state.pop("optimizers")
+    torch.save(state, file)
+    for name in ("now", "before"):
+        run(recipe, tmp_path / name)
+    now, before = (load_weights(tmp_path / f"{n}/last.safetensors") for n in ("now", "before"))
+    for one, other in zip(now.parameters(), before.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_the_next_cycle_needs_a_state_of_the_same_network(prepared, tmp_path):
     recipe = write_recipe(tmp_path / "r.toml", prepared)
     with pytest.raises(InvalidRequest, match="no state to continue from"):
