@@ -14,7 +14,6 @@ from ..examples import examples_for
 from ..jobs import choose_weights
 from ..kit import html
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from ..monitor import fault
 from ..photo_inputs import examples_gallery, examples_of, photo_file
 from .trace_cache import TraceCache
 
@@ -178,12 +177,10 @@ class InputView:
             chosen = choose_weights(task_id, weights_id)
             yield {self.bar: html.progress("One pass through the network …")}
             found = self.traces.run(path, task_id, chosen)
-        except MIRNetError as error:
-            yield idle | {self.bar: html.state(str(error), "failed")}
-            raise gradio_error(error) from error
         except Exception as error:
-            yield idle | {self.bar: html.state(fault(error), "failed")}
-            raise
+            told = gradio_error(error)
+            yield idle | {self.bar: html.state(told.message, "failed")}
+            raise told from error
         yield idle | {self.key: self.traces.put(found), self.bar: html.state("Done.", "done")}
 
     @staticmethod

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from mirnet.errors import MIRNetError
 from mirnet.images.decode import read_image
 from mirnet.images.preview import shrink
 from mirnet.inside import plots
@@ -71,7 +70,7 @@ class PicturesView:
             return
         try:
             photo = read_image(path, max_pixels=self.traces.max_pixels)
-        except MIRNetError as error:
+        except Exception as error:
             yield empty | {self.chosen: None}
             raise gradio_error(error) from error
         yield {

@@ -23,17 +23,24 @@ def text_area(elem_id: str) -> gr.HTML:
     return gr.HTML("", elem_id=elem_id, elem_classes=["mir-words"])
 
 
-def gradio_error(error: MIRNetError) -> gr.Error:
-    """Convert a `MIRNetError` into the page's error message, without a traceback."""
-    return gr.Error(str(error), duration=ERROR_SECONDS, print_exception=False)
+def gradio_error(error: Exception, job: str = "") -> gr.Error:
+    """Convert an exception into the page's error message.
+
+    A `MIRNetError` gives its sentence, without a traceback. Other exceptions are bugs: the
+    operator's page lists them, Gradio prints them, and the visitor is told their id.
+
+    Args:
+        error: Any exception.
+        job: Id of the job; empty if there is none.
+    """
+    if isinstance(error, MIRNetError):
+        return gr.Error(str(error), duration=ERROR_SECONDS, print_exception=False)
+    return gr.Error(fault(error, job), duration=ERROR_SECONDS)
 
 
 @contextlib.contextmanager
 def translate_errors(job: str = "") -> Iterator[None]:
-    """Raise errors as `gr.Error`, so that pages and programs are told what happened.
-
-    Of a `MIRNetError` they get its message. Other exceptions are bugs: the operator's page lists
-    them, Gradio prints them, and the visitor is told their id.
+    """Raise errors as those of `gradio_error`, so that pages and programs are told what happened.
 
     Args:
         job: Id of the job; empty if there is none.
@@ -42,7 +49,5 @@ def translate_errors(job: str = "") -> Iterator[None]:
         yield
     except gr.Error:
         raise
-    except MIRNetError as error:
-        raise gradio_error(error) from error
     except Exception as error:
-        raise gr.Error(fault(error, job), duration=ERROR_SECONDS) from error
+        raise gradio_error(error, job) from error

@@ -8,7 +8,7 @@ import gradio as gr
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.formats import SAVE_FORMATS
-from mirnet.tasks import TASKS, get_task
+from mirnet.tasks import TASKS
 
 from ..jobs import RestoreRequest, Run, choose_weights, result_name
 from ..kit.widgets import translate_errors
@@ -74,7 +74,7 @@ class RestoreEndpoint:
         with translate_errors(run.id):
             if image is None:
                 raise InvalidRequest("There is no photo: pass one as `image`.")
-            check_blend(Blend(strength, luma, chroma, detail), get_task(task).id)
+            check_blend(Blend(strength, luma, chroma, detail), task)
             wanted = RestoreRequest(
                 task,
                 choose_weights(task, weights),

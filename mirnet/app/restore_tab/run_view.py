@@ -15,7 +15,6 @@ from ..jobs import RestoreRequest, Run
 from ..kit import html as kit
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from ..monitor import fault
 from ..results import KeptResult
 from . import html
 from .adjust_view import AdjustView
@@ -159,15 +158,14 @@ class RunView:
             else:
                 mix = self.adjust.mix(wanted.task, *shares)
                 yield from self._run_many(selection.paths, wanted, run, visitor, options, mix)
-        except MIRNetError as error:
-            if run.stopped or run.replaced:  # another event reports the state
-                yield {status.line: gr.skip()}  # without a yield, Gradio would clear all outputs
-                return
-            yield status.idle() | status.show(str(error), "failed")
-            raise gradio_error(error) from error
         except Exception as error:
-            yield status.idle() | status.show(fault(error, run.id), "failed")
-            raise
+            if isinstance(error, MIRNetError) and (run.stopped or run.replaced):
+                # Another event reports the state; without a yield, Gradio would clear all outputs.
+                yield {status.line: gr.skip()}
+                return
+            told = gradio_error(error, run.id)
+            yield status.idle() | status.show(told.message, "failed")
+            raise told from error
         finally:
             self.restorer.runs.end(visitor, run)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.errors import InvalidRequest
 from mirnet.images.encode import write_image
 from mirnet.images.preview import shown_size, shrink
 
@@ -96,10 +96,11 @@ class StageView:
                 shown = iter([welcome])
             for update in shown:
                 yield cleared | self.example.hide() | update | {self.selection: selection}
-        except MIRNetError as error:
-            failed = self.status.show(str(error), "failed")
+        except Exception as error:
+            told = gradio_error(error)
+            failed = self.status.show(told.message, "failed")
             yield cleared | welcome | failed | {self.selection: Selection()}
-            raise gradio_error(error) from error
+            raise told from error
         if paths:
             self.restorer.warm_up()
 

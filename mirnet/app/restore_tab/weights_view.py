@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.errors import InvalidRequest
 from mirnet.tasks import get_task
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
@@ -107,9 +107,10 @@ class WeightsView:
                 | {self.choice: gr.update(**self._choices(task_id, weights_id))}
                 | self._offer(task_id, weights_id, request)
             )
-        except MIRNetError as error:
-            yield status.idle() | status.show(str(error), "failed")
-            raise gradio_error(error) from error
+        except Exception as error:
+            told = gradio_error(error, run.id)
+            yield status.idle() | status.show(told.message, "failed")
+            raise told from error
         finally:
             self.runs.end(visitor, run)
 

@@ -2,6 +2,7 @@
 
 import doctest
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +51,32 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
     assert result.picture.name == "window"
     with pytest.raises(ImageRejected, match="notes"):
         list(restore_through(far_away, str(tmp_path / "notes.png"), order))
+
+
+def test_a_fault_leaves_no_view_waiting(monkeypatch):
+    """The visitor reads the fault's id in the status, and Restore can be pressed again."""
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+    from mirnet.app.restore_tab.photos_view import Selection
+
+    def broken(*_):
+        raise KeyError("beach")
+
+    monkeypatch.setattr("mirnet.app.restore_tab.weights_view.fetch", broken)
+    with gr.Blocks() as page:
+        tab = RestoreTab(page, 10**6)
+    monkeypatch.setattr(tab.restorer, "read", broken)
+    visitor = SimpleNamespace(session_hash="me")
+    shown = tab.stage.show_photos(Selection((str(PHOTO),)), "denoise")
+    for steps in (shown, tab.weights.download("denoise", "denoise-compact", visitor)):
+        updates = []
+        with pytest.raises(gr.Error, match="the fault is ours"):
+            updates.extend(steps)
+        told = updates[-1][tab.status.line]
+        assert "the fault is ours" in told and "beach" not in told
+    assert updates[-1][tab.status.go]["interactive"]
+    assert not tab.restorer.runs.is_running("me")
 
 
 def test_names_of_photos_are_escaped():
