@@ -98,10 +98,11 @@ def inspect_picture(picture: Picture) -> Inspection:
     Args:
         picture: Any picture; of a large one, the place with most detail is measured.
     """
-    luma = _part(picture) @ LUMA_WEIGHTS
+    across, down = detailed_place(picture, MAX_SIDE_PX, MAX_SIDE_PX)
+    part = cut_out(picture, across, down, MAX_SIDE_PX, MAX_SIDE_PX)
+    luma = part.unit() @ LUMA_WEIGHTS
     noise = noise_of(luma)
-    small = shrink(picture, BRIGHTNESS_PX).pixels / np.float32(255)
-    mean = float((small @ LUMA_WEIGHTS).mean())
+    mean = float((shrink(picture, BRIGHTNESS_PX).unit() @ LUMA_WEIGHTS).mean())
     sharpness = sharpness_of(luma, noise)
     width, height = picture.width, picture.height
     is_small = width * height < SMALL_PIXELS
@@ -174,13 +175,3 @@ def sharpness_of(luma: np.ndarray, noise: float) -> float:
     energy = float((laplacian**2).mean()) - 20 * sigma**2
     spread = float((contrast**2).mean()) - sigma**2
     return max(energy, 0.0) / spread if spread > 1e-7 else 0.0
-
-
-def _part(picture: Picture) -> np.ndarray:
-    """The place with most detail at full size, (H, W, 3) float32 in [0, 1]."""
-    if max(picture.width, picture.height) > MAX_SIDE_PX:
-        across, down = detailed_place(picture, MAX_SIDE_PX, MAX_SIDE_PX)
-        picture = cut_out(picture, across, down, MAX_SIDE_PX, MAX_SIDE_PX)
-    else:
-        picture = shrink(picture, MAX_SIDE_PX)
-    return picture.pixels / np.float32(255)
