@@ -93,7 +93,7 @@ def full_disk_uploading(place: Place) -> str:
     temporary = place.folder / "temporary"
     with small_disk(temporary, 24), place.app() as app:
         photo = as_file(marked(3, 300, 200))
-        same_as_library(restore(app.url, photo), photo)
+        same_as_library(restore(app.url, photo), photo, place)
         ballast = fill(temporary, leave_kb=400)
         noisy = as_file(marked(4, 900, 600, noise=40), "PNG")
         told = [restore(app.url, noisy).error]
@@ -101,7 +101,7 @@ def full_disk_uploading(place: Place) -> str:
         told.append(restore(app.url, photo).error)
         assert all("full: its owner has to make room" in words for words in told), told
         ballast.unlink()
-        same_as_library(restore(app.url, photo), photo)
+        same_as_library(restore(app.url, photo), photo, place)
         assert told[0].startswith("507") and not told[1].startswith("507"), told
     return f"at the upload “{told[0]}”, or before restoring “{told[1]}”; with room again it works"
 
@@ -116,7 +116,7 @@ def read_only_state(place: Place) -> str:
             told = ask(app.url, "evaluate_start", "mini-denoise", ["identity"], 1, 0, None, "")
             assert "Read-only file system" in told.error, told
             photo = as_file(marked(5, 300, 200))
-            same_as_library(restore(app.url, photo), photo)
+            same_as_library(restore(app.url, photo), photo, place)
     succeeded(place.run("-m", "eval", "run", *ORDER))
     return f"{quoted(said)}; stored runs are shown and photos restored meanwhile"
 

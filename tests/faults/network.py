@@ -159,7 +159,7 @@ def clock_jump_restoring(place: Place) -> str:
     with place.app() as app:
         for jump in ("+0", "+1d", "-3d"):
             clock.write_text(jump)
-            same_as_library(restore(app.url, photo), photo)
+            same_as_library(restore(app.url, photo), photo, place)
     return "photos are restored before, between and after, bit for bit the same"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from eval.runs.document import SampleResult
 from eval.runs.store import RunStore, StoredRun
 from tests.load.visitor import Job, Page, Visitor, connections
+from tests.support.own_pairs_runs import facts
 from tests.support.paths import ROOT
 from tests.support.running import App, app_process
 
@@ -69,6 +70,11 @@ class Place:
         return self.folder / "state"
 
     @property
+    def cache(self) -> Path:
+        """Cache folder of the app."""
+        return self.folder / "cache"
+
+    @property
     def store(self) -> RunStore:
         """Store of the app's runs."""
         return RunStore(self.state / "runs")
@@ -80,7 +86,7 @@ class Place:
             (self.folder / name).mkdir(exist_ok=True, parents=True)
         return {
             "MIRNET_STATE_DIR": str(self.state),
-            "MIRNET_CACHE": str(self.folder / "cache"),
+            "MIRNET_CACHE": str(self.cache),
             "HF_HOME": str(self.folder / "hf"),
             "TMPDIR": str(self.folder / "temporary"),
             "GRADIO_ANALYTICS_ENABLED": "False",
@@ -179,19 +185,6 @@ def rows_in(stored: StoredRun) -> int:
     """Count the complete lines of scores."""
     path = stored.folder / "scores.jsonl"
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def facts(rows: list[SampleResult]) -> dict[tuple[str, str], SampleResult]:
-    """Collect the facts of a run that interruptions must not change, bit for bit."""
-    timeless = {
-        "seconds": None,
-        "peak_mb": None,
-        "own_peak_mb": None,
-        "cached": False,
-        "timed_in": None,
-    }
-    timeless |= {"threads": None, "attempt": None}
-    return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 
 
 ORDER = ("--benchmark", "mini-denoise", "--methods", "identity,tv,denoise-compact", "--n", "4")

@@ -49,6 +49,11 @@ class Served:
     """Samples taken so far."""
 
     @property
+    def cache(self) -> Path:
+        """Cache folder of the app."""
+        return self.folder / "cache"
+
+    @property
     def log(self) -> str:
         """Output of the app."""
         return (self.folder / "app.log").read_text(errors="replace")

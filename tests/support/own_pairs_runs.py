@@ -1,6 +1,9 @@
 """Runs over a person's own pairs of pictures."""
 
+from collections.abc import Iterable
+
 from eval.data.benchmarks import custom_benchmark
+from eval.runs.document import SampleResult
 from eval.runs.runner import RunConfig, create_run, execute_run
 
 
@@ -12,16 +15,12 @@ def ordered(folder, methods=("identity", "tv"), **more):
     return RunConfig(benchmark=own(folder), methods=tuple(methods), **more)
 
 
-def facts(rows):
-    """What must be the same however often a run was interrupted."""
-    timeless = {
-        "seconds": None,
-        "peak_mb": None,
-        "own_peak_mb": None,
-        "cached": False,
-        "timed_in": None,
-    }
-    timeless |= {"threads": None, "attempt": None}
+def facts(rows: Iterable[SampleResult]) -> dict[tuple[str, str], SampleResult]:
+    """Rows by pair and method, without what an interruption may change."""
+    timeless = dict.fromkeys(
+        ("seconds", "peak_mb", "own_peak_mb", "timed_in", "threads", "attempt")
+    )
+    timeless |= {"cached": False}
     return {(row.pair, row.method): row.model_copy(update=timeless) for row in rows}
 
 
