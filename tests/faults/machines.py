@@ -135,14 +135,14 @@ def cluster(place: Place, hidden: tuple[Path, ...] = (), count: int = 3) -> Iter
     tag = f"mirnet{os.getpid()}"
     environment = os.environ | place.environment | RAY | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
     environment["PYTHONPATH"] = str(ROOT)
-    switch, machines, holders = f"{tag}-switch", [], []
-    try:
-        _do("ip", "netns", "add", switch)
+    switch, machines = f"{tag}-switch", []
+    with contextlib.ExitStack() as cleanup:
+        _add_names(switch, cleanup)
         _do("ip", "-n", switch, "link", "add", "bridge0", "type", "bridge")
         _do("ip", "-n", switch, "link", "set", "bridge0", "up")
         for number in range(1, count + 1):
             names = f"{tag}-{number}"
-            _do("ip", "netns", "add", names)
+            _add_names(names, cleanup)
             wire = ("type", "veth", "peer", "name", f"port{number}", "netns", switch)
             _do("ip", "link", "add", "net0", "netns", names, *wire)
             _do("ip", "-n", switch, "link", "set", f"port{number}", "master", "bridge0", "up")
@@ -157,23 +157,28 @@ def cluster(place: Place, hidden: tuple[Path, ...] = (), count: int = 3) -> Iter
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            holders.append(holder)
+            cleanup.callback(_end, holder)
             if (holder.stdout.readline() if holder.stdout else "").strip() != "ready":
                 raise Unable("no mount namespaces here")
             machine = Machine(number, names, holder.pid, environment)
+            cleanup.callback(machine.kill)
             machine.connect(True)
             machines.append(machine)
         for machine in machines:
             machine.start()
         yield machines
-    finally:
-        for machine in machines:
-            machine.kill()
-        for holder in holders:
-            holder.kill()
-            holder.wait()
-        for name in [*(machine.names for machine in machines), switch]:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+def _add_names(name: str, cleanup: contextlib.ExitStack) -> None:
+    """Make a network namespace, and remove it at the end, whatever fails until then."""
+    _do("ip", "netns", "add", name)
+    remove = ["ip", "netns", "del", name]
+    cleanup.callback(subprocess.run, remove, capture_output=True, check=False)
+
+
+def _end(holder: subprocess.Popen) -> None:
+    holder.kill()
+    holder.wait()
 
 
 def evaluation(machines: list[Machine], *more: str) -> subprocess.Popen:
