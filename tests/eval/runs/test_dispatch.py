@@ -23,7 +23,8 @@ class Machines:
     """Machines in simulated time: each answers its oldest call after a second."""
 
     events: dict[int, dict[int, str]] = field(default_factory=dict)
-    """By second and worker: "killed" loses its jobs at once, "back" lets it answer again."""
+    """By second and worker: "killed" loses its jobs at once, "away" lets it not answer, "back"
+    lets it answer again."""
     hellos: dict[int, Hello] = field(default_factory=dict)
     killers: tuple = ()
     """Jobs that end whatever worker does them."""
@@ -55,7 +56,7 @@ class Machines:
         for worker, event in self.events.get(self.second, {}).items():
             if event == "killed":
                 self._lose(worker)
-            (self.gone.add if event == "killed" else self.gone.discard)(worker)
+            (self.gone.discard if event == "back" else self.gone.add)(worker)
         for worker in {call[0] for call in self.calls.values()} - self.gone:
             reference = next(key for key, call in self.calls.items() if call[0] == worker)
             _, job, pair = self.calls[reference]
@@ -112,10 +113,7 @@ def test_a_machine_that_comes_back_goes_on():
 
 
 def test_a_machine_that_is_cut_off_and_back_in_time_loses_nothing():
-    machines = Machines({2: {}, 3: {}})
-    machines.events[2] = {0: "away"}
-    machines.gone = {0}
-    machines.events[6] = {0: "back"}
+    machines = Machines({2: {0: "away"}, 6: {0: "back"}})
     assert once(results(machines)) and machines.done[0] > 0
 
 
