@@ -22,13 +22,15 @@ from tests.support.runs_factory import method, write_run
 gr = pytest.importorskip("gradio")
 
 RUN = "20260101-120000-abcdef"
+SINGLE = "20260102-120000-abcdef"
+"""Run of one method."""
 HOSTILE = '"><img src=x onerror=1>'
 
 
 def request_of(tab: EvaluateTab, **state: str) -> ViewRequest:
-    asked = ViewState(view="board", run=RUN, **state)
-    found = tab.queue.status(RUN)
-    return ViewRequest(tab.queue.stored(RUN), found, asked, asked.for_run(found.run), "admin")
+    asked = ViewState(**{"view": "board", "run": RUN} | state)
+    stored, found = tab.queue.stored(asked.run), tab.queue.status(asked.run)
+    return ViewRequest(stored, found, asked, asked.for_run(found.run), "admin")
 
 
 @pytest.fixture
@@ -142,21 +144,16 @@ def test_the_ends_are_the_largest_and_the_smallest_gains_with_their_pictures(tab
 
 def test_the_plots_are_together_and_the_chosen_one_is_not_drawn_twice(tab):
     part = tab.plots.others
-    asked = ViewState(view="plots", run=RUN, plot="scatter")
-    found = tab.queue.status(RUN)
-    request = ViewRequest(tab.queue.stored(RUN), found, asked, asked.for_run(found.run), "admin")
-    (update,) = part.fill(request)  # of several updates Gradio loses some
+    (update,) = part.fill(
+        request_of(tab, view="plots", plot="scatter")
+    )  # of several updates Gradio loses some
     shown = {name: update[plot]["visible"] for name, plot in part.plots.items()}
     assert shown == {name: name != "scatter" for name in PLOTS}
 
 
 def test_a_run_of_one_method_has_no_ends(tmp_path, tab):
-    write_run(tmp_path, pairs=3, methods=(method("identity"),), id="20260102-120000-abcdef")
-    state = ViewState(view="board", run="20260102-120000-abcdef")
-    found = tab.queue.status(state.run)
-    stored = tab.queue.stored(state.run)
-    request = ViewRequest(stored, found, state, state.for_run(found.run), "admin")
-    assert filled(tab.board.ends, request) == {tab.board.ends.strip: ""}
+    write_run(tmp_path, pairs=3, methods=(method("identity"),), id=SINGLE)
+    assert filled(tab.board.ends, request_of(tab, run=SINGLE)) == {tab.board.ends.strip: ""}
 
 
 def test_the_page_has_all_parts_and_a_list_that_leads_to_them_and_to_other_views(tab):
@@ -175,11 +172,8 @@ def test_the_page_has_all_parts_and_a_list_that_leads_to_them_and_to_other_views
 
 
 def test_a_run_of_one_method_is_not_said_to_have_pictures_at_both_ends(tmp_path, tab):
-    write_run(tmp_path, pairs=3, methods=(method("identity"),), id="20260102-120000-abcdef")
-    state = ViewState(view="board", run="20260102-120000-abcdef")
-    found, stored = tab.queue.status(state.run), tab.queue.stored(state.run)
-    request = ViewRequest(stored, found, state, state.for_run(found.run), "admin")
-    nav = filled(tab.board, request)[tab.board.nav]
+    write_run(tmp_path, pairs=3, methods=(method("identity"),), id=SINGLE)
+    nav = filled(tab.board, request_of(tab, run=SINGLE))[tab.board.nav]
     assert "ev-part-ends" not in nav and "ev-part-cost" in nav
 
 
