@@ -3,7 +3,8 @@
     python -m tests.support.fuzz_image --inputs 100000            # mutations, by number
     python -m tests.support.fuzz_image --kind jxl --inputs 100000 # of one decoder: jxl, raw or tiff
     python -m tests.support.fuzz_image --only 4711 --keep found/  # one of them again, as a file
-    python -m tests.support.fuzz_image --atheris --inputs 100000  # led by coverage, with atheris
+    python -m tests.support.fuzz_image --atheris --inputs 100000  # led by coverage, with atheris;
+                                                                  # of one decoder with --kind
 
 One process reads, another watches it. A finding is: any exception but `ImageRejected`, a crash of
 the interpreter, more than `MAX_SECONDS` of work for one input (or twelve times that of waiting),
@@ -325,12 +326,18 @@ def fuzz(
 # ---------------------------------------------------------------- the command
 
 
-def with_atheris(inputs: int, folder: Path) -> None:
-    """Let atheris choose the inputs by coverage of the Python code; it never returns."""
+def with_atheris(inputs: int, folder: Path, kind: str = "") -> None:
+    """Let atheris choose the inputs by coverage of the Python code; it never returns.
+
+    Args:
+        inputs: Number of inputs.
+        folder: Folder for the inputs that reach new code.
+        kind: One of `KINDS`, whose files are the first inputs; empty for all files.
+    """
     import atheris
 
     with atheris.instrument_imports(include=["mirnet", "PIL", "tifffile"]):
-        seeds = corpus()
+        seeds = corpus(kind)
         look_at(seeds[0])
     folder.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(seeds):
@@ -375,7 +382,8 @@ def main() -> None:
     flags = parser.parse_args()
     if flags.atheris:
         warnings.simplefilter("ignore")
-        with_atheris(flags.inputs, flags.keep or Path(os.environ.get("TMPDIR", "/tmp")) / "fuzz")
+        folder = flags.keep or Path(os.environ.get("TMPDIR", "/tmp")) / "fuzz"
+        with_atheris(flags.inputs, folder, flags.kind)
     if flags.only is not None:
         data = mutated(corpus(flags.kind), flags.only, flags.seed)
         kept(flags.keep, flags.only, data)
