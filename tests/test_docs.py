@@ -31,6 +31,32 @@ def test_links_between_documents_lead_somewhere(page):
     assert [t for t in targets if "://" not in t and not (page.parent / t).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_a_document_names_exist(page):
+    named = re.findall(r"\btests/[\w/.]*\w(?![\w{*])", page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_threats_name_tests_that_exist():
+    text = (DOCS / "security.md").read_text().partition("## Threats")[2].partition("\n## ")[0]
+    missing = []
+    for row in text.splitlines():
+        if not row.startswith("| ") or row.startswith("| threat "):
+            continue
+        for name, parts in re.findall(
+            r"`((?:mirnet|eval)/[\w/]+)`(?: \(([^)]*)\))?", row.split("|")[3]
+        ):
+            folder, _, stem = name.rpartition("/")
+            path = ROOT / "tests" / folder / f"test_{stem}.py"
+            content = path.read_text() if path.exists() else ""
+            missing += [
+                f"{name}: {part}"
+                for part in re.findall(r"\w+", parts.partition(";")[0]) or [""]
+                if not re.search(rf"def test_\w*{part}", content)
+            ]
+    assert missing == []
+
+
 def test_the_index_names_every_page():
     index = (DOCS / "README.md").read_text()
     for page in PAGES:
