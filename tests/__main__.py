@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "test": ("the default tests, or those that pytest's arguments name", ("pytest",)),
     "bench": (
-        "speed and memory, as ratios from one run: networks, evaluation or scaling",
+        "speed and memory, as ratios from one run: networks, evaluation, scaling or page",
         ("python -m tests.bench",),
     ),
     "app": ("the page", ("python app.py",)),
