@@ -16,7 +16,6 @@ from mirnet.app.auth import Access
 from mirnet.app.kit.widgets import PRIVATE, Update
 
 from .api import Endpoints
-from .board_view import BoardView
 from .compare_view import CompareView
 from .downloads import Downloads
 from .events import ViewEvents
@@ -26,6 +25,7 @@ from .overview_view import OverviewView
 from .page_files import js
 from .permissions import Permissions
 from .plots_view import PlotsView
+from .report_view import ReportView
 from .run_queue import RunQueue
 from .run_view import RunView
 from .slices_view import SlicesView
@@ -75,7 +75,7 @@ class EvaluateTab:
             self.running = self._sub_tab(
                 "run", lambda: RunView(self.queue, self.permissions, self.router.run)
             )
-            self.board = self._sub_tab("board", lambda: BoardView(self.queue))
+            self.report = self._sub_tab("board", lambda: ReportView(self.queue))
             self.plots = self._sub_tab("plots", lambda: PlotsView(self.queue))
             self.slices = self._sub_tab("slices", lambda: SlicesView(self.queue))
             self.pictures = self._sub_tab(
@@ -88,9 +88,9 @@ class EvaluateTab:
             self.history = self._sub_tab(
                 "runs", lambda: HistoryView(self.queue, self.permissions, self.router.run)
             )
-        self.router.board = self.board
+        self.router.report = self.report
         self.views: list[View] = [
-            self.overview, self.running, self.board, self.plots, self.slices, self.pictures,
+            self.overview, self.running, self.report, self.plots, self.slices, self.pictures,
             self.compare, self.votes, self.history,
         ]  # fmt: skip
         self.downloads = Downloads()
@@ -140,8 +140,8 @@ class EvaluateTab:
                 **PRIVATE,
             )
         )
-        run_scope = [self.router.run, self.board.baseline, self.board.protocol]
-        self.board.exports.connect(self.downloads, run_scope)
+        run_scope = [self.router.run, self.report.baseline, self.report.protocol]
+        self.report.exports.connect(self.downloads, run_scope)
         self.downloads.offer(
             plots.data, lambda *values: plots.write_data(self.router.state(values, plots)),
             self.router.inputs(plots),
@@ -177,7 +177,7 @@ class EvaluateTab:
             pictures.save, pictures.write_picture, [self.router.run, pictures.pair, stage.saved]
         )
 
-        of_pair = [self.router.run, pictures.pair, self.board.protocol]
+        of_pair = [self.router.run, pictures.pair, self.report.protocol]
         for kind, button in pictures.crops.items():
             self.downloads.offer(
                 button,

@@ -16,7 +16,6 @@ from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
 
-from .board_view import worst_of
 from .downloads import WrittenFile
 from .html.board import published_words
 from .page_files import js
@@ -134,7 +133,7 @@ class PlotsView(View):
             return None
         known = method in [entry.id for entry in run.methods]
         if not pair:  # a box, a mean, or a published number
-            return worst_of(state, method) if known else None
+            return state.worst_of(method) if known else None
         changes = {"view": "pictures", "pair": pair} | ({"method": method} if known else {})
         return state.model_copy(update=changes)
 

@@ -10,10 +10,10 @@ from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import MIRNetError
 
-from .board_view import BoardView
 from .history_view import NO_RUNS
 from .html.board import run_head
 from .page_files import js
+from .report_view import ReportView
 from .run_queue import RunQueue
 from .view import Part, View, ViewRequest, run_choices
 from .view_state import VIEWS, ViewState
@@ -27,7 +27,7 @@ class ViewRouter:
     `outputs` are the widgets that `shown` writes for the first part of a view, besides the part's.
     """
 
-    board: BoardView
+    report: ReportView
     """View with the choice of protocol and baseline; set once the views are built."""
     selected: gr.Tabs
     """The tabs of the views; set once they are built."""
@@ -67,8 +67,8 @@ class ViewRouter:
         return {
             "view": self.view,
             "run": self.run,
-            "protocol": self.board.protocol,
-            "baseline": self.board.baseline,
+            "protocol": self.report.protocol,
+            "baseline": self.report.baseline,
         }
 
     def inputs(self, *views: View) -> list[gr.components.Component]:
@@ -91,8 +91,8 @@ class ViewRouter:
     @property
     def open_outputs(self) -> list[Any]:
         """Widgets that `open` writes besides those of the view."""
-        board = self.board
-        return [self.message, self.run, board.protocol, board.baseline, self.view, self.selected]
+        report = self.report
+        return [self.message, self.run, report.protocol, report.baseline, self.view, self.selected]
 
     def open(self, view: View, query: Mapping[str, str]) -> Update:
         """Select a view and set its widgets from a link; `filling` then fills it.
@@ -123,7 +123,7 @@ class ViewRouter:
         return opened | {
             self.message: message,
             self.run: gr.update(choices=run_choices(self.queue), value=run.id),
-            **self.board.scope(state, run),
+            **self.report.scope(state, run),
             **view.place(state, run),
         }
 

@@ -198,6 +198,18 @@ class ViewState(BaseModel):
             parts["at"] = f"{self.across:.0f},{self.down:.0f}"
         return urlencode({"tab": "evaluate", "view": self.view} | parts)
 
+    def worst_of(self, method: str) -> "ViewState":
+        """The state that shows the worst pictures of a method."""
+        return self.model_copy(
+            update={
+                "view": "pictures",
+                "which": "worst",
+                "method": method,
+                "right": method,
+                "pair": None,
+            }
+        )
+
     def for_run(self, run: Run) -> "ViewState":
         """This state made valid for a run: missing methods and protocols become its defaults."""
         ids = [method.id for method in run.methods]

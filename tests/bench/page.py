@@ -100,12 +100,12 @@ def _large_run(folder: Path, pictures: int) -> Iterator[Cost]:
         tab = _tab(folder)
         yield _measured(
             f"report of {pictures:,} pictures, {name}: board",
-            lambda tab=tab: opened(tab, [tab.board]),
+            lambda tab=tab: opened(tab, [tab.report]),
             target,
         )
         yield _measured(
             f"report of {pictures:,} pictures, {name}: plots and pictures",
-            lambda tab=tab: opened(tab, tab.board.parts[1:]),
+            lambda tab=tab: opened(tab, tab.report.parts[1:]),
             target,
         )
 

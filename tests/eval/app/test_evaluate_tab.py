@@ -126,7 +126,7 @@ def test_a_link_restores_what_it_names_and_ignores_what_the_run_has_not(service)
         tab, "plots", run=RUN, plot="scatter", score="ssim", a="clahe", b="ours",
         protocol="gt-mean/1", baseline="nobody",
     )  # fmt: skip
-    plots, board = tab.plots, tab.board
+    plots, board = tab.plots, tab.report
     assert value(update[tab.router.view]) == "plots" and value(update[plots.choice]) == "scatter"
     assert value(update[plots.metric]) == "ssim"
     assert (value(update[plots.a]), value(update[plots.b])) == ("clahe", "ours")
@@ -145,7 +145,7 @@ def test_a_link_restores_which_pictures_and_keeps_what_a_widget_offers(service):
     assert [value(update[widget]) for widget in (pictures.which, pictures.k, pictures.other)] == [
         "disagree", 3, "identity",
     ]  # fmt: skip
-    assert value(update[tab.board.baseline]) == "" and update[pictures.stage.zoom] == 0
+    assert value(update[tab.report.baseline]) == "" and update[pictures.stage.zoom] == 0
     assert [name for _, name in update[pictures.method]["choices"]] == ["identity", "clahe", "ours"]
     assert value(update[pictures.method]) == "clahe"
 

@@ -124,7 +124,7 @@ def test_titles_from_outside_are_escaped(tmp_path):
 
 
 def test_two_figures_are_drawn_by_what_the_run_holds(tab):
-    part = tab.board.plots
+    part = tab.report.plots
     update = filled(part, request_of(tab))
     titles = [update[plot]["value"].layout.title.text for plot in part.plots]
     assert len(titles) == 2 and "time" in titles[1].lower()
@@ -134,7 +134,7 @@ def test_two_figures_are_drawn_by_what_the_run_holds(tab):
 
 
 def test_the_ends_are_the_largest_and_the_smallest_gains_with_their_pictures(tab):
-    strip = filled(tab.board.ends, request_of(tab))[tab.board.ends.strip]
+    strip = filled(tab.report.ends, request_of(tab))[tab.report.ends.strip]
     gains = [float(found) for found in re.findall(r"([+-]\d+\.\d+) dB", strip)]
     assert len(gains) == 8 and strip.count("<img") == 8
     assert gains[:4] == sorted(gains[:4], reverse=True) and gains[4:] == sorted(gains[4:])
@@ -153,11 +153,11 @@ def test_the_plots_are_together_and_the_chosen_one_is_not_drawn_twice(tab):
 
 def test_a_run_of_one_method_has_no_ends(tmp_path, tab):
     write_run(tmp_path, pairs=3, methods=(method("identity"),), id=SINGLE)
-    assert filled(tab.board.ends, request_of(tab, run=SINGLE)) == {tab.board.ends.strip: ""}
+    assert filled(tab.report.ends, request_of(tab, run=SINGLE)) == {tab.report.ends.strip: ""}
 
 
 def test_the_page_has_all_parts_and_a_list_that_leads_to_them_and_to_other_views(tab):
-    view = tab.board
+    view = tab.report
     update = filled(view, request_of(tab))
     for part in (view.plots, view.ends):
         update |= filled(part, request_of(tab))
@@ -173,21 +173,21 @@ def test_the_page_has_all_parts_and_a_list_that_leads_to_them_and_to_other_views
 
 def test_a_run_of_one_method_is_not_said_to_have_pictures_at_both_ends(tmp_path, tab):
     write_run(tmp_path, pairs=3, methods=(method("identity"),), id=SINGLE)
-    nav = filled(tab.board, request_of(tab, run=SINGLE))[tab.board.nav]
+    nav = filled(tab.report, request_of(tab, run=SINGLE))[tab.report.nav]
     assert "ev-part-ends" not in nav and "ev-part-cost" in nav
 
 
 def test_statistics_cost_and_commands_are_those_of_the_run(tab):
-    update = filled(tab.board, request_of(tab))
+    update = filled(tab.report, request_of(tab))
     board = tab.queue.tables.board(tab.queue.stored(RUN), "identity")
     ours = board[board.method == "ours"].iloc[0]
-    statistics = words(update[tab.board.statistics])
+    statistics = words(update[tab.report.statistics])
     assert f"ours PSNR (dB) better {ours.difference_db:+.2f}" in statistics
     assert f"SSIM {ours.ssim_verdict} {ours.ssim_difference:+.4f}" in statistics
-    cost = words(update[tab.board.cost])
+    cost = words(update[tab.report.cost])
     # 12 pictures of 0.25 megapixels, 0.3 s each
     assert "ours 1.200 4 s 3.0" in cost and "5,858,560" in cost and "test processor" in cost
-    repeat = words(update[tab.board.repeat])
+    repeat = words(update[tab.report.repeat])
     assert f"python -m eval verify {RUN}" in repeat
     assert (
         "python -m eval run --benchmark lol --methods identity,clahe,ours,official "

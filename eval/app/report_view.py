@@ -25,8 +25,8 @@ from .view import Choices, Part, View, ViewRequest, method_choices, settle
 from .view_state import ViewState
 
 
-class BoardView(View):
-    """Builds the leaderboard, and the choice of protocol and baseline that other views use too."""
+class ReportView(View):
+    """Builds the report of a run, and the choice of protocol and baseline that all views share."""
 
     name = "board"
 
@@ -105,16 +105,3 @@ def _protocol_choices(run: Run) -> Choices:
 
 def _baseline_choices(run: Run) -> Choices:
     return [("Nothing", ""), *method_choices(run)]
-
-
-def worst_of(state: ViewState, method: str) -> ViewState:
-    """The state that shows the worst pictures of a method."""
-    return state.model_copy(
-        update={
-            "view": "pictures",
-            "which": "worst",
-            "method": method,
-            "right": method,
-            "pair": None,
-        }
-    )
