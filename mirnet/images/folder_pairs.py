@@ -46,9 +46,10 @@ def pair_folders(first: Path, second: Path, *, may_exceed: bool = False) -> list
     if alone:
         place = first if alone[0] in ours else second
         needed = f"{second} needs" if may_exceed else "both folders need"
+        have = "1 has" if len(alone) == 1 else f"{len(alone)} have"
         raise InvalidRequest(
             f"{alone[0]} is only in {place}: {needed} pictures of the same names "
-            f"({len(alone)} have no partner)."
+            f"({have} no partner)."
         )
     return [(path, theirs[stem]) for stem, path in ours.items()]
 

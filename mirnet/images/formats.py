@@ -1,7 +1,7 @@
 """The table of picture formats, and recognition of a file by its first bytes.
 
-`FORMATS` is the only list of formats, suffixes and media types. No imaging library
-is imported here, so that the command line and the page may read the table when they start.
+`FORMATS` is the only list of picture formats and of their suffixes. This module imports no imaging
+library, so the command line and the page start without one.
 """
 
 import re
