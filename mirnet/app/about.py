@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from mirnet.metrics.registry import metrics_in
+from mirnet.metrics.registry import get_metric
 from mirnet.tasks import TASKS
 from mirnet.version import __version__
 from mirnet.weights import catalogue
@@ -122,9 +122,8 @@ def _published_scores(entry: WeightsEntry) -> list[str]:
     found = []
     for score in entry.published:
         numbers = ", ".join(
-            f"{metric.as_published(score.scores[metric.key])} {metric.unit or metric.title}"
-            for metric in metrics_in(score.scores)
-            if metric.key in score.scores
+            f"{metric.as_published(value)} {metric.unit or metric.title}"
+            for metric, value in ((get_metric(key), value) for key, value in score.scores.items())
         )
         mark = "" if score.verified else " †"
         aside = score.method.partition(" (")[2].rstrip(")")

@@ -100,7 +100,7 @@ def read_preset(path: str | Path) -> Preset:
         raise InvalidRequest(
             f"The preset {name} cannot be read ({error.strerror}): check its name."
         ) from error
-    except ValueError as error:  # also of tomllib and of UTF-8
+    except (ValueError, RecursionError) as error:  # of tomllib, and ValueError also of UTF-8
         raise InvalidRequest(
             f"The preset {name} is no TOML file: a line of it is written like strength = 0.8."
         ) from error

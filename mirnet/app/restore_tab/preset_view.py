@@ -1,6 +1,6 @@
 """Presets: the settings of the tab saved as a small TOML file, and loaded from one."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -12,11 +12,14 @@ from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
 from .adjust_view import AdjustView
 from .download_bar import DownloadBar
-from .modes import CARDS, MODES, SHARPEN
+from .modes import MODES, SHARPEN
 from .settings_view import SettingsView
 from .status_bar import StatusBar
 from .task_view import TaskView
 from .weights_view import WeightsView
+
+if TYPE_CHECKING:
+    from mirnet.restoration.presets import Preset
 
 
 class PresetView:
@@ -68,12 +71,17 @@ class PresetView:
         )  # fmt: skip
 
     def apply_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
-        """Set all other widgets once an event has changed the mode; returns the event."""
-        outputs = [
-            self.weights.choice, self.settings.same_size, *self.adjust.inputs,
-            *self.downloads.inputs,
-        ]  # fmt: skip
-        return event.then(self.apply, self.loaded, outputs, **PRIVATE)
+        """Set all other widgets once an event has changed the mode; returns the last event."""
+        weights = self.weights
+        outputs = [weights.choice, self.settings.same_size, *self.adjust.inputs]
+        applied = event.then(self.apply, self.loaded, outputs, **PRIVATE)
+        written = applied.then(self.apply_to_file, self.loaded, self.downloads.inputs, **PRIVATE)
+        return written.then(
+            weights.choose,
+            [self.tasks.mode, weights.choice],
+            [weights.note, weights.fetch, weights.kind],
+            **PRIVATE,
+        )
 
     @staticmethod
     def write(mode_id: str, weights_id: str | None, same_size: bool, *values: Any) -> str:
@@ -120,31 +128,23 @@ class PresetView:
             raise gradio_error(error) from error
         sharpens = preset.task == SHARPEN.task and preset.same_size
         mode = SHARPEN.id if sharpens else preset.task
-        card = next(key for key, card in CARDS.items() if mode in card.modes.values())
-        return {
-            self.loaded: preset,
-            **self.tasks.choose(card, mode),
-            self.tasks.card: card,
-            self.tasks.scale: gr.update(
-                visible=len(CARDS[card].modes) > 1,
-                **({"value": mode} if len(CARDS[card].modes) > 1 else {}),
-            ),
-            self.weights.kind: "",
-        } | self.status.show("The preset is loaded: press Restore.", "done")
+        loaded = self.status.show("The preset is loaded: press Restore.", "done")
+        return loaded | self.tasks.set_mode(mode) | {self.loaded: preset, self.weights.kind: ""}
 
-    def apply(self, preset: Any) -> Update:
-        """Set weights, sliders and file options of a preset."""
-        if preset is None:  # a file that was refused
-            return {self.weights.choice: gr.skip()}
-        chosen = save_format(preset.format) if preset.format else None
-        values: list[Any] = [
-            preset.strength, preset.luma, preset.chroma, preset.detail,
-            chosen.name if chosen else gr.skip(), preset.quality, preset.subsampling,
-            preset.metadata, preset.provenance,
-        ]  # fmt: skip
-        widgets = [*self.adjust.inputs, *self.downloads.inputs]
+    def apply(self, preset: "Preset") -> Update:
+        """Set weights, size and sliders of a preset."""
+        values = preset.strength, preset.luma, preset.chroma, preset.detail
         return {
             self.weights.choice: preset.weights or gr.skip(),
             self.settings.same_size: preset.same_size,
-            **dict(zip(widgets, values, strict=True)),
+            **dict(zip(self.adjust.inputs, values, strict=True)),
         }
+
+    def apply_to_file(self, preset: "Preset") -> Update:
+        """Set the file options of a preset."""
+        chosen = save_format(preset.format) if preset.format else None
+        values: list[Any] = [
+            chosen.name if chosen else gr.skip(), preset.quality, preset.subsampling,
+            preset.metadata, preset.provenance,
+        ]  # fmt: skip
+        return dict(zip(self.downloads.inputs, values, strict=True))

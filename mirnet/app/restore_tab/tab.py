@@ -131,7 +131,7 @@ class RestoreTab:
             **PRIVATE,
         )
         preset = self.presets.connect(self.adjust, self.downloads, settings)
-        preset = preset.then(weights.change_mode, chosen, weights.outputs, **PRIVATE)
+        preset = preset.success(weights.change_mode, chosen, weights.outputs, **PRIVATE)
         for event in (changed, preset):
             event.then(
                 self.stage.change_mode,

@@ -44,6 +44,13 @@ class TaskView:
             **PRIVATE,
         )
 
+    def set_mode(self, mode_id: str) -> Update:
+        """Set a mode, its card and, if the card has several, its scale."""
+        value = next(name for name, card in CARDS.items() if mode_id in card.modes.values())
+        scale = {self.scale: gr.update(visible=True, value=mode_id)}
+        update = self.choose(value, mode_id)
+        return update | {self.card: value} | (scale if len(CARDS[value].modes) > 1 else {})
+
     def choose(self, value: str, scale: str) -> Update:
         """Set the mode for the chosen card and scale."""
         card = CARDS[value]

@@ -33,6 +33,7 @@ def test_a_preset_comes_back_as_it_was(tmp_path):
         ("task = 'sr-x2'\ndetail = 0.5", "which sr-x2 does not remove"),
         ("task: denoise", "is no TOML file: a line of it is written like"),
         ("x" * 30_000, "is no TOML file"),
+        ("a = " + "[" * 15_000, "is no TOML file"),
     ],
 )
 def test_a_wrong_preset_is_refused_in_a_sentence(tmp_path, text, words):

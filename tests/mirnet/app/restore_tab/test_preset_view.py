@@ -29,7 +29,8 @@ def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
     (tmp_path / "mine.toml").write_text(preset.toml())
     read = view.read(str(tmp_path / "mine.toml"))
     assert read[view.tasks.mode] == mode and "The preset is loaded" in read[view.status.line]
-    set_to = view.apply(read[view.loaded])
+    preset_read = read[view.loaded]
+    set_to = view.apply(preset_read) | view.apply_to_file(preset_read)
     widgets = [
         view.weights.choice, view.settings.same_size, *view.adjust.inputs, *view.downloads.inputs,
     ]  # fmt: skip
@@ -54,4 +55,26 @@ def test_a_preset_that_does_not_fit_is_refused_in_words(view, tmp_path, text, wo
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(Error, match=words):
         view.read(str(tmp_path / "mine.toml"))
-    assert view.apply(None).keys() == {view.weights.choice}
+
+
+def test_a_refused_preset_leaves_all_settings_as_they_are():
+    """Only the success of reading leads on: otherwise the preset before would be set again."""
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+
+    with gr.Blocks() as page:
+        RestoreTab(page, 10**6)
+    after = {index: fn for index, fn in page.fns.items() if fn.trigger_after is not None}
+    (read,) = [index for index, fn in page.fns.items() if fn.name == "read"]
+    (first,) = [fn for fn in after.values() if fn.trigger_after == read]
+    assert first.trigger_only_on_success
+
+    def led_to(index: int) -> list[str]:
+        names = []
+        for later, fn in after.items():
+            if fn.trigger_after == index:
+                names += [fn.name, *led_to(later)]
+        return names
+
+    assert {"change_mode", "apply", "apply_to_file", "choose"} <= set(led_to(read))
