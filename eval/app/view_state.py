@@ -80,7 +80,7 @@ LINK_NAMES = {
 
 def _known(options: Collection[Any]) -> BeforeValidator:
     def check(value: Any) -> Any:
-        if value not in options:
+        if not isinstance(value, str) or value not in options:
             raise ValueError("unknown")
         return value
 
@@ -144,9 +144,9 @@ class ViewState(BaseModel):
     """Name of the picture on the left of the slider."""
     right: str | None = None
     """Name of the picture on the right of the slider."""
-    columns: str = Field("", pattern=r"^[a-z_,-]{0,200}$")
+    columns: str = Field("", pattern=r"^[a-z0-9_,-]{0,200}$")
     """Columns of the board by commas, of `html.report`; empty for those shown by default."""
-    sort: str = Field("", pattern=r"^-?[a-z_-]{0,40}$")
+    sort: str = Field("", pattern=r"^-?[a-z0-9_-]{0,40}$")
     """Column that the board is sorted by, with "-" for the largest first; empty for its rank."""
     second: str | None = None
     """Id of the run to compare with."""

@@ -20,6 +20,7 @@ def read(link: str) -> ViewState:
         ViewState(),
         ViewState(view="board", run=RUN, protocol="rgb/1", baseline=""),
         ViewState(view="board", run=RUN, columns="psnr_db,p", sort="-ssim"),
+        ViewState(view="board", run=RUN, columns="ssimulacra2", sort="-ssimulacra2"),
         ViewState(view="plots", run=RUN, metric="ssim", plot="scatter", a="clahe", b="ours"),
         ViewState(view="plots", run=RUN, plot="published", unverified=True),
         ViewState(view="pictures", run=RUN, baseline="clahe", which="best", k=3, method="ours"),
@@ -67,6 +68,11 @@ def test_what_is_wrong_in_a_link_gets_its_default(wrong):
 def test_a_widget_that_is_not_there_yet_sends_none_and_breaks_nothing():
     state = ViewState.lenient({"metric": None, "across": None, "down": None, "k": None})
     assert state.metric == "psnr_db" and (state.across, state.down) == (50, 50)
+
+
+def test_a_value_that_is_no_text_gets_its_default():
+    wrong = dict.fromkeys(("view", "group", "metric", "plot", "layout"), ["board"])
+    assert ViewState.lenient(wrong) == ViewState()
 
 
 def test_a_run_has_its_own_methods(tmp_path):
