@@ -8,10 +8,9 @@ import gradio as gr
 from markupsafe import Markup
 
 from eval.analysis.csv_tables import csv_text
-from eval.analysis.plots import PLOTS, DrawnPlot, draw
+from eval.analysis.plots import PLOTS
 from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
-from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
@@ -19,6 +18,7 @@ from mirnet.errors import MIRNetError
 from .downloads import WrittenFile
 from .html.board import published_words
 from .page_files import js
+from .report_parts import draw_plot
 from .run_queue import RunQueue
 from .view import Part, View, ViewRequest, method_choices, metric_choices, settle
 from .view_state import ViewState
@@ -80,6 +80,7 @@ class PlotsView(View):
             self.plot, self.reading, self.metric, self.a, self.b, self.unverified
         ]  # fmt: skip
         self.triggers = [widget.input for widget in self.inputs.values()]
+        self.others.triggers = self.triggers
 
     @property
     def parts(self) -> list[Part]:
@@ -136,21 +137,6 @@ class PlotsView(View):
             return state.worst_of(method) if known else None
         changes = {"view": "pictures", "pair": pair} | ({"method": method} if known else {})
         return state.model_copy(update=changes)
-
-
-def draw_plot(queue: RunQueue, stored: StoredRun, name: str, state: ViewState) -> DrawnPlot:
-    """Draw a plot by name for a state that is valid for the run."""
-    return draw(
-        queue.tables,
-        stored,
-        name,
-        state.metric,
-        state.protocol,
-        state.baseline or None,
-        state.a,
-        state.b,
-        state.unverified,
-    )
 
 
 class OtherPlots(Part):

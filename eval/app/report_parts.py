@@ -7,17 +7,39 @@ import gradio as gr
 import numpy as np
 
 from eval.analysis.pictures import Thumbnail, strip_of
-from eval.analysis.plots import draw
+from eval.analysis.plots import DrawnPlot, draw
 from eval.analysis.score_tables import RANKING, UNTOUCHED, paired_scores
+from eval.runs.store import StoredRun
 from mirnet.app.kit.widgets import Update, text_area
 
 from .html.report import ends_strip
 from .html.report_sections import part_heading
 from .run_queue import RunQueue
 from .view import Part, ViewRequest
+from .view_state import ViewState
 
 MAX_ENDS = 4
 """Most pictures shown from each end."""
+
+
+def draw_plot(queue: RunQueue, stored: StoredRun, name: str, state: ViewState) -> DrawnPlot:
+    """Draw a plot by name for a state that is valid for the run."""
+    return draw(
+        queue.tables,
+        stored,
+        name,
+        state.metric,
+        state.protocol,
+        state.baseline or None,
+        state.a,
+        state.b,
+        state.unverified,
+    )
+
+
+def has_ends(state: ViewState) -> bool:
+    """Whether a state that is valid for its run pairs two different methods."""
+    return state.b != (state.baseline or state.a)
 
 
 class ReportPlots(Part):
@@ -34,15 +56,12 @@ class ReportPlots(Part):
         self.outputs = [self.title, *self.plots]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Draw both plots, each as soon as it is ready."""
-        state = request.state
+        """Draw both plots; they come in one update, because Gradio loses some of several."""
+        update: Update = {self.title: part_heading("plots", "Plots")}
         for plot, name in zip(self.plots, self._names(request), strict=True):
-            drawn = draw(
-                self.queue.tables, request.stored, name, state.metric, state.protocol,
-                state.baseline or None, state.a, state.b,
-            )  # fmt: skip
-            title = part_heading("plots", "Plots")
-            yield {self.title: title, plot: gr.update(value=drawn.figure, visible=True)}
+            drawn = draw_plot(self.queue, request.stored, name, request.state)
+            update[plot] = gr.update(value=drawn.figure, visible=True)
+        yield update
 
     def _names(self, request: ViewRequest) -> tuple[str, str]:
         """Figures that the run has data for."""
@@ -63,12 +82,12 @@ class ReportEnds(Part):
         self.outputs = [self.strip]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show the strip; nothing for a run of one method."""
+        """Show the strip; nothing if no two methods are paired."""
         state = request.state
-        method, against = str(state.b), str(state.baseline or state.a)
-        if method == against:
+        if not has_ends(state):
             yield {self.strip: ""}
             return
+        method, against = str(state.b), str(state.baseline or state.a)
         scores = self.queue.tables.scores(request.stored, state.protocol)
         both = paired_scores(scores, against, method, RANKING.key)
         both = both[np.isfinite(both.difference)].sort_values("difference", kind="stable")

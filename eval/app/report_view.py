@@ -19,7 +19,7 @@ from .html.report_sections import (
     statistics_section,
 )
 from .page_files import js
-from .report_parts import ReportEnds, ReportPlots
+from .report_parts import ReportEnds, ReportPlots, has_ends
 from .run_queue import RunQueue
 from .view import Choices, Part, View, ViewRequest, method_choices, settle
 from .view_state import ViewState
@@ -61,6 +61,7 @@ class ReportView(View):
             self.published, self.cost, self.repeat,
         ]  # fmt: skip
         self.triggers = [self.protocol.input, self.baseline.input]
+        self.plots.triggers = self.ends.triggers = self.triggers
 
     @property
     def parts(self) -> list[Part]:
@@ -85,9 +86,9 @@ class ReportView(View):
         board = self.queue.tables.board(request.stored, baseline, state.protocol)
         published = published_words(run, state.protocol)
         scores = self.queue.tables.scores(request.stored, state.protocol)
-        absent = {name for name, words in {"published": published}.items() if not words}
+        there = {"published": bool(published), "ends": has_ends(state)}
         yield {
-            self.nav: report_nav(state, absent | ({"ends"} if len(run.methods) < 2 else set())),
+            self.nav: report_nav(state, {part for part, is_there in there.items() if not is_there}),
             self.protocol: settle(_protocol_choices(run), asked.protocol, state.protocol),
             self.baseline: settle(_baseline_choices(run), asked.baseline, state.baseline),
             self.board: board_table(board, run, state),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from eval.analysis.leaderboards import HOW_TESTED
+from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
 from eval.app.view_state import ViewState
 from eval.reports.repeat import repeat_commands
@@ -70,25 +71,27 @@ def statistics_section(board: "pd.DataFrame", baseline: str | None) -> Markup:
     rows = []
     others = [row for row in board.to_dict("records") if row["method"] != baseline]
     for row in others:
+        name = row["method"]
         for metric in METRICS.values():
-            stem = "" if metric.key == "psnr_db" else f"{metric.stem}_"
-            value = row["difference_db" if not stem else f"{stem}difference"]
+            is_ranking = metric.key == RANKING.key
+            stem = "" if is_ranking else f"{metric.stem}_"
+            value = row["difference_db" if is_ranking else f"{stem}difference"]
             if not math.isfinite(value):
                 continue
             ends = [metric.number(row[f"{stem}difference_{end}"], "+") for end in ("low", "high")]
-            is_first = not stem
             rows.append(
                 [
-                    row["method"] if is_first else "",
+                    name,
                     metric.label,
                     row[f"{stem}verdict"],
                     metric.number(value, "+"),
                     " to ".join(ends),
                     _p_value(row[f"{stem}p_holm"]),
-                    kit.number(row["effect"], 2, "+") if is_first else "",
-                    f"{100 * row['win_rate']:.0f} %" if is_first else "",
+                    kit.number(row["effect"], 2, "+") if is_ranking else "",
+                    f"{100 * row['win_rate']:.0f} %" if is_ranking else "",
                 ]
             )
+            name = ""  # once, in the method's first line
     if not rows:
         return title + kit.note("No picture has a score of two methods.")
     heads = [

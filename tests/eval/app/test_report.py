@@ -12,6 +12,7 @@ from eval.analysis.score_tables import scores_frame
 from eval.analysis.table_cache import TableCache
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.html.report import board_table
+from eval.app.html.report_sections import statistics_section
 from eval.app.run_queue import RunQueue
 from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
@@ -125,7 +126,7 @@ def test_titles_from_outside_are_escaped(tmp_path):
 
 def test_two_figures_are_drawn_by_what_the_run_holds(tab):
     part = tab.report.plots
-    update = filled(part, request_of(tab))
+    (update,) = part.fill(request_of(tab))  # of several updates Gradio loses some
     titles = [update[plot]["value"].layout.title.text for plot in part.plots]
     assert len(titles) == 2 and "time" in titles[1].lower()
     tables, request = TableCache(), request_of(tab)
@@ -175,6 +176,24 @@ def test_a_run_of_one_method_is_not_said_to_have_pictures_at_both_ends(tmp_path,
     write_run(tmp_path, pairs=3, methods=(method("identity"),), id=SINGLE)
     nav = filled(tab.report, request_of(tab, run=SINGLE))[tab.report.nav]
     assert "ev-part-ends" not in nav and "ev-part-cost" in nav
+
+
+def test_a_best_method_paired_with_itself_has_no_ends(tab):
+    request = request_of(tab)
+    request = request_of(tab, baseline=str(request.state.b))
+    nav = filled(tab.report, request)[tab.report.nav]
+    assert (
+        "ev-part-ends" not in nav and filled(tab.report.ends, request)[tab.report.ends.strip] == ""
+    )
+
+
+def test_a_method_without_the_ranking_score_is_named_in_the_first_line_of_its_statistics(tmp_path):
+    stored = write_run(tmp_path, pairs=12)
+    board = leaderboard(stored, "identity")
+    board.loc[board.method == "ours", "difference_db"] = math.nan
+    lines = re.findall(r"<tr>(.*?)</tr>", statistics_section(board, "identity"), re.DOTALL)
+    named = [line for line in map(words, lines) if line.startswith("ours ")]
+    assert len(named) == 1 and named[0].startswith("ours SSIM")
 
 
 def test_statistics_cost_and_commands_are_those_of_the_run(tab):
