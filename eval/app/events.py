@@ -9,7 +9,7 @@ import gradio as gr
 from mirnet.app.kit.widgets import PRIVATE, Update
 
 from .newest_requests import NewestRequests
-from .page_files import js
+from .page_files import in_turn, js
 from .permissions import Permissions
 from .view import Part, View
 from .view_router import ViewRouter
@@ -85,14 +85,14 @@ class ViewEvents:
                 when the page is opened: only a tab that a visitor chose fills its view.
         """
         router = self.router
-        script = js("read_place") if "across" in view.inputs else None
-        if of_tab and script is None:
-            script, only_if_open = js("chosen_tab", title=VIEWS[view.name], view=view.name), True
+        scripts = [js("read_place")] if "across" in view.inputs else []
+        if of_tab:
+            scripts.append(js("chosen_tab", title=VIEWS[view.name], view=view.name))
         arguments: dict[str, Any] = {
-            "fn": self.filling(view, part, only_if_open),
+            "fn": self.filling(view, part, only_if_open or of_tab),
             "inputs": self.router.inputs(view),
             "outputs": [*(router.outputs if part is view else [router.address]), *part.outputs],
-            "js": script,
+            "js": in_turn(*scripts) if scripts else None,
             **PRIVATE,
         }
         if isinstance(event, list):

@@ -118,7 +118,8 @@ class ImagesStage(Part):
         }
         pair = state.pair or next(iter(self.choose(request.stored, state)), None)
         if pair is None:
-            yield update | self._without_pictures(kit.note("No picture has a score yet."))
+            words = "is in all chosen slices" if state.slices else "has a score yet"
+            yield update | self._without_pictures(kit.note(f"No picture {words}."))
             return
         scores = self.tables.scores(request.stored, state.protocol)
         rows = rows_of(scores, pair, str(state.protocol))

@@ -72,6 +72,7 @@ class ImagesView(View):
             self.slices,
         ]  # fmt: skip
         self.triggers = [self.pair.input]
+        stage.triggers = [*stage.triggers, self.pair.input]
         self.rows = [(self.table, self.pick_pair)]
 
     @property
@@ -229,11 +230,16 @@ class ImagesView(View):
         }
         pairs = self.chosen(stored, state)
         pair = state.pair or next(iter(pairs), None)
+        scores = self.queue.tables.scores(stored, state.protocol)
         if pair is None:
-            yield update | {self.scores: "", self.strip: ""}
+            yield update | {
+                self.pair: gr.update(choices=[], value=None),
+                self.scores: "",
+                self.strip: "",
+                self.table: gr.update(value=pairs_value(scores, [], state.metric)),
+            }
             return
         pairs = pairs if pair in pairs else [pair, *pairs]
-        scores = self.queue.tables.scores(stored, state.protocol)
         method = str(state.method)
         against = state.other if state.which in PAIRED and state.other != method else None
         rows = rows_of(scores, pair, str(state.protocol))
@@ -264,8 +270,8 @@ class ImagesView(View):
         with translate_errors():
             stored = self.queue.stored(str(state.run))
             pairs = self.chosen(stored, state.for_run(stored.header()))
-        if not pairs:
-            return {self.pair: gr.skip()}
+        if not pairs:  # a picture that was open stays: only a new selection closes it
+            return {self.pair: gr.skip() if state.pair else gr.update(choices=[], value=None)}
         at = pairs.index(state.pair) if state.pair in pairs else (-1 if step > 0 else 0)
         return {self.pair: gr.update(choices=pairs, value=pairs[(at + step) % len(pairs)])}
 

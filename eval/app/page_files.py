@@ -21,6 +21,18 @@ def js(name: str, **values: Any) -> str:
     return script(ASSETS / f"{name}.js", **values)
 
 
+def in_turn(first: str, *others: str) -> str:
+    """A JavaScript function that gives the inputs of an event to functions one after another.
+
+    Args:
+        first: A function as `js` returns it, that takes the inputs and returns them as a list.
+        others: Functions that take what the one before returned.
+    """
+    for other in others:
+        first = f"(...given) => ({other}\n)(...({first}\n)(...given))"
+    return first
+
+
 def style_sheets() -> list[Path]:
     """Style sheets of the tabs, in the order in which they apply."""
     return [ASSETS / f"{name}.css" for name in ("evaluate", "review", "picture_zoom", "methods")]

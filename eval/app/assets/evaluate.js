@@ -88,6 +88,7 @@
   window.evOpen = (link) => {
     window.evBack = null;
     window.evOpened = true;
+    window.evTab = ""; // the link fills its view, not the tab that it selects
     waiting = link;
     openWaiting();
   };
@@ -153,6 +154,7 @@
     const radio = "[type=radio]:focus-visible, [type=range], [role=listbox]";
     const typed = "input:not([type=radio]):not([type=checkbox]):not([readonly])";
     if (event.target.closest(`${typed}, ${radio}, textarea, select, [contenteditable=true]`)) return;
+    if (event.target.closest(".sync-zoomed :is(.picture-zoom, .sync-picture)")) return; // moves them
     event.preventDefault();
     button.click();
   });

@@ -55,8 +55,8 @@
     // in percent, and its box in pixels: left, top, width, height.
     place(stage) {
       const { zoom, x, y } = viewOf(stage);
-      const one = pictures(stage).find((image) => image.naturalWidth);
-      const [width, height] = one ? [one.naturalWidth, one.naturalHeight] : [0, 0];
+      // The stored picture, which may be larger than the one that is shown.
+      const { width = 0, height = 0 } = stage.querySelector(".sync-place[data-width]")?.dataset ?? {};
       const part = 1 / zoom;
       return {
         zoom: zoom > 1 ? Number((zoom / full(stage)).toFixed(2)) : 0,
@@ -131,7 +131,7 @@
   document.addEventListener("keydown", (event) => {
     const step = steps[event.key];
     const stage = stageOf(event.target);
-    if (!step || !stage || stage.dataset.arrows === "other" || viewOf(stage).zoom === 1) return;
+    if (!step || !stage || viewOf(stage).zoom === 1) return;
     if (!event.target.closest(".picture-zoom, .sync-picture")) return;
     event.preventDefault();
     viewOf(stage).x += step[0];

@@ -211,6 +211,51 @@ def test_the_worst_picture_of_a_method_is_shown_first(service):
     assert shown[tab.pictures.pair]["value"] == own.pair[own.psnr_db.idxmin()]
 
 
+def test_a_choice_fills_every_part_of_its_view_that_depends_on_it(service):
+    with gr.Blocks() as page:
+        tab = EvaluateTab(page, gr.Tabs(), service)
+
+    def filled_after(widget) -> set:
+        events = [fn for fn in page.fns.values() if (widget._id, "input") in fn.targets]
+        return {output for fn in events for output in fn.outputs}
+
+    report, plots, pictures = tab.report, tab.plots, tab.pictures
+    for choice in (report.protocol, report.baseline):
+        wanted = {report.board, *report.plots.plots, report.ends.strip}
+        assert wanted <= filled_after(choice)
+    for choice in (plots.choice, plots.metric, plots.a, plots.b):
+        assert {plots.plot, *plots.others.plots.values()} <= filled_after(choice)
+    assert {pictures.scores, pictures.stage.grid} <= filled_after(pictures.pair)
+
+
+@pytest.mark.parametrize("view", ["board", "plots", "pictures", "slices"])
+def test_a_tab_that_a_link_selects_is_not_filled_a_second_time(service, view):
+    """The browser names the view in the first input only if a visitor chose the tab."""
+    with gr.Blocks() as page:
+        tab = EvaluateTab(page, gr.Tabs(), service)
+    sub_tab = tab.sub_tabs[view]
+    events = [fn for fn in page.fns.values() if (sub_tab._id, "select") in fn.targets]
+    chosen = next(one for one in tab.views if one.name == view)
+    assert len(events) == len(chosen.parts)
+    for event in events:
+        assert "window.evTab" in event.js and ("pictureZoom" in event.js) == (view == "pictures")
+        values = ["", *(None for _ in event.inputs[1:])]
+        updates = list(event.fn(SimpleNamespace(session_hash="anna"), *values))
+        assert updates == [tab.router.unchanged()]
+
+
+def test_a_selection_without_pictures_clears_the_picture_before(service, monkeypatch):
+    tab = made(service)
+    pictures, state = tab.pictures, ViewState(view="pictures", run=RUN)
+    monkeypatch.setattr(pictures, "chosen", lambda stored, state: [])  # slices without a common one
+    assert pictures.first_pair(state)[pictures.pair]["value"] is None
+    (_, update) = filled(tab, "pictures", run=RUN)
+    assert update[pictures.pair]["value"] is None and update[pictures.strip] == ""
+    assert update[pictures.table]["value"]["data"] == []
+    opened_before = state.model_copy(update={"pair": "p0001"})
+    assert pictures.turn_on(opened_before)[pictures.pair] == gr.skip()
+
+
 def test_opening_without_a_link_changes_no_tab(service):
     tab = made(service)
     update = tab.arrive(SimpleNamespace(query_params={}))

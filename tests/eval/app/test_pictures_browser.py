@@ -1,0 +1,75 @@
+"""Zoom, box and arrow keys of the Pictures view in Debian's chromium."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.support.evaluate_page import PICTURE, RUN, pair_shown
+from tests.support.review_runs import with_pictures
+from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.runs_factory import method, write_run
+
+pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+HEIGHT, WIDTH = 40, 4000
+"""Size of the stored pictures, which the stage shows reduced to 3,000 pixels."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The app's address and a browser."""
+    state = tmp_path_factory.mktemp("state")
+    methods = tuple(method(name) for name in ("identity", "ours"))
+    with_pictures(write_run(state / "runs", pairs=3, methods=methods), HEIGHT, WIDTH)
+    with running_app(MIRNET_STATE_DIR=str(state)) as url, running_chromium() as browser:
+        yield url, browser
+
+
+@pytest.fixture
+def page(place):
+    url, browser = place
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{url}?{urlencode({'tab': 'evaluate', 'view': 'pictures', 'run': RUN})}")
+    page.wait_for_selector(f"{PICTURE} >> nth=2")
+    page.wait_for_function("document.querySelector('#ev-pictures img').naturalWidth > 0")
+    page.wait_for_selector("#ev-scale .sync-place[data-seen]", state="attached")
+    yield page
+    page.close()
+
+
+def box_of(page) -> list[int]:
+    return page.evaluate("pictureZoom.place(document.querySelector('#ev-stage')).box")
+
+
+def test_the_box_of_a_figure_is_in_pixels_of_the_stored_picture(page):
+    assert page.evaluate("document.querySelector('#ev-pictures img').naturalWidth") == 3000
+    assert box_of(page) == [0, 0, WIDTH, HEIGHT]
+
+
+def test_arrow_keys_move_zoomed_pictures_and_turn_to_the_next_only_elsewhere(page):
+    first = pair_shown(page)
+    page.click("#ev-zoom button:has-text('400 %')")
+    before = box_of(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "left => pictureZoom.place(document.querySelector('#ev-stage')).box[0] > left",
+        arg=before[0],
+    )
+    page.wait_for_timeout(1000)
+    assert pair_shown(page) == first
+    page.focus("#ev-next")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"!document.querySelector('#ev-pair input').value.endsWith({first!r})")
+
+
+def test_another_picture_chosen_by_its_name_is_shown(page):
+    first = pair_shown(page)
+    page.click("#ev-pair input")
+    page.click("[role=option] >> nth=2")
+    page.wait_for_function(
+        "first => [...document.querySelectorAll('#ev-pictures img')]"
+        ".every((one) => !one.offsetParent || !one.alt.includes(first))",
+        arg=first,
+    )
