@@ -26,6 +26,15 @@ WrittenFile = tuple[str, bytes]
 """Name and content of a file."""
 
 
+def file_name(text: str) -> str:
+    """A text as the name of a file, without its suffix.
+
+    >>> file_name("a b/c-crop")
+    'a-b-c-crop'
+    """
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:120]
+
+
 class Downloads:
     """Hands files to the browser through one hidden button."""
 

@@ -178,11 +178,12 @@ class EvaluateTab:
         )
 
         of_pair = [self.router.run, pictures.pair, self.report.protocol]
-        for kind, button in pictures.crops.items():
+        figure = pictures.figure
+        for kind, button in figure.crops.items():
             self.downloads.offer(
                 button,
-                functools.partial(pictures.write_crop, kind),
-                [pictures.box, pictures.enlarge, pictures.dpi, *of_pair],
+                functools.partial(figure.write_crop, kind),
+                [*figure.inputs, *of_pair],
                 reads="read_box",
             )
 

@@ -7,14 +7,13 @@ import gradio as gr
 
 from eval.analysis.pictures import choose_pairs, rows_of, sha_of, strip_of
 from eval.analysis.slices import Slice, pairs_in, slices_of
-from eval.reports.crops import FORMATS, MAX_ENLARGE, Box, publication_crop
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
-from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area, translate_errors
 from mirnet.errors import InvalidRequest
 
-from .downloads import WrittenFile
+from .downloads import WrittenFile, file_name
+from .figure_form import FigureForm
 from .html.images import picture_scores, strip
 from .html.slices import slice_choices
 from .images_stage import ImagesStage
@@ -104,7 +103,7 @@ class ImagesView(View):
             self.stage.right.render()
             gr.HTML(TEMPLATES.render("picture_zoom"), elem_id="ev-zoom")
         self.strip = text_area("ev-choice")
-        self._build_figure()
+        self.figure = FigureForm(self.queue)
         with gr.Row(elem_id="ev-choose"):
             self.method = gr.Dropdown([], label="By method", filterable=False, min_width=150)
             self.other = gr.Dropdown([], label="Compared with", filterable=False, min_width=150)
@@ -115,54 +114,6 @@ class ImagesView(View):
                 10, label="How many", minimum=1, maximum=MAX_PICTURES, precision=0, min_width=90
             )
         self._build_table()
-
-    def _build_figure(self) -> None:
-        with gr.Accordion("Figure for a paper: what is seen now", open=False, elem_id="ev-figure"):
-            gr.HTML(
-                kit.small(
-                    "Zoom and drag until the pictures show the place. The figure has it by every "
-                    "method, in the stored pixels, with an overview, scores, protocol and hashes."
-                )
-            )
-            with gr.Row():
-                self.box = gr.Textbox("", visible=False)
-                self.enlarge = gr.Number(
-                    4, label="Enlarge pixels", minimum=1, maximum=MAX_ENLARGE, precision=0,
-                    min_width=110,
-                )  # fmt: skip
-                self.dpi = gr.Number(
-                    300, label="Pixels an inch", minimum=72, maximum=1200, precision=0,
-                    min_width=110,
-                )  # fmt: skip
-                self.crops = {
-                    kind: gr.Button(
-                        f"Figure as {kind.upper()}", size="md", min_width=140,
-                        elem_id=f"ev-crop-{kind}",
-                    )
-                    for kind in FORMATS
-                }  # fmt: skip
-
-    def write_crop(
-        self,
-        kind: str,
-        box: str | None,
-        enlarge: float | None,
-        dpi: float | None,
-        run_id: str | None,
-        pair: str | None,
-        protocol: str | None,
-    ) -> WrittenFile:
-        """Name and content of the figure of a box by all methods.
-
-        Raises:
-            InvalidRequest: See `eval.reports.crops.publication_crop`.
-        """
-        stored = self.queue.stored(str(run_id))
-        content = publication_crop(
-            stored, str(pair), Box.parse(box or ""), format=kind, protocol=protocol or None,
-            enlarge=int(enlarge or 4), dpi=int(dpi or 300),
-        )  # fmt: skip
-        return f"{_file_name(f'{pair}-crop')}.{kind}", content
 
     def _build_table(self) -> None:
         self.scores = text_area("ev-numbers")
@@ -291,9 +242,4 @@ class ImagesView(View):
         if sha256 is None or not stored.output(sha256).is_file():
             raise InvalidRequest("This picture is not stored here: choose another.")
         path = stored.output(sha256)
-        return f"{_file_name(f'{pair}-{name}')}{path.suffix}", path.read_bytes()
-
-
-def _file_name(text: str) -> str:
-    """A text as the name of a file, without its suffix."""
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:120]
+        return f"{file_name(f'{pair}-{name}')}{path.suffix}", path.read_bytes()
