@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageFilter
 
+from mirnet.train.degradations.mosaic import mosaic_and_demosaic
 from mirnet.train.manifest import Photo, read_manifest
 
 HERE = Path(__file__).parent
@@ -33,6 +35,9 @@ LICENCE_URLS = {
     "BSD-2-Clause": "https://opensource.org/license/bsd-2-clause",
     "public-domain": "https://creativecommons.org/public-domain/",
 }
+
+DAYLIGHT = np.array((2.0, 1.0, 1.6))
+"""White-balance gains of red, green and blue of a usual sensor in daylight."""
 
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Maps (H, W, 3) linear light in [0, 1] to the same, or to a smaller picture."""
@@ -91,9 +96,25 @@ def sensor_noise(
     return light + np.sqrt(shot * np.clip(light, 0, 1) + read) * noise
 
 
-def high_iso(shot: float, read: float) -> Damage:
-    """Noise of a small or fast-set sensor."""
-    return lambda light, random: sensor_noise(light, random, shot, read)
+def high_iso(shot: float) -> Damage:
+    """A camera at high sensitivity: noise on every sensor pixel, demosaicking, white balance.
+
+    Args:
+        shot: Variance of the photon noise per unit of light. The read noise that belongs to it is
+            that of the line fitted by Brooks et al. (CVPR 2019, section 3.1).
+    """
+    read = np.exp(2.18 * np.log(shot) + 1.2)
+
+    def damage(light: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        sensor = light / DAYLIGHT
+        noise = random.standard_normal(light.shape)
+        sensor = np.clip(sensor + np.sqrt(shot * sensor + read) * noise, 0, 1)
+        planes = torch.from_numpy(sensor.transpose(2, 0, 1)[None])
+        rggb = torch.zeros(2, 1, dtype=torch.long)
+        developed = mosaic_and_demosaic(planes.float(), rggb)[0].numpy()
+        return np.asarray(developed.transpose(1, 2, 0) * DAYLIGHT)
+
+    return damage
 
 
 def under_exposed(stops: float, cast: tuple[float, float, float]) -> Damage:
@@ -158,9 +179,15 @@ class Recipe:
     damage: Damage
     says: str
     """The damage in words."""
+    camera_jpeg: bool = False
+    """Whether the damage is a camera's: written as JPEG of quality 92 with 4:2:0, and as soft
+    as a lens draws. The original is as soft, so softness is no part of the damage."""
 
 
-NOISE = "Poisson-Gaussian sensor noise in linear light"
+NOISE = (
+    "Poisson-Gaussian noise on every pixel of a Bayer sensor, demosaicking by Malvar, He and "
+    "Cutler, white balance, JPEG of quality 92 with 4:2:0"
+)
 DARK = "exposure lowered by {} EV in linear light, colour cast, Poisson-Gaussian sensor noise"
 SMALL = "lens blur and reduction to 1/{} in linear light, a trace of sensor noise"
 FLAT = "wrong exposure, colour cast, raised blacks, lower contrast and saturation"
@@ -172,8 +199,9 @@ RECIPES = (
         "A lit suspension bridge over a river at night",
         "cincinnati",
         (0.45, 0.5, 0.9),
-        high_iso(6e-3, 4e-4),
+        high_iso(3e-3),
         NOISE,
+        camera_jpeg=True,
     ),
     Recipe(
         "denoise",
@@ -182,8 +210,9 @@ RECIPES = (
         "Hundreds of orange and blue paper lanterns",
         "Sea-of-Lanterns",
         (0.5, 0.55, 0.55),
-        high_iso(1.2e-2, 8e-4),
+        high_iso(4e-3),
         NOISE,
+        camera_jpeg=True,
     ),
     Recipe(
         "denoise",
@@ -192,8 +221,9 @@ RECIPES = (
         "Two dogs looking out of a wooden house",
         "friends_by",
         (0.42, 0.4, 0.7),
-        high_iso(4e-3, 3e-4),
+        high_iso(5e-3),
         NOISE,
+        camera_jpeg=True,
     ),
     Recipe(
         "sr-x2",
@@ -308,16 +338,24 @@ RECIPES = (
 )
 
 
-def cut(photo: Image.Image, crop: tuple[float, float, float]) -> Image.Image:
-    """Cut a part of the shape of `SIZE` out of a photograph and reduce it to that size."""
+def cut(photo: Image.Image, crop: tuple[float, float, float], lens: bool = False) -> Image.Image:
+    """Cut a part of the shape of `SIZE` out of a photograph and reduce it to that size.
+
+    Args:
+        photo: The photograph.
+        crop: See `Recipe.crop`.
+        lens: Whether the reduced picture is as soft as a lens draws it on a sensor's pixels;
+            else it is sharpened, as reduced pictures are.
+    """
     across, down, share = crop
     width = min(photo.width * share, photo.height * SIZE[0] / SIZE[1])
     height = width * SIZE[1] / SIZE[0]
     left = min(max(photo.width * across - width / 2, 0), photo.width - width)
     top = min(max(photo.height * down - height / 2, 0), photo.height - height)
     box = (left, top, left + width, top + height)
-    return photo.resize(SIZE, Image.Resampling.LANCZOS, box=box).filter(
-        ImageFilter.UnsharpMask(0.6, 30, 0)
+    small = photo.resize(SIZE, Image.Resampling.LANCZOS, box=box)
+    return small.filter(
+        ImageFilter.GaussianBlur(0.7) if lens else ImageFilter.UnsharpMask(0.6, 30, 0)
     )
 
 
@@ -349,14 +387,21 @@ def make(recipe: Recipe, seed: int) -> Example:
     folder = HERE / recipe.task
     folder.mkdir(exist_ok=True)
     original = folder / f"{recipe.name}-original.jpg"
-    cut(photo, recipe.crop).save(original, quality=90, subsampling=0, optimize=True)
+    cut(photo, recipe.crop, recipe.camera_jpeg).save(
+        original, quality=90, subsampling=0, optimize=True
+    )
     # The damage starts from the JPEG as it was written, so that it is exactly the truth.
     with Image.open(original) as truth:
         light = to_linear(np.asarray(truth) / 255)
     damaged = to_srgb(recipe.damage(light, np.random.default_rng(seed)))
     picture = Image.fromarray(np.rint(damaged * 255).astype(np.uint8))
+    if recipe.camera_jpeg:
+        file = folder / f"{recipe.name}.jpg"
+        picture.save(file, quality=92, subsampling=2, optimize=True)
+    else:
+        file = save(picture, folder / recipe.name)
     return Example(
-        file=save(picture, folder / recipe.name).relative_to(HERE).as_posix(),
+        file=file.relative_to(HERE).as_posix(),
         original=original.relative_to(HERE).as_posix(),
         task=recipe.task,
         title=recipe.title,

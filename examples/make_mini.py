@@ -22,7 +22,7 @@ from examples.make_examples import (
     LICENCE_URLS,
     flat_export,
     held_out,
-    high_iso,
+    sensor_noise,
     to_linear,
     to_srgb,
     under_exposed,
@@ -152,7 +152,7 @@ Damaged = tuple[np.ndarray, str]
 def noisy(pixels: np.ndarray, random: np.random.Generator) -> Damaged:
     """Poisson-Gaussian sensor noise in linear light, of a sensitivity drawn for each picture."""
     shot = float(np.exp(random.uniform(np.log(1e-3), np.log(8e-3))))
-    light = high_iso(shot, shot / 15)(to_linear(pixels / 255), random)
+    light = sensor_noise(to_linear(pixels / 255), random, shot, shot / 15)
     words = f"Poisson-Gaussian sensor noise in linear light (shot {shot:.2g}, read {shot / 15:.2g})"
     return to_eight_bits(to_srgb(light)), words
 

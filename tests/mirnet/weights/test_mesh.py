@@ -69,7 +69,7 @@ def test_flat_pictures_have_equal_means_on_all_phases(entry, request):
 @pytest.mark.parametrize("entry", SAME_SIZE, ids=by_id)
 def test_a_shifted_picture_comes_out_shifted(entry, request):
     expect_failure(request, entry, MEASURED_SHIFT_DB)
-    with Image.open(ROOT / "examples/denoise/bridge-original.jpg") as opened:
+    with Image.open(ROOT / "examples/sr-x4/bridge-original.jpg") as opened:
         pixels = np.array(opened.convert("RGB").crop((0, 0, 193, 161)))
     picture = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
     picture = picture * 0.15 if entry.task == "lowlight" else picture
