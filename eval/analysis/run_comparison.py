@@ -1,6 +1,7 @@
-"""Comparison of two stored runs: differences in configuration, and on each picture."""
+"""Comparison of stored runs with a baseline run: configurations, and scores on each picture."""
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,84 +10,199 @@ import numpy as np
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.registry import METRICS, Metric, metrics_in
+from mirnet.metrics.registry import METRICS, OPTIONAL, Metric, metrics_in
 
 from . import statistics
-from .score_tables import RANKING, chosen_protocol, other_metrics, scores_frame
+from .score_tables import RANKING, chosen_protocol, scores_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SUMMARY = (
+    "run", "method", "metric", "pairs", "scenes", "mean_a", "mean_b", "change", "low", "high",
+    "p_value", "p_holm", "verdict", "same_outputs",
+)  # fmt: skip
+"""Columns of `RunComparison.summary`."""
+
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs of one task under one protocol, side by side."""
+    """Runs of one task under one protocol, each against the first."""
 
-    a: Run
-    """Header of the first run."""
-    b: Run
-    """Header of the second run."""
+    runs: tuple[Run, ...]
+    """Headers, the baseline run first."""
     protocol: str
     """Protocol that the changes are measured by."""
     differences: "pd.DataFrame"
-    """Differences in configuration: columns `what`, `a`, `b`, all text."""
+    """Differences in configuration, all text: column `what`, and one column for each run by id."""
     summary: "pd.DataFrame"
-    """A row for each method in both: `method`, `pairs` with a finite PSNR in both and their
-    `scenes`, the mean `change_db` from a to b with its interval `low` and `high`, `p_value`,
-    `p_holm` (corrected for the methods), `verdict` (see `statistics.Paired`), `tied`, and
-    `same_outputs`, the number of bit-identical pictures; for each other metric the same as
-    `ssim_change`, `ssim_low`, `ssim_high`, `ssim_p_holm` and `ssim_verdict`."""
+    """A row for each run beside the baseline run, method in both, and metric: `run`, `method` and
+    `metric` (a key), `pairs` with a finite PSNR in all of the runs that have the method and their
+    `scenes`, the means `mean_a` of the baseline run and `mean_b` of the run over them, the mean
+    `change` from a to b with its interval `low` and `high`, `p_value`, `p_holm` (corrected for all
+    rows of the metric), `verdict` (see `statistics.Paired`), and `same_outputs`, the number of
+    bit-identical pictures."""
     changes: "pd.DataFrame"
-    """A row for each method and picture in both: `pair`, `method`, `scene`, for each metric
-    `psnr_a`, `psnr_b` and `psnr_change` (b minus a), and `same_output`; largest change of PSNR
-    first."""
+    """A row for each run, method and picture of `summary`: `run`, `pair`, `method`, `scene`, for
+    each metric `psnr_a` in the baseline run, `psnr_b` in the run and `psnr_change` (b minus a), and
+    `same_output`; largest change of PSNR first."""
     left_out: int
-    """Pairs whose id is in both runs while their files differ; they are not compared."""
+    """Pairs whose id is in several runs while their files differ; they are not compared."""
+
+    @property
+    def baseline(self) -> Run:
+        """Header of the run that the others are compared with."""
+        return self.runs[0]
+
+    @property
+    def methods(self) -> list[str]:
+        """Ids of the methods that are compared, in the order of the baseline run."""
+        known = set(self.summary.method)
+        return [method.id for method in self.baseline.methods if method.id in known]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Metrics that are compared."""
+        return metrics_in(set(self.summary.metric))
+
+    def most(self) -> tuple[int, int]:
+        """Largest number of pictures of a comparison, and the number of their scenes."""
+        if not len(self.summary):
+            return 0, 0
+        largest = self.summary.sort_values("pairs").iloc[-1]
+        return int(largest.pairs), int(largest.scenes)
 
 
-def compare_runs(a: StoredRun, b: StoredRun, protocol: str | None = None) -> RunComparison:
-    """Compare the configurations of two runs, and their scores on each picture.
+def run_label(run: Run) -> str:
+    """Name and date of a run: names alone need not be unique."""
+    return f"{run.name} · {run.created:%Y-%m-%d %H:%M}"
 
-    Pairs are matched by id and must have the same files, by hash; methods are matched by id.
+
+def is_comparable(run: Run, other: Run, protocol: str) -> bool:
+    """Whether two runs have scored the same pictures of one benchmark under a protocol.
+
+    Pictures are the same by the fingerprint of their files; a run that has none yet, because it
+    has not ended, is taken to have those that its subset names.
+    """
+    one, two = run.benchmark, other.benchmark
+    if (run.task, one.id) != (other.task, two.id) or protocol not in other.protocols:
+        return False
+    if run.data_sha256 and other.data_sha256:
+        return run.data_sha256 == other.data_sha256
+    return (one.revision, one.n, one.of, one.seed) == (two.revision, two.n, two.of, two.seed)
+
+
+def comparable_runs(run: Run, others: Iterable[Run], protocol: str | None = None) -> list[Run]:
+    """Choose the runs that can be compared with one, in the given order.
 
     Args:
-        a: The earlier run.
-        b: The later run.
-        protocol: Protocol to compare under; the first of `a` by default.
+        run: The run.
+        others: Headers to choose from; the run itself is left out.
+        protocol: Protocol with its version; the run's first by default.
+    """
+    name = protocol or run.protocol
+    return [other for other in others if other.id != run.id and is_comparable(run, other, name)]
+
+
+def compare_runs(
+    runs: Sequence[StoredRun],
+    protocol: str | None = None,
+    scores: "Callable[[StoredRun, str], pd.DataFrame]" = scores_frame,
+) -> RunComparison:
+    """Compare the configurations of runs, and their scores on each picture, with the first run.
+
+    Pairs are matched by id and must have the same files, by hash; methods are matched by id. The
+    numbers of a method are over the same pictures in all runs that have it.
+
+    Args:
+        runs: The baseline run, and those that are compared with it.
+        protocol: Protocol to compare under; the first of the baseline run by default.
+        scores: Reads the table of a run's scores under a protocol, such as `TableCache.scores`.
 
     Raises:
-        InvalidRequest: The runs are of different tasks, have no scores under one protocol, or one
-            of them is damaged.
+        InvalidRequest: There are fewer than two runs or one is named twice, they are of different
+            tasks, have no scores under one protocol, or one of them is damaged.
     """
-    one, two = a.header(), b.header()
-    if one.task != two.task:
-        raise InvalidRequest(
-            f"Run {one.id} is of task {one.task} and run {two.id} of task {two.task}: scores of "
-            "different tasks cannot be compared, choose two runs of one task."
-        )
-    name = chosen_protocol(one, protocol)
-    if name not in two.protocols:
-        raise InvalidRequest(
-            f"Run {two.id} was scored under {', '.join(two.protocols)} and not under {name}: "
-            "numbers of different protocols cannot be compared, run it again under "
-            f"{name.partition('/')[0]}."
-        )
-    changes, left_out = _changes(scores_frame(a, name), scores_frame(b, name))
+    headers, name = _checked(runs, protocol)
+    changes, left_out = _all_changes({stored.id: scores(stored, name) for stored in runs})
     return RunComparison(
-        one, two, name, _differences(one, two), _change_summary(changes), changes, left_out
+        tuple(headers), name, _differences(headers), _summary(changes), changes, left_out
     )
 
 
-def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]:
+def changes_of_runs(
+    runs: Sequence[StoredRun],
+    protocol: str | None = None,
+    scores: "Callable[[StoredRun, str], pd.DataFrame]" = scores_frame,
+) -> "pd.DataFrame":
+    """Compute `RunComparison.changes` alone, without statistics; see `compare_runs`."""
+    _, name = _checked(runs, protocol)
+    return _all_changes({stored.id: scores(stored, name) for stored in runs})[0]
+
+
+def _checked(runs: Sequence[StoredRun], protocol: str | None) -> tuple[list[Run], str]:
+    """Headers of runs that can be compared, and the protocol to compare under."""
+    headers = [stored.header() for stored in runs]
+    ids = [header.id for header in headers]
+    if len(ids) < 2:
+        raise InvalidRequest("One run alone cannot be compared: name a second one.")
+    twice = next((run_id for run_id in ids if ids.count(run_id) > 1), None)
+    if twice is not None:
+        raise InvalidRequest(f"Run {twice} is named twice: name each run once.")
+    name = chosen_protocol(headers[0], protocol)
+    for other in headers[1:]:
+        _require_same_scale(headers[0], other, name)
+    return headers, name
+
+
+def _require_same_scale(one: Run, two: Run, protocol: str) -> None:
+    """Refuse runs whose numbers mean different things."""
+    if one.task != two.task:
+        raise InvalidRequest(
+            f"Run {one.id} is of task {one.task} and run {two.id} of task {two.task}: scores of "
+            "different tasks cannot be compared, choose runs of one task."
+        )
+    if protocol not in two.protocols:
+        raise InvalidRequest(
+            f"Run {two.id} was scored under {', '.join(two.protocols)} and not under {protocol}: "
+            "numbers of different protocols cannot be compared, run it again under "
+            f"{protocol.partition('/')[0]}."
+        )
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def _all_changes(frames: "dict[str, pd.DataFrame]") -> tuple["pd.DataFrame", int]:
+    """Changes of every run from the first, over the pictures that all runs with a method have."""
+    import pandas as pd
+
+    first, *others = frames
+    parts, differing = [], set()
+    for run_id in others:
+        part, unequal = _changes(frames[first], frames[run_id])
+        part.insert(0, "run", run_id)
+        parts.append(part)
+        differing |= unequal
+    changes = pd.concat(parts, ignore_index=True)
+    runs_with = changes.groupby("method").run.transform("nunique")
+    shared = changes.groupby(["method", "pair"]).run.transform("nunique") == runs_with
+    changes = changes[shared]
+    size = changes[f"{RANKING.stem}_change"].abs()
+    order = size.sort_values(ascending=False, kind="stable").index
+    return changes.loc[order].reset_index(drop=True), len(differing)
+
+
+def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", set[str]]:
+    """Changes of one run, and the ids of the pairs whose files are others."""
     hashes = ["degraded_sha256", "target_sha256"]
     metrics = metrics_in({*a.columns} & {*b.columns})
-    keys = [metric.key for metric in metrics]
-    columns = ["pair", "method", *keys, "output_sha256", *hashes]
+    columns = ["pair", "method", *(metric.key for metric in metrics), "output_sha256", *hashes]
     scenes = dict(zip(a.pair, a.scene, strict=True))
     a, b = (table.astype({"method": str})[columns] for table in (a, b))
     both = a.merge(b, on=["pair", "method"], suffixes=("_a", "_b"))
     same = np.logical_and.reduce([_equal(both[f"{h}_a"], both[f"{h}_b"]) for h in hashes])
-    left_out = both.loc[~same, "pair"].nunique()
+    differing = set(both.loc[~same, "pair"])
     scored = both[f"{RANKING.key}_a"].notna() & both[f"{RANKING.key}_b"].notna()
     both = both[same & scored]
     frame = both[["pair", "method"]].copy()
@@ -97,10 +213,8 @@ def _changes(a: "pd.DataFrame", b: "pd.DataFrame") -> tuple["pd.DataFrame", int]
         with np.errstate(invalid="ignore"):
             frame[f"{metric.stem}_change"] = (after - before).where(before != after, 0.0)
     made = both.output_sha256_a.notna() & (both.output_sha256_a == both.output_sha256_b)
-    frame["same_output"] = made
-    change = frame[f"{RANKING.stem}_change"].abs()
-    order = change.sort_values(ascending=False, kind="stable").index
-    return frame.loc[order].reset_index(drop=True), left_out
+    frame["same_output"] = made.astype(bool)
+    return frame, differing
 
 
 def _equal(a: "pd.Series", b: "pd.Series") -> "pd.Series":
@@ -108,68 +222,75 @@ def _equal(a: "pd.Series", b: "pd.Series") -> "pd.Series":
     return (a == b) | (a.isna() & b.isna())
 
 
-def _change_summary(changes: "pd.DataFrame") -> "pd.DataFrame":
+def _summary(changes: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
-    groups = dict(list(changes.groupby("method", sort=False)))
-    found = {metric.key: _changed(groups, metric) for metric in METRICS.values()}
+    groups = list(changes.groupby(["run", "method"], sort=False))
     rows: list[dict[str, Any]] = []
-    for method, group in groups.items():
-        paired = found[RANKING.key].get(method)
-        facts = statistics.facts_of(paired)
-        row: dict[str, Any] = {
-            "method": method,
-            "pairs": paired.pairs if paired else 0,
-            "scenes": paired.clusters if paired else 0,
-            "change_db": facts["difference"],
-            "low": facts["low"],
-            "high": facts["high"],
-            "p_value": facts["p_value"],
-            "p_holm": facts["p_holm"],
-            "verdict": facts["verdict"],
-            "tied": facts["verdict"] == "tied",
-            "same_outputs": int(group.same_output.sum()),
-        }
-        for metric in other_metrics():
-            other = statistics.facts_of(found[metric.key].get(method))
-            row[f"{metric.stem}_change"] = other["difference"]
-            row |= {
-                f"{metric.stem}_{name}": other[name]
-                for name in ("low", "high", "p_holm", "verdict")
-            }
-        rows.append(row)
-    columns = ["method", "pairs", "scenes", "change_db", "low", "high", "p_value", "p_holm"]
-    columns += ["verdict", "tied", "same_outputs"]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+    for metric in (METRICS | OPTIONAL).values():
+        if f"{metric.stem}_change" not in changes:
+            continue
+        part = [(*key, group, _paired(group, metric)) for key, group in groups]
+        known = iter(statistics.corrected([row[3] for row in part if row[3] is not None]))
+        for run_id, method, group, paired in part:
+            found = next(known) if paired is not None else None
+            rows.append(_summary_row(run_id, method, metric, group, found))
+    return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
-def _changed(groups: "dict[Any, pd.DataFrame]", metric: Metric) -> dict[Any, statistics.Paired]:
-    """Compare both runs of each method by a metric, corrected for the number of methods."""
-    found = {}
-    for method, group in groups.items():
-        before, after = group[f"{metric.stem}_a"], group[f"{metric.stem}_b"]
-        if (np.isfinite(before) & np.isfinite(after)).any():
-            found[method] = statistics.compare(
-                after, before, list(group.scene), higher_is_better=metric.higher_is_better
-            )
-    return dict(zip(found, statistics.corrected(list(found.values())), strict=True))
+def _paired(group: "pd.DataFrame", metric: Metric) -> statistics.Paired | None:
+    """Compare a method in two runs by a metric; None without a picture that both have scored."""
+    before, after = group[f"{metric.stem}_a"], group[f"{metric.stem}_b"]
+    if not (np.isfinite(before) & np.isfinite(after)).any():
+        return None
+    return statistics.compare(
+        after, before, list(group.scene), higher_is_better=metric.higher_is_better
+    )
 
 
-def _differences(a: Run, b: Run) -> "pd.DataFrame":
+def _summary_row(
+    run_id: str,
+    method: str,
+    metric: Metric,
+    group: "pd.DataFrame",
+    paired: statistics.Paired | None,
+) -> dict[str, Any]:
+    facts = statistics.facts_of(paired)
+    scores = group[[f"{metric.stem}_a", f"{metric.stem}_b"]]
+    finite = scores[np.isfinite(scores).all(axis=1)]
+    means = finite.mean() if len(finite) else scores.iloc[0] * np.nan
+    return {
+        "run": run_id,
+        "method": method,
+        "metric": metric.key,
+        "pairs": paired.pairs if paired else 0,
+        "scenes": paired.clusters if paired else 0,
+        "mean_a": float(means.iloc[0]),
+        "mean_b": float(means.iloc[1]),
+        "change": facts["difference"],
+        **{name: facts[name] for name in ("low", "high", "p_value", "p_holm", "verdict")},
+        "same_outputs": int(group.same_output.sum()),
+    }
+
+
+# ---------------------------------------------------------------- configurations
+
+
+def _differences(runs: Sequence[Run]) -> "pd.DataFrame":
     import pandas as pd
 
-    shared = {method.id for method in a.methods} & {method.id for method in b.methods}
-    one, two = _facts(a, shared), _facts(b, shared)
-    rows = [
-        (what, one.get(what, "not there"), two.get(what, "not there"))
-        for what in dict.fromkeys([*one, *two])
-        if one.get(what) != two.get(what)
-    ]
-    return pd.DataFrame(rows, columns=["what", "a", "b"])
+    shared = set.intersection(*({method.id for method in run.methods} for run in runs))
+    facts = [_facts(run, shared) for run in runs]
+    rows = []
+    for what in dict.fromkeys(what for own in facts for what in own):
+        values = [own.get(what, "not there") for own in facts]
+        if len(set(values)) > 1:
+            rows.append((what, *values))
+    return pd.DataFrame(rows, columns=["what", *(run.id for run in runs)])
 
 
 def _facts(run: Run, shared: set[str]) -> dict[str, str]:
-    """Facts that a run's numbers depend on, as text; methods are those of both runs."""
+    """Facts that a run's numbers depend on, as text; methods are those of all runs."""
     bench, where = run.benchmark, run.environment
     facts = {
         "benchmark": bench.id,

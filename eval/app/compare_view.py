@@ -1,82 +1,191 @@
-"""The Compare view: the open run beside a second one."""
+"""The Compare view: the open run beside other runs of the same pictures."""
 
 from collections.abc import Iterator
 
 import gradio as gr
 
-from eval.analysis.run_comparison import compare_runs
+from eval.analysis.run_comparison import comparable_runs, compare_runs, run_label
+from eval.analysis.run_plots import gains_of_runs
+from eval.analysis.score_tables import RANKING
+from eval.reports.comparison_export import SUFFIXES, export_comparison
 from eval.runs.document import Run
+from eval.runs.recorded import recorded_headers
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import Update
+from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
 
+from .compare_stage import CompareStage, chosen_runs
+from .downloads import WrittenFile
 from .html.compare import comparison
 from .run_queue import RunQueue
 from .tables import changes_value
-from .view import View, ViewRequest, run_choices, settle
-from .view_state import ViewState
+from .view import Choices, Part, View, ViewRequest, metric_choices, settle
+from .view_state import MAX_RUNS, ViewState
 
-NO_SECOND = kit.empty("Two runs, side by side", "Choose the second one.")
+NO_OTHERS = kit.empty(
+    "Runs side by side",
+    "Choose one or more runs above: means, changes with intervals, and their pictures are shown.",
+)
 ONLY_ONE = kit.empty(
-    "There is nothing to compare with yet", "Only this run is stored: run another."
+    "There is nothing to compare with yet",
+    "No other run here has scored the same pictures under this protocol: run the benchmark again "
+    "with the same pairs and seed, for example with other weights.",
 )
 
 
 class CompareView(View):
-    """Builds the choice of a second run, and the table of changes between the two."""
+    """Builds the choice of runs and of the baseline run, the table of changes, and its plot."""
 
     name = "compare"
 
     def __init__(self, queue: RunQueue):
         super().__init__(queue)
-        self.second = gr.Dropdown(
-            choices=run_choices(queue),
-            value=None,
-            label="Compare the stored run with",
-            elem_id="ev-second",
+        with gr.Row(elem_id="ev-compare-choice"):
+            self.others = gr.Dropdown(
+                [], value=[], label="Compare the stored run with", multiselect=True,
+                max_choices=MAX_RUNS, min_width=280, scale=4, elem_id="ev-others",
+            )  # fmt: skip
+            self.against = gr.Dropdown(
+                [], label="Baseline run", filterable=False, min_width=180, scale=2,
+                visible=False, elem_id="ev-against",
+            )  # fmt: skip
+            self.metric = gr.Dropdown(
+                metric_choices(None, None), value=RANKING.key, label="Score", filterable=False,
+                min_width=110, visible=False, elem_id="ev-compare-metric",
+            )  # fmt: skip
+        self.offered = text_area("ev-offered")
+        self.compared = gr.HTML(NO_OTHERS, elem_id="ev-compared")
+        with gr.Row(visible=False, elem_id="ev-compare-files") as self.files:
+            self.exports = {
+                name: gr.Button(
+                    title, size="sm", min_width=90, scale=0, elem_id=f"ev-compare-{name}"
+                )
+                for name, title in (("csv", "CSV"), ("latex", "LaTeX"))
+            }
+        self.plot = gr.Plot(
+            show_label=False, container=False, visible=False, elem_id="ev-compare-plot"
         )
-        self.compared = gr.HTML(NO_SECOND, elem_id="ev-compared")
+        self.stage = CompareStage(queue)
         self.changes = gr.Dataframe(
             interactive=False,
             show_search="search",
             buttons=[],
-            label="Changes, largest first",
+            label="Changes, largest first: choose a row to see its pictures",
             visible=False,
             elem_id="ev-changes",
             max_height=480,
         )
-        self.inputs = {"second": self.second}
-        self.outputs = [self.second, self.compared, self.changes]
-        self.triggers = [self.second.input]
+        self.inputs = {
+            "others": self.others,
+            "against": self.against,
+            "metric": self.metric,
+            "method": self.stage.method,
+            "pair": self.stage.pair,
+        }
+        self.outputs = [
+            self.others, self.against, self.metric, self.offered, self.compared, self.files,
+            self.plot, self.changes,
+        ]  # fmt: skip
+        self.triggers = [self.others.input, self.against.input, self.metric.input]
+        self.rows = [(self.changes, self.pick_change)]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The table and plot, and the pictures."""
+        return [self, self.stage]
 
     def place(self, state: ViewState, run: Run | None) -> Update:
-        """Offer all other runs, and select the second run of the state."""
-        choices = run_choices(self.queue, run.id if run else None)
-        return {self.second: gr.update(choices=choices, value=_among(choices, state.second))}
-
-    def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Show what changed, or why the two runs cannot be compared."""
-        state = request.state
-        choices = run_choices(self.queue, request.found.run.id)
-        second = _among(choices, state.second)
-        update = {self.second: settle(choices, request.asked.second, second)}
-        if second is None:
-            words = NO_SECOND if choices else ONLY_ONE
-            yield update | {self.compared: words, self.changes: gr.update(visible=False)}
-            return
-        try:
-            found = compare_runs(request.stored, self.queue.stored(second), state.protocol)
-        except MIRNetError as error:
-            words = kit.note(str(error), warn=True)
-            yield update | {self.compared: words, self.changes: gr.update(visible=False)}
-            return
-        yield update | {
-            self.compared: comparison(found),
-            self.changes: gr.update(
-                value=changes_value(found.changes), visible=bool(len(found.changes))
+        """Offer the runs that can be compared, and select those of the state."""
+        if run is None:
+            return {}
+        choices, _ = self._choices(run, state)
+        stage = self.stage
+        return {
+            self.others: gr.update(choices=choices, value=list(state.others)),
+            self.against: gr.update(
+                choices=self._baselines(run, state), value=state.against or run.id
             ),
+            self.metric: gr.update(choices=metric_choices(run, state.protocol), value=state.metric),
+            stage.method: gr.update(choices=[(str(state.method),) * 2], value=state.method),
+            stage.pair: gr.update(choices=[state.pair] if state.pair else [], value=state.pair),
         }
 
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Show what changed, or why the runs cannot be compared."""
+        run, asked, state = request.found.run, request.asked, request.state
+        choices, elsewhere = self._choices(run, state)
+        chosen = bool(state.others)
+        update: Update = {
+            self.others: gr.update(choices=choices),
+            self.against: settle(
+                self._baselines(run, state), asked.against, state.against or run.id, visible=chosen
+            ),
+            self.metric: settle(
+                metric_choices(run, state.protocol), asked.metric, state.metric, visible=chosen
+            ),
+            self.offered: kit.small(elsewhere) if elsewhere and choices else "",
+        }
+        if not chosen:
+            yield update | self._nothing(NO_OTHERS if choices else ONLY_ONE)
+            return
+        try:
+            runs = chosen_runs(self.queue, state)
+            found = compare_runs(runs, state.protocol, self.queue.tables.scores)
+        except MIRNetError as error:
+            yield update | self._nothing(kit.note(str(error), warn=True))
+            return
+        some = bool(len(found.changes))
+        yield update | {
+            self.compared: comparison(found, state.metric),
+            self.files: gr.update(visible=some),
+            self.plot: gr.update(value=gains_of_runs(found, state.metric), visible=some),
+            self.changes: gr.update(value=changes_value(found.changes), visible=some),
+        }
 
-def _among(choices: list[tuple[str, str]], run_id: str | None) -> str | None:
-    return run_id if run_id in [value for _, value in choices] else None
+    def _nothing(self, words: str) -> Update:
+        """Words in place of a comparison."""
+        hidden = gr.update(visible=False)
+        return {
+            self.compared: words, self.files: hidden, self.plot: hidden, self.changes: hidden,
+        }  # fmt: skip
+
+    def _choices(self, run: Run, state: ViewState) -> tuple[Choices, str]:
+        """Runs to choose from, those of the state included, and a sentence on those left out."""
+        stored = {other.id: other for other, _ in self.queue.history()}
+        stored |= {other.id: other for other in recorded_headers()}
+        offered = comparable_runs(run, stored.values(), state.protocol)
+        ids = {other.id for other in offered}
+        of_link = [stored[name] for name in state.others if name in stored and name not in ids]
+        same = [other for other in stored.values() if other.benchmark.id == run.benchmark.id]
+        left_out = len({other.id for other in same} - ids - {run.id})
+        words = ""
+        if left_out:
+            count = "1 other run" if left_out == 1 else f"{left_out} other runs"
+            words = (
+                f"{count} on {run.benchmark.title} scored other pictures or another protocol, and "
+                "cannot be compared with this one."
+            )
+        return [(run_label(other), other.id) for other in (*offered, *of_link)], words
+
+    def _baselines(self, run: Run, state: ViewState) -> Choices:
+        """The open run and the chosen ones."""
+        stored = {other.id: other for other, _ in self.queue.history()}
+        stored |= {other.id: other for other in recorded_headers()}
+        known = [run, *(stored[name] for name in state.others if name in stored)]
+        return [(run_label(one), one.id) for one in known]
+
+    def pick_change(self, state: ViewState, row: list[str]) -> ViewState:
+        """State that shows the pictures of a clicked row."""
+        return state.model_copy(update={"pair": str(row[0]), "method": str(row[1])})
+
+    def write_file(self, kind: str, state: ViewState) -> WrittenFile:
+        """Name and content of the comparison as a file.
+
+        Raises:
+            InvalidRequest: A run is gone, or see `eval.reports.comparison_export`.
+        """
+        valid = state.for_run(self.queue.stored(str(state.run)).header())
+        runs = chosen_runs(self.queue, valid)
+        found = compare_runs(runs, valid.protocol, self.queue.tables.scores)
+        content = export_comparison(found, kind, valid.metric)
+        return f"mirnet-{found.baseline.id}-compared{SUFFIXES[kind]}", content

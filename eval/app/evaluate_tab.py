@@ -17,7 +17,7 @@ from mirnet.app.kit.widgets import PRIVATE, Update
 
 from .api import Endpoints
 from .compare_view import CompareView
-from .downloads import Downloads
+from .downloads import Downloads, WrittenFile
 from .events import ViewEvents
 from .history_view import HistoryView
 from .images_view import ImagesView
@@ -152,6 +152,16 @@ class EvaluateTab:
             slices.data, lambda *values: slices.write_table(self.router.state(values, slices)),
             self.router.inputs(slices),
         )  # fmt: skip
+
+        for kind, button in self.compare.exports.items():
+            self.downloads.offer(
+                button,
+                functools.partial(self._write_comparison, kind),
+                self.router.inputs(self.compare),
+            )
+
+    def _write_comparison(self, kind: str, *values: Any) -> WrittenFile:
+        return self.compare.write_file(kind, self.router.state(values, self.compare))
 
     def _connect_pictures(self) -> None:
         pictures, stage = self.pictures, self.pictures.stage

@@ -66,16 +66,17 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
 
 
 def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
-    """Table of changes with one row per picture and method, at most `most`, largest first."""
+    """Table of changes with one row per picture, method and run, at most `most`, largest first."""
     data, shown = [], []
     columns = _change_columns(changes)
     for row in changes.head(most).to_dict("records"):
         plain = [_plain(row[name]) for name in columns]
         texts = [kit.number(row[name], digits, sign) for name, (_, digits, sign) in columns.items()]
         same = "same" if row["same_output"] else "differs"
-        data.append([row["pair"], row["method"], *plain, same])
-        shown.append([row["pair"], row["method"], *texts, same])
-    heads = ["Picture", "Method", *(head for head, *_ in columns.values()), "Output"]
+        names = [row["pair"], row["method"], row["run"]]
+        data.append([*names, *plain, same])
+        shown.append([*names, *texts, same])
+    heads = ["Picture", "Method", "Run", *(head for head, *_ in columns.values()), "Output"]
     return {"data": data, "headers": heads, "metadata": _cells(data, shown, set())}
 
 
@@ -83,8 +84,8 @@ def _change_columns(changes: "pd.DataFrame") -> dict[str, tuple[str, int, str]]:
     """Heading, decimals and sign of each column: both scores that rank, and all changes."""
     unit, stem, digits = RANKING.unit, RANKING.stem, RANKING.decimals
     columns = {
-        f"{stem}_a": (f"First ({unit})", digits, ""),
-        f"{stem}_b": (f"Second ({unit})", digits, ""),
+        f"{stem}_a": (f"Baseline run ({unit})", digits, ""),
+        f"{stem}_b": (f"Run ({unit})", digits, ""),
         f"{stem}_change": (f"Change ({unit})", digits + 1, "+"),
     }
     for metric in (METRICS | OPTIONAL).values():

@@ -129,20 +129,8 @@ def settle(choices: Choices, asked: str | None, valid: str | None, **more: Any) 
     return gr.update(choices=choices, **more)
 
 
-def run_choices(queue: RunQueue, other_than: str | None = None) -> Choices:
-    """Choices of stored runs, newest first, then the recorded ones.
-
-    Args:
-        queue: Queue and store of the runs.
-        other_than: Id of a run to leave out; runs on its benchmark come first.
-    """
+def run_choices(queue: RunQueue) -> Choices:
+    """Choices of stored runs, newest first, then the recorded ones."""
     rows: list[tuple[Run, str]] = [*queue.history()]
     rows += [(run, "recorded by us") for run in recorded_headers()]
-    bench = next((run.benchmark.id for run, _ in rows if run.id == other_than), None)
-    if bench is not None:
-        rows.sort(key=lambda row: row[0].benchmark.id != bench)
-    return [
-        (f"{run.name} · {run.created:%Y-%m-%d %H:%M} · {state}", run.id)
-        for run, state in rows
-        if run.id != other_than
-    ]
+    return [(f"{run.name} · {run.created:%Y-%m-%d %H:%M} · {state}", run.id) for run, state in rows]

@@ -48,6 +48,10 @@ MAX_SLICES = 24
 """Most slices chosen at once."""
 MAX_SLICE_NAME = 200
 """Longest name of a slice, in characters."""
+MAX_RUNS = 24
+"""Most runs that one is compared with at once."""
+RUN_ID = r"^[0-9A-Za-z-]{1,40}$"
+"""Form of a run's id in a link."""
 LINK_NAMES = {
     "view": "view",
     "group": "group",
@@ -71,11 +75,14 @@ LINK_NAMES = {
     "right": "right",
     "columns": "columns",
     "sort": "sort",
-    "second": "with",
+    "others": "with",
+    "against": "against",
     "task": "task",
     "status": "status",
 }
 """Names of the fields in links; links of older versions use them too."""
+SEPARATORS = {"slices": "\n", "others": ","}
+"""Texts between the values of a field that holds several, in links."""
 
 
 def _known(options: Collection[Any]) -> BeforeValidator:
@@ -93,6 +100,15 @@ def _names(value: Any) -> Any:
     if not isinstance(given, list | tuple):
         raise ValueError("unknown")
     return tuple(str(name)[:MAX_SLICE_NAME] for name in given if name)[:MAX_SLICES]
+
+
+def _ids(value: Any) -> Any:
+    """Ids of runs, separated by commas in a link; malformed ones and those beyond `MAX_RUNS` go."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError("unknown")
+    known = [str(one) for one in given if re.fullmatch(RUN_ID, str(one))]
+    return tuple(dict.fromkeys(known))[:MAX_RUNS]
 
 
 class ViewState(BaseModel):
@@ -148,8 +164,10 @@ class ViewState(BaseModel):
     """Columns of the board by commas, of `html.report`; empty for those shown by default."""
     sort: str = Field("", pattern=r"^-?[a-z0-9_-]{0,40}$")
     """Column that the board is sorted by, with "-" for the largest first; empty for its rank."""
-    second: str | None = None
-    """Id of the run to compare with."""
+    others: Annotated[tuple[str, ...], BeforeValidator(_ids)] = ()
+    """Ids of the runs that the open one is compared with."""
+    against: str | None = Field(None, pattern=RUN_ID)
+    """Id of the baseline run among the compared ones; None for the open run."""
     task: str = ""
     """Id of the task that filters the list of runs; empty for all."""
     status: str = ""
@@ -174,7 +192,7 @@ class ViewState(BaseModel):
         given: dict[str, Any] = {
             field: query[name] for field, name in LINK_NAMES.items() if name in query
         }
-        if given.get("pair") and given.get("which") not in WHICH:
+        if given.get("pair") and given.get("view") != "compare" and given.get("which") not in WHICH:
             given["which"] = "all"
         at = re.fullmatch(r"(\d{1,3}),(\d{1,3})", query.get("at", ""))
         if at:
@@ -189,7 +207,7 @@ class ViewState(BaseModel):
         """
         values = {field: getattr(self, field) for field in _fields_of(self)}
         parts = {
-            LINK_NAMES[field]: "\n".join(value) if field == "slices" else value
+            LINK_NAMES[field]: SEPARATORS[field].join(value) if field in SEPARATORS else value
             for field, value in values.items()
             if value or (field == "baseline" and value is not None)  # empty: paired with none
         }
@@ -221,6 +239,7 @@ class ViewState(BaseModel):
             return value if value in options else default
 
         names = [INPUT, *ids, TARGET]
+        compared = tuple(one for one in self.others if one != run.id)
         protocol = known(self.protocol, run.protocols, run.protocol) or run.protocol
         metrics = [metric.key for metric in shown_metrics(protocol)]
         return self.model_copy(
@@ -235,6 +254,8 @@ class ViewState(BaseModel):
                 "other": known(self.other, ids, other),
                 "left": known(self.left, names, INPUT),
                 "right": known(self.right, names, best),
+                "others": compared,
+                "against": self.against if self.against in compared else None,
             }
         )
 
@@ -263,7 +284,8 @@ def _fields_of(state: ViewState) -> list[str]:
     if state.view == "slices":
         fields += ["metric", "method", "other"]
     if state.view == "compare":
-        fields += ["second"]
+        fields += ["others", "against"]
+        fields += ["metric", "method", "pair"] if state.others else []
     if state.view == "runs":
         fields += ["task", "status"]
     return fields

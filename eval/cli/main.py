@@ -8,7 +8,7 @@ import typer
 
 from mirnet.cli.terminal import Commands
 
-from . import files, listings, record, review, runs, score, slices
+from . import compare, files, listings, record, review, runs, score, slices
 
 app = typer.Typer(
     cls=Commands,
@@ -21,7 +21,7 @@ app.command()(runs.run)
 app.command()(runs.resume)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)
-app.command()(runs.compare)
+app.command()(compare.compare)
 app.command()(slices.slices)
 app.command()(slices.describe)
 app.command()(runs.verify)

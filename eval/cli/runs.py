@@ -1,4 +1,4 @@
-"""`python -m eval run`, `resume`, `list`, `show`, `compare`, `verify`."""
+"""`python -m eval run`, `resume`, `list`, `show`, `verify`."""
 
 import json
 from collections.abc import Iterator
@@ -271,20 +271,6 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
             print_line(
                 f"{found.method}: {found.identical} results equal their target and are not averaged"
             )
-
-
-def compare(
-    first: Annotated[str, typer.Argument(help="Id of a run.")],
-    second: Annotated[str, typer.Argument(help="Id of another.")],
-    out: Out = None,
-) -> None:
-    """Say what differs between two runs, and what it did to each picture."""
-    from eval.analysis.run_comparison import compare_runs
-
-    store = open_store(out)
-    found = compare_runs(store.run(first), store.run(second))
-    for frame in (found.differences, found.summary, found.changes):
-        console().print(as_table(frame.to_dict("records")))
 
 
 def verify(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from eval.analysis.overview import overview
 from eval.analysis.run_comparison import compare_runs
 from eval.analysis.table_cache import TableCache
 from eval.app.html.board import published_table
+from eval.app.html.compare import comparison
 from eval.app.html.overview import overview_table
 from eval.app.html.report import board_table
 from eval.app.tables import changes_value
@@ -21,10 +23,12 @@ from eval.data.benchmarks import get_benchmark
 from eval.reports.export import export
 from eval.reports.html import html_report
 from eval.runs.runner import RunConfig, create_run, execute_run
-from eval.runs.store import RunStore
+from eval.runs.store import RunStore, StoredRun
 from eval.runs.verify import verify
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import METRICS, Metric
+
+OTHER = "20300101-000001-aaaaaa"
 
 
 def mean_error(restored: np.ndarray, reference: np.ndarray, peak: float) -> float:
@@ -121,12 +125,16 @@ def test_a_published_number_above_the_largest_is_named(stored, with_published, m
 
 
 def test_the_table_of_changes_shows_it(stored):
-    changes = changes_value(compare_runs(stored, stored).changes)
+    again = StoredRun(shutil.copytree(stored.folder, stored.folder.parent / OTHER))
+    again.write_header(stored.header().model_copy(update={"id": OTHER}))
+    found = compare_runs([stored, again])
+    assert "Mean error (%)" in comparison(found, "mae")
+    changes = changes_value(found.changes)
     assert changes["headers"] == [
-        "Picture", "Method", "First (dB)", "Second (dB)", "Change (dB)", "Change SSIM",
+        "Picture", "Method", "Run", "Baseline run (dB)", "Run (dB)", "Change (dB)", "Change SSIM",
         "Change Mean error (%)", "Output",
     ]  # fmt: skip
-    assert changes["metadata"]["display_value"][0][4:] == ["+0.000", "+0.0000", "+0.000", "same"]
+    assert changes["metadata"]["display_value"][0][5:] == ["+0.000", "+0.0000", "+0.000", "same"]
 
 
 def test_plots_show_it_with_its_unit_and_direction(stored):

@@ -1,68 +1,127 @@
 """HTML of comparisons and checks of stored runs."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from eval.analysis import statistics
-from eval.analysis.score_tables import other_metrics
+from eval.app.page_files import TEMPLATES
 from mirnet.app.kit import html as kit
+from mirnet.metrics.registry import get_metric
 
 if TYPE_CHECKING:
     from eval.analysis.run_comparison import RunComparison
     from eval.runs.verify import Finding
 
+CHIPS = {"better": "better", "worse": "worse", "tied": "tie", "too few": "too few", "same": "same"}
+"""Chip of each verdict on a run."""
 
-def comparison(found: "RunComparison") -> Markup:
-    """Changes of every method between two runs, and differences in their configuration."""
-    summary = [
-        [
-            str(row["method"]),
-            str(row["pairs"]),
-            kit.number(row["change_db"], 3, "+"),
-            f"{kit.number(row['low'], 3, '+')} to {kit.number(row['high'], 3, '+')}",
-            "< 0.001" if row["p_holm"] < 0.001 else kit.number(row["p_holm"], 3),
-            _verdict(row, ""),
-            *_other_metrics(row),
-            str(row["same_outputs"]),
-        ]
-        for row in found.summary.to_dict("records")
-    ]
-    heads = ["Method", "Pairs", "Change (dB)", "95 % interval", "p", "Verdict"]
-    heads += [f"{metric.title} change" for metric in other_metrics()] + ["Bit-identical"]
-    if summary:
-        text = kit.table(heads, summary, f"From the stored run to the second one, {found.protocol}")
-        most = found.summary.sort_values("pairs").iloc[-1]
-        warning = statistics.caution(int(most.pairs), int(most.scenes))
-        text += kit.note(warning, warn=True) if warning else Markup("")
+
+def comparison(found: "RunComparison", metric: str) -> Markup:
+    """Table of runs by methods with the change from the baseline run, and what else differs.
+
+    Args:
+        found: The comparison.
+        metric: Key of the metric of the table.
+    """
+    if not len(found.summary):
+        text = kit.note("The runs have no picture and method in common.", warn=True)
     else:
-        text = kit.note("The two runs have no picture and method in common.", warn=True)
+        text = _matrix(found, metric)
+        warning = statistics.caution(*found.most())
+        text += kit.note(warning, warn=True) if warning else Markup("")
     if found.left_out:
         text += kit.note(
             f"{found.left_out} pairs have the same id and other files: they are not compared.",
             warn=True,
         )
-    rows = [[row["what"], row["a"], row["b"]] for row in found.differences.to_dict("records")]
+    rows = [[str(cell) for cell in row] for row in found.differences.to_numpy().tolist()]
+    if len(found.summary):
+        text += TEMPLATES.render("compare_numbers", table=_numbers(found))
     if not rows:
         return text + kit.note("No differences in configuration.")
-    heads = ["What", found.a.id, found.b.id]
-    return text + kit.table(heads, rows, "Differences in configuration", text_columns=3)
+    heads = ["What", *(run.id for run in found.runs)]
+    return text + kit.table(heads, rows, "Differences in configuration", len(heads))
 
 
-def _other_metrics(row: dict[str, Any]) -> list[str]:
-    """Change and verdict of each metric that does not rank."""
-    return [
-        f"{kit.number(row[f'{metric.stem}_change'], metric.decimals, '+')}, "
-        f"{_verdict(row, f'{metric.stem}_')}"
-        for metric in other_metrics()
-    ]
+def _matrix(found: "RunComparison", metric: str) -> Markup:
+    """Means of every run and method, and the change from the baseline run with its interval."""
+    shown, table = get_metric(metric), found.summary[found.summary.metric == metric]
+    known = {(row["run"], row["method"]): row for row in table.to_dict("records")}
+    ends = [abs(row[name]) for row in known.values() for name in ("low", "high", "change")]
+    most = max((end for end in ends if math.isfinite(end)), default=0.0) or 1.0
+
+    def cell(row: dict[str, Any] | None) -> dict[str, Any] | None:
+        if row is None or not math.isfinite(row["change"]):
+            return None
+        verdict = verdict_of(row)
+        spans = math.isfinite(row["low"])
+        low, high = (50 + 50 * row[name] / most if spans else 0 for name in ("low", "high"))
+        return {
+            "mean": shown.number(row["mean_b"]),
+            "change": shown.number(row["change"], "+"),
+            "span": f"{shown.number(row['low'], '+')} to {shown.number(row['high'], '+')}"
+            if spans
+            else "",
+            "bar": (round(low, 1), round(100 - high, 1)) if spans else None,
+            "at": round(50 + 50 * row["change"] / most, 1),
+            "chip": CHIPS[verdict],
+            "verdict": verdict,
+        }
+
+    base = {row["method"]: shown.number(row["mean_a"]) for row in known.values()}
+    methods = [name for name in found.methods if name in base]
+    return TEMPLATES.render(
+        "compare",
+        metric=shown.label,
+        protocol=found.protocol,
+        methods=methods,
+        tested=len(known),
+        pictures={name: known_pairs(table, name) for name in methods},
+        baseline=found.baseline,
+        base=base,
+        rows=[
+            (run, [cell(known.get((run.id, method))) for method in methods])
+            for run in found.runs[1:]
+        ],
+    )
 
 
-def _verdict(row: dict[str, Any], stem: str) -> str:
-    """Whether a method is better in the second run."""
+def known_pairs(table: Any, method: str) -> int:
+    """Number of pictures that the numbers of a method are over."""
+    return int(table[table.method == method].pairs.max())
+
+
+def _numbers(found: "RunComparison") -> Markup:
+    """Every change of every metric as a plain table."""
+    rows = []
+    for row in found.summary.to_dict("records"):
+        metric = get_metric(row["metric"])
+        digits = metric.decimals + 1
+        rows.append(
+            [
+                row["run"],
+                row["method"],
+                metric.label,
+                str(row["pairs"]),
+                kit.number(row["change"], digits, "+"),
+                f"{kit.number(row['low'], digits, '+')} to {kit.number(row['high'], digits, '+')}",
+                "< 0.001" if row["p_holm"] < 0.001 else kit.number(row["p_holm"], 3),
+                verdict_of(row) or kit.DASH,
+                str(row["same_outputs"]),
+            ]
+        )
+    heads = ["Run", "Method", "Score", "Pictures", "Change", "95 % interval", "p (Holm)"]
+    caption = f"From the baseline run {found.baseline.id}, {found.protocol}"
+    return kit.table([*heads, "Verdict", "Bit-identical"], rows, caption, 3)
+
+
+def verdict_of(row: dict[str, Any]) -> str:
+    """Whether a method is better than in the baseline run; "same" for bit-identical results."""
     if row["pairs"] and row["same_outputs"] >= row["pairs"]:
         return "same"
-    return str(row[f"{stem}verdict"]) or kit.DASH
+    return str(row["verdict"])
 
 
 def findings(rows: "list[Finding]", *, complete: bool) -> Markup:

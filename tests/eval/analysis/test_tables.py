@@ -5,21 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from eval.analysis import leaderboards, run_comparison, score_tables
+from eval.analysis import leaderboards, score_tables
 from eval.analysis import statistics as stats
-from eval.app.html.compare import comparison
 from eval.data.benchmarks import custom_benchmark, get_benchmark
 from eval.runs.document import SampleResult, SampleScore
-from eval.runs.store import StoredRun
 from eval.runs.summaries import summarise_methods
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
-
-
-def row(pair: str, name: str, psnr: float | None, **fields) -> SampleResult:
-    scores = {} if psnr is None else {"rgb/1": SampleScore(psnr_db=psnr, ssim=0.5)}
-    hashes = {"degraded_sha256": sha(f"d{pair}"), "target_sha256": sha(f"t{pair}")}
-    return SampleResult(pair=pair, method=name, scores=scores, **hashes | fields)
+from tests.support.score_rows import blocks_of, row
 
 
 def by_method(frame, name: str) -> dict:
@@ -195,86 +188,7 @@ def test_default_baseline(tmp_path):
     )
 
 
-# ---------------------------------------------------------------- two runs
-
-
-def test_what_differs_and_what_changed(tmp_path):
-    a = write_run(tmp_path / "a", pairs=6)
-    changed = (method("identity"), method("ours", weights_sha256=sha("new"), settings={"tile": 64}))
-    b = write_run(tmp_path / "b", pairs=6, seed=1, methods=changed, id="20260102-120000-abcdef")
-    found = run_comparison.compare_runs(a, b)
-    what = found.differences.set_index("what")
-    assert what.loc["ours: weights", "b"] == sha("new")
-    assert what.loc["ours: settings"].tolist() == ['{"tile": 0}', '{"tile": 64}']
-    assert what.loc["method clahe"].tolist() == ["there", "not there"]
-    assert not [name for name in what.index if name.startswith("clahe:")]  # one line says it
-    assert "python" not in what.index and "data fingerprint" not in what.index
-    assert set(found.changes.method) == {"identity", "ours"} and len(found.changes) == 12
-    steps = found.changes.psnr_change.abs()
-    assert steps.is_monotonic_decreasing
-    ours = found.summary.set_index("method").loc["ours"]
-    own = found.changes[found.changes.method == "ours"]
-    assert ours.change_db == pytest.approx(own.psnr_change.mean()) and ours.pairs == 6
-    assert ours.same_outputs == 6 and found.left_out == 0
-
-
-def test_equal_runs_do_not_differ(tmp_path):
-    a, b = (write_run(tmp_path / name) for name in "ab")
-    found = run_comparison.compare_runs(a, b)
-    assert found.differences.empty
-    assert (found.changes.psnr_change == 0).all() and set(found.summary.verdict) == {"tied"}
-    assert "Only 8 pictures" in comparison(found)
-    assert ">same<" in comparison(found) and ">tied<" not in comparison(found)
-
-
-def test_identical_pictures_in_both_runs_have_not_changed(tmp_path):
-    rows = [row("p0000", "ours", math.inf), row("p0001", "ours", math.inf)]
-    later = [row("p0000", "ours", math.inf), row("p0001", "ours", 40.0)]
-    a, b = (
-        write_run(tmp_path / name, pairs=2, methods=(method("ours"),), rows=made)
-        for name, made in (("a", rows), ("b", later))
-    )
-    changes = run_comparison.compare_runs(a, b).changes.set_index("pair").psnr_change
-    assert changes["p0000"] == 0 and changes["p0001"] == -math.inf
-
-
-def test_pictures_of_one_id_and_other_content_are_not_compared(tmp_path):
-    same = [row("p0000", "ours", 30.0), row("p0001", "ours", 31.0)]
-    other = [row("p0000", "ours", 30.0), row("p0001", "ours", 31.0, target_sha256=sha("other"))]
-    a, b = (
-        write_run(tmp_path / name, pairs=2, methods=(method("ours"),), rows=rows)
-        for name, rows in (("a", same), ("b", other))
-    )
-    found = run_comparison.compare_runs(a, b)
-    assert found.changes.pair.tolist() == ["p0000"] and found.left_out == 1
-
-
-def test_other_tasks_and_protocols_are_refused(tmp_path):
-    a = write_run(tmp_path / "a")
-    with pytest.raises(InvalidRequest, match="different tasks cannot be compared"):
-        run_comparison.compare_runs(a, write_run(tmp_path / "b", task="denoise"))
-    other = write_run(tmp_path / "c", protocols=["matlab-rgb-3d/1"])
-    with pytest.raises(InvalidRequest, match="not under rgb/1.*different protocols"):
-        run_comparison.compare_runs(a, other)
-    newer = write_run(tmp_path / "d", protocols=["rgb/2"])
-    with pytest.raises(InvalidRequest, match="not under rgb/1"):
-        run_comparison.compare_runs(a, newer)
-
-
 # ---------------------------------------------------------------- scenes, metrics, the leader
-
-
-def blocks_of(scenes: int, gain: float, names=("identity", "ours")) -> list[SampleResult]:
-    """Rows of 16 blocks for each scene; the second method gains, by as much in a whole scene."""
-    rng = np.random.default_rng(3)
-    rows = []
-    for scene in range(scenes):
-        shift = rng.normal(gain, 1)
-        for block in range(16):
-            pair, base = f"{scene + 1:04d}-{block + 1:02d}", rng.normal(30, 1)
-            rows.append(row(pair, names[0], base))
-            rows.append(row(pair, names[1], base + shift + rng.normal(0, 0.1)))
-    return rows
 
 
 def board_of(folder, rows, names, **header):
@@ -314,21 +228,6 @@ def test_a_persons_own_bursts_are_scenes_where_asked_for(tmp_path):
     assert by_method(part, "ours")["scenes"] == 8  # a part of a benchmark keeps its rule
     with pytest.raises(InvalidRequest, match="no rule of scenes 'burst': choose numbered"):
         custom_benchmark(str(tmp_path), "denoise", degraded="a/*", target="b/*", scenes="burst")
-
-
-def test_two_runs_are_compared_by_scenes_and_by_every_metric(tmp_path):
-    names = ("ours", "identity")
-    for place, gain in (("a", 0.0), ("b", 1.0)):
-        rows = blocks_of(8, gain, names[::-1])
-        write_run(
-            tmp_path / place, 128, tuple(method(name) for name in names), rows=rows,
-            protocols=["rgb/1"], benchmark__id="sidd", id=f"20260101-120000-{place * 6}",
-        )  # fmt: skip
-    stored = [StoredRun(next((tmp_path / place).glob("2026*"))) for place in "ab"]
-    summary = run_comparison.compare_runs(*stored).summary.set_index("method")
-    assert summary.scenes.tolist() == [8, 8] and summary.pairs.tolist() == [128, 128]
-    assert (summary.verdict["ours"], summary.ssim_verdict["ours"]) == ("better", "tied")
-    assert summary.p_holm["ours"] == 2 * summary.p_value["ours"]
 
 
 def test_every_metric_is_compared_in_its_own_right(tmp_path):

@@ -375,7 +375,10 @@ def test_files_of_a_run_are_downloaded(visit, kind):
 def test_two_runs_are_compared_or_refused_in_words(visit):
     page = visit(run=RUN, view="compare", **{"with": OTHER})
     page.wait_for_selector("#ev-compared table")
+    page.wait_for_selector("#ev-compare-plot .js-plotly-plot .main-svg")
+    page.wait_for_selector("#ev-compare-pictures img:visible")
     page.wait_for_selector("#ev-changes .virtual-row")
+    assert "Six again" in page.inner_text("#ev-others")
     page = visit(run=RUN, view="compare", **{"with": ELSEWHERE})
     page.wait_for_selector("#ev-compared .mir-warn")
     assert "different protocols cannot be compared" in page.inner_text("#ev-compared")

@@ -4,10 +4,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from eval.app.view_state import ViewState
+from eval.app.view_state import MAX_RUNS, ViewState
 from tests.support.runs_factory import method, write_run
 
 RUN = "20260101-120000-abcdef"
+OTHER, THIRD = "20260102-120000-abcdef", "20260103-120000-abcdef"
 
 
 def read(link: str) -> ViewState:
@@ -33,7 +34,11 @@ def read(link: str) -> ViewState:
             zoom=2.5, across=1, down=99,
         ),
         ViewState(view="slices", run=RUN, metric="ssim", method="a", other="b"),
-        ViewState(view="compare", run=RUN, second="20260102-120000-abcdef"),
+        ViewState(view="compare", run=RUN, others=(OTHER,)),
+        ViewState(
+            view="compare", run=RUN, others=(OTHER, THIRD), against=THIRD, metric="ssim",
+            method="ours", pair="p & q",
+        ),
         ViewState(view="runs", run=RUN, task="denoise", status="done"),
     ],
     ids=lambda state: state.view,
@@ -55,6 +60,22 @@ def test_a_link_of_before_still_opens():
 
 def test_a_link_to_a_picture_alone_shows_it_among_all():
     assert read(f"view=pictures&run={RUN}&image=p0003").which == "all"
+
+
+def test_a_link_of_two_runs_of_before_still_opens():
+    assert read(f"view=compare&run={RUN}&with={OTHER}").others == (OTHER,)
+
+
+@pytest.mark.parametrize("ids", ["../../etc,<script>", "a/b", "x" * 41, ",,"])
+def test_runs_of_a_link_are_ids(ids):
+    assert read(f"view=compare&run={RUN}&with={ids}").others == ()
+    assert read(f"view=compare&run={RUN}&against={ids}").against is None
+
+
+def test_runs_of_a_link_are_limited_and_named_once():
+    many = ",".join(f"20260101-120000-{number:06d}" for number in range(99))
+    assert len(read(f"view=compare&run={RUN}&with={many}").others) == MAX_RUNS
+    assert read(f"view=compare&run={RUN}&with={OTHER},{OTHER}").others == (OTHER,)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +107,6 @@ def test_a_run_has_its_own_methods(tmp_path):
         "ours", "identity", "input", "ours",
     )  # fmt: skip
     assert (state.a, state.b) == ("clahe", "ours")
+    compared = ViewState(others=(OTHER, run.id), against=run.id).for_run(run)
+    assert (compared.others, compared.against) == ((OTHER,), None)
     assert ViewState(baseline="").for_run(run).baseline == ""  # paired with none, as asked

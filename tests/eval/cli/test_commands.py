@@ -119,14 +119,36 @@ def test_a_run_from_start_to_report(mini_run, tmp_path):
     assert verified.exit_code == 0
     findings = json.loads(verified.stdout)
     assert {finding["outcome"] for finding in findings} == {"same"} and len(findings) == 16
-    again = invoke("compare", run_id, run_id, "--out", out)
-    assert again.exit_code == 0 and "identity" in again.output
+    assert invoke("compare", run_id, "--out", out).exit_code == 2
     table = tmp_path / "table.csv"
     assert invoke("export", run_id, "--out", out, "-o", table).exit_code == 0
     assert table.read_text().count("\n") == 9
     page = tmp_path / "report.html"
     assert invoke("report", run_id, "--out", out, "-o", page).exit_code == 0
     assert "first look" in page.read_text()
+
+
+def test_several_runs_are_compared_with_the_first_or_a_named_one(mini_run, tmp_path):
+    out, run_id = mini_run
+    others = [f"20300101-00000{number}-aaaaaa" for number in (1, 2)]
+    for name in others:
+        folder = shutil.copytree(out / run_id, out / name)
+        header = json.loads((folder / "run.json").read_text()) | {"id": name, "title": name}
+        (folder / "run.json").write_text(json.dumps(header))
+    ids = [run_id, *others]
+    shown = invoke("compare", *ids, "--out", out)
+    assert shown.exit_code == 0 and "identity" in shown.output and others[1][:8] in shown.output
+    found = json.loads(invoke("compare", *ids, "--json", "--out", out).stdout)
+    assert {row["run"] for row in found} == {*others} and {row["change"] for row in found} == {0}
+    table = tmp_path / "compared.tex"
+    done = invoke(
+        *("compare", *ids, "--baseline", others[1], "--format", "latex"),
+        *("-o", table, "--out", out),
+    )
+    assert done.exit_code == 0 and table.read_text().count("(+0.00)") == 4
+    wrong = invoke("compare", run_id, run_id, "--out", out)
+    assert wrong.exit_code == 2 and "named twice" in wrong.output
+    assert "Traceback" not in wrong.output
 
 
 def test_verify_exits_with_1_where_a_number_is_wrong(mini_run):
