@@ -22,6 +22,15 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     return f"{value:{sign}.{digits}f}"
 
 
+def counted(count: int, thing: str) -> str:
+    """A number with the thing that it counts, in the singular or the plural.
+
+    >>> counted(1, "thread"), counted(2, "thread"), counted(1234, "pair")
+    ('1 thread', '2 threads', '1,234 pairs')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """A duration in words, rounded, at least one second.
 

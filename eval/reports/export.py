@@ -12,6 +12,7 @@ from eval.analysis.csv_tables import csv_text
 from eval.analysis.leaderboards import leaderboard
 from eval.analysis.score_tables import chosen_protocol, default_baseline, scores_frame
 from eval.analysis.slices import facts_of_pairs
+from eval.data.pair_facts import Fact
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
@@ -80,8 +81,9 @@ def export(
 def picture_table(stored: StoredRun) -> "pd.DataFrame":
     """Build a table of one row per picture, method and protocol, with provenance.
 
-    Facts of a pair (`eval.analysis.slices`) are columns whose names begin with "fact.". Rows
-    without a result keep their error and have no scores.
+    Facts of a pair (`eval.analysis.slices`) are columns whose names begin with "fact."; a fact that
+    is a text for any pair is a text for all. Rows without a result keep their error and have no
+    scores.
 
     Raises:
         InvalidRequest: The run is damaged.
@@ -90,17 +92,17 @@ def picture_table(stored: StoredRun) -> "pd.DataFrame":
 
     run = stored.header()
     weights = {method.id: method.weights_sha256 for method in run.methods}
-    facts = facts_of_pairs(stored, scores_frame(stored))
     parts = []
     for protocol in run.protocols:
         part = scores_frame(stored, protocol)
         part.insert(2, "protocol", protocol)
         parts.append(part)
+    facts = facts_of_pairs(stored, parts[0])
     table = pd.concat(parts, ignore_index=True)
     table["method"] = table.method.astype(str)
     table["weights_sha256"] = table.method.map(weights)
     for name in dict.fromkeys(name for known in facts.values() for name in known):
-        table[f"fact.{name}"] = [facts[pair].get(name) for pair in table.pair]
+        table[f"fact.{name}"] = _of_one_type([facts[pair].get(name) for pair in table.pair])
     return table.assign(
         run=run.id,
         date=run.created.isoformat(),
@@ -110,6 +112,16 @@ def picture_table(stored: StoredRun) -> "pd.DataFrame":
         synthetic=run.benchmark.synthetic,
         data_sha256=run.data_sha256,
     )
+
+
+def _of_one_type(cells: list[Fact | None]) -> list[Fact | None]:
+    """Cells of a fact that is a text for some pairs and a number for others, all as texts.
+
+    A column of a Parquet file has one type.
+    """
+    if not any(isinstance(cell, str) for cell in cells):
+        return cells
+    return [cell if cell is None or isinstance(cell, str) else f"{cell:.15g}" for cell in cells]
 
 
 def _parquet(table: "pd.DataFrame") -> bytes:

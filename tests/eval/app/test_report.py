@@ -16,6 +16,7 @@ from eval.app.html.report_sections import statistics_section
 from eval.app.run_queue import RunQueue
 from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
+from eval.data.benchmarks import custom_benchmark
 from eval.reports.repeat import repeat_commands
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
@@ -221,9 +222,25 @@ def test_commands_name_subset_and_placeholders_for_files_but_no_folder_of_this_m
     command = repeat_commands(stored.header())["Measure the same again"]
     assert "identity,mine=onnx:FILE,theirs=folder:RESULTS" in command
     assert "--n 3 --seed 4" in command and "--folder YOUR_FILES" in command
-    assert "anna" not in command
+    assert "anna" not in command and "--repeats" not in command
     own = write_run(tmp_path, pairs=3, benchmark__id="own-photos").header()
     assert "--benchmark YOUR_DATA --task lowlight" in repeat_commands(own)["Measure the same again"]
+
+
+def test_the_command_times_as_often_and_pairs_own_files_as_the_run_did(tmp_path):
+    photos = custom_benchmark(
+        str(tmp_path), "sr-x4", degraded="low/*.png", target="target", scale=2, same_size=True,
+        split="dev", scenes="numbered",
+    )  # fmt: skip
+    stored = write_run(
+        tmp_path, pairs=3, task="sr-x4", repeats=5, benchmark__id=photos.id,
+        benchmark__source=photos.model_dump(mode="json"),
+    )  # fmt: skip
+    assert repeat_commands(stored.header())["Measure the same again"].startswith(
+        "python -m eval run --benchmark YOUR_DATA --task sr-x4 --degraded 'low/*.png' --split dev "
+        "--scale 2 --scenes numbered --same-size --methods identity,clahe,ours,official "
+        "--repeats 5 --protocol"
+    )
 
 
 def test_costs_leave_out_what_was_not_measured(tmp_path):

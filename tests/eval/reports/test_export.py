@@ -59,6 +59,15 @@ def test_tables_of_pictures_agree_with_the_run(tmp_path):
         assert frame.weights_sha256[frame.method == "clahe"].isna().all()
 
 
+def test_a_fact_that_is_a_text_for_one_pair_and_a_number_for_another_is_a_text(tmp_path):
+    stored = write_run(tmp_path, pairs=3)
+    for pair, iso in zip(stored.pairs(), ("3200a", 3200.0), strict=False):
+        stored.append_facts(pair, {"iso": iso, "noise": 2.5})
+    table = to_frame(export(stored, "parquet")).drop_duplicates("pair")
+    assert table["fact.iso"].tolist()[:2] == ["3200a", "3200"] and pd.isna(table["fact.iso"].iloc[2])
+    assert table["fact.noise"].tolist()[:2] == [2.5, 2.5]
+
+
 def test_formulas_from_outside_are_only_text_in_csv(tmp_path):
     rows = [
         SampleResult(pair="p0000", method="ours", error="=HYPERLINK(1)"),
