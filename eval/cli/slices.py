@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mirnet.cli.terminal import console, print_line
+from mirnet.numbers import counted
 
 from .options import AsJson, Offline, Out, as_table, open_store, write_file
 
@@ -50,4 +51,4 @@ def describe(
 
     stored = open_store(out).run(run_id)
     count = sum(1 for _ in describe_pairs(stored, folder, offline))
-    print_line(f"{count} pairs of run {run_id} are described.")
+    print_line(f"Described: {counted(count, 'pair')} of run {run_id}.")

@@ -223,11 +223,11 @@ def custom_benchmark(
         )
     usual = "rgb-8bit" if scale == 1 else "y-crop" if same_size else "y-sr"
     chosen = get_protocol(protocol or usual).id
-    path = Path(source).expanduser()
-    local = path.is_dir()
-    name = path.resolve().name if local else source
     kind: Kind = "pictures" if is_pattern(degraded) or is_pattern(target) else "columns"
     try:
+        path = Path(source).expanduser()
+        local = path.is_dir()
+        name = path.resolve().name if local else source
         found = Source(
             kind=kind,
             repo=None if local else source,
@@ -238,9 +238,9 @@ def custom_benchmark(
             degraded=degraded,
             target=target,
         )
-    except ValidationError as error:
+    except (OSError, RuntimeError, ValidationError) as error:  # ~nobody; too long for a path
         raise BenchmarkUnavailable(
-            f"{source} is neither a folder that exists nor the name of a data set on the Hub "
+            f"{source[:200]} is neither a folder that exists nor the name of a data set on the Hub "
             "(org/name): check it."
         ) from error
     return Benchmark(

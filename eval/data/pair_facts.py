@@ -47,7 +47,11 @@ def _fact(value: Any) -> Fact | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else None
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond the largest float
+            return None
+        return number if math.isfinite(number) else None
     if not isinstance(value, str):
         return None
     text = _line(value)[:MAX_TEXT]

@@ -64,6 +64,8 @@ class Pair:
     """Hash of the degraded picture's file, or of its pixels where it has no file of its own."""
     target_sha256: str | None
     """Hash of the ground truth's file or pixels; None without ground truth."""
+    facts: Mapping[str, Fact] = field(default_factory=dict, compare=False, repr=False)
+    """What its source says of it beside its pictures, for a worker that has no source."""
 
 
 def pixels_sha256(pixels: np.ndarray) -> str:

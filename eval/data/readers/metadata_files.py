@@ -44,14 +44,13 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
         )
     table = found[0]
     folder = table.rpartition("/")[0]
-    folder = f"{folder}/" if folder else ""
     rows: list[tuple[str, str, dict[str, Fact]]] = []
     named = []
     for number, row in _rows(read_file(files, table), table, files.label):
         where = f"Line {number} of {table} in {files.label}"
         low, high = (_named(row, column, folder, names, where) for column in (degraded, target))
         rows.append((low, high, _facts(row, degraded, target)))
-        named.append([str(row.get("id") or low.removeprefix(folder).rsplit(".", 1)[0])])
+        named.append([str(row.get("id") or low.removeprefix(_path(folder, "")).rsplit(".", 1)[0])])
     return [
         FilePair(pair_id, low, high, facts)
         for pair_id, (low, high, facts) in zip(unique_ids(named), rows, strict=True)
@@ -70,7 +69,7 @@ def facts_by_file(files: Files) -> dict[str, dict[str, Fact]]:
             for _, row in _rows(read_file(files, table), table, files.label):
                 for column, name in row.items():
                     if column.endswith("file_name") and isinstance(name, str):
-                        found[f"{folder}/{name}".lstrip("/")] = _facts(row)
+                        found[_path(folder, name)] = _facts(row)
     return found
 
 
@@ -122,7 +121,17 @@ def _named(
             f"{where} has no {column}_file_name: its columns are {', '.join(map(str, row))}.",
             "names",
         )
-    path = folder + name.replace("\\", "/").removeprefix("./")
+    path = _path(folder, name)
     if path not in names:
         raise BenchmarkUnavailable(f"{where} names {name}, which is not there: add it.", "names")
     return path
+
+
+def _path(folder: str, name: str) -> str:
+    r"""Path of a picture that a table in `folder` ("" for the top) names, as people write it.
+
+    >>> _path("train", ".\\in\\a.png"), _path("", "./in/a.png")
+    ('train/in/a.png', 'in/a.png')
+    """
+    plain = name.replace("\\", "/").removeprefix("./")
+    return f"{folder}/{plain}" if folder else plain

@@ -176,9 +176,12 @@ class ParquetReader(PairReader):
         place: Row = item.locator
         with self._in_words(place.file):
             table = self._read_group(place)
-            cells = {name: table.column(name)[place.row].as_py() for name in table.schema.names}
-        leave_out = {name for name in cells if name.endswith("_sha256")}
-        return clean_facts(cells, {*leave_out, self.degraded, self.target})
+            cells = {
+                name: table.column(name)[place.row].as_py()
+                for name in table.schema.names
+                if name not in (self.degraded, self.target) and not name.endswith("_sha256")
+            }
+        return clean_facts(cells)
 
     @staticmethod
     def _span(parquet: Any, group: int, names: list[str]) -> tuple[int, int, int]:

@@ -122,8 +122,9 @@ def test_a_damaged_record_is_told():
 
 
 def test_own_pairs_are_checked(tmp_path):
-    with pytest.raises(BenchmarkUnavailable, match="neither a folder"):
-        custom_benchmark("no such place", "denoise", degraded="a", target="b")
+    for place in ("no such place", "~nobody-of-this-name/pairs", "x" * 5000, "a\0b"):
+        with pytest.raises(BenchmarkUnavailable, match="neither a folder"):
+            custom_benchmark(place, "denoise", degraded="a", target="b")
     with pytest.raises(InvalidRequest, match="no task"):
         custom_benchmark(str(tmp_path), "fog", degraded="a", target="b")
     with pytest.raises(InvalidRequest, match="need both"):

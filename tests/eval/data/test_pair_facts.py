@@ -8,6 +8,7 @@ import pytest
 from eval.data.pair_facts import MAX_FACTS, MAX_NAME, MAX_TEXT, clean_facts
 from eval.data.readers.columns import ColumnsReader
 from eval.data.readers.files import LocalFiles
+from eval.data.readers.parquet import ParquetReader
 from eval.data.readers.pictures import PicturesReader
 from tests.support.pair_files import png, put
 from tests.support.readers_of_every_kind import ANY, parqueted, tarred
@@ -65,11 +66,43 @@ def test_a_table_beside_pictures_paired_by_patterns_is_read_and_not_needed(table
     assert reader.facts_of(reader.items()[0]) == (KEPT if table == "good" else {})
 
 
+@pytest.mark.parametrize("name", ["./in/a.png", "in\\a.png", ".\\in\\a.png"])
+@pytest.mark.parametrize("folder", ["", "test/"])
+def test_a_table_names_pictures_as_people_write_paths(folder, name, tmp_path):
+    row = {"in_file_name": name, "out_file_name": "./out/a.png"} | FACTS
+    files = {f"{folder}{path}": content for path, content in PICTURES.items()}
+    files[f"{folder}metadata.jsonl"] = json.dumps(row).encode()
+    local = LocalFiles(put(tmp_path, files))
+    for reader in (
+        PicturesReader(local, ANY, f"{folder}in/*.png", f"{folder}out/*.png"),
+        ColumnsReader(local, ANY, "in", "out"),
+    ):
+        assert reader.facts_of(reader.items()[0]) == KEPT
+
+
+def test_facts_of_a_parquet_file_do_not_copy_its_pictures(tmp_path, monkeypatch):
+    files, degraded, target = SOURCES["parquet"]
+    reader = ParquetReader(LocalFiles(put(tmp_path, files)), ANY, degraded, target)
+    item = reader.items()[0]
+    table, copied = reader._read_group(item.locator), []
+
+    class Spied:
+        schema = table.schema
+
+        def column(self, name):
+            copied.append(name)
+            return table.column(name)
+
+    monkeypatch.setattr(reader, "_read_group", lambda place: Spied())
+    assert reader.facts_of(item) == KEPT and {*copied}.isdisjoint({degraded, target})
+
+
 def test_facts_are_short_plain_and_finite():
     row = {f"{n}{'x' * 60}": "y\u202e\n" * 200 for n in range(50)}
     found = clean_facts(row)
     assert len(found) == MAX_FACTS
     assert {len(name) for name in found} == {MAX_NAME}
     assert all(len(text) <= MAX_TEXT and text.isprintable() for text in found.values())
+    assert clean_facts({"a": 10**400, "b": -(10**400), "c": 10**20}) == {"c": 1e20}
     odd = {"a": math.nan, "b": "1e999", "c": None, "d": [1], "e=f": "g", "h": "007", "i": True}
     assert clean_facts(odd) == {"b": "1e999", "h": "007", "i": "yes"}
