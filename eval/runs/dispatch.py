@@ -9,11 +9,11 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from eval.data.pairs import Item, Pair
+from eval.data.pairs import Item, Pair, PairUnusable
 from mirnet.errors import InvalidRequest
 
 from .executors import Job
-from .worker import Work
+from .worker import Work, unusable
 
 DEPTH = 2
 """Jobs that a worker holds at a time: one under way, one that follows without a pause."""
@@ -95,7 +95,8 @@ def dispatch(
         now: Clock.
 
     Yields:
-        Results in any order.
+        Results in any order. A pair that cannot be read here, for a machine that does not have it,
+        gives a row with the error.
 
     Raises:
         InvalidRequest: A worker would give other rows, a job has ended `MAX_TRIES` workers, or no
@@ -113,10 +114,16 @@ def dispatch(
                 state.called = cluster.hello(number)
             while state.ready and waiting and len(state.jobs) < DEPTH:
                 job, with_pair = waiting.popleft()
-                pair = read_pair(job[0]) if with_pair else None
+                try:
+                    pair = read_pair(job[0]) if with_pair else None
+                except PairUnusable as error:
+                    yield unusable(*job, error)
+                    continue
                 reference = cluster.work(number, job, pair)
                 state.jobs.append(reference)
                 sent[reference] = number, job, with_pair
+        if not waiting and not sent:  # the last pair could not be read
+            break
         called = {state.called: n for n, state in enumerate(states) if state.called is not None}
         done = cluster.wait([*sent, *called], POLL_SECONDS)
         if any(state.ready for state in states):

@@ -12,6 +12,7 @@ from eval.data.pair_facts import Fact
 from eval.data.pairs import Pair
 from mirnet.images.picture import to_eight_bits
 from mirnet.metrics.conversions import LUMA_WEIGHTS
+from mirnet.metrics.registry import psnr
 
 INPUT_PSNR = "input_psnr_db"
 """Name of the fact: PSNR of the degraded picture against its target, in dB, as 8 bits of RGB."""
@@ -46,9 +47,7 @@ def measure(pair: Pair) -> dict[str, Fact]:
             warnings.simplefilter("ignore", RuntimeWarning)
             found["noise_sigma"] = float(np.mean(estimate_sigma(channels, channel_axis=-1)))
     if truth is not None and truth.shape == given.shape:
-        error = np.mean((given.astype(np.float64) - truth) ** 2)
-        if error > 0:
-            found[INPUT_PSNR] = 10 * math.log10(255**2 / float(error))
+        found[INPUT_PSNR] = psnr(given, truth)
     return {name: round(value, 4) for name, value in found.items() if math.isfinite(value)}
 
 

@@ -1,9 +1,14 @@
 """Peak memory of one call of a method, apart from what its process held before."""
 
 import contextlib
-import ctypes
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirnet.memory import give_back_memory
+
+if TYPE_CHECKING:
+    import torch
 
 
 class PeakMemory:
@@ -12,24 +17,23 @@ class PeakMemory:
     A method's own memory is what the call needed beyond what was held before: its weights, imports
     and the picture are there already, as they are in a server that restores many. Memory that was
     freed is given back first, or the call would reuse it unseen. On a GPU it is torch's allocated
-    memory, which no other process shares; on a processor the resident memory of the process, so
-    what its other threads allocate meanwhile is counted too.
+    memory of that GPU, which no other process shares; on a processor the resident memory of the
+    process, so what its other threads allocate meanwhile is counted too.
 
     Args:
-        on_gpu: Whether the method computes on the GPU.
+        device: Device that the method computes on; None for a processor.
     """
 
-    def __init__(self, on_gpu: bool = False):
-        self.on_gpu = on_gpu
-        if on_gpu:
+    def __init__(self, device: "torch.device | None" = None):
+        self._gpu = device if device is not None and device.type == "cuda" else None
+        if self._gpu is not None:
             import torch
 
-            torch.cuda.synchronize()
-            torch.cuda.reset_peak_memory_stats()
-            self._held = torch.cuda.memory_allocated()
+            torch.cuda.synchronize(self._gpu)
+            torch.cuda.reset_peak_memory_stats(self._gpu)
+            self._held = torch.cuda.memory_allocated(self._gpu)
             return
-        with contextlib.suppress(OSError, AttributeError):  # glibc only
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back_memory()
         with contextlib.suppress(OSError):  # the system's peak of resident memory (Linux)
             Path("/proc/self/clear_refs").write_text("5")
         self._resident = _status_mb("VmRSS")
@@ -44,11 +48,11 @@ class PeakMemory:
 
     def own_mb(self) -> float | None:
         """Memory of the call alone, in megabytes; None where it cannot be told apart."""
-        if self.on_gpu:
+        if self._gpu is not None:
             import torch
 
-            torch.cuda.synchronize()
-            return (torch.cuda.max_memory_allocated() - self._held) / 2**20
+            torch.cuda.synchronize(self._gpu)
+            return (torch.cuda.max_memory_allocated(self._gpu) - self._held) / 2**20
         peak = _status_mb("VmHWM")
         if peak is None or self._resident is None:
             return None

@@ -5,14 +5,16 @@ import multiprocessing
 import os
 import secrets
 import signal
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from eval.data.benchmarks import BENCHMARKS_FILE
 from eval.data.opening import open_benchmark
-from eval.data.pairs import BenchmarkUnavailable, Pair
+from eval.data.pairs import BenchmarkUnavailable, Item, Pair
+from eval.data.readers.base import PairReader
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError
 
@@ -140,11 +142,24 @@ def _work(
     count = workers or max(int(ray.cluster_resources().get(counted, 1)), 1)
     try:
         cluster = RayCluster(ray, spec, mark, here, min(count, max(len(jobs), 1)))
-        yield from dispatch(cluster, len(cluster.actors), jobs, reader.load)
+        yield from dispatch(cluster, len(cluster.actors), jobs, pair_with_facts(reader))
     finally:
         if mark is not None:
             mark.unlink(missing_ok=True)
         ray.shutdown()
+
+
+def pair_with_facts(reader: PairReader) -> Callable[[Item], Pair]:
+    """Make a function that reads a pair with its facts, for a machine without the source.
+
+    All methods of a pair follow each other, so it is read once for them.
+    """
+
+    @lru_cache(maxsize=1)
+    def read(item: Item) -> Pair:
+        return replace(reader.load(item), facts=reader.facts_of(item))
+
+    return read
 
 
 def _marked(cache: OutputCache | None) -> Path | None:

@@ -49,9 +49,10 @@ class _Line(NamedTuple):
 
 
 class RunningSummary:
-    """Means of a run's rows that grow with it: a further row costs the same however many there are.
+    """Means of a run's rows that grow with it: further rows cost the same however many there are.
 
-    Sums are exact, so the order of rows does not matter.
+    All rows are counted anew once for rows that replace others, and where another set of methods is
+    ranked. Sums are exact, so the order of rows does not matter.
 
     Args:
         run: Header of the run; its methods and its first protocol count.
@@ -67,7 +68,7 @@ class RunningSummary:
         """Forget all sums; `_lines` stay."""
         self._tallies = {name: _Tally() for name in self._ids}
         self._scored = dict.fromkeys(self._ids, 0)
-        self._pictures: dict[str, int] = {}  # methods that have scored each picture
+        self._pictures: set[str] = set()  # pictures that any method has scored
         self._ranked: tuple[str, ...] = ()
         self._summed: set[str] = set()  # pictures that all ranked methods have scored
         self._sums: dict[tuple[str, str], Fraction] = {}  # by method and metric
@@ -76,16 +77,24 @@ class RunningSummary:
 
     def add(self, rows: Iterable[SampleResult]) -> None:
         """Take in further rows; one that was added before is replaced."""
-        for row in rows:
-            key, line = (row.pair, row.method), self._line(row)
-            replaces = key in self._lines
-            self._lines[key] = line
-            if replaces:  # a picture that was tried again
-                self._start()
-                for (pair, method), old in self._lines.items():
-                    self._count(pair, method, old)
-            else:
-                self._count(*key, line)
+        added = {(row.pair, row.method): self._line(row) for row in rows}
+        replaces = not self._lines.keys().isdisjoint(added)
+        self._lines |= added
+        if replaces:  # pictures that were tried again
+            self._start()
+            added = self._lines
+        for (pair, method), line in added.items():
+            self._count(pair, method, line)
+        ranked = ranked_methods(self._scored, len(self._pictures))
+        if ranked == self._ranked:
+            changed = {pair for pair, _ in added}
+        else:
+            self._ranked, self._sums = ranked, {}
+            self._summed.clear()
+            self._averaged.clear()
+            changed = self._pictures
+        for pair in changed:
+            self._sum_up(pair)
 
     def _line(self, row: SampleResult) -> _Line:
         is_timed = not row.cached and row.seconds and row.megapixels
@@ -97,6 +106,7 @@ class RunningSummary:
         )
 
     def _count(self, pair: str, method: str, line: _Line) -> None:
+        """Count a row; its picture is not yet in the means."""
         if method not in self._tallies:
             return
         self._tallies[method].add(line)
@@ -104,16 +114,7 @@ class RunningSummary:
         if line.scores is None or math.isnan(line.scores.get(PSNR.key, math.nan)):
             return
         self._scored[method] += 1
-        self._pictures[pair] = self._pictures.get(pair, 0) + 1
-        ranked = ranked_methods(self._scored, len(self._pictures))
-        if ranked != self._ranked:
-            self._ranked, self._sums = ranked, {}
-            self._summed.clear()
-            self._averaged.clear()
-            for known in self._pictures:
-                self._sum_up(known)
-        elif method in ranked:
-            self._sum_up(pair)
+        self._pictures.add(pair)
 
     def _sum_up(self, pair: str) -> None:
         """Add a picture to the means of all metrics in which every ranked method is finite."""

@@ -3,7 +3,7 @@
 import contextlib
 import statistics
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,11 @@ class Work:
     """What is known of the pair beside its pictures; see `eval.data.pair_facts`."""
 
 
+def unusable(item: Item, method_id: str, error: PairUnusable) -> Work:
+    """Result for a pair that cannot be scored: a row with the error."""
+    return Work(SampleResult(pair=item.id, method=method_id, error=str(error)), (), ())
+
+
 class Worker:
     """Restores and scores pairs; keeps the last pair and every loaded method.
 
@@ -128,19 +133,19 @@ class Worker:
             BenchmarkUnavailable: See `eval.data.readers.base.PairReader.load`.
         """
         if self._last != item.id:
-            self._pair, self._unusable, self._facts = None, None, {}
+            self._pair, self._unusable, self._last = None, None, ""
             try:
-                self._pair = self.reader.load(item)
-                self._facts = self.reader.facts_of(item) | measure(self._pair)
+                pair = self.reader.load(item)
+                self.hold(replace(pair, facts=self.reader.facts_of(item)))
             except PairUnusable as error:
-                self._unusable = error
-            self._last = item.id
+                self._unusable, self._last = error, item.id
         if self._pair is None:
             raise self._unusable or PairUnusable(f"Pair {item.id} cannot be read.")
         return self._pair
 
     def hold(self, pair: Pair) -> None:
-        """Use a pair that another machine has read, the next time that its item is asked for."""
+        """Use a pair, which another machine may have read, when its item is asked for next."""
+        self._facts = {**pair.facts, **measure(pair)}
         self._pair, self._unusable, self._last = pair, None, pair.id
 
     def work(self, item: Item, method_id: str) -> Work:
@@ -155,7 +160,7 @@ class Worker:
         try:
             pair = self.pair(item)
         except PairUnusable as error:
-            return Work(SampleResult(pair=item.id, method=method_id, error=str(error)), (), ())
+            return unusable(item, method_id, error)
         facts = {
             "pair": pair.id,
             "method": method_id,
@@ -228,7 +233,7 @@ class Worker:
         """
         restorer, size = self.restorer(method_id), self._size(pair)
         is_network = self._infos[method_id].kind == "weights"
-        memory = PeakMemory(on_gpu=is_network and choose_device().type == "cuda")
+        memory = PeakMemory(choose_device() if is_network else None)
         output, seconds = _timed(restorer, pair.degraded, size)
         process_mb, own_mb = memory.process_mb(), memory.own_mb()
         pixels = storable(output.pixels)

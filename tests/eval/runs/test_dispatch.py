@@ -1,17 +1,20 @@
 """Jobs on machines that are lost and come back, without Ray."""
 
 import multiprocessing
+import pickle
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
 
-from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.opening import open_benchmark
+from eval.data.pairs import BenchmarkUnavailable, Item, PairUnusable
 from eval.runs import dispatch as dispatching
 from eval.runs import executors
 from eval.runs.dispatch import Hello, WorkerLost, dispatch
-from eval.runs.ray_cluster import RayCluster, RemoteWorker
+from eval.runs.ray_cluster import RayCluster, RemoteWorker, pair_with_facts
+from eval.runs.worker import Work, Worker
 from mirnet.device import default_device
 from mirnet.errors import InvalidRequest
 
@@ -142,6 +145,23 @@ def test_pairs_are_sent_to_machines_that_do_not_have_them():
     assert 0 < len(read) < len(JOBS)
 
 
+def test_a_pair_that_cannot_be_read_to_be_sent_is_marked_and_the_run_goes_on():
+    def read_pair(item):
+        if item.id in ("0", "5"):  # the first, and the last
+            raise PairUnusable(f"Pair {item.id}: the target is damaged.")
+        return f"pair {item.id}"
+
+    machines = Machines(strangers=(0, 1, 2))
+    works = list(dispatch(machines, 3, JOBS, read_pair, lambda: float(machines.second)))
+    marked = [work.row for work in works if isinstance(work, Work)]
+    assert {(row.pair, row.method) for row in marked} == {
+        (pair, method) for pair in "05" for method in ("one", "two")
+    }
+    assert all(row.unusable_pair and "target is damaged" in row.error for row in marked)
+    done = [work.job for work in works if not isinstance(work, Work)]
+    assert Counter(done) == Counter(job for job in JOBS if job[0].id not in "05")
+
+
 def test_a_machine_with_other_software_ends_the_run():
     machines = Machines(hellos={1: Hello("east (10.0.0.2)", "torch 2.8.0, now 2.9.0")})
     with pytest.raises(InvalidRequest, match=r"east \(10.0.0.2\).*other results: torch 2.8.0, now"):
@@ -250,8 +270,6 @@ def test_a_worker_uses_the_cache_only_where_it_is_the_same_folder(spec, tmp_path
 
 
 def test_a_worker_compares_software_and_weights_with_those_of_the_run(spec):
-    from dataclasses import replace
-
     from eval.runs.environment import environment
 
     here = environment()
@@ -267,10 +285,6 @@ def test_a_worker_compares_software_and_weights_with_those_of_the_run(spec):
 
 
 def test_a_worker_without_the_folder_takes_pairs_as_they_come(spec, tmp_path):
-    from dataclasses import replace
-
-    from eval.data.opening import open_benchmark
-
     reader = open_benchmark(spec.benchmark)
     item = reader.items()[0]
     here = RemoteWorker(replace(spec, cache=None), None, None).work(item, "identity")
@@ -283,3 +297,35 @@ def test_a_worker_without_the_folder_takes_pairs_as_they_come(spec, tmp_path):
         assert elsewhere.work(item, "identity") is None
         found = elsewhere.work(item, "identity", reader.load(item))
         assert found.row.scores == here.row.scores and found.pictures == here.pictures
+
+
+def test_the_facts_of_a_pair_that_is_sent_are_those_of_its_source_and_of_its_pictures(
+    spec, tmp_path, monkeypatch
+):
+    reader = open_benchmark(spec.benchmark)
+    item, loaded, load = reader.items()[0], [], reader.load
+    monkeypatch.setattr(reader, "load", lambda item: loaded.append(item) or load(item))
+    read = pair_with_facts(reader)
+    sent = pickle.loads(pickle.dumps(read(item)))
+    assert read(item) is read(item) and len(loaded) == 1  # for all methods of a pair
+    gone = replace(spec, folder=tmp_path / "not here", cache=None)
+    here = RemoteWorker(replace(spec, cache=None), None, None).work(item, "identity")
+    found = RemoteWorker(gone, None, None).work(item, "identity", sent)
+    assert "Poisson-Gaussian" in found.facts["degradation"] and found.facts["noise_sigma"] > 1
+    assert found.facts == here.facts
+
+
+def test_a_pair_that_could_not_be_fetched_is_fetched_when_asked_for_again(spec, monkeypatch):
+    worker = Worker(replace(spec, cache=None))
+    first, second, *_ = worker.reader.items()
+    assert worker.pair(first).id == first.id
+    load = worker.reader.load
+
+    def fail(item):
+        raise BenchmarkUnavailable("The Hub does not answer.")
+
+    monkeypatch.setattr(worker.reader, "load", fail)
+    with pytest.raises(BenchmarkUnavailable, match="does not answer"):
+        worker.pair(second)
+    monkeypatch.setattr(worker.reader, "load", load)
+    assert worker.pair(first).id == first.id  # the pair before it is not held any more

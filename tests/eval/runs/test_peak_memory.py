@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from eval.runs.peak_memory import PeakMemory
 
@@ -25,3 +26,17 @@ def test_only_what_the_call_needs_is_counted():
     parts = [np.ones(60_000, np.uint8) for _ in range(1000)]  # from memory that was freed above
     assert small.own_mb() == pytest.approx(57, abs=10)
     assert held[0] == len(parts) / 1000
+
+
+def test_memory_of_a_gpu_is_that_of_the_one_computed_on(monkeypatch):
+    """In a process of its own each worker computes on another GPU."""
+    second = torch.device("cuda:1")
+    held, peak, reset = {second: 3 * MB}, {second: 11 * MB}, []
+    for name, answer in {
+        "synchronize": lambda device: None,
+        "reset_peak_memory_stats": reset.append,
+        "memory_allocated": held.__getitem__,
+        "max_memory_allocated": peak.__getitem__,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, answer)
+    assert PeakMemory(second).own_mb() == 8 and reset == [second]

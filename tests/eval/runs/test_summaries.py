@@ -10,7 +10,7 @@ from eval.runs.common_pictures import common_pictures
 from eval.runs.document import Run, SampleResult, SampleScore
 from eval.runs.live import GrowingFile, LiveRuns
 from eval.runs.store import StoredRun
-from eval.runs.summaries import summarise_methods
+from eval.runs.summaries import RunningSummary, summarise_methods
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
 
@@ -84,6 +84,24 @@ def test_a_growing_run_has_the_means_of_all_its_rows_at_every_look(tmp_path, see
                 right = means.get((line.method, key), math.nan)
                 assert mean == pytest.approx(right, nan_ok=True, rel=1e-12)
         assert (latest is None) == (not rows)
+
+
+def test_many_rows_are_summed_once_though_the_ranked_methods_change_on_the_way(
+    tmp_path, monkeypatch
+):
+    stored = write_run(tmp_path, pairs=300, methods=METHODS)
+    run, rows = stored.header(), stored.rows()
+    summed: list[str] = []
+    sum_up = RunningSummary._sum_up
+    monkeypatch.setattr(
+        RunningSummary, "_sum_up", lambda self, pair: summed.append(pair) or sum_up(self, pair)
+    )
+    summary = RunningSummary(run)
+    summary.add(sorted(rows, key=lambda row: row.method))  # method after method
+    assert len(summed) == 300
+    summary.add(rows[:600])  # pictures that were tried again
+    assert len(summed) == 600
+    assert summary.methods() == summarise_methods(run, rows)
 
 
 def test_a_look_reads_new_rows_only(tmp_path, monkeypatch):
