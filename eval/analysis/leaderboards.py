@@ -1,7 +1,7 @@
 """The leaderboard of a stored run: means of each method, intervals and a paired comparison."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from eval.runs.common_pictures import CommonPictures, common_pictures
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import METRICS, Metric, metrics_in
+from mirnet.numbers import counted
 
 from . import statistics
 from .score_tables import RANKING, chosen_protocol, require_method, scores_frame
@@ -130,6 +131,19 @@ def _cost(run: Run, method: MethodRecord, own: "pd.DataFrame") -> dict[str, Any]
         "threads": ", ".join(map(str, threads)),
         "engine": str(method.settings.get("engine", "")),
     }
+
+
+def timed_with(row: Mapping[str, Any]) -> str:
+    """Device, threads and engine of a row of `leaderboard`, "" where none is known.
+
+    >>> timed_with({"device": "cpu", "threads": "1", "engine": "torch"})
+    'cpu, 1 thread, torch'
+    >>> timed_with({"device": "cuda", "threads": "2, 4", "engine": ""})
+    'cuda, 2, 4 threads'
+    """
+    counts = row["threads"]
+    threads = f"{counts} {'thread' if counts == '1' else 'threads'}" if counts else ""
+    return ", ".join(word for word in (row["device"], threads, row["engine"]) if word)
 
 
 def _row(
@@ -302,10 +316,12 @@ def caution(board: "pd.DataFrame") -> str:
             "result that is not identical to its target."
         )
     if unusable := int(board.unusable.max()):
-        pairs = "1 pair" if unusable == 1 else f"{unusable} pairs"
-        words.append(f"{pairs} could not be read, and no method is scored on it.")
+        words.append(
+            f"{counted(unusable, 'pair')} could not be read, and no method is scored on it."
+        )
     for row in board[~board.ranked & (board["count"] + board.failed > 0)].itertuples():
-        words.append(f"{row.method} has results on {row.count} pictures and is not ranked.")
+        results = counted(row.count, "picture")
+        words.append(f"{row.method} has results on {results} and is not ranked.")
     for row in board[board.ranked & (board.failed > 0)].itertuples():
         words.append(f"{row.method} failed on {row.failed}.")
     return " ".join(word for word in words if word)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mirnet.metrics.registry import get_metric
 
+from .leaderboards import timed_with
 from .plot_style import (
     COLOURS,
     GREY,
@@ -16,7 +17,8 @@ from .plot_style import (
     blank_figure,
     empty_figure,
     hover_text,
-    marker,
+    interval_bar,
+    method_point,
     plain_text,
     wrapped_text,
 )
@@ -59,21 +61,14 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
         )
     for code, row in zip(known.method.cat.codes, known.to_dict("records"), strict=True):
         figure.add_trace(
-            go.Scatter(
-                x=[row["s_per_mp"]],
-                y=[row[metric]],
+            method_point(
+                row["method"],
+                code,
+                row["s_per_mp"],
+                row[metric],
+                f"{hover_text(metric)}%{{x:.3g}} s per megapixel{_timed_in(row)}{_conditions(row)}",
                 error_x=_repeats(row),
-                error_y={
-                    "array": [row[f"{stem}_high"] - row[metric]],
-                    "arrayminus": [row[metric] - row[f"{stem}_low"]],
-                    "thickness": 1.5,
-                },
-                mode="markers",
-                name=plain_text(row["method"]),
-                marker=marker(code, 12),
-                customdata=[["", row["method"]]],
-                hovertemplate=f"{plain_text(row['method'])}<br>{hover_text(metric)}"
-                f"%{{x:.3g}} s per megapixel{_timed_in(row)}{_conditions(row)}<extra></extra>",
+                error_y=interval_bar(row[metric], row[f"{stem}_low"], row[f"{stem}_high"]),
             )
         )
     figure.update_xaxes(
@@ -86,15 +81,11 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
     return figure
 
 
-def _repeats(row: dict[str, Any]) -> dict[str, Any]:
-    """Plotly's bar from the quickest to the slowest repeat; nothing where timed once."""
+def _repeats(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Bar from the quickest to the slowest repeat; None where timed once."""
     if not np.isfinite(row["s_per_mp_low"]):
-        return {}
-    return {
-        "array": [row["s_per_mp_high"] - row["s_per_mp"]],
-        "arrayminus": [row["s_per_mp"] - row["s_per_mp_low"]],
-        "thickness": 1.5,
-    }
+        return None
+    return interval_bar(row["s_per_mp"], row["s_per_mp_low"], row["s_per_mp_high"])
 
 
 def _time_title(board: "pd.DataFrame") -> str:
@@ -106,13 +97,8 @@ def _time_title(board: "pd.DataFrame") -> str:
 
 def _conditions(row: dict[str, Any]) -> str:
     """What a method was timed with: device, threads, engine, and its memory."""
-    words = [
-        row["device"],
-        f"{row['threads']} threads" if row["threads"] else "",
-        row["engine"],
-        f"{row['peak_mb']:.0f} MB" if np.isfinite(row["peak_mb"]) else "",
-    ]
-    known = ", ".join(word for word in words if word)
+    memory = f"{row['peak_mb']:.0f} MB" if np.isfinite(row["peak_mb"]) else ""
+    known = ", ".join(word for word in (timed_with(row), memory) if word)
     return f"<br>{plain_text(known)}" if known else ""
 
 
@@ -184,11 +170,9 @@ def published(
         go.Scatter(
             x=measured[metric],
             y=measured.index + len(names) + 1,
-            error_x={
-                "array": measured[f"{shown.stem}_high"] - measured[metric],
-                "arrayminus": measured[metric] - measured[f"{shown.stem}_low"],
-                "thickness": 1.5,
-            },
+            error_x=interval_bar(
+                measured[metric], measured[f"{shown.stem}_low"], measured[f"{shown.stem}_high"]
+            ),
             mode="markers",
             name=f"measured here, {plain_text(protocol)}, {plain_text(pictures)}",
             marker={"color": COLOURS[0], "symbol": "diamond", "size": 10},

@@ -14,7 +14,15 @@ from mirnet.metrics.protocols import shown_metrics
 from mirnet.metrics.registry import SSIMULACRA2, Metric, get_metric, metrics_in
 
 from .leaderboards import pareto_front
-from .plot_style import GREY, blank_figure, empty_figure, hover_text, marker, plain_text
+from .plot_style import (
+    GREY,
+    blank_figure,
+    empty_figure,
+    hover_text,
+    interval_bar,
+    method_point,
+    plain_text,
+)
 from .score_tables import RANKING
 
 if TYPE_CHECKING:
@@ -113,17 +121,14 @@ def perception_plot(table: "pd.DataFrame") -> "go.Figure":
     )
     for code, row in zip(table.method.cat.codes, table.to_dict("records"), strict=True):
         figure.add_trace(
-            go.Scatter(
-                x=[row["x"]],
-                y=[row["y"]],
-                error_x=_error(row, "x"),
-                error_y=_error(row, "y"),
-                mode="markers",
-                name=plain_text(row["method"]),
-                marker=marker(code, 12),
-                customdata=[["", row["method"]]],
-                hovertemplate=f"{plain_text(row['method'])}<br>{hover_text(across.key, 'x')}"
-                f"{hover_text(upright.key, 'y')}<extra></extra>",
+            method_point(
+                row["method"],
+                code,
+                row["x"],
+                row["y"],
+                hover_text(across.key, "x") + hover_text(upright.key, "y"),
+                error_x=interval_bar(row["x"], row["x_low"], row["x_high"]),
+                error_y=interval_bar(row["y"], row["y_low"], row["y_high"]),
             )
         )
     ranges = [_range(table, axis, one) for axis, one in zip("xy", (across, upright), strict=True)]
@@ -143,15 +148,6 @@ def perception_plot(table: "pd.DataFrame") -> "go.Figure":
 
 def _axis_title(kind: str, metric: Metric) -> str:
     return f"{kind}: {metric.label}, {metric.better} is better"
-
-
-def _error(row: dict[str, float], axis: str) -> dict[str, object]:
-    """Plotly's interval of a mean."""
-    return {
-        "array": [row[f"{axis}_high"] - row[axis]],
-        "arrayminus": [row[axis] - row[f"{axis}_low"]],
-        "thickness": 1.2,
-    }
 
 
 def _range(table: "pd.DataFrame", axis: str, metric: Metric) -> list[float]:

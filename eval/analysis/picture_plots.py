@@ -21,7 +21,8 @@ from .plot_style import (
     custom_data,
     empty_figure,
     hover_text,
-    marker,
+    interval_bar,
+    method_point,
     note_thinning,
     plain_text,
     point_trace,
@@ -78,21 +79,15 @@ def distribution(
             )
         )
         figure.add_trace(
-            go.Scatter(
-                x=[place - 0.26],
-                y=[box.mean],
-                error_y={
-                    "array": [box.mean_high - box.mean],
-                    "arrayminus": [box.mean - box.mean_low],
-                    "thickness": 2,
-                    "width": 5,
-                },
-                mode="markers",
+            method_point(
+                box.method,
+                code,
+                place - 0.26,
+                box.mean,
+                f"mean {hover_text(metric)}",
+                error_y=interval_bar(box.mean, box.mean_low, box.mean_high, 2) | {"width": 5},
                 name=f"mean of {plain_text(box.method)}",
-                marker=marker(code, 10),
-                customdata=[["", box.method]],
-                hovertemplate=f"{plain_text(box.method)}<br>mean "
-                f"{hover_text(metric)}<extra></extra>",
+                size=10,
             )
         )
         # A fixed sequence that fills the width evenly (golden ratio): the same figure every time.

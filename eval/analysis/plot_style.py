@@ -123,6 +123,62 @@ def point_trace(
     )
 
 
+def method_point(
+    method: object,
+    code: int,
+    x: float,
+    y: float,
+    hover: str,
+    *,
+    error_x: dict[str, Any] | None = None,
+    error_y: dict[str, Any] | None = None,
+    name: str = "",
+    size: int = 12,
+) -> "go.Scatter":
+    """Marker of a method's means.
+
+    Args:
+        method: Id of the method.
+        code: Its place in the run.
+        x: Place of the marker.
+        y: Place of the marker.
+        hover: Lines below the id in a label that follows the pointer, as plotly's template.
+        error_x: Result of `interval_bar`.
+        error_y: Result of `interval_bar`.
+        name: Name in the legend; the id where it is "".
+        size: Diameter in pixels.
+    """
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[x],
+        y=[y],
+        error_x=error_x,
+        error_y=error_y,
+        mode="markers",
+        name=name or plain_text(method),
+        marker=marker(code, size),
+        customdata=[["", method]],
+        hovertemplate=f"{plain_text(method)}<br>{hover}<extra></extra>",
+    )
+
+
+def interval_bar(mean: Any, low: Any, high: Any, thickness: float = 1.5) -> dict[str, Any]:
+    """Plotly's error bar from `low` to `high` around `mean`.
+
+    Args:
+        mean: A number, or an array of one for each point.
+        low: Lower ends, of the same shape.
+        high: Upper ends, of the same shape.
+        thickness: Width of the line in pixels.
+    """
+    return {
+        "array": np.atleast_1d(high - mean),
+        "arrayminus": np.atleast_1d(mean - low),
+        "thickness": thickness,
+    }
+
+
 def by_method(frame: "pd.DataFrame") -> list[tuple[str, int, "pd.DataFrame"]]:
     """Iterate over the methods with their place in the run and their rows."""
     codes = frame.method.cat.codes

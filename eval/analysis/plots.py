@@ -87,7 +87,9 @@ class Plot:
     draw: Callable[[PlotRequest], DrawnPlot]
     """Function that computes the table and draws it."""
     of_two: bool = False
-    """Whether the plot compares two methods."""
+    """Whether the plot compares two methods that are chosen."""
+    needs_two: bool = False
+    """Whether a run of one method has nothing to draw."""
 
 
 def _distribution(request: PlotRequest) -> DrawnPlot:
@@ -154,12 +156,14 @@ PLOTS: dict[str, Plot] = {
         "mean, the band its 95 % interval.",
         _differences,
         of_two=True,
+        needs_two=True,
     ),
     "scatter": Plot(
         "Two methods",
         "A point is a picture. On the dashed line, both methods have the same score.",
         _scatter,
         of_two=True,
+        needs_two=True,
     ),
     "speed": Plot(
         "Quality and time",
@@ -183,6 +187,7 @@ PLOTS: dict[str, Plot] = {
         "A point is a picture. How much was gained depends on how good the input was; on the "
         "dashed line, nothing was.",
         _against_input,
+        needs_two=True,
     ),
     "published": Plot(
         "Published",

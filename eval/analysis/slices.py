@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.data.benchmarks import benchmark_of_record, get_benchmark
+from eval.data.benchmarks import get_benchmark
 from eval.data.pair_facts import Fact, facts_of_name
 from eval.runs.document import Run
 from eval.runs.pair_measures import INPUT_PSNR
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.registry import PSNR, get_metric
+from mirnet.numbers import counted
 
 from . import statistics
-from .score_tables import UNTOUCHED, require_method, scores_frame
+from .score_tables import UNTOUCHED, paired_scores, scores_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,20 +92,20 @@ def facts_of_pairs(stored: StoredRun, scores: "pd.DataFrame") -> dict[str, dict[
         for pair in dict.fromkeys(scores.pair)
     }
     if PSNR.key in scores:
-        for method in UNTOUCHED[:1]:
-            own = scores[(scores.method == method) & np.isfinite(scores[PSNR.key])]
-            for pair, value in zip(own.pair, own[PSNR.key], strict=True):
-                found[pair].setdefault(INPUT_PSNR, float(value))
+        own = scores[(scores.method == UNTOUCHED[0]) & np.isfinite(scores[PSNR.key])]
+        for pair, value in zip(own.pair, own[PSNR.key], strict=True):
+            found[pair].setdefault(INPUT_PSNR, float(value))
     return found
 
 
 def _pattern(run: Run) -> str | None:
-    """Regular expression by which a run's pair ids tell facts; None where they tell none."""
+    """Regular expression by which a run's pair ids tell facts; None where they tell none.
+
+    It is that of the catalogue. A run's document may come from anybody, and matching an expression
+    of theirs could take for ever.
+    """
     try:
-        recorded = run.benchmark
-        if recorded.source and (own := benchmark_of_record(recorded.source).facts):
-            return own
-        return get_benchmark(recorded.id).facts
+        return get_benchmark(run.benchmark.id).facts
     except MIRNetError:  # of another version, or not in the catalogue
         return None
 
@@ -210,32 +211,27 @@ def compared_slices(
     """
     import pandas as pd
 
-    known = list(scores.method.cat.categories)
-    for method in (a, b):
-        require_method("", known, method)
     if a == b:
         raise InvalidRequest("A method is compared with itself: choose two.")
     better = get_metric(metric).higher_is_better
     if metric not in scores:
         raise InvalidRequest(f"This run has no {get_metric(metric).title}: choose another score.")
-    wide = scores.pivot_table(
-        index="pair", columns="method", values=metric, observed=False, dropna=False
-    )
+    both = paired_scores(scores, a, b, metric)
     scene = dict(zip(scores.pair, scores.scene, strict=True))
     rows: list[dict[str, Any]] = []
     compared = []
     for one in slices:
-        part = wide.reindex(list(one.pairs))[[a, b]].dropna()
-        finite = part[np.isfinite(part).all(axis=1)]
-        if not len(finite):
+        part = both[both.pair.isin(one.pairs)]
+        finite = part[np.isfinite(part[["a", "b"]]).all(axis=1)]
+        if finite.empty:
             continue
         paired = statistics.compare(
-            part[a], part[b], [scene[pair] for pair in part.index], higher_is_better=better
+            part.a, part.b, [scene[pair] for pair in part.pair], higher_is_better=better
         )
         compared.append(paired)
         facts: dict[str, Any] = {"slice": one.name, "fact": one.fact, "label": one.label}
         facts |= {"pairs": paired.pairs, "scenes": paired.clusters}
-        rows.append(facts | {"a": float(finite[a].mean()), "b": float(finite[b].mean())})
+        rows.append(facts | {"a": float(finite.a.mean()), "b": float(finite.b.mean())})
     tested = [paired for paired in compared if paired.clusters >= statistics.MIN_FOR_VERDICT]
     corrected = iter(statistics.corrected(tested))
     for row, paired in zip(rows, compared, strict=True):
@@ -258,11 +254,11 @@ def how_many(found: "pd.DataFrame", a: str, b: str) -> str:
     """
     count, worse = len(found), int((found.verdict == "worse").sum())
     tested = count - int((found.verdict == "too few").sum())
-    looked = "1 slice was" if count == 1 else f"{count} slices were"
+    looked = f"{counted(count, 'slice')} {'was' if count == 1 else 'were'}"
     least = statistics.MIN_FOR_VERDICT
     if not tested:
         return f"{looked} looked at, and none has {least} scenes: that is too few for a verdict."
-    first = f"{a} loses to {b} in {worse} of {tested} slices"
+    first = f"{a} loses to {b} in {worse} of {counted(tested, 'slice')}"
     if not worse:
         first = f"No slice shows that {a} loses to {b}"
     return (

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mirnet.numbers import counted
+
 RESAMPLES = 2000
 """Number of bootstrap resamples of an interval."""
 CONFIDENCE = 0.95
@@ -170,9 +172,9 @@ def caution(pictures: int, clusters: int | None = None) -> str:
         return ""
     least = min(2 / 2**units, 1.0)
     hint = f", and p cannot fall below {least:.3g}" if least > SIGNIFICANT else ""
-    only = "1 picture" if pictures == 1 else f"{pictures} pictures"
+    only = counted(pictures, "picture")
     if units < pictures:
-        only = f"{'1 scene' if units == 1 else f'{units} scenes'} ({only})"
+        only = f"{counted(units, 'scene')} ({only})"
     return f"Only {only}: intervals from so few are rough{hint}."
 
 
@@ -254,16 +256,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _numbered(clusters: Clusters, count: int) -> np.ndarray:
-    """Number the cluster of each score, from 0."""
+    """Number the cluster of each score, from 0 in the order of their first scores."""
+    import pandas as pd
+
     if clusters is None:
         return np.arange(count)
     if len(clusters) != count:
         raise ValueError(f"{count} scores cannot be in {len(clusters)} clusters")
-    if isinstance(clusters, np.ndarray) and clusters.dtype.kind in "iu":  # many at once
-        _, first, places = np.unique(clusters, return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first, kind="stable"), kind="stable")[places]
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in clusters], int)
+    names = clusters if isinstance(clusters, np.ndarray) else pd.Series(clusters, dtype=object)
+    return pd.factorize(names, use_na_sentinel=False)[0]
 
 
 def _sums(values: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

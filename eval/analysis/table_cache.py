@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eval.runs.store import StoredRun, replace_file
 from mirnet.errors import InvalidRequest
@@ -22,9 +22,12 @@ from mirnet.metrics.registry import METRICS, OPTIONAL
 
 from .leaderboards import leaderboard
 from .score_tables import chosen_protocol, scores_frame
+from .slices import Slice, slices_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Made = TypeVar("Made")
 
 MAX_TABLES = 24
 """Number of tables kept in memory; 5,000 pictures and four methods take about 20 MB."""
@@ -45,13 +48,13 @@ TABLE_CODE = (
 
 
 class TableCache:
-    """Cache of `scores_frame` and `leaderboard`, each computed once for the same files.
+    """Cache of `scores_frame`, `leaderboard` and `slices_of`, computed once for the same files.
 
     Safe to use from several threads.
     """
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[tuple, pd.DataFrame] = OrderedDict()
+        self._tables: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[tuple, threading.Lock] = {}
 
@@ -79,6 +82,16 @@ class TableCache:
             lambda: leaderboard(stored, baseline, name, self.scores(stored, name)),
         )
 
+    def slices(self, stored: StoredRun, protocol: str | None = None) -> list[Slice]:
+        """Return `slices_of` a run; the list is shared and must not be changed.
+
+        Raises:
+            InvalidRequest: The run is damaged, or lacks the protocol.
+        """
+        name = chosen_protocol(stored.header(), protocol)
+        key = _key(stored, ("slices", name))
+        return self._once(key, lambda: slices_of(stored, self.scores(stored, name)))
+
     def forget(self, run_id: str) -> None:
         """Drop a run's tables from memory."""
         with self._lock:
@@ -88,8 +101,20 @@ class TableCache:
     def _table(
         self, stored: StoredRun, what: tuple[str, ...], make: "Callable[[], pd.DataFrame]"
     ) -> "pd.DataFrame":
-        made_by = (code_fingerprint(), *METRICS, *OPTIONAL)
-        key = (stored.id, str(stored.folder), *what, made_by, _stamp(stored))
+        """Table out of memory, else from disk, else made and kept there."""
+        key = _key(stored, what)
+
+        def read_or_make() -> "pd.DataFrame":
+            table = _read(stored, key)
+            if table is None:
+                table = make()
+                _write(stored, key, table)
+            return table
+
+        return self._once(key, read_or_make)
+
+    def _once(self, key: tuple, make: Callable[[], Made]) -> Made:
+        """What is kept in memory under a key, else what `make` makes."""
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
         with making:  # two visitors of one run make its tables once
@@ -97,16 +122,19 @@ class TableCache:
                 if key in self._tables:
                     self._tables.move_to_end(key)
                     return self._tables[key]
-            table = _read(stored, key)
-            if table is None:
-                table = make()
-                _write(stored, key, table)
+            made = make()
             with self._lock:
-                self._tables[key] = table
+                self._tables[key] = made
                 while len(self._tables) > MAX_TABLES:
                     self._tables.popitem(last=False)
                 self._making.pop(key, None)
-        return table
+        return made
+
+
+def _key(stored: StoredRun, what: tuple[str, ...]) -> tuple:
+    """Key of a table: the run, the kind of table, the code that makes it, and the run's files."""
+    made_by = (code_fingerprint(), *METRICS, *OPTIONAL)
+    return (stored.id, str(stored.folder), *what, made_by, _stamp(stored))
 
 
 @functools.cache

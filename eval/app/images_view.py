@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from eval.analysis.pictures import choose_pairs, rows_of, sha_of, strip_of
-from eval.analysis.slices import Slice, pairs_in, slices_of
+from eval.analysis.slices import pairs_in
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.app.kit.widgets import Update, text_area, translate_errors
@@ -163,11 +163,9 @@ class ImagesView(View):
         """
         scores = self.queue.tables.scores(stored, state.protocol)
         method, other = str(state.method), str(state.other or state.method)
-        among = pairs_in(self._slices(stored, state), state.slices) if state.slices else None
+        slices = self.queue.tables.slices(stored, state.protocol) if state.slices else []
+        among = pairs_in(slices, state.slices)
         return choose_pairs(scores, state.which, method, other, state.k, state.metric, among)
-
-    def _slices(self, stored: StoredRun, state: ViewState) -> list[Slice]:
-        return slices_of(stored, self.queue.tables.scores(stored, state.protocol))
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the thumbnails, the scores of the open picture, and the table of all selected."""
@@ -177,7 +175,9 @@ class ImagesView(View):
             self.k: gr.update(visible=not all_of_them),
             self.method: settle(methods, asked.method, state.method, visible=not all_of_them),
             self.other: settle(methods, asked.other, state.other, visible=state.which in PAIRED),
-            self.slices: gr.update(choices=slice_choices(self._slices(stored, state))),
+            self.slices: gr.update(
+                choices=slice_choices(self.queue.tables.slices(stored, state.protocol))
+            ),
         }
         pairs = self.chosen(stored, state)
         pair = state.pair or next(iter(pairs), None)

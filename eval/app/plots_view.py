@@ -158,7 +158,7 @@ class OtherPlots(Part):
         few = len(request.found.run.methods) < 2
         update: Update = {self.title: kit.heading("All plots")}
         for name, plot in self.plots.items():
-            if name == state.plot or (few and (PLOTS[name].of_two or name == "input")):
+            if name == state.plot or (few and PLOTS[name].needs_two):
                 update[plot] = gr.update(visible=False)
             else:
                 drawn = draw_plot(self.queue, request.stored, name, state)

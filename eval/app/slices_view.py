@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from eval.analysis.csv_tables import csv_text
-from eval.analysis.slices import compared_slices, how_many, slices_of
+from eval.analysis.slices import compared_slices, how_many
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
@@ -68,7 +68,7 @@ class SlicesView(View):
             self.metric: settle(metric_choices(run, state.protocol), asked.metric, state.metric),
         }
         scores = self.queue.tables.scores(stored, state.protocol)
-        slices = slices_of(stored, scores)
+        slices = self.queue.tables.slices(stored, state.protocol)
         a, b = str(state.method), str(state.other)
         if not slices or a == b:
             words = SAME_METHOD if slices else NO_SLICES
@@ -90,7 +90,8 @@ class SlicesView(View):
         valid = state.for_run(stored.header())
         scores = self.queue.tables.scores(stored, valid.protocol)
         a, b = str(valid.method), str(valid.other)
-        found = compared_slices(scores, slices_of(stored, scores), a, b, valid.metric)
+        slices = self.queue.tables.slices(stored, valid.protocol)
+        found = compared_slices(scores, slices, a, b, valid.metric)
         found.insert(0, "method_a", a)
         found.insert(1, "method_b", b)
         found.insert(2, "metric", valid.metric)

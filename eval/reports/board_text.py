@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.analysis.leaderboards import HOW_TESTED, caution, lead
+from eval.analysis.leaderboards import HOW_TESTED, caution, lead, timed_with
 from eval.analysis.score_tables import RANKING, other_metrics
 from mirnet.metrics.registry import metrics_in
 from mirnet.numbers import DASH, number
@@ -41,6 +41,15 @@ def board_heads(board: "pd.DataFrame") -> list[str]:
     return ["Method", *score_heads(board), *paired, *COST_HEADS, *counts]
 
 
+def p_text(value: float) -> str:
+    """A p-value as tables show it, with three decimals; DASH where it is not a number.
+
+    >>> p_text(0.0004), p_text(0.001), p_text(math.nan)
+    ('< 0.001', '0.001', '–')
+    """
+    return "< 0.001" if value < 0.001 else number(value, 3)
+
+
 def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
     """Round and word the rows of `leaderboard` for people.
 
@@ -56,14 +65,14 @@ def board_cells(board: "pd.DataFrame") -> list[dict[str, str]]:
                     str(row["method"]),
                     *_scores(row),
                     _difference(row),
-                    _p_value(row["p_holm"]),
+                    p_text(row["p_holm"]),
                     _percent(row["win_rate"]),
                     *_other_differences(row),
                     number(row["s_per_mp"], 2) + _spread(row) + _elsewhere(row),
                     _count(row["parameters"]),
                     number(row["gmac_per_mp"], 1),
                     number(row["peak_mb"], 0),
-                    _timed_with(row),
+                    timed_with(row) or DASH,
                     str(row["count"]),
                     str(row["failed"]),
                     str(row["identical"]),
@@ -108,7 +117,7 @@ def _other_differences(row: dict[str, Any]) -> list[str]:
         found = {name: row[f"{metric.stem}_{name}"] for name in ("difference", "p_holm", "verdict")}
         text = number(found["difference"], metric.decimals, "+")
         if math.isfinite(found["difference"]):
-            p = _p_value(found["p_holm"])
+            p = p_text(found["p_holm"])
             text += f", p {p}" if p.startswith("<") else f", p = {p}"
             text += f", {found['verdict']}" if found["verdict"] in ("tied", "too few") else ""
         texts.append(text)
@@ -121,18 +130,8 @@ def _spread(row: dict[str, Any]) -> str:
     return "" if span == DASH else f" ({span}, {row['repeats']} repeats)"
 
 
-def _timed_with(row: dict[str, Any]) -> str:
-    """Device, threads and engine, such as "cpu, 2 threads, torch"."""
-    threads = f"{row['threads']} threads" if row["threads"] else ""
-    return ", ".join(word for word in (row["device"], threads, row["engine"]) if word) or DASH
-
-
 def _elsewhere(row: dict[str, Any]) -> str:
     return f" (from {row['timed_in']})" if row["timed_in"] else ""
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value, 3)
 
 
 def _percent(value: float) -> str:

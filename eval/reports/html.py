@@ -23,6 +23,7 @@ from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import metrics_in
+from mirnet.numbers import counted
 
 from .board_text import COST_HEADS, board_cells, other_differences, score_heads
 from .provenance import provenance
@@ -156,7 +157,7 @@ def _figures(
     names = [*FIRST_PLOTS, *(name for name in PLOTS if name not in FIRST_PLOTS)]
     drawn = []
     for name in names:
-        if len(ranked) < 2 and (PLOTS[name].of_two or name == "input"):
+        if len(ranked) < 2 and PLOTS[name].needs_two:
             continue
         if name == "published" and not has_published:
             continue
@@ -204,9 +205,9 @@ def _ends(
 ) -> list[dict[str, Any]]:
     """The worst and best pictures of the method that ranks first, with every method's result."""
     ranked = board[np.isfinite(board[score_tables.RANKING.key])]
-    leader = str(ranked.method.iloc[0]) if len(ranked) else None
-    if leader is None:
+    if ranked.empty:
         return []
+    leader = str(ranked.method.iloc[0])
     shown = [method.id for method in run.methods][:PICTURE_METHODS]
     worst = score_tables.worst(scores, leader, PICTURE_ROWS)
     best = score_tables.best(scores, leader, PICTURE_ROWS)
@@ -276,4 +277,5 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
     return environment.get_template("report.html.j2")

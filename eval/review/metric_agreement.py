@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.analysis.score_tables import scene_rule, scores_frame
+from eval.analysis.score_tables import scores_frame
 from eval.analysis.statistics import CONFIDENCE
-from eval.data.scenes import scene_of
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import Metric, metrics_in
 
@@ -65,11 +64,11 @@ def metric_agreement(stored: StoredRun, seed: int = 0) -> "pd.DataFrame":
     import pandas as pd
 
     run = stored.header()
-    rule = scene_rule(run)
     votes = [vote for vote in all_votes(stored) if vote.outcome != "skip" and not vote.repeat]
     rows, known = [], set()
     for protocol in run.protocols if votes else ():
         scores = scores_frame(stored, protocol)
+        scene = dict(zip(scores.pair, scores.scene, strict=True))
         for metric in metrics_in(scores.columns):
             values = dict(
                 zip(zip(scores.pair, scores.method, strict=True), scores[metric.key], strict=True)
@@ -78,7 +77,7 @@ def metric_agreement(stored: StoredRun, seed: int = 0) -> "pd.DataFrame":
             alike = (metric.key, *(gain for _, gain in compared))
             if compared and alike not in known:
                 known.add(alike)
-                scenes = [scene_of(vote.pair, rule) for vote, _ in compared]
+                scenes = [scene[vote.pair] for vote, _ in compared]
                 row = {"metric": metric.key, "title": metric.title, "protocol": protocol}
                 rows.append(row | _measured(compared, scenes, seed))
     table = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -21,6 +21,7 @@ import numpy as np
 from eval.analysis.statistics import CONFIDENCE
 from eval.runs.store import StoredRun, finite
 from mirnet.metrics.protocols import shown_metrics
+from mirnet.numbers import counted
 
 from .agreement import Agreement, measure_agreement
 from .resampling import MIN_CLUSTERS, RESAMPLES, vote_weights
@@ -68,8 +69,8 @@ class Ranking:
         if not self.votes:
             return "Nobody has voted yet."
         parts = [
-            f"{_count(self.votes, 'vote')} of {_count(self.reviewers, 'reviewer')} on "
-            f"{_count(self.pictures, 'picture')}, {self.skipped} skipped.",
+            f"{counted(self.votes, 'vote')} of {counted(self.reviewers, 'reviewer')} on "
+            f"{counted(self.pictures, 'picture')}, {self.skipped} skipped.",
             "Strength: Bradley-Terry log-odds against the mean, a tie is half a win for each; every"
             f" two methods start with a tie of weight {PRIOR_VOTES:g}.",
         ]
@@ -237,7 +238,3 @@ def _groups(votes: Sequence[Vote], methods: list[str]) -> tuple[tuple[str, ...],
         tuple(name for name, own in zip(used, group, strict=True) if own == number)
         for number in range(count)
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from eval.analysis import statistics
 from eval.app.page_files import TEMPLATES
+from eval.reports.board_text import p_text
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import get_metric
 
@@ -107,7 +108,7 @@ def _numbers(found: "RunComparison") -> Markup:
                 str(row["pairs"]),
                 kit.number(row["change"], digits, "+"),
                 f"{kit.number(row['low'], digits, '+')} to {kit.number(row['high'], digits, '+')}",
-                "< 0.001" if row["p_holm"] < 0.001 else kit.number(row["p_holm"], 3),
+                p_text(row["p_holm"]),
                 verdict_of(row) or kit.DASH,
                 str(row["same_outputs"]),
             ]

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
+from eval.analysis.leaderboards import timed_with
 from eval.analysis.pictures import Thumbnail
 from eval.analysis.score_tables import RANKING, other_metrics
 from eval.app.page_files import TEMPLATES
 from eval.app.view_state import ViewState
+from eval.reports.board_text import p_text
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import Metric, get_metric, metrics_in
@@ -194,7 +196,7 @@ def _paired(row: dict[str, Any]) -> list[BoardCell]:
     p_value, wins = row["p_holm"], 100 * row["win_rate"]
     return [
         _difference(RANKING, row, row["difference_db"], "difference", "verdict"),
-        BoardCell(_plain(p_value), "< 0.001" if p_value < 0.001 else kit.number(p_value, 3)),
+        BoardCell(_plain(p_value), p_text(p_value)),
         BoardCell(_plain(wins), f"{wins:.0f} %") if known else BoardCell(None, kit.DASH),
         *(
             _difference(metric, row, row[f"{stem}_difference"], f"{stem}_difference",
@@ -230,7 +232,7 @@ def _facts(row: dict[str, Any], timed: bool) -> list[BoardCell]:
         *([time] if timed else []),
         BoardCell(count, parameters(count)),
         BoardCell(_plain(row["gmac_per_mp"]), kit.number(row["gmac_per_mp"], 1)),
-        BoardCell(_plain(row["peak_mb"]), kit.number(row["peak_mb"], 0), _conditions(row)),
+        BoardCell(_plain(row["peak_mb"]), kit.number(row["peak_mb"], 0), timed_with(row)),
         BoardCell(row["count"], str(row["count"]), failed),
     ]
 
@@ -244,12 +246,6 @@ def _timing(row: dict[str, Any]) -> str:
     if row["timed_in"]:
         words.append(f"from {row['timed_in']}")
     return " · ".join(words)
-
-
-def _conditions(row: dict[str, Any]) -> str:
-    """Device, threads and engine that a method was timed with."""
-    threads = f"{row['threads']} threads" if row["threads"] else ""
-    return ", ".join(word for word in (row["device"], threads, row["engine"]) if word)
 
 
 def _plain(value: float) -> float | None:

@@ -9,10 +9,12 @@ from eval.analysis.leaderboards import HOW_TESTED
 from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
 from eval.app.view_state import ViewState
+from eval.reports.board_text import p_text
 from eval.reports.repeat import repeat_commands
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
+from mirnet.numbers import counted
 
 from .board import methods_table
 
@@ -86,7 +88,7 @@ def statistics_section(board: "pd.DataFrame", baseline: str | None) -> Markup:
                     row[f"{stem}verdict"],
                     metric.number(value, "+"),
                     " to ".join(ends),
-                    _p_value(row[f"{stem}p_holm"]),
+                    p_text(row[f"{stem}p_holm"]),
                     kit.number(row["effect"], 2, "+") if is_ranking else "",
                     f"{100 * row['win_rate']:.0f} %" if is_ranking else "",
                 ]
@@ -106,10 +108,6 @@ def statistics_section(board: "pd.DataFrame", baseline: str | None) -> Markup:
     )
 
 
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else kit.number(value, 3)
-
-
 def cost_section(costs: "pd.DataFrame", board: "pd.DataFrame", run: Run) -> Markup:
     """Time, memory and parameters of every method, and the machine that they were measured on.
 
@@ -126,7 +124,8 @@ def cost_section(costs: "pd.DataFrame", board: "pd.DataFrame", run: Run) -> Mark
         "Parameters", "From earlier runs",
     ]  # fmt: skip
     where = run.environment
-    machine = f"Measured on {where.machine}, {where.device}, {where.threads} threads."
+    threads = counted(where.threads, "thread")
+    machine = f"Measured on {where.machine}, {where.device}, {threads}."
     return part_heading("cost", "Cost") + kit.table(heads, rows, label="Cost") + kit.note(machine)
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from eval.analysis.slices import Slice, fact_title
 from eval.app.page_files import TEMPLATES
 from eval.app.view_state import ViewState
-from mirnet.app.kit import html as kit
+from eval.reports.board_text import p_text
 from mirnet.metrics.registry import get_metric
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def slices_table(found: "pd.DataFrame", state: ViewState, a: str, b: str) -> Mar
         link = state.model_copy(
             update={"view": "pictures", "which": "loss", "slices": (row["slice"],), "pair": None}
         )
-        p_value = row["p_holm"]
         return {
             "fact": fact_title(row["fact"]),
             "label": row["label"],
@@ -54,7 +53,7 @@ def slices_table(found: "pd.DataFrame", state: ViewState, a: str, b: str) -> Mar
             "span": f"{metric.number(low, '+')} to {metric.number(high, '+')}" if known else "",
             "bar": (place(low), 100 - place(high)) if known else None,
             "at": place(row["difference"]),
-            "p": "< 0.001" if p_value < 0.001 else kit.number(p_value, 3),
+            "p": p_text(row["p_holm"]),
             "chip": CHIPS.get(row["verdict"], ""),
             "loses": row["verdict"] == "worse",
         }

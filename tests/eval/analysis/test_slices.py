@@ -12,6 +12,7 @@ from eval.analysis.slices import (
     pairs_in,
     slices_of,
 )
+from eval.data.benchmarks import custom_benchmark
 from eval.runs.document import SampleResult
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
@@ -121,6 +122,26 @@ def test_ids_tell_the_camera_of_an_older_run(tmp_path):
     made.write_pairs(pairs)
     names = [one.name for one in slices_of(made, scores_frame(made))]
     assert names == ["camera=d600", "camera=d800", "iso=1600", "iso=3200"]
+
+
+def test_an_expression_that_a_run_brings_along_is_never_matched(tmp_path):
+    photos = custom_benchmark(str(tmp_path), "denoise", degraded="in/*.png", target="out/*.png")
+    source = photos.model_dump(mode="json") | {"facts": "(?P<camera>.).*"}
+    pairs = ["a1", "a2", "b1", "b2"]
+    rows = [row(pair, name, 30.0) for pair in pairs for name in ("clahe", "ours")]
+    made = write_run(
+        tmp_path, rows=rows, methods=(method("clahe"), method("ours")), protocols=["rgb/1"],
+        task="denoise", benchmark__id=photos.id, benchmark__source=source,
+    )  # fmt: skip
+    made.write_pairs(pairs)
+    assert slices_of(made, scores_frame(made)) == []
+
+
+def test_one_slice_is_said_in_the_singular(stored):
+    found = compare_in_slices(stored, "ours", "clahe", facts=["camera"]).iloc[:1]
+    assert how_many(found, "ours", "clahe").startswith(
+        "ours loses to clahe in 1 of 1 slice. 1 slice was looked at, 1 of them"
+    )
 
 
 @pytest.mark.parametrize(

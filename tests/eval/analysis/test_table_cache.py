@@ -28,6 +28,18 @@ def test_tables_are_made_once_until_the_run_changes(tmp_path, monkeypatch):
     assert tables.scores(stored) is not first
 
 
+def test_slices_are_found_once_until_a_fact_is_added(tmp_path, monkeypatch):
+    stored = write_run(tmp_path, pairs=4)
+    tables, made, real = TableCache(), [], module.slices_of
+    monkeypatch.setattr(module, "slices_of", lambda *given: made.append(given) or real(*given))
+    before = tables.slices(stored)
+    assert tables.slices(stored, "rgb") is before and len(made) == 1
+    for number, pair in enumerate(stored.pairs()):
+        stored.append_facts(pair, {"camera": "ab"[number % 2]})
+    names = [one.name for one in tables.slices(stored)]
+    assert {"camera=a", "camera=b"} <= {*names} and len(names) == len(before) + 2
+
+
 def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_KEEPING", 10)
     stored = write_run(tmp_path, pairs=6)

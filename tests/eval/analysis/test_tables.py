@@ -86,7 +86,7 @@ def test_a_method_that_fails_on_hard_pictures_does_not_win(tmp_path):
     assert board["count"].tolist() == [4, 3, 4, 1] and math.isnan(board.psnr_db[3])
     words = leaderboards.caution(board)
     assert "over the 3 of 4 pictures" in words and "official failed on 1." in words
-    assert "clahe has results on 1 pictures and is not ranked" in words
+    assert "clahe has results on 1 picture and is not ranked" in words
     summary = summarise_methods(stored.header(), rows)
     assert [line.scores["psnr_db"] for line in summary[:3]] == [10.0, pytest.approx(92 / 3), 30.0]
     header = stored.header().model_copy(update={"summary": summary})

@@ -64,7 +64,8 @@ def test_a_fact_that_is_a_text_for_one_pair_and_a_number_for_another_is_a_text(t
     for pair, iso in zip(stored.pairs(), ("3200a", 3200.0), strict=False):
         stored.append_facts(pair, {"iso": iso, "noise": 2.5})
     table = to_frame(export(stored, "parquet")).drop_duplicates("pair")
-    assert table["fact.iso"].tolist()[:2] == ["3200a", "3200"] and pd.isna(table["fact.iso"].iloc[2])
+    assert table["fact.iso"].tolist()[:2] == ["3200a", "3200"]
+    assert pd.isna(table["fact.iso"].iloc[2])
     assert table["fact.noise"].tolist()[:2] == [2.5, 2.5]
 
 

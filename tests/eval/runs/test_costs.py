@@ -6,13 +6,17 @@ import math
 
 import pytest
 
+from eval.analysis.costs import costs
 from eval.analysis.leaderboards import leaderboard
 from eval.analysis.method_plots import quality_speed
+from eval.analysis.score_tables import scores_frame
 from eval.app.html.report import board_table
+from eval.app.html.report_sections import cost_section
 from eval.app.view_state import ViewState
 from eval.data.benchmarks import get_benchmark
 from eval.methods.networks import multiply_adds_of
 from eval.reports.board_text import board_cells
+from eval.reports.html import html_report
 from eval.runs import worker
 from eval.runs.document import SampleResult
 from eval.runs.runner import RunConfig, create_run, execute_run
@@ -85,6 +89,26 @@ def test_the_board_shows_median_range_memory_and_conditions(tmp_path):
     assert (point.error_x.arrayminus[0], point.error_x.array[0]) == (0.5, 1.5)
     assert figure.layout.xaxis.title.text.endswith("median, quickest and slowest of 5")
     assert "cpu, 2 threads, torch, 300 MB" in point.hovertemplate
+
+
+def test_one_thread_is_said_in_the_singular(tmp_path):
+    rows = [row("p0000", 2.0, 100.0).model_copy(update={"threads": 1})]
+    stored = write_run(tmp_path, 1, (method("ours"),), rows=rows, protocols=["rgb/1"])
+    header = stored.header()
+    where = header.environment.model_copy(update={"threads": 1})
+    header = header.model_copy(update={"environment": where})
+    stored.write_header(header)
+    board = leaderboard(stored, None)
+    assert board_cells(board)[0]["Timed with"] == "cpu, 1 thread"
+    texts = (
+        board_table(board, header, ViewState(run=stored.id)),
+        quality_speed(board).data[-1].hovertemplate,
+        cost_section(costs(scores_frame(stored)), board, header),
+        html_report(stored),
+    )
+    for text in texts:
+        assert "1 thread" in text and "1 threads" not in text
+    assert "1 method ·" in texts[-1]
 
 
 def test_runs_of_before_have_no_costs_beside_their_time(tmp_path):
