@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mirnet.cli.terminal import print_line
+from mirnet.numbers import counted
 
 from .options import (
     Offline,
@@ -103,7 +104,7 @@ def submit(
     named = {"Authors": authors, "PaperTitle": paper, "Venue": venue}
     facts = {key: value for key, value in named.items() if value}
     files = write_submission(open_store(out).run(run_id), method, output, facts)
-    print_line(f"{len(files)} files are written to {output}, {files[0].name} first.")
+    print_line(f"{counted(len(files), 'file')} in {output}, {files[0].name} first.")
 
 
 def publish(
@@ -138,6 +139,7 @@ def pack(
 
     for one in choose_benchmarks(source, task, degraded, target, None):
         made = make(one, output, repo, folder=folder, n=n, seed=seed)
-        print_line(f"{output}: {made.pairs} pairs, {made.bytes / 1e6:.1f} MB, data {made.sha256}")
+        size = f"{counted(made.pairs, 'pair')}, {made.bytes / 1e6:.1f} MB"
+        print_line(f"{output}: {size}, data {made.sha256}")
     if push:
         print_line(f"{upload(output, repo)} is uploaded.")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from mirnet.cli.terminal import console, print_line, progress
+from mirnet.numbers import counted
 
 from .options import (
     Address,
@@ -133,11 +134,12 @@ def execute(
     size = bytes_to_fetch(stored, offline=offline)
     fetched = "" if not size else f", up to {size / 1e6:.1f} MB to fetch"
     print_line(
-        f"run {stored.id}: {header.name}, {len(header.methods)} methods{fetched}", stderr=True
+        f"run {stored.id}: {header.name}, {counted(len(header.methods), 'method')}{fetched}",
+        stderr=True,
     )
     if header.benchmark.left_out:
-        left_out = f"{header.benchmark.left_out} files that are no pictures were left out"
-        print_line(f"{header.benchmark.title}: {left_out}.", stderr=True)
+        left_out = counted(header.benchmark.left_out, "file")
+        print_line(f"{header.benchmark.title}: left out {left_out} without a picture.", stderr=True)
     events = execute_run(
         stored,
         offline=offline,
@@ -266,7 +268,7 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
             print_line(f"{method.id}: weights sha256 {method.weights_sha256}")
     for found in header.summary:
         if found.failed:
-            print_line(f"{found.method}: no result on {found.failed} pictures")
+            print_line(f"{found.method}: no result on {counted(found.failed, 'picture')}")
         if found.identical:
             print_line(
                 f"{found.method}: {found.identical} results equal their target and are not averaged"

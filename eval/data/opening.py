@@ -1,5 +1,6 @@
 """Opening a benchmark: from its definition to the reader of its pairs, without fetching."""
 
+import os
 from pathlib import Path
 
 from .benchmarks import BENCHMARKS_FILE, Benchmark, Source
@@ -74,10 +75,13 @@ def _files_of(source: Source, title: str, offline: bool) -> Files:
 
 def _source_of_folder(folder: Path, source: Source) -> Source:
     """Find how to read a local copy; noise that is already in its pairs is not added again."""
-    folder = folder.expanduser().absolute()
+    folder = Path(os.path.expanduser(folder)).absolute()  # ~nobody stays as it is
+    at = source.model_copy(update={"repo": None, "folder": str(folder), "layout": ""})
+    if not os.path.isdir(folder):  # False for a name that is too long, too
+        return at
     if (folder / "input").is_dir() and (folder / "target").is_dir():
         return Source(kind="pictures", folder=str(folder), degraded="input/*", target="target/*")
     has_table = any((folder / name).is_file() for name in METADATA_FILES)
     if has_table or any((folder / "data").glob("*.parquet")):
         return Source(kind="columns", folder=str(folder), degraded="degraded", target="target")
-    return source.model_copy(update={"repo": None, "folder": str(folder), "layout": ""})
+    return at

@@ -43,7 +43,7 @@ def new_settings(path: str, name: str) -> dict[str, str]:
     Raises:
         InvalidRequest: There is no such folder, or it holds no pictures.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = Path(os.path.expanduser(path)).absolute()  # ~nobody stays as it is
     stems = [Path(file).stem for file in _pictures(folder, name)]
     if not stems:
         raise InvalidRequest(

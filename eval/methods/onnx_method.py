@@ -6,6 +6,7 @@ trying; pictures are mirrored at the right and bottom up to such a size. Large p
 that exceed a network of a fixed size, are cut into overlapping tiles.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,7 @@ def new_settings(path: str, name: str) -> dict[str, Any]:
     Raises:
         InvalidRequest: See `read_onnx`; or the network takes no single RGB picture.
     """
-    file = Path(path).expanduser().absolute()
+    file = Path(os.path.expanduser(path)).absolute()  # ~nobody stays as it is
     network, signature = _network(read_onnx(file, name), file.name)
     return {"onnx": str(file), **_rules(network, signature.fixed, file.name)}
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eval.data.benchmarks import OWN_DATA
 from eval.methods.method_record import MethodRecord
+from mirnet.numbers import counted
 
 VERSION = 2
 """Format of new run documents. Version 1 had psnr_db and ssim in each summary line, as means over
@@ -251,7 +252,7 @@ class Run(_Part):
     @property
     def name(self) -> str:
         """Title, or benchmark and number of pairs for a run without title."""
-        return self.title or f"{self.benchmark.title}, {self.benchmark.n} pairs"
+        return self.title or f"{self.benchmark.title}, {counted(self.benchmark.n, 'pair')}"
 
     def without_folders(self) -> "Run":
         """Copy for strangers: of folders of this machine only the last part of the name is left."""

@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.files import replacing, write_file
+from mirnet.numbers import counted
 
 from .document import Run, SampleResult
 from .publish import CONTACT_SECONDS, contacted, refused
@@ -87,7 +88,8 @@ class Kept:
         since = f"last at {self.moment:%H:%M} UTC" if self.moment else "never yet"
         if self.state == "failing":
             return f"{where}, {since}; the last exchange failed: {self.trouble}"
-        return f"{where}, {since}: {self.runs} runs. Their pictures stay on this machine only."
+        runs = counted(self.runs, "run")
+        return f"{where}, {since}: {runs}. Their pictures stay on this machine only."
 
 
 class ResultsRepo:

@@ -10,6 +10,7 @@ from eval.app.page_files import TEMPLATES
 from eval.reports.board_text import p_text
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import get_metric
+from mirnet.numbers import counted
 
 if TYPE_CHECKING:
     from eval.analysis.run_comparison import RunComparison
@@ -34,7 +35,7 @@ def comparison(found: "RunComparison", metric: str) -> Markup:
         text += kit.note(warning, warn=True) if warning else Markup("")
     if found.left_out:
         text += kit.note(
-            f"{found.left_out} pairs have the same id and other files: they are not compared.",
+            f"Not compared: {counted(found.left_out, 'pair')} with the same id and other files.",
             warn=True,
         )
     rows = [[str(cell) for cell in row] for row in found.differences.to_numpy().tolist()]

@@ -12,6 +12,7 @@ from eval.app.run_status import Snapshot
 from eval.app.view_state import ViewState
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
+from mirnet.numbers import counted
 from mirnet.tasks import TASKS
 
 CHIPS = {"best": "", "tied": "tie", "behind": "", "unranked": ""}
@@ -55,7 +56,7 @@ def overview_table(found: Overview) -> Markup:
         columns=[
             {
                 "title": column.run.benchmark.title,
-                "facts": f"{column.pictures} pictures"
+                "facts": counted(column.pictures, "picture")
                 + (", simulated" if column.run.benchmark.synthetic else ""),
                 "protocol": column.run.protocol,
                 "link": board_link(column.run.id),

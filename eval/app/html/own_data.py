@@ -8,6 +8,7 @@ from eval.app.page_files import TEMPLATES
 from eval.data.own_pairs import PairsFound
 from eval.runs.worker import thumbnail
 from mirnet.app.kit import html as kit
+from mirnet.numbers import counted
 
 NAMED_FILES = 3
 """Files that were left out and are named."""
@@ -26,7 +27,7 @@ def pairs_found(found: PairsFound) -> Markup:
         pictures.append(("Target", pair.target))
     sizes = " and ".join(f"{picture.width} x {picture.height}" for _, picture in pictures)
     names = " with ".join(found.files) if found.files else pair.id
-    count = "1 pair" if found.count == 1 else f"{found.count:,} pairs"
+    count = counted(found.count, "pair")
     parts = [
         kit.state(f"{count} found in {found.title}.", "done"),
         kit.note(f"The first that can be read: {names} ({sizes})."),

@@ -15,6 +15,7 @@ from eval.review.trials import TrialRun
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import metrics_in
+from mirnet.numbers import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +70,9 @@ def trial_cards(trials: Sequence[TrialRun]) -> Markup:
             {
                 "id": one.run.id,
                 "title": bench.title,
-                "words": f"{len(one.run.methods)} methods · {bench.n} pictures · "
-                f"{one.run.created:%Y-%m-%d}{', recorded by us' if one.recorded else ''}",
+                "words": f"{counted(len(one.run.methods), 'method')} · "
+                f"{counted(bench.n, 'picture')} · {one.run.created:%Y-%m-%d}"
+                f"{', recorded by us' if one.recorded else ''}",
                 "jpeg": base64.b64encode(one.thumbnail or b"").decode(),
             }
         )

@@ -8,6 +8,7 @@ from eval.data.benchmarks import Benchmark
 from eval.methods.registry import Choice
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import get_protocol
+from mirnet.numbers import counted
 
 
 def viewer_only(read_only: bool, can_sign_in: bool) -> Markup:
@@ -35,11 +36,12 @@ def benchmark_facts(benchmark: Benchmark, *, local: bool) -> Markup:
         fetch = "download of unmeasured size"
     else:
         fetch = f"{benchmark.megabytes:g} MB to download for all"
+    pairs = benchmark.pairs
     return TEMPLATES.render(
         "benchmark_facts",
         benchmark=benchmark,
         fetch=fetch,
-        pairs="any number of pairs" if benchmark.pairs is None else f"{benchmark.pairs} pairs",
+        pairs="any number of pairs" if pairs is None else counted(pairs, "pair"),
         meaning=get_protocol(benchmark.protocols[0]).meaning,
         local=local,
     )
@@ -53,7 +55,7 @@ def missing_methods(choices: list[Choice]) -> Markup:
 
 def estimate_words(estimate: Estimate, pairs: int, limits: str) -> Markup:
     """Estimated duration of a run, its guessed parts, and the limits of a run."""
-    text = f"{pairs} pairs · about {kit.duration(estimate.seconds)} on this machine"
+    text = f"{counted(pairs, 'pair')} · about {kit.duration(estimate.seconds)} on this machine"
     if estimate.guessed:
         text += f" (a guess for {', '.join(estimate.guessed)}: not timed here yet)"
     if not estimate.size_known:

@@ -76,10 +76,10 @@ class LocalFiles:
             BenchmarkUnavailable: There is no such folder, or it cannot be read.
         """
         if self._sizes is None:
-            if not self.folder.is_dir():
+            if not os.path.isdir(self.folder):  # False for a name that is too long, too
                 raise BenchmarkUnavailable(
-                    f"There is no folder {self.folder}: check the path, or leave the folder out to "
-                    "use the benchmark's own source."
+                    f"There is no folder {str(self.folder)[:200]}: check the path, or leave the "
+                    "folder out to use the benchmark's own source."
                 )
             self._sizes = dict(sorted(self._walk()))
         return self._sizes

@@ -8,6 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from mirnet.numbers import counted
+
 ASSETS = Path(__file__).parents[1] / "assets"
 """Style sheets and scripts of the page as a whole and of the tabs in `mirnet.app`."""
 
@@ -27,6 +29,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["counted"] = counted
 
     def render(self, name: str, **values: Any) -> Markup:
         """Fill one template.

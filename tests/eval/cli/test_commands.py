@@ -1,6 +1,7 @@
 """`python -m eval` as a person types it."""
 
 import json
+import re
 import shutil
 from urllib.parse import parse_qsl
 
@@ -8,7 +9,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from eval.analysis.leaderboards import leaderboard
+from eval.app.html.board import run_head
+from eval.app.html.report import board_table
+from eval.app.run_status import Snapshot
+from eval.app.view_state import ViewState
 from eval.cli.main import app
+from eval.reports.html import html_report
 from eval.review.invitations import read_link
 from eval.review.questions import choose_questions
 from eval.review.votes import store_vote
@@ -232,3 +239,40 @@ def test_deleting_a_run_frees_its_pictures_and_refuses_one_under_way(tmp_path):
     assert invoke("delete", stored.id, "--out", tmp_path).exit_code == 0
     assert not stored.folder.exists() and not cache.picture("1" * 64).exists()
     assert invoke("delete", stored.id, "--out", tmp_path).exit_code == 2
+
+
+def test_one_is_said_in_the_singular(tmp_path):
+    """A run of one pair and one method, in every place that counts them."""
+    run = ("--benchmark", "mini-retouch", "--n", 1, "--methods", "identity", "--offline")
+    made = invoke("run", *run, "--out", tmp_path)
+    stored = RunStore(tmp_path).run(RunStore(tmp_path).headers()[0].id)
+    (stored.folder / "facts.jsonl").unlink()
+    described = invoke("describe", stored.id, "--offline", "--out", tmp_path)
+    assert described.stdout == f"Described: 1 pair of run {stored.id}.\n"
+    header = stored.header()
+    board = leaderboard(stored, None)
+    texts = (
+        made.output,
+        header.name,
+        html_report(stored),
+        board_table(board, header, ViewState(run=stored.id)),
+        run_head(Snapshot(header, "done", 1, 1, None, None, "")),
+    )
+    for text in texts:
+        assert not re.findall(r"\b1 (?:pairs|pictures|methods|runs|files|threads)\b", text)
+    assert "1 method" in texts[0] and "1 pair" in texts[1] and "over 1 picture " in texts[3]
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-this-name/results", "x" * 5000])
+@pytest.mark.parametrize("kind", ["folder", "results", "onnx", "own"])
+def test_a_place_that_cannot_be_is_named_in_words(kind, place, tmp_path):
+    pytest.importorskip("onnxruntime")
+    more: dict[str, tuple[str, ...]] = {
+        "folder": ("lol", "--methods", "identity", "--folder", place),
+        "results": ("mini-retouch", "--methods", f"theirs=folder:{place}"),
+        "onnx": ("mini-retouch", "--methods", f"theirs=onnx:{place}"),
+        "own": (place, "--methods", "identity", "--task", "denoise"),
+    }
+    done = invoke("run", "--benchmark", *more[kind], "--offline", "--out", tmp_path)
+    assert done.exit_code == 2 and place[:20] in done.stderr
+    assert done.stderr.endswith(".\n") and "Traceback" not in done.stderr
