@@ -69,9 +69,10 @@ class Endpoints:
         seed: int = 0,
         protocols: list[str] | None = None,
         title: str = "",
+        repeats: int = 1,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
-        """Start an evaluation: its id comes back at once. pairs: 0 for all."""
+        """Start an evaluation: its id comes back at once. pairs: 0 for all; repeats: timings."""
         with translate_errors():
             config = RunConfig(
                 get_benchmark(benchmark),
@@ -79,6 +80,7 @@ class Endpoints:
                 tuple(protocols or ()),
                 n=pairs or None,
                 seed=seed,
+                repeats=repeats,
                 title=title,
             )
             run_id = self.queue.start(config, self.permissions.role(request), owner(request))

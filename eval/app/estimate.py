@@ -26,7 +26,9 @@ class Estimate:
     """Whether the benchmark states the size of its pictures."""
 
 
-def estimate_run(store: RunStore, benchmark: Benchmark, pairs: int, methods: list[str]) -> Estimate:
+def estimate_run(
+    store: RunStore, benchmark: Benchmark, pairs: int, methods: list[str], repeats: int = 1
+) -> Estimate:
     """Estimate the duration of a run from the same methods in stored runs of this machine.
 
     Args:
@@ -34,13 +36,14 @@ def estimate_run(store: RunStore, benchmark: Benchmark, pairs: int, methods: lis
         benchmark: Benchmark of the run.
         pairs: Number of pairs.
         methods: Ids of the methods.
+        repeats: How often each picture is restored.
     """
     size, known = megapixels_of(benchmark)
     timed = _seconds_per_megapixel(store)
     kinds = {choice.id: choice.kind for choice in list_methods(benchmark.task)}
     pace = {name: timed.get(name, GUESSED_SECONDS[kinds.get(name, "custom")]) for name in methods}
     return Estimate(
-        seconds=pairs * size * sum(pace.values()),
+        seconds=repeats * pairs * size * sum(pace.values()),
         guessed=tuple(name for name in methods if name not in timed),
         size_known=known,
     )

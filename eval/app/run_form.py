@@ -7,7 +7,7 @@ import gradio as gr
 
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
-from eval.runs.runner import RunConfig
+from eval.runs.runner import MAX_REPEATS, RunConfig
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.protocols import PERCEPTUAL, PROTOCOLS
@@ -54,7 +54,7 @@ class RunForm:
                 self.resume = gr.Button("Resume", visible=False, elem_id="ev-resume", min_width=90)
         self.inputs = [
             self.benchmark, self.n, self.seed, self.methods, self.protocols, self.folder,
-            self.title, self.task, *self.own.fields,
+            self.title, self.task, self.repeats, *self.own.fields,
         ]  # fmt: skip
 
     def _build_data(self, task: str) -> None:
@@ -98,10 +98,21 @@ class RunForm:
             elem_id="ev-methods",
         )
         self.missing = gr.HTML(missing_methods(list_methods(task)))
-        with gr.Accordion("Seed, protocol, title", open=False, elem_id="ev-more"):
-            self.seed = gr.Number(
-                0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
-            )
+        with gr.Accordion("Seed, repeats, protocol, title", open=False, elem_id="ev-more"):
+            with gr.Row():
+                self.seed = gr.Number(
+                    0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
+                )
+                self.repeats = gr.Number(
+                    1,
+                    label="Times each picture is restored",
+                    info="The time is the median.",
+                    minimum=1,
+                    maximum=MAX_REPEATS,
+                    precision=0,
+                    elem_id="ev-repeats",
+                    min_width=90,
+                )
             self.protocols = gr.CheckboxGroup(
                 choices=_protocol_choices(entry.protocols),
                 value=[entry.protocols[0]],
@@ -125,21 +136,21 @@ class RunForm:
         ]  # fmt: skip
         self.task.input(
             self.change_task,
-            self.task,
+            [self.task, self.repeats],
             [self.benchmark, self.methods, self.missing, *by_benchmark],
             **latest,
         )
         self.benchmark.input(
             self.change_benchmark,
-            [self.benchmark, self.methods, self.task],
+            [self.benchmark, self.methods, self.task, self.repeats],
             by_benchmark,
             **latest,
         )
         self.folder.input(self.change_folder, [self.benchmark, self.folder], self.start, **latest)
         gr.on(
-            [self.n.input, self.methods.input],
+            [self.n.input, self.methods.input, self.repeats.input],
             self.change_size,
-            [self.benchmark, self.n, self.methods],
+            [self.benchmark, self.n, self.methods, self.repeats],
             self.estimate,
             **latest,
         )
@@ -147,14 +158,16 @@ class RunForm:
 
     # ------------------------------------------------------------ choices
 
-    def change_task(self, task: str, request: gr.Request | None = None) -> Update:
+    def change_task(
+        self, task: str, repeats: float | None = 1, request: gr.Request | None = None
+    ) -> Update:
         """Offer the benchmarks and methods of a task."""
         benchmark, names = str(default_benchmark(task)), default_methods(task)
         return {
             self.benchmark: gr.update(choices=_benchmark_choices(task), value=benchmark),
             self.methods: gr.update(choices=_method_choices(task), value=names),
             self.missing: missing_methods(list_methods(task)),
-            **self.change_benchmark(benchmark, names, task, request),
+            **self.change_benchmark(benchmark, names, task, repeats, request),
         }
 
     def change_benchmark(
@@ -162,6 +175,7 @@ class RunForm:
         benchmark: str,
         methods: list[str],
         task: str = FIRST_TASK,
+        repeats: float | None = 1,
         request: gr.Request | None = None,
     ) -> Update:
         """Show the facts of a benchmark, before any file is fetched."""
@@ -177,7 +191,7 @@ class RunForm:
             ),
             self.facts: benchmark_facts(entry, local=local),
             self.folder: gr.update(visible=entry.manual_download and local, value=""),
-            self.estimate: self.change_size(benchmark, pairs, methods, request),
+            self.estimate: self.change_size(benchmark, pairs, methods, repeats, request),
             **self.own.choose(task, False),
             self.start: gr.update(interactive=not entry.manual_download),
         }
@@ -206,16 +220,17 @@ class RunForm:
         benchmark: str,
         n: float | None,
         methods: list[str],
+        repeats: float | None = 1,
         request: gr.Request | None = None,
     ) -> str:
-        """Update the estimate for another number of pairs or other methods."""
+        """Update the estimate for another number of pairs or repeats, or other methods."""
         if benchmark == OWN:
             return not_checked()
         entry, pairs = get_benchmark(benchmark), max(int(n or 1), 1)
         if entry.pairs:
             pairs = min(pairs, entry.pairs)
         limits = self.queue.policy.limits_of(self.permissions.role(request))
-        estimate = estimate_run(self.queue.store, entry, pairs, methods)
+        estimate = estimate_run(self.queue.store, entry, pairs, methods, max(int(repeats or 1), 1))
         return estimate_words(estimate, pairs, limits.words())
 
     def at_arrival(self, request: gr.Request | None = None) -> Update:
@@ -231,7 +246,7 @@ class RunForm:
         if is_runner:
             pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
             methods = default_methods(FIRST_TASK)
-            update[self.estimate] = self.change_size(entry.id, pairs, methods, request)
+            update[self.estimate] = self.change_size(entry.id, pairs, methods, request=request)
         return update
 
     # ------------------------------------------------------------ the run
@@ -246,6 +261,7 @@ class RunForm:
         folder: str | None,
         title: str | None,
         task: str = FIRST_TASK,
+        repeats: float | None = 1,
         *own: Any,
     ) -> RunConfig:
         """Run configuration from the values of the form.
@@ -267,6 +283,7 @@ class RunForm:
             tuple(protocols),
             n=None if n is None else int(n),
             seed=int(seed or 0),
+            repeats=1 if repeats is None else int(repeats),
             folder=Path(named) if named and entry.manual_download else None,
             title=title or "",
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from eval.analysis.table_cache import TableCache
+from eval.runs.document import SampleResult
 from eval.runs.executors import serial
 from eval.runs.ray_cluster import executor_of_page
 from eval.runs.runner import ImageScored, execute_run, finish
@@ -65,14 +66,19 @@ def execute_job(job: RunJob, tables: TableCache, is_closing: Callable[[], bool])
             tables.board(stored, default_baseline(stored.header()))
 
 
+def _restored_megapixels(row: SampleResult) -> float:
+    """Megapixels of a result, as often as it was restored for its time."""
+    return (row.megapixels or 0.0) * (1 if row.cached else row.repeats)
+
+
 def _execute(job: RunJob, is_closing: Callable[[], bool]) -> None:
     stored, reason = job.stored, ""
-    megapixels = sum(row.megapixels or 0.0 for row in stored.rows())
+    megapixels = sum(map(_restored_megapixels, stored.rows()))
     works = execute_run(stored, cache_gb=job.cache_gb, executor=executor_of_page() or serial)
     with contextlib.closing(works) as events:  # type: ignore[type-var]
         for event in events:
             job.event = event
-            megapixels += event.row.megapixels or 0.0
+            megapixels += _restored_megapixels(event.row)
             if event.done < event.total and megapixels > job.max_megapixels:
                 reason = (
                     f"Stopped at the limit of {job.max_megapixels:,.0f} megapixels a run: all "

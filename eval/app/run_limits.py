@@ -6,9 +6,10 @@ from eval.data.benchmarks import OWN_DATA, Benchmark
 from eval.data.opening import open_benchmark
 from eval.data.own_pairs import VISITOR_BYTES, require_public, require_small
 from eval.data.pairs import BenchmarkUnavailable
-from eval.runs.runner import RunConfig
+from eval.runs.runner import MAX_REPEATS, RunConfig
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest
+from mirnet.numbers import counted
 
 from .estimate import megapixels_of
 
@@ -21,6 +22,8 @@ class RunLimits:
     """Most pairs of a run."""
     megapixels: float = 20_000.0
     """Most megapixels of the results of all methods of a run together."""
+    repeats: int = MAX_REPEATS
+    """Most times that a picture is restored for its time, which no stop interrupts."""
     queued: int = 20
     """Most runs in the queue, waiting or running."""
 
@@ -35,8 +38,12 @@ class RunLimits:
         """Check the size of a run, as far as it is known before its pairs are loaded.
 
         Raises:
-            InvalidRequest: The run has too many pairs or megapixels.
+            InvalidRequest: The run has too many pairs, megapixels or repeats.
         """
+        if config.repeats > self.repeats:
+            raise InvalidRequest(
+                f"{config.repeats} repeats are too many here: choose at most {self.repeats}."
+            )
         pairs = config.n if config.n is not None else config.benchmark.pairs
         if pairs is not None and config.benchmark.pairs is not None:
             pairs = min(pairs, config.benchmark.pairs)
@@ -44,11 +51,13 @@ class RunLimits:
             return
         self.check_pairs(pairs)
         size, known = megapixels_of(config.benchmark)
-        total = pairs * size * len(config.methods)
+        total = pairs * size * len(config.methods) * config.repeats
         if known and total > self.megapixels:
             raise InvalidRequest(
-                f"{pairs} pairs with {len(config.methods)} methods are {total:,.0f} megapixels, "
-                f"and a run here may have {self.megapixels:,.0f}: choose fewer pairs or methods."
+                f"{counted(pairs, 'pair')} with {counted(len(config.methods), 'method')}"
+                f"{f', {config.repeats} times each,' if config.repeats > 1 else ''} are "
+                f"{total:,.0f} megapixels, and a run here may have {self.megapixels:,.0f}: choose "
+                "fewer pairs, methods or repeats."
             )
 
     def check_pairs(self, pairs: int) -> None:
@@ -63,7 +72,7 @@ class RunLimits:
             )
 
 
-PUBLIC_LIMITS = RunLimits(pairs=25, megapixels=60.0, queued=4)
+PUBLIC_LIMITS = RunLimits(pairs=25, megapixels=60.0, repeats=5, queued=4)
 """Limits of a page that the public can reach."""
 
 

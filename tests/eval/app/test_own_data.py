@@ -105,7 +105,7 @@ def test_pairs_of_a_folder_are_counted_and_the_first_is_shown(tab, folder):
 def test_what_is_started_is_what_the_command_line_evaluates(tab, folder, monkeypatch):
     running, queue = tab.running, tab.queue
     given = values(folder, scenes=True)
-    form = [OWN, 2, 0, ["identity"], ["rgb-8bit"], "", "Mine", "denoise", *given]
+    form = [OWN, 2, 0, ["identity"], ["rgb-8bit"], "", "Mine", "denoise", 1, *given]
     config = running.form.config(*form)
     typed = choose_benchmarks(
         str(folder), "denoise", "./noisy/*.png", "clean/*.png", None, scenes="numbered"
@@ -200,7 +200,7 @@ def test_visitors_name_public_data_sets_and_neither_folders_nor_private_ones(
     assert "found" in looked(tab, *values("org/open", *names))
     assert "no data set 'org/secret'" in looked(tab, *values("org/secret", *names))["source"]
     assert "gated" in looked(tab, *values("org/gated", *names))["source"]
-    form = [OWN, 1, 0, ["identity"], ["rgb-8bit"], "", "", "denoise"]
+    form = [OWN, 1, 0, ["identity"], ["rgb-8bit"], "", "", "denoise", 1]
     for source in (folder, "org/secret"):  # whatever the page sends
         *_, update = tab.running.start(VISITOR, *form, *values(source, *names))
         assert update[tab.running.followed] is None

@@ -89,3 +89,12 @@ def test_the_live_plot_is_drawn_as_often_as_its_data_grow_by_a_quarter(tab, tmp_
         update = tab.running.follow(stored.id, 32, found)  # 40 rows
         assert update[tab.running.plot]["visible"] and update[tab.running.seen][1] == 40
         assert tab.running.plot not in tab.running.follow(stored.id, 33, found)
+
+
+def test_repeats_of_the_form_are_those_of_the_run_and_of_its_estimate(tab):
+    form = tab.running.form
+    values = ["mini-denoise", 1, 0, ["identity"], ["rgb-8bit"], "", "", "denoise"]
+    assert form.config(*values, 3).repeats == 3 and form.config(*values, None).repeats == 1
+    assert form.inputs.index(form.repeats) == len(values)
+    once, often = (form.change_size("mini-denoise", 8, ["identity"], n) for n in (1, 100))
+    assert once != often and "8 pairs" in often

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from eval.analysis.table_cache import TableCache
 from eval.app import run_job
-from eval.app.estimate import estimate_run
-from eval.app.run_limits import RunLimits
+from eval.app.estimate import estimate_run, megapixels_of
+from eval.app.run_limits import PUBLIC_LIMITS, RunLimits
 from eval.app.run_queue import RunQueue, warm_up
 from eval.data.benchmarks import get_benchmark
 from eval.runs.output_cache import OutputCache
@@ -94,8 +95,13 @@ def test_limits_are_told_before_anything_is_made(store):
     found = RunQueue(store, RunLimits(pairs=3))
     with pytest.raises(InvalidRequest, match="at most 3"):
         found.start(order(n=4))
-    with pytest.raises(InvalidRequest, match="fewer pairs or methods"):
+    with pytest.raises(InvalidRequest, match="fewer pairs, methods or repeats"):
         RunQueue(store, RunLimits(megapixels=0.1)).start(order(n=4))
+    with pytest.raises(InvalidRequest, match="6 repeats are too many here: choose at most 5"):
+        RunQueue(store, PUBLIC_LIMITS).start(order(n=1, repeats=6))
+    few = RunLimits(megapixels=3 * megapixels_of(get_benchmark("mini-retouch"))[0])
+    with pytest.raises(InvalidRequest, match="1 pair with 2 methods, 2 times each, are"):
+        RunQueue(store, few).start(order(n=1, repeats=2))
     assert store.headers() == [] and "3 pairs" in found.policy.limits.words()
 
 
@@ -170,6 +176,15 @@ def test_a_wrong_id_is_told_without_naming_a_folder(store, wrong):
     assert str(store.folder) not in str(told.value)
 
 
+def test_a_picture_counts_as_often_as_it_is_restored(store):
+    stored = create_run(store, order(n=2, methods=("identity",), repeats=2))
+    size = megapixels_of(get_benchmark("mini-retouch"))[0]
+    run_job.execute_job(run_job.RunJob(stored, 1.5 * size, ""), TableCache(), lambda: False)
+    header = stored.header()
+    assert (header.status, len(stored.rows())) == ("stopped", 1)
+    assert header.error.startswith("Stopped at the limit")
+
+
 def test_the_estimate_takes_what_this_machine_measured_and_marks_guesses(store):
     found = RunQueue(store)
     bench = get_benchmark("mini-retouch")
@@ -177,6 +192,8 @@ def test_the_estimate_takes_what_this_machine_measured_and_marks_guesses(store):
     assert before.guessed == ("identity", "clahe") and before.size_known
     run_id = found.start(order(methods=("identity",)))
     assert ended(found, run_id).state == "done"
+    thrice = estimate_run(store, bench, 4, ["clahe"], repeats=3)
+    assert thrice.seconds == pytest.approx(3 * estimate_run(store, bench, 4, ["clahe"]).seconds)
     after = estimate_run(store, bench, 4, ["identity", "clahe"])
     assert after.guessed == ("clahe",) and after.seconds < before.seconds
 
