@@ -14,6 +14,7 @@ import numpy as np
 
 from eval.data.benchmarks import get_benchmark
 from eval.data.pair_facts import Fact, facts_of_name
+from eval.runs.annotations import notes_of, selections_of, tags_of
 from eval.runs.document import Run
 from eval.runs.pair_measures import INPUT_PSNR
 from eval.runs.store import StoredRun
@@ -37,6 +38,8 @@ PARTS = ("low", "middle", "high")
 """Ranges of a number, each with a third of the pairs."""
 NOISY = ("denoise", "lowlight")
 """Tasks whose inputs are noisy: elsewhere an estimate of noise measures texture."""
+TAG, SELECTION = "tag", "selection"
+"""Facts of what people wrote: the tags of a picture, and the saved selections it is in."""
 FACT_TITLES = {
     INPUT_PSNR: "Input PSNR (dB)",
     "brightness": "Brightness of the input (0 to 255)",
@@ -115,7 +118,8 @@ def slices_of(stored: StoredRun, scores: "pd.DataFrame") -> list[Slice]:
 
     A text with up to `MAX_GROUPS` different values gives a slice for each, a number with more than
     `MAX_DISCRETE` three ranges of about as many pairs. Pairs without the fact are in none of them.
-    A fact that is another one for each pair, or the same for all, gives none.
+    A fact that is another one for each pair, or the same for all, gives none. Each tag and each
+    saved selection (`eval.runs.annotations`) is a slice too.
 
     Args:
         stored: The run.
@@ -131,6 +135,18 @@ def slices_of(stored: StoredRun, scores: "pd.DataFrame") -> list[Slice]:
         tells = len(parts) > 1 or len(values) < len(facts)
         if tells and any(len(pairs) > 1 for pairs in parts.values()):
             found += [Slice(name, label, tuple(pairs)) for label, pairs in parts.items()]
+    return found + _written_slices(stored, list(facts))
+
+
+def _written_slices(stored: StoredRun, pairs: list[str]) -> list[Slice]:
+    """Slices of the tags and selections that people wrote, with the scored pairs among `pairs`."""
+    written = {TAG: tags_of(notes_of(stored)), SELECTION: selections_of(stored)}
+    found = []
+    for fact, groups in written.items():
+        for label, members in groups.items():
+            chosen = set(members)
+            if inside := tuple(pair for pair in pairs if pair in chosen):
+                found.append(Slice(fact, label, inside))
     return found
 
 

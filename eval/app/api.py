@@ -84,6 +84,7 @@ class Endpoints:
                 title=title,
             )
             run_id = self.queue.start(config, self.permissions.role(request), owner(request))
+            self.permissions.note_owner(run_id, request)
             return self.status(run_id)
 
     def status(self, run: str) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class EvaluateTab:
             self.plots = self._sub_tab("plots", lambda: PlotsView(self.queue))
             self.slices = self._sub_tab("slices", lambda: SlicesView(self.queue))
             self.pictures = self._sub_tab(
-                "pictures", lambda: ImagesView(self.queue, self.plots.metric)
+                "pictures", lambda: ImagesView(self.queue, self.permissions, self.plots.metric)
             )
             self.compare = self._sub_tab("compare", lambda: CompareView(self.queue))
             self.votes = self._sub_tab(
@@ -187,6 +187,7 @@ class EvaluateTab:
             pictures.save, pictures.write_picture, [self.router.run, pictures.pair, stage.saved]
         )
 
+        pictures.notes.connect(self.events, pictures)
         of_pair = [self.router.run, pictures.pair, self.report.protocol]
         figure = pictures.figure
         for kind, button in figure.crops.items():

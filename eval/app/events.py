@@ -137,7 +137,9 @@ class ViewEvents:
                 yield self.router.unchanged()
                 return
             state = self.router.state(values, view)
-            updates = self.router.shown(view, part, state, self.permissions.role(request))
+            role = self.permissions.role(request)
+            may_annotate = self.permissions.may_annotate(state.run, request)
+            updates = self.router.shown(view, part, state, role, may_annotate)
             # The head of the run belongs to all views, so their requests displace each other.
             key = (request.session_hash, "" if part is view else type(part))
             yield from self._newest.only_newest(key, updates, self.router.unchanged())

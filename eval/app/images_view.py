@@ -17,7 +17,9 @@ from .figure_form import FigureForm
 from .html.images import picture_scores, strip
 from .html.slices import slice_choices
 from .images_stage import ImagesStage
+from .notes_form import NotesForm
 from .page_files import TEMPLATES
+from .permissions import Permissions
 from .run_queue import RunQueue
 from .tables import pairs_value
 from .view import (
@@ -40,14 +42,16 @@ class ImagesView(View):
 
     name = "pictures"
 
-    def __init__(self, queue: RunQueue, metric: gr.Dropdown):
+    def __init__(self, queue: RunQueue, permissions: Permissions, metric: gr.Dropdown):
         """Build the view.
 
         Args:
             queue: Queue and store of the runs.
+            permissions: Rights of visitors on runs.
             metric: Dropdown of the score, which belongs to the Plots view.
         """
         super().__init__(queue)
+        self.permissions = permissions
         with gr.Column(elem_id="ev-stage", elem_classes=["sync-stage"]):
             self._build()
         stage = self.stage
@@ -72,12 +76,13 @@ class ImagesView(View):
         ]  # fmt: skip
         self.triggers = [self.pair.input]
         stage.triggers = [*stage.triggers, self.pair.input]
+        self.notes.triggers = [self.pair.input]
         self.rows = [(self.table, self.pick_pair)]
 
     @property
     def parts(self) -> list[Part]:
-        """The selection of pictures, and the stage."""
-        return [self, self.stage]
+        """The selection of pictures, the stage, and what is written about the open picture."""
+        return [self, self.stage, self.notes]
 
     def _build(self) -> None:
         with gr.Row(elem_id="ev-picture-bar") as bar:
@@ -103,13 +108,18 @@ class ImagesView(View):
             self.stage.right.render()
             gr.HTML(TEMPLATES.render("picture_zoom"), elem_id="ev-zoom")
         self.strip = text_area("ev-choice")
+        self.notes = NotesForm(self.queue, self.permissions, self.chosen)
         self.figure = FigureForm(self.queue)
         with gr.Row(elem_id="ev-choose"):
             self.method = gr.Dropdown([], label="By method", filterable=False, min_width=150)
             self.other = gr.Dropdown([], label="Compared with", filterable=False, min_width=150)
             self.slices = gr.Dropdown(
-                [], label="Only in slices", multiselect=True, min_width=220, elem_id="ev-only"
-            )
+                [],
+                label="Only in slices, tags, selections",
+                multiselect=True,
+                min_width=220,
+                elem_id="ev-only",
+            )  # fmt: skip
             self.k = gr.Number(
                 10, label="How many", minimum=1, maximum=MAX_PICTURES, precision=0, min_width=90
             )

@@ -120,6 +120,7 @@ class RunView(View):
         try:
             config = self.form.config(*values)
             run_id = self.queue.start(config, self.permissions.role(request), owner(request))
+            self.permissions.note_owner(run_id, request)
         except MIRNetError as error:
             yield ready | self._failed(error)
             return

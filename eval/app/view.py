@@ -35,6 +35,8 @@ class ViewRequest(NamedTuple):
     """State of the widgets, made valid for the run."""
     role: Role
     """Role of the visitor who sent the request."""
+    may_annotate: bool = False
+    """Whether the visitor may write tags, notes and selections of the run."""
 
 
 class Part:

@@ -127,7 +127,9 @@ class ViewRouter:
             **view.place(state, run),
         }
 
-    def shown(self, view: View, part: Part, asked: ViewState, role: Role) -> Iterator[Update]:
+    def shown(
+        self, view: View, part: Part, asked: ViewState, role: Role, may_annotate: bool = False
+    ) -> Iterator[Update]:
         """Fill a part; the first part of a view also shows the head of the run."""
         header: Update = {
             self.view: view.name,
@@ -148,7 +150,7 @@ class ViewRouter:
             address = {self.address: state.query()}
             yield header | address | {self.about: run_head(found)} if part is view else address
             stored = self.queue.stored(asked.run)
-            yield from part.fill(ViewRequest(stored, found, asked, state, role))
+            yield from part.fill(ViewRequest(stored, found, asked, state, role, may_annotate))
         except MIRNetError as error:
             note = {self.message: kit.note(str(error), warn=True)}
             yield note if part is view else self.unchanged()

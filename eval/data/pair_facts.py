@@ -35,7 +35,7 @@ def clean_facts(row: Mapping[Any, Any], leave_out: Collection[str] = ()) -> dict
     """
     found: dict[str, Fact] = {}
     for column, value in row.items():
-        name = _line(column)[:MAX_NAME]
+        name = one_line(column)[:MAX_NAME]
         fact = None if column in leave_out or "=" in name else _fact(value)
         if name and fact is not None and len(found) < MAX_FACTS:
             found[name] = fact
@@ -54,13 +54,13 @@ def _fact(value: Any) -> Fact | None:
         return number if math.isfinite(number) else None
     if not isinstance(value, str):
         return None
-    text = _line(value)[:MAX_TEXT]
+    text = one_line(value)[:MAX_TEXT]
     if re.fullmatch(r"[-+]?\d{1,15}(\.\d{1,15})?", text) and not re.match(r"[-+]?0\d", text):
         return float(text)  # 007 is a name
     return text or None
 
 
-def _line(text: Any) -> str:
+def one_line(text: Any) -> str:
     """A text in one line, without characters that are not printed."""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 

@@ -13,6 +13,7 @@ from eval.analysis.leaderboards import leaderboard
 from eval.analysis.score_tables import chosen_protocol, default_baseline, scores_frame
 from eval.analysis.slices import facts_of_pairs
 from eval.data.pair_facts import Fact
+from eval.runs.annotations import notes_of, selections_of
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
@@ -82,8 +83,9 @@ def picture_table(stored: StoredRun) -> "pd.DataFrame":
     """Build a table of one row per picture, method and protocol, with provenance.
 
     Facts of a pair (`eval.analysis.slices`) are columns whose names begin with "fact."; a fact that
-    is a text for any pair is a text for all. Rows without a result keep their error and have no
-    scores.
+    is a text for any pair is a text for all. Tags, note and saved selections
+    (`eval.runs.annotations`) are columns where the run has some. Rows without a result keep their
+    error and have no scores.
 
     Raises:
         InvalidRequest: The run is damaged.
@@ -103,6 +105,18 @@ def picture_table(stored: StoredRun) -> "pd.DataFrame":
     table["weights_sha256"] = table.method.map(weights)
     for name in dict.fromkeys(name for known in facts.values() for name in known):
         table[f"fact.{name}"] = _of_one_type([facts[pair].get(name) for pair in table.pair])
+    notes, selections = notes_of(stored), selections_of(stored)
+    if notes:
+        table["tags"] = [
+            "; ".join(notes[pair].tags) if pair in notes else "" for pair in table.pair
+        ]
+        table["note"] = [notes[pair].note if pair in notes else "" for pair in table.pair]
+    if selections:
+        members = {name: set(pairs) for name, pairs in selections.items()}
+        table["selections"] = [
+            "; ".join(name for name, pairs in members.items() if pair in pairs)
+            for pair in table.pair
+        ]
     return table.assign(
         run=run.id,
         date=run.created.isoformat(),

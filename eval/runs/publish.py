@@ -11,6 +11,7 @@ from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest
 from mirnet.hub import hub_endpoint, upload_problem
 
+from .annotations import NOTES, SELECTIONS
 from .store import StoredRun
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SETTING = "MIRNET_RESULTS_REPO"
 """Environment variable with the data set that a Space keeps its runs in, as ORG/NAME."""
-DOCUMENTS = ("run.json", "pairs.json", "facts.jsonl", "scores.jsonl")
+DOCUMENTS = ("run.json", "pairs.json", "facts.jsonl", "scores.jsonl", NOTES, SELECTIONS)
 """Files of a run without its pictures."""
 PICTURES = ("outputs/*.png", "thumbs/*.jpg")
 """Pictures of a run."""

@@ -1,27 +1,27 @@
 """Keeps runs and votes in a data set on the Hub, from which they are read back after a restart.
 
 The data set has the layout of a `RunStore`, without pictures: `ID/run.json`, `ID/pairs.json`,
-`ID/facts.jsonl`, `ID/scores.jsonl`, `ID/votes/*.jsonl`, and `deleted.txt` with the ids of deleted
-runs. A file of lines is merged by its lines, so that nothing appears twice and nothing is lost when
-several programs share a data set. A commit names the commit it builds on: if somebody else was
-faster, the Hub refuses it, and everything is read and merged before the next attempt. What the data
-set holds is untrusted: names, sizes and documents are checked before a file is put into the store.
+`ID/facts.jsonl`, `ID/scores.jsonl`, `ID/notes.jsonl`, `ID/selections.jsonl`, `ID/votes/*.jsonl`,
+and `deleted.txt` with the ids of deleted runs. A file of lines is merged by its lines, so that
+nothing appears twice and nothing is lost when several programs share a data set. A commit names the
+commit it builds on: if somebody else was faster, the Hub refuses it, and everything is read and
+merged before the next attempt. What the data set holds is untrusted: names, sizes and documents are
+checked before a file is put into the store.
 """
 
 import contextlib
 import errno
 import hashlib
-import json
 import logging
 import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
@@ -30,7 +30,9 @@ from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.files import replacing, write_file
 from mirnet.numbers import counted
 
-from .document import Run, SampleResult
+from .annotations import MAX_FILE_BYTES, NOTES, SELECTIONS
+from .document import SampleResult
+from .merging import merge_lines, merge_run, whole_lines
 from .publish import CONTACT_SECONDS, contacted, refused
 from .removal import remove_run
 from .store import RunStore, StoredRun
@@ -50,6 +52,7 @@ MAX_RUNS = 20_000
 """Most runs that are read from a data set."""
 MAX_BYTES = {"run.json": 4 * 2**20, "pairs.json": 16 * 2**20}
 MAX_BYTES |= dict.fromkeys(("facts.jsonl", "scores.jsonl"), 256 * 2**20)
+MAX_BYTES |= dict.fromkeys((NOTES, SELECTIONS), MAX_FILE_BYTES)
 """Largest size of each document in bytes; larger ones are left out."""
 MAX_VOTES_BYTES = 4_000_000
 """Largest file of votes in bytes, as `eval.review.votes` writes them."""
@@ -61,7 +64,8 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 """Errors of a file that could not be written, rather than of a connection."""
 _RUN_ID = r"\d{8}-\d{6}-[a-z0-9]{4,12}"
 _FILE = re.compile(
-    rf"({_RUN_ID})/(run\.json|pairs\.json|(?:facts|scores)\.jsonl|votes/[0-9a-f]{{32}}\.jsonl)"
+    rf"({_RUN_ID})/(run\.json|pairs\.json|(?:facts|scores|notes|selections)\.jsonl"
+    r"|votes/[0-9a-f]{32}\.jsonl)"
 )
 
 
@@ -319,7 +323,7 @@ def documents(store: RunStore) -> Iterator[tuple[str, bytes]]:
             name = PurePosixPath(header.id, path.relative_to(folder).as_posix()).as_posix()
             with contextlib.suppress(OSError):
                 if is_acceptable(name, path.stat().st_size):
-                    yield name, _whole_lines(path)
+                    yield name, whole_lines(path)
 
 
 def deleted_runs(store: RunStore) -> set[str]:
@@ -336,77 +340,6 @@ def forget_run(store: RunStore, run_id: str) -> None:
     write_file(store.folder / DELETED, "".join(f"{known}\n" for known in ids))
 
 
-def merge_run(folder: Path, stored: StoredRun) -> bool:
-    """Merge a run of the data set into the same run of the store.
-
-    Votes are merged always. Scores and header are left alone while a process works on the run; a
-    header that says more replaces one that says less.
-
-    Args:
-        folder: What was read of the run: the files that differ from those of the store.
-        stored: The run in the store.
-
-    Returns:
-        Whether scores and header were merged too.
-
-    Raises:
-        InvalidRequest: A file of the store is damaged or cannot be written.
-    """
-    for path in sorted(folder.glob("votes/*.jsonl")):
-        merge_lines(path, stored.folder / "votes" / path.name, key=_moment)
-    try:
-        with stored.lock():
-            merge_lines(folder / "facts.jsonl", stored.folder / "facts.jsonl")
-            known = {(row.pair, row.method) for row in stored.rows()}
-            for row in StoredRun(folder).rows():
-                if (row.pair, row.method) not in known:
-                    stored.append(row)
-            if (folder / "run.json").is_file():
-                there = StoredRun(folder).header()
-                if there.id == stored.id and _says_more(there, stored.header()):
-                    stored.write_header(there)
-    except InvalidRequest:
-        if not stored.is_held():
-            raise
-        return False
-    return True
-
-
-def merge_lines(source: Path, target: Path, key: Callable[[bytes], Any] | None = None) -> None:
-    """Add the lines of a file that another one lacks.
-
-    Args:
-        source: File that was read; nothing happens if it does not exist.
-        target: File of the store; created if it does not exist.
-        key: Sorts the merged lines; None keeps their order and appends.
-    """
-    if not source.is_file():
-        return
-    new = [line for line in _whole_lines(source).split(b"\n") if line]
-    old = [line for line in _whole_lines(target).split(b"\n") if line] if target.is_file() else []
-    merged = list(dict.fromkeys([*old, *new]))
-    if key is not None:
-        merged.sort(key=key)
-    if merged != old:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, b"".join(line + b"\n" for line in merged))
-
-
-def _moment(line: bytes) -> str:
-    """Time of a vote, by which votes are replaced; empty for a damaged line."""
-    try:
-        return str(json.loads(line)["time"])
-    except (ValueError, TypeError, KeyError):
-        return ""
-
-
-def _says_more(one: Run, other: Run) -> bool:
-    """Whether a header describes a later state of the same run."""
-    ranks = {"running": 0, "stopped": 1, "failed": 1, "done": 2}
-    rank = ranks.get(one.status, 0), len(one.attempts), str(one.ended or "")
-    return rank > (ranks.get(other.status, 0), len(other.attempts), str(other.ended or ""))
-
-
 def _check_rows(path: Path) -> None:
     """Refuse a file with a damaged line, which no program of ours writes."""
     if not path.is_file():
@@ -416,12 +349,6 @@ def _check_rows(path: Path) -> None:
             SampleResult.model_validate_json(line)
         except ValidationError as error:
             raise InvalidRequest(f"Line {number} of {path.name} is damaged.") from error
-
-
-def _whole_lines(path: Path) -> bytes:
-    """Content of a file; of a file of lines without an unfinished last one."""
-    content = path.read_bytes()
-    return content[: content.rfind(b"\n") + 1] if path.suffix == ".jsonl" else content
 
 
 def _not_written(error: OSError) -> InvalidRequest:

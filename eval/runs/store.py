@@ -6,6 +6,7 @@
                       made: the only truth while a run is under way
     ID/facts.jsonl    one line for each pair: what its source says of it, and what was measured
                       (`eval.data.pair_facts`); runs of older versions have none
+    ID/notes.jsonl, ID/selections.jsonl   what people wrote about its pictures (`annotations`)
     ID/outputs/SHA.png   pictures, lossless: what methods made, named by the hash of their pixels;
                          what they were given and the truth, named by the hash of the file
     ID/thumbs/SHA.jpg    the same, small

@@ -9,8 +9,9 @@ import pytest
 from eval.data.benchmarks import get_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Pair
 from eval.runs.describing import describe_pairs
+from eval.runs.merging import merge_run
 from eval.runs.pair_measures import measure
-from eval.runs.results_repo import is_acceptable, merge_run
+from eval.runs.results_repo import is_acceptable
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RECORDED_FOLDER, RunStore
 from mirnet.images.picture import Picture

@@ -1,0 +1,190 @@
+"""Tags, note and selections of the open picture: shown to all, changed by those who may."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from eval.analysis.pictures import MAX_PAIRS
+from eval.runs.annotations import (
+    MAX_NAME,
+    MAX_NOTE,
+    MAX_TAGS,
+    clean_text,
+    notes_of,
+    selections_of,
+    store_note,
+    store_selection,
+    tags_of,
+)
+from eval.runs.store import RecordedRun, StoredRun
+from mirnet.app.kit import html as kit
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.errors import InvalidRequest, MIRNetError
+
+from .html.notes import written
+from .permissions import Permissions
+from .run_queue import RunQueue
+from .view import Part, View, ViewRequest
+from .view_state import ViewState
+
+if TYPE_CHECKING:
+    from .events import ViewEvents
+
+ChoosePairs = Callable[[StoredRun, ViewState], list[str]]
+"""Function that returns the ids of the pairs that a state selects."""
+BUTTONS = {
+    "shown": "Save the shown pictures",
+    "add": "Add this picture",
+    "remove": "Remove this picture",
+    "delete": "Delete the selection",
+}
+"""Titles of the changes of a selection."""
+
+
+class NotesForm(Part):
+    """Builds what is written about the open picture, and the panel that changes it.
+
+    Args:
+        queue: Queue and store of the runs.
+        permissions: Rights of visitors on runs.
+        choose: Function that returns the ids of the pairs that a state selects.
+    """
+
+    def __init__(self, queue: RunQueue, permissions: Permissions, choose: ChoosePairs):
+        self.queue = queue
+        self.permissions = permissions
+        self.choose = choose
+        self.written = text_area("ev-written")
+        with gr.Accordion(
+            "Tags, note and selections", open=False, visible=False, elem_id="ev-notes"
+        ) as self.panel:
+            self.of_pair = gr.Textbox("", visible=False)  # picture that the fields belong to
+            with gr.Row(elem_id="ev-note-fields"):
+                self.tags = gr.Dropdown(
+                    [], value=[], multiselect=True, allow_custom_value=True,
+                    max_choices=MAX_TAGS, label="Tags of this picture: choose, or type and Enter",
+                    min_width=240, elem_id="ev-tags",
+                )  # fmt: skip
+                self.note = gr.Textbox(
+                    "", label="Note", max_length=MAX_NOTE, lines=1, min_width=240,
+                    elem_id="ev-note",
+                )  # fmt: skip
+                self.save = gr.Button(
+                    "Save", size="md", min_width=90, scale=0, elem_id="ev-note-save"
+                )
+            with gr.Row(elem_id="ev-selection-fields"):
+                self.selection = gr.Dropdown(
+                    [], value=None, allow_custom_value=True, min_width=240,
+                    label=f"Selection: choose, or type a name of at most {MAX_NAME} characters",
+                    elem_id="ev-selection",
+                )  # fmt: skip
+                self.buttons = {
+                    name: gr.Button(
+                        title, size="md", min_width=110, scale=0, elem_id=f"ev-selection-{name}"
+                    )
+                    for name, title in BUTTONS.items()
+                }
+        self.said = text_area("ev-noted")
+        self.outputs = [
+            self.written, self.panel, self.of_pair, self.tags, self.note, self.selection
+        ]  # fmt: skip
+
+    def connect(self, events: "ViewEvents", view: View) -> None:
+        """Connect the buttons; the view is filled again after each change.
+
+        Args:
+            events: Fills the view.
+            view: The view that shows the picture.
+        """
+        run = events.router.run
+        saved = self.save.click(
+            self.save_note, [run, self.of_pair, self.tags, self.note], self.said, **PRIVATE
+        )
+        events.fill(view, saved)
+        for change, button in self.buttons.items():
+            changed = button.click(
+                self.changing(change, lambda values: events.router.state(values, view)),
+                [self.selection, self.of_pair, *events.router.inputs(view)],
+                self.said,
+                **PRIVATE,
+            )
+            events.fill(view, changed)
+
+    def fill(self, request: ViewRequest) -> Iterator[Update]:
+        """Show what is written about the open picture, and the panel to whoever may write."""
+        stored, state = request.stored, request.state
+        pair = state.pair or next(iter(self.choose(stored, state)), "")
+        notes, selections = notes_of(stored), selections_of(stored)
+        own = notes.get(pair)
+        may_write = request.may_annotate and bool(pair) and not isinstance(stored, RecordedRun)
+        yield {
+            self.written: written(own, selections, pair, state),
+            self.panel: gr.update(visible=may_write),
+            self.of_pair: pair,
+            self.tags: gr.update(choices=list(tags_of(notes)), value=list(own.tags) if own else []),
+            self.note: own.note if own else "",
+            self.selection: gr.update(choices=list(selections)),
+        }
+
+    def save_note(
+        self,
+        run_id: str | None,
+        pair: str | None,
+        tags: list[str] | None,
+        note: str | None,
+        request: gr.Request,
+    ) -> Markup:
+        """Store tags and note of a picture; returns what to say about it."""
+        try:
+            self.permissions.require_annotator(run_id, request)
+            store_note(self.queue.stored(str(run_id)), str(pair), tags or [], note or "")
+        except MIRNetError as error:
+            return kit.state(str(error), "failed")
+        return kit.state(f"Tags and note of {pair} are saved.", "done")
+
+    def changing(
+        self, change: str, state_of: Callable[[tuple[Any, ...]], ViewState]
+    ) -> Callable[..., Markup]:
+        """Make the handler of one of `BUTTONS`.
+
+        Args:
+            change: Key of the button.
+            state_of: Builds the state from the values of the view's widgets.
+        """
+
+        def changed(
+            name: str | None, pair: str | None, request: gr.Request, *values: Any
+        ) -> Markup:
+            state = state_of(values)
+            try:
+                self.permissions.require_annotator(state.run, request)
+                return kit.state(self._change(change, str(name or ""), str(pair), state), "done")
+            except MIRNetError as error:
+                return kit.state(str(error), "failed")
+
+        return changed
+
+    def _change(self, change: str, typed: str, pair: str, state: ViewState) -> str:
+        """Change a selection; returns what to say about it."""
+        stored = self.queue.stored(str(state.run))
+        name, known = clean_text(typed, MAX_NAME), selections_of(stored)
+        before = list(known.get(name, ()))
+        if change in ("remove", "delete") and name not in known:
+            raise InvalidRequest(f"There is no selection {name!r}: choose one of the list.")
+        if change == "shown":
+            pairs = self.choose(stored, state.for_run(stored.header()))[:MAX_PAIRS]
+        elif change == "add":
+            pairs = [*before, pair]
+        elif change == "remove":
+            pairs = [one for one in before if one != pair]
+        else:
+            pairs = []
+        if change == "shown" and not pairs:
+            raise InvalidRequest("No picture is shown: change the choice first.")
+        made = store_selection(stored, name, pairs)
+        if not made.pairs:
+            return f"Selection {made.name} is deleted."
+        count = "1 picture" if len(made.pairs) == 1 else f"{len(made.pairs)} pictures"
+        return f"Selection {made.name} has {count}."

@@ -1,0 +1,257 @@
+"""Tags and notes on the pictures of a run, and saved selections of pictures.
+
+    ID/notes.jsonl        one line for each change of a picture's tags and note (`PictureNote`)
+    ID/selections.jsonl   one line for each change of a selection (`Selection`)
+
+Lines are appended and synced to the disk; the latest one on a picture or a selection counts, so
+that files of several machines are merged by their lines. Texts come from outside: they are one line
+without unprintable characters, and every place that shows them escapes them. Damaged lines are left
+out.
+"""
+
+import contextlib
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from eval.data.pair_facts import one_line
+from mirnet.errors import InvalidRequest
+from mirnet.files import PathLock, append_line
+
+from .store import RecordedRun, StoredRun
+
+NOTES, SELECTIONS = "notes.jsonl", "selections.jsonl"
+"""Files of a run."""
+MAX_TAG, MAX_NOTE, MAX_NAME = 40, 1000, 60
+"""Longest tag, note and name of a selection, in characters."""
+MAX_TAGS = 12
+"""Most tags of a picture."""
+MAX_TAGS_OF_RUN = 100
+"""Most different tags of a run."""
+MAX_SELECTIONS = 50
+"""Most selections of a run."""
+MAX_SELECTED = 1000
+"""Most pictures of a selection."""
+MAX_FILE_BYTES = 4_000_000
+"""Largest size of each file in bytes; beyond it nothing is read or written."""
+LOCK_SECONDS = 10.0
+"""Longest wait in seconds for another change of the same run."""
+
+
+def clean_text(text: object, most: int) -> str:
+    r"""Reduce a text to one line of printable characters with a largest length.
+
+    >>> clean_text(" too\n\tsoft\u202e ", 40), clean_text("abcdef", 3)
+    ('too soft', 'abc')
+    """
+    return one_line(str(text)[: 4 * most])[:most].strip()
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    """Clean tags, each once; empty ones and those beyond `MAX_TAGS` are left out."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("tags are a list")
+    cleaned = (clean_text(tag, MAX_TAG) for tag in value[: 4 * MAX_TAGS])
+    return tuple(dict.fromkeys(tag for tag in cleaned if tag))[:MAX_TAGS]
+
+
+def _pairs(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > MAX_SELECTED:
+        raise ValueError(f"a selection has at most {MAX_SELECTED} pictures")
+    return tuple(dict.fromkeys(str(pair)[:200] for pair in value))
+
+
+class PictureNote(BaseModel):
+    """Tags and note of one pair."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pair: str = Field(max_length=200)
+    """Id of the pair."""
+    tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
+    """Tags, in the order in which they were given."""
+    note: Annotated[str, BeforeValidator(lambda text: clean_text(text, MAX_NOTE))] = ""
+    """Free text; "" for none."""
+    time: AwareDatetime
+    """Time of the change, UTC."""
+
+
+class Selection(BaseModel):
+    """A named set of pairs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, BeforeValidator(lambda text: clean_text(text, MAX_NAME))] = Field(
+        min_length=1
+    )
+    """Name of the selection."""
+    pairs: Annotated[tuple[str, ...], BeforeValidator(_pairs)] = ()
+    """Ids of the pairs; () means that the selection was deleted."""
+    time: AwareDatetime
+    """Time of the change, UTC."""
+
+
+_Line = TypeVar("_Line", PictureNote, Selection)
+
+
+def notes_of(stored: StoredRun) -> dict[str, PictureNote]:
+    """Read the tags and notes of a run by pair; pairs without either are left out."""
+    found = {line.pair: line for line in _lines(stored.folder / NOTES, PictureNote)}
+    return {pair: line for pair, line in found.items() if line.tags or line.note}
+
+
+def selections_of(stored: StoredRun) -> dict[str, tuple[str, ...]]:
+    """Read the pairs of every selection of a run, by its name in the order of names."""
+    found = {line.name: line.pairs for line in _lines(stored.folder / SELECTIONS, Selection)}
+    return {name: found[name] for name in sorted(found)[:MAX_SELECTIONS] if found[name]}
+
+
+def tags_of(notes: dict[str, PictureNote]) -> dict[str, tuple[str, ...]]:
+    """Pairs with each tag, by tag in the order of tags.
+
+    Args:
+        notes: Result of `notes_of`.
+    """
+    found: dict[str, list[str]] = {}
+    for pair, note in notes.items():
+        for tag in note.tags:
+            found.setdefault(tag, []).append(pair)
+    return {tag: tuple(found[tag]) for tag in sorted(found)[:MAX_TAGS_OF_RUN]}
+
+
+def require_annotatable(stored: StoredRun) -> None:
+    """Check that tags, notes and selections may be stored beside a run.
+
+    Raises:
+        InvalidRequest: The run is a recorded one, which nothing is added to.
+    """
+    if isinstance(stored, RecordedRun):
+        raise InvalidRequest(
+            f"Run {stored.id} was recorded by the project and takes no tags or notes: start a run "
+            "of your own."
+        )
+
+
+def store_note(stored: StoredRun, pair: str, tags: Sequence[str], note: str) -> PictureNote:
+    """Replace the tags and the note of a pair.
+
+    Args:
+        stored: The run.
+        pair: Id of the pair.
+        tags: Tags, cleaned by `clean_text`; none and an empty note delete what was there.
+        note: Free text, cleaned too.
+
+    Raises:
+        InvalidRequest: The run has no such pair, is read-only, has too many tags, or cannot be
+            written.
+    """
+    require_annotatable(stored)
+    _require_pairs(stored, [pair])
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequest(
+            f"A picture has at most {MAX_TAGS} tags: take {len(tags) - MAX_TAGS} away."
+        )
+    line = PictureNote(pair=pair, tags=tuple(tags), note=note, time=_now())
+    with annotation_lock(stored):
+        known = {tag for other in notes_of(stored).values() for tag in other.tags}
+        if len(known | {*line.tags}) > max(MAX_TAGS_OF_RUN, len(known)):
+            raise InvalidRequest(
+                f"A run has at most {MAX_TAGS_OF_RUN} different tags: use one of those there are."
+            )
+        _append(stored, NOTES, line)
+    return line
+
+
+def store_selection(stored: StoredRun, name: str, pairs: Iterable[str]) -> Selection:
+    """Replace the pairs of a selection; without pairs, the selection is deleted.
+
+    Args:
+        stored: The run.
+        name: Name of the selection, cleaned by `clean_text`.
+        pairs: Ids of the pairs.
+
+    Raises:
+        InvalidRequest: The name is empty, the run has no such pair or is read-only, there are too
+            many selections or pairs, or the run cannot be written.
+    """
+    require_annotatable(stored)
+    chosen = list(dict.fromkeys(pairs))
+    _require_pairs(stored, chosen)
+    if not clean_text(name, MAX_NAME):
+        raise InvalidRequest("A selection needs a name: type one first.")
+    if len(chosen) > MAX_SELECTED:
+        raise InvalidRequest(
+            f"A selection has at most {MAX_SELECTED} pictures: {len(chosen)} are too many."
+        )
+    line = Selection(name=name, pairs=tuple(chosen), time=_now())
+    with annotation_lock(stored):
+        known = selections_of(stored)
+        if chosen and line.name not in known and len(known) >= MAX_SELECTIONS:
+            raise InvalidRequest(
+                f"A run has at most {MAX_SELECTIONS} selections: delete one first."
+            )
+        _append(stored, SELECTIONS, line)
+    return line
+
+
+@contextlib.contextmanager
+def annotation_lock(stored: StoredRun) -> Iterator[None]:
+    """Hold the lock of a run's tags, notes and selections.
+
+    Raises:
+        InvalidRequest: Another process holds it for long, or the run's folder cannot be written.
+    """
+    try:
+        with PathLock(stored.folder / ".notes.lock") as lock:
+            if not lock.acquired(LOCK_SECONDS):
+                raise InvalidRequest(
+                    f"Somebody else is writing a note on run {stored.id}: try again."
+                )
+            yield
+    except OSError as error:
+        raise InvalidRequest(
+            f"Notes on run {stored.id} cannot be stored ({error.strerror or error}): open the "
+            "store for writing, or make room. What was stored before is safe."
+        ) from error
+
+
+def _require_pairs(stored: StoredRun, pairs: Sequence[str]) -> None:
+    known = set(stored.pairs())
+    unknown = next((pair for pair in pairs if pair not in known), None)
+    if unknown is not None:
+        raise InvalidRequest(
+            f"Run {stored.id} has no picture {str(unknown)[:60]!r}: choose one of its own."
+        )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _append(stored: StoredRun, name: str, line: BaseModel) -> None:
+    path, content = stored.folder / name, line.model_dump_json().encode()
+    size = path.stat().st_size if path.exists() else 0
+    if size + len(content) >= MAX_FILE_BYTES:
+        raise InvalidRequest(
+            f"Run {stored.id} has had so many notes that no more are stored: the last ones count."
+        )
+    append_line(path, content)
+
+
+def _lines(path: Path, kind: type[_Line]) -> list[_Line]:
+    """Read the undamaged lines of a file, oldest first; none of a file that is too large."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError:
+        return []
+    if len(content) > MAX_FILE_BYTES:
+        return []
+    found: list[_Line] = []
+    for line in content.split(b"\n")[:-1]:
+        with contextlib.suppress(ValidationError, RecursionError):
+            found.append(kind.model_validate_json(line))
+    return sorted(found, key=lambda one: one.time)

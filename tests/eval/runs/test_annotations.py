@@ -1,0 +1,169 @@
+"""Tags, notes and selections: limits, damaged files, machines that write at once, removal."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from eval.runs import annotations
+from eval.runs.annotations import (
+    MAX_FILE_BYTES,
+    MAX_NOTE,
+    MAX_SELECTED,
+    MAX_TAG,
+    MAX_TAGS,
+    notes_of,
+    selections_of,
+    store_note,
+    store_selection,
+    tags_of,
+)
+from eval.runs.merging import merge_run
+from eval.runs.recorded import recorded_headers
+from eval.runs.removal import remove_run
+from eval.runs.results_repo import ResultsRepo, is_acceptable
+from eval.runs.store import RunStore, StoredRun
+from mirnet.errors import InvalidRequest
+from tests.support.runs_factory import write_run
+
+
+@pytest.fixture
+def stored(tmp_path) -> StoredRun:
+    return write_run(tmp_path / "runs", pairs=4)
+
+
+def test_the_last_words_on_a_picture_count(stored):
+    store_note(stored, "p0000", ["blur", "text", "blur"], "halos\nat  the roof")
+    store_note(stored, "p0001", ["blur"], "")
+    assert notes_of(stored)["p0000"].note == "halos at the roof"
+    assert tags_of(notes_of(stored)) == {"blur": ("p0000", "p0001"), "text": ("p0000",)}
+    store_note(stored, "p0000", [], "")
+    assert list(notes_of(stored)) == ["p0001"]
+
+
+def test_selections_are_replaced_and_deleted(stored):
+    store_selection(stored, "faces", ["p0002", "p0001", "p0002"])
+    store_selection(stored, "a first", ["p0003"])
+    assert selections_of(stored) == {"a first": ("p0003",), "faces": ("p0002", "p0001")}
+    store_selection(stored, "faces", ["p0000"])
+    store_selection(stored, "a first", [])
+    assert selections_of(stored) == {"faces": ("p0000",)}
+
+
+def test_texts_are_one_line_of_printable_characters_and_cut(stored):
+    made = store_note(stored, "p0000", ["a\x00b\u202e", "  ", "x" * 9999], "n" * 10**6)
+    assert made.tags == ("a b", "x" * MAX_TAG) and made.note == "n" * MAX_NOTE
+    assert (stored.folder / "notes.jsonl").stat().st_size < 3000
+    assert store_selection(stored, "\ud800 x" * 999, ["p0000"]).name.startswith("x x")
+
+
+@pytest.mark.parametrize("pair", ["../../etc/passwd", "<script>", "", "p9999", "x" * 10_000])
+def test_only_pictures_of_the_run_are_written_about(stored, pair):
+    with pytest.raises(InvalidRequest, match="has no picture") as told:
+        store_note(stored, pair, ["a"], "")
+    assert len(str(told.value)) < 200
+    with pytest.raises(InvalidRequest, match="has no picture"):
+        store_selection(stored, "a", [pair])
+
+
+def test_numbers_are_limited(stored, monkeypatch):
+    with pytest.raises(InvalidRequest, match=f"at most {MAX_TAGS} tags"):
+        store_note(stored, "p0000", [str(number) for number in range(MAX_TAGS + 1)], "")
+    monkeypatch.setattr(annotations, "MAX_TAGS_OF_RUN", 3)
+    store_note(stored, "p0000", ["1", "2", "3"], "")
+    with pytest.raises(InvalidRequest, match="at most 3 different tags"):
+        store_note(stored, "p0001", ["4"], "")
+    store_note(stored, "p0001", ["3"], "")
+    monkeypatch.setattr(annotations, "MAX_SELECTIONS", 1)
+    store_selection(stored, "one", ["p0000"])
+    with pytest.raises(InvalidRequest, match="at most 1 selections"):
+        store_selection(stored, "two", ["p0000"])
+    store_selection(stored, "one", ["p0001"])
+    with pytest.raises(InvalidRequest, match="needs a name"):
+        store_selection(stored, "\n", ["p0000"])
+
+
+def test_a_selection_of_too_many_pictures_is_refused(tmp_path):
+    many = write_run(tmp_path, pairs=MAX_SELECTED + 1, rows=[])
+    with pytest.raises(InvalidRequest, match=f"at most {MAX_SELECTED} pictures"):
+        store_selection(many, "all", many.pairs())
+
+
+def test_a_full_file_takes_no_more_and_loses_nothing(stored, monkeypatch):
+    store_note(stored, "p0000", ["kept"], "")
+    monkeypatch.setattr(annotations, "MAX_FILE_BYTES", 300)
+    with pytest.raises(InvalidRequest, match="so many notes"):
+        store_note(stored, "p0001", [], "n" * 300)
+    assert notes_of(stored)["p0000"].tags == ("kept",)
+
+
+def test_damaged_foreign_and_torn_lines_are_left_out(stored):
+    store_note(stored, "p0000", ["good"], "")
+    time = "2030-01-01T00:00:00Z"
+    lines = [
+        b"{", b"[]", b"\xff\xfe", b"[" * 5000,
+        json.dumps({"pair": "p0001", "tags": "abc", "time": time}).encode(),
+        json.dumps({"pair": "p0001", "tags": [], "note": "x", "time": time, "by": "me"}).encode(),
+        json.dumps({"pair": "p0002", "tags": ["a\nb"], "note": "=1+1", "time": time}).encode(),
+    ]  # fmt: skip
+    with (stored.folder / "notes.jsonl").open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in lines) + b'{"pair":"p0003","no')
+    found = notes_of(stored)
+    assert list(found) == ["p0000", "p0002"] and found["p0002"].tags == ("a b",)
+    store_note(stored, "p0003", ["after"], "")
+    assert "p0003" in notes_of(stored)
+    (stored.folder / "notes.jsonl").write_bytes(b" " * (MAX_FILE_BYTES + 1))
+    assert notes_of(stored) == {}
+
+
+def test_nothing_is_written_beside_recorded_runs_and_where_it_may_not_be(stored, monkeypatch):
+    recorded = RunStore(stored.folder.parent).run(recorded_headers()[0].id)
+    for write in (
+        lambda: store_note(recorded, recorded.pairs()[0], ["a"], ""),
+        lambda: store_selection(recorded, "a", recorded.pairs()),
+    ):
+        with pytest.raises(InvalidRequest, match="takes no tags or notes"):
+            write()
+    assert not (recorded.folder / "notes.jsonl").exists()
+
+    def full(*_):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(annotations, "append_line", full)
+    with pytest.raises(InvalidRequest, match="No space left.*What was stored before is safe"):
+        store_note(stored, "p0000", ["a"], "")
+
+
+def test_what_two_machines_wrote_is_merged(stored, tmp_path):
+    there = StoredRun(shutil.copytree(stored.folder, tmp_path / "there" / stored.id))
+    store_note(stored, "p0000", ["here"], "")
+    store_note(there, "p0001", ["there"], "")
+    store_selection(there, "faces", ["p0001"])
+    store_note(there, "p0000", ["later"], "")
+    assert merge_run(there.folder, stored) and merge_run(there.folder, stored)
+    assert {pair: note.tags for pair, note in notes_of(stored).items()} == {
+        "p0000": ("later",), "p0001": ("there",),
+    }  # fmt: skip
+    assert selections_of(stored) == {"faces": ("p0001",)}
+    assert (stored.folder / "notes.jsonl").read_bytes().count(b"\n") == 3
+
+
+def test_they_outlive_a_machine_in_the_results_data_set(hub, stored, tmp_path):
+    store_note(stored, "p0000", ["blur"], "halos")
+    store_selection(stored, "faces", ["p0001"])
+    ResultsRepo(RunStore(stored.folder.parent), "us/results").exchange()
+    there = RunStore(tmp_path / "there")
+    ResultsRepo(there, "us/results").exchange()
+    assert notes_of(there.run(stored.id)) == notes_of(stored)
+    assert selections_of(there.run(stored.id)) == {"faces": ("p0001",)}
+    assert not is_acceptable(f"{stored.id}/notes.jsonl", MAX_FILE_BYTES + 1)
+    assert not is_acceptable(f"{stored.id}/other.jsonl", 1)
+
+
+def test_they_go_with_the_run(stored):
+    store_note(stored, "p0000", ["blur"], "halos")
+    store_selection(stored, "faces", ["p0001"])
+    remove_run(stored)
+    assert not list(stored.folder.parent.rglob("notes.jsonl"))
+    assert not list(stored.folder.parent.rglob("selections.jsonl"))
