@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
 from typer.testing import CliRunner
 
 from eval.cli.main import app
@@ -50,23 +52,54 @@ HALVES = ("restored", "target")
 PATTERNS = ("--degraded", "noisy/*.png", "--target", "clean/*.png")
 
 
+CASES = Path(__file__).parent / "cases"
+"""Files of the cases; see README.md there."""
+
+
+def reported(folder: Path, *names: str) -> Path:
+    """Lay out the noisy and the clean picture of a case as pairs."""
+    pictures = {half: (CASES / f"{half}.png").read_bytes() for half in ("noisy", "clean")}
+    return put(
+        folder,
+        {f"{half}/{name}": content for name in names for half, content in pictures.items()},
+    )
+
+
+def psnr_of_case() -> float:
+    """PSNR of the noisy picture, by scikit-image."""
+    clean, noisy = (np.asarray(Image.open(CASES / f"{half}.png")) for half in ("clean", "noisy"))
+    return float(peak_signal_noise_ratio(clean, noisy))
+
+
+def scores(out: Path) -> list[float]:
+    """PSNR of every row of the only run in a folder."""
+    stored = RunStore(out).run(RunStore(out).headers()[0].id)
+    return [row.scores[stored.header().protocol]["psnr_db"] for row in stored.rows()]
+
+
 def test_names_in_chinese_are_pairs_of_their_own(tmp_path):
-    folder = halves(tmp_path / "cjk", "图片.png", "照片.png", "風景.png")
+    folder = reported(tmp_path / "cjk", "图片.png", "照片.png", "風景.png")
     assert len(set(run(folder, tmp_path / "runs", *PATTERNS))) == 3
+    assert scores(tmp_path / "runs") == [pytest.approx(psnr_of_case())] * 3
 
 
 def test_the_case_of_a_suffix_does_not_matter(tmp_path):
-    folder = halves(tmp_path / "case", "1.PNG", "2.png")
+    folder = reported(tmp_path / "case", "1.PNG", "2.png")
     assert run(folder, tmp_path / "runs", *PATTERNS) == ["1", "2"]
+    assert scores(tmp_path / "runs") == [pytest.approx(psnr_of_case())] * 2
 
 
 def test_a_table_in_csv_is_found(tmp_path):
-    files = {f"{half}{i}.png": png(24, 24, i) for i in (1, 2, 3) for half in "nt"}
-    lines = "degraded_file_name,target_file_name\n" + "".join(
-        f"n{i}.png,t{i}.png\n" for i in (1, 2, 3)
-    )
-    folder = put(tmp_path / "m_csv", files | {"metadata.csv": lines.encode()})
+    pictures = {"n": "noisy", "t": "clean"}
+    files = {
+        f"{half}{number}.png": (CASES / f"{name}.png").read_bytes()
+        for number in (1, 2, 3)
+        for half, name in pictures.items()
+    }
+    table = (CASES / "metadata.csv").read_bytes()
+    folder = put(tmp_path / "m_csv", files | {"metadata.csv": table})
     assert len(run(folder, tmp_path / "runs")) == 3
+    assert scores(tmp_path / "runs") == [pytest.approx(psnr_of_case())] * 3
 
 
 def test_several_degraded_pictures_of_one_clean_one_are_allowed(tmp_path):
@@ -83,12 +116,14 @@ def test_patterns_with_a_leading_dot_are_accepted(tmp_path):
 
 
 def test_what_is_no_picture_is_left_out_of_scoring(tmp_path):
+    noisy, clean, junk = (
+        (CASES / name).read_bytes() for name in ("noisy.png", "clean.png", "Thumbs.db")
+    )
     folder = put(
-        tmp_path,
-        {"restored/a.png": png(24, 24), "restored/Thumbs.db": b"x", "target/a.png": png(24, 24)},
+        tmp_path, {"restored/a.png": noisy, "restored/Thumbs.db": junk, "target/a.png": clean}
     )
     done = invoke("score", folder / "restored", folder / "target")
-    assert done.exit_code == 0 and "a" in done.stdout
+    assert done.exit_code == 0 and f"{psnr_of_case():.4f}" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are no bytes there")
