@@ -144,10 +144,12 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
 
 
 def _multiply_adds(methods: list[MethodRecord]) -> dict[str, float]:
-    """Multiply-adds of the networks among methods, in 10**9 a megapixel; by id."""
-    from eval.methods.networks import multiply_adds_of
+    """Multiply-adds of the networks among methods that tell, in 10**9 a megapixel; by id."""
+    from eval.methods import networks, onnx_complexity
 
-    return {method.id: multiply_adds_of(method) for method in methods if method.kind == "weights"}
+    count = {"weights": networks.multiply_adds_of, "onnx": onnx_complexity.multiply_adds_of}
+    found = {method.id: count[method.kind](method) for method in methods if method.kind in count}
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def _is_listed(benchmark: Benchmark) -> bool:

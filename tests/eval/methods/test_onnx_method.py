@@ -1,14 +1,21 @@
 """ONNX files as methods: size rules found by trying, and files that nobody should open."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from eval.methods import onnx_file, onnx_method
+from eval.data.benchmarks import get_benchmark
+from eval.methods import onnx_complexity, onnx_file, onnx_method
 from eval.methods.registry import get_method
+from eval.runs.runner import RunConfig, create_run
+from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
 from mirnet.images.picture import Picture
+from mirnet.models import complexity
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -240,3 +247,80 @@ def test_an_export_of_ours_is_read_back(tmp_path):
     pixels, output = restored(method, 33, 47)
     reference = get_method("denoise-compact", "denoise").load()(Picture(pixels), (33, 47))
     np.testing.assert_allclose(output.pixels, reference.pixels, atol=1e-5)
+
+
+def exported(path, network, height=48, width=64):
+    """Write a torch network as a file with free sides."""
+    free = {"x": {2: "h", 3: "w"}, "y": {2: "h2", 3: "w2"}}
+    example = torch.zeros(1, 3, height, width)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter that needs no further package
+        torch.onnx.export(
+            network.eval(), (example,), path, input_names=["x"], output_names=["y"],
+            dynamic_axes=free, dynamo=False, opset_version=17,
+        )  # fmt: skip
+    return path
+
+
+class Mixed(nn.Module):
+    """Convolutions of all kinds, matrix products, and resampling in between."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.down = nn.Conv2d(8, 16, 4, stride=2, padding=1, groups=2)
+        self.dense = nn.Linear(16, 12)
+        self.up = nn.ConvTranspose2d(12, 6, 2, stride=2)
+        self.last = nn.Conv2d(6, 3, 1)
+
+    def forward(self, x):
+        x = self.dense(self.down(self.first(x)).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.last(self.up(torch.relu(x)))
+
+
+def test_multiply_adds_are_those_of_the_network_that_was_exported(tmp_path):
+    content = exported(tmp_path / "net.onnx", Mixed()).read_bytes()
+    for height, width in ((48, 64), (96, 80)):
+        wanted = complexity.multiply_adds(Mixed().to("meta"), height, width)
+        assert onnx_complexity.multiply_adds(content, height, width) == wanted
+
+
+def test_a_run_has_the_multiply_adds_of_an_onnx_method(tmp_path):
+    path = exported(tmp_path / "net.onnx", Mixed())
+    config = RunConfig(
+        get_benchmark("mini-denoise"), (f"theirs=onnx:{path}", "identity"), n=1, allow_files=True
+    )
+    run = create_run(RunStore(tmp_path / "runs"), config).header()
+    wanted = complexity.multiply_adds(Mixed().to("meta"), 1024, 1024) / 1024**2 / 1e3
+    assert run.multiply_adds == {"theirs": pytest.approx(wanted)}
+
+
+def test_a_network_that_enlarges_is_counted_a_megapixel_of_its_result(tmp_path):
+    network = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
+    info = made(exported(tmp_path / "x2.onnx", network), "sr-x2").info
+    assert info.settings["scale"] == 2
+    assert onnx_complexity.multiply_adds_of(info) == pytest.approx(27 * 12 / 4 / 1e3)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Einsum", ["x", "x"], ["z"], equation="abcd,abcd->a"),
+        helper.make_node("Conv", ["x", "nowhere"], ["z"]),  # of a shape that is not known
+        helper.make_node("Conv", ["x", "w"], ["z"], domain="org.else"),
+        helper.make_node(
+            "If", ["yes"], ["z"],
+            **{f"{branch}_branch": helper.make_graph(
+                [helper.make_node("Identity", ["x"], [branch])], branch, [],
+                [helper.make_tensor_value_info(branch, TensorProto.FLOAT, None)],
+            ) for branch in ("then", "else")},
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_counted_has_no_count(node, tmp_path):
+    nodes = [node, helper.make_node("Identity", ["x"], ["y"])]
+    stored = [("yes", True)]
+    path = save(tmp_path / "net.onnx", nodes, stored)
+    assert onnx_complexity.multiply_adds(path.read_bytes(), 64, 64) is None
+    plain = save(tmp_path / "plain.onnx", nodes[1:])
+    assert onnx_complexity.multiply_adds(plain.read_bytes(), 64, 64) == 0
