@@ -159,11 +159,11 @@ def caution(pictures: int, clusters: int | None = None) -> str:
         clusters: Number of their clusters; one for each picture by default.
 
     >>> caution(3)
-    'Only 3 pictures: intervals from so few are rough, and p cannot fall below 0.25.'
+    'With only 3 pictures, these intervals understate the uncertainty, and p cannot be below 0.25.'
     >>> caution(8)
-    'Only 8 pictures: intervals from so few are rough.'
-    >>> caution(15, 5)
-    'Only 5 scenes (15 pictures): intervals from so few are rough, and p cannot fall below 0.0625.'
+    'With only 8 pictures, these intervals understate the uncertainty.'
+    >>> caution(15, 7)
+    'With only 7 scenes (15 pictures), these intervals understate the uncertainty.'
     >>> caution(10)
     ''
     """
@@ -171,11 +171,11 @@ def caution(pictures: int, clusters: int | None = None) -> str:
     if not 0 < units < FEW:
         return ""
     least = min(2 / 2**units, 1.0)
-    hint = f", and p cannot fall below {least:.3g}" if least > SIGNIFICANT else ""
+    hint = f", and p cannot be below {least:.3g}" if least > SIGNIFICANT else ""
     only = counted(pictures, "picture")
     if units < pictures:
         only = f"{counted(units, 'scene')} ({only})"
-    return f"Only {only}: intervals from so few are rough{hint}."
+    return f"With only {only}, these intervals understate the uncertainty{hint}."
 
 
 def compare(

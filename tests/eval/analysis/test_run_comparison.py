@@ -49,7 +49,7 @@ def test_equal_runs_do_not_differ(tmp_path):
     assert found.differences.empty
     assert (found.changes.psnr_change == 0).all() and set(found.summary.verdict) == {"tied"}
     shown = comparison(found, "psnr_db")
-    assert "Only 8 pictures" in shown
+    assert "only 8 pictures" in shown
     assert ">same<" in shown and ">tied<" not in shown and ">tie<" not in shown
 
 

@@ -207,8 +207,8 @@ def test_comparing_needs_a_picture_with_finite_scores_of_both():
 
 def test_few_pictures_come_with_a_word_of_caution():
     assert [bool(stats.caution(pictures)) for pictures in (0, 1, 9, 10, 400)] == [0, 1, 1, 0, 0]
-    assert stats.caution(1).startswith("Only 1 picture:")
-    assert stats.caution(2, 1).startswith("Only 1 scene (2 pictures):")
+    assert stats.caution(1).startswith("With only 1 picture,")
+    assert stats.caution(2, 1).startswith("With only 1 scene (2 pictures),")
     for pairs in (2, 5, 6):  # the least p of the test that compare() makes, when all agree
         least = compare([1.0 + i for i in range(pairs)], [0.5] * pairs).p_value
         assert (f"below {least:.3g}." in stats.caution(pairs)) == (least > 0.05)

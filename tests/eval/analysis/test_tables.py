@@ -207,7 +207,7 @@ def test_blocks_of_one_photograph_are_one_piece_of_evidence(tmp_path):
     assert sidd["psnr_db"] == lol["psnr_db"] and lol["verdict"] == "better"
     width, narrow = (row["difference_high"] - row["difference_low"] for row in (sidd, lol))
     assert width > 2 * narrow and sidd["p_value"] > 100 * lol["p_value"]
-    assert "Only 8 scenes (128 pictures)" in leaderboards.caution(as_sidd)
+    assert "only 8 scenes (128 pictures)" in leaderboards.caution(as_sidd)
     few = board_of(tmp_path / "c", blocks_of(4, 3), names, benchmark__id="sidd")
     assert by_method(few, "ours")["verdict"] == "too few"
 

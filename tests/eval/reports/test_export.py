@@ -138,8 +138,8 @@ def test_the_leaderboard_in_words(tmp_path):
     assert f"{board.psnr_db['clahe']:.2f}" in text and f"{board.ssim['clahe']:.4f}" in text
     assert "against ours, paired" in text and "no weights" in text
     assert f"{board.difference_db['clahe']:+.2f}" in text
-    few = "Only 3 pictures: intervals from so few"
-    assert "Only" not in text
+    few = "With only 3 pictures, these intervals"
+    assert "With only" not in text
     assert few in export(write_run(tmp_path / "few", pairs=3), "markdown").decode()
 
 

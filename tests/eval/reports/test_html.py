@@ -43,7 +43,7 @@ def test_the_report_holds_the_run(tmp_path):
         "Published numbers, not measured here",
         "restated by a paper: “",
         "PyTorch code use it by default",
-        "Only 5 pictures: intervals from so few are rough",
+        "With only 5 pictures, these intervals understate the uncertainty",
         "official leads by",
         "corrected for the methods (Holm)",
     ):
