@@ -69,7 +69,7 @@ def script(path: Path, **values: Any) -> str:
 def page_head() -> str:
     """HTML for the page's `<head>`: scripts, and styles that must apply to the whole page."""
     styles = (ASSETS / "head.css").read_text(encoding="utf-8")
-    names = ("single_tab", "paste", "radio_groups", "slider_keys", "batch_rows")
+    names = ("single_tab", "paste", "radio_groups", "slider_keys", "batch_rows", "inside_marks")
     scripts = [(ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in names]
     return f"<style>\n{styles}</style>\n" + "".join(
         f"<script>\n{one}</script>\n" for one in scripts

@@ -47,6 +47,23 @@ def pixels(page, picture: str) -> np.ndarray:
     return read_image(requests.get(address_of(page, picture), timeout=60).content).pixels
 
 
+def marked_at(page, picture: str, across: float, down: float) -> list[list[float]]:
+    """Hover over a place of a picture, and return where each marked picture has its mark."""
+    page.locator(f"{picture} img").scroll_into_view_if_needed()
+    box = page.locator(f"{picture} img").bounding_box()
+    page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    return page.eval_on_selector_all(
+        ".mir-marked",
+        """blocks => blocks.map((block) => {
+          const outer = block.getBoundingClientRect();
+          const image = block.querySelector("img").getBoundingClientRect();
+          const { left, top } = getComputedStyle(block, "::after");
+          return [(outer.left + parseFloat(left) - image.left) / image.width,
+                  (outer.top + parseFloat(top) - image.top) / image.height];
+        })""",
+    )
+
+
 def test_an_example_is_looked_into_from_its_link(visit):
     page = visit()
     assert page.get_attribute(".mir-diagram", "aria-label")
@@ -59,6 +76,13 @@ def test_an_example_is_looked_into_from_its_link(visit):
             assert np.array_equal(pixels(page, f"{what}-{stream}"), expected)
     alts = page.eval_on_selector_all(".mir-three img", "images => images.map((i) => i.alt)")
     assert len(set(alts)) == 6 and all("stream" in alt for alt in alts)
+
+    places = marked_at(page, "#inside-energy-2", 0.25, 0.5)
+    assert len(places) == 8  # input, output and six maps
+    for across, down in places:
+        assert across == pytest.approx(0.25, abs=0.02) and down == pytest.approx(0.5, abs=0.02)
+    page.mouse.move(2, 2)
+    assert page.locator(".mir-marked").count() == 0
 
     before = address_of(page, "energy-1")
     page.click("#inside-where label:has-text('Second')")
