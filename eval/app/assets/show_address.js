@@ -5,7 +5,7 @@
   const query = new URLSearchParams(link);
   const theme = new URLSearchParams(location.search).get("__theme");
   if (theme) query.set("__theme", theme);
-  const shown = document.querySelector("#ev-views")?.checkVisibility();
+  const shown = document.querySelector("#ev-views > .tab-wrapper")?.checkVisibility();
   const panel = document.getElementById(`ev-tab-${query.get("view")}`);
   if (shown && !panel?.checkVisibility()) return; // a late answer of a view that was left
   const isElsewhere = (address) => {

@@ -1,4 +1,4 @@
-"""Zoom, box and arrow keys of the Pictures view in Debian's chromium."""
+"""The Pictures view in Debian's chromium: zoom, box, arrow keys, and the tabs above it."""
 
 from urllib.parse import urlencode
 
@@ -73,3 +73,13 @@ def test_another_picture_chosen_by_its_name_is_shown(page):
         ".every((one) => !one.offsetParent || !one.alt.includes(first))",
         arg=first,
     )
+
+
+def test_the_tabs_of_the_views_stay_where_they_are_without_the_head_of_a_run(page):
+    tab = page.locator("#ev-views [role=tab] >> nth=0")
+    top = tab.bounding_box()["y"]
+    assert page.locator("#ev-head").bounding_box()["y"] > top
+    tab.click()
+    page.wait_for_selector("#ev-over-table td")
+    page.wait_for_selector("#ev-head", state="hidden")
+    assert tab.bounding_box()["y"] == top
