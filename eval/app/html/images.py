@@ -43,9 +43,7 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
     against = f"Gain over {baseline} (dB)" if baseline else "Gain (dB)"
     first, *others = [metric.label for metric in metrics]
     heads = ["Method", first, against, *others, "Seconds", "Pixels", "Remarks"]
-    if not any(cell[-1] for cell in cells):
-        heads, cells = heads[:-1], [cell[:-1] for cell in cells]
-    return kit.table(heads, cells, f"This picture, protocol {protocol}")
+    return kit.table(*kit.without_empty_columns(heads, cells), f"This picture, protocol {protocol}")
 
 
 def _scores(metrics: list[Metric], score: SampleScore, gain: float) -> list[str]:

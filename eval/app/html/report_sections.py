@@ -123,10 +123,13 @@ def cost_section(costs: "pd.DataFrame", board: "pd.DataFrame", run: Run) -> Mark
         "Method", "Seconds per megapixel", "Total time", "Megapixels", "Tiles", "Peak memory",
         "Parameters", "From earlier runs",
     ]  # fmt: skip
+    title = part_heading("cost", "Cost")
+    table = kit.table(*kit.without_empty_columns(heads, rows), label="Cost")
+    if not costs.seconds.gt(0).any():
+        return title + table + kit.note("Times were not kept of this run.")
     where = run.environment
     threads = counted(where.threads, "thread")
-    machine = f"Measured on {where.machine}, {where.device}, {threads}."
-    return part_heading("cost", "Cost") + kit.table(heads, rows, label="Cost") + kit.note(machine)
+    return title + table + kit.note(f"Measured on {where.machine}, {where.device}, {threads}.")
 
 
 def _cost_row(name: str, row: dict[str, Any], parameters: int | None) -> list[str]:
@@ -141,7 +144,7 @@ def _cost_row(name: str, row: dict[str, Any], parameters: int | None) -> list[st
         known(row["tiles"], f"{row['tiles']:.0f}"),
         known(row["peak_mb"], f"{row['peak_mb']:,.0f} MB"),
         kit.DASH if parameters is None else f"{parameters:,}",
-        f"{int(row['cached'])} of {int(row['results'])}" if row["cached"] > 0 else "none",
+        f"{int(row['cached'])} of {int(row['results'])}" if row["cached"] > 0 else kit.DASH,
     ]
 
 

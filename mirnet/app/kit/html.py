@@ -81,6 +81,22 @@ def progress(words: str, share: float | None = None) -> Markup:
 # ---------------------------------------------------------------- tables
 
 
+def without_empty_columns(
+    heads: list[str], rows: list[list[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Leave out columns of which every cell is empty or a dash; the first stays.
+
+    >>> without_empty_columns(["Method", "Seconds"], [["a", DASH], ["b", ""]])
+    (['Method'], [['a'], ['b']])
+    """
+    kept = [
+        place
+        for place in range(len(heads))
+        if not place or any(row[place] not in ("", DASH) for row in rows)
+    ]
+    return [heads[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
 def table(
     heads: list[str],
     rows: list[list[str]],

@@ -12,7 +12,7 @@ from eval.analysis.score_tables import scores_frame
 from eval.analysis.table_cache import TableCache
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.html.report import board_table
-from eval.app.html.report_sections import statistics_section
+from eval.app.html.report_sections import cost_section, statistics_section
 from eval.app.run_queue import RunQueue
 from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
@@ -241,6 +241,16 @@ def test_the_command_times_as_often_and_pairs_own_files_as_the_run_did(tmp_path)
         "--scale 2 --scenes numbered --same-size --methods identity,clahe,ours,official "
         "--repeats 5 --protocol"
     )
+
+
+def test_a_run_without_times_has_a_cost_table_of_what_is_known(tmp_path):
+    rows = [row.model_copy(update={"seconds": None, "cached": False})
+            for row in write_run(tmp_path / "timed", pairs=2).rows()]  # fmt: skip
+    stored = write_run(tmp_path, pairs=2, rows=rows)
+    scores, board = scores_frame(stored), leaderboard(stored, None)
+    shown = words(cost_section(costs(scores), board, stored.header()))
+    assert shown.startswith("Cost Method Parameters ") and "Times were not kept" in shown
+    assert "Measured on" not in shown
 
 
 def test_costs_leave_out_what_was_not_measured(tmp_path):

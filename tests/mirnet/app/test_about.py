@@ -29,7 +29,7 @@ def test_about_shows_no_number_without_where_it_is_from():
             assert f"<b>{own.psnr_db:.2f} dB</b>" in row
             assert f"data {own.data_sha256[:8]}" in row
             mark = re.search(r'aria-label="protocol (\w)"', row).group(1)
-            assert f"<sup>{mark}</sup> {escape(own.protocol)}. " in about
+            assert f"<sup>{mark}</sup> {escape(own.protocol.rstrip('.'))}. " in about
             assert f"sha256 {card.sha256[:8]}" in about
 
 

@@ -1,5 +1,7 @@
 """The pieces of HTML that all tabs share: escaped, and readable without sight."""
 
+import doctest
+
 import pytest
 from markupsafe import Markup
 
@@ -47,3 +49,7 @@ def test_columns_of_numbers_are_marked():
     assert '<td class="mir-number">31.42</td>' in made
     assert "<td>b</td>" in made and '<th scope="row">a</th>' in made
     assert "<caption>" not in made
+
+
+def test_examples_of_the_pieces_hold():
+    assert doctest.testmod(html).failed == 0
