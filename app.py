@@ -62,7 +62,7 @@ def build(max_pixels: int, service=None, keep_hours: float | None = None, access
         Tab(
             "methods",
             "Compare methods",
-            lambda page, row, tab: MethodsTab(page, tab, max_pixels),
+            lambda page, row, tab: MethodsTab(page, tab, max_pixels, access),
         ),
         Tab(
             "evaluate",

@@ -13,12 +13,15 @@ from eval.methods.one_photo import (
     MAX_METHODS,
     MAX_RESULT_PIXELS,
     MIN_METHODS,
+    OWN_NETWORK,
     UsedPhoto,
     check_choice,
     offered_methods,
     run_methods,
+    title_of_own,
     use_photo,
 )
+from mirnet.app.auth import Access
 from mirnet.app.examples import demonstrations, examples_for
 from mirnet.app.jobs import Run, Runs
 from mirnet.app.kit import html as kit
@@ -31,6 +34,7 @@ from mirnet.images.decode import read_image
 from mirnet.tasks import TASKS, get_task
 
 from .methods_stage import Comparison, MethodsStage
+from .own_network import OwnNetwork
 from .page_files import TEMPLATES, js
 
 FIRST_BASELINES = 2
@@ -46,10 +50,14 @@ class MethodsTab:
         page: The page that is being built.
         tab: The tab that is being built; an example is shown when it is first opened.
         max_pixels: Most pixels accepted in a photo.
+        access: Roles of visitors, which decide who may add a network; by default everybody.
     """
 
-    def __init__(self, page: gr.Blocks, tab: gr.Tab, max_pixels: int) -> None:
+    def __init__(
+        self, page: gr.Blocks, tab: gr.Tab, max_pixels: int, access: Access | None = None
+    ) -> None:
         self.max_pixels = max_pixels
+        self.access = access or Access("admin")
         self.runs = Runs()
         self.queue = FairQueue(small_at_once=1)
         self.path = gr.State(None)  # path of the visitor's photo or example
@@ -83,6 +91,7 @@ class MethodsTab:
             label=f"Methods, {MIN_METHODS} to {MAX_METHODS}",
             elem_id="methods-choice",
         )
+        self.own = OwnNetwork(self.access)
         self.blind = gr.Checkbox(
             False, label="Blind: hide the names until I have voted", elem_id="methods-blind"
         )
@@ -97,9 +106,13 @@ class MethodsTab:
         stage = self.stage
         shown = stage.outputs
         tab.select(self.first_sight, [self.task, self.path, stage.comparison], shown, **PRIVATE)
+        tab.select(self.own.offer, None, self.own.file, **PRIVATE)
+        gr.on([self.own.file.upload, self.own.file.clear], self.take_network,
+              [self.own.file, self.task, self.methods],
+              [self.own.settings, self.own.file, self.methods, self.line], **PRIVATE)  # fmt: skip
         self.task.input(
             self.change_task,
-            self.task,
+            [self.task, self.own.settings],
             [self.methods, self.samples, self.path, self.photo, self.line, *shown],
             trigger_mode="always_last",
             **PRIVATE,
@@ -111,7 +124,7 @@ class MethodsTab:
         pressed = self.go.click(self.queue_up, None, status, queue=False, **PRIVATE)
         pressed.then(
             self.compare,
-            [self.path, self.task, self.methods, self.blind],
+            [self.path, self.task, self.methods, self.blind, self.own.settings],
             [*status, *shown],
             concurrency_limit=None,  # the queue of photos decides
             **PRIVATE,
@@ -122,22 +135,41 @@ class MethodsTab:
     # ------------------------------------------------------------ inputs
 
     @staticmethod
-    def _offers(task_id: str) -> dict[str, Any]:
-        """Choices of a task's methods on this machine, and those that are chosen at first."""
+    def _offers(task_id: str, own: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Choices of a task's methods on this machine, and those that are chosen at first.
+
+        Args:
+            task_id: Id of the task.
+            own: Settings of the visitor's own network, which is chosen too; None without one.
+        """
         offered = offered_methods(task_id)
         baselines = [one.id for one in offered if one.kind == "baseline"]
         classical = [name for name in baselines if name not in NOT_FIRST][:FIRST_BASELINES]
         default = get_task(task_id).default_weights
         ours = [one.id for one in offered if one.id == default]
+        added = [(title_of_own(own), OWN_NETWORK)] if own else []
         return {
-            "choices": [(one.title, one.id) for one in offered],
-            "value": ours + classical,
+            "choices": [*((one.title, one.id) for one in offered), *added],
+            "value": ours + classical + [name for _, name in added],
         }
 
-    def change_task(self, task_id: str) -> Update:
+    def take_network(
+        self, path: str | None, task_id: str, chosen: list[str], request: gr.Request
+    ) -> Update:
+        """Offer the network of an added file and choose it; say at once why it cannot be used."""
+        try:
+            own, line = self.own.take(path, request), ""
+        except MIRNetError as error:
+            own, line = None, kit.state(str(error), "failed")
+        chosen = [name for name in chosen if name != OWN_NETWORK] + ([OWN_NETWORK] if own else [])
+        offers = self._offers(task_id, own) | {"value": chosen}
+        update = {self.own.settings: own, self.methods: gr.update(**offers), self.line: line}
+        return update | ({self.own.file: None} if line else {})
+
+    def change_task(self, task_id: str, own: dict[str, Any] | None) -> Update:
         """Offer the methods and examples of another task, and show its first example."""
         return {
-            self.methods: gr.update(**self._offers(task_id)),
+            self.methods: gr.update(**self._offers(task_id, own)),
             self.samples: gr.update(**examples_of(task_id)),
             self.path: None,
             self.photo: None,
@@ -192,6 +224,7 @@ class MethodsTab:
         task_id: str,
         method_ids: list[str],
         blind: bool,
+        own: dict[str, Any] | None,
         request: gr.Request,
     ) -> Iterator[Update]:
         """Run the chosen methods on the photo, or on the task's example if there is none."""
@@ -199,14 +232,14 @@ class MethodsTab:
         run = self.runs.begin(visitor)
         idle = {self.go: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
         try:
-            ids = check_choice(method_ids, task_id)
+            ids = check_choice(method_ids, task_id, own)
             used = self._use(path or _first_example(task_id), task_id)
             with self.queue.enter(visitor, used.picture.megapixels, len(ids)) as entry:
                 run.entry = entry
                 while not entry.wait(1.0):
                     words = f"{entry.before()} before you"
                     yield {self.line: kit.progress(f"Waiting for a turn: {words} …")}
-                yield from self._run(used, task_id, ids, blind, run)
+                yield from self._run(used, task_id, ids, blind, own, run)
         except Cancelled:
             yield {self.line: gr.skip() if run.replaced else kit.state("Stopped.")}
         except MIRNetError as error:
@@ -220,11 +253,17 @@ class MethodsTab:
             yield idle
 
     def _run(
-        self, used: UsedPhoto, task_id: str, ids: list[str], blind: bool, run: Run
+        self,
+        used: UsedPhoto,
+        task_id: str,
+        ids: list[str],
+        blind: bool,
+        own: dict[str, Any] | None,
+        run: Run,
     ) -> Iterator[Update]:
         task, done = get_task(task_id), []
-        titles = {one.id: one.title for one in offered_methods(task_id)}
-        results = run_methods(used, task, ids)
+        titles = {name: title for title, name in self._offers(task_id, own)["choices"]}
+        results = run_methods(used, task, ids, own)
         about = {self.stage.about: kit.facts(used.words)} if used.words else {self.stage.about: ""}
         yield self.stage.show_input(used) | about
         for number, name in enumerate(ids):

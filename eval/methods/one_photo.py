@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mirnet.images.picture import Picture, to_eight_bits
 from mirnet.images.preview import cut_out, detailed_place, shrink
 from mirnet.tasks import Task
 
+from .onnx_method import onnx_method
 from .registry import Choice, get_method, list_methods
 
 logger = logging.getLogger(__name__)
@@ -21,6 +24,8 @@ MIN_METHODS, MAX_METHODS = 2, 6
 """Fewest and most methods that are compared at once."""
 MAX_RESULT_PIXELS = 800_000
 """Most pixels of each result; of larger photos a part is used, or the photo is reduced."""
+OWN_NETWORK = "onnx-file"
+"""Id of the visitor's own network among the methods."""
 WHOLE_TASKS = ("lowlight", "retouch")
 """Tasks whose methods judge the photo as a whole: a large photo is reduced, not cut."""
 
@@ -96,8 +101,25 @@ def offered_methods(task_id: str) -> list[Choice]:
     return [choice for choice in list_methods(task_id) if choice.available]
 
 
-def check_choice(method_ids: Sequence[str], task_id: str) -> list[str]:
+def title_of_own(settings: Mapping[str, Any]) -> str:
+    """Display name of the visitor's own network: the name of its file.
+
+    Args:
+        settings: Settings from `onnx_method.new_settings`.
+    """
+    return Path(settings["onnx"]).name
+
+
+def check_choice(
+    method_ids: Sequence[str], task_id: str, own: Mapping[str, Any] | None = None
+) -> list[str]:
     """Check a choice of methods from outside.
+
+    Args:
+        method_ids: The chosen ids.
+        task_id: Id of the task.
+        own: Settings of the visitor's own network, from `onnx_method.new_settings`; None without
+            one.
 
     Returns:
         The ids, each once, in the given order.
@@ -110,7 +132,7 @@ def check_choice(method_ids: Sequence[str], task_id: str) -> list[str]:
         raise InvalidRequest(
             f"Choose {MIN_METHODS} to {MAX_METHODS} methods: {len(ids)} are chosen."
         )
-    offered = {choice.id for choice in offered_methods(task_id)}
+    offered = {choice.id for choice in offered_methods(task_id)} | ({OWN_NETWORK} if own else set())
     for name in ids:
         if name not in offered:
             raise InvalidRequest(
@@ -119,22 +141,33 @@ def check_choice(method_ids: Sequence[str], task_id: str) -> list[str]:
     return ids
 
 
-def run_methods(used: UsedPhoto, task: Task, method_ids: Sequence[str]) -> Iterator[MethodResult]:
+def run_methods(
+    used: UsedPhoto,
+    task: Task,
+    method_ids: Sequence[str],
+    own: Mapping[str, Any] | None = None,
+) -> Iterator[MethodResult]:
     """Run methods one after another; one that fails says why and the others go on.
 
     Args:
         used: The photo from `use_photo`.
         task: The task.
         method_ids: Ids from `check_choice`.
+        own: Settings of the visitor's own network, as for `check_choice`.
 
     Yields:
         The result of each method, in order.
     """
     titles = {choice.id: choice.title for choice in list_methods(task.id)}
+    if own:
+        titles[OWN_NETWORK] = title_of_own(own)
     for name in method_ids:
         title = titles.get(name, name)
         try:
-            restorer = get_method(name, task.id).load()
+            if own and name == OWN_NETWORK:
+                restorer = onnx_method(name, task, dict(own)).load()
+            else:
+                restorer = get_method(name, task.id).load()
             began = time.perf_counter()
             output = restorer(used.picture, used.size)
             seconds = time.perf_counter() - began - output.waited_seconds

@@ -8,6 +8,7 @@ from PIL import Image
 
 from eval.app.methods_stage import Comparison
 from eval.app.methods_tab import MethodsTab
+from mirnet.app.auth import Access
 
 gr = pytest.importorskip("gradio")
 
@@ -28,10 +29,10 @@ def photo(tmp_path) -> str:
     return str(path)
 
 
-def compared(desk, photo, methods, blind=False, task="sr-x2") -> dict:
+def compared(desk, photo, methods, blind=False, task="sr-x2", own=None) -> dict:
     """Everything that a comparison wrote, the last value of each widget."""
     seen: dict = {}
-    for update in desk.compare(photo, task, methods, blind, VISITOR):
+    for update in desk.compare(photo, task, methods, blind, own, VISITOR):
         for widget, value in update.items():
             old = seen.get(widget)
             both = isinstance(value, dict) and isinstance(old, dict)
@@ -98,9 +99,63 @@ def test_the_tab_opens_with_an_example_before_and_after(desk):
 
 
 def test_stop_ends_a_comparison_before_the_next_method(desk, photo):
-    events = desk.compare(photo, "sr-x2", ["bicubic", "lanczos"], False, VISITOR)
+    events = desk.compare(photo, "sr-x2", ["bicubic", "lanczos"], False, None, VISITOR)
     next(events)
     desk.halt(VISITOR)
     rest = list(events)
     assert any("Stopped" in str(update.get(desk.line)) for update in rest)
     assert not any("Lanczos" in str(update) for update in rest)
+
+
+@pytest.fixture
+def network(tmp_path) -> str:
+    """An ONNX file with a network that makes pictures twice as large."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    picture = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (1, 3, "h", "w"))
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    scales = onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
+    node = onnx.helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
+    graph = onnx.helper.make_graph([node], "net", [picture], [result], [scales])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    path = tmp_path / "twice.onnx"
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def test_a_network_of_ones_own_is_compared_under_the_name_of_its_file(desk, photo, network):
+    taken = desk.take_network(network, "sr-x2", ["bicubic"], VISITOR)
+    methods = taken[desk.methods]
+    assert methods["choices"][-1][0] == "twice.onnx" and taken[desk.line] == ""
+    assert methods["value"] == ["bicubic", methods["choices"][-1][1]]
+    own = taken[desk.own.settings]
+    seen = compared(desk, photo, methods["value"], own=own)
+    assert shown(desk, seen)[2].startswith("twice.onnx · ")
+    assert seen[desk.stage.pictures[2]]["value"].shape == (48, 64, 3)
+    other = desk.change_task("denoise", own)[desk.methods]
+    assert ("twice.onnx", methods["value"][-1]) in other["choices"]
+    wrong = compared(desk, photo, ["tv", methods["value"][-1]], task="denoise", own=own)
+    assert "it is for another task" in wrong[desk.line]
+    gone = desk.take_network(None, "sr-x2", methods["value"], VISITOR)
+    assert gone[desk.own.settings] is None and gone[desk.methods]["value"] == ["bicubic"]
+    left = compared(desk, photo, methods["value"])
+    assert "not offered here" in left[desk.line]
+
+
+def test_a_file_that_is_no_network_is_told_at_once(desk, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "no.onnx").write_bytes(b"no network")
+    update = desk.take_network(str(tmp_path / "no.onnx"), "denoise", ["tv"], VISITOR)
+    assert "mir-failed" in update[desk.line] and str(tmp_path) not in update[desk.line]
+    assert update[desk.own.file] is None and update[desk.own.settings] is None
+    assert update[desk.methods]["value"] == ["tv"]
+
+
+def test_only_the_operator_adds_a_network(network):
+    with gr.Blocks() as page, gr.Tabs(), gr.Tab("Compare methods") as tab:
+        desk = MethodsTab(page, tab, 100_000, Access("runner"))
+    update = desk.take_network(network, "sr-x2", ["bicubic"], SimpleNamespace(headers={}))
+    assert "Only the operator" in update[desk.line] and update[desk.own.settings] is None
+    assert not desk.own.file.visible
