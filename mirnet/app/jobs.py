@@ -1,8 +1,10 @@
 """One visitor's restoration: its wait in the queue, its work and its stop; without widgets."""
 
 import contextlib
+import itertools
+import operator
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -146,6 +148,35 @@ class RestoreRequest:
     """Tiling method: a key of `mirnet.restoration.choices.TILINGS`."""
     engine: str = "auto"
     """Compute engine: a key of `mirnet.restoration.engines.ENGINES`, or "auto"."""
+    then: str = ""
+    """Id of the task of a second step; empty for one step."""
+    then_weights: str = ""
+    """Id of the weights of the second step."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Ids of the tasks of all steps, in their order."""
+        return (self.task, self.then) if self.then else (self.task,)
+
+    @property
+    def weights_ids(self) -> tuple[str, ...]:
+        """Ids of the weights of all steps, in their order."""
+        return (self.weights, self.then_weights) if self.then else (self.weights,)
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Number of times that the result of each step is wider and higher than the photo.
+
+        Raises:
+            InvalidRequest: A task is unknown.
+        """
+        scales = [1 if self.same_size else get_task(task).scale for task in self.tasks]
+        return tuple(itertools.accumulate(scales, operator.mul))
+
+    @property
+    def scale(self) -> int:
+        """Number of times that the result is wider and higher than the photo; see `scales`."""
+        return self.scales[-1]
 
 
 @dataclass(frozen=True)
@@ -166,28 +197,28 @@ class QueuePosition:
         return f"{self.before} photo{' is' if self.before == 1 else 's are'} before yours …"
 
 
-Work = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult]"]
-"""Function that restores one file: yields tile events, then the result."""
+Work = Callable[[Picture | str, RestoreRequest], "Generator[TileProgress | RestoreResult]"]
+"""Function that restores one photo: yields tile events, then the result."""
 
 
 def restore_when_scheduled(
     queue: FairQueue,
     visitor: str,
-    path: str,
+    photo: Picture | str,
     request: RestoreRequest,
     run: Run,
     work: Work,
     limits: PhotoLimits = PhotoLimits(),  # noqa: B008
 ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
-    """Restore one file when the queue schedules it; closing the iterator leaves the queue.
+    """Restore one photo when the queue schedules it; closing the iterator leaves the queue.
 
     Args:
         queue: Queue shared by all visitors.
         visitor: Id of the visitor; the queue is fair between visitors.
-        path: Path of the photo.
+        photo: The photo, or the path of its file.
         request: Settings of the restoration.
         run: Its `entry` is set to the queue entry, so that another thread can cancel it.
-        work: Function that restores the file.
+        work: Function that restores the photo.
         limits: Limits by task and weights.
 
     Yields:
@@ -195,24 +226,28 @@ def restore_when_scheduled(
 
     Raises:
         MIRNetError: The photo or its result is too large, too many photos wait, it was cancelled,
-            or see `restore_file`.
+            or see `restore_photo`.
     """
-    width, height = size_of(path)
-    label = name_of(path)[1]
+    if isinstance(photo, Picture):
+        width, height = photo.width, photo.height
+    else:
+        width, height = size_of(photo)
+    label = name_of(photo)[1]
     check_size(label, width, height, request.max_pixels)
-    scale = 1 if request.same_size else get_task(request.task).scale
-    check_enlarged(label, width, height, scale, request.max_pixels)
-    pixels = width * height * scale**2
-    limits.check(request.task, request.weights, pixels)
-    if free_bytes(upload_folder()) < MIN_DISK_BYTES_PER_PIXEL * pixels:
+    check_enlarged(label, width, height, request.scale, request.max_pixels)
+    pixels = [width * height * scale**2 for scale in request.scales]
+    for task, weights_id, count in zip(request.tasks, request.weights_ids, pixels, strict=True):
+        limits.check(task, weights_id, count)
+    if free_bytes(upload_folder()) < MIN_DISK_BYTES_PER_PIXEL * pixels[-1]:
         raise InvalidRequest(
             "The disk of the machine that runs this page is full: its owner has to make room."
         )
     views = 8 if request.ensemble else 1
     if run.stopped:
         raise Cancelled("Stopped: press Restore again.")
-    watched = MONITOR.watch(run.id, request.task, request.weights, pixels / 1e6, run.cancel)
-    with watched as started, queue.enter(visitor, pixels / 1e6, views) as entry:
+    names = (" then ".join(ids) for ids in (request.tasks, request.weights_ids))
+    watched = MONITOR.watch(run.id, *names, pixels[-1] / 1e6, run.cancel)
+    with watched as started, queue.enter(visitor, sum(pixels) / 1e6, views) as entry:
         run.entry = entry
         shown = None
         while not entry.wait(POSITION_SECONDS if shown is not None else 0.0):
@@ -220,25 +255,25 @@ def restore_when_scheduled(
                 shown = before
                 yield QueuePosition(before)
         started()
-        with contextlib.closing(work(path, request)) as events:
+        with contextlib.closing(work(photo, request)) as events:
             yield from events
 
 
-def restore_file(
-    path: str,
+def restore_photo(
+    photo: Picture | str,
     request: RestoreRequest,
     run: Run,
-    loaded: "weights.LoadedWeights | None" = None,
+    load: "Callable[[str], weights.LoadedWeights] | None" = None,
     device: str | None = None,
-    read: Callable[[str], Picture] | None = None,
+    read: Callable[[Picture | str], Picture] | None = None,
 ) -> "Generator[TileProgress | RestoreResult]":
-    """Restore one file; closing the iterator stops it before the next tile.
+    """Restore one photo; closing the iterator stops it before the next tile.
 
     Args:
-        path: Path of the photo.
+        photo: The photo, or the path of its file.
         request: Settings of the restoration.
         run: Its `job` is set to the current restoration, so that another thread can cancel it.
-        loaded: The weights of the request, if they are already in memory.
+        load: Function that gives weights by their id; None for `weights.load`.
         device: Compute device, as for `mirnet.restore`.
         read: Function that gives the decoded photo; None decodes the file.
 
@@ -250,10 +285,13 @@ def restore_file(
     """
     from mirnet.restoration.api import restore
 
+    load = load or weights.load
     restoration = restore(
-        path if read is None else read(path),
+        photo if read is None else read(photo),
         request.task,
-        weights=loaded or weights.load(request.weights),
+        weights=load(request.weights),
+        then=request.then or None,
+        then_weights=load(request.then_weights) if request.then else None,
         strength=request.strength,
         ensemble=request.ensemble,
         tile_px=request.tile_px,
@@ -294,9 +332,9 @@ def choose_weights(task_id: str, weights_id: str | None) -> str:
     return chosen
 
 
-def result_name(picture: Picture, task_id: str, save_format: str) -> str:
-    """File name of a result, such as holiday-denoise.png."""
-    return f"{picture.name}-{task_id}{SAVE_FORMATS[save_format].suffixes[0]}"
+def result_name(picture: Picture, tasks: Sequence[str], save_format: str) -> str:
+    """File name of a result, such as holiday-denoise.png or holiday-denoise-sr-x2.png."""
+    return f"{picture.name}-{'-'.join(tasks)}{SAVE_FORMATS[save_format].suffixes[0]}"
 
 
 def unused_name(name: str, taken: list[str]) -> str:

@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from mirnet.device import SETTING, gpu_or_cpu
 from mirnet.errors import MIRNetError
-from mirnet.images.decode import size_of
-from mirnet.tasks import TASKS
+from mirnet.images.picture import Picture
 from mirnet.weights import catalogue
 from mirnet.weights import load as weights
 
-from .jobs import RestoreRequest, Run, restore_file
+from .jobs import RestoreRequest, Run, restore_photo
 
 if TYPE_CHECKING:
     from mirnet.restoration.job import TileProgress
     from mirnet.restoration.result import RestoreResult
 
-ZeroGPU = Callable[[str, RestoreRequest], "Generator[TileProgress | RestoreResult | MIRNetError]"]
-"""Function that restores one file: yields tile events, then the result or an error."""
+ZeroGPU = Callable[
+    [Picture, RestoreRequest], "Generator[TileProgress | RestoreResult | MIRNetError]"
+]
+"""Function that restores one photo: yields tile events, then the result or an error."""
 
 START_SECONDS = 15
 """Seconds for a new process and its first pass."""
@@ -37,8 +38,6 @@ networks (True) and the papers' (False). Estimated from multiply-adds, not measu
 available."""
 MAX_SECONDS = 120
 """Longest time to borrow the GPU, in seconds: the daily quota of a visitor without an account."""
-UNKNOWN_PIXELS = 12_000_000
-"""Number of pixels assumed for a photo that cannot be read."""
 
 
 def on_shared_gpu() -> "ZeroGPU | None":
@@ -84,12 +83,12 @@ def place_weights(device: str) -> list[str]:
 
 
 def restore_on_gpu(
-    path: str, request: RestoreRequest
+    photo: Picture, request: RestoreRequest
 ) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
-    """Restore one file; all arguments and yielded values can be pickled.
+    """Restore one photo; all arguments and yielded values can be pickled.
 
     Args:
-        path: Path of the photo.
+        photo: The photo.
         request: Settings of the restoration.
 
     Yields:
@@ -97,7 +96,7 @@ def restore_on_gpu(
         because only the class of an exception would reach the calling process.
     """
     device = gpu_or_cpu()
-    work = restore_file(path, request, Run(), _placed.get(request.weights), device)
+    work = restore_photo(photo, request, Run(), _on_gpu, device)
     with contextlib.closing(work):
         try:
             yield from work
@@ -105,41 +104,51 @@ def restore_on_gpu(
             yield error
 
 
+def _on_gpu(weights_id: str) -> weights.LoadedWeights:
+    """Weights that were placed on the GPU, or loaded now."""
+    return _placed.get(weights_id) or weights.load(weights_id)
+
+
 def restore_through(
-    borrowed: ZeroGPU, path: str, request: RestoreRequest
+    borrowed: ZeroGPU,
+    photo: Picture | str,
+    request: RestoreRequest,
+    read: Callable[[Picture | str], Picture],
 ) -> "Generator[TileProgress | RestoreResult]":
-    """Restore one file through a wrapped `restore_on_gpu`; closing the iterator stops it there.
+    """Restore one photo through a wrapped `restore_on_gpu`; closing the iterator stops it there.
+
+    Args:
+        borrowed: The wrapped function.
+        photo: The photo, or the path of its file.
+        request: Settings of the restoration.
+        read: Function that gives the decoded photo; the other process does not decode it again.
 
     Raises:
-        MIRNetError: As `mirnet.app.jobs.restore_file`.
+        MIRNetError: As `mirnet.app.jobs.restore_photo`.
     """
-    with contextlib.closing(borrowed(path, request)) as events:
+    with contextlib.closing(borrowed(read(photo), request)) as events:
         for event in events:
             if isinstance(event, MIRNetError):
                 raise event
             yield event
 
 
-def gpu_seconds(path: str, request: RestoreRequest) -> int:
+def gpu_seconds(photo: Picture, request: RestoreRequest) -> int:
     """Seconds for which to borrow the GPU; shorter requests are scheduled sooner.
 
     Args:
-        path: Path of the photo.
+        photo: The photo.
         request: Settings of the restoration.
 
     Returns:
         Whole seconds up to `MAX_SECONDS`.
     """
-    try:
-        width, height = size_of(path)
-        pixels = width * height
-    except MIRNetError:  # the decoder will say so in words
-        pixels = UNKNOWN_PIXELS
-    task = TASKS.get(request.task)
-    if task is not None and not request.same_size:
-        pixels *= task.scale**2
-    entry = catalogue.load_catalogue().get(request.weights)
-    compact = entry is not None and entry.kind == "embedded"
+    known = catalogue.load_catalogue()
     views = 8 if request.ensemble else 1
-    seconds = START_SECONDS + SECONDS_PER_MEGAPIXEL[compact] * views * pixels / 1e6
+    seconds = float(START_SECONDS)
+    for scale, weights_id in zip(request.scales, request.weights_ids, strict=True):
+        entry = known.get(weights_id)
+        compact = entry is not None and entry.kind == "embedded"
+        megapixels = photo.width * photo.height * scale**2 / 1e6
+        seconds += SECONDS_PER_MEGAPIXEL[compact] * views * megapixels
     return min(round(seconds), MAX_SECONDS)

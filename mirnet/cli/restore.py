@@ -73,6 +73,15 @@ def restore(
     weights: Annotated[
         str | None, typer.Option(help="Id from `weights list`, or a file. Default: the task's own.")
     ] = None,
+    then: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK", help="Task that follows on the result, such as sr-x2 after denoise."
+        ),
+    ] = None,
+    then_weights: Annotated[
+        str | None, typer.Option(help="Weights of that task, as --weights.")
+    ] = None,
     strength: Annotated[float, typer.Option(help="0 keeps the input, 1 is the full effect.")] = 1.0,
     luma: Annotated[float, typer.Option(help="Share of the change of luminance, 0 to 1.")] = 1.0,
     chroma: Annotated[float, typer.Option(help="Share of the change of colour, 0 to 1.")] = 1.0,
@@ -145,7 +154,10 @@ def restore(
     """Restore pictures: python -m mirnet restore holiday/*.jpg -o restored --task denoise."""
     default_weights = get_task(task).default_weights
     chosen = chosen_format(format)
-    check_blend(task, {"luma": luma, "chroma": chroma, "detail": detail})
+    shares = {"luma": luma, "chroma": chroma, "detail": detail}
+    check_blend(task, then, shares)
+    if then_weights and not then:
+        raise InvalidRequest("--then-weights is for a second step: name its task with --then.")
     found = find_pictures(inputs, out)
     for complaint in found.complaints:
         print_error(complaint)
@@ -162,17 +174,20 @@ def restore(
         "device": device,
         "engine": engine.value,
         "noise_level": noise_level,
+        "then": then,
     }
     if max_pixels is not None:
         settings["max_pixels"] = max_pixels
-    shares = {"luma": luma, "chroma": chroma, "detail": detail}
     saving = {
         "quality": quality,
         "metadata": metadata.value,
         "subsampling": subsampling.value,
         "provenance": provenance,
     }
-    batch = _Batch(task, weights or default_weights, settings, shares, saving, overwrite)
+    names = {"weights": weights or default_weights}
+    if then is not None:
+        names["then_weights"] = then_weights or get_task(then).default_weights
+    batch = _Batch(task, names, settings, shares, saving, overwrite)
     done, skipped, failed = batch.restore(jobs)
     if (words := found.left_out_words()) is not None:
         print_line(words)
@@ -185,15 +200,22 @@ def restore(
         raise typer.Exit(2)
 
 
-def check_blend(task: str, shares: dict[str, float]) -> None:
+def check_blend(task: str, then: str | None, shares: dict[str, float]) -> None:
     """Check shares of a blend before any picture is restored.
 
+    Args:
+        task: Id of the task.
+        then: Id of the task of a second step, if there is one.
+        shares: Arguments of `Blend`.
+
     Raises:
-        InvalidRequest: A share is outside 0 to 1, or detail is wanted of a task that enlarges.
+        InvalidRequest: A share is outside 0 to 1, a task is unknown, or detail is wanted and a
+            task enlarges.
     """
     from mirnet.restoration import blending, result
 
-    result.check_blend(blending.Blend(**shares), task)
+    tasks = [get_task(name).id for name in (task, then) if name is not None]
+    result.check_blend(blending.Blend(**shares), *tasks)
 
 
 class _Batch:
@@ -201,7 +223,7 @@ class _Batch:
 
     Args:
         task: Id of the task.
-        weights: Id or path of the weights.
+        weights: Ids or paths of weights, by the arguments of `mirnet.restore` that name them.
         settings: Further arguments of `mirnet.restore`.
         shares: Arguments of `RestoreResult.blend`.
         saving: Arguments of `RestoreResult.save`.
@@ -211,7 +233,7 @@ class _Batch:
     def __init__(
         self,
         task: str,
-        weights: str,
+        weights: dict[str, str],
         settings: dict[str, Any],
         shares: dict[str, float],
         saving: dict[str, Any],
@@ -275,7 +297,8 @@ class _Batch:
         from mirnet.restoration.api import restore as start
         from mirnet.weights.load import load
 
-        self.settings["weights"] = load(self.weights, allow_paths=True)
+        for argument, name in self.weights.items():
+            self.settings[argument] = load(name, allow_paths=True)
         start(np.zeros((1, 1, 3), np.uint8), self.task, **self.settings)
         self._checked = True
 

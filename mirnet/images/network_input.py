@@ -37,6 +37,8 @@ class NetworkInput:
     """The photo in its own colour space, enlarged for super-resolution."""
     seen: Picture
     """The photo in the network's colour space; `before` itself if that is its own."""
+    foreign: bool
+    """Whether the colour space of `before` is another than the network's."""
 
     def finish(self, restored: Picture) -> Picture:
         """Give a network's result for `seen` the colour space and the depth of `before`.
@@ -44,9 +46,11 @@ class NetworkInput:
         Raises:
             ImageRejected: A value of the result is not a number.
         """
-        if self.seen is self.before:
-            return restored
         profile, dtype = self.before.icc_profile, self.before.pixels.dtype
+        if not self.foreign:
+            if restored.pixels.dtype == dtype:
+                return replace(self.before, pixels=restored.pixels)
+            return replace(self.before, pixels=map_bands(_same, restored.pixels, dtype=dtype))
 
         def changed(unit: np.ndarray, result: np.ndarray) -> np.ndarray:
             seen = _convert(unit, source=profile)
@@ -79,10 +83,23 @@ def prepare_photo(
     if scale > 1:
         before = enlarge(before, scale, max_pixels=max_pixels)
     if profile is None:
-        return NetworkInput(before, before)
+        return NetworkInput(before, before, foreign=False)
     dtype = np.float32 if before.pixels.dtype == np.float32 else np.uint16
     pixels = map_bands(partial(_convert, source=profile), before.pixels, dtype=dtype)
-    return NetworkInput(before, replace(before, pixels=pixels, alpha=None, icc_profile=None))
+    seen = replace(before, pixels=pixels, alpha=None, icc_profile=None)
+    return NetworkInput(before, seen, foreign=True)
+
+
+def deepened(photo: NetworkInput) -> NetworkInput:
+    """What the first of two networks sees: as `photo.seen`, and its result keeps 16 bits or float.
+
+    Args:
+        photo: The photo at its own size.
+    """
+    seen = replace(photo.seen, alpha=None)
+    if seen.pixels.dtype == np.uint8:
+        seen = seen.with_pixels(map_bands(_same, seen.pixels, dtype=np.uint16))
+    return NetworkInput(seen, seen, foreign=False)
 
 
 def fill_transparent(picture: Picture) -> Picture:
@@ -207,6 +224,10 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
         pixels[..., channel] = pixels[..., 0] if repeat else resampled(picture.pixels[..., channel])
     alpha = None if picture.alpha is None else resampled(picture.alpha)
     return picture.with_pixels(pixels, alpha)
+
+
+def _same(unit: np.ndarray) -> np.ndarray:
+    return unit
 
 
 def _foreign_profile(picture: Picture) -> bytes | None:

@@ -11,16 +11,16 @@ from mirnet.device import choose_device
 from mirnet.errors import InvalidRequest
 from mirnet.images.decode import read_image
 from mirnet.images.limits import MAX_PIXELS
-from mirnet.images.network_input import prepare_photo
+from mirnet.images.network_input import deepened, prepare_photo
 from mirnet.images.picture import Picture
-from mirnet.tasks import get_task
+from mirnet.tasks import Task, get_task
 from mirnet.weights.load import LoadedWeights
 
 from . import engines
 from .blending import check_share
 from .choices import TILINGS
 from .job import RestoreJob
-from .network import check_noise_level, find_network
+from .network import NamedNetwork, check_noise_level, find_network
 from .plan import VIEWS, PlanSettings, make_plan, smaller_plan
 from .runner import TileRunner
 
@@ -40,6 +40,8 @@ def restore(
     tiling: str = "auto",
     engine: str = "auto",
     noise_level: float | None = None,
+    then: str | None = None,
+    then_weights: "str | Path | LoadedWeights | nn.Module | None" = None,
 ) -> RestoreJob:
     """Start restoring a photo of any size from 1x1 up.
 
@@ -53,6 +55,9 @@ def restore(
       Alpha, colour profile and metadata are kept; a grey photo stays grey (mean of the
       three channels). Fully transparent pixels take the colours around them first.
     - For super-resolution the photo is first enlarged (bicubic): the networks keep the size.
+    - Two tasks can be done after each other (`then`). Between them the photo keeps 16 bits or
+      float in the network's colours; colours, depth, alpha and metadata are handled once. A
+      strength is the share of the change that both make together.
 
     Args:
         image: Source for `read_image`: path, bytes, Pillow image, array, `Picture`.
@@ -77,7 +82,11 @@ def restore(
             float32, timed once per machine. If the engine fails, "torch" replaces it, and
             `RestoreResult.engine_note` gives the reason.
         noise_level: Standard deviation of the noise in 8-bit levels, 0 to 100, for networks that
-            take one; None for an estimate from the photo. More removes more.
+            take one; None for an estimate from the photo. More removes more. With `then`, for the
+            step whose network takes one.
+        then: Id of a task that follows on the result of `task`, such as "sr-x2" after "denoise";
+            None for one step.
+        then_weights: Weights of that task, as `weights`.
 
     Returns:
         An iterator of `TileProgress` with `.result()` and `.cancel()`.
@@ -108,24 +117,38 @@ def restore(
             f"Tiles cannot agree exactly with the engine {engine!r}, which rounds more: choose the "
             'tiling "fast", or the engine "auto".'
         )
-    network = find_network(weights, chosen)
-    check_noise_level(noise_level, network)
+    network, following, second = find_network(weights, chosen), None, None
+    if then is not None:
+        following = get_task(then)
+        second = find_network(then_weights, following)
+    elif then_weights is not None:
+        raise InvalidRequest("There are weights for a second step, but no task: name it in `then`.")
+    only_second = second is not None and not network.model.takes_noise_level
+    check_noise_level(noise_level, second if second and only_second else network)
     picture = read_image(image, max_pixels=max_pixels)
-    scale = 1 if same_size else chosen.scale
-    photo = prepare_photo(picture, scale, colours=strength > 0, max_pixels=max_pixels)
-    free = network.free_bytes(engine, place) if tile_px is None else None
-    views = VIEWS if ensemble else 1
-    gpu = place.type in ("cuda", "mps")
-    settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free, gpu)
-    size = photo.before.height, photo.before.width
-    plan = make_plan(*size, network.traits, settings)
-    runner = TileRunner(network.model, engine, place, noise_level)
-    return RestoreJob(
-        photo,
-        chosen,
-        network,
-        plan,
-        runner,
-        float(strength),
-        lambda failed: smaller_plan(failed, *size, network.traits, settings),
-    )
+
+    def start(
+        task: Task, network: NamedNetwork, scale: int, ahead: bool, first: RestoreJob | None
+    ) -> RestoreJob:
+        photo = prepare_photo(picture, scale, colours=strength > 0, max_pixels=max_pixels)
+        size = photo.before.height, photo.before.width
+        free = network.free_bytes(engine, place) if tile_px is None else None
+        views, gpu = VIEWS if ensemble else 1, place.type in ("cuda", "mps")
+        settings = PlanSettings(tiling, tile_px, overlap_px, views, exact_engine, free, gpu)
+        return RestoreJob(
+            deepened(photo) if ahead else photo,
+            task,
+            network,
+            make_plan(*size, network.traits, settings),
+            TileRunner(network.model, engine, place, noise_level),
+            1.0 if ahead else float(strength),
+            lambda failed: smaller_plan(failed, *size, network.traits, settings),
+            first,
+        )
+
+    first, scale = None, 1 if same_size else chosen.scale
+    if following is not None and second is not None:
+        first = start(chosen, network, scale, ahead=True, first=None)
+        chosen, network = following, second
+        scale *= 1 if same_size else following.scale
+    return start(chosen, network, scale, ahead=False, first=first)

@@ -3,11 +3,11 @@
 import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mirnet import memory
 from mirnet.errors import Cancelled, InvalidRequest
-from mirnet.images.network_input import NetworkInput
+from mirnet.images.network_input import NetworkInput, enlarge
 from mirnet.images.picture import Picture
 from mirnet.tasks import Task
 from mirnet.weights.networks import count_parameters
@@ -16,7 +16,7 @@ from .blending import Blend, Blender
 from .exact_tiles import ExactTiles
 from .network import NamedNetwork
 from .plan import MAX_RETRIES, RestorePlan
-from .result import RestoreResult
+from .result import FirstStep, RestoreResult
 from .runner import TileRunner, TileTooLarge
 from .tiles import BlendedTiles, TilingReport
 
@@ -54,6 +54,8 @@ class RestoreJob:
         strength: Share of the network's result, 0 to 1; at 0 the network does not run.
         smaller: Makes a plan with smaller tiles than the given one, for memory that proves too
             small; returns None if there is none.
+        first: A step that is done before; its result takes the place of `photo.seen`, enlarged to
+            the size of `photo.before`.
     """
 
     def __init__(
@@ -65,10 +67,13 @@ class RestoreJob:
         runner: TileRunner,
         strength: float,
         smaller: Callable[[RestorePlan], RestorePlan | None] = lambda plan: None,
+        first: "RestoreJob | None" = None,
     ):
         self._photo, self._task, self._network = photo, task, network
         self._plan, self._runner, self._strength = plan, runner, strength
-        self._smaller = smaller
+        self._smaller, self._first = smaller, first if strength else None
+        self._first_facts: FirstStep | None = None
+        self._waited_before = 0.0
         self._done, self._area, self._left = 0, 0, list(plan.areas) if strength else []
         self._seconds = 0.0
         self._full: Picture | None = None
@@ -80,7 +85,7 @@ class RestoreJob:
     @property
     def tiles(self) -> int:
         """Expected number of events: tiles of all passes; the number of passes is an estimate."""
-        return self._done + len(self._left)
+        return self._done + len(self._left) + (len(self._first._left) if self._first else 0)
 
     def __iter__(self) -> Iterator[TileProgress]:
         return self
@@ -111,11 +116,14 @@ class RestoreJob:
             raise
         finally:
             self._seconds += time.perf_counter() - began
-        left = self._seconds * sum(self._left) / self._area
+        area_left = sum(self._left) + (sum(self._first._left) if self._first else 0)
+        left = self._seconds * area_left / self._area
         return TileProgress(self._done, self.tiles, self._seconds, left)
 
     def cancel(self) -> None:
         """Stop before the next pass; safe from any thread, without effect on a finished job."""
+        if (first := self._first) is not None:  # the thread that iterates may end it meanwhile
+            first.cancel()
         self._runner.cancel()
 
     def close(self) -> None:
@@ -142,6 +150,7 @@ class RestoreJob:
         mix, picture = Blend(self._strength), self._photo.before
         if self._full is not None:
             picture = Blender(self._photo.before, self._full).picture(mix)
+        waited = self._runner.waited_seconds + self._waited_before
         return RestoreResult(
             picture=picture,
             before=self._photo.before,
@@ -151,8 +160,8 @@ class RestoreJob:
             weights_sha256=self._network.sha256,
             architecture=self._network.model.architecture,
             parameters=count_parameters(self._network.model),
-            seconds=self._seconds - self._runner.waited_seconds,
-            waited_seconds=self._runner.waited_seconds,
+            seconds=self._seconds - waited,
+            waited_seconds=waited,
             tiles=report.tiles,
             tile_px=report.tile_px,
             overlap_px=report.overlap_px,
@@ -165,12 +174,28 @@ class RestoreJob:
             engine=prepared.engine,
             engine_note=prepared.note,
             noise_level=self._runner.noise_level,
+            first=self._first_facts,
         )
+
+    def _run_first(self, first: "RestoreJob") -> Generator[None]:
+        """Do the step before, and see its result at the size of this one."""
+        with contextlib.closing(first):
+            for _ in first:
+                self._done, self._area = self._done + 1, first._area
+                yield
+            result = first.result()
+        self._first, self._first_facts = None, result.as_first()
+        self._waited_before = result.waited_seconds
+        seen = result.picture
+        scale = self._photo.before.height // seen.height
+        self._photo = replace(self._photo, seen=enlarge(seen, scale) if scale > 1 else seen)
 
     def _run(self) -> Generator[None]:
         """Run the plan, one tile between two yields; begin anew with smaller tiles if need be."""
         if self._finished:
             return
+        if self._first is not None:
+            yield from self._run_first(self._first)
         for _ in range(MAX_RETRIES):
             try:
                 yield from self._run_plan()

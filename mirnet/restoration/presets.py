@@ -32,6 +32,10 @@ class Preset(BaseModel):
     """Id of the task."""
     weights: str | None = None
     """Id of the weights in the catalogue; None for the task's own."""
+    then: str | None = None
+    """Id of a task that follows on the result; None for one step."""
+    then_weights: str | None = None
+    """Id of the weights of that task; None for its own."""
     same_size: bool = False
     """Whether a task that enlarges keeps the photo's size."""
     strength: Share = 1.0
@@ -57,13 +61,20 @@ class Preset(BaseModel):
     def _check(self) -> "Preset":
         from .result import check_blend
 
-        check_blend(self.blend, get_task(self.task).id)
+        check_blend(self.blend, *(get_task(task).id for task in self.tasks))
+        if self.then_weights is not None and self.then is None:
+            raise InvalidRequest("It has then_weights for a second step, and no task in then.")
         if self.format is not None and save_format(self.format) is None:
             raise InvalidRequest(f"There is no format {self.format[:20]!r} to save in.")
         for name, choices in (("subsampling", SUBSAMPLINGS), ("metadata", METADATA_CHOICES)):
             if getattr(self, name) not in choices:
                 raise InvalidRequest(f"{name} is none of {', '.join(choices)}.")
         return self
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Ids of the tasks of all steps, in their order."""
+        return (self.task,) if self.then is None else (self.task, self.then)
 
     @property
     def blend(self) -> Blend:

@@ -14,8 +14,28 @@ from .blending import Blend, Blender
 
 
 @dataclass(frozen=True)
+class FirstStep:
+    """Facts about the first step of a restoration in two."""
+
+    task: str
+    """Id of its task."""
+    weights_id: str
+    """Id of its weights, as `RestoreResult.weights_id`."""
+    weights_sha256: str | None
+    """Hash of its weights file; None for a network given as a module."""
+    architecture: str
+    """Its network, as `RestoreResult.architecture`."""
+    facts: str
+    """Its facts in one line, as `RestoreResult.facts`."""
+
+
+@dataclass(frozen=True)
 class RestoreResult:
-    """A restored photo and the facts about its restoration."""
+    """A restored photo and the facts about its restoration.
+
+    Of a restoration in two steps, `before`, `full`, `mix` and the seconds are of both together, and
+    `task` and all other facts are of the second; `first` has those of the first.
+    """
 
     picture: Picture
     """Result, with depth, alpha, colour profile and EXIF of the source."""
@@ -61,6 +81,13 @@ class RestoreResult:
     """Noise that the network was told or estimated, in 8-bit levels; None if it takes none."""
     waited_seconds: float = 0.0
     """Time in seconds spent waiting for other restorations and evaluations of this process."""
+    first: FirstStep | None = None
+    """The step before; None if the restoration has one step."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Ids of the tasks of all steps, in their order."""
+        return (self.task,) if self.first is None else (self.first.task, self.task)
 
     @property
     def megapixels(self) -> float:
@@ -119,14 +146,23 @@ class RestoreResult:
         """
         given = {"strength": strength, "luma": luma, "chroma": chroma, "detail": detail}
         mix = replace(self.mix, **{key: value for key, value in given.items() if value is not None})
-        check_blend(mix, self.task)
+        check_blend(mix, *self.tasks)
         if self.full is None and mix.strength == 0:
             return replace(self, mix=mix)
         return replace(self, picture=self.blender.picture(mix), mix=mix)
 
+    def as_first(self) -> FirstStep:
+        """Facts of this result as those of a first step."""
+        return FirstStep(
+            self.task, self.weights_id, self.weights_sha256, self.architecture, self.facts()
+        )
+
     def facts(self) -> str:
         """Summary line: weights, hash, size, time, tiling, engine."""
-        parts = [f"weights {self.weights_id}"]
+        parts = []
+        if self.first is not None:
+            parts = [f"first {self.first.task}", self.first.facts, f"then {self.task}"]
+        parts.append(f"weights {self.weights_id}")
         if self.weights_sha256:
             parts.append(f"sha256 {self.weights_sha256[:6]}…")
         if self.tiles:
@@ -159,6 +195,13 @@ class RestoreResult:
             "WeightsSHA256": self.weights_sha256 or "",
             **{name.capitalize(): f"{share:g}" for name, share in asdict(self.mix).items()},
         }
+        if self.first is not None:
+            details |= {
+                "FirstTask": self.first.task,
+                "FirstArchitecture": self.first.architecture,
+                "FirstWeights": self.first.weights_id,
+                "FirstWeightsSHA256": self.first.weights_sha256 or "",
+            }
         return {name: value for name, value in details.items() if value}
 
     def encode(self, options: SaveOptions) -> bytes:
@@ -217,23 +260,23 @@ class RestoreResult:
         )
 
 
-def check_blend(mix: Blend, task: str) -> None:
-    """Check that a blend suits a task.
+def check_blend(mix: Blend, *tasks: str) -> None:
+    """Check that a blend suits the tasks of a restoration.
 
     Args:
         mix: The blend.
-        task: Id of the task.
+        tasks: Ids of the tasks of its steps.
 
     Raises:
-        InvalidRequest: Detail is wanted of a task that enlarges.
+        InvalidRequest: Detail is wanted, and a step enlarges.
     """
-    if mix.detail and not returns_detail(task):
+    if mix.detail and not returns_detail(*tasks):
         raise InvalidRequest(
-            f"Detail is texture that was removed with the noise, which {task} does not remove: "
-            "leave it at 0."
+            f"Detail is texture that was removed with the noise, which {tasks[-1]} does not "
+            "remove: leave it at 0."
         )
 
 
-def returns_detail(task: str) -> bool:
-    """Whether `detail` has an effect: the task does not enlarge, so it may remove texture."""
-    return get_task(task).scale == 1
+def returns_detail(*tasks: str) -> bool:
+    """Whether `detail` has an effect: no step enlarges, so texture may have been removed."""
+    return all(get_task(task).scale == 1 for task in tasks)

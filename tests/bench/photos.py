@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mirnet.app.jobs import RestoreRequest, Run, restore_file
+from mirnet.app.jobs import RestoreRequest, Run, restore_photo
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
 from mirnet.restoration.api import restore
@@ -106,7 +106,7 @@ def _library(source: Path, target: Path, order: RestoreRequest) -> float:
 
 def _app(source: Path, target: Path, order: RestoreRequest) -> float:
     began = time.perf_counter()
-    for event in restore_file(str(source), order, Run()):
+    for event in restore_photo(str(source), order, Run()):
         if hasattr(event, "save"):
             event.save(target)
     return time.perf_counter() - began

@@ -1,5 +1,6 @@
 """Sliders that blend photo and result: strength, luminance, colour and returned detail."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -56,11 +57,11 @@ class AdjustView:
         return [slider.input for slider in self.inputs]
 
     @staticmethod
-    def mix(task_id: str, *shares: float) -> "Blend":
+    def mix(tasks: Sequence[str], *shares: float) -> "Blend":
         """Build the blend from the values of `inputs`.
 
         Args:
-            task_id: Id of the task; for one that enlarges, no detail is returned.
+            tasks: Ids of the tasks of all steps; where one enlarges, no detail is returned.
             shares: Strength, luminance, colour and detail, each from 0 to 1.
 
         Raises:
@@ -70,22 +71,23 @@ class AdjustView:
         from mirnet.restoration.result import returns_detail
 
         strength, luma, chroma, detail = shares
-        return Blend(strength, luma, chroma, detail if returns_detail(task_id) else 0.0)
+        return Blend(strength, luma, chroma, detail if returns_detail(*tasks) else 0.0)
 
     def show_photos(self, selection: Selection, mode_id: str) -> Update:
         """Show the sliders for a batch, whose photos are blended as they are written."""
         if len(selection.paths) > 1:
-            return self._show(MODES[mode_id].task)
+            return self._show((MODES[mode_id].task,))
         return {self.column: gr.update(visible=False)}
 
     def show_result(self, key: str | None) -> Update:
         """Show the sliders that suit a new result; a batch's stay."""
         return (
-            {self.column: gr.skip()} if key is None else self._show(self.restorer.result(key).task)
+            {self.column: gr.skip()} if key is None else self._show(self.restorer.result(key).tasks)
         )
 
-    def _show(self, task_id: str) -> Update:
+    def _show(self, tasks: Sequence[str]) -> Update:
+        enlarges = any(get_task(task).scale > 1 for task in tasks)
         return {
             self.column: gr.update(visible=True),
-            self.detail: gr.update(visible=get_task(task_id).scale == 1),
+            self.detail: gr.update(visible=not enlarges),
         }

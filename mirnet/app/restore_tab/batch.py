@@ -74,7 +74,7 @@ def restore_batch(
 
     rows = run.rows = [BatchRow(clean_name(Path(path).name)) for path in paths]
     folder = archive_folder()
-    run.archive = folder / f"mirnet-{wanted.task}.zip"
+    run.archive = folder / f"mirnet-{'-'.join(wanted.tasks)}.zip"
     done = False
     try:
         with zipfile.ZipFile(run.archive, "w", zipfile.ZIP_STORED) as archive:
@@ -87,7 +87,7 @@ def restore_batch(
                         for event in events:
                             if isinstance(event, RestoreResult):
                                 kind = str(options.format)
-                                name = result_name(event.picture, wanted.task, kind)
+                                name = result_name(event.picture, wanted.tasks, kind)
                                 name = unused_name(name, archive.namelist())
                                 blended = event.blend(**asdict(mix))
                                 archive.writestr(name, blended.encode(options))

@@ -171,7 +171,7 @@ class CompareView:
         *shares, across, down, room_px = values
         kept = self.restorer.kept(key)
         with translate_errors():
-            mix = self.adjust.mix(kept.result.task, *shares)
+            mix = self.adjust.mix(kept.result.tasks, *shares)
         with ScratchFolder() as folder:
             yield self._pictures(view, kept, mix, folder, (across, down), room_px)
 

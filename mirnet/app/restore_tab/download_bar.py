@@ -142,11 +142,11 @@ class DownloadBar:
             return
         result = self.restorer.result(key)
         options = self.options(*values[: len(self.inputs)])
-        mix = self.adjust.mix(result.task, *values[len(self.inputs) :])
+        mix = self.adjust.mix(result.tasks, *values[len(self.inputs) :])
         save_format = str(options.format)
         yield self.writing(save_format)
         with ScratchFolder() as folder:
-            file = folder / result_name(result.picture, result.task, save_format)
+            file = folder / result_name(result.picture, result.tasks, save_format)
             try:
                 result.blend(**asdict(mix)).save(file, **asdict(options))
             except MIRNetError as error:

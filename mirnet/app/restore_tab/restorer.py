@@ -6,14 +6,14 @@ import itertools
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
 from mirnet.images.preview import crop, detailed_place
 
-from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_file, restore_when_scheduled
+from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_photo, restore_when_scheduled
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
 from ..queue import FairQueue
@@ -56,20 +56,22 @@ class Restorer:
         self._zero_gpu = zero_gpu
         self._warming = threading.Lock()
 
-    def read(self, path: str) -> Picture:
+    def read(self, photo: Picture | str) -> Picture:
         """Read a photo within the limits; a file is decoded once while its picture is kept.
+
+        Args:
+            photo: Path of the file; a picture is returned as it is.
 
         Raises:
             ImageRejected: The photo cannot be read or is too large.
         """
-        return self.pictures.read(path)
+        return photo if isinstance(photo, Picture) else self.pictures.read(photo)
 
-    def part(self, path: str, folder: Path, scale: int, place: tuple[float, float] | None) -> str:
-        """Write a part of a photo as a file, small enough to be restored in about a second.
+    def part(self, path: str, scale: int, place: tuple[float, float] | None) -> Picture:
+        """Cut a part out of a photo, small enough to be restored in about a second.
 
         Args:
             path: Path of the photo.
-            folder: Folder for the file.
             scale: Factor by which the result is larger.
             place: Centre of the part, as shares of width and height; None for the place with most
                 detail.
@@ -84,16 +86,15 @@ class Restorer:
         else:
             across = (place[0] * picture.width - size[0] / 2) / max(picture.width - size[0], 1)
             down = (place[1] * picture.height - size[1] / 2) / max(picture.height - size[1], 1)
-        part = crop(picture, across, down, *size)
-        return str(write_image(part, folder / f"{picture.name}-part.png"))
+        return replace(crop(picture, across, down, *size), name=f"{picture.name}-part")
 
     def restore(
-        self, path: str, wanted: RestoreRequest, run: Run, visitor: str
+        self, photo: Picture | str, wanted: RestoreRequest, run: Run, visitor: str
     ) -> "Generator[QueuePosition | TileProgress | RestoreResult]":
-        """Restore one file when the queue schedules it, in this process or on the shared GPU.
+        """Restore one photo when the queue schedules it, in this process or on the shared GPU.
 
         Args:
-            path: Path of the photo.
+            photo: The photo, or the path of its file, which is decoded once.
             wanted: Settings of the restoration.
             run: Its fields are set to the current work, so that Stop can end it.
             visitor: Id of the visitor; the queue is fair between visitors.
@@ -105,10 +106,10 @@ class Restorer:
             MIRNetError: See `mirnet.app.jobs.restore_when_scheduled`.
         """
         if self._zero_gpu:
-            work = functools.partial(restore_through, self._zero_gpu)
+            work = functools.partial(restore_through, self._zero_gpu, read=self.read)
         else:
-            work = functools.partial(restore_file, run=run, read=self.read)
-        return restore_when_scheduled(self.queue, visitor, path, wanted, run, work, self.limits)
+            work = functools.partial(restore_photo, run=run, read=self.read)
+        return restore_when_scheduled(self.queue, visitor, photo, wanted, run, work, self.limits)
 
     def result(self, key: str | None) -> "RestoreResult":
         """Look a result up for an event of the page.

@@ -9,7 +9,7 @@ import gradio as gr
 
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.images.encode import SaveOptions
-from mirnet.tasks import get_task
+from mirnet.images.picture import Picture
 
 from ..jobs import RestoreRequest, Run
 from ..kit import html as kit
@@ -22,7 +22,7 @@ from .batch import batch_table, restore_batch, stopped_rows, stopped_words
 from .download_bar import DownloadBar
 from .modes import title
 from .photos_view import Selection
-from .restorer import Restorer, ScratchFolder
+from .restorer import Restorer
 from .settings_view import SettingsView
 from .stage_view import StageView
 from .status_bar import StatusBar
@@ -149,14 +149,12 @@ class RunView:
             options = self.downloads.options(*choices)
             yield status.progress("Reading the photo, loading the network …")
             if part:
-                with ScratchFolder() as folder:
-                    scale = 1 if wanted.same_size else get_task(wanted.task).scale
-                    path = self.restorer.part(selection.paths[0], folder, scale, place)
-                    yield from self._run_one(path, wanted, run, visitor, options, part)
+                photo = self.restorer.part(selection.paths[0], wanted.scale, place)
+                yield from self._run_one(photo, wanted, run, visitor, options, part)
             elif len(selection.paths) == 1:
                 yield from self._run_one(selection.paths[0], wanted, run, visitor, options)
             else:
-                mix = self.adjust.mix(wanted.task, *shares)
+                mix = self.adjust.mix(wanted.tasks, *shares)
                 yield from self._run_many(selection.paths, wanted, run, visitor, options, mix)
         except Exception as error:
             if isinstance(error, MIRNetError) and (run.stopped or run.replaced):
@@ -211,7 +209,7 @@ class RunView:
 
     def _run_one(
         self,
-        path: str,
+        photo: Picture | str,
         wanted: RestoreRequest,
         run: Run,
         visitor: str,
@@ -221,7 +219,7 @@ class RunView:
         from mirnet.restoration.result import RestoreResult
 
         result: RestoreResult | None = None
-        with contextlib.closing(self.restorer.restore(path, wanted, run, visitor)) as events:
+        with contextlib.closing(self.restorer.restore(photo, wanted, run, visitor)) as events:
             for event in events:
                 if isinstance(event, RestoreResult):
                     result = event

@@ -96,7 +96,7 @@ class ScoreView:
             return self._nothing()
         try:
             result = self.restorer.results.get(key).result
-            result = result.blend(**asdict(self.adjust.mix(result.task, *shares)))
+            result = result.blend(**asdict(self.adjust.mix(result.tasks, *shares)))
             truth = self.restorer.read(original)
             pair = result.before, result.picture
             before, after = (

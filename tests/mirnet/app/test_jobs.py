@@ -13,7 +13,7 @@ from mirnet.app.jobs import (
     Run,
     Runs,
     choose_weights,
-    restore_file,
+    restore_photo,
     restore_when_scheduled,
     unused_name,
 )
@@ -35,7 +35,7 @@ def test_choice_of_weights():
 def test_closing_a_run_stops_it():
     run = Run()
     order = RestoreRequest("denoise", "denoise-compact", tile_px=64, max_pixels=10**6)
-    events = restore_file(str(PHOTO), order, run)
+    events = restore_photo(str(PHOTO), order, run)
     next(events)
     restoration = run.job
     assert restoration is not None

@@ -10,6 +10,7 @@ from mirnet.app import results
 from mirnet.app.jobs import RestoreRequest, Run
 from mirnet.app.restore_tab.restorer import Restorer
 from mirnet.app.results import KeptResult, LRUCache, ResultCache, drop_expired
+from mirnet.app.zero_gpu import restore_on_gpu
 from mirnet.errors import InvalidRequest
 from mirnet.images import decode
 from mirnet.images.decode import read_image
@@ -111,9 +112,14 @@ def test_a_photo_is_decoded_once_for_everything_the_page_does(tmp_path, monkeypa
     for _ in range(3):
         restorer.read(path)
         restorer.read(str(tmp_path / "truth.png"))
-    restorer.part(path, tmp_path, 1, (0.5, 0.5))
     wanted = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
+    *_, tried = restorer.restore(restorer.part(path, 1, (0.5, 0.5)), wanted, Run(), "me")
+    assert tried.picture.name == "photo-part"
     *_, result = restorer.restore(path, wanted, Run(), "me")
+    assert result.before is restorer.read(path)
+    elsewhere = Restorer(10**6, restore_on_gpu)
+    elsewhere.pictures = restorer.pictures
+    *_, result = elsewhere.restore(path, wanted, Run(), "me")
     assert result.before is restorer.read(path)
     assert sorted(decoded) == ["photo.png", "truth.png"]
     write_image(Picture(photo(41, 60, seed=2)), tmp_path / "photo.png")

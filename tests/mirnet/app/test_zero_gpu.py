@@ -18,6 +18,7 @@ from mirnet import restore
 from mirnet.app.jobs import RestoreRequest
 from mirnet.app.space import stage
 from mirnet.app.zero_gpu import MAX_SECONDS, gpu_seconds
+from mirnet.images.picture import Picture
 from tests.support.paths import ROOT
 from tests.support.running import running_app
 
@@ -125,22 +126,20 @@ def test_photos_are_restored_by_the_borrowing_process_with_the_same_pixels(
         client.predict(image=handle_file(str(text)), task="denoise", api_name="/restore")
 
 
-def test_the_gpu_is_borrowed_for_as_long_as_the_photo_needs(tmp_path):
-    small, large = tmp_path / "small.png", tmp_path / "large.png"
-    Image.new("RGB", (1000, 1000)).save(small)
-    Image.new("RGB", (4000, 3000)).save(large)
+def test_the_gpu_is_borrowed_for_as_long_as_the_photo_needs():
+    small, large = (
+        Picture(np.zeros((height, width, 3), np.uint8))
+        for height, width in ((1000, 1000), (3000, 4000))
+    )
     ours, papers = (
         RestoreRequest("denoise", "denoise-compact"),
         RestoreRequest("denoise", "denoise-v1"),
     )
-    assert gpu_seconds(str(small), ours) < gpu_seconds(str(large), ours)
-    assert gpu_seconds(str(small), ours) < gpu_seconds(str(small), papers)
-    four_times = gpu_seconds(str(small), RestoreRequest("sr-x2", "sr-x2-compact"))
-    same_size = gpu_seconds(str(small), RestoreRequest("sr-x2", "sr-x2-compact", same_size=True))
-    assert four_times > same_size == gpu_seconds(str(small), ours)
-    assert (
-        gpu_seconds(str(large), RestoreRequest("denoise", "denoise-v1", ensemble=True))
-        == MAX_SECONDS
-    )
-    assert gpu_seconds(str(tmp_path / "none"), ours) == gpu_seconds(str(large), ours)
-    assert gpu_seconds(str(small), RestoreRequest("no-task", "none")) > 0
+    assert gpu_seconds(small, ours) < gpu_seconds(large, ours)
+    assert gpu_seconds(small, ours) < gpu_seconds(small, papers)
+    four_times = gpu_seconds(small, RestoreRequest("sr-x2", "sr-x2-compact"))
+    same_size = gpu_seconds(small, RestoreRequest("sr-x2", "sr-x2-compact", same_size=True))
+    assert four_times > same_size == gpu_seconds(small, ours)
+    assert gpu_seconds(large, RestoreRequest("denoise", "denoise-v1", ensemble=True)) == MAX_SECONDS
+    two = RestoreRequest("denoise", "denoise-compact", then="sr-x2", then_weights="sr-x2-compact")
+    assert gpu_seconds(small, two) > four_times

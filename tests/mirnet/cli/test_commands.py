@@ -111,6 +111,25 @@ def test_settings_reach_the_library(photos, network):
     assert outcome.code == 2 and "more than the limit" in outcome.err
 
 
+def test_two_steps_restore_folders_and_come_from_presets(photos, network):
+    """Flags, a folder and a preset give the bytes of the library."""
+    flags = ("--weights", network, "--then", "sr-x2", "--then-weights", "sr-x2-photo")
+    outcome = run_restore(".", "-o", "out", *flags, "--strength", 0.5)
+    assert outcome.code == 0 and "3 restored, 0 skipped, 0 failed." in outcome.out
+    result = restore(
+        "a.png", weights=network, then="sr-x2", then_weights="sr-x2-photo", strength=0.5
+    ).result()
+    assert result.facts().split(" MP ")[0] in outcome.out
+    np.testing.assert_array_equal(read_image("out/a.png").pixels, result.picture.pixels)
+    assert read_image("out/b.jpg").pixels.shape == (80, 100, 3)
+    Path("two.toml").write_text(
+        "task = 'denoise'\nthen = 'sr-x2'\nthen_weights = 'sr-x2-photo'\nstrength = 0.5\n"
+    )
+    preset = ("--preset", "two.toml", "--weights", network)
+    assert run("restore", "a.png", "-o", "again.png", *preset).code == 0
+    assert Path("again.png").read_bytes() == Path("out/a.png").read_bytes()
+
+
 def test_a_folder_gives_its_pictures_only(photos):
     outcome = run_restore(photos, "-o", "out")
     assert outcome.code == 0
@@ -182,6 +201,9 @@ def test_an_input_is_not_replaced_through_another_name(photos):
         (["a.png", "-o", "x.png", "--weights", "nothing"], "There are no weights 'nothing'"),
         (["a.png", "-o", "x.png", "--weights", "notes.txt"], "^notes.txt "),
         (["a.png", "-o", "x.png", "--strength", "2"], "Strength 2.0 is not"),
+        (["a.png", "-o", "x.png", "--then", "polish"], "There is no task 'polish'"),
+        (["a.png", "-o", "x.png", "--then-weights", "mine"], "name its task with --then"),
+        (["a.png", "-o", "x.png", "--then", "sr-x2", "--detail", "1"], "sr-x2 does not remove"),
         (["a.png", "-o", "x.png", "--luma", "-1"], "Luma -1.0 is not a number from 0 to 1"),
         (["a.png", "-o", "x.png", "--noise-level", "200"], "noise level 200.0 is not a number"),
         (["a.png", "-o", "x.png", "--format", "gif"], "There is no format 'gif' to save in"),

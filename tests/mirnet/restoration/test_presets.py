@@ -16,6 +16,9 @@ def test_a_preset_comes_back_as_it_was(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(preset.toml(), encoding="utf-8")
     assert read_preset(path) == preset
+    two = Preset(task="denoise", then="sr-x2", then_weights="sr-x2-photo", luma=0.5)
+    path.write_text(two.toml(), encoding="utf-8")
+    assert read_preset(path) == two and two.tasks == ("denoise", "sr-x2")
     path.write_bytes(b'\xef\xbb\xbf# by hand\r\ntask = "sr-x2"\r\nstrength = 1\r\n')
     assert read_preset(path) == Preset(task="sr-x2")
 
@@ -31,6 +34,9 @@ def test_a_preset_comes_back_as_it_was(tmp_path):
         ("task = 'denoise'\nformat = 'gif'", "no format 'gif'"),
         ("task = 'denoise'\nmetadata = 'some'", "metadata is none of all, no-gps, none"),
         ("task = 'sr-x2'\ndetail = 0.5", "which sr-x2 does not remove"),
+        ("task = 'denoise'\nthen = 'sr-x2'\ndetail = 0.5", "which sr-x2 does not remove"),
+        ("task = 'denoise'\nthen = 'fly'", "no task 'fly'"),
+        ("task = 'denoise'\nthen_weights = 'sr-x2-photo'", "no task in then"),
         ("task: denoise", "is no TOML file: a line of it is written like"),
         ("x" * 30_000, "is no TOML file"),
         ("a = " + "[" * 15_000, "is no TOML file"),
