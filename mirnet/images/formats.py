@@ -78,9 +78,9 @@ FORMATS: dict[str, PictureFormat] = {
         PictureFormat("AVIF", "avif", (".avif",)),
         PictureFormat(
             "RAW", "raw", (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2"),
-            (".pef", ".srw"),
+            (".pef", ".srw", ".crw"),
             signatures=((8, b"CR\x02"), (0, b"FUJIFILMCCD-RAW"), (0, b"IIU\0"), (0, b"IIR"),
-                        (0, b"MMOR")),
+                        (0, b"MMOR"), (6, b"HEAPCCDR")),
         ),
         PictureFormat(
             "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), (".jpf", ".jpx", ".j2c"),
@@ -140,8 +140,7 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"gimp xcf", "a GIMP document"),
     (0, b"%!PS", "a PostScript document"),
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript document"),
-    (6, b"HEAPCCDR", "a raw photo of a kind that is not read (CRW)"),
-    (0, b"FOVb", "a raw photo of a kind that is not read (X3F)"),
+    (0, b"FOVb", "a raw photo by Sigma (X3F), whose colours LibRaw does not develop"),
     (0, b"\x00\x05\x16\x07", "a companion file that macOS adds (._)"),
     (0, b"version https://git-lfs", "a Git LFS pointer in place of the picture (git lfs pull)"),
 )
