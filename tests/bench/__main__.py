@@ -115,5 +115,20 @@ def page(
     console().print(table)
 
 
+@app.command()
+def blends(
+    megapixels: Annotated[float, typer.Option(min=0.01, help="Size of the whole photo.")] = 12.0,
+) -> None:
+    """Measure what strength, luminance, colour and detail cost on a preview and on a photo."""
+    from tests.bench.blends import blend_costs
+
+    table = Table("what", "milliseconds", "target", "ratio to it", box=None)
+    for cost in blend_costs(megapixels):
+        target = "" if cost.target is None else f"{cost.target:g}"
+        ratio = "" if cost.target is None else f"{cost.milliseconds / cost.target:.2f}"
+        table.add_row(cost.what, f"{cost.milliseconds:.1f}", target, ratio)
+    console().print(table)
+
+
 if __name__ == "__main__":
     app(prog_name="python -m tests bench")

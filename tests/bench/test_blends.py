@@ -1,0 +1,44 @@
+"""Commands that measure blends and restorations in two steps: what they print, not how long."""
+
+import re
+
+import numpy as np
+from PIL import Image
+
+from tests.bench import blends, two_steps
+from tests.bench.blends import BLENDS, PREVIEW_TARGET_MS, blend_costs
+
+SETS = ("lowlight/LoL/eval15_first7", "denoise/CC15/dev", "denoise/PolyU/train")
+
+
+def test_every_blend_is_timed_on_the_preview_and_on_the_photo():
+    costs = list(blend_costs(0.02))
+    assert all(cost.milliseconds > 0 for cost in costs)
+    named = {cost.what: cost.target for cost in costs}
+    for name in BLENDS:
+        assert named[f"preview, {name}"] == PREVIEW_TARGET_MS
+        assert named[f"0.02 megapixels, {name}"] is None
+    assert blends._made_up(0.02).picture.pixels.shape == (122, 163, 3)
+
+
+def test_two_steps_are_compared_with_each_single_task(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    for name in SETS:
+        for half in ("input", "target"):
+            (tmp_path / name / half).mkdir(parents=True)
+            picture = Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8))
+            picture.save(tmp_path / name / half / "a.png")
+    (tmp_path / "clean/Kodak24/dev/target").mkdir(parents=True)
+    picture.save(tmp_path / "clean/Kodak24/dev/target/k.png")
+    monkeypatch.setattr("sys.argv", ["two_steps", str(tmp_path), "--most", "1", "--scale", "2"])
+    two_steps.main()
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    assert len({row[0] for row in rows[2:]}) == 5  # one dark group, four small ones
+    for _, n, way, psnr, ssim, better in rows[2:]:
+        assert n == "1" and 0 < float(psnr) < 60 and -1 <= float(ssim) <= 1
+        assert bool(re.fullmatch("[01], [01]", better)) == ("then" in way)
+    hashes = [line for line in lines if "sha256" in line]
+    assert [line.split(":")[0] for line in hashes] == [
+        "denoise-compact", "lowlight-compact", "sr-x2-compact", "sr-x2-photo",
+    ]  # fmt: skip
