@@ -1,11 +1,13 @@
 """State shared by the views of the Restore tab: limits, queue, results and runs; no widgets."""
 
+import contextlib
 import functools
 import importlib
 import itertools
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,15 @@ from typing import TYPE_CHECKING
 from mirnet.images.picture import Picture
 from mirnet.images.preview import crop, detailed_place
 
-from ..jobs import QueuePosition, RestoreRequest, Run, Runs, restore_photo, restore_when_scheduled
+from ..jobs import (
+    POSITION_SECONDS,
+    QueuePosition,
+    RestoreRequest,
+    Run,
+    Runs,
+    restore_photo,
+    restore_when_scheduled,
+)
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
 from ..queue import FairQueue
@@ -110,6 +120,22 @@ class Restorer:
         else:
             work = functools.partial(restore_photo, run=run, read=self.read)
         return restore_when_scheduled(self.queue, visitor, photo, wanted, run, work, self.limits)
+
+    @contextlib.contextmanager
+    def turn(self, visitor: str, megapixels: float) -> Iterator[None]:
+        """Wait in the queue of photos with other work than a restoration, such as scores.
+
+        Args:
+            visitor: Id of the visitor.
+            megapixels: Size of the picture in million pixels.
+
+        Raises:
+            InvalidRequest: Too many photos wait already.
+        """
+        with self.queue.enter(visitor, megapixels) as entry:
+            while not entry.wait(POSITION_SECONDS):
+                pass
+            yield
 
     def result(self, key: str | None) -> "RestoreResult":
         """Look a result up for an event of the page.

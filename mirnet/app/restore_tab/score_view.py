@@ -79,29 +79,36 @@ class ScoreView:
             self.original: selection.original,
         } | self._nothing()
 
-    def show_result(self, key: str | None, original: str | None, *shares: float) -> Update:
+    def show_result(
+        self, key: str | None, original: str | None, request: gr.Request, *shares: float
+    ) -> Update:
         """Show the view for a new result, and measure it if its original is known."""
         if key is None or self.restorer.kept(key).part:  # a batch has no result to measure
             return {self.panel: gr.update(visible=False)}
         return {
             self.panel: gr.update(visible=True, open=bool(original)),
-        } | self.measure(key, original, *shares)
+        } | self.measure(key, original, request, *shares)
 
-    def measure(self, key: str | None, original: str | None, *shares: float) -> Update:
+    def measure(
+        self, key: str | None, original: str | None, request: gr.Request, *shares: float
+    ) -> Update:
         """Score input and blend against the clean original, and draw it and both errors.
 
-        Where that is not possible the reason takes the place of the scores.
+        That waits for a turn as a restoration does. Where it is not possible the reason takes the
+        place of the scores.
         """
         if not original or key is None:
             return self._nothing()
         try:
             result = self.restorer.results.get(key).result
             result = result.blend(**asdict(self.adjust.mix(result.tasks, *shares)))
-            truth = self.restorer.read(original)
             pair = result.before, result.picture
-            before, after = (
-                RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True) for picture in pair
-            )
+            with self.restorer.turn(str(request.session_hash), result.megapixels):
+                truth = self.restorer.read(original)
+                before, after = (
+                    RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True)
+                    for picture in pair
+                )
         except MIRNetError as error:
             return self._nothing() | {self.scores: kit.state(str(error), "failed")}
         # Errors are drawn of what the screen can show; both on one scale, so that they compare.

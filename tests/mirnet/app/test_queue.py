@@ -8,6 +8,7 @@ from PIL import Image
 
 from mirnet.app.jobs import QueuePosition, RestoreRequest, Run, Runs, restore_when_scheduled
 from mirnet.app.queue import FairQueue
+from mirnet.app.restore_tab.restorer import Restorer
 from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
 from mirnet.images.decode import size_of
 
@@ -191,6 +192,25 @@ def test_the_size_of_a_file_is_read_without_its_pixels(tmp_path, suffix):
     path = tmp_path / f"photo.{suffix}"
     Image.new("RGB", (70, 50), "teal").save(path)
     assert size_of(path) == (70, 50)
+
+
+def test_scores_wait_for_a_turn_as_restorations_do():
+    restorer = Restorer(10**6)
+    done = threading.Event()
+
+    def score():
+        with restorer.turn("me", 0.1):
+            done.set()
+
+    others = [restorer.queue.enter(name, 0.1) for name in "abcdefgh"]
+    thread = threading.Thread(target=score)
+    thread.start()
+    assert not done.wait(0.2)
+    for entry in others:
+        entry.leave()
+    assert done.wait(20)
+    thread.join(20)
+    assert restorer.queue.enter("next", 0.1).wait(0)
 
 
 def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):
