@@ -245,8 +245,8 @@ def restore_when_scheduled(
     views = 8 if request.ensemble else 1
     if run.stopped:
         raise Cancelled("Stopped: press Restore again.")
-    names = (" then ".join(ids) for ids in (request.tasks, request.weights_ids))
-    watched = MONITOR.watch(run.id, *names, pixels[-1] / 1e6, run.cancel)
+    tasks, weights_ids = (" then ".join(ids) for ids in (request.tasks, request.weights_ids))
+    watched = MONITOR.watch(run.id, tasks, weights_ids, pixels[-1] / 1e6, run.cancel)
     with watched as started, queue.enter(visitor, sum(pixels) / 1e6, views) as entry:
         run.entry = entry
         shown = None

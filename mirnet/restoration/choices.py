@@ -17,6 +17,10 @@ class Choice(NamedTuple):
     """Effect of the option, in one line."""
 
 
+SECOND_STEPS: dict[str, tuple[str, ...]] = {"lowlight": ("denoise",), "sr-x2": ("denoise",)}
+"""Tasks that the page offers to follow on a task: those that `python -m tests.bench.two_steps`
+found better than either alone, with each task's own weights."""
+
 TILINGS: dict[str, Choice] = {
     choice.id: choice
     for choice in (

@@ -230,7 +230,7 @@ class Visitor:
         except Refused as error:
             job.error = str(error)
             return job
-        await self.ask("restore", [photo, "denoise", "", 1.0, False, "PNG", 1.0, 1.0, 0.0], job)
+        await self.ask("restore", [photo, "denoise", "", 1.0, False, "PNG", 1.0, 1.0, 0.0, ""], job)
         if not job.error:
             if not job.file:
                 job.error = "no file came back"

@@ -36,6 +36,7 @@ class RestoreEndpoint:
             gr.Number(1.0, label="luma", **hidden),
             gr.Number(1.0, label="chroma", **hidden),
             gr.Number(0.0, label="detail", **hidden),
+            gr.Textbox("", label="then", **hidden),
         ]
         gr.Button(visible=False).click(
             self.restore,
@@ -44,7 +45,8 @@ class RestoreEndpoint:
             api_name="restore",
             api_description="Restore one photo and return it as a file of full depth. weights: id "
             "in the catalogue, empty for the task's own. luma, chroma: shares of the change of "
-            "luminance and colour; detail: share of the removed texture to return; each 0 to 1.",
+            "luminance and colour; detail: share of the removed texture to return; each 0 to 1. "
+            "then: task of a second step, such as sr-x2 after denoise; empty for one step.",
             concurrency_limit=None,  # the queue of photos decides
         )
 
@@ -59,6 +61,7 @@ class RestoreEndpoint:
         luma: float,
         chroma: float,
         detail: float,
+        then: str,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio wants it
     ) -> Iterator[str | None]:
@@ -74,14 +77,16 @@ class RestoreEndpoint:
         with translate_errors(run.id):
             if image is None:
                 raise InvalidRequest("There is no photo: pass one as `image`.")
-            check_blend(Blend(strength, luma, chroma, detail), task)
             wanted = RestoreRequest(
                 task,
                 choose_weights(task, weights),
                 strength,
                 ensemble,
                 max_pixels=self.restorer.max_pixels,
+                then=then,
+                then_weights=choose_weights(then, None) if then else "",
             )
+            check_blend(Blend(strength, luma, chroma, detail), *wanted.tasks)
             visitor = str(request.session_hash)
             photo = self.restorer.restore(image, wanted, run, visitor)
             with contextlib.closing(photo) as events:
@@ -92,6 +97,6 @@ class RestoreEndpoint:
                         yield None
                         continue
                     with ScratchFolder() as folder:
-                        name = result_name(event.picture, task, format)
+                        name = result_name(event.picture, wanted.tasks, format)
                         blended = event.blend(luma=luma, chroma=chroma, detail=detail)
                         yield str(blended.save(folder / name, format))

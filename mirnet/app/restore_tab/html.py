@@ -97,7 +97,9 @@ def photo_facts(picture: Picture, advice: str = "") -> Markup:
 def result_facts(result: "RestoreResult") -> Markup:
     """Size, time, weights, folded details and lost file contents of a result."""
     picture = result.picture
-    line = f"{picture.width} × {picture.height} · {result.seconds:.1f} s · {result.weights_id}"
+    first = f"{result.first.weights_id}, then " if result.first else ""
+    weights = first + result.weights_id
+    line = f"{picture.width} × {picture.height} · {result.seconds:.1f} s · {weights}"
     return render("result_facts", line=line, details=result.facts(), notes=picture.notes)
 
 

@@ -13,7 +13,7 @@ from ..kit.widgets import PRIVATE, Update, gradio_error
 from .adjust_view import AdjustView
 from .download_bar import DownloadBar
 from .modes import MODES, SHARPEN
-from .settings_view import SettingsView
+from .settings_view import SettingsView, check_second_step
 from .status_bar import StatusBar
 from .task_view import TaskView
 from .weights_view import WeightsView
@@ -50,7 +50,7 @@ class PresetView:
         saved = self.save.click(
             self.write,
             [
-                self.tasks.mode, self.weights.choice, settings.same_size, *adjust.inputs,
+                self.tasks.mode, self.weights.choice, *settings.outputs, *adjust.inputs,
                 *downloads.inputs,
             ],
             self.text,
@@ -73,7 +73,7 @@ class PresetView:
     def apply_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Set all other widgets once an event has changed the mode; returns the last event."""
         weights = self.weights
-        outputs = [weights.choice, self.settings.same_size, *self.adjust.inputs]
+        outputs = [weights.choice, *self.settings.outputs, *self.adjust.inputs]
         applied = event.then(self.apply, self.loaded, outputs, **PRIVATE)
         written = applied.then(self.apply_to_file, self.loaded, self.downloads.inputs, **PRIVATE)
         return written.then(
@@ -84,7 +84,9 @@ class PresetView:
         )
 
     @staticmethod
-    def write(mode_id: str, weights_id: str | None, same_size: bool, *values: Any) -> str:
+    def write(
+        mode_id: str, weights_id: str | None, same_size: bool, then: str, *values: Any
+    ) -> str:
         """Build the text of a preset from the values of the widgets."""
         from mirnet.restoration.presets import Preset
 
@@ -96,11 +98,12 @@ class PresetView:
         return Preset(
             task=mode.task,
             weights=weights_id,
+            then=then or None,
             same_size=mode.same_size or bool(same_size),
             strength=strength,
             luma=luma,
             chroma=chroma,
-            detail=detail if returns_detail(mode.task) else 0.0,
+            detail=detail if returns_detail(mode.task, *([then] if then else [])) else 0.0,
             format=str(name).lower(),
             quality=int(quality),
             subsampling=subsampling,
@@ -124,10 +127,11 @@ class PresetView:
                     f"The preset names the weights {preset.weights[:60]!r}, which are not known "
                     f"here: choose from {', '.join(known)}."
                 )
+            sharpens = preset.task == SHARPEN.task and preset.same_size
+            mode = SHARPEN.id if sharpens else preset.task
+            check_second_step(mode, preset.then, preset.then_weights)
         except MIRNetError as error:
             raise gradio_error(error) from error
-        sharpens = preset.task == SHARPEN.task and preset.same_size
-        mode = SHARPEN.id if sharpens else preset.task
         loaded = self.status.show("The preset is loaded: press Restore.", "done")
         return loaded | self.tasks.set_mode(mode) | {self.loaded: preset, self.weights.kind: ""}
 
@@ -137,6 +141,7 @@ class PresetView:
         return {
             self.weights.choice: preset.weights or gr.skip(),
             self.settings.same_size: preset.same_size,
+            self.settings.then: preset.then or "",
             **dict(zip(self.adjust.inputs, values, strict=True)),
         }
 

@@ -1,9 +1,10 @@
-"""The folded panel with advanced settings of a restoration."""
+"""The choice of a second step, and the folded panel with advanced settings of a restoration."""
 
 from typing import Any
 
 import gradio as gr
 
+from mirnet.errors import InvalidRequest
 from mirnet.restoration import choices
 from mirnet.tasks import get_task
 
@@ -21,10 +22,52 @@ ENGINES = [(c.label, c.id) for c in choices.ENGINES.values() if c.id not in GPU_
 """Label and id of the compute engines; those for GPUs only are left to the command line."""
 
 
-class SettingsView:
-    """The panel "Advanced"; `inputs` are the widgets whose values `request` takes."""
+def second_step(mode_id: str) -> gr.Dropdown:
+    """Draw the choice of a task that follows, for `SettingsView`.
 
-    def __init__(self) -> None:
+    Args:
+        mode_id: Id of the initial mode.
+    """
+    return gr.Dropdown(
+        **_second_steps(mode_id), label="Then also", elem_id="then", filterable=False,
+        info="Offered where both measured better than either",
+    )  # fmt: skip
+
+
+def _second_steps(mode_id: str) -> dict[str, Any]:
+    """What the choice of a second step offers in a mode; it is hidden where there is none."""
+    mode = MODES[mode_id]
+    tasks = () if mode.same_size else choices.SECOND_STEPS.get(mode.task, ())
+    offers = [("Nothing more", ""), *((get_task(task).title, task) for task in tasks)]
+    return {"choices": offers, "value": "", "visible": len(offers) > 1}
+
+
+def check_second_step(mode_id: str, then: str | None, weights_id: str | None) -> None:
+    """Check that the page offers the second step of a preset.
+
+    Raises:
+        InvalidRequest: It does not, or not with these weights.
+    """
+    if then is None:
+        return
+    own = get_task(then).default_weights
+    offered = [task for _, task in _second_steps(mode_id)["choices"]]
+    if then not in offered or weights_id not in (None, own):
+        raise InvalidRequest(
+            f"The preset's second step, {then} with the weights {(weights_id or own)[:60]!r}, is "
+            "not offered on this page: `python -m mirnet restore --preset FILE` does it."
+        )
+
+
+class SettingsView:
+    """The panel "Advanced"; `inputs` are the widgets whose values `request` takes.
+
+    Args:
+        then: The choice of a second step.
+    """
+
+    def __init__(self, then: gr.Dropdown) -> None:
+        self.then = then
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             self.ensemble = gr.Checkbox(
                 False, label="Average 8 views", info="A little better, 8 times slower"
@@ -53,14 +96,18 @@ class SettingsView:
                 elem_id="same-size",
             )
         self.inputs: list[Any] = [
-            self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size,
+            self.ensemble, self.tile_px, self.tiling, self.engine, self.same_size, then,
         ]  # fmt: skip
+        self.outputs = [self.same_size, then]
 
     def change_mode(self, mode_id: str) -> Update:
-        """Show the setting "same size" only for modes that enlarge."""
+        """Offer the second steps of a mode, and "same size" only for modes that enlarge."""
         mode = MODES[mode_id]
         enlarges = get_task(mode.task).scale > 1 and not mode.same_size
-        return {self.same_size: gr.update(visible=enlarges, value=False)}
+        return {
+            self.same_size: gr.update(visible=enlarges, value=False),
+            self.then: gr.update(**_second_steps(mode_id)),
+        }
 
     @staticmethod
     def request(
@@ -72,6 +119,7 @@ class SettingsView:
         tiling: str,
         engine: str,
         same_size: bool,
+        then: str,
     ) -> RestoreRequest:
         """Build the request from the values of `inputs`.
 
@@ -84,6 +132,7 @@ class SettingsView:
             tiling: See `RestoreRequest`.
             engine: See `RestoreRequest`.
             same_size: See `RestoreRequest`; ignored if the task does not enlarge.
+            then: Id of the task of a second step, which takes its own weights; empty for none.
 
         Raises:
             InvalidRequest: Unknown task, or weights of another task.
@@ -99,4 +148,6 @@ class SettingsView:
             max_pixels=max_pixels,
             tiling=tiling,
             engine=engine,
+            then=then,
+            then_weights=choose_weights(then, None) if then else "",
         )

@@ -19,7 +19,7 @@ from .preset_view import PresetView
 from .restorer import Restorer
 from .run_view import RunView
 from .score_view import ScoreView
-from .settings_view import SettingsView
+from .settings_view import SettingsView, second_step
 from .stage_view import StageView
 from .status_bar import StatusBar
 from .task_view import TaskView
@@ -57,9 +57,10 @@ class RestoreTab:
                 self.weights = WeightsView(
                     mode, self.status, self.restorer.runs, access or Access("admin")
                 )
+                then = second_step(str(mode.value))
                 self.status.render()
                 self.photos.render_camera()
-                self.settings = SettingsView()
+                self.settings = SettingsView(then)
                 self.presets = PresetView(self.status, self.tasks, self.weights)
             with gr.Column(scale=7, min_width=320, elem_id="stage"):
                 self.stage = StageView(
@@ -142,7 +143,7 @@ class RestoreTab:
         # Weights may have come or gone since the page was built.
         loaded = page.load(weights.change_mode, chosen, weights.outputs, **PRIVATE)
         for event in (changed, loaded, preset):
-            follow = event.then(settings.change_mode, mode, settings.same_size, **PRIVATE)
+            follow = event.then(settings.change_mode, mode, settings.outputs, **PRIVATE)
             if event is preset:
                 self.presets.apply_after(follow)
             shown = event.then(photos.change_mode, mode, photos.samples, **PRIVATE)

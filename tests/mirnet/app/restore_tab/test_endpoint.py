@@ -39,6 +39,7 @@ def test_nothing_else_is_public(server):
     names = [p["parameter_name"] for p in info["named_endpoints"]["/restore"]["parameters"]]
     assert names == [
         "image", "task", "weights", "strength", "ensemble", "format", "luma", "chroma", "detail",
+        "then",
     ]  # fmt: skip
 
 
@@ -99,6 +100,17 @@ def test_endpoint_keeps_sixteen_bits_and_takes_settings(client, tmp_path):
     assert np.array_equal(result.pixels, expected.pixels)
 
 
+def test_endpoint_restores_in_two_steps(client, tmp_path):
+    photo = tmp_path / "window.png"
+    Image.open(PHOTO).crop((200, 120, 297, 193)).save(photo)
+    path = client.predict(
+        image=handle_file(photo), task="denoise", then="sr-x2", api_name="/restore"
+    )
+    assert Path(path).name == "window-denoise-sr-x2.png"
+    expected = mirnet.restore(photo, "denoise", then="sr-x2").result().picture
+    assert np.array_equal(read_image(path).pixels, expected.pixels)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -112,6 +124,8 @@ def test_endpoint_keeps_sixteen_bits_and_takes_settings(client, tmp_path):
         ({"format": "GIF"}, "GIF"),
         ({"luma": -1}, "Luma -1"),
         ({"task": "sr-x2", "detail": 0.5}, "which sr-x2 does not remove"),
+        ({"then": "sr-x2", "detail": 0.5}, "which sr-x2 does not remove"),
+        ({"then": "colourise"}, "no task 'colourise'"),
     ],
 )
 def test_endpoint_refuses_in_words(client, wrong, words):
@@ -134,7 +148,7 @@ def test_endpoint_says_what_is_no_picture(client, tmp_path):
 def test_endpoint_reads_no_file_of_the_server(server, meta):
     start = f"{server}gradio_api/call/restore"
     target = {"path": str(PHOTO)} | meta
-    values = {"data": [target, "denoise", "", 1, False, "PNG", 1, 1, 0]}
+    values = {"data": [target, "denoise", "", 1, False, "PNG", 1, 1, 0, ""]}
     event = requests.post(start, json=values, timeout=60).json()["event_id"]
     answer = requests.get(f"{start}/{event}", timeout=120).text
     assert "event: error" in answer

@@ -23,6 +23,9 @@ def view():
         (Preset(task="sr-x2", weights="sr-x2-photo", same_size=True, format="png"), "sharpen"),
         (Preset(task="sr-x4", weights="sr-x4-compact", same_size=True, format="tiff"), "sr-x4"),
         (Preset(task="denoise", weights="denoise-compact", detail=0.5, format="webp"), "denoise"),
+        (Preset(task="sr-x2", weights="sr-x2-compact", then="denoise", format="png"), "sr-x2"),
+        (Preset(task="lowlight", weights="lowlight-compact", then="denoise", detail=0.5,
+                format="png"), "lowlight"),
     ],
 )  # fmt: skip
 def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
@@ -32,7 +35,7 @@ def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
     preset_read = read[view.loaded]
     set_to = view.apply(preset_read) | view.apply_to_file(preset_read)
     widgets = [
-        view.weights.choice, view.settings.same_size, *view.adjust.inputs, *view.downloads.inputs,
+        view.weights.choice, *view.settings.outputs, *view.adjust.inputs, *view.downloads.inputs,
     ]  # fmt: skip
     text = view.write(mode, *(set_to[widget] for widget in widgets))
     (tmp_path / "again.toml").write_text(text)
@@ -46,6 +49,11 @@ def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
         (
             "task = 'denoise'\nweights = 'mine'",
             "names the weights 'mine', which are not known here",
+        ),
+        ("task = 'retouch'\nthen = 'sr-x2'", "second step, sr-x2 with the weights 'sr-x2-compact'"),
+        (
+            "task = 'lowlight'\nthen = 'denoise'\nthen_weights = 'denoise-v2'",
+            "'denoise-v2', is not offered on this page",
         ),
     ],
 )

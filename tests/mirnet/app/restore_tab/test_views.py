@@ -79,6 +79,39 @@ def test_a_fault_leaves_no_view_waiting(monkeypatch):
     assert not tab.restorer.runs.is_running("me")
 
 
+def test_a_download_does_not_end_ones_own_restoration():
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+
+    with gr.Blocks() as page:
+        tab = RestoreTab(page, 10**6)
+    run = tab.restorer.runs.begin("me")
+    with pytest.raises(gr.Error, match="A restoration is running: let it end or press Stop"):
+        list(tab.weights.download("denoise", "denoise-v2", SimpleNamespace(session_hash="me")))
+    assert not run.replaced and not run.stopped
+
+
+def test_second_steps_are_offered_for_some_modes_only():
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+    from mirnet.restoration.choices import SECOND_STEPS
+
+    with gr.Blocks() as page:
+        settings = RestoreTab(page, 10**6).settings
+    for mode in modes.MODES.values():
+        offer = settings.change_mode(mode.id)[settings.then]
+        tasks = () if mode.same_size else SECOND_STEPS.get(mode.task, ())
+        assert [task for _, task in offer["choices"]] == ["", *tasks]
+        assert offer["visible"] is bool(tasks) and offer["value"] == ""
+    values = False, 0, "auto", "auto", False
+    wanted = settings.request("denoise", None, 10**6, *values, "sr-x2")
+    assert (wanted.tasks, wanted.scale) == (("denoise", "sr-x2"), 2)
+    assert wanted.weights_ids == ("denoise-compact", "sr-x2-compact")
+    assert settings.request("denoise", None, 10**6, *values, "").tasks == ("denoise",)
+
+
 def test_names_of_photos_are_escaped():
     evil = "<img src=x onerror=alert(1)>"
     picture = Picture(np.zeros((2, 3, 3), np.uint8), name=evil)

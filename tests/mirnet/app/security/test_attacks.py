@@ -89,7 +89,7 @@ def test_a_photo_is_what_was_uploaded_and_nothing_else(place, path):
         path,
         {"url": path, "path": path},
     ):
-        answer = call(place, number, [data, "denoise", "", 1, False, "PNG", 1, 1, 0])
+        answer = call(place, number, [data, "denoise", "", 1, False, "PNG", 1, 1, 0, ""])
         assert answer["msg"] == "process_completed" and not answer["success"]
         assert "data" not in answer["output"]
 
@@ -122,7 +122,7 @@ def test_a_name_of_an_upload_is_only_a_name(place, name):
     assert not Path("/tmp/evil.png").exists()
     number = events(place.page)["RestoreEndpoint.restore"][0]
     data = {"path": path, "meta": {"_type": "gradio.FileData"}, "orig_name": name}
-    answer = call(place, number, [data, "denoise", "", 1, False, "PNG", 1, 1, 0])
+    answer = call(place, number, [data, "denoise", "", 1, False, "PNG", 1, 1, 0, ""])
     made = answer["output"]["data"][0]
     shown = Path(made["path"]).name + (made.get("orig_name") or "")
     assert not set("<>\n\r\0\u202e/\\\"'") & set(shown), shown
