@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import get_metric
@@ -23,6 +24,7 @@ from .score_tables import (
     quartiles,
 )
 from .table_cache import TableCache
+from .training_curve import has_steps, training_curve, training_plot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +92,17 @@ class Plot:
     """Whether the plot compares two methods that are chosen."""
     needs_two: bool = False
     """Whether a run of one method has nothing to draw."""
+    needs_steps: bool = False
+    """Whether a run without weights that say their training step has nothing to draw."""
+
+    def applies_to(self, run: Run, ranked: int) -> bool:
+        """Whether there is something to draw.
+
+        Args:
+            run: Header of the run.
+            ranked: Number of methods that can be drawn.
+        """
+        return not (self.needs_two and ranked < 2) and (not self.needs_steps or has_steps(run))
 
 
 def _distribution(request: PlotRequest) -> DrawnPlot:
@@ -132,6 +145,12 @@ def _cumulative(request: PlotRequest) -> DrawnPlot:
 def _against_input(request: PlotRequest) -> DrawnPlot:
     table = input_quality(request.scores(), metric=request.metric)
     return DrawnPlot(picture_plots.against_input(table, request.metric), table)
+
+
+def _training(request: PlotRequest) -> DrawnPlot:
+    run, board = request.stored.header(), request.board()
+    table = training_curve(run, board, request.metric)
+    return DrawnPlot(training_plot(table, run, board, request.metric), table)
 
 
 def _published(request: PlotRequest) -> DrawnPlot:
@@ -188,6 +207,13 @@ PLOTS: dict[str, Plot] = {
         "dashed line, nothing was.",
         _against_input,
         needs_two=True,
+    ),
+    "training": Plot(
+        "Score by training step",
+        "A point is the mean score of the weights that a training kept at a step, with its 95 % "
+        "interval. Dashed: the other methods of the run.",
+        _training,
+        needs_steps=True,
     ),
     "published": Plot(
         "Published",

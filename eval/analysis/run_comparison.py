@@ -305,6 +305,8 @@ def _facts(run: Run, shared: set[str]) -> dict[str, str]:
             facts[f"method {method.id}"] = "there"
             continue
         facts[f"{method.id}: weights"] = method.weights_sha256 or "no weights"
+        if method.training_step is not None:
+            facts[f"{method.id}: training step"] = f"{method.training_step:,}"
         facts[f"{method.id}: settings"] = json.dumps(method.settings, sort_keys=True)
         for package, version in method.packages.items():
             facts[f"{method.id}: package {package}"] = version

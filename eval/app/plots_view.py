@@ -155,10 +155,10 @@ class OtherPlots(Part):
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Draw the plots; all come in one update, because Gradio loses some of several."""
         state = request.state
-        few = len(request.found.run.methods) < 2
+        run = request.found.run
         update: Update = {self.title: kit.heading("All plots")}
         for name, plot in self.plots.items():
-            if name == state.plot or (few and PLOTS[name].needs_two):
+            if name == state.plot or not PLOTS[name].applies_to(run, len(run.methods)):
                 update[plot] = gr.update(visible=False)
             else:
                 drawn = draw_plot(self.queue, request.stored, name, state)
@@ -171,6 +171,6 @@ def _reading(run: Run, state: ViewState) -> Markup:
     words = PLOTS[state.plot].reading
     if state.plot == "published":
         return kit.note(words) + published_words(run, state.protocol)
-    if state.plot in ("speed", "perception"):
+    if state.plot in ("speed", "perception", "training"):
         return kit.note(f"{words} A click opens the method's worst pictures.")
     return kit.note(f"{words} A click opens the picture.")

@@ -41,7 +41,8 @@ def run(
         str,
         typer.Option(
             help="Ids from `methods`, by commas; or all, compact, baselines; results of any code "
-            "as NAME=folder:PATH, any network as NAME=onnx:FILE."
+            "as NAME=folder:PATH, any network as NAME=onnx:FILE, weights as NAME=weights:FILE, "
+            "all steps that a training kept as NAME=training:FOLDER."
         ),
     ] = "all",
     n: Annotated[int | None, typer.Option("--n", help="Pairs. Default: all.")] = None,

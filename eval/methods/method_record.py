@@ -8,6 +8,9 @@ Kind = Literal["weights", "baseline", "custom", "imported", "onnx"]
 """Weights of the catalogue, a classical method, user-supplied code, a folder of results that were
 made elsewhere, or an ONNX file."""
 
+WEIGHTS_FILE = "weights_file"
+"""Setting of a network that is a file of this machine and not of the catalogue: its path."""
+
 
 class MethodRecord(BaseModel):
     """One method that was scored, with everything its output depends on."""
@@ -26,5 +29,7 @@ class MethodRecord(BaseModel):
     """SHA-256 of the weights file; None for a method without one."""
     parameters: int | None = None
     """Number of learned parameters; None for a method without weights."""
+    training_step: int | None = None
+    """Training step that the weights were kept at, as their file says; None where it does not."""
     packages: dict[str, str] = {}
     """Versions of the packages that the method computes with, by name."""

@@ -1,10 +1,13 @@
-"""Weights of the catalogue as methods."""
+"""Weights as methods: those of the catalogue, and files such as a training keeps of its steps."""
 
 import copy
 import functools
 import math
+import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,7 +17,7 @@ from mirnet.tasks import Task
 from mirnet.weights import load as weights
 
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of
-from .method_record import MethodRecord
+from .method_record import WEIGHTS_FILE, MethodRecord
 from .settings import Settings
 
 COUNTED_PX = 1024
@@ -36,16 +39,80 @@ class WeightsSettings(Settings):
     """Average over the 8 flips and rotations, 8 times slower."""
 
 
+class FileSettings(WeightsSettings):
+    """Settings of a network in a file of this machine."""
+
+    weights_file: str
+    """Absolute path of the safetensors file."""
+
+
+def file_settings(path: str, name: str) -> dict[str, Any]:
+    """Settings of a weights file as a method of a new run.
+
+    Args:
+        path: Path of the file.
+        name: Id of the method, for messages.
+
+    Raises:
+        InvalidRequest: There is no such file.
+    """
+    found = Path(path).expanduser().resolve()
+    if not found.is_file():
+        raise InvalidRequest(f"{name!r}: there is no weights file {str(found)!r}.")
+    return {WEIGHTS_FILE: str(found)}
+
+
+def training_files(folder: str, name: str) -> list[tuple[str, Path]]:
+    """Weights that a training kept, as ids and files in the order of their steps.
+
+    Args:
+        folder: Folder of the training run.
+        name: Start of the ids; a step follows.
+
+    Raises:
+        InvalidRequest: The folder holds no weights with a training step.
+    """
+    from mirnet.weights.store import read_notes
+
+    found = []
+    for path in Path(folder).expanduser().glob("steps/*.safetensors"):
+        step = training_step_of(read_notes(path))
+        if step is not None:
+            found.append((step, path.resolve()))
+    if not found:
+        raise InvalidRequest(
+            f"{folder[:80]!r} holds no weights of single steps: train with --keep-every N first."
+        )
+    return [(f"{name}-{step}", path) for step, path in sorted(found)]
+
+
+def training_step_of(notes: Mapping[str, str]) -> int | None:
+    """Training step in the notes of a weights file; None where there is none.
+
+    >>> training_step_of({"training_step": "200"}), training_step_of({"training_step": "x"})
+    (200, None)
+    """
+    text = notes.get("training_step", "")
+    return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
+
+
 def network_method(weights_id: str, task: Task, given: dict) -> Method:
-    """Make a method of weights of the catalogue; they are loaded and hashed at once.
+    """Make a method of weights; they are loaded and hashed at once.
+
+    Args:
+        weights_id: Id of the catalogue, or the name of the method for a file.
+        task: Task that pictures are restored for.
+        given: Settings that differ from the defaults; `WEIGHTS_FILE` names a file.
 
     Raises:
         InvalidRequest: The weights are missing or damaged, or the settings are invalid.
     """
     from mirnet.weights.networks import count_parameters
+    from mirnet.weights.store import read_notes
 
-    settings = checked_settings(WeightsSettings, given, weights_id)
-    loaded = _loaded(weights_id)
+    model = FileSettings if WEIGHTS_FILE in given else WeightsSettings
+    settings = checked_settings(model, given, weights_id)
+    loaded = _loaded(weights_id, settings.model_dump())
     info = MethodRecord(
         id=weights_id,
         title=loaded.entry.title if loaded.entry else weights_id,
@@ -53,37 +120,44 @@ def network_method(weights_id: str, task: Task, given: dict) -> Method:
         settings=settings.model_dump(),
         weights_sha256=loaded.sha256,
         parameters=count_parameters(loaded.model),
+        training_step=training_step_of(read_notes(loaded.path)),
         packages=versions_of(WEIGHTS_PACKAGES),
     )
     return Method(info, partial(_load_weights, weights_id, loaded.sha256, task, settings))
 
 
 def multiply_adds_of(method: MethodRecord) -> float:
-    """Multiply-adds of a network of the catalogue, in 10**9 a megapixel of its result.
+    """Multiply-adds of a network, in 10**9 a megapixel of its result.
 
     They are counted for a square of `COUNTED_PX`, with the eight passes of an ensemble.
     """
-    per_pixel = _multiply_adds(method.id, str(method.weights_sha256)) / COUNTED_PX**2
+    file = method.settings.get(WEIGHTS_FILE)
+    per_pixel = _multiply_adds(method.id, file, str(method.weights_sha256)) / COUNTED_PX**2
     return per_pixel * 1e6 / 1e9 * (8 if method.settings.get("ensemble") else 1)
 
 
 @functools.lru_cache(maxsize=32)
-def _multiply_adds(weights_id: str, sha256: str) -> int:
+def _multiply_adds(weights_id: str, file: str | None, sha256: str) -> int:
     from mirnet.models.complexity import multiply_adds
 
-    model = copy.deepcopy(_loaded(weights_id).model).to("meta")
+    model = copy.deepcopy(_loaded(weights_id, {WEIGHTS_FILE: file}).model).to("meta")
     return multiply_adds(model, COUNTED_PX, COUNTED_PX)
 
 
-def _loaded(weights_id: str) -> weights.LoadedWeights:
+def _loaded(weights_id: str, settings: Mapping[str, Any]) -> weights.LoadedWeights:
+    file = settings.get(WEIGHTS_FILE)
     try:
-        return weights.load(weights_id)
+        return weights.load(Path(file), allow_paths=True) if file else weights.load(weights_id)
+    except OSError as error:
+        raise InvalidRequest(
+            f"The weights file of {weights_id!r} cannot be read ({error.strerror or error})."
+        ) from error
     except (WeightsUnavailable, CheckpointRejected) as error:
         raise InvalidRequest(str(error)) from error
 
 
 def _load_weights(weights_id: str, sha256: str, task: Task, settings: WeightsSettings) -> Restorer:
-    loaded = _loaded(weights_id)
+    loaded = _loaded(weights_id, settings.model_dump())
     if loaded.sha256 != sha256:
         raise InvalidRequest(f"The weights {weights_id!r} changed meanwhile: start again.")
     return checked(weights_id, task, partial(_restore, loaded, task, settings))

@@ -18,8 +18,8 @@ from .custom import custom_method, plugins
 from .imported import imported_method
 from .imported import new_settings as folder_settings
 from .method import Method
-from .method_record import Kind
-from .networks import network_method
+from .method_record import WEIGHTS_FILE, Kind
+from .networks import file_settings, network_method, training_files
 from .onnx_method import new_settings as onnx_settings
 from .onnx_method import onnx_method
 
@@ -31,8 +31,10 @@ SHORTCUTS = {
     "baselines": "what people use without a network",
 }
 """Names that `resolve` expands to several methods, with their descriptions."""
+LOOK_INTO = {"folder": folder_settings, "onnx": onnx_settings, "weights": file_settings}
+"""Functions that find the settings of a file or folder, by the kind of `FileMethod`."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_FILE = re.compile(r"(?:(?P<name>[^=:/\\]*)=)?(?P<kind>folder|onnx):(?P<path>.+)")
+_FILE = re.compile(r"(?:(?P<name>[^=:/\\]*)=)?(?P<kind>folder|onnx|weights|training):(?P<path>.+)")
 _NAME = re.compile(r"[\w][\w.+() -]{0,63}")
 
 
@@ -42,13 +44,14 @@ class FileMethod(NamedTuple):
     name: str
     """Id in the run."""
     kind: str
-    """"folder" for results of other code, "onnx" for a network."""
+    """"folder" for results of other code, "onnx" for a network, "weights" for a weights file of
+    ours, "training" for all weights that a training kept."""
     path: str
     """Path as given."""
 
 
 def file_method(text: str) -> FileMethod | None:
-    """Parse 'NAME=folder:PATH' or 'NAME=onnx:FILE'; None for another kind of id.
+    """Parse 'NAME=folder:PATH', 'NAME=onnx:FILE' and so on; None for another kind of id.
 
     Without NAME, the method is called like its file or folder.
 
@@ -62,7 +65,7 @@ def file_method(text: str) -> FileMethod | None:
     if found is None:
         return None
     path = Path(found["path"])
-    own = path.name if found["kind"] == "folder" else path.stem
+    own = path.name if found["kind"] in ("folder", "training") else path.stem
     name = (own if found["name"] is None else found["name"]).strip()
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
@@ -112,8 +115,9 @@ def resolve(names: list[str], task: str) -> list[str]:
     """Expand names and shortcuts to ids of methods, each once, in the requested order.
 
     Args:
-        names: Ids, `SHORTCUTS`, 'NAME=folder:PATH', 'NAME=onnx:FILE', or 'module:function'; the
-            last three `get_method` may refuse.
+        names: Ids, `SHORTCUTS`, 'NAME=folder:PATH', 'NAME=onnx:FILE', 'NAME=weights:FILE',
+            'NAME=training:FOLDER' (each step that a training kept), or 'module:function'; those
+            behind the shortcuts `get_method` may refuse.
         task: Id of the task.
 
     Raises:
@@ -124,8 +128,11 @@ def resolve(names: list[str], task: str) -> list[str]:
     for name in names:
         if name in SHORTCUTS:
             ids = _meant(name, task, choices)
-        elif file_method(name):
+        elif named := file_method(name):
             ids = [name]
+            if named.kind == "training":
+                steps = training_files(named.path, named.name)
+                ids = [f"{one}=weights:{path}" for one, path in steps]
         else:
             ids = [_known(name, task, choices)]
         found.update(dict.fromkeys(ids))
@@ -224,8 +231,9 @@ def get_method(
         settings: Settings that differ from the defaults; a run's recorded ones reproduce it.
         allow_code: Accept 'module:function', which runs any code on this machine. Leave it off
             where strangers choose the id.
-        allow_files: Accept 'NAME=folder:PATH' and 'NAME=onnx:FILE', which read files of this
-            machine. Leave it off where strangers choose the id; a stored run's settings need none.
+        allow_files: Accept 'NAME=folder:PATH', 'NAME=onnx:FILE' and 'NAME=weights:FILE', which
+            read files of this machine. Leave it off where strangers choose the id; a stored run's
+            settings need none.
 
     Raises:
         InvalidRequest: The method is unknown, for another task, not on this machine, or has no
@@ -242,12 +250,15 @@ def get_method(
             )
         _require_free(named.name, task)
         method_id = named.name
-        look_into = folder_settings if named.kind == "folder" else onnx_settings
-        given = look_into(named.path, method_id)
+        if named.kind not in LOOK_INTO:
+            raise InvalidRequest(f"{named.name!r} stands for several methods: name one of them.")
+        given = LOOK_INTO[named.kind](named.path, method_id)
     if "folder" in given:
         return imported_method(method_id, chosen, given)
     if "onnx" in given:
         return onnx_method(method_id, chosen, given)
+    if WEIGHTS_FILE in given:
+        return network_method(method_id, chosen, given)
     choices = list_methods(task)
     name = _known(method_id, task, choices)
     if name in BASELINES:

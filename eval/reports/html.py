@@ -155,9 +155,9 @@ def _figures(
     compared = next((name for name in ranked if name != baseline), None)
     reference = baseline or (ranked[1] if len(ranked) > 1 else None)
     names = [*FIRST_PLOTS, *(name for name in PLOTS if name not in FIRST_PLOTS)]
-    drawn = []
+    run, drawn = stored.header(), []
     for name in names:
-        if len(ranked) < 2 and PLOTS[name].needs_two:
+        if not PLOTS[name].applies_to(run, len(ranked)):
             continue
         if name == "published" and not has_published:
             continue

@@ -3,11 +3,16 @@
 import shlex
 
 from eval.data.benchmarks import OWN_DATA, benchmark_of_record
+from eval.methods.method_record import WEIGHTS_FILE, MethodRecord
 from eval.runs.document import Run
 from mirnet.errors import MIRNetError
 from mirnet.tasks import get_task
 
-PLACEHOLDERS = {"imported": "folder:RESULTS", "onnx": "onnx:FILE"}
+PLACEHOLDERS = {
+    "imported": "folder:RESULTS",
+    "onnx": "onnx:FILE",
+    "weights-file": "weights:FILE",
+}
 """What stands for the files of a method in a command, by its kind."""
 
 
@@ -22,11 +27,7 @@ def repeat_commands(run: Run) -> dict[str, str]:
     parts = ["python", "-m", "eval", "run", "--benchmark", "YOUR_DATA" if is_own else bench.id]
     if is_own:
         parts += ["--task", run.task, *_own_options(run)]
-    methods = [
-        f"{method.id}={PLACEHOLDERS[method.kind]}" if method.kind in PLACEHOLDERS else method.id
-        for method in run.methods
-    ]
-    parts += ["--methods", ",".join(methods)]
+    parts += ["--methods", ",".join(_named(method) for method in run.methods)]
     if bench.n < bench.of:
         parts += ["--n", str(bench.n), "--seed", str(bench.seed)]
     if run.repeats > 1:
@@ -39,6 +40,12 @@ def repeat_commands(run: Run) -> dict[str, str]:
         "Recompute a sample of this run and compare": f"python -m eval verify {run.id}",
         "Measure the same again": shlex.join(parts),
     }
+
+
+def _named(method: MethodRecord) -> str:
+    """A method as the command line takes it."""
+    kind = "weights-file" if WEIGHTS_FILE in method.settings else method.kind
+    return f"{method.id}={PLACEHOLDERS[kind]}" if kind in PLACEHOLDERS else method.id
 
 
 def _own_options(run: Run) -> list[str]:

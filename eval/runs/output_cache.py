@@ -71,7 +71,7 @@ def key_of(
         device: "cpu", "cuda" or "mps", which compute other last digits.
     """
     parts = {
-        "method": method.model_dump(mode="json", exclude={"title"}),
+        "method": method.model_dump(mode="json", exclude={"title", "training_step"}),
         "code": code_sha256(),
         "degraded": degraded_sha256,
         "task": task,

@@ -50,11 +50,17 @@ def train(
     next_cycle: Annotated[
         bool, typer.Option("--continue", help="Begin the next cycle from the run's weights.")
     ] = False,
+    keep_every: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Keep the weights of every n-th step, for checkpoint curves. 0: none."
+        ),
+    ] = None,
 ) -> None:
     """Train weights as a recipe says; stop at any time, and the same command goes on."""
     from mirnet.train.run import train as start
 
-    for report in start(config, folder, steps, resume, minutes, next_cycle):
+    for report in start(config, folder, steps, resume, minutes, next_cycle, keep_every):
         parts = [
             f"step {report.step}/{report.steps}",
             f"loss {report.loss:.5f}",

@@ -183,6 +183,9 @@ class Config(_Section):
     """Steps between saved states."""
     evaluate_every: int = Field(500, ge=1)
     """Steps between scores on the dev photographs."""
+    keep_every: int = Field(0, ge=0)
+    """Steps between averaged weights that are kept as files of their own, for a curve of scores
+    against steps; 0 keeps none."""
     network: Network = Network()
     data: Data
     optimizer: Optimizer = Optimizer()

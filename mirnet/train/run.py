@@ -20,7 +20,7 @@ from torch import nn
 
 from mirnet.errors import InvalidRequest
 from mirnet.files import file_sha256
-from mirnet.weights.networks import count_parameters, save_weights
+from mirnet.weights.networks import STEP_NOTE, count_parameters, save_weights
 
 from .batches import Batch, Source, generator_for
 from .config import Config, load_config
@@ -85,6 +85,7 @@ def train(
     resume: bool = True,
     minutes: float | None = None,
     next_cycle: bool = False,
+    keep_every: int | None = None,
 ) -> Iterator[Progress]:
     """Train as configured; safe to kill at any time and to start again.
 
@@ -100,6 +101,7 @@ def train(
             recipe's steps.
         next_cycle: Begin the next cycle from the averaged weights of `state.pt`; all of the recipe
             except the network may have changed.
+        keep_every: Steps between weights that are kept, in place of the recipe's.
 
     Yields:
         `Progress` after every saved or scored step.
@@ -110,6 +112,8 @@ def train(
     """
     since = time.monotonic()
     config = recipe if isinstance(recipe, Config) else load_config(recipe)
+    if keep_every is not None:
+        config = config.model_copy(update={"keep_every": keep_every})
     files = RunFolder(Path(folder or Path("runs/train") / config.id))
     run = Run(config, files, resume, next_cycle)
     yield from run.cycle(steps, minutes, since)
@@ -209,7 +213,8 @@ class Run:
             else:
                 due = time.monotonic() - mark > REPORT_SECONDS
                 score_due = last or int(SCORES * done) > scored
-            if not (due or score_due or last):
+            keep = bool(self.config.keep_every) and counters.total % self.config.keep_every == 0
+            if not (due or score_due or last or keep):
                 continue
             loss = self.stepper.mean_loss()
             elapsed = time.monotonic() - mark
@@ -228,11 +233,11 @@ class Run:
             counters.spent = clock.seconds()
             counters.seconds = earlier + time.monotonic() - begun
             if self.main:
-                self._save(report, last)
+                self._save(report, last, keep)
             yield report
             reported, patches, mark = counters.step, 0, time.monotonic()
 
-    def _save(self, report: Progress, last: bool) -> None:
+    def _save(self, report: Progress, last: bool, keep: bool) -> None:
         """Write weights, log, card and state after a report."""
         folder, network = self.files.path, self.averaged.network
         if report.dev_psnr_db is not None and report.dev_psnr_db > self.counters.best:
@@ -240,6 +245,10 @@ class Run:
             save_weights(network, folder / "best.safetensors")
         if last:
             save_weights(network, folder / "last.safetensors")
+        if keep:
+            step = self.counters.total
+            notes = {STEP_NOTE: str(step), "training": self.config.id}
+            save_weights(network, self.files.step_file(step), notes)
         self.files.log(_row(report))
         self.files.save_json("card", self.card())
         self.files.save_state(
@@ -294,9 +303,10 @@ def check_batches(config: Config, processes: int) -> None:
 def identify(config: Config, source: Source) -> str:
     """Hash of the recipe and the data, which a saved state must match to be resumed.
 
-    Defaults are left out, so that new fields of the recipe do not invalidate started runs.
+    Defaults are left out, so that new fields of the recipe do not invalidate started runs; which
+    weights are kept changes nothing that is trained.
     """
-    asked = config.model_dump_json(exclude_defaults=True)
+    asked = config.model_dump_json(exclude_defaults=True, exclude={"keep_every"})
     return hashlib.sha256((asked + source.fingerprint).encode()).hexdigest()
 
 

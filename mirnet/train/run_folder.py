@@ -21,12 +21,16 @@ COLUMNS = (
     "dev_psnr_db",
 )
 """Columns of `log.csv`."""
-FILES = ("state.pt", "log.csv", "best.safetensors", "last.safetensors", "card.json", "recipe.json")
-"""Names of all files that a run writes."""
+STEPS = "steps"
+"""Folder of the weights that are kept of single steps."""
+FILES = (
+    "state.pt", "log.csv", "best.safetensors", "last.safetensors", "card.json", "recipe.json", STEPS
+)  # fmt: skip
+"""Names of all files that a run writes, and of the folder of kept weights."""
 
 
 class RunFolder:
-    """A run's `recipe.json`, `state.pt`, `log.csv`, `card.json` and weights.
+    """A run's `recipe.json`, `state.pt`, `log.csv`, `card.json`, weights, and kept weights.
 
     Args:
         path: Path of the folder.
@@ -44,6 +48,12 @@ class RunFolder:
         """Replace `state.pt`, which holds everything needed to resume."""
         with replacing(self.path / "state.pt") as part:
             torch.save(state, part)
+
+    def step_file(self, step: int) -> Path:
+        """Path of the weights that are kept of a step, counted over all cycles."""
+        folder = self.path / STEPS
+        folder.mkdir(exist_ok=True)
+        return folder / f"step-{step:07d}.safetensors"
 
     def save_json(self, name: str, content: dict[str, Any]) -> None:
         """Replace `name`.json."""

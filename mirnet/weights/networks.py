@@ -143,6 +143,10 @@ def _channel_factor(n: int, n1: int, n2: int) -> float:
     raise ValueError(f"no channel factor gives widths {n}, {n1}, {n2}")
 
 
+STEP_NOTE = "training_step"
+"""Note in the header of weights that were kept during a training: steps over all cycles."""
+
+
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str] = {}) -> Path:  # noqa: B006
     """Write a network as safetensors with our names, replacing the file in one step.
 

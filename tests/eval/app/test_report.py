@@ -150,7 +150,9 @@ def test_the_plots_are_together_and_the_chosen_one_is_not_drawn_twice(tab):
         request_of(tab, view="plots", plot="scatter")
     )  # of several updates Gradio loses some
     shown = {name: update[plot]["visible"] for name, plot in part.plots.items()}
-    assert shown == {name: name != "scatter" for name in PLOTS}
+    assert shown == {
+        name: name != "scatter" and not plot.needs_steps for name, plot in PLOTS.items()
+    }
 
 
 def test_a_run_of_one_method_has_no_ends(tmp_path, tab):

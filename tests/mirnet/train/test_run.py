@@ -12,7 +12,8 @@ from PIL import Image
 from mirnet.errors import InvalidRequest
 from mirnet.train.run import Counters, Feed
 from mirnet.train.schedule import Clock
-from mirnet.weights.networks import load_weights
+from mirnet.weights.networks import STEP_NOTE, load_weights
+from mirnet.weights.store import read_notes
 from tests.support.paths import ROOT
 from tests.support.training import run, write_recipe
 
@@ -187,3 +188,27 @@ def test_the_recipe_of_the_training_page_works(tmp_path, monkeypatch):
     assert reports[-1].step == 1
     assert load_weights("runs/train/mine/last.safetensors")
     assert json.loads((tmp_path / "runs/train/mine/recipe.json").read_text())["data"]["pairs"]
+
+
+def test_weights_of_every_nth_step_are_kept_with_their_step(prepared, tmp_path):
+    recipe = write_recipe(tmp_path / "r.toml", prepared)
+    folder = tmp_path / "run"
+    run(recipe, folder, steps=4, keep_every=3)
+    run(recipe, folder, keep_every=3)  # which weights are kept is no other run
+    run(recipe, folder, next_cycle=True, steps=2, keep_every=3)
+    kept = sorted((folder / "steps").iterdir())
+    assert [read_notes(path)[STEP_NOTE] for path in kept] == ["3", "6", "9"]
+    assert all(read_notes(path)["training"] == "tiny" for path in kept)
+    one, other = (load_weights(path).state_dict() for path in kept[:2])
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+    plain = tmp_path / "plain"
+    run(recipe, plain)
+    assert not (plain / "steps").exists()
+    whole = load_weights(plain / "last.safetensors").state_dict()
+    again = tmp_path / "again"
+    run(recipe, again, keep_every=3)
+    same = load_weights(again / "last.safetensors").state_dict()
+    assert all(torch.equal(whole[name], same[name]) for name in whole)  # keeping changes nothing
+    run(recipe, folder, resume=False)
+    assert not (folder / "steps").exists()
+    assert len(list((folder / "previous-1/steps").iterdir())) == 3

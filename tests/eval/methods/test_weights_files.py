@@ -1,0 +1,149 @@
+"""Weights files as methods: those of a training's steps, their curve, and what is refused."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from eval.analysis.plots import PLOTS, draw
+from eval.analysis.table_cache import TableCache
+from eval.analysis.training_curve import training_curve
+from eval.app.evaluate_tab import EvaluateTab
+from eval.app.run_queue import RunQueue
+from eval.app.view_state import ViewState
+from eval.cli.main import app
+from eval.methods.networks import training_files
+from eval.methods.registry import get_method, resolve
+from eval.reports.html import html_report
+from eval.reports.repeat import repeat_commands
+from eval.runs.document import Run
+from eval.runs.store import RunStore
+from eval.runs.verify import verify
+from mirnet.errors import InvalidRequest
+from mirnet.images.picture import Picture
+from mirnet.weights.networks import STEP_NOTE, save_weights
+from tests.support.runs_factory import method, write_run
+from tests.support.weights_files import tiny_v2
+
+STEPS = (200, 1000, 5000)
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """Folder of a training run that kept three steps; a file without a step lies beside them."""
+    folder = tmp_path_factory.mktemp("train") / "tiny"
+    (folder / "steps").mkdir(parents=True)
+    for step in STEPS:
+        file = folder / "steps" / f"step-{step:07d}.safetensors"
+        save_weights(tiny_v2(step), file, {STEP_NOTE: str(step)})
+    save_weights(tiny_v2(), folder / "steps" / "other.safetensors")
+    save_weights(tiny_v2(), folder / "steps" / "wrong.safetensors", {STEP_NOTE: "-1"})
+    return folder
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def stored(training, tmp_path_factory):
+    out = tmp_path_factory.mktemp("state") / "runs"
+    done = invoke(
+        *("run", "--benchmark", "mini-denoise", "--n", 2, "--out", out),
+        *("--methods", f"identity,ours=training:{training}"),
+    )
+    assert done.exit_code == 0, done.output
+    store = RunStore(out)
+    return store.run(store.headers()[0].id)
+
+
+def test_every_kept_step_is_a_method_in_the_order_of_steps(training):
+    names = resolve([f"ours=training:{training}"], "denoise")
+    assert [name.partition("=")[0] for name in names] == ["ours-200", "ours-1000", "ours-5000"]
+    assert [name for name, _ in training_files(str(training), "tiny")][0] == "tiny-200"
+    made = get_method(names[1], "denoise", allow_files=True)
+    assert (made.info.kind, made.info.training_step) == ("weights", 1000)
+    assert made.info.parameters and len(made.info.weights_sha256) == 64
+    pixels = np.full((32, 32, 3), 90, np.uint8)
+    output = pickle.loads(pickle.dumps(made)).load()(Picture(pixels), (32, 32))
+    assert output.pixels.shape == (32, 32, 3)
+
+
+def test_files_are_refused_where_strangers_choose(training):
+    path = training / "steps" / "step-0000200.safetensors"
+    with pytest.raises(InvalidRequest, match="command line only"):
+        get_method(f"ours=weights:{path}", "denoise")
+    with pytest.raises(InvalidRequest, match="stands for several methods"):
+        get_method(f"ours=training:{training}", "denoise", allow_files=True)
+    with pytest.raises(InvalidRequest, match="no weights file"):
+        get_method("ours=weights:/nowhere.safetensors", "denoise", allow_files=True)
+    with pytest.raises(InvalidRequest, match="--keep-every"):
+        resolve(["ours=training:/nowhere"], "denoise")
+
+
+def test_a_file_that_is_no_weights_of_ours_is_refused_in_words(tmp_path):
+    wrong = tmp_path / "x.safetensors"
+    wrong.write_bytes(b"\x00" * 100)
+    done = invoke(
+        *("run", "--benchmark", "mini-denoise", "--n", 1, "--out", tmp_path / "runs"),
+        *("--methods", f"ours=weights:{wrong}"),
+    )
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_a_changed_file_is_not_taken_for_the_one_that_was_scored(training, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(tiny_v2(1), path)
+    made = get_method(f"ours=weights:{path}", "denoise", allow_files=True)
+    save_weights(tiny_v2(2), path)
+    with pytest.raises(InvalidRequest, match="changed meanwhile"):
+        made.load()
+
+
+def test_a_run_of_steps_is_drawn_as_a_curve_whose_points_open_pictures(stored):
+    run = stored.header()
+    assert [entry.training_step for entry in run.methods] == [None, *STEPS]
+    drawn = draw(TableCache(), stored, "training")
+    (curve,) = [trace for trace in drawn.figure.data if trace.mode == "lines+markers"]
+    assert list(curve.x) == list(STEPS) and curve.name == "ours"
+    assert [data[1] for data in curve.customdata] == [f"ours-{step}" for step in STEPS]
+    means = {line.method: line.scores["psnr_db"] for line in run.summary}
+    assert list(curve.y) == pytest.approx([means[f"ours-{step}"] for step in STEPS])
+    ends = drawn.table.high - drawn.table.score
+    assert list(curve.error_y.array) == pytest.approx(ends.tolist()) and (ends > 0).all()
+    import gradio as gr
+
+    with gr.Blocks() as page:
+        tab = EvaluateTab(page, gr.Tabs(), RunQueue(RunStore(stored.folder.parent)))
+    state = ViewState(view="plots", run=run.id)
+    opened = tab.plots.pick_point(json.dumps(list(curve.customdata[2])), state)
+    assert (opened.view, opened.method) == ("pictures", "ours-5000")
+    assert "Score by training step" in html_report(stored)
+
+
+def test_a_run_of_steps_is_verified_and_says_how_it_is_repeated(stored):
+    assert {finding.outcome for finding in verify(stored, sample=4)} == {"same"}
+    command = repeat_commands(stored.header())["Measure the same again"]
+    assert "ours-200=weights:FILE" in command
+
+
+def test_series_are_parted_by_name_and_other_runs_have_no_curve(tmp_path):
+    methods = (
+        method("identity"),
+        *(method(f"{name}-{step}", training_step=step) for name in "ab" for step in (20, 10)),
+    )
+    found = write_run(tmp_path / "steps", methods=methods)
+    tables = TableCache()
+    table = training_curve(found.header(), tables.board(found, None), "psnr_db")
+    assert table.series.tolist() == ["a", "a", "b", "b"]
+    assert table.step.tolist() == [10, 20, 10, 20]
+    plain = write_run(tmp_path / "plain")
+    assert not PLOTS["training"].applies_to(plain.header(), 4)
+    assert draw(tables, plain, "training").table.empty
+    assert "Score by training step" not in html_report(plain)
+    document = json.loads((plain.folder / "run.json").read_text())
+    for entry in document["methods"]:
+        del entry["training_step"]  # as versions before wrote it
+    assert Run.model_validate(document).methods == plain.header().methods
