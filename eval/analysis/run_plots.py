@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ROW_PX = 22
 """Height of one interval, in pixels."""
+LEGEND_PX = 20
+"""Height of one name of the legend, in pixels."""
 
 
 def gains_of_runs(found: RunComparison, metric: str) -> "go.Figure":
@@ -79,7 +81,8 @@ def gains_of_runs(found: RunComparison, metric: str) -> "go.Figure":
     better = "right" if shown.higher_is_better else "left"
     note_thinning(figure, False, f"95 % intervals; {better} is better")
     figure.update_xaxes(title=f"Change in {shown.label}")
-    height = 150 + max(ROW_PX * len(names), 2 * ROW_PX) * len(others)
+    # A phone lists the methods below each other under the plot.
+    height = 150 + max(ROW_PX * len(names), 2 * ROW_PX) * len(others) + LEGEND_PX * len(names)
     return figure.update_layout(height=max(height, 260), showlegend=True)
 
 
