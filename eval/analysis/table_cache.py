@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from eval.runs.annotations import NOTES, SELECTIONS
 from eval.runs.store import StoredRun, replace_file
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import METRICS, OPTIONAL
@@ -35,6 +36,8 @@ WORTH_KEEPING = 2000
 """Number of rows from which the tables of an ended run are kept on disk too."""
 TABLE_CACHE_FOLDER = ".views"
 """Name of the folder of cached tables, beside the runs."""
+TABLE_FILES = ("run.json", "scores.jsonl", "pairs.json", "facts.jsonl")
+"""Files of a run that tables are computed from."""
 TABLE_CODE = (
     "eval/analysis/*.py",
     "eval/data/benchmarks.toml",
@@ -89,7 +92,8 @@ class TableCache:
             InvalidRequest: The run is damaged, or lacks the protocol.
         """
         name = chosen_protocol(stored.header(), protocol)
-        key = _key(stored, ("slices", name))
+        written = (f"{part}" for part in _stamp(stored, (NOTES, SELECTIONS)))
+        key = _key(stored, ("slices", name, *written))
         return self._once(key, lambda: slices_of(stored, self.scores(stored, name)))
 
     def forget(self, run_id: str) -> None:
@@ -157,10 +161,10 @@ def code_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _stamp(stored: StoredRun) -> tuple[int, ...]:
-    """Modification times and sizes of the files that tables are computed from."""
+def _stamp(stored: StoredRun, names: tuple[str, ...] = TABLE_FILES) -> tuple[int, ...]:
+    """Modification times and sizes of files of a run."""
     found: list[int] = []
-    for name in ("run.json", "scores.jsonl", "pairs.json", "facts.jsonl"):
+    for name in names:
         with contextlib.suppress(OSError):
             stat = (stored.folder / name).stat()
             found += [stat.st_mtime_ns, stat.st_size]

@@ -22,6 +22,7 @@ from eval.runs.store import RecordedRun, StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.numbers import counted
 
 from .html.notes import written
 from .permissions import Permissions
@@ -186,5 +187,4 @@ class NotesForm(Part):
         made = store_selection(stored, name, pairs)
         if not made.pairs:
             return f"Selection {made.name} is deleted."
-        count = "1 picture" if len(made.pairs) == 1 else f"{len(made.pairs)} pictures"
-        return f"Selection {made.name} has {count}."
+        return f"Selection {made.name} has {counted(len(made.pairs), 'picture')}."

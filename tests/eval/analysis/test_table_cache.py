@@ -6,6 +6,7 @@ import pytest
 
 from eval.analysis import table_cache as module
 from eval.analysis.table_cache import TableCache
+from eval.runs.annotations import store_note, store_selection
 from mirnet.metrics.registry import METRICS
 from tests.support.runs_factory import write_run
 
@@ -38,6 +39,19 @@ def test_slices_are_found_once_until_a_fact_is_added(tmp_path, monkeypatch):
         stored.append_facts(pair, {"camera": "ab"[number % 2]})
     names = [one.name for one in tables.slices(stored)]
     assert {"camera=a", "camera=b"} <= {*names} and len(names) == len(before) + 2
+
+
+def test_slices_know_what_was_written_since_and_tables_are_kept(tmp_path):
+    stored = write_run(tmp_path, pairs=4)
+    tables = TableCache()
+    before, scores = tables.slices(stored), tables.scores(stored)
+    store_note(stored, "p0000", ["blur"], "")
+    assert [one.name for one in tables.slices(stored)][len(before) :] == ["tag=blur"]
+    store_selection(stored, "faces", ["p0001"])
+    assert [one.name for one in tables.slices(stored)][-1] == "selection=faces"
+    store_selection(stored, "faces", [])
+    assert [one.name for one in tables.slices(stored)][-1] == "tag=blur"
+    assert tables.scores(stored) is scores  # a note changes no score
 
 
 def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):

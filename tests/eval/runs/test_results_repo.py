@@ -43,7 +43,7 @@ def the_run(store: RunStore):
 
 def test_a_new_machine_reads_back_runs_and_votes(hub: LoopbackHub, here, tmp_path):
     kept = ResultsRepo(here, REPO).exchange()
-    assert (kept.state, kept.runs) == ("kept", 1) and "1 runs" in kept.words()
+    assert (kept.state, kept.runs) == ("kept", 1) and "1 run." in kept.words()
     there = RunStore(tmp_path / "there")
     ResultsRepo(there, REPO).exchange()
     one, other = the_run(here), the_run(there)
