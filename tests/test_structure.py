@@ -4,6 +4,8 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,10 +65,16 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """The syntax tree of a file, parsed once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported_names(path: Path) -> set[str]:
     """Top-level packages a file imports anywhere, also inside functions."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -101,7 +109,7 @@ def resolved_imports(path: Path) -> set[str]:
         module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
     )
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -118,42 +126,55 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-ARROWS = {
-    module_name(path): resolved_imports(path) for path in [*FILES, *EVAL_FILES, ROOT / "app.py"]
-}
+@cache
+def arrows() -> dict[str, set[str]]:
+    """The modules of this repository that each module imports."""
+    return {
+        module_name(path): resolved_imports(path) for path in [*FILES, *EVAL_FILES, ROOT / "app.py"]
+    }
 
 
-@pytest.mark.parametrize("path", [*FILES, *EVAL_FILES], ids=module_name)
-def test_no_file_or_class_is_too_long(path):
-    text = path.read_text(encoding="utf-8")
-    classes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ClassDef)]
-    assert len(text.splitlines()) <= MAX_FILE_LINES
-    too_long = {c.name for c in classes if c.end_lineno - c.lineno >= MAX_CLASS_LINES}
-    assert not too_long
+@pytest.fixture(scope="module", autouse=True)
+def forget_trees() -> Iterator[None]:
+    yield
+    nodes.cache_clear()  # hundreds of megabytes
 
 
-def test_no_file_of_tests_is_too_long():
-    files = (ROOT / "tests").rglob("*.py")
+def test_no_file_is_too_long():
+    files = [*FILES, *EVAL_FILES, *(ROOT / "tests").rglob("*.py")]
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    assert {name for name, count in lines.items() if count > MAX_FILE_LINES} == set()
+    assert [path for path, count in lines.items() if count > MAX_FILE_LINES] == []
+
+
+def test_no_class_is_too_long():
+    found = [
+        f"{module_name(path)}.{node.name}"
+        for path in [*FILES, *EVAL_FILES]
+        for node in nodes(path)
+        if isinstance(node, ast.ClassDef) and node.end_lineno - node.lineno >= MAX_CLASS_LINES
+    ]
+    assert found == []
 
 
 def test_every_module_lies_in_a_room():
     alone = {"mirnet", "mirnet.__main__", "eval", "eval.__main__"}
-    assert {m for m in ARROWS if FLOORS[floor_of(m)] in ("mirnet", "eval")} <= alone
+    assert {m for m in arrows() if FLOORS[floor_of(m)] in ("mirnet", "eval")} <= alone
 
 
-@pytest.mark.parametrize("module", ARROWS)
-def test_imports_run_downward(module):
-    upward = {name for name in ARROWS[module] if name.startswith("tests")}
-    upward |= {name for name in ARROWS[module] - upward if floor_of(name) > floor_of(module)}
-    assert not upward
+def test_imports_run_downward():
+    upward = [
+        f"{module} imports {name}"
+        for module, names in arrows().items()
+        for name in names
+        if name.startswith("tests") or floor_of(name) > floor_of(module)
+    ]
+    assert upward == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
     """A circle would show as modules that are never free of imports still to come."""
     open_arrows = {
-        m: {t for t in targets if t in ARROWS and t != m} for m, targets in ARROWS.items()
+        m: {t for t in targets if t in arrows() and t != m} for m, targets in arrows().items()
     }
     while free := [m for m, targets in open_arrows.items() if not targets]:
         for m in free:
@@ -163,10 +184,13 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not open_arrows
 
 
-@pytest.mark.parametrize("path", [*FILES, *EVAL_FILES], ids=module_name)
-def test_only_the_web_rooms_import_gradio(path):
-    if not module_name(path).startswith(WEB):
-        assert not imported_names(path) & {"gradio", "gradio_client"}
+def test_only_the_web_rooms_import_gradio():
+    found = [
+        module_name(path)
+        for path in [*FILES, *EVAL_FILES]
+        if imported_names(path) & {"gradio", "gradio_client"}
+    ]
+    assert found and [name for name in found if not name.startswith(WEB)] == []
 
 
 @pytest.mark.parametrize("package", ["mirnet", "eval"])
@@ -180,17 +204,31 @@ def test_the_command_line_starts_without_heavy_imports(package):
     assert modules_after(f"import {package}.cli.main").isdisjoint(heavy)
 
 
-@pytest.mark.parametrize("path", EVAL_FILES, ids=module_name)
-def test_eval_uses_the_public_names_of_mirnet(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mirnet"):
-            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+def test_eval_uses_the_public_names_of_mirnet():
+    private = [
+        f"{module_name(path)} imports {alias.name}"
+        for path in EVAL_FILES
+        for node in nodes(path)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mirnet")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert private == []
 
 
-@pytest.mark.parametrize("path", FILES + EVAL_FILES, ids=module_name)
-def test_the_builtin_eval_is_never_called(path):
-    calls = (n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
-    assert not {"eval", "exec"} & {f.id for f in calls if isinstance(f, ast.Name)}
+def called_names(path: Path) -> Iterator[str]:
+    for node in nodes(path):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+
+
+def test_the_builtin_eval_is_never_called():
+    callers = [
+        module_name(path)
+        for path in [*FILES, *EVAL_FILES]
+        if not {"eval", "exec"}.isdisjoint(called_names(path))
+    ]
+    assert callers == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +248,7 @@ def test_no_test_imports_another():
     """What several tests need lies in tests/support or in a conftest.py."""
     found = []
     for path in (ROOT / "tests").rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ImportFrom) and ".test_" in f".{node.module}":
                 found.append(f"{path.name} imports {node.module}")
     assert found == []
