@@ -20,6 +20,30 @@ from pathlib import Path  # noqa: E402
 import pytest  # noqa: E402
 
 from tests.support.hub import LoopbackHub  # noqa: E402
+from tests.support.kept_pages import KEPT  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put browser tests first: their files are the longest, and would end last and alone."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Give no later test the page in which this one failed."""
+    report = yield
+    if report.failed:
+        KEPT.close_page()
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Close the browser after a file: its event loop would be in the way of other tests."""
+    result = yield
+    if nextitem is None or nextitem.path != item.path:
+        KEPT.close()
+    return result
 
 
 @pytest.fixture

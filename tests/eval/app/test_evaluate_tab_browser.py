@@ -1,13 +1,12 @@
 """The Evaluate and Blind review tabs in Debian's chromium, as visitors use them.
 
-One app and one browser serve the whole module; what need not be computed comes out of
-`runs_factory`.
+A test opens its link in a page that stays open, where it is not about loading one. What need not
+be computed comes out of `runs_factory`.
 """
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,71 +23,15 @@ from tests.support.evaluate_page import (
     pair_shown,
     turn_to,
     wait_for_pair,
-    write_runs,
 )
+from tests.support.kept_pages import KEPT
 from tests.support.restore_page import assert_fits
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory) -> Path:
-    """A folder of stored runs."""
-    folder = tmp_path_factory.mktemp("state")
-    write_runs(folder / "runs")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(state) -> Iterator[str]:
-    """`python app.py`, started once."""
-    with running_app(MIRNET_STATE_DIR=str(state)) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["sync_api.Browser"]:
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def window(chromium) -> "sync_api.BrowserContext":
-    """One cache, so that the frontend's files load once."""
-    return chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
-
-
-@pytest.fixture
-def visit(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
-    """Open a link; at the end the page must have asked nobody else, and thrown nothing."""
-    hosts: set[str] = set()
-    faults: list[str] = []
-    pages = []
-
-    def start(
-        width: int = 1280, height: int = 900, theme: str = "light", where=None, **query: str
-    ) -> "sync_api.Page":
-        page = (where or window).new_page()
-        pages.append(page)
-        page.set_viewport_size({"width": width, "height": height})
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        asked = {"tab": "evaluate"} | query | {"__theme": theme}
-        page.goto(f"{address}?{urlencode(asked)}")
-        page.wait_for_selector("#ev-views button[role=tab], #review-board:visible")
-        return page
-
-    yield start
-    for page in pages:
-        page.close()
-    assert hosts - {""} == {urlsplit(address).netloc}
-    assert faults == []
-
-
-def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
+def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit, state):
     page = visit()
     page.click("#ev-new")
     page.click("#ev-task input")
@@ -103,22 +46,26 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
     assert "at most" in page.inner_text("#ev-estimate")  # limits are told beforehand
     facts = page.inner_text("#ev-facts")
     assert "nothing to download" in facts and "Licence" in facts and "Protocol rgb" in facts
+    held = state / "held"
+    held.touch()  # a run of small pictures would be over before its first look
     page.click("#ev-start")
-    page.wait_for_selector("#ev-stop:not([disabled])")
-    page.click("#ev-stop")
+    page.wait_for_selector("#ev-bar >> text=/of 24/")
+    page.click("#ev-stop:not([disabled])")
+    page.wait_for_selector("#ev-bar >> text=Stopping after the current picture")
+    held.unlink()
     page.wait_for_selector("#ev-bar >> text=/^Stopped.*of 24 results/")
     done = int(re.search(r"(\d+) of 24", page.inner_text("#ev-bar"))[1])
-    assert done <= 24  # all, where the click came after the last result
-    page.close()
-    again = visit(theme="dark", view="run")
+    assert 0 < done < 24
+    again = visit(path="?tab=evaluate&view=run")
     again.wait_for_selector(f"#ev-bar >> text={done} of 24")
     again.click("#ev-resume")
     again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
     assert again.locator("#ev-table tbody tr").count() == 3
     again.wait_for_selector("#ev-live-plot .main-svg")
     assert again.locator("#ev-latest img").count() == 3
-    again.close()
-    again = visit(width=390, view="run")  # it has ended meanwhile: whoever comes back finds it
+    again = visit(
+        width=390, path="?tab=evaluate&view=run"
+    )  # it has ended meanwhile: whoever comes back finds it
     again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
     again.wait_for_selector("#ev-table >> text=Noise, three ways")
     again.click("#ev-open")
@@ -127,8 +74,7 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit):
 
 
 def test_evaluate_opens_on_numbers_that_lead_to_their_pictures_in_two_clicks(visit):
-    page = visit()
-    page.goto(page.url.partition("?")[0])  # the page as a stranger opens it
+    page = visit(path="")  # the page as a stranger opens it
     page.click("[role=tab] >> text=Evaluate")
     page.wait_for_selector("#ev-over-table >> text=recorded by us on")
     page.click("#ev-over-group >> text=Retouch")
@@ -152,13 +98,13 @@ def test_the_overview_lists_own_runs_apart_from_the_recorded_ones(visit):
     page.wait_for_selector("#ev-about h2 >> text=Six again")
 
 
-def test_a_link_opens_the_same_view_in_a_fresh_browser(visit, chromium):
+def test_a_link_opens_the_same_view_in_a_fresh_browser(visit):
     page = visit(run=RUN, view="pictures", image="p0003", look="error", zoom="8", at="20,70")
     page.wait_for_selector("#ev-scale >> text=of 255 and more")
     wait_for_pair(page, "p0003")
     link = copied_link(page)
     assert "run=" + RUN in link and "image=p0003" in link and "at=20%2C70" in link
-    fresh = chromium.new_context()
+    fresh = KEPT.chromium.new_context()
     try:
         query = dict(part.split("=") for part in urlsplit(link).query.split("&"))
         other = visit(where=fresh, **query | {"at": "20,70", "protocol": "rgb/1"})
@@ -195,7 +141,6 @@ def test_a_wrong_link_is_told_in_one_sentence(visit, query, words):
         assert "Traceback" not in page.inner_text("body")
     else:
         page.wait_for_selector(PLOT)
-    page.wait_for_timeout(300)
     assert page.locator("[data-testid=toast-body]").count() == 0
 
 
@@ -221,7 +166,7 @@ def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visi
     turned = pair_shown(page)
     page.click("#ev-pairs .virtual-row >> nth=2 >> [role=gridcell] >> nth=0")
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({turned!r})")
-    page.goto(page.url.partition("?")[0] + f"?tab=evaluate&view=board&run={RUN}")
+    page = visit(run=RUN, view="board")
     page.click("#ev-ends a >> nth=0")
     page.wait_for_selector(PICTURE)
     assert "which=disagree" in page.evaluate("location.search")
@@ -309,7 +254,7 @@ def test_back_returns_to_the_view_and_the_picture_before(visit):
 
 
 def test_the_newest_run_opens_by_itself(visit):
-    page = visit(view="run")
+    page = visit(path="?tab=evaluate&view=run")
     page.wait_for_selector("#ev-start")
     turn_to(page, "Report")
     page.wait_for_selector("#ev-board tbody tr")
