@@ -7,7 +7,7 @@ import gradio as gr
 
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
-from eval.runs.runner import MAX_REPEATS, RunConfig
+from eval.runs.runner import RunConfig
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.protocols import PERCEPTUAL, PROTOCOLS
@@ -17,6 +17,7 @@ from .estimate import default_benchmark, default_methods, estimate_run
 from .html.run_form import benchmark_facts, estimate_words, missing_methods
 from .own_data import FIRST_PAIRS, OWN, OwnData, not_checked, source_label
 from .permissions import Permissions
+from .run_options import RunOptions
 from .run_queue import RunQueue
 from .view import Choices
 
@@ -98,33 +99,9 @@ class RunForm:
             elem_id="ev-methods",
         )
         self.missing = gr.HTML(missing_methods(list_methods(task)))
-        with gr.Accordion("Seed, repeats, protocol, title", open=False, elem_id="ev-more"):
-            with gr.Row():
-                self.seed = gr.Number(
-                    0, label="Seed", minimum=0, precision=0, elem_id="ev-seed", min_width=90
-                )
-                self.repeats = gr.Number(
-                    1,
-                    label="Times each picture is restored",
-                    info="The time is the median.",
-                    minimum=1,
-                    maximum=MAX_REPEATS,
-                    precision=0,
-                    elem_id="ev-repeats",
-                    min_width=90,
-                )
-            self.protocols = gr.CheckboxGroup(
-                choices=_protocol_choices(entry.protocols),
-                value=[entry.protocols[0]],
-                label="Protocol",
-                elem_id="ev-protocol",
-            )
-            self.title = gr.Textbox(
-                label="Title",
-                placeholder="Optional: what this run is about",
-                max_length=200,
-                elem_id="ev-run-title",
-            )
+        options = RunOptions(_protocol_choices(entry.protocols))
+        self.seed, self.repeats = options.seed, options.repeats
+        self.protocols, self.title = options.protocols, options.title
 
     def connect(self) -> None:
         """Connect the widgets of the form with each other."""
