@@ -109,7 +109,7 @@ class OwnData:
         return {self.start: gr.update(interactive=False)} | dict.fromkeys(self.outputs, "")
 
     def connect(self, task: gr.Dropdown, n: gr.Number, start: gr.Button) -> None:
-        """Connect the fields: Start is free once the pairs were checked as the fields say.
+        """Connect the fields: Start is enabled once the pairs were checked as the fields say.
 
         Args:
             task: The form's task.
@@ -213,7 +213,7 @@ def usual_size(task: str) -> str:
 
 def not_checked() -> str:
     """Sentence in place of the estimate, before the pairs are checked."""
-    return kit.note("Start is free once these pairs are checked.")
+    return kit.note("Start is enabled once these pairs are checked.")
 
 
 def _scale(size: Any) -> int:
