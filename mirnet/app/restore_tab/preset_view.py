@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.errors import InvalidRequest
 from mirnet.images.formats import save_format
 from mirnet.weights import catalogue
 
 from ..kit.assets import ASSETS, script
-from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..kit.widgets import PRIVATE, Update, translate_errors
 from .adjust_view import AdjustView
 from .download_bar import DownloadBar
 from .modes import MODES, SHARPEN
@@ -119,7 +119,7 @@ class PresetView:
         """
         from mirnet.restoration.presets import read_preset
 
-        try:
+        with translate_errors():
             preset = read_preset(path)
             known = [entry.id for entry in catalogue.entries_for(preset.task)]
             if preset.weights is not None and preset.weights not in known:
@@ -130,8 +130,6 @@ class PresetView:
             sharpens = preset.task == SHARPEN.task and preset.same_size
             mode = SHARPEN.id if sharpens else preset.task
             check_second_step(mode, preset.then, preset.then_weights)
-        except MIRNetError as error:
-            raise gradio_error(error) from error
         loaded = self.status.show("The preset is loaded: press Restore.", "done")
         return loaded | self.tasks.set_mode(mode) | {self.loaded: preset, self.weights.kind: ""}
 
