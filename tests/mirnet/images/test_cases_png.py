@@ -13,6 +13,7 @@ from mirnet.images import cicp, colour
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
 from tests.support.foreign_files import CASES, PHOTO, in_srgb, with_chunk
+from tests.support.heif_boxes import box, heif, picture, size
 from tests.support.picture_files import (
     A8,
     A16,
@@ -189,3 +190,18 @@ def test_avif_of_named_colours():
     assert read_image(deep_avif(10, (1, 13))).icc_profile is None
     usual = saved(PHOTO, "AVIF")
     assert read_image(usual).notes == () and read_image(usual).icc_profile is None
+
+
+@pytest.mark.parametrize("angle", range(4))
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_heic_is_turned_and_mirrored_in_the_order_of_its_properties(angle, axis):
+    """ISO/IEC 23008-12: quarter turns to the left, then top and bottom (0) or sides (1) change."""
+    plain = read_image(heif([picture()], [size(64, 64)])).pixels
+    properties = [size(64, 64), box(b"irot", bytes([angle]))]
+    expected = np.rot90(plain, angle)
+    if axis is not None:
+        properties.append(box(b"imir", bytes([axis])))
+        expected = np.flip(expected, axis)
+    more = list(range(4, 3 + len(properties)))
+    turned = read_image(heif([picture(more=more)], properties))
+    np.testing.assert_array_equal(turned.pixels, expected)
