@@ -37,6 +37,11 @@ EVIL = (
 """Breaks out of attributes and elements; Markdown, a template and LaTeX in one."""
 
 
+PICTURES_ENDED = """() => [...document.images].every(
+  (picture) => picture.complete || picture.loading === "lazy")"""
+"""Whether every picture has come or failed; those far below the screen are not asked for."""
+
+
 def hostile_run(folder: Path, **fields) -> StoredRun:
     """A finished run with pictures in which everything that may be text is hostile."""
     title = EVIL
@@ -209,16 +214,25 @@ def test_the_report_runs_nothing_and_asks_nobody(window, state, tmp_path):
     page.on("console", lambda message: message.type == "error" and said.append(message.text))
     page.goto(path.as_uri())
     page.wait_for_selector("#figure-0 .main-svg")
-    page.wait_for_timeout(300)
+    page.wait_for_function(PICTURES_ENDED)
     assert "onerror" in page.inner_text("body")
     assert page.evaluate("window.pwned") is None and page.query_selector("img[onerror]") is None
     assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {path.as_uri()}
     # The policy itself: what would have to be forbidden is.
-    page.evaluate("fetch('http://evil.invalid/').catch(() => {})")
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=http://evil.invalid/>')")
-    page.evaluate("document.body.append(Object.assign(document.createElement('script'),"
-                  "{textContent: 'window.pwned = 1'}))")  # fmt: skip
-    page.wait_for_timeout(500)
+    for event, script in (
+        ("console", "fetch('http://evil.invalid/').catch(() => {})"),
+        (
+            "requestfailed",
+            "document.body.insertAdjacentHTML('beforeend', '<img src=http://evil.invalid/>')",
+        ),
+        (
+            "console",
+            "document.body.append(Object.assign(document.createElement('script'),"
+            "{textContent: 'window.pwned = 1'}))",
+        ),
+    ):
+        with page.expect_event(event):
+            page.evaluate(script)
     assert page.evaluate("window.pwned") is None
     assert {stopped.get(url) for url in asked if "evil" in url} == {"csp"}
     assert sum("Content Security Policy" in text for text in said) >= 3
