@@ -170,7 +170,7 @@ def caution(pictures: int, clusters: int | None = None) -> str:
     units = pictures if clusters is None else clusters
     if not 0 < units < FEW:
         return ""
-    least = min(2 / 2**units, 1.0)
+    least = 2 / 2**units
     hint = f", and p cannot be below {least:.3g}" if least > SIGNIFICANT else ""
     only = counted(pictures, "picture")
     if units < pictures:

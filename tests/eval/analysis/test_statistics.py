@@ -1,5 +1,6 @@
 """Intervals and paired comparisons."""
 
+import dataclasses
 import itertools
 import math
 
@@ -20,7 +21,8 @@ def test_summary_by_hand():
 def test_infinite_scores_are_counted_and_left_out():
     summary = summarise([30.0, math.inf, 32.0])
     assert (summary.count, summary.infinite, summary.mean) == (3, 1, 31.0)
-    assert math.isnan(summarise([math.inf]).mean)
+    left = dataclasses.astuple(summarise([math.inf, math.inf, math.nan]))
+    np.testing.assert_equal(left, (3, 0, 2, math.nan, math.nan, math.nan, math.nan))
 
 
 def test_one_picture_or_one_scene_has_no_interval():
@@ -98,17 +100,52 @@ def test_intervals_of_few_are_widened_as_hesterberg_does():
         assert stats._tail(scenes) == pytest.approx(scipy.stats.norm.cdf(-wide), rel=1e-9)
 
 
-def test_the_test_of_few_is_exact():
-    """All 2^8 signs counted by hand, ties included, where an approximation would be off."""
-    rng = np.random.default_rng(2)
-    differences = np.round(rng.normal(0.4, 1, 8), 1)
-    differences[differences == 0] = 0.1
+def test_scores_of_any_kind_of_number_are_taken():
+    """A column of a table with an empty cell is one of objects."""
+    a, b = np.array([31.0, 33.0], object), np.array([30, 31], object)
+    assert summarise(a).mean == 32.0 and compare(a, b).difference == 1.5
+
+
+def test_intervals_are_those_of_seed_0_at_every_call():
+    values, zeros = np.random.default_rng(3).normal(0, 1, 40), np.zeros(40)
+    wanted = stats._interval(values, np.ones(40), 0)
+    assert wanted != stats._interval(values, np.ones(40), 1)
+    for found in (summarise(values), compare(values, zeros)):
+        assert (found.low, found.high) == wanted
+    assert summarise(values, seed=1).low != wanted[0] != compare(values, zeros, seed=1).low
+
+
+def test_a_comparison_in_a_table_has_its_numbers_and_none_has_none():
+    paired = compare([31.0, 30.5, 29.0], [30.0, 30.0, 30.0])
+    names = ("difference", "low", "high", "p_value", "p_holm", "effect", "win_rate", "verdict")
+    assert stats.facts_of(paired) == {name: getattr(paired, name) for name in names}
+    np.testing.assert_equal(
+        stats.facts_of(None), dict.fromkeys(names[:-1], math.nan) | {"verdict": ""}
+    )
+
+
+def test_infinite_scores_of_both_raise_no_warning():
+    with np.errstate(invalid="raise"):
+        assert compare([math.inf, 31.0], [math.inf, 30.0]).ties == 1
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        np.round(np.random.default_rng(2).normal(0.4, 1, 8), 1) + 0.05,
+        np.array([1.0, 1, -2, -2, -3, -3]),  # sums of half ranks lie closest together
+        np.array([1.0, -1]),  # both tails hold more than half
+    ],
+)
+def test_the_test_of_few_is_exact(differences):
+    """All signs counted by hand, ties included, where an approximation would be off."""
     ranks = scipy.stats.rankdata(np.abs(differences))
-    signs = np.array(list(itertools.product([-1, 1], repeat=8)))
-    sums = signs @ ranks
+    signs = np.array(list(itertools.product([-1, 1], repeat=len(ranks))))
     seen = abs(np.sign(differences) @ ranks)
-    expected = np.mean(np.abs(sums) >= seen - 1e-9)
-    assert compare(differences, np.zeros(8)).p_value == pytest.approx(expected, abs=1e-12)
+    expected = np.mean(np.abs(signs @ ranks) >= seen - 1e-9)
+    for either in (differences, -differences):
+        found = compare(either, np.zeros(len(ranks))).p_value
+        assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_holm_is_that_of_statsmodels():
@@ -197,7 +234,7 @@ def test_an_exact_result_is_a_win_and_leaves_the_mean():
 
 
 def test_comparing_needs_a_picture_with_finite_scores_of_both():
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="^no picture has a finite score of both methods$"):
         compare([math.inf], [30.0])
     with pytest.raises(ValueError, match="cannot be paired"):
         compare([1.0], [1.0, 2.0])
@@ -209,6 +246,7 @@ def test_few_pictures_come_with_a_word_of_caution():
     assert [bool(stats.caution(pictures)) for pictures in (0, 1, 9, 10, 400)] == [0, 1, 1, 0, 0]
     assert stats.caution(1).startswith("With only 1 picture,")
     assert stats.caution(2, 1).startswith("With only 1 scene (2 pictures),")
+    assert stats.caution(8) == ("With only 8 pictures, these intervals understate the uncertainty.")
     for pairs in (2, 5, 6):  # the least p of the test that compare() makes, when all agree
         least = compare([1.0 + i for i in range(pairs)], [0.5] * pairs).p_value
         assert (f"below {least:.3g}." in stats.caution(pairs)) == (least > 0.05)
