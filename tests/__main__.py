@@ -16,6 +16,11 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("ruff check .", "ruff format --check .", "mypy"),
     ),
     "test": ("the default tests, or those that pytest's arguments name", ("pytest",)),
+    "mutate": (
+        "plant faults in statistics, boards and scores, and count those that no test notices",
+        # Not `-m mutmut`: tests import its module again, under its own name.
+        ("python -c 'from mutmut.__main__ import cli; cli()' run --max-children 1",),
+    ),
     "bench": (
         "speed and memory, as ratios from one run: networks, evaluation, scaling or page",
         ("python -m tests.bench",),

@@ -29,6 +29,7 @@ def test_one_picture_or_one_scene_has_no_interval():
     assert math.isnan(summarise([31.0]).low)
     found = summarise([31.0, 30.0, 32.0], ["a"] * 3)
     assert (found.mean, found.clusters, math.isnan(found.low)) == (31.0, 1, True)
+    assert [*stats._numbered(["b", None, "a", None], 4)] == [0, 1, 2, 1]
 
 
 def covered(trials: int, truth: float, draw, clusters=None) -> float:
@@ -100,6 +101,11 @@ def test_intervals_of_few_are_widened_as_hesterberg_does():
         assert stats._tail(scenes) == pytest.approx(scipy.stats.norm.cdf(-wide), rel=1e-9)
 
 
+def test_scenes_are_ranked_by_their_means_whatever_their_sizes():
+    found = compare([1.0] * 4 + [-2.0], [0.0] * 5, ["a"] * 4 + ["b"])
+    assert found.effect == pytest.approx((1 - 2) / 3)
+
+
 def test_scores_of_any_kind_of_number_are_taken():
     """A column of a table with an empty cell is one of objects."""
     a, b = np.array([31.0, 33.0], object), np.array([30, 31], object)
@@ -154,7 +160,7 @@ def test_holm_is_that_of_statsmodels():
         values = np.random.default_rng(seed).uniform(0, 0.2, 7)
         expected = multitest.multipletests(values, method="holm")[1]
         assert stats.holm(list(values)) == pytest.approx(expected, abs=1e-12)
-    assert stats.holm([]) == []
+    assert stats.holm([]) == [] and stats.holm([0.6, 0.9]) == [1.0, 1.0]
 
 
 def test_of_many_equal_methods_hardly_any_is_called_better():
