@@ -96,7 +96,11 @@ class Restorer:
         else:
             across = (place[0] * picture.width - size[0] / 2) / max(picture.width - size[0], 1)
             down = (place[1] * picture.height - size[1] / 2) / max(picture.height - size[1], 1)
-        return replace(crop(picture, across, down, *size), name=f"{picture.name}-part")
+        part = crop(picture, across, down, *size)
+        # A view would keep the whole photo in memory as long as the part's result is kept.
+        alpha = None if part.alpha is None else part.alpha.copy()
+        part = part.with_pixels(part.pixels.copy(), alpha)
+        return replace(part, name=f"{picture.name}-part")
 
     def restore(
         self, photo: Picture | str, wanted: RestoreRequest, run: Run, visitor: str

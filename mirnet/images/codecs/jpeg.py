@@ -8,6 +8,7 @@ import io
 import logging
 import re
 import struct
+from collections.abc import Collection
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -61,13 +62,11 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     data = stream.read()
     layout = _walk(data, label)
     exif = b"".join(data[start + 10 : end] for start, end in layout.exif)
-    picture = data if layout.end is None else data[: layout.end]
     left_out = list(layout.repeated)  # libjpeg refuses a second start marker
     if exif and not is_modest(exif):
         left_out += layout.exif
         exif = b""
-    for start, end in sorted(left_out, reverse=True):
-        picture = picture[:start] + picture[end:]
+    picture = _without(data if layout.end is None else data[: layout.end], left_out)
     if layout.frame[0] == 12:
         raster = _twelve_bits(picture, layout, exif, label, max_pixels)
     elif layout.end is None:
@@ -84,6 +83,22 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
             "photo), which are left out."
         )
     return raster._replace(notes=tuple(notes))
+
+
+def _without(data: bytes, left_out: Collection[tuple[int, int]]) -> bytes:
+    """Cut parts out of a file in one copy, however many they are.
+
+    Args:
+        data: The file.
+        left_out: Start and end of each part; none overlaps another.
+    """
+    if not left_out:
+        return data
+    whole, position, kept = memoryview(data), 0, []
+    for start, end in sorted(left_out):
+        kept.append(whole[position:start])
+        position = end
+    return b"".join([*kept, whole[position:]])
 
 
 def _decode(data: bytes, label: str, max_pixels: int) -> Raster:

@@ -6,6 +6,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 import zipfile
 import zlib
@@ -127,6 +128,14 @@ def test_small_files_that_cost_much_are_refused_at_once(name, monkeypatch):
     peak = peak_bytes(lambda: rejected(data, "The picture"))
     assert why in str(outcome(data).__cause__)
     assert peak < 3 * len(data) + 10_000_000
+
+
+def test_repeated_markers_cost_one_copy_of_the_file_together():
+    comment = b"\xff\xfe\xff\xff" + bytes(65_533)
+    began = time.process_time()
+    read = read_image(JPEG[:2] + comment * 300 + b"\xff\xd8" * 4600 + JPEG[2:])
+    assert time.process_time() - began < 3  # one copy for each marker: 90 GB
+    assert read.width == 8
 
 
 def test_real_files_are_below_every_limit():

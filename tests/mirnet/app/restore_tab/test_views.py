@@ -213,10 +213,14 @@ def test_a_part_is_cut_out_of_the_photo_around_its_place(tmp_path, place, scale,
     from mirnet.app.restore_tab.restorer import Restorer
 
     pixels = np.random.default_rng(0).integers(0, 65536, (600, 1000, 3)).astype(np.uint16)
-    photo = write_image(Picture(pixels), tmp_path / "photo.png")
+    alpha = np.ascontiguousarray(pixels[..., 1] | 1)
+    photo = write_image(Picture(pixels, alpha), tmp_path / "photo.png")
     part = Restorer(10**6).part(str(photo), scale, place)
     height, width = 480 // scale, 640 // scale
     assert part.name == "photo-part"
     expected = pixels[top : top + height, left : left + width]
     assert np.array_equal(part.pixels, expected)
+    assert part.alpha is not None
+    for array in (part.pixels, part.alpha):  # a view would keep the whole photo in memory
+        assert array.base is None or array.base.nbytes == array.nbytes
     assert Restorer(10**6).part(str(photo), scale, None).height == height
