@@ -34,11 +34,11 @@ def test_runs_votes_and_links_outlive_a_killed_app_and_a_lost_disk(hub, tmp_path
     asked = Question(stored.pairs()[0], "identity", "ours", *["0" * 64] * 2, None, None)
     store_vote(stored, "Anna", asked, "a")
     with app_process({**environment, "MIRNET_STATE_DIR": str(first)}) as app:
-        until(lambda: "1 runs" in finding(app.url)["words"])
+        until(lambda: "1 run" in finding(app.url)["words"])
         app.process.send_signal(signal.SIGKILL)
         app.process.wait()
     with app_process({**environment, "MIRNET_STATE_DIR": str(second)}) as app:
-        until(lambda: "1 runs" in finding(app.url)["words"])
+        until(lambda: "1 run" in finding(app.url)["words"])
         there = RunStore(second / "runs").run(stored.id)
         assert there.rows() == stored.rows() and all_votes(there) == all_votes(stored)
         client = Client(app.url, verbose=False)

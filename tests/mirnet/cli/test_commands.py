@@ -307,14 +307,14 @@ def test_train_passes_its_settings_on_and_reports(monkeypatch):
 
     monkeypatch.setattr(training, "train", fake)
     outcome = run("train", "x.toml", "--folder", "runs/x", "--steps", "200", "--no-resume")
-    assert calls == [(Path("x.toml"), Path("runs/x"), 200, False, None, False)]
+    assert calls == [(Path("x.toml"), Path("runs/x"), 200, False, None, False, None)]
     assert outcome.out.splitlines() == [
         "step 100/200 · loss 0.01230 · rate 2.00e-04 · 0.500 s/step · 32.0 patches/s · 25% on data",
         "step 200/200 · loss 0.01000 · rate 1.00e-04 · 0.500 s/step · 32.0 patches/s · 25% on data"
         " · dev 33.33 dB",
     ]
     run("train", "x.toml", "--minutes", "9", "--continue")
-    assert calls[1] == (Path("x.toml"), None, None, True, 9, True)
+    assert calls[1] == (Path("x.toml"), None, None, True, 9, True, None)
 
 
 def test_train_without_a_recipe_is_one_sentence(photos):
