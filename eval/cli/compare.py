@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mirnet.cli.terminal import console, print_line
+from mirnet.numbers import counted
 
 from .options import AsJson, Out, as_table, open_store, write_file
 
@@ -44,7 +45,13 @@ def compare(
         write_file(export_comparison(found, format or "csv", metric), output)
         return
     if as_json:
-        typer.echo(json.dumps(json.loads(found.summary.to_json(orient="records"))))
+        content = {
+            "protocol": found.protocol,
+            "differences": json.loads(found.differences.to_json(orient="records")),
+            "summary": json.loads(found.summary.to_json(orient="records")),
+            "left_out": found.left_out,
+        }
+        typer.echo(json.dumps(content))
         return
     console().print(as_table(found.differences.to_dict("records")))
     console().print(as_table(found.summary.to_dict("records")))
@@ -55,4 +62,5 @@ def compare(
             "--format pictures writes all."
         )
     if found.left_out:
-        print_line(f"{found.left_out} pairs have the same id and other files: not compared.")
+        pairs = counted(found.left_out, "pair")
+        print_line(f"Not compared: {pairs} with the same id and other files.")

@@ -146,13 +146,17 @@ def test_several_runs_are_compared_with_the_first_or_a_named_one(mini_run, tmp_p
     shown = invoke("compare", *ids, "--out", out)
     assert shown.exit_code == 0 and "identity" in shown.output and others[1][:8] in shown.output
     found = json.loads(invoke("compare", *ids, "--json", "--out", out).stdout)
-    assert {row["run"] for row in found} == {*others} and {row["change"] for row in found} == {0}
+    assert {row["run"] for row in found["summary"]} == {*others}
+    assert {row["change"] for row in found["summary"]} == {0} and found["left_out"] == 0
+    assert found["protocol"] and found["differences"] == []
     table = tmp_path / "compared.tex"
     done = invoke(
         *("compare", *ids, "--baseline", others[1], "--format", "latex"),
         *("-o", table, "--out", out),
     )
     assert done.exit_code == 0 and table.read_text().count("(+0.00)") == 4
+    wrong = invoke("compare", *ids, "--format", "latex", "--metric", "flip", "--out", out)
+    assert wrong.exit_code == 2 and "no FLIP in common: choose one of psnr_db, ssim" in wrong.stderr
     wrong = invoke("compare", run_id, run_id, "--out", out)
     assert wrong.exit_code == 2 and "named twice" in wrong.output
     assert "Traceback" not in wrong.output
