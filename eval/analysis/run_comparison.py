@@ -1,8 +1,9 @@
 """Comparison of stored runs with a baseline run: configurations, and scores on each picture."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUMMARY = (
-    "run", "method", "metric", "pairs", "scenes", "mean_a", "mean_b", "change", "low", "high",
-    "p_value", "p_holm", "verdict", "same_outputs",
+    "run", "method", "metric", "matched", "pairs", "scenes", "mean_a", "mean_b", "change", "low",
+    "high", "p_value", "p_holm", "verdict", "same_outputs",
 )  # fmt: skip
 """Columns of `RunComparison.summary`."""
 
@@ -37,11 +38,12 @@ class RunComparison:
     """Differences in configuration, all text: column `what`, and one column for each run by id."""
     summary: "pd.DataFrame"
     """A row for each run beside the baseline run, method in both, and metric: `run`, `method` and
-    `metric` (a key), `pairs` with a finite PSNR in all of the runs that have the method and their
-    `scenes`, the means `mean_a` of the baseline run and `mean_b` of the run over them, the mean
-    `change` from a to b with its interval `low` and `high`, `p_value`, `p_holm` (corrected for all
-    rows of the metric), `verdict` (see `statistics.Paired`), and `same_outputs`, the number of
-    bit-identical pictures."""
+    `metric` (a key), `matched` pictures, `pairs` of them whose score is finite in all of the runs
+    that have the method and the metric, and their `scenes`; over these pairs the means `mean_a` of
+    the baseline run and `mean_b` of the run, and the mean `change` from a to b with its interval
+    `low` and `high`; `p_value`, in whose ranks an infinite change is the largest, `p_holm`
+    (corrected for all rows of the metric), `verdict` (see `statistics.Paired`), and `same_outputs`,
+    the number of bit-identical pictures among those matched."""
     changes: "pd.DataFrame"
     """A row for each run, method and picture of `summary`: `run`, `pair`, `method`, `scene`, for
     each metric `psnr_a` in the baseline run, `psnr_b` in the run and `psnr_change` (b minus a), and
@@ -64,6 +66,18 @@ class RunComparison:
     def metrics(self) -> list[Metric]:
         """Metrics that are compared."""
         return metrics_in(set(self.summary.metric))
+
+    def baseline_means(self, metric: str) -> dict[str, float]:
+        """Means of the baseline run by method; not a number where no run has a mean beside it.
+
+        Args:
+            metric: Key of the metric.
+        """
+        means: dict[str, float] = {}
+        for row in self.summary[self.summary.metric == metric].to_dict("records"):
+            if not math.isfinite(means.get(row["method"], math.nan)):
+                means[row["method"]] = row["mean_a"]
+        return means
 
     def most(self) -> tuple[int, int]:
         """Largest number of pictures of a comparison, and the number of their scenes."""
@@ -112,7 +126,7 @@ def compare_runs(
     """Compare the configurations of runs, and their scores on each picture, with the first run.
 
     Pairs are matched by id and must have the same files, by hash; methods are matched by id. The
-    numbers of a method are over the same pictures in all runs that have it.
+    means of a method by a metric are over the same pictures in all runs that have both.
 
     Args:
         runs: The baseline run, and those that are compared with it.
@@ -230,22 +244,44 @@ def _summary(changes: "pd.DataFrame") -> "pd.DataFrame":
     for metric in (METRICS | OPTIONAL).values():
         if f"{metric.stem}_change" not in changes:
             continue
-        part = [(*key, group, _paired(group, metric)) for key, group in groups]
+        averaged = _averaged(changes, metric)
+        part = [(*key, group, _paired(group, metric, averaged)) for key, group in groups]
         known = iter(statistics.corrected([row[3] for row in part if row[3] is not None]))
         for run_id, method, group, paired in part:
             found = next(known) if paired is not None else None
-            rows.append(_summary_row(run_id, method, metric, group, found))
+            rows.append(_summary_row(run_id, method, metric, group, averaged, found))
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
-def _paired(group: "pd.DataFrame", metric: Metric) -> statistics.Paired | None:
-    """Compare a method in two runs by a metric; None without a picture that both have scored."""
-    before, after = group[f"{metric.stem}_a"], group[f"{metric.stem}_b"]
-    if not (np.isfinite(before) & np.isfinite(after)).any():
+def _averaged(changes: "pd.DataFrame", metric: Metric) -> "pd.Series":
+    """Whether each row's score is finite in all runs that have its method and the metric."""
+    finite = np.isfinite(changes[[f"{metric.stem}_a", f"{metric.stem}_b"]]).all(axis=1)
+    scored = finite.groupby([changes.run, changes.method]).transform("any")
+    return finite & (finite | ~scored).groupby([changes.method, changes.pair]).transform("all")
+
+
+def _paired(
+    group: "pd.DataFrame", metric: Metric, averaged: "pd.Series"
+) -> statistics.Paired | None:
+    """Compare a method in two runs by a metric; None without a picture to average over.
+
+    Ranks are over all pictures, since an infinite change tells as much as a large one.
+    """
+
+    def compared(rows: "pd.DataFrame") -> statistics.Paired:
+        before, after = rows[f"{metric.stem}_a"], rows[f"{metric.stem}_b"]
+        return statistics.compare(
+            after, before, list(rows.scene), higher_is_better=metric.higher_is_better
+        )
+
+    over = group[averaged[group.index]]
+    if over.empty:
         return None
-    return statistics.compare(
-        after, before, list(group.scene), higher_is_better=metric.higher_is_better
-    )
+    mean = compared(over)
+    if len(over) == len(group):
+        return mean
+    ranks = compared(group)
+    return replace(mean, p_value=ranks.p_value, p_holm=ranks.p_holm, effect=ranks.effect)
 
 
 def _summary_row(
@@ -253,20 +289,20 @@ def _summary_row(
     method: str,
     metric: Metric,
     group: "pd.DataFrame",
+    averaged: "pd.Series",
     paired: statistics.Paired | None,
 ) -> dict[str, Any]:
     facts = statistics.facts_of(paired)
-    scores = group[[f"{metric.stem}_a", f"{metric.stem}_b"]]
-    finite = scores[np.isfinite(scores).all(axis=1)]
-    means = finite.mean() if len(finite) else scores.iloc[0] * np.nan
+    over = group[averaged[group.index]]
     return {
         "run": run_id,
         "method": method,
         "metric": metric.key,
+        "matched": len(group),
         "pairs": paired.pairs if paired else 0,
         "scenes": paired.clusters if paired else 0,
-        "mean_a": float(means.iloc[0]),
-        "mean_b": float(means.iloc[1]),
+        "mean_a": float(over[f"{metric.stem}_a"].mean()),
+        "mean_b": float(over[f"{metric.stem}_b"].mean()),
         "change": facts["difference"],
         **{name: facts[name] for name in ("low", "high", "p_value", "p_holm", "verdict")},
         "same_outputs": int(group.same_output.sum()),

@@ -35,7 +35,8 @@ def export_comparison(found: RunComparison, format: str, metric: str = PSNR.key)
         Content of the file, UTF-8.
 
     Raises:
-        InvalidRequest: The format is unknown, or a run lacks what its numbers depend on.
+        InvalidRequest: The format is unknown, the runs have no scores of the metric of the LaTeX
+            table in common, or a run lacks what its numbers depend on.
     """
     if format not in SUFFIXES:
         raise InvalidRequest(
@@ -74,8 +75,13 @@ def _latex(found: RunComparison, metric: Metric) -> str:
     import pandas as pd
 
     table = found.summary[found.summary.metric == metric.key]
+    if table.empty:
+        raise InvalidRequest(missing_words(found, metric))
     known = {(row["run"], row["method"]): row for row in table.to_dict("records")}
-    base = {row["method"]: metric.number(row["mean_a"]) for row in known.values()}
+    base = {
+        name: metric.number(mean) if math.isfinite(mean) else "--"
+        for name, mean in found.baseline_means(metric.key).items()
+    }
     methods = [method for method in found.methods if method in base]
     rows = [[found.baseline.name, *(base[method] for method in methods)]]
     for run in found.runs[1:]:
@@ -104,6 +110,14 @@ def _latex(found: RunComparison, metric: Metric) -> str:
         lines += [f"% Weights of {one.id}: {one.weights_sha256 or 'none'}" for one in run.methods]
     flat = (" ".join(line.split()) for line in lines)
     return "\n".join(["% needs \\usepackage{booktabs}", *flat]) + f"\n{text}"
+
+
+def missing_words(found: RunComparison, metric: Metric) -> str:
+    """Sentence saying that there is no table by a metric, and which metrics have one."""
+    if not found.metrics:
+        return "The runs have no picture and method in common: choose runs that have."
+    keys = ", ".join(one.key for one in found.metrics)
+    return f"The runs have no {metric.title} in common: choose one of {keys} as the metric."
 
 
 def _verdict(row: dict) -> str:

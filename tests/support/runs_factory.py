@@ -171,6 +171,7 @@ def _summary(run: Run, rows: list[SampleResult]) -> list[MethodSummary]:
     for entry in run.methods:
         ours = [row for row in rows if row.method == entry.id]
         scores = [row.scores[run.protocol] for row in ours if run.protocol in row.scores]
+        ssim = [score["ssim"] for score in scores if "ssim" in score]
         finite = [score["psnr_db"] for score in scores if math.isfinite(score["psnr_db"])]
         summary.append(
             MethodSummary(
@@ -180,7 +181,7 @@ def _summary(run: Run, rows: list[SampleResult]) -> list[MethodSummary]:
                 identical=len(scores) - len(finite),
                 scores={
                     "psnr_db": float(np.mean(finite)) if finite else math.nan,
-                    "ssim": float(np.mean([s["ssim"] for s in scores])) if scores else math.nan,
+                    "ssim": float(np.mean(ssim)) if ssim else math.nan,
                 },
                 seconds_per_megapixel=0.4,
             )

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from eval.analysis import statistics
 from eval.app.page_files import TEMPLATES
 from eval.reports.board_text import p_text
+from eval.reports.comparison_export import missing_words
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import get_metric
 from mirnet.numbers import counted
@@ -27,8 +28,8 @@ def comparison(found: "RunComparison", metric: str) -> Markup:
         found: The comparison.
         metric: Key of the metric of the table.
     """
-    if not len(found.summary):
-        text = kit.note("The runs have no picture and method in common.", warn=True)
+    if metric not in {one.key for one in found.metrics}:
+        text = kit.note(missing_words(found, get_metric(metric)), warn=True)
     else:
         text = _matrix(found, metric)
         warning = statistics.caution(*found.most())
@@ -72,7 +73,7 @@ def _matrix(found: "RunComparison", metric: str) -> Markup:
             "verdict": verdict,
         }
 
-    base = {row["method"]: shown.number(row["mean_a"]) for row in known.values()}
+    base = {name: shown.number(mean) for name, mean in found.baseline_means(metric).items()}
     methods = [name for name in found.methods if name in base]
     return TEMPLATES.render(
         "compare",
@@ -121,7 +122,7 @@ def _numbers(found: "RunComparison") -> Markup:
 
 def verdict_of(row: dict[str, Any]) -> str:
     """Whether a method is better than in the baseline run; "same" for bit-identical results."""
-    if row["pairs"] and row["same_outputs"] >= row["pairs"]:
+    if row["pairs"] and row["same_outputs"] >= row["matched"]:
         return "same"
     return str(row["verdict"])
 

@@ -83,6 +83,75 @@ def test_a_method_is_compared_on_the_pictures_that_all_runs_have(tmp_path):
     assert by_psnr(found).mean_a.tolist() == [31.0, 31.0]
 
 
+def means_in_three_runs(folder, *scores):
+    """Three runs of one method, each with its scores of the same pictures, compared."""
+    return compare_runs(
+        [
+            write_run(
+                folder,
+                len(own),
+                (method("ours"),),
+                rows=[row(f"p{number}", "ours", score) for number, score in enumerate(own)],
+                id=name,
+            )
+            for name, own in zip((FIRST, OTHER, THIRD), scores, strict=True)
+        ]
+    )
+
+
+def test_means_are_over_the_pictures_that_are_finite_in_all_runs(tmp_path):
+    found = means_in_three_runs(tmp_path, (25.0, 26.0), (25.5, math.inf), (26.0, 27.0))
+    psnr = found.summary[found.summary.metric == "psnr_db"].set_index("run")
+    assert psnr.pairs.tolist() == [1, 1] and psnr.matched.tolist() == [2, 2]
+    assert psnr.mean_a.tolist() == [25.0, 25.0]
+    assert psnr.change.to_dict() == {OTHER: 0.5, THIRD: 1.0}
+    ssim = found.summary[found.summary.metric == "ssim"]
+    assert ssim.pairs.tolist() == [2, 2]
+    table = export_comparison(found, "latex").decode().splitlines()
+    assert [line for line in table if line.endswith("\\\\")][1].endswith("& 25.00 \\\\")
+    assert ">25.00</td>" in comparison(found, "psnr_db")
+
+
+def test_a_picture_that_became_exact_counts_in_the_test_and_in_no_mean(tmp_path):
+    rest = [30.0 + number for number in range(7)]
+    better = [score + 0.1 for score in rest]
+    with_exact = means_in_three_runs(
+        tmp_path / "a", [*rest, 30.0], [*better, math.inf], [*better, 30.1]
+    )
+    psnr = with_exact.summary[with_exact.summary.metric == "psnr_db"].set_index("run")
+    assert psnr.pairs.tolist() == [7, 7]
+    assert psnr.p_value.tolist() == pytest.approx([2 / 2**8] * 2)
+    assert psnr.change.tolist() == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize("without", [OTHER, THIRD])
+def test_the_baseline_run_has_its_mean_where_another_run_lacks_the_metric(without, tmp_path):
+    def rows(name):
+        made = [row(f"p{number}", "ours", 30.0) for number in range(2)]
+        only = {"rgb/1": {"psnr_db": 30.0}}
+        return (
+            [one.model_copy(update={"scores": only}) for one in made] if name == without else made
+        )
+
+    found = compare_runs(
+        [
+            write_run(tmp_path, 2, (method("ours"),), rows=rows(name), id=name)
+            for name in (FIRST, OTHER, THIRD)
+        ]
+    )
+    assert found.baseline_means("ssim") == {"ours": 0.5}
+    latex = export_comparison(found, "latex", "ssim").decode()
+    assert "& 0.5000 \\\\" in latex and "& -- \\\\" in latex
+    assert ">0.5000</td>" in comparison(found, "ssim")
+
+
+def test_a_metric_that_the_runs_lack_is_said_in_words(hostile):
+    with pytest.raises(InvalidRequest, match="no FLIP in common: choose one of psnr_db, ssim"):
+        export_comparison(hostile, "latex", "flip")
+    page = comparison(hostile, "flip")
+    assert "no FLIP in common" in page and '<th scope="row">first' not in page
+
+
 def test_identical_pictures_in_both_runs_have_not_changed(tmp_path):
     rows = [row("p0000", "ours", math.inf), row("p0001", "ours", math.inf)]
     later = [row("p0000", "ours", math.inf), row("p0001", "ours", 40.0)]
