@@ -104,6 +104,11 @@ class PathLock:
         # A web server may run each step of a generator in another thread.
         self._lock = FileLock(path, thread_local=False)
 
+    @classmethod
+    def beside(cls, path: Path) -> "PathLock":
+        """Lock of one file: `.STEM.lock` in its folder, which must exist."""
+        return cls(path.with_name(f".{path.stem}.lock"))
+
     def __enter__(self) -> "PathLock":
         return self
 

@@ -148,7 +148,7 @@ def clean_comment(text: str) -> str:
 def _locked(stored: StoredRun, path: Path) -> Iterator[None]:
     """Hold the lock of a reviewer's file, so that no other process appends to it."""
     path.parent.mkdir(exist_ok=True)
-    with PathLock(path.with_name(f".{path.stem}.lock")) as lock:
+    with PathLock.beside(path) as lock:
         if not lock.acquired(LOCK_SECONDS):
             raise InvalidRequest(
                 f"Another window is storing a vote of yours on run {stored.id}: try again."

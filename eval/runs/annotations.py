@@ -4,9 +4,9 @@
     ID/selections.jsonl   one line for each change of a selection (`Selection`)
 
 Lines are appended and synced to the disk; the latest one on a picture or a selection counts, so
-that files of several machines are merged by their lines. Texts come from outside: they are one line
-without unprintable characters, and every place that shows them escapes them. Damaged lines are left
-out.
+that files of several machines are merged by their lines. A full file is reduced to these latest
+lines. Texts come from outside: they are one line without unprintable characters, and every place
+that shows them escapes them. Damaged lines are left out.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from eval.data.pair_facts import one_line
 from mirnet.errors import InvalidRequest
-from mirnet.files import PathLock, append_line
+from mirnet.files import PathLock, append_line, write_file
 
-from .store import RecordedRun, StoredRun
+from .store import NotWritten, RecordedRun, StoredRun
 
 NOTES, SELECTIONS = "notes.jsonl", "selections.jsonl"
 """Files of a run."""
@@ -36,7 +36,7 @@ MAX_SELECTIONS = 50
 MAX_SELECTED = 1000
 """Most pictures of a selection."""
 MAX_FILE_BYTES = 4_000_000
-"""Largest size of each file in bytes; beyond it nothing is read or written."""
+"""Largest size of each file in bytes; larger ones are neither read nor written."""
 LOCK_SECONDS = 10.0
 """Longest wait in seconds for another change of the same run."""
 
@@ -202,7 +202,8 @@ def annotation_lock(stored: StoredRun) -> Iterator[None]:
     """Hold the lock of a run's tags, notes and selections.
 
     Raises:
-        InvalidRequest: Another process holds it for long, or the run's folder cannot be written.
+        NotWritten: The disk is full or may not be written to.
+        InvalidRequest: Another process holds the lock for `LOCK_SECONDS`.
     """
     try:
         with PathLock(stored.folder / ".notes.lock") as lock:
@@ -212,7 +213,7 @@ def annotation_lock(stored: StoredRun) -> Iterator[None]:
                 )
             yield
     except OSError as error:
-        raise InvalidRequest(
+        raise NotWritten(
             f"Notes on run {stored.id} cannot be stored ({error.strerror or error}): open the "
             "store for writing, or make room. What was stored before is safe."
         ) from error
@@ -233,12 +234,43 @@ def _now() -> datetime.datetime:
 
 def _append(stored: StoredRun, name: str, line: BaseModel) -> None:
     path, content = stored.folder / name, line.model_dump_json().encode()
-    size = path.stat().st_size if path.exists() else 0
-    if size + len(content) >= MAX_FILE_BYTES:
-        raise InvalidRequest(
-            f"Run {stored.id} has had so many notes that no more are stored: the last ones count."
-        )
-    append_line(path, content)
+    if path.exists() and path.stat().st_size + len(content) >= MAX_FILE_BYTES:
+        # The new line may be shorter than the one that it replaces: a full file takes deletions.
+        kept = latest_lines(name, [*path.read_bytes().split(b"\n")[:-1], content])
+        reduced = b"".join(one + b"\n" for one in kept)
+        if len(reduced) > MAX_FILE_BYTES:
+            raise InvalidRequest(
+                f"Run {stored.id} has so many notes that no more are stored: shorten or delete "
+                "some. What was stored before is safe."
+            )
+        write_file(path, reduced)
+    else:
+        append_line(path, content)
+
+
+def latest_lines(name: str, lines: Iterable[bytes]) -> list[bytes]:
+    """Reduce the lines of a file to the latest undamaged one on each picture or selection.
+
+    Lines that delete something are kept as well: without them, the lines of another machine would
+    bring back what was deleted.
+
+    Args:
+        name: `NOTES` or `SELECTIONS`.
+        lines: Lines without their ends.
+
+    Returns:
+        Lines without their ends, oldest first.
+    """
+    parsed: Sequence[PictureNote | Selection]
+    parsed = _parsed(lines, PictureNote) if name == NOTES else _parsed(lines, Selection)
+    found = {_subject(line): line for line in parsed}
+    latest = sorted(found.values(), key=lambda line: line.time)
+    return [line.model_dump_json().encode() for line in latest]
+
+
+def _subject(line: PictureNote | Selection) -> str:
+    """The pair or the name that a line is about."""
+    return line.pair if isinstance(line, PictureNote) else line.name
 
 
 def _lines(path: Path, kind: type[_Line]) -> list[_Line]:
@@ -248,10 +280,13 @@ def _lines(path: Path, kind: type[_Line]) -> list[_Line]:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError:
         return []
-    if len(content) > MAX_FILE_BYTES:
-        return []
+    return [] if len(content) > MAX_FILE_BYTES else _parsed(content.split(b"\n")[:-1], kind)
+
+
+def _parsed(lines: Iterable[bytes], kind: type[_Line]) -> list[_Line]:
+    """Parse the undamaged ones of some lines, oldest first."""
     found: list[_Line] = []
-    for line in content.split(b"\n")[:-1]:
+    for line in lines:
         with contextlib.suppress(ValidationError, RecursionError):
             found.append(kind.model_validate_json(line))
     return sorted(found, key=lambda one: one.time)

@@ -32,10 +32,10 @@ from mirnet.numbers import counted
 
 from .annotations import MAX_FILE_BYTES, NOTES, SELECTIONS
 from .document import SampleResult
-from .merging import merge_lines, merge_run, whole_lines
+from .merging import MAX_VOTES_BYTES, merge_lines, merge_run, whole_lines
 from .publish import CONTACT_SECONDS, contacted, refused
 from .removal import remove_run
-from .store import RunStore, StoredRun
+from .store import NotWritten, RunStore, StoredRun
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -54,8 +54,6 @@ MAX_BYTES = {"run.json": 4 * 2**20, "pairs.json": 16 * 2**20}
 MAX_BYTES |= dict.fromkeys(("facts.jsonl", "scores.jsonl"), 256 * 2**20)
 MAX_BYTES |= dict.fromkeys((NOTES, SELECTIONS), MAX_FILE_BYTES)
 """Largest size of each document in bytes; larger ones are left out."""
-MAX_VOTES_BYTES = 4_000_000
-"""Largest file of votes in bytes, as `eval.review.votes` writes them."""
 DELETED = "deleted.txt"
 """File with the ids of deleted runs, one a line: in the data set, and in the store."""
 INCOMING = ".incoming"
@@ -81,6 +79,8 @@ class Kept:
     """End of the last successful exchange, UTC."""
     runs: int = 0
     """Number of runs in the data set then."""
+    unmerged: int = 0
+    """Number of runs that were not sent then, as they could not be merged with the data set's."""
     trouble: str = ""
     """Sentence about the last failure; empty after a success."""
 
@@ -93,7 +93,10 @@ class Kept:
         if self.state == "failing":
             return f"{where}, {since}; the last exchange failed: {self.trouble}"
         runs = counted(self.runs, "run")
-        return f"{where}, {since}: {runs}. Their pictures stay on this machine only."
+        waiting = ""
+        if self.unmerged:
+            waiting = f" {counted(self.unmerged, 'run')} could not be merged yet: tried again soon."
+        return f"{where}, {since}: {runs}.{waiting} Their pictures stay on this machine only."
 
 
 class ResultsRepo:
@@ -111,7 +114,7 @@ class ResultsRepo:
         self._there: dict[str, str] = {}
         self._head: str | None = None
         self._unmerged: set[str] = set()
-        """Runs that a process works on, while the data set says something else about them."""
+        """Runs here that differ from those of the data set and could not be merged with them."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -169,7 +172,7 @@ class ResultsRepo:
             log.warning("results were not exchanged: %s", error)
             raise
         runs = len({path.partition("/")[0] for path in self._there if "/" in path})
-        self.kept = Kept(self.repo, "kept", datetime.now(UTC), runs)
+        self.kept = Kept(self.repo, "kept", datetime.now(UTC), runs, len(self._unmerged))
         return self.kept
 
     def _read(self, api: "HfApi") -> None:
@@ -230,13 +233,20 @@ class ResultsRepo:
         return same, wanted
 
     def _merge(self, incoming: Path) -> None:
-        """Put what was read into the store; a run that is not here yet appears as a whole."""
+        """Put what was read into the store; a run that is not here yet appears as a whole.
+
+        A run that cannot be merged is not sent, so that nothing of it in the data set is replaced.
+
+        Raises:
+            NotWritten: The disk is full or may not be written to.
+            OSError: The disk is full or may not be written to.
+        """
         merge_lines(incoming / DELETED, self.store.folder / DELETED)
         deleted = deleted_runs(self.store)
         for run_id in deleted:
             with contextlib.suppress(InvalidRequest):  # not here, or a link
                 remove_run(StoredRun(self.store.folder / run_id))
-        self._unmerged.clear()
+        unmerged: set[str] = set()
         for folder in sorted(incoming.iterdir()):
             if not re.fullmatch(_RUN_ID, folder.name) or folder.name in deleted:
                 continue
@@ -245,14 +255,19 @@ class ResultsRepo:
                 _check_rows(folder / "scores.jsonl")
                 if here.is_dir():
                     if not merge_run(folder, StoredRun(here)):
-                        self._unmerged.add(folder.name)
+                        unmerged.add(folder.name)
                 elif StoredRun(folder).header().id != folder.name:
                     raise InvalidRequest(f"run.json in {folder.name} is that of another run.")
                 else:
                     with replacing(here) as temporary:
                         shutil.copytree(folder, temporary)
+            except NotWritten:
+                raise
             except InvalidRequest as error:
                 log.warning("a run of %s was left out: %s", self.repo, error)
+                if here.is_dir():
+                    unmerged.add(folder.name)
+        self._unmerged = unmerged
 
     def _send(self, api: "HfApi") -> bool:
         """Commit what is new here; False if somebody else committed meanwhile."""

@@ -90,12 +90,27 @@ def test_a_selection_of_too_many_pictures_is_refused(tmp_path):
         store_selection(many, "all", many.pairs())
 
 
-def test_a_full_file_takes_no_more_and_loses_nothing(stored, monkeypatch):
+def test_a_full_file_keeps_the_latest_lines_and_loses_nothing(stored, monkeypatch):
+    monkeypatch.setattr(annotations, "MAX_FILE_BYTES", 700)
     store_note(stored, "p0000", ["kept"], "")
-    monkeypatch.setattr(annotations, "MAX_FILE_BYTES", 300)
+    for number in range(20):
+        store_note(stored, "p0001", [str(number)], "")
+        assert (stored.folder / "notes.jsonl").stat().st_size <= 700
+    store_selection(stored, "faces", ["p0000"])
+    assert {pair: one.tags for pair, one in notes_of(stored).items()} == {
+        "p0000": ("kept",), "p0001": ("19",),
+    }  # fmt: skip
     with pytest.raises(InvalidRequest, match="so many notes"):
-        store_note(stored, "p0001", [], "n" * 300)
-    assert notes_of(stored)["p0000"].tags == ("kept",)
+        store_note(stored, "p0002", [], "n" * 600)
+    store_note(stored, "p0002", [], "n" * 400)
+    with pytest.raises(InvalidRequest, match="so many notes"):
+        store_note(stored, "p0003", [], "n" * 200)
+    store_note(stored, "p0002", [], "")  # a deletion makes room
+    store_note(stored, "p0003", [], "n" * 200)
+    assert list(notes_of(stored)) == ["p0000", "p0001", "p0003"]
+    for _ in range(20):
+        store_selection(stored, "faces", ["p0001"])
+    assert selections_of(stored) == {"faces": ("p0001",)}
 
 
 def test_damaged_foreign_and_torn_lines_are_left_out(stored):
@@ -147,6 +162,45 @@ def test_what_two_machines_wrote_is_merged(stored, tmp_path):
     }  # fmt: skip
     assert selections_of(stored) == {"faces": ("p0001",)}
     assert (stored.folder / "notes.jsonl").read_bytes().count(b"\n") == 3
+
+
+def test_a_merge_that_is_too_large_keeps_the_latest_lines(stored, tmp_path, monkeypatch):
+    there = StoredRun(shutil.copytree(stored.folder, tmp_path / "there" / stored.id))
+    for number in range(30):
+        store_note(stored, "p0000", [f"here {number}"], "")
+        store_note(there, "p0001", [f"there {number}"], "")
+        store_selection(there, "faces", ["p0001"] if number % 2 else ["p0002"])
+    sizes = [(one.folder / "notes.jsonl").stat().st_size for one in (stored, there)]
+    monkeypatch.setattr("eval.runs.merging.MAX_FILE_BYTES", max(sizes))
+    monkeypatch.setattr(annotations, "MAX_FILE_BYTES", max(sizes))
+    assert merge_run(there.folder, stored) and merge_run(stored.folder, there)
+    for one in (stored, there):
+        found = {pair: note.tags for pair, note in notes_of(one).items()}
+        assert found == {"p0000": ("here 29",), "p0001": ("there 29",)}
+        assert selections_of(one) == {"faces": ("p0001",)}
+    assert merge_run(there.folder, stored)
+    assert len({(one.folder / "notes.jsonl").read_bytes() for one in (stored, there)}) == 1
+
+
+def test_a_merge_that_stays_too_large_changes_nothing(stored, tmp_path, monkeypatch):
+    there = StoredRun(shutil.copytree(stored.folder, tmp_path / "there" / stored.id))
+    store_note(stored, "p0000", [], "n" * 300)
+    store_note(there, "p0001", [], "n" * 300)
+    before = (stored.folder / "notes.jsonl").read_bytes()
+    monkeypatch.setattr("eval.runs.merging.MAX_FILE_BYTES", 600)
+    with pytest.raises(InvalidRequest, match="both files stay as they are"):
+        merge_run(there.folder, stored)
+    assert (stored.folder / "notes.jsonl").read_bytes() == before
+
+
+def test_lines_of_the_same_moment_are_in_the_same_order_everywhere(stored, tmp_path, monkeypatch):
+    there = StoredRun(shutil.copytree(stored.folder, tmp_path / "there" / stored.id))
+    moment = annotations._now()
+    monkeypatch.setattr(annotations, "_now", lambda: moment)
+    store_note(stored, "p0000", ["here"], "")
+    store_note(there, "p0000", ["there"], "")
+    assert merge_run(there.folder, stored) and merge_run(stored.folder, there)
+    assert notes_of(stored) == notes_of(there)
 
 
 def test_they_outlive_a_machine_in_the_results_data_set(hub, stored, tmp_path):

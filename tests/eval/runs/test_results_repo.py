@@ -1,5 +1,6 @@
 """Runs and votes that outlive a restart: kept in a data set, read back, merged."""
 
+import errno
 import os
 import re
 import shutil
@@ -13,8 +14,11 @@ import pytest
 from eval.data.pairs import BenchmarkUnavailable
 from eval.review.questions import Question
 from eval.review.votes import all_votes, store_vote
+from eval.runs.annotations import notes_of, store_note
 from eval.runs.results_repo import INCOMING, ResultsRepo, forget_run
 from eval.runs.store import RunStore
+from mirnet.errors import InvalidRequest
+from mirnet.files import PathLock
 from tests.support.hub import Fault, LoopbackHub
 from tests.support.paths import ROOT
 from tests.support.runs_factory import write_run
@@ -39,6 +43,10 @@ def question(stored, number: int = 0) -> Question:
 def the_run(store: RunStore):
     (header, *_) = [run for run in store.headers() if run.id != OTHER_RUN]
     return store.run(header.id)
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_new_machine_reads_back_runs_and_votes(hub: LoopbackHub, here, tmp_path):
@@ -123,6 +131,85 @@ def test_a_run_that_went_on_elsewhere_is_completed_here(hub, tmp_path):
     ResultsRepo(store, REPO).exchange()
     assert half.header() == done.header()
     assert sorted(map(repr, half.rows())) == sorted(map(repr, done.rows()))
+
+
+def shared(here, there) -> tuple[ResultsRepo, ResultsRepo]:
+    """Two programs with the same run, the first of which has sent another note and vote since."""
+    one, two = ResultsRepo(here, REPO), ResultsRepo(there, REPO)
+    one.exchange()
+    two.exchange()
+    store_note(the_run(here), "p0000", ["of A"], "")
+    store_vote(the_run(here), "Anna", question(the_run(here), 1), "b")
+    one.exchange()
+    store_note(the_run(there), "p0001", ["of B"], "")
+    store_vote(the_run(there), "Anna", question(the_run(there), 2), "tie")
+    return one, two
+
+
+@pytest.mark.parametrize("held", [".notes.lock", "votes"])
+def test_a_run_that_somebody_writes_into_is_merged_later_and_not_sent(
+    hub, here, tmp_path, monkeypatch, held
+):
+    there = RunStore(tmp_path / "there")
+    one, two = shared(here, there)
+    monkeypatch.setattr("eval.runs.annotations.LOCK_SECONDS", 0.0)
+    monkeypatch.setattr("eval.runs.merging.LOCK_SECONDS", 0.0)
+    before, folder = hub.files_of(REPO), the_run(there).folder
+    (votes,) = (folder / "votes").glob("*.jsonl")
+    with PathLock(folder / held) if held != "votes" else PathLock.beside(votes) as lock:
+        assert lock.acquired(0)
+        kept = two.exchange()
+    assert hub.files_of(REPO) == before
+    assert kept.unmerged == 1 and "1 run could not be merged yet" in kept.words()
+    assert two.exchange().unmerged == 0
+    one.exchange()
+    for store in (here, there):
+        assert set(notes_of(the_run(store))) == {"p0000", "p0001"}
+        assert len(all_votes(the_run(store))) == 3
+
+
+def test_a_full_disk_stops_the_exchange_until_there_is_room(hub, here, tmp_path, monkeypatch):
+    there = RunStore(tmp_path / "there")
+    one, two = shared(here, there)
+    before = hub.files_of(REPO)
+
+    for name in ("notes.jsonl", "scores.jsonl"):
+        if name == "scores.jsonl":  # a row of elsewhere, which cannot be stored here
+            rows = (the_run(here).folder / name).read_bytes()
+            (the_run(there).folder / name).write_bytes(rows[: rows.index(b"\n") + 1])
+            monkeypatch.setattr("eval.runs.store.append_line", full_disk)
+        else:
+            monkeypatch.setattr("eval.runs.merging.write_file", full_disk)
+        two._head = None
+        for _ in range(2):
+            with pytest.raises(InvalidRequest, match="No space left"):
+                two.exchange()
+        assert hub.files_of(REPO) == before and two.kept.state == "failing"
+        monkeypatch.undo()
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    two.exchange()
+    one.exchange()
+    assert set(notes_of(the_run(here))) == {"p0000", "p0001"}
+    assert notes_of(the_run(here)) == notes_of(the_run(there))
+    assert the_run(there).rows() == the_run(here).rows()
+
+
+def test_a_run_that_waits_to_be_merged_still_waits_after_a_full_disk(
+    hub, here, tmp_path, monkeypatch
+):
+    there = RunStore(tmp_path / "there")
+    _, two = shared(here, there)
+    before = hub.files_of(REPO)
+    monkeypatch.setattr("eval.runs.annotations.LOCK_SECONDS", 0.0)
+    with PathLock(the_run(there).folder / ".notes.lock") as lock:
+        assert lock.acquired(0)
+        two.exchange()
+    with monkeypatch.context() as patched:
+        patched.setattr("eval.runs.results_repo.merge_run", full_disk)
+        with pytest.raises(InvalidRequest, match="No space left"):
+            two.exchange()
+    assert two.exchange().unmerged == 0
+    assert len(notes_of(the_run(there))) == 2 and hub.files_of(REPO) != before
 
 
 def test_a_deleted_run_does_not_come_back(hub, here, tmp_path):
