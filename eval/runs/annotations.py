@@ -106,7 +106,8 @@ def notes_of(stored: StoredRun) -> dict[str, PictureNote]:
 def selections_of(stored: StoredRun) -> dict[str, tuple[str, ...]]:
     """Read the pairs of every selection of a run, by its name in the order of names."""
     found = {line.name: line.pairs for line in _lines(stored.folder / SELECTIONS, Selection)}
-    return {name: found[name] for name in sorted(found)[:MAX_SELECTIONS] if found[name]}
+    names = [name for name in sorted(found) if found[name]]  # deleted ones take no room
+    return {name: found[name] for name in names[:MAX_SELECTIONS]}
 
 
 def tags_of(notes: dict[str, PictureNote]) -> dict[str, tuple[str, ...]]:

@@ -113,6 +113,16 @@ def test_a_full_file_keeps_the_latest_lines_and_loses_nothing(stored, monkeypatc
     assert selections_of(stored) == {"faces": ("p0001",)}
 
 
+def test_deleted_selections_take_no_room(stored, monkeypatch):
+    monkeypatch.setattr(annotations, "MAX_SELECTIONS", 2)
+    for name in ("a1", "a2", "a3"):
+        store_selection(stored, name, ["p0000"])
+        store_selection(stored, name, [])
+    store_selection(stored, "B", ["p0001"])
+    store_selection(stored, "b", ["p0001"])
+    assert list(selections_of(stored)) == ["B", "b"]
+
+
 def test_damaged_foreign_and_torn_lines_are_left_out(stored):
     store_note(stored, "p0000", ["good"], "")
     time = "2030-01-01T00:00:00Z"
