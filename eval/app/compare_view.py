@@ -87,6 +87,7 @@ class CompareView(View):
             self.plot, self.changes,
         ]  # fmt: skip
         self.triggers = [self.others.input, self.against.input, self.metric.input]
+        self.stage.triggers = [*self.stage.triggers, *self.triggers]
         self.rows = [(self.changes, self.pick_change)]
 
     @property

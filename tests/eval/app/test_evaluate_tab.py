@@ -226,6 +226,9 @@ def test_a_choice_fills_every_part_of_its_view_that_depends_on_it(service):
     for choice in (plots.choice, plots.metric, plots.a, plots.b):
         assert {plots.plot, *plots.others.plots.values()} <= filled_after(choice)
     assert {pictures.scores, pictures.stage.grid} <= filled_after(pictures.pair)
+    compare = tab.compare
+    for choice in (compare.others, compare.against, compare.metric):
+        assert {compare.compared, *compare.stage.images} <= filled_after(choice)
 
 
 @pytest.mark.parametrize("view", ["board", "plots", "pictures", "slices"])
