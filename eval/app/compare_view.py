@@ -1,6 +1,6 @@
 """The Compare view: the open run beside other runs of the same pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import gradio as gr
 
@@ -99,12 +99,12 @@ class CompareView(View):
         """Offer the runs that can be compared, and select those of the state."""
         if run is None:
             return {}
-        choices, _ = self._choices(run, state)
-        stage = self.stage
+        stage, stored = self.stage, self._headers()
+        choices, _ = _choices(run, state, stored)
         return {
             self.others: gr.update(choices=choices, value=list(state.others)),
             self.against: gr.update(
-                choices=self._baselines(run, state), value=state.against or run.id
+                choices=_baselines(run, state, stored), value=state.against or run.id
             ),
             self.metric: gr.update(choices=metric_choices(run, state.protocol), value=state.metric),
             stage.method: gr.update(choices=[(str(state.method),) * 2], value=state.method),
@@ -114,12 +114,16 @@ class CompareView(View):
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show what changed, or why the runs cannot be compared."""
         run, asked, state = request.found.run, request.asked, request.state
-        choices, elsewhere = self._choices(run, state)
+        stored = self._headers()
+        choices, elsewhere = _choices(run, state, stored)
         chosen = bool(state.others)
         update: Update = {
-            self.others: gr.update(choices=choices),
+            self.others: settle(choices, list(asked.others), list(state.others)),
             self.against: settle(
-                self._baselines(run, state), asked.against, state.against or run.id, visible=chosen
+                _baselines(run, state, stored),
+                asked.against,
+                state.against or run.id,
+                visible=chosen,
             ),
             self.metric: settle(
                 metric_choices(run, state.protocol), asked.metric, state.metric, visible=chosen
@@ -150,30 +154,10 @@ class CompareView(View):
             self.compared: words, self.files: hidden, self.plot: hidden, self.changes: hidden,
         }  # fmt: skip
 
-    def _choices(self, run: Run, state: ViewState) -> tuple[Choices, str]:
-        """Runs to choose from, those of the state included, and a sentence on those left out."""
-        stored = {other.id: other for other, _ in self.queue.history()}
-        stored |= {other.id: other for other in recorded_headers()}
-        offered = comparable_runs(run, stored.values(), state.protocol)
-        ids = {other.id for other in offered}
-        of_link = [stored[name] for name in state.others if name in stored and name not in ids]
-        same = [other for other in stored.values() if other.benchmark.id == run.benchmark.id]
-        left_out = len({other.id for other in same} - ids - {run.id})
-        words = ""
-        if left_out:
-            count = "1 other run" if left_out == 1 else f"{left_out} other runs"
-            words = (
-                f"{count} on {run.benchmark.title} scored other pictures or another protocol, and "
-                "cannot be compared with this one."
-            )
-        return [(run_label(other), other.id) for other in (*offered, *of_link)], words
-
-    def _baselines(self, run: Run, state: ViewState) -> Choices:
-        """The open run and the chosen ones."""
-        stored = {other.id: other for other, _ in self.queue.history()}
-        stored |= {other.id: other for other in recorded_headers()}
-        known = [run, *(stored[name] for name in state.others if name in stored)]
-        return [(run_label(one), one.id) for one in known]
+    def _headers(self) -> dict[str, Run]:
+        """Headers of the stored and the recorded runs by id."""
+        stored = {run.id: run for run, _ in self.queue.history()}
+        return stored | {run.id: run for run in recorded_headers()}
 
     def pick_change(self, state: ViewState, row: list[str]) -> ViewState:
         """State that shows the pictures of a clicked row."""
@@ -190,3 +174,43 @@ class CompareView(View):
         found = compare_runs(runs, valid.protocol, self.queue.tables.scores)
         content = export_comparison(found, kind, valid.metric)
         return f"mirnet-{found.baseline.id}-compared{SUFFIXES[kind]}", content
+
+
+def _choices(run: Run, state: ViewState, stored: Mapping[str, Run]) -> tuple[Choices, str]:
+    """Runs to choose from, those of the state included, and a sentence on those left out.
+
+    Args:
+        run: The open run.
+        state: State that is valid for it.
+        stored: Headers of all runs by id.
+    """
+    offered = comparable_runs(run, stored.values(), state.protocol)
+    ids = {other.id for other in offered}
+    of_link = [name for name in state.others if name not in ids]
+    same = [other for other in stored.values() if other.benchmark.id == run.benchmark.id]
+    left_out = len({other.id for other in same} - ids - {run.id})
+    words = ""
+    if left_out:
+        count = "1 other run" if left_out == 1 else f"{left_out} other runs"
+        words = (
+            f"{count} on {run.benchmark.title} scored other pictures or another protocol, and "
+            "cannot be compared with this one."
+        )
+    return [
+        *((run_label(other), other.id) for other in offered),
+        *((_label_of(name, stored), name) for name in of_link),
+    ], words
+
+
+def _baselines(run: Run, state: ViewState, stored: Mapping[str, Run]) -> Choices:
+    """The open run and the chosen ones; see `_choices`."""
+    return [(run_label(run), run.id), *((_label_of(name, stored), name) for name in state.others)]
+
+
+def _label_of(run_id: str, stored: Mapping[str, Run]) -> str:
+    """Label of a chosen run, which may have been deleted or may never have been stored here.
+
+    Such a run is offered all the same: Gradio refuses every event of a dropdown whose value is not
+    one of its choices, and the visitor takes it away there.
+    """
+    return run_label(stored[run_id]) if run_id in stored else f"{run_id} · not here"

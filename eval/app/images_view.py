@@ -181,13 +181,13 @@ class ImagesView(View):
         """Show the thumbnails, the scores of the open picture, and the table of all selected."""
         stored, asked, state = request.stored, request.asked, request.state
         methods, all_of_them = method_choices(request.found.run), state.which == "all"
+        slices = self.queue.tables.slices(stored, state.protocol)
+        known = [name for name in state.slices if name in {one.name for one in slices}]
         update: Update = {
             self.k: gr.update(visible=not all_of_them),
             self.method: settle(methods, asked.method, state.method, visible=not all_of_them),
             self.other: settle(methods, asked.other, state.other, visible=state.which in PAIRED),
-            self.slices: gr.update(
-                choices=slice_choices(self.queue.tables.slices(stored, state.protocol))
-            ),
+            self.slices: settle(slice_choices(slices), list(asked.slices), known),
         }
         pairs = self.chosen(stored, state)
         pair = state.pair or next(iter(pairs), None)

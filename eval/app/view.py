@@ -115,15 +115,21 @@ def picture_choices(run: Run) -> Choices:
     return [("Input", INPUT), *method_choices(run), ("Target", TARGET)]
 
 
-def settle(choices: Choices, asked: str | None, valid: str | None, **more: Any) -> Any:
+def settle(
+    choices: Choices,
+    asked: str | Sequence[str] | None,
+    valid: str | Sequence[str] | None,
+    **more: Any,
+) -> Any:
     """Update a dropdown's choices, and its value only if the current one is not valid.
 
-    The visitor may change the value while the event runs, and that change must not be lost.
+    The visitor may change the value while the event runs, and that change must not be lost. A value
+    that is no longer offered must not stay: Gradio refuses every event that sends it.
 
     Args:
         choices: New choices.
-        asked: Value that the browser sent.
-        valid: Valid value for this run.
+        asked: Value that the browser sent; several, in their order, of a dropdown of several.
+        valid: Valid value for this run, of the same type.
         more: Other properties of the widget.
     """
     if asked != valid:
