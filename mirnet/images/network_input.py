@@ -36,7 +36,8 @@ class NetworkInput:
     before: Picture
     """The photo in its own colour space, enlarged for super-resolution."""
     seen: Picture
-    """The photo in the network's colour space; `before` itself if that is its own."""
+    """The photo in the network's colour space; `before` itself if that is its own, or if
+    `prepare_photo` was told to convert nothing."""
     foreign: bool
     """Whether the colour space of `before` is another than the network's."""
 
@@ -61,7 +62,12 @@ class NetworkInput:
 
 
 def prepare_photo(
-    picture: Picture, scale: int = 1, *, colours: bool = True, max_pixels: int = MAX_PIXELS
+    picture: Picture,
+    scale: int = 1,
+    *,
+    colours: bool = True,
+    convert: bool = True,
+    max_pixels: int = MAX_PIXELS,
 ) -> NetworkInput:
     """Prepare a photo for a network.
 
@@ -69,6 +75,8 @@ def prepare_photo(
         picture: The photo as read.
         scale: Factor for both sides: the task's, or 1 for a photo that has its final size.
         colours: Prepare colours too; False keeps them bit for bit, where no network runs.
+        convert: Make `NetworkInput.seen`; False leaves it as `before`, without a converted copy,
+            for a caller that replaces it.
         max_pixels: Largest accepted number of pixels of the result.
 
     Returns:
@@ -82,8 +90,8 @@ def prepare_photo(
     profile = _foreign_profile(picture) if colours else None
     if scale > 1:
         before = enlarge(before, scale, max_pixels=max_pixels)
-    if profile is None:
-        return NetworkInput(before, before, foreign=False)
+    if profile is None or not convert:
+        return NetworkInput(before, before, foreign=profile is not None)
     dtype = np.float32 if before.pixels.dtype == np.float32 else np.uint16
     pixels = map_bands(partial(_convert, source=profile), before.pixels, dtype=dtype)
     seen = replace(before, pixels=pixels, alpha=None, icc_profile=None)

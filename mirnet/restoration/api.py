@@ -130,7 +130,13 @@ def restore(
     def start(
         task: Task, network: NamedNetwork, scale: int, ahead: bool, first: RestoreJob | None
     ) -> RestoreJob:
-        photo = prepare_photo(picture, scale, colours=strength > 0, max_pixels=max_pixels)
+        photo = prepare_photo(
+            picture,
+            scale,
+            colours=strength > 0,
+            convert=first is None,  # otherwise the first step's result is what this one sees
+            max_pixels=max_pixels,
+        )
         size = photo.before.height, photo.before.width
         free = network.free_bytes(engine, place) if tile_px is None else None
         views, gpu = VIEWS if ensemble else 1, place.type in ("cuda", "mps")

@@ -186,9 +186,11 @@ class RestoreJob:
             result = first.result()
         self._first, self._first_facts = None, result.as_first()
         self._waited_before = result.waited_seconds
-        seen = result.picture
-        scale = self._photo.before.height // seen.height
-        self._photo = replace(self._photo, seen=enlarge(seen, scale) if scale > 1 else seen)
+        seen, before = result.picture, self._photo.before
+        scale = before.height // seen.height
+        if scale > 1:  # to the size of `before`, which was accepted
+            seen = enlarge(seen, scale, max_pixels=before.height * before.width)
+        self._photo = replace(self._photo, seen=seen)
 
     def _run(self) -> Generator[None]:
         """Run the plan, one tile between two yields; begin anew with smaller tiles if need be."""

@@ -27,6 +27,8 @@ class FirstStep:
     """Its network, as `RestoreResult.architecture`."""
     facts: str
     """Its facts in one line, as `RestoreResult.facts`."""
+    seconds: float
+    """Its working time in seconds, as `RestoreResult.seconds`."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,14 @@ class RestoreResult:
         return self.picture.megapixels
 
     @property
+    def last_seconds(self) -> float:
+        """Working time of the last step in seconds; `seconds` if there is one step."""
+        return self.seconds - (0.0 if self.first is None else self.first.seconds)
+
+    @property
     def megapixels_per_second(self) -> float:
-        """Speed of the network, in megapixels of the result."""
-        return self.megapixels / max(self.seconds, 1e-9)
+        """Speed of the network of the last step, in megapixels of the result."""
+        return self.megapixels / max(self.last_seconds, 1e-9)
 
     @property
     def nbytes(self) -> int:
@@ -154,7 +161,12 @@ class RestoreResult:
     def as_first(self) -> FirstStep:
         """Facts of this result as those of a first step."""
         return FirstStep(
-            self.task, self.weights_id, self.weights_sha256, self.architecture, self.facts()
+            self.task,
+            self.weights_id,
+            self.weights_sha256,
+            self.architecture,
+            self.facts(),
+            self.seconds,
         )
 
     def facts(self) -> str:
@@ -167,7 +179,8 @@ class RestoreResult:
             parts.append(f"sha256 {self.weights_sha256[:6]}…")
         if self.tiles:
             speed = self.megapixels_per_second
-            parts.append(f"{self.megapixels:.3g} MP in {self.seconds:.1f} s ({speed:.2g} MP/s)")
+            took = f"{self.last_seconds:.1f} s"
+            parts.append(f"{self.megapixels:.3g} MP in {took} ({speed:.2g} MP/s)")
             many = f"{self.tiles} tiles up to {self.tile_px} px"
             parts.append("1 tile" if self.tiles == 1 else many + self._how_tiles_agree())
             parts.append(f"engine {self.engine}")
@@ -271,8 +284,9 @@ def check_blend(mix: Blend, *tasks: str) -> None:
         InvalidRequest: Detail is wanted, and a step enlarges.
     """
     if mix.detail and not returns_detail(*tasks):
+        enlarging = next(task for task in tasks if not returns_detail(task))
         raise InvalidRequest(
-            f"Detail is texture that was removed with the noise, which {tasks[-1]} does not "
+            f"Detail is texture that was removed with the noise, which {enlarging} does not "
             "remove: leave it at 0."
         )
 

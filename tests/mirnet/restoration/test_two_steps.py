@@ -1,12 +1,13 @@
 """Two tasks after each other: values, colours, facts, progress and stops."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mirnet.errors import Cancelled, InvalidRequest
+from mirnet.images import network_input
 from mirnet.images.colour import PRIMARIES, make_profile, srgb_decode
 from mirnet.images.decode import read_image
 from mirnet.images.encode import SaveOptions
@@ -75,6 +76,30 @@ def test_colours_depth_alpha_and_metadata_are_handled_once(networks):
     assert np.corrcoef(change.ravel(), moved.ravel())[0, 1] > 0.9
 
 
+def test_the_second_step_holds_no_converted_copy_while_the_first_runs(networks, monkeypatch):
+    converted = []
+    convert = network_input._convert
+
+    def watched(unit, **profiles):
+        converted.append(unit.shape[1])
+        return convert(unit, **profiles)
+
+    monkeypatch.setattr(network_input, "_convert", watched)
+    photo = smooth()
+    job = two(Picture(photo, icc_profile=DISPLAY_P3), networks)
+    assert photo.shape[1] in converted and 2 * photo.shape[1] not in converted
+    assert job.result().picture.icc_profile == DISPLAY_P3
+    assert 2 * photo.shape[1] in converted
+
+
+def test_a_result_above_the_default_limit_is_made_where_the_caller_allows_it(networks, monkeypatch):
+    photo = A8[3]
+    defaults = {**enlarge.__kwdefaults__, "max_pixels": photo.shape[0] * photo.shape[1]}
+    monkeypatch.setattr(enlarge, "__kwdefaults__", defaults)  # no photo of 100 megapixels
+    result = two(photo, networks, max_pixels=10**6).result()
+    assert result.picture.width == 2 * photo.shape[1]
+
+
 def test_a_grey_photo_stays_grey(networks):
     grey = read_image(saved(Image.fromarray(smooth()[..., 1]), "PNG"))
     result = two(grey, networks).result().picture
@@ -89,6 +114,10 @@ def test_facts_and_provenance_name_both_steps():
     facts = result.facts()
     assert facts.startswith("first denoise · weights denoise-compact · ")
     assert " · then sr-x2 · weights sr-x2-compact · " in facts
+    assert 0 < result.first.seconds < result.seconds
+    timed = replace(result, seconds=result.first.seconds + 2)
+    assert " · then sr-x2 · " in timed.facts() and " MP in 2.0 s (" in timed.facts()
+    assert timed.megapixels_per_second == pytest.approx(result.megapixels / 2)
     said = result.provenance()
     assert (said["FirstTask"], said["Task"]) == ("denoise", "sr-x2")
     assert (said["FirstWeights"], said["Weights"]) == ("denoise-compact", "sr-x2-compact")
@@ -101,7 +130,7 @@ def test_texture_is_returned_only_where_no_step_enlarges(networks):
     photo = A8[3]
     assert two(photo, networks, "denoise", "lowlight").result().blend(detail=0.5).mix.detail == 0.5
     for tasks in (("denoise", "sr-x2"), ("sr-x2", "denoise")):
-        with pytest.raises(InvalidRequest, match="leave it at 0"):
+        with pytest.raises(InvalidRequest, match="which sr-x2 does not remove: leave it at 0"):
             two(photo, networks, *tasks).result().blend(detail=0.5)
 
 
