@@ -247,7 +247,9 @@ def restore_when_scheduled(
         raise Cancelled("Stopped: press Restore again.")
     tasks, weights_ids = (" then ".join(ids) for ids in (request.tasks, request.weights_ids))
     watched = MONITOR.watch(run.id, tasks, weights_ids, pixels[-1] / 1e6, run.cancel)
-    with watched as started, queue.enter(visitor, sum(pixels) / 1e6, views) as entry:
+    largest = max(pixels)  # the memory that it needs; all steps count for the time alone
+    times = views * sum(pixels) / largest
+    with watched as started, queue.enter(visitor, largest / 1e6, times) as entry:
         run.entry = entry
         shown = None
         while not entry.wait(POSITION_SECONDS if shown is not None else 0.0):

@@ -146,7 +146,11 @@ class InputView:
     def open_first(
         self, path: str | None, task_id: str, weights_id: str | None
     ) -> Iterator[Update]:
-        """Run a pass on an example when the tab is first opened, unless a photo is chosen."""
+        """Run a pass on an example when the tab is first opened, unless a photo is chosen.
+
+        Raises:
+            gr.Error: The pass failed by a fault of the program.
+        """
         examples = examples_for(task_id)
         if path is not None or not examples or not weights_id:
             yield {self.first_key: None}
@@ -159,6 +163,10 @@ class InputView:
         except MIRNetError:  # the visitor did not request this pass
             yield idle | {self.bar: "", self.first_key: None}
             return
+        except Exception as error:
+            told = gradio_error(error)
+            yield idle | {self.bar: html.state(told.message, "failed"), self.first_key: None}
+            raise told from error
         done = html.state("Done.", "done")
         yield idle | {
             self.chosen: example, self.key: key, self.first_key: key, self.bar: done

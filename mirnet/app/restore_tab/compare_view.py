@@ -128,7 +128,7 @@ class CompareView:
     def show_result(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
         """Show a new result in the current view; at 100 %, where it has most detail.
 
-        A large result of a task in `CLOSE_FIRST` opens at 100 %.
+        A large result of tasks in `CLOSE_FIRST` alone opens at 100 %.
 
         Args:
             view: Name of the view, from `VIEWS`.
@@ -143,7 +143,7 @@ class CompareView:
         result = kept.result
         picture = result.picture
         large = max(picture.width, picture.height) > PREVIEW_PX
-        if view == "slider" and large and result.task in CLOSE_FIRST:
+        if view == "slider" and large and set(result.tasks) <= set(CLOSE_FIRST):
             view = "close"
         view = "close" if kept.part else view  # true pixels
         across, down = 0.5, 0.5

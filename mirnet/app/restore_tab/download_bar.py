@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mirnet.errors import MIRNetError
+from mirnet.errors import ImageRejected
 from mirnet.images.encode import SaveOptions
 from mirnet.images.formats import SAVE_FORMATS, SUBSAMPLINGS
 from mirnet.images.metadata import METADATA_CHOICES
@@ -140,17 +140,19 @@ class DownloadBar:
         if key is None:
             yield {self.button: gr.skip()}
             return
-        result = self.restorer.result(key)
         options = self.options(*values[: len(self.inputs)])
-        mix = self.adjust.mix(result.tasks, *values[len(self.inputs) :])
         save_format = str(options.format)
         yield self.writing(save_format)
         with ScratchFolder() as folder:
-            file = folder / result_name(result.picture, result.tasks, save_format)
             try:
+                result = self.restorer.results.get(key).result
+                mix = self.adjust.mix(result.tasks, *values[len(self.inputs) :])
+                file = folder / result_name(result.picture, result.tasks, save_format)
                 result.blend(**asdict(mix)).save(file, **asdict(options))
-            except MIRNetError as error:
-                yield {self.button: gr.update(label="Not possible in this format")}
+            except Exception as error:
+                refused = isinstance(error, ImageRejected)
+                label = "Not possible in this format" if refused else "No file: restore again"
+                yield {self.button: gr.update(label=label)}
                 raise gradio_error(error) from error
             yield self.offer(file)
 

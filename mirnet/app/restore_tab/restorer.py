@@ -16,7 +16,6 @@ from mirnet.images.picture import Picture
 from mirnet.images.preview import crop, detailed_place
 
 from ..jobs import (
-    POSITION_SECONDS,
     QueuePosition,
     RestoreRequest,
     Run,
@@ -26,7 +25,7 @@ from ..jobs import (
 )
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
-from ..queue import FairQueue
+from ..queue import FairQueue, QueueEntry
 from ..results import KeptResult, PictureCache, ResultCache
 from ..zero_gpu import ZeroGPU, restore_through
 
@@ -65,6 +64,8 @@ class Restorer:
         self.settled = Settled()
         self._zero_gpu = zero_gpu
         self._warming = threading.Lock()
+        self._turns: dict[str, QueueEntry] = {}
+        self._turns_lock = threading.Lock()
 
     def read(self, photo: Picture | str) -> Picture:
         """Read a photo within the limits; a file is decoded once while its picture is kept.
@@ -126,20 +127,40 @@ class Restorer:
         return restore_when_scheduled(self.queue, visitor, photo, wanted, run, work, self.limits)
 
     @contextlib.contextmanager
-    def turn(self, visitor: str, megapixels: float) -> Iterator[None]:
-        """Wait in the queue of photos with other work than a restoration, such as scores.
+    def turn(self, visitor: str, megapixels: float, times: float = 1.0) -> Iterator[QueueEntry]:
+        """Enter the queue of photos with other work than a restoration, such as scores.
+
+        A visitor has one such turn: a new one, and `end_turn`, cancel the one before.
 
         Args:
             visitor: Id of the visitor.
             megapixels: Size of the picture in million pixels.
+            times: Cost of the work against one pass of the network.
+
+        Yields:
+            The entry, which is to be waited for.
 
         Raises:
             InvalidRequest: Too many photos wait already.
         """
-        with self.queue.enter(visitor, megapixels) as entry:
-            while not entry.wait(POSITION_SECONDS):
-                pass
-            yield
+        with self.queue.enter(visitor, megapixels, times) as entry:
+            with self._turns_lock:
+                earlier, self._turns[visitor] = self._turns.get(visitor), entry
+            if earlier is not None:
+                earlier.cancel()
+            try:
+                yield entry
+            finally:
+                with self._turns_lock:
+                    if self._turns.get(visitor) is entry:
+                        del self._turns[visitor]
+
+    def end_turn(self, visitor: str) -> None:
+        """Cancel a visitor's `turn`, whether it waits or has begun, if there is one."""
+        with self._turns_lock:
+            entry = self._turns.pop(visitor, None)
+        if entry is not None:
+            entry.cancel()
 
     def result(self, key: str | None) -> "RestoreResult":
         """Look a result up for an event of the page.

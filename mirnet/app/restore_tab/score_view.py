@@ -1,22 +1,33 @@
 """PSNR and SSIM of a result against its clean original, which is shown with both errors."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mirnet.errors import MIRNetError
+from mirnet.errors import Cancelled, MIRNetError
+from mirnet.images.picture import Picture
 from mirnet.images.preview import shrink
 from mirnet.metrics.error_maps import error_of, heat, scale_for
 from mirnet.metrics.protocols import RGB_8BIT
 
+from ..jobs import POSITION_SECONDS
 from ..kit import html as kit
-from ..kit.widgets import PRIVATE, Update
+from ..kit.widgets import PRIVATE, Update, gradio_error
 from ..photo_inputs import photo_file
 from . import html
 from .adjust_view import AdjustView
 from .photos_view import Selection
 from .restorer import Restorer
+
+if TYPE_CHECKING:
+    from mirnet.restoration.result import RestoreResult
+
+SCORE_TIMES = 0.1
+"""Cost of scores in the queue of photos, as a share of one pass of a network."""
+WAITING: dict[str, Any] = PRIVATE | {"concurrency_limit": None}
+"""Arguments of events that wait in the queue of photos, which decides in place of Gradio's."""
 
 
 class ScoreView:
@@ -56,24 +67,25 @@ class ScoreView:
     def connect(self) -> None:
         """Connect the events of the view itself."""
         come = [self.original.upload, self.original.clear]
-        gr.on(come, self.measure, self._inputs, self.measured, **PRIVATE)
+        gr.on(come, self.measure, self._inputs, self.measured, **WAITING)
 
     def measure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure once an event has set the result's key; returns the event that measures."""
         return event.success(
-            self.show_result, self._inputs, [self.panel, *self.measured], **PRIVATE
+            self.show_result, self._inputs, [self.panel, *self.measured], **WAITING
         )
 
     def remeasure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure the blend of an event; returns the event that measures."""
-        return event.success(self.measure, self._inputs, self.measured, **PRIVATE)
+        return event.success(self.measure, self._inputs, self.measured, **WAITING)
 
     @property
     def _inputs(self) -> list[Any]:
         return [self.result_key, self.original, *self.adjust.inputs]
 
-    def show_photos(self, selection: Selection) -> Update:
-        """Set the clean original of added photos; empty if it is unknown."""
+    def show_photos(self, selection: Selection, request: gr.Request) -> Update:
+        """Set the clean original of added photos, empty if it is unknown; scores under way end."""
+        self.restorer.end_turn(str(request.session_hash))
         return {
             self.panel: gr.update(visible=False),
             self.original: selection.original,
@@ -81,36 +93,59 @@ class ScoreView:
 
     def show_result(
         self, key: str | None, original: str | None, request: gr.Request, *shares: float
-    ) -> Update:
+    ) -> Iterator[Update]:
         """Show the view for a new result, and measure it if its original is known."""
+        self.restorer.end_turn(str(request.session_hash))
         if key is None or self.restorer.kept(key).part:  # a batch has no result to measure
-            return {self.panel: gr.update(visible=False)}
-        return {
-            self.panel: gr.update(visible=True, open=bool(original)),
-        } | self.measure(key, original, request, *shares)
+            yield {self.panel: gr.update(visible=False)}
+            return
+        panel = {self.panel: gr.update(visible=True, open=bool(original))}
+        for update in self.measure(key, original, request, *shares):
+            yield panel | update
 
     def measure(
         self, key: str | None, original: str | None, request: gr.Request, *shares: float
-    ) -> Update:
+    ) -> Iterator[Update]:
         """Score input and blend against the clean original, and draw it and both errors.
 
-        That waits for a turn as a restoration does. Where it is not possible the reason takes the
-        place of the scores.
+        That waits for a turn as a restoration does; newer scores, photos or results end it. Where
+        it is not possible the reason takes the place of the scores.
+
+        Raises:
+            gr.Error: The scores failed by a fault of the program.
         """
+        visitor = str(request.session_hash)
+        self.restorer.end_turn(visitor)
         if not original or key is None:
-            return self._nothing()
+            yield self._nothing()
+            return
         try:
             result = self.restorer.results.get(key).result
-            result = result.blend(**asdict(self.adjust.mix(result.tasks, *shares)))
-            pair = result.before, result.picture
-            with self.restorer.turn(str(request.session_hash), result.megapixels):
-                truth = self.restorer.read(original)
-                before, after = (
-                    RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True)
-                    for picture in pair
-                )
-        except MIRNetError as error:
-            return self._nothing() | {self.scores: kit.state(str(error), "failed")}
+            with self.restorer.turn(visitor, result.megapixels, SCORE_TIMES) as entry:
+                while not entry.wait(POSITION_SECONDS):
+                    yield {self.scores: gr.skip()}
+                update = self._measured(result, self.restorer.read(original), shares)
+                if entry.cancelled:
+                    raise Cancelled("Newer scores, photos or results have come.")
+        except Cancelled:  # another event fills the view
+            update = {self.scores: gr.skip()}
+        except Exception as error:
+            told = gradio_error(error)
+            yield self._nothing() | {self.scores: kit.state(told.message, "failed")}
+            if isinstance(error, MIRNetError):
+                return
+            raise told from error
+        yield update
+
+    def _measured(
+        self, result: "RestoreResult", truth: Picture, shares: tuple[float, ...]
+    ) -> Update:
+        """Scores and pictures of a result's blend and its clean original."""
+        mix = self.adjust.mix(result.tasks, *shares)
+        pair = result.before, result.blend(**asdict(mix)).picture
+        before, after = (
+            RGB_8BIT.score(picture.pixels, truth.pixels, skip_small=True) for picture in pair
+        )
         # Errors are drawn of what the screen can show; both on one scale, so that they compare.
         shown = shrink(truth).pixels
         errors = [error_of(shrink(picture).pixels, shown) for picture in pair]

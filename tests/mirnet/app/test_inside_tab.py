@@ -55,6 +55,21 @@ def look(tab, path, task):
     return key, shown
 
 
+def test_a_fault_of_the_first_pass_leaves_the_button_free(tab, monkeypatch):
+    from gradio import Error
+
+    def broken(*_):
+        raise KeyError("beach")
+
+    monkeypatch.setattr(tab.inputs.traces, "of_example", broken)
+    updates = []
+    with pytest.raises(Error, match="the fault is ours"):
+        updates.extend(tab.inputs.open_first(None, "denoise", "denoise-compact"))
+    assert updates[-1][tab.inputs.go]["interactive"] and updates[-1][tab.inputs.first_key] is None
+    told = updates[-1][tab.inputs.bar]
+    assert "the fault is ours" in told and "beach" not in told
+
+
 def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
     path = tmp_path / "deep.png"
     cv2.imwrite(str(path), photo(dtype=np.uint16)[..., ::-1])

@@ -176,6 +176,8 @@ def test_a_visitor_who_leaves_while_waiting_gives_the_place_back(tmp_path):
         ((1500, 1400), {}, True),
         ((800, 700), {"task": "sr-x2"}, True),  # the result counts
         ((800, 700), {"task": "sr-x2", "same_size": True}, False),
+        ((1400, 1400), {"then": "lowlight", "then_weights": "lowlight-compact"}, False),
+        ((800, 700), {"then": "sr-x2", "then_weights": "sr-x2-compact"}, True),
     ],
 )
 def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, large):
@@ -187,6 +189,19 @@ def test_the_size_of_the_result_says_where_a_photo_waits(tmp_path, size, more, l
     assert next(events) == ("made" if large else QueuePosition(0))
 
 
+def test_all_steps_count_for_the_time_and_the_larger_result_for_the_memory(tmp_path, monkeypatch):
+    queue = FairQueue()
+    entered = []
+    enter = queue.enter
+    monkeypatch.setattr(queue, "enter", lambda *args: entered.append(args) or enter(*args))
+    request = RestoreRequest(
+        "denoise", "denoise-compact", ensemble=True, then="sr-x2", then_weights="sr-x2-compact"
+    )
+    path = photo(tmp_path, 1000, 1000)
+    list(restore_when_scheduled(queue, "me", path, request, Run(), lambda *_: iter_of("made")))
+    assert entered == [("me", 4.0, 8 * 5 / 4)]
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "avif"])
 def test_the_size_of_a_file_is_read_without_its_pixels(tmp_path, suffix):
     path = tmp_path / f"photo.{suffix}"
@@ -196,21 +211,25 @@ def test_the_size_of_a_file_is_read_without_its_pixels(tmp_path, suffix):
 
 def test_scores_wait_for_a_turn_as_restorations_do():
     restorer = Restorer(10**6)
-    done = threading.Event()
-
-    def score():
-        with restorer.turn("me", 0.1):
-            done.set()
-
     others = [restorer.queue.enter(name, 0.1) for name in "abcdefgh"]
-    thread = threading.Thread(target=score)
-    thread.start()
-    assert not done.wait(0.2)
-    for entry in others:
-        entry.leave()
-    assert done.wait(20)
-    thread.join(20)
+    with restorer.turn("me", 0.1, 0.1) as turn:
+        assert not turn.wait(0) and turn.cost < others[0].cost
+        for entry in others:
+            entry.leave()
+        assert turn.wait(0)
     assert restorer.queue.enter("next", 0.1).wait(0)
+
+
+def test_a_visitor_has_one_turn_which_newer_work_ends():
+    restorer = Restorer(10**6)
+    with restorer.turn("me", 0.1) as older, restorer.turn("you", 0.1) as other:
+        with restorer.turn("me", 0.1) as newer:
+            with pytest.raises(Cancelled):
+                older.wait(0)
+            assert newer.wait(0) and not newer.cancelled
+            restorer.end_turn("me")
+            assert newer.cancelled and not other.cancelled
+        restorer.end_turn("me")  # nothing is left to end
 
 
 def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):

@@ -14,11 +14,14 @@ from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import BatchRow, RestoreRequest, Run
 from mirnet.app.restore_tab import html, modes
 from mirnet.app.restore_tab.batch import batch_table, stopped_words
+from mirnet.app.results import KeptResult
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
+from mirnet.restoration.result import RestoreResult
 from mirnet.weights import catalogue
+from tests.support.small_restorations import Identity
 
 PHOTO = EXAMPLES_FOLDER / "lowlight" / "window.jpg"
 
@@ -77,6 +80,68 @@ def test_a_fault_leaves_no_view_waiting(monkeypatch):
         assert "the fault is ours" in told and "beach" not in told
     assert updates[-1][tab.status.go]["interactive"]
     assert not tab.restorer.runs.is_running("me")
+
+    result = mirnet.restore(str(PHOTO), weights=Identity()).result()
+    key = tab.restorer.results.put(KeptResult(result))
+    with pytest.raises(gr.Error, match="the fault is ours"):
+        updates.extend(tab.scores.measure(key, str(PHOTO), visitor, 1, 1, 1, 0))
+    assert "the fault is ours" in updates[-1][tab.scores.scores]
+    monkeypatch.setattr("mirnet.restoration.result.write_image", broken)
+    file = "PNG", 95, "auto", "all", False
+    with pytest.raises(gr.Error, match="the fault is ours"):
+        updates.extend(tab.downloads.write(key, *file, 1, 1, 1, 0))
+    assert updates[-1][tab.downloads.button]["label"] == "No file: restore again"
+    with pytest.raises(gr.Error, match="no longer kept"):
+        updates.extend(tab.downloads.write("gone", *file, 1, 1, 1, 0))
+    assert updates[-1][tab.downloads.button]["label"] == "No file: restore again"
+
+
+def test_scores_wait_in_the_queue_of_photos_alone_and_end_when_others_come(monkeypatch):
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+    from mirnet.app.restore_tab.photos_view import Selection
+
+    monkeypatch.setattr("mirnet.app.restore_tab.score_view.POSITION_SECONDS", 0.02)
+    with gr.Blocks() as page:
+        tab = RestoreTab(page, 10**6)
+    scores, visitor = tab.scores, SimpleNamespace(session_hash="me")
+    limits = [
+        function.concurrency_limit
+        for function in page.fns.values()
+        if set(scores.measured) <= set(function.outputs) and function.name != "show_photos"
+    ]
+    assert len(limits) > 4 and set(limits) == {None}
+
+    result = mirnet.restore(str(PHOTO), weights=Identity()).result()
+    key = tab.restorer.results.put(KeptResult(result))
+    blends = []
+    blend = RestoreResult.blend
+    monkeypatch.setattr(
+        RestoreResult, "blend", lambda *args, **shares: blends.append(1) or blend(*args, **shares)
+    )
+    others = [tab.restorer.queue.enter(name, 0.1) for name in "abcd"]
+
+    def end_by_photos():
+        scores.show_photos(Selection(), visitor)
+
+    def end_by_a_batch():
+        list(scores.show_result(None, None, visitor, 1, 1, 1, 0))
+
+    def end_by_newer_scores():
+        next(scores.measure(key, str(PHOTO), visitor, 1, 0.5, 1, 0))
+
+    for end in (end_by_photos, end_by_a_batch, end_by_newer_scores):
+        steps = scores.measure(key, str(PHOTO), visitor, 1, 1, 1, 0)
+        waiting = next(steps)
+        assert set(waiting) == {scores.scores} and not blends
+        end()
+        assert [set(update) for update in steps] == [{scores.scores}] and not blends
+    steps = scores.measure(key, str(PHOTO), visitor, 1, 1, 1, 0)
+    next(steps)
+    for entry in others:
+        entry.leave()
+    assert "PSNR" in list(steps)[-1][scores.scores] and blends
 
 
 def test_a_download_does_not_end_ones_own_restoration():
@@ -160,8 +225,6 @@ def test_large_denoising_results_open_at_true_pixels_where_detail_is():
     from mirnet.app.restore_tab.adjust_view import AdjustView
     from mirnet.app.restore_tab.compare_view import CompareView
     from mirnet.app.restore_tab.restorer import Restorer
-    from mirnet.app.results import KeptResult
-    from tests.support.small_restorations import Identity
 
     pixels = np.full((1000, 2000, 3), 90, np.uint8)
     pixels[100:200:20, 1700:1900] = 250
@@ -170,8 +233,8 @@ def test_large_denoising_results_open_at_true_pixels_where_detail_is():
         restorer = Restorer(10**7)
         view = CompareView(restorer, gradio.State(None), AdjustView(restorer))
 
-    def shown(task: str, picture: Picture) -> dict:
-        result = mirnet.restore(picture, task, weights=Identity()).result()
+    def shown(task: str, picture: Picture, **more) -> dict:
+        result = mirnet.restore(picture, task, weights=Identity(), **more).result()
         key = restorer.results.put(KeptResult(result))
         (update,) = view.show_result("slider", key, 1, 1, 1, 0, 600)
         assert update[view.key] == key
@@ -181,6 +244,8 @@ def test_large_denoising_results_open_at_true_pixels_where_detail_is():
     assert update[view.view]["value"] == "close" and update[view.close]["visible"]
     assert update[view.across]["value"] > 80 and update[view.down]["value"] < 20
     assert shown("retouch", picture)[view.view]["value"] == "slider"
+    two = shown("retouch", picture, then="denoise", then_weights=Identity())
+    assert two[view.view]["value"] == "slider"
     small = Picture(pixels[:300, :400].copy())
     assert shown("denoise", small)[view.view]["value"] == "slider"
 
