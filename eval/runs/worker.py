@@ -144,7 +144,12 @@ class Worker:
         return self._pair
 
     def hold(self, pair: Pair) -> None:
-        """Use a pair, which another machine may have read, when its item is asked for next."""
+        """Use a pair, which another machine may have read, when its item is asked for next.
+
+        A pair that is held already, as one sent with each of its methods, is not measured again.
+        """
+        if self._pair is not None and self._last == pair.id:
+            return
         self._facts = {**pair.facts, **measure(pair)}
         self._pair, self._unusable, self._last = pair, None, pair.id
 

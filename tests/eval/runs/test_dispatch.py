@@ -284,6 +284,21 @@ def test_a_worker_compares_software_and_weights_with_those_of_the_run(spec):
     assert "nowhere" in RemoteWorker(missing, None, here).hello().trouble
 
 
+def test_a_pair_that_is_sent_with_every_method_is_measured_once(spec, monkeypatch):
+    measured = []
+    monkeypatch.setattr(
+        "eval.runs.worker.measure", lambda pair: measured.append(pair.id) or {"seen": 1.0}
+    )
+    reader = open_benchmark(spec.benchmark)
+    worker = RemoteWorker(replace(spec, cache=None), None, None)
+    items = reader.items()[:2]
+    for item in items:
+        pair = reader.load(item)
+        for method in (spec.methods[0].id, spec.methods[0].id):
+            assert worker.work(item, method, pair).facts == {"seen": 1.0}
+    assert measured == [item.id for item in items]
+
+
 def test_a_worker_without_the_folder_takes_pairs_as_they_come(spec, tmp_path):
     reader = open_benchmark(spec.benchmark)
     item = reader.items()[0]
