@@ -3,6 +3,7 @@
 import copy
 import functools
 import math
+import os
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -56,10 +57,10 @@ def file_settings(path: str, name: str) -> dict[str, Any]:
     Raises:
         InvalidRequest: There is no such file.
     """
-    found = Path(path).expanduser().resolve()
-    if not found.is_file():
-        raise InvalidRequest(f"{name!r}: there is no weights file {str(found)!r}.")
-    return {WEIGHTS_FILE: str(found)}
+    found = os.path.realpath(os.path.expanduser(path))  # ~nobody stays as it is
+    if not os.path.isfile(found):  # False for a name that is too long, too
+        raise InvalidRequest(f"{name!r}: there is no weights file {found!r}.")
+    return {WEIGHTS_FILE: found}
 
 
 def training_files(folder: str, name: str) -> list[tuple[str, Path]]:
@@ -75,7 +76,9 @@ def training_files(folder: str, name: str) -> list[tuple[str, Path]]:
     from mirnet.weights.store import read_notes
 
     found = []
-    for path in Path(folder).expanduser().glob("steps/*.safetensors"):
+    steps = os.path.join(os.path.expanduser(folder), "steps")  # ~nobody stays as it is
+    here = os.path.isdir(steps)  # False for a name that is too long, too
+    for path in Path(steps).glob("*.safetensors") if here else ():
         step = training_step_of(read_notes(path))
         if step is not None:
             found.append((step, path.resolve()))

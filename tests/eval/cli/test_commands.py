@@ -268,13 +268,15 @@ def test_one_is_said_in_the_singular(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["~nobody-of-this-name/results", "x" * 5000])
-@pytest.mark.parametrize("kind", ["folder", "results", "onnx", "own"])
+@pytest.mark.parametrize("kind", ["folder", "results", "onnx", "own", "weights", "training"])
 def test_a_place_that_cannot_be_is_named_in_words(kind, place, tmp_path):
     pytest.importorskip("onnxruntime")
     more: dict[str, tuple[str, ...]] = {
         "folder": ("lol", "--methods", "identity", "--folder", place),
         "results": ("mini-retouch", "--methods", f"theirs=folder:{place}"),
         "onnx": ("mini-retouch", "--methods", f"theirs=onnx:{place}"),
+        "weights": ("mini-retouch", "--methods", f"theirs=weights:{place}"),
+        "training": ("mini-retouch", "--methods", f"theirs=training:{place}"),
         "own": (place, "--methods", "identity", "--task", "denoise"),
     }
     done = invoke("run", "--benchmark", *more[kind], "--offline", "--out", tmp_path)
