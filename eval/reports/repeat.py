@@ -62,6 +62,7 @@ def _own_options(run: Run) -> list[str]:
     options = {
         "--degraded": source.degraded if source.degraded != "degraded" else None,
         "--target": source.target if source.target != "target" else None,
+        "--revision": run.benchmark.revision if source.repo else None,
         "--config": source.config,
         "--split": source.split,
         "--scale": str(own.scale) if own.scale != natural else None,

@@ -245,6 +245,16 @@ def test_the_command_times_as_often_and_pairs_own_files_as_the_run_did(tmp_path)
     )
 
 
+def test_the_command_names_the_revision_of_own_pairs_of_the_hub(tmp_path):
+    photos = custom_benchmark("org/photos", "denoise", degraded="noisy", target="clean")
+    stored = write_run(
+        tmp_path, pairs=3, task="denoise", benchmark__id=photos.id, benchmark__revision="c0ffee",
+        benchmark__source=photos.model_dump(mode="json"),
+    )  # fmt: skip
+    command = repeat_commands(stored.header())["Measure the same again"]
+    assert "--degraded noisy --target clean --revision c0ffee --methods" in command
+
+
 def test_a_run_without_times_has_a_cost_table_of_what_is_known(tmp_path):
     rows = [row.model_copy(update={"seconds": None, "cached": False})
             for row in write_run(tmp_path / "timed", pairs=2).rows()]  # fmt: skip
