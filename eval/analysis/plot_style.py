@@ -164,7 +164,7 @@ def method_point(
 
 
 def interval_bar(mean: Any, low: Any, high: Any, thickness: float = 1.5) -> dict[str, Any]:
-    """Plotly's error bar from `low` to `high` around `mean`.
+    """Plotly's error bar from `low` to `high` around `mean`; none where an end is not finite.
 
     Args:
         mean: A number, or an array of one for each point.
@@ -172,9 +172,11 @@ def interval_bar(mean: Any, low: Any, high: Any, thickness: float = 1.5) -> dict
         high: Upper ends, of the same shape.
         thickness: Width of the line in pixels.
     """
+    mean, low, high = (np.atleast_1d(np.asarray(one, float)) for one in (mean, low, high))
+    known = np.isfinite(low) & np.isfinite(high)
     return {
-        "array": np.atleast_1d(high - mean),
-        "arrayminus": np.atleast_1d(mean - low),
+        "array": np.where(known, high - mean, 0),
+        "arrayminus": np.where(known, mean - low, 0),
         "thickness": thickness,
     }
 

@@ -13,6 +13,7 @@ from .plot_style import (
     blank_figure,
     empty_figure,
     hover_text,
+    interval_bar,
     marker,
     note_thinning,
     plain_text,
@@ -50,16 +51,11 @@ def gains_of_runs(found: RunComparison, metric: str) -> "go.Figure":
     for number, method in enumerate(names):
         part = table[table.method == method]
         shift = 0.4 - step * (number + 0.5)
-        known = np.isfinite(part.low)
         figure.add_trace(
             go.Scatter(
                 x=part.change,
                 y=[place[run] + shift for run in part.run],
-                error_x={
-                    "array": np.where(known, part.high - part.change, 0),
-                    "arrayminus": np.where(known, part.change - part.low, 0),
-                    "thickness": 1.5,
-                },
+                error_x=interval_bar(part.change, part.low, part.high),
                 mode="markers",
                 name=plain_text(method),
                 marker=marker(_code(found.baseline, method), 9),

@@ -14,6 +14,7 @@ from .plot_style import (
     colour,
     empty_figure,
     hover_text,
+    interval_bar,
     marker,
     note_thinning,
     plain_text,
@@ -82,16 +83,11 @@ def training_plot(
         )
     figure = blank_figure("Score by training step")
     for number, (series, part) in enumerate(table.groupby("series", sort=False)):
-        known = np.isfinite(part.low)
         figure.add_trace(
             go.Scatter(
                 x=part.step,
                 y=part.score,
-                error_y={
-                    "array": np.where(known, part.high - part.score, 0),
-                    "arrayminus": np.where(known, part.score - part.low, 0),
-                    "thickness": 1.5,
-                },
+                error_y=interval_bar(part.score, part.low, part.high),
                 mode="lines+markers",
                 name=plain_text(series),
                 line={"color": colour(number), "width": 1.5},

@@ -145,6 +145,14 @@ def test_means_are_drawn_with_their_intervals(stored):
     assert f"mean {paired.difference_db:+.2f} dB" in figure.layout.title.subtitle.text
 
 
+def test_an_interval_with_an_unknown_end_is_no_bar():
+    ends = np.array([0.5, math.nan, -math.inf]), np.array([2.0, 3.0, 4.0])
+    bar = plot_style.interval_bar(np.array([1.0, 2.0, 3.0]), *ends)
+    assert bar["array"].tolist() == [1, 0, 0] and bar["arrayminus"].tolist() == [0.5, 0, 0]
+    alone = plot_style.interval_bar(1.0, math.nan, math.nan)
+    assert alone["array"].tolist() == alone["arrayminus"].tolist() == [0]
+
+
 @pytest.mark.parametrize("name", ["scatter", "input"])
 def test_axes_that_are_both_scores_are_square(stored, name):
     figure = every_figure(stored)[name]
