@@ -326,7 +326,10 @@ def _differences(runs: Sequence[Run]) -> "pd.DataFrame":
 
 
 def _facts(run: Run, shared: set[str]) -> dict[str, str]:
-    """Facts that a run's numbers depend on, as text; methods are those of all runs."""
+    """Facts that a run's numbers depend on, as text; methods are those of all runs.
+
+    Paths of this machine are cut to their names, since visitors see the comparison.
+    """
     bench, where = run.benchmark, run.environment
     facts = {
         "benchmark": bench.id,
@@ -336,7 +339,7 @@ def _facts(run: Run, shared: set[str]) -> dict[str, str]:
         "protocols": ", ".join(run.protocols),
         "status": run.status,
     }
-    for method in run.methods:
+    for method in run.without_folders().methods:
         if method.id not in shared:
             facts[f"method {method.id}"] = "there"
             continue

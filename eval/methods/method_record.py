@@ -1,5 +1,6 @@
 """Record of a method in a stored run: everything that its output depends on."""
 
+from pathlib import PureWindowsPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +11,9 @@ made elsewhere, or an ONNX file."""
 
 WEIGHTS_FILE = "weights_file"
 """Setting of a network that is a file of this machine and not of the catalogue: its path."""
+
+PATHS = (WEIGHTS_FILE, "onnx", "folder")
+"""Settings that are paths of this machine: of weights, of an ONNX file, of imported results."""
 
 
 class MethodRecord(BaseModel):
@@ -33,3 +37,12 @@ class MethodRecord(BaseModel):
     """Training step that the weights were kept at, as their file says; None where it does not."""
     packages: dict[str, str] = {}
     """Versions of the packages that the method computes with, by name."""
+
+    def without_folders(self) -> "MethodRecord":
+        """Copy for strangers: of paths of this machine only the last part of the name is left."""
+        names = {
+            key: PureWindowsPath(str(value)).name  # parts / and backslash: a run of any system
+            for key, value in self.settings.items()
+            if key in PATHS and value
+        }
+        return self.model_copy(update={"settings": self.settings | names})

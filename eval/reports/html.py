@@ -104,7 +104,10 @@ def html_report(stored: StoredRun, baseline: str | None = None) -> str:
         published_metrics=metrics_in(beside.columns),
         beside=[_published_cells(row) for row in beside.to_dict("records")],
         caveats=caveats(beside.dataset.iloc[0]) if len(beside) else (),
-        settings={m.id: json.dumps(m.settings, sort_keys=True) for m in run.methods},
+        settings={
+            method.id: json.dumps(method.settings, sort_keys=True)
+            for method in run.without_folders().methods
+        },
     )
 
 

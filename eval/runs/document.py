@@ -6,7 +6,7 @@ never rewritten for it.
 """
 
 import datetime
-from pathlib import Path
+from pathlib import PureWindowsPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -255,16 +255,18 @@ class Run(_Part):
         return self.title or f"{self.benchmark.title}, {counted(self.benchmark.n, 'pair')}"
 
     def without_folders(self) -> "Run":
-        """Copy for strangers: of folders of this machine only the last part of the name is left."""
+        """Copy for strangers: of paths of this machine only the last part of the name is left."""
         where = self.benchmark
         source = dict(where.source)
         place = dict(source.get("source") or {})
         if place.get("folder"):
-            place["folder"] = Path(str(place["folder"])).name
+            place["folder"] = PureWindowsPath(str(place["folder"])).name
             source["source"] = place
-        folder = Path(where.folder).name if where.folder else None
+        folder = PureWindowsPath(where.folder).name if where.folder else None
         update = {"folder": folder, "source": source}
-        return self.model_copy(update={"benchmark": where.model_copy(update=update)})
+        benchmark = where.model_copy(update=update)
+        methods = [method.without_folders() for method in self.methods]
+        return self.model_copy(update={"benchmark": benchmark, "methods": methods})
 
 
 def migrated(document: dict[str, Any]) -> dict[str, Any]:

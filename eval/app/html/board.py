@@ -117,7 +117,7 @@ def _year(year: float | None) -> str:
 
 
 def methods_table(run: Run) -> Markup:
-    """Settings, weights and packages of every method of a run."""
+    """Settings, weights and packages of every method of a run, without folders of this machine."""
     rows = [
         [
             method.id,
@@ -126,7 +126,7 @@ def methods_table(run: Run) -> Markup:
             " · ".join(f"{name} {value}" for name, value in method.settings.items()) or kit.DASH,
             ", ".join(f"{name} {version}" for name, version in method.packages.items()) or kit.DASH,
         ]
-        for method in run.methods
+        for method in run.without_folders().methods
     ]
     heads = ["Method", "Title", "Weights SHA-256", "Settings", "Packages"]
     return kit.table(heads, rows, "Settings, weights and packages", text_columns=5)

@@ -7,16 +7,21 @@ from types import SimpleNamespace
 
 import pytest
 
+from eval.analysis.run_comparison import compare_runs
 from eval.app import own_data, run_limits
 from eval.app.evaluate_tab import EvaluateTab
+from eval.app.html.board import methods_table
+from eval.app.html.compare import comparison
 from eval.app.own_data import OWN
 from eval.app.permissions import Permissions
 from eval.app.run_queue import RunQueue
 from eval.cli.options import choose_benchmarks
+from eval.reports.html import html_report
 from eval.runs.store import RunStore
 from mirnet.app.auth import Access
 from tests.support.pair_files import png, put
 from tests.support.readers_of_every_kind import parqueted
+from tests.support.runs_factory import method, write_run
 
 gr = pytest.importorskip("gradio")
 
@@ -123,6 +128,31 @@ def test_what_is_started_is_what_the_command_line_evaluates(tab, folder, monkeyp
     monkeypatch.setattr(tab.api, "permissions", Permissions(queue.policy, Access("viewer")))
     told = str(tab.api.result(run_id))
     assert str(folder.parent) not in told and "own-mine" in told
+
+
+def test_visitors_are_told_no_path_of_a_method(tmp_path):
+    def paths(place):
+        return (
+            method("ours", settings={"weights_file": f"/home/{place}/w.safetensors"}),
+            method("mine", kind="onnx", settings={"onnx": f"/home/{place}/n.onnx", "multiple": 8}),
+            method("theirs", kind="imported", settings={"folder": f"C:\\home\\{place}\\out"}),
+        )
+
+    stored = write_run(tmp_path, methods=paths("anna"))
+    other = write_run(tmp_path, methods=paths("bert"), id="20260102-120000-abcdef")
+    with gr.Blocks() as page:
+        tab = EvaluateTab(page, gr.Tabs(), RunQueue(RunStore(tmp_path)))
+    tab.api.permissions = Permissions(tab.queue.policy, Access("viewer"))
+    told = (
+        str(tab.api.result(stored.id)),
+        str(methods_table(stored.header())),
+        html_report(stored),
+        comparison(compare_runs([stored, other]), "psnr_db"),
+    )
+    assert not [text for text in told if re.search(r"home\W+(anna|bert)", text)]
+    for text in told[:3]:
+        assert "w.safetensors" in text and "n.onnx" in text and "multiple" in text
+    assert stored.header().methods[0].settings["weights_file"].startswith("/home/")
 
 
 @pytest.mark.parametrize(
