@@ -11,8 +11,10 @@ from eval.runs.annotations import (
     MAX_NAME,
     MAX_NOTE,
     MAX_TAGS,
-    clean_text,
+    add_to_selection,
+    delete_selection,
     notes_of,
+    remove_from_selection,
     selections_of,
     store_note,
     store_selection,
@@ -170,21 +172,17 @@ class NotesForm(Part):
     def _change(self, change: str, typed: str, pair: str, state: ViewState) -> str:
         """Change a selection; returns what to say about it."""
         stored = self.queue.stored(str(state.run))
-        name, known = clean_text(typed, MAX_NAME), selections_of(stored)
-        before = list(known.get(name, ()))
-        if change in ("remove", "delete") and name not in known:
-            raise InvalidRequest(f"There is no selection {name!r}: choose one of the list.")
-        if change == "shown":
-            pairs = self.choose(stored, state.for_run(stored.header()))[:MAX_PAIRS]
-        elif change == "add":
-            pairs = [*before, pair]
+        if change == "add":
+            made = add_to_selection(stored, typed, pair)
         elif change == "remove":
-            pairs = [one for one in before if one != pair]
+            made = remove_from_selection(stored, typed, pair)
+        elif change == "delete":
+            made = delete_selection(stored, typed)
         else:
-            pairs = []
-        if change == "shown" and not pairs:
-            raise InvalidRequest("No picture is shown: change the choice first.")
-        made = store_selection(stored, name, pairs)
+            pairs = self.choose(stored, state.for_run(stored.header()))[:MAX_PAIRS]
+            if not pairs:
+                raise InvalidRequest("No picture is shown: change the choice first.")
+            made = store_selection(stored, typed, pairs)
         if not made.pairs:
             return f"Selection {made.name} is deleted."
         return f"Selection {made.name} has {counted(len(made.pairs), 'picture')}."

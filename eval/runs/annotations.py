@@ -4,14 +4,15 @@
     ID/selections.jsonl   one line for each change of a selection (`Selection`)
 
 Lines are appended and synced to the disk; the latest one on a picture or a selection counts, so
-that files of several machines are merged by their lines. A full file is reduced to these latest
-lines. Texts come from outside: they are one line without unprintable characters, and every place
-that shows them escapes them. Damaged lines are left out.
+that files of several machines are merged by their lines. A new line is later than those that it
+replaces, even where the clock of another machine was ahead. A full file is reduced to the lines
+that count. Texts come from outside: they are one line without unprintable characters, and every
+place that shows them escapes them. Damaged lines are left out.
 """
 
 import contextlib
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -37,6 +38,8 @@ MAX_SELECTED = 1000
 """Most pictures of a selection."""
 MAX_FILE_BYTES = 4_000_000
 """Largest size of each file in bytes; larger ones are neither read nor written."""
+MAX_AHEAD = datetime.timedelta(days=1)
+"""Most that the time of a line may be ahead of this machine's clock; other lines are damaged."""
 LOCK_SECONDS = 10.0
 """Longest wait in seconds for another change of the same run."""
 
@@ -155,8 +158,10 @@ def store_note(stored: StoredRun, pair: str, tags: Sequence[str], note: str) -> 
         raise InvalidRequest(
             f"A picture has at most {MAX_TAGS} tags: take {len(tags) - MAX_TAGS} away."
         )
-    line = PictureNote(pair=pair, tags=tuple(tags), note=note, time=_now())
     with annotation_lock(stored):
+        earlier = _lines(stored.folder / NOTES, PictureNote)
+        time = _time_after(one for one in earlier if one.pair == pair)
+        line = PictureNote(pair=pair, tags=tuple(tags), note=note, time=time)
         known = {tag for other in notes_of(stored).values() for tag in other.tags}
         if len(known | {*line.tags}) > max(MAX_TAGS_OF_RUN, len(known)):
             raise InvalidRequest(
@@ -179,21 +184,72 @@ def store_selection(stored: StoredRun, name: str, pairs: Iterable[str]) -> Selec
             many selections or pairs, or the run cannot be written.
     """
     require_annotatable(stored)
-    chosen = list(dict.fromkeys(pairs))
+    chosen = list(pairs)
     _require_pairs(stored, chosen)
-    if not clean_text(name, MAX_NAME):
+    return _change_selection(stored, name, lambda _: chosen)
+
+
+def add_to_selection(stored: StoredRun, name: str, pair: str) -> Selection:
+    """Add a pair to a selection, which is made if there is none of that name.
+
+    What others add at the same time is kept.
+
+    Raises:
+        InvalidRequest: See `store_selection`.
+    """
+    require_annotatable(stored)
+    _require_pairs(stored, [pair])
+    return _change_selection(stored, name, lambda before: [*before, pair])
+
+
+def remove_from_selection(stored: StoredRun, name: str, pair: str) -> Selection:
+    """Take a pair out of a selection, which is deleted with its last pair.
+
+    Raises:
+        InvalidRequest: There is no such selection, or see `store_selection`.
+    """
+    require_annotatable(stored)
+    return _change_selection(
+        stored, name, lambda before: [one for one in before if one != pair], must_exist=True
+    )
+
+
+def delete_selection(stored: StoredRun, name: str) -> Selection:
+    """Delete a selection.
+
+    Raises:
+        InvalidRequest: There is no such selection, or see `store_selection`.
+    """
+    require_annotatable(stored)
+    return _change_selection(stored, name, lambda _: [], must_exist=True)
+
+
+def _change_selection(
+    stored: StoredRun,
+    name: str,
+    change: Callable[[tuple[str, ...]], Sequence[str]],
+    must_exist: bool = False,
+) -> Selection:
+    """Read the pairs of a selection and store what a function makes of them, under one lock."""
+    name = clean_text(name, MAX_NAME)
+    if not name:
         raise InvalidRequest("A selection needs a name: type one first.")
-    if len(chosen) > MAX_SELECTED:
-        raise InvalidRequest(
-            f"A selection has at most {MAX_SELECTED} pictures: {len(chosen)} are too many."
-        )
-    line = Selection(name=name, pairs=tuple(chosen), time=_now())
     with annotation_lock(stored):
         known = selections_of(stored)
-        if chosen and line.name not in known and len(known) >= MAX_SELECTIONS:
+        if must_exist and name not in known:
+            raise InvalidRequest(f"There is no selection {name!r}: choose one of the list.")
+        chosen = tuple(dict.fromkeys(change(known.get(name, ()))))
+        if len(chosen) > MAX_SELECTED:
+            raise InvalidRequest(
+                f"A selection has at most {MAX_SELECTED} pictures: {len(chosen)} are too many."
+            )
+        if chosen and name not in known and len(known) >= MAX_SELECTIONS:
             raise InvalidRequest(
                 f"A run has at most {MAX_SELECTIONS} selections: delete one first."
             )
+        earlier = _lines(stored.folder / SELECTIONS, Selection)
+        time = _time_after(one for one in earlier if one.name == name)
+        line = Selection(name=name, pairs=chosen, time=time)
         _append(stored, SELECTIONS, line)
     return line
 
@@ -231,6 +287,12 @@ def _require_pairs(stored: StoredRun, pairs: Sequence[str]) -> None:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def _time_after(earlier: Iterable[PictureNote | Selection]) -> datetime.datetime:
+    """Time of a line that replaces earlier ones: now, or just after them if a clock was ahead."""
+    just_after = [line.time + datetime.timedelta(microseconds=1) for line in earlier]
+    return max([_now(), *just_after])
 
 
 def _append(stored: StoredRun, name: str, line: BaseModel) -> None:
@@ -287,7 +349,10 @@ def _lines(path: Path, kind: type[_Line]) -> list[_Line]:
 def _parsed(lines: Iterable[bytes], kind: type[_Line]) -> list[_Line]:
     """Parse the undamaged ones of some lines, oldest first."""
     found: list[_Line] = []
+    latest = _now() + MAX_AHEAD
     for line in lines:
         with contextlib.suppress(ValidationError, RecursionError):
-            found.append(kind.model_validate_json(line))
+            parsed = kind.model_validate_json(line)
+            if parsed.time <= latest:
+                found.append(parsed)
     return sorted(found, key=lambda one: one.time)

@@ -1,8 +1,12 @@
 """Tags, notes and selections: limits, damaged files, machines that write at once, removal."""
 
+import contextlib
+import datetime
 import json
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +17,10 @@ from eval.runs.annotations import (
     MAX_SELECTED,
     MAX_TAG,
     MAX_TAGS,
+    add_to_selection,
+    delete_selection,
     notes_of,
+    remove_from_selection,
     selections_of,
     store_note,
     store_selection,
@@ -125,7 +132,7 @@ def test_deleted_selections_take_no_room(stored, monkeypatch):
 
 def test_damaged_foreign_and_torn_lines_are_left_out(stored):
     store_note(stored, "p0000", ["good"], "")
-    time = "2030-01-01T00:00:00Z"
+    time = annotations._now().isoformat()
     lines = [
         b"{", b"[]", b"\xff\xfe", b"[" * 5000,
         json.dumps({"pair": "p0001", "tags": "abc", "time": time}).encode(),
@@ -142,11 +149,81 @@ def test_damaged_foreign_and_torn_lines_are_left_out(stored):
     assert notes_of(stored) == {}
 
 
+def test_a_clock_that_was_ahead_does_not_win_for_good(stored):
+    ahead = annotations._now() + annotations.MAX_AHEAD - datetime.timedelta(hours=1)
+    note = {"pair": "p0000", "tags": ["ahead"], "note": "", "time": ahead.isoformat()}
+    chosen = {"name": "faces", "pairs": ["p0000"], "time": ahead.isoformat()}
+    (stored.folder / "notes.jsonl").write_text(json.dumps(note) + "\n")
+    (stored.folder / "selections.jsonl").write_text(json.dumps(chosen) + "\n")
+    assert list(notes_of(stored)) == ["p0000"] and list(selections_of(stored)) == ["faces"]
+    store_note(stored, "p0000", ["now"], "")
+    store_selection(stored, "faces", ["p0001"])
+    assert notes_of(stored)["p0000"].tags == ("now",)
+    assert selections_of(stored) == {"faces": ("p0001",)}
+    assert store_note(stored, "p0001", ["own"], "").time < ahead  # each picture for itself
+
+
+@pytest.mark.parametrize("time", ["2999-01-01T00:00:00Z", "9999-12-31T23:59:59.999999-23:59"])
+def test_lines_of_the_far_future_are_damaged(stored, time):
+    note = {"pair": "p0000", "tags": ["ahead"], "note": "", "time": time}
+    (stored.folder / "notes.jsonl").write_text(json.dumps(note) + "\n")
+    assert notes_of(stored) == {}
+    store_note(stored, "p0000", ["now"], "")
+    assert notes_of(stored)["p0000"].tags == ("now",)
+
+
+def test_people_who_change_a_selection_at_once_lose_nothing(tmp_path):
+    stored = write_run(tmp_path, pairs=8, rows=[])
+    store_selection(stored, "faces", ["p0000"])
+    ready = threading.Barrier(6)
+
+    def change(number: int) -> None:
+        ready.wait()
+        if number:
+            add_to_selection(stored, "faces", f"p000{number}")
+        else:
+            remove_from_selection(stored, "faces", "p0000")
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(change, range(6)))
+    assert sorted(selections_of(stored)["faces"]) == [f"p000{number}" for number in range(1, 6)]
+
+
+def test_a_change_of_a_selection_sees_what_was_stored_while_it_waited(stored, monkeypatch):
+    store_selection(stored, "faces", ["p0000"])
+    real = annotations.annotation_lock
+
+    @contextlib.contextmanager
+    def after_somebody_else(run):
+        monkeypatch.setattr(annotations, "annotation_lock", real)
+        store_selection(stored, "faces", ["p0000", "p0001"])
+        with real(run):
+            yield
+
+    for change in (add_to_selection, remove_from_selection):
+        monkeypatch.setattr(annotations, "annotation_lock", after_somebody_else)
+        assert "p0001" in change(stored, "faces", "p0002").pairs
+
+
+def test_a_selection_that_is_not_there_is_not_removed_from(stored):
+    assert add_to_selection(stored, " new\n", "p0000").name == "new"
+    assert remove_from_selection(stored, "new", "p0000").pairs == ()
+    for change in (
+        lambda: remove_from_selection(stored, "new", "p0000"),
+        lambda: delete_selection(stored, "new"),
+    ):
+        with pytest.raises(InvalidRequest, match="There is no selection 'new'"):
+            change()
+
+
 def test_nothing_is_written_beside_recorded_runs_and_where_it_may_not_be(stored, monkeypatch):
     recorded = RunStore(stored.folder.parent).run(recorded_headers()[0].id)
     for write in (
         lambda: store_note(recorded, recorded.pairs()[0], ["a"], ""),
         lambda: store_selection(recorded, "a", recorded.pairs()),
+        lambda: add_to_selection(recorded, "a", recorded.pairs()[0]),
+        lambda: remove_from_selection(recorded, "a", recorded.pairs()[0]),
+        lambda: delete_selection(recorded, "a"),
     ):
         with pytest.raises(InvalidRequest, match="takes no tags or notes"):
             write()
