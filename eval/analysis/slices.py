@@ -6,6 +6,7 @@ the scores of the untouched input.
 """
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -85,13 +86,16 @@ def fact_title(fact: str) -> str:
 def facts_of_pairs(stored: StoredRun, scores: "pd.DataFrame") -> dict[str, dict[str, Fact]]:
     """Facts of every scored pair of a run by its id, in the run's order.
 
+    A fact of the data set that is called "tag" or "selection" is named "source tag" or "source
+    selection" here, as `TAG` and `SELECTION` are what people wrote.
+
     Args:
         stored: The run.
         scores: Result of `score_tables.scores_frame`.
     """
     pattern, known = _pattern(stored.header()), stored.facts()
     found = {
-        pair: facts_of_name(pair, pattern) | known.get(pair, {})
+        pair: _renamed(facts_of_name(pair, pattern) | known.get(pair, {}))
         for pair in dict.fromkeys(scores.pair)
     }
     if PSNR.key in scores:
@@ -99,6 +103,18 @@ def facts_of_pairs(stored: StoredRun, scores: "pd.DataFrame") -> dict[str, dict[
         for pair, value in zip(own.pair, own[PSNR.key], strict=True):
             found[pair].setdefault(INPUT_PSNR, float(value))
     return found
+
+
+def _renamed(facts: dict[str, Fact]) -> dict[str, Fact]:
+    """Facts of a data set under names that are neither `TAG` nor `SELECTION`, in any case.
+
+    Different names stay different: one that is "source tag" already becomes "source source tag".
+
+    >>> _renamed({"tag": "blur", "source tag": "b", "iso": 100.0})
+    {'source tag': 'blur', 'source source tag': 'b', 'iso': 100.0}
+    """
+    taken = re.compile(rf"(source )*({TAG}|{SELECTION})", re.IGNORECASE)
+    return {f"source {name}" if taken.fullmatch(name) else name: facts[name] for name in facts}
 
 
 def _pattern(run: Run) -> str | None:

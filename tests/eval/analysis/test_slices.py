@@ -13,6 +13,7 @@ from eval.analysis.slices import (
     slices_of,
 )
 from eval.data.benchmarks import custom_benchmark
+from eval.runs.annotations import store_note, store_selection
 from eval.runs.document import SampleResult
 from mirnet.errors import InvalidRequest
 from tests.support.runs_factory import method, sha, write_run
@@ -53,6 +54,24 @@ def test_texts_and_ranges_of_numbers_are_slices_and_credits_are_not(stored):
     ]  # fmt: skip
     assert found["camera=second"] == tuple(IDS[12:])
     assert found["brightness=middle, 7 to 12"] == tuple(IDS[7:13])
+
+
+def test_columns_called_tag_or_selection_are_no_tags_and_selections(stored):
+    for number, pair in enumerate(IDS):
+        value = "blur" if number < 12 else "none"
+        facts = {"tag": value, "Selection": value, "source tag": value[::-1]}
+        stored.append_facts(pair, facts)
+    store_note(stored, "p0019", ["blur"], "")
+    store_selection(stored, "blur", ["p0018"])
+    slices = slices_of(stored, scores_frame(stored))
+    assert len({one.title.casefold() for one in slices}) == len(slices) == 8
+    assert pairs_in(slices, ["tag=blur"]) == {"p0019"}
+    assert pairs_in(slices, ["selection=blur"]) == {"p0018"}
+    assert pairs_in(slices, ["source tag=blur"]) == {*IDS[:12]}
+    assert pairs_in(slices, ["source Selection=blur"]) == {*IDS[:12]}
+    assert pairs_in(slices, ["source source tag=rulb"]) == {*IDS[:12]}
+    found = compare_in_slices(stored, "ours", "clahe", facts=["tag"])
+    assert list(found.pairs) == [1]
 
 
 def test_slices_of_one_fact_add_up_and_those_of_two_narrow_down(stored):
