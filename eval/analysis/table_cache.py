@@ -57,7 +57,8 @@ class TableCache:
     """
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[tuple, Any] = OrderedDict()
+        self._tables: OrderedDict[tuple, tuple[tuple, Any]] = OrderedDict()
+        """Version and content of each table by its subject, those used last at the end."""
         self._lock = threading.Lock()
         self._making: dict[tuple, threading.Lock] = {}
 
@@ -92,9 +93,9 @@ class TableCache:
             InvalidRequest: The run is damaged, or lacks the protocol.
         """
         name = chosen_protocol(stored.header(), protocol)
-        written = (f"{part}" for part in _stamp(stored, (NOTES, SELECTIONS)))
-        key = _key(stored, ("slices", name, *written))
-        return self._once(key, lambda: slices_of(stored, self.scores(stored, name)))
+        subject = _subject(stored, ("slices", name))
+        version = (*_version(stored), _stamp(stored, (NOTES, SELECTIONS)))
+        return self._once(subject, version, lambda: slices_of(stored, self.scores(stored, name)))
 
     def forget(self, run_id: str) -> None:
         """Drop a run's tables from memory."""
@@ -106,7 +107,8 @@ class TableCache:
         self, stored: StoredRun, what: tuple[str, ...], make: "Callable[[], pd.DataFrame]"
     ) -> "pd.DataFrame":
         """Table out of memory, else from disk, else made and kept there."""
-        key = _key(stored, what)
+        subject, version = _subject(stored, what), _version(stored)
+        key = (*subject, *version)
 
         def read_or_make() -> "pd.DataFrame":
             table = _read(stored, key)
@@ -115,30 +117,41 @@ class TableCache:
                 _write(stored, key, table)
             return table
 
-        return self._once(key, read_or_make)
+        return self._once(subject, version, read_or_make)
 
-    def _once(self, key: tuple, make: Callable[[], Made]) -> Made:
-        """What is kept in memory under a key, else what `make` makes."""
+    def _once(self, subject: tuple, version: tuple, make: Callable[[], Made]) -> Made:
+        """What is kept in memory of a subject in a version, else what `make` makes.
+
+        A new version takes the place of an older one: a run that is under way, or that notes are
+        written on, pushes no table of another run out.
+        """
+        key = (*subject, *version)
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
         with making:  # two visitors of one run make its tables once
             with self._lock:
-                if key in self._tables:
-                    self._tables.move_to_end(key)
-                    return self._tables[key]
+                kept = self._tables.get(subject)
+                if kept is not None and kept[0] == version:
+                    self._tables.move_to_end(subject)
+                    return kept[1]
             made = make()
             with self._lock:
-                self._tables[key] = made
+                self._tables[subject] = version, made
+                self._tables.move_to_end(subject)
                 while len(self._tables) > MAX_TABLES:
                     self._tables.popitem(last=False)
                 self._making.pop(key, None)
         return made
 
 
-def _key(stored: StoredRun, what: tuple[str, ...]) -> tuple:
-    """Key of a table: the run, the kind of table, the code that makes it, and the run's files."""
-    made_by = (code_fingerprint(), *METRICS, *OPTIONAL)
-    return (stored.id, str(stored.folder), *what, made_by, _stamp(stored))
+def _subject(stored: StoredRun, what: tuple[str, ...]) -> tuple[str, ...]:
+    """Subject of a table: the run and the kind of table."""
+    return (stored.id, str(stored.folder), *what)
+
+
+def _version(stored: StoredRun) -> tuple:
+    """Version of a run's tables: the code that makes them, and the state of the run's files."""
+    return ((code_fingerprint(), *METRICS, *OPTIONAL), _stamp(stored))
 
 
 @functools.cache

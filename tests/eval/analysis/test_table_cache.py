@@ -54,6 +54,20 @@ def test_slices_know_what_was_written_since_and_tables_are_kept(tmp_path):
     assert tables.scores(stored) is scores  # a note changes no score
 
 
+def test_new_versions_of_a_table_take_the_place_of_older_ones(tmp_path, monkeypatch):
+    other, stored = write_run(tmp_path / "other", pairs=3), write_run(tmp_path / "runs", pairs=4)
+    monkeypatch.setattr(module, "MAX_TABLES", 4)
+    tables = TableCache()
+    scores = tables.scores(other)
+    for number in range(6):
+        store_note(stored, "p0000", [f"{number}"], "")
+        assert [one.name for one in tables.slices(stored)][-1] == f"tag={number}"
+    for number in range(6):  # a run that is under way
+        stored.append(stored.rows()[0].model_copy(update={"seconds": float(number)}))
+        assert len(tables.scores(stored)) == len(stored.rows())
+    assert tables.scores(other) is scores
+
+
 def test_tables_of_large_runs_are_read_from_disk_after_a_restart(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WORTH_KEEPING", 10)
     stored = write_run(tmp_path, pairs=6)
