@@ -129,7 +129,7 @@ class PresetView:
                 )
             sharpens = preset.task == SHARPEN.task and preset.same_size
             mode = SHARPEN.id if sharpens else preset.task
-            check_second_step(mode, preset.then, preset.then_weights)
+            check_second_step(mode, preset)
         loaded = self.status.show("The preset is loaded: press Restore.", "done")
         return loaded | self.tasks.set_mode(mode) | {self.loaded: preset, self.weights.kind: ""}
 

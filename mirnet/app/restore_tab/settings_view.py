@@ -1,6 +1,6 @@
 """The choice of a second step, and the folded panel with advanced settings of a restoration."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -11,6 +11,9 @@ from mirnet.tasks import get_task
 from ..jobs import RestoreRequest, choose_weights
 from ..kit.widgets import Update
 from .modes import MODES
+
+if TYPE_CHECKING:
+    from mirnet.restoration.presets import Preset
 
 TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
 """Label and pixels of the offered tile sizes; 0 lets the library choose."""
@@ -34,28 +37,46 @@ def second_step(mode_id: str) -> gr.Dropdown:
     )  # fmt: skip
 
 
-def _second_steps(mode_id: str) -> dict[str, Any]:
-    """What the choice of a second step offers in a mode; it is hidden where there is none."""
+def _second_steps(
+    mode_id: str, weights_id: str | None = None, same_size: bool = False, chosen: str = ""
+) -> dict[str, Any]:
+    """What the choice of a second step offers: what was measured; it is hidden if that is nothing.
+
+    Args:
+        mode_id: Id of the mode.
+        weights_id: Id of the weights of the first step; None for the task's own.
+        same_size: Whether the photo has its final size already.
+        chosen: Second step chosen so far, which stays if it is offered.
+    """
     mode = MODES[mode_id]
-    tasks = () if mode.same_size else choices.SECOND_STEPS.get(mode.task, ())
+    measured = not (mode.same_size or same_size)
+    measured &= weights_id in (None, get_task(mode.task).default_weights)
+    tasks = choices.SECOND_STEPS.get(mode.task, ()) if measured else ()
     offers = [("Nothing more", ""), *((get_task(task).title, task) for task in tasks)]
-    return {"choices": offers, "value": "", "visible": len(offers) > 1}
+    return {
+        "choices": offers,
+        "value": chosen if chosen in tasks else "",
+        "visible": len(offers) > 1,
+    }
 
 
-def check_second_step(mode_id: str, then: str | None, weights_id: str | None) -> None:
+def check_second_step(mode_id: str, preset: "Preset") -> None:
     """Check that the page offers the second step of a preset.
 
     Raises:
-        InvalidRequest: It does not, or not with these weights.
+        InvalidRequest: It does not: not for this task, not with these weights, or not at the
+            photo's own size.
     """
-    if then is None:
+    if preset.then is None:
         return
-    own = get_task(then).default_weights
-    offered = [task for _, task in _second_steps(mode_id)["choices"]]
-    if then not in offered or weights_id not in (None, own):
+    own = get_task(preset.then).default_weights
+    offer = _second_steps(mode_id, preset.weights, preset.same_size, preset.then)
+    if not offer["value"] or preset.then_weights not in (None, own):
+        weights_id = preset.then_weights or own
         raise InvalidRequest(
-            f"The preset's second step, {then} with the weights {(weights_id or own)[:60]!r}, is "
-            "not offered on this page: `python -m mirnet restore --preset FILE` does it."
+            f"The preset's second step, {preset.then} with the weights {weights_id[:60]!r}, is "
+            "not offered on this page with the preset's other choices: "
+            "`python -m mirnet restore --preset FILE` does it."
         )
 
 
@@ -100,14 +121,20 @@ class SettingsView:
         ]  # fmt: skip
         self.outputs = [self.same_size, then]
 
-    def change_mode(self, mode_id: str) -> Update:
+    def change_mode(self, mode_id: str, weights_id: str | None = None) -> Update:
         """Offer the second steps of a mode, and "same size" only for modes that enlarge."""
         mode = MODES[mode_id]
         enlarges = get_task(mode.task).scale > 1 and not mode.same_size
         return {
             self.same_size: gr.update(visible=enlarges, value=False),
-            self.then: gr.update(**_second_steps(mode_id)),
+            self.then: gr.update(**_second_steps(mode_id, weights_id)),
         }
+
+    def offer_second_steps(
+        self, mode_id: str, weights_id: str | None, same_size: bool, then: str
+    ) -> Update:
+        """Offer second steps for a change of weights or of "same size"."""
+        return {self.then: gr.update(**_second_steps(mode_id, weights_id, same_size, then))}
 
     @staticmethod
     def request(

@@ -131,6 +131,15 @@ class RestoreTab:
             self.status.line,
             **PRIVATE,
         )
+        steps = [mode, weights.choice, settings.same_size, settings.then]
+        gr.on(
+            [weights.choice.input, settings.same_size.input],
+            settings.offer_second_steps,
+            steps,
+            settings.then,
+            trigger_mode="always_last",
+            **PRIVATE,
+        )
         preset = self.presets.connect(self.adjust, self.downloads, settings)
         preset = preset.success(weights.change_mode, chosen, weights.outputs, **PRIVATE)
         for event in (changed, preset):
@@ -143,9 +152,12 @@ class RestoreTab:
         # Weights may have come or gone since the page was built.
         loaded = page.load(weights.change_mode, chosen, weights.outputs, **PRIVATE)
         for event in (changed, loaded, preset):
-            follow = event.then(settings.change_mode, mode, settings.outputs, **PRIVATE)
+            follow = event.then(
+                settings.change_mode, [mode, weights.choice], settings.outputs, **PRIVATE
+            )
             if event is preset:
-                self.presets.apply_after(follow)
+                applied = self.presets.apply_after(follow)
+                applied.then(settings.offer_second_steps, steps, settings.then, **PRIVATE)
             shown = event.then(photos.change_mode, mode, photos.samples, **PRIVATE)
             shown.then(None, js=script(ASSETS / "name_samples.js"), api_visibility="private")
 

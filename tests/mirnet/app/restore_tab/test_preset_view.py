@@ -42,6 +42,20 @@ def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
     assert read_preset(tmp_path / "again.toml") == preset
 
 
+def test_no_preset_is_saved_that_the_page_refuses(view, tmp_path):
+    """What is not offered beside "same size" or other weights is no longer chosen there."""
+    settings = view.settings
+    file = "PNG", 95, "auto", "all", False
+    for weights, same_size in (("sr-x2-compact", True), ("sr-x2-photo", False)):
+        offer = settings.offer_second_steps("sr-x2", weights, same_size, "denoise")[settings.then]
+        assert offer["value"] == "" and not offer["visible"]
+        text = view.write("sr-x2", weights, same_size, offer["value"], 1, 1, 1, 0, *file)
+        (tmp_path / "mine.toml").write_text(text)
+        assert view.read(str(tmp_path / "mine.toml"))[view.loaded].then is None
+    offer = settings.offer_second_steps("sr-x2", "sr-x2-compact", False, "denoise")[settings.then]
+    assert offer["value"] == "denoise" and offer["visible"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -55,6 +69,8 @@ def test_what_is_loaded_is_saved_again(view, tmp_path, preset, mode):
             "task = 'lowlight'\nthen = 'denoise'\nthen_weights = 'denoise-v2'",
             "'denoise-v2', is not offered on this page",
         ),
+        ("task = 'sr-x2'\nsame_size = true\nthen = 'denoise'", "is not offered on this page"),
+        ("task = 'sr-x2'\nweights = 'sr-x2-photo'\nthen = 'denoise'", "preset's other choices"),
     ],
 )
 def test_a_preset_that_does_not_fit_is_refused_in_words(view, tmp_path, text, words):
@@ -85,4 +101,5 @@ def test_a_refused_preset_leaves_all_settings_as_they_are():
                 names += [fn.name, *led_to(later)]
         return names
 
-    assert {"change_mode", "apply", "apply_to_file", "choose"} <= set(led_to(read))
+    led = led_to(read)
+    assert {"change_mode", "apply", "apply_to_file", "choose", "offer_second_steps"} <= set(led)

@@ -170,6 +170,17 @@ def test_second_steps_are_offered_for_some_modes_only():
         tasks = () if mode.same_size else SECOND_STEPS.get(mode.task, ())
         assert [task for _, task in offer["choices"]] == ["", *tasks]
         assert offer["visible"] is bool(tasks) and offer["value"] == ""
+        for entry in catalogue.entries_for(mode.task):  # measured with each task's own weights
+            offer = settings.change_mode(mode.id, entry.id)[settings.then]
+            own = entry.id == TASKS[mode.task].default_weights
+            assert offer["visible"] is (bool(tasks) and own)
+    offer = settings.offer_second_steps("lowlight", "lowlight-compact", False, "denoise")
+    assert offer[settings.then]["value"] == "denoise"
+    offered_on = [
+        target for function in page.fns.values() if function.name == "offer_second_steps"
+        for target in function.targets
+    ]  # fmt: skip
+    assert (settings.same_size._id, "input") in offered_on
     values = False, 0, "auto", "auto", False
     wanted = settings.request("denoise", None, 10**6, *values, "sr-x2")
     assert (wanted.tasks, wanted.scale) == (("denoise", "sr-x2"), 2)
