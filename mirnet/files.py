@@ -130,7 +130,7 @@ def cache_folder() -> Path:
     """Cache folder: $MIRNET_CACHE, or a folder in the system's cache folder."""
     chosen = os.environ.get("MIRNET_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # ~nobody stays as it is
     from platformdirs import user_cache_path
 
     return user_cache_path("mirnet-studio", appauthor=False)

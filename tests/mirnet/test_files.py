@@ -64,6 +64,8 @@ def test_the_cache_folder_can_be_moved(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "elsewhere"
     monkeypatch.delenv("MIRNET_CACHE")
     assert cache_folder().name == "mirnet-studio"
+    monkeypatch.setenv("MIRNET_CACHE", "~nobody-of-this-name/cache")
+    assert str(cache_folder()) == "~nobody-of-this-name/cache"
 
 
 def test_a_line_is_appended_behind_the_last_complete_one(tmp_path):
