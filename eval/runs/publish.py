@@ -5,6 +5,7 @@ Hub is contacted once before anything is sent, because its client waits long for
 """
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.data.pairs import BenchmarkUnavailable
@@ -15,7 +16,7 @@ from .annotations import NOTES, SELECTIONS
 from .store import StoredRun
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
 
 SETTING = "MIRNET_RESULTS_REPO"
 """Environment variable with the data set that a Space keeps its runs in, as ORG/NAME."""
@@ -36,6 +37,8 @@ def publish_run(
     stored: StoredRun, repo: str, private: bool = True, with_pictures: bool = False
 ) -> str:
     """Upload a finished run to a data set on the Hub, in one commit.
+
+    What everybody may see holds no path of this machine: see `Run.without_folders`.
 
     Args:
         stored: The run.
@@ -59,17 +62,31 @@ def publish_run(
     api = contacted(repo, private)
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-        commit = api.upload_folder(
+        commit = api.create_commit(
             repo_id=repo,
             repo_type="dataset",
-            folder_path=stored.folder,
-            path_in_repo=run.id,
-            allow_patterns=[*DOCUMENTS, *(PICTURES if with_pictures else ())],
+            operations=_additions(stored, private, with_pictures),
             commit_message=f"Add run {run.id}",
         )
     except Exception as error:
         raise refused(repo, error) from error
     return f"{api.endpoint}/datasets/{repo}/tree/{commit.oid}/{run.id}"
+
+
+def _additions(stored: StoredRun, private: bool, with_pictures: bool) -> "list[CommitOperationAdd]":
+    """Files of a run for a commit; a public header is without folders of this machine."""
+    from huggingface_hub import CommitOperationAdd
+
+    header = None if private else stored.header().without_folders()
+    found = []
+    for pattern in (*DOCUMENTS, *(PICTURES if with_pictures else ())):
+        for path in sorted(stored.folder.glob(pattern)):
+            content: Path | bytes = path
+            if header is not None and path.name == "run.json":
+                content = header.model_dump_json(indent=2).encode()
+            name = path.relative_to(stored.folder).as_posix()
+            found.append(CommitOperationAdd(f"{stored.id}/{name}", content))
+    return found
 
 
 def contacted(repo: str, private: bool) -> "HfApi":

@@ -3,11 +3,12 @@
 import pytest
 
 from eval.data.pairs import BenchmarkUnavailable
+from eval.runs.document import Run
 from eval.runs.publish import publish_run, results_repo
 from eval.runs.store import RunStore
 from mirnet.errors import InvalidRequest
 from tests.support.hub import Fault, LoopbackHub
-from tests.support.runs_factory import write_run
+from tests.support.runs_factory import method, write_run
 
 DOCUMENTS = ("run.json", "pairs.json", "scores.jsonl")
 
@@ -22,6 +23,16 @@ def test_a_run_goes_up_in_one_commit_without_its_pictures(hub: LoopbackHub, tmp_
         f"{stored.id}/{name}": (stored.folder / name).read_bytes() for name in DOCUMENTS
     }
     assert len(hub.seen("/api/datasets/us/results/commit/")) == 1
+
+
+def test_what_everybody_may_see_names_no_folder_of_this_machine(hub: LoopbackHub, tmp_path):
+    own = method("ours", settings={"weights_file": "/home/anna/w.safetensors"})
+    stored = write_run(tmp_path, methods=(own,), benchmark__folder="/home/anna/LoL")
+    publish_run(stored, "us/open", private=False)
+    public = hub.files_of("us/open")
+    assert not [name for name, content in public.items() if b"anna" in content]
+    header = Run.model_validate_json(public[f"{stored.id}/run.json"])
+    assert header == stored.header().without_folders() and header.benchmark.folder == "LoL"
 
 
 def test_what_went_up_is_a_store(hub: LoopbackHub, tmp_path):
