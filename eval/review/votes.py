@@ -3,8 +3,8 @@
     ID/votes/HASH.jsonl   the votes of one reviewer, one line each (`Vote`), appended and synced to
                           the disk; HASH is of the reviewer's name (`reviewers.file_stem`)
 
-A later vote on the same question replaces the earlier one; reading needs no lock and works where
-nothing can be written.
+A later vote on the same question replaces the earlier one, even where the clock of the machine that
+took it was ahead; reading needs no lock and works where nothing can be written.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from eval.runs.annotations import MAX_AHEAD
 from eval.runs.store import RecordedRun, StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line
@@ -121,16 +122,29 @@ def store_vote(
         raise InvalidRequest(
             f"{str(outcome)[:20]!r} is no answer: choose a, b, tie or skip."
         ) from error
-    line = vote.model_dump_json().encode()
     path = stored.folder / "votes" / f"{file_stem(name)}.jsonl"
     try:
         with _locked(stored, path):
-            _append(stored, path, line)
+            vote = _later_than_before(stored, path, vote)
+            _append(stored, path, vote.model_dump_json().encode())
     except OSError as error:
         raise InvalidRequest(
             f"Votes on run {stored.id} cannot be stored ({error.strerror or error}): ask whoever "
             "sent you the link to open the store for writing. Votes stored before are safe."
         ) from error
+    return vote
+
+
+def _later_than_before(stored: StoredRun, path: Path, vote: Vote) -> Vote:
+    """The vote with a time after that of the vote that it replaces, if a clock was ahead.
+
+    Files of several machines are merged by time.
+    """
+    with contextlib.suppress(InvalidRequest):  # a damaged file takes votes as well
+        earlier = _latest(stored, path).get((vote.key, vote.repeat))
+        if earlier is not None and earlier.time >= vote.time:
+            just_after = earlier.time + datetime.timedelta(microseconds=1)
+            return vote.model_copy(update={"time": just_after})
     return vote
 
 
@@ -195,7 +209,7 @@ def all_votes(stored: StoredRun) -> list[Vote]:
 
 
 def _latest(stored: StoredRun, path: Path) -> dict[tuple[QuestionKey, bool], Vote]:
-    """Read a file of votes; an incomplete last line is ignored."""
+    """Read a file of votes; an incomplete last line, and votes of the far future, are ignored."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -211,6 +225,7 @@ def _latest(stored: StoredRun, path: Path) -> dict[tuple[QuestionKey, bool], Vot
             f"votes/{path.name} of run {stored.id} is larger than votes can be: remove that file."
         )
     votes: dict[tuple[QuestionKey, bool], Vote] = {}
+    latest = datetime.datetime.now(datetime.UTC) + MAX_AHEAD
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             vote = Vote.model_validate_json(line)
@@ -219,7 +234,8 @@ def _latest(stored: StoredRun, path: Path) -> dict[tuple[QuestionKey, bool], Vot
                 f"Line {number} of votes/{path.name} in run {stored.id} is damaged: remove that "
                 "line."
             ) from error
-        votes[vote.key, vote.repeat] = vote
+        if vote.time <= latest:
+            votes[vote.key, vote.repeat] = vote
     return votes
 
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime
 import io
+import shutil
 from multiprocessing import get_context
 
 import pytest
@@ -18,8 +19,10 @@ from eval.review.votes import (
     votes_of,
     votes_table,
 )
+from eval.runs.merging import merge_run
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
+from mirnet.files import append_line
 from tests.support.review_runs import vote_file
 from tests.support.runs_factory import lines
 
@@ -31,6 +34,21 @@ def test_a_later_vote_replaces_the_earlier_one_and_both_lines_stay(stored):
     assert [line["outcome"] for line in lines(vote_file(stored))] == ["a", "b"]
     (only,) = all_votes(stored)
     assert (only.outcome, only.comment, only.key) == ("b", "no, this one", question.key)
+
+
+def test_a_clock_that_was_ahead_does_not_win_for_good(stored, tmp_path):
+    question = choose_questions(stored, "anna")[0]
+    before = store_vote(stored, "anna", question, "a")
+    there = StoredRun(shutil.copytree(stored.folder, tmp_path / "there" / stored.id))
+    for days, outcome in ((0.9, "b"), (400, "tie")):
+        ahead = before.time + datetime.timedelta(days=days)
+        vote = before.model_copy(update={"time": ahead, "outcome": outcome})
+        append_line(vote_file(there), vote.model_dump_json().encode())
+    assert merge_run(there.folder, stored)
+    assert [vote.outcome for vote in all_votes(stored)] == ["b"]  # of 400 days ahead: damaged
+    store_vote(stored, "anna", question, "skip")
+    assert merge_run(stored.folder, there)
+    assert [[vote.outcome for vote in all_votes(run)] for run in (stored, there)] == [["skip"]] * 2
 
 
 def test_reviewers_are_kept_apart(stored):
