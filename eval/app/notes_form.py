@@ -1,5 +1,6 @@
 """Tags, note and selections of the open picture: shown to all, changed by those who may."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,11 @@ class NotesForm(Part):
         self.permissions = permissions
         self.choose = choose
         self.written = text_area("ev-written")
+        self.opened = gr.State(("", ""))  # run and pair that are open
         with gr.Accordion(
             "Tags, note and selections", open=False, visible=False, elem_id="ev-notes"
         ) as self.panel:
-            self.of_pair = gr.Textbox("", visible=False)  # picture that the fields belong to
+            self.of = gr.Textbox("", visible=False)  # RUN/PAIR that the fields belong to
             with gr.Row(elem_id="ev-note-fields"):
                 self.tags = gr.Dropdown(
                     [], value=[], multiselect=True, allow_custom_value=True,
@@ -90,26 +92,33 @@ class NotesForm(Part):
                     for name, title in BUTTONS.items()
                 }
         self.said = text_area("ev-noted")
-        self.outputs = [
-            self.written, self.panel, self.of_pair, self.tags, self.note, self.selection
-        ]  # fmt: skip
+        self.outputs = [self.written, self.panel, self.opened, self.tags, self.selection]
 
     def connect(self, events: "ViewEvents", view: View) -> None:
         """Connect the buttons; the view is filled again after each change.
+
+        The fields are loaded only for another picture or run: what is typed outlives a refused
+        change, and a change of a selection.
 
         Args:
             events: Fills the view.
             view: The view that shows the picture.
         """
-        run = events.router.run
+        self.opened.change(
+            self.load,
+            self.opened,
+            [self.of, self.tags, self.note, self.said],
+            trigger_mode="always_last",
+            **PRIVATE,
+        )
         saved = self.save.click(
-            self.save_note, [run, self.of_pair, self.tags, self.note], self.said, **PRIVATE
+            self.save_note, [self.of, self.tags, self.note], self.said, **PRIVATE
         )
         events.fill(view, saved)
         for change, button in self.buttons.items():
             changed = button.click(
                 self.changing(change, lambda values: events.router.state(values, view)),
-                [self.selection, self.of_pair, *events.router.inputs(view)],
+                [self.selection, self.of, *events.router.inputs(view)],
                 self.said,
                 **PRIVATE,
             )
@@ -120,29 +129,47 @@ class NotesForm(Part):
         stored, state = request.stored, request.state
         pair = state.pair or next(iter(self.choose(stored, state)), "")
         notes, selections = notes_of(stored), selections_of(stored)
-        own = notes.get(pair)
         may_write = request.may_annotate and bool(pair) and not isinstance(stored, RecordedRun)
         yield {
-            self.written: written(own, selections, pair, state),
+            self.written: written(notes.get(pair), selections, pair, state),
             self.panel: gr.update(visible=may_write),
-            self.of_pair: pair,
-            self.tags: gr.update(choices=list(tags_of(notes)), value=list(own.tags) if own else []),
-            self.note: own.note if own else "",
+            self.opened: (stored.id, pair),
+            self.tags: gr.update(choices=list(tags_of(notes))),
             self.selection: gr.update(choices=list(selections)),
         }
 
+    def load(self, opened: tuple[str, str]) -> Update:
+        """Set the fields to what is stored on a picture that was opened.
+
+        Args:
+            opened: Id of the run, and of the pair.
+        """
+        run_id, pair = opened
+        own = None
+        with contextlib.suppress(MIRNetError):  # the run was deleted meanwhile
+            own = notes_of(self.queue.stored(run_id)).get(pair)
+        return {
+            self.of: f"{run_id}/{pair}",
+            self.tags: list(own.tags) if own else [],
+            self.note: own.note if own else "",
+            self.said: "",
+        }
+
     def save_note(
-        self,
-        run_id: str | None,
-        pair: str | None,
-        tags: list[str] | None,
-        note: str | None,
-        request: gr.Request,
+        self, of: str | None, tags: list[str] | None, note: str | None, request: gr.Request
     ) -> Markup:
-        """Store tags and note of a picture; returns what to say about it."""
+        """Store tags and note of a picture; returns what to say about it.
+
+        Args:
+            of: The picture as RUN/PAIR: another run may be chosen meanwhile.
+            tags: Its tags.
+            note: Its note.
+            request: Request of the visitor.
+        """
+        run_id, _, pair = str(of or "").partition("/")
         try:
             self.permissions.require_annotator(run_id, request)
-            store_note(self.queue.stored(str(run_id)), str(pair), tags or [], note or "")
+            store_note(self.queue.stored(run_id), pair, tags or [], note or "")
         except MIRNetError as error:
             return kit.state(str(error), "failed")
         return kit.state(f"Tags and note of {pair} are saved.", "done")
@@ -157,13 +184,12 @@ class NotesForm(Part):
             state_of: Builds the state from the values of the view's widgets.
         """
 
-        def changed(
-            name: str | None, pair: str | None, request: gr.Request, *values: Any
-        ) -> Markup:
-            state = state_of(values)
+        def changed(name: str | None, of: str | None, request: gr.Request, *values: Any) -> Markup:
+            run_id, _, pair = str(of or "").partition("/")
+            state = state_of(values).model_copy(update={"run": run_id})
             try:
-                self.permissions.require_annotator(state.run, request)
-                return kit.state(self._change(change, str(name or ""), str(pair), state), "done")
+                self.permissions.require_annotator(run_id, request)
+                return kit.state(self._change(change, str(name or ""), pair, state), "done")
             except MIRNetError as error:
                 return kit.state(str(error), "failed")
 

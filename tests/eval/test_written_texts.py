@@ -97,18 +97,18 @@ def tab_of(stored, **policy) -> EvaluateTab:
 
 def test_on_a_laptop_everybody_writes(stored):
     form = tab_of(stored).pictures.notes
-    said = form.save_note(stored.id, "p0001", ["new"], "a < b", None)
+    said = form.save_note(f"{stored.id}/p0001", ["new"], "a < b", None)
     assert "are saved" in said and notes_of(stored)["p0001"].note == "a < b"
     change = form.changing("shown", lambda _: ViewState(view="pictures", run=stored.id, k=2))
-    assert "has 2 pictures" in change("two", "p0001", None)
+    assert "has 2 pictures" in change("two", f"{stored.id}/p0001", None)
     assert len(selections_of(stored)["two"]) == 2
     for name, words in (("add", "3 pictures"), ("remove", "2 pictures"), ("delete", "is deleted")):
         pair = next(p for p in stored.pairs() if p not in selections_of(stored)["two"])
         pair = pair if name == "add" else selections_of(stored)["two"][0]
         do = form.changing(name, lambda _: ViewState(view="pictures", run=stored.id))
-        assert words in do("two", pair, None)
+        assert words in do("two", f"{stored.id}/{pair}", None)
     assert "two" not in selections_of(stored)
-    assert "no selection" in do("two", "p0001", None)
+    assert "no selection" in do("two", f"{stored.id}/p0001", None)
 
 
 def test_visitors_of_a_space_read_and_its_operator_and_a_runs_owner_write(stored):
@@ -120,11 +120,11 @@ def test_visitors_of_a_space_read_and_its_operator_and_a_runs_owner_write(stored
     )
     form = tab.pictures.notes
     before = (stored.folder / "notes.jsonl").read_bytes()
-    assert "operator" in form.save_note(stored.id, "p0001", ["new"], "", ben)
+    assert "operator" in form.save_note(f"{stored.id}/p0001", ["new"], "", ben)
     assert (stored.folder / "notes.jsonl").read_bytes() == before
     tab.permissions.note_owner(stored.id, anna)
-    assert "operator" in form.save_note(stored.id, "p0001", ["new"], "", ben)
-    assert "are saved" in form.save_note(stored.id, "p0001", ["new"], "", anna)
+    assert "operator" in form.save_note(f"{stored.id}/p0001", ["new"], "", ben)
+    assert "are saved" in form.save_note(f"{stored.id}/p0001", ["new"], "", anna)
     assert not tab.permissions.may_annotate(stored.id, ben)
     read_only = tab_of(stored, read_only=True)
     read_only.permissions.note_owner(stored.id, anna)

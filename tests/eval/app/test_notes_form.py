@@ -7,13 +7,14 @@ import pytest
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_queue import RunQueue
 from eval.app.view_state import ViewState
-from eval.runs.annotations import store_note, store_selection
+from eval.runs.annotations import MAX_TAGS, notes_of, selections_of, store_note, store_selection
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
 
 gr = pytest.importorskip("gradio")
 
 RUN = "20260101-120000-abcdef"
+OTHER = "20260102-120000-abcdef"
 METHODS = tuple(method(name) for name in ("identity", "ours"))
 ANNA = SimpleNamespace(session_hash="anna", cookies={}, headers={})
 
@@ -48,3 +49,37 @@ def test_a_deleted_selection_is_no_filter_any_more_and_the_next_picture_opens(ta
     assert offered.preprocess(update["value"]) == ["tag=soft"]
     state = ViewState(view="pictures", run=RUN, slices=update["value"], pair="p0001")
     assert view.turn_on(state)[view.pair]["value"] == "p0003"
+
+
+def test_a_refused_note_and_a_change_of_a_selection_leave_what_is_typed(tab):
+    notes = tab.pictures.notes
+    of = notes.load((RUN, "p0001"))[notes.of]
+    said = notes.save_note(of, [f"tag {n}" for n in range(MAX_TAGS + 1)], "typed", ANNA)
+    assert "mir-failed" in said
+    update = filled(tab, notes, run=RUN, pair="p0001")
+    assert update[notes.opened] == (RUN, "p0001")
+    assert notes.note not in update and "value" not in update[notes.tags]
+    assert "value" not in update[notes.selection] and notes.said not in update
+
+
+def test_another_picture_or_run_loads_its_note_and_clears_the_message(tab, tmp_path):
+    notes = tab.pictures.notes
+    store_note(write_run(tmp_path, pairs=6, methods=METHODS, id=OTHER), "p0001", ["soft"], "mine")
+    assert filled(tab, notes, run=OTHER, pair="p0001")[notes.opened] == (OTHER, "p0001")
+    fields = [notes.of, notes.tags, notes.note, notes.said]
+    assert [notes.load((OTHER, "p0001"))[field] for field in fields] == [
+        f"{OTHER}/p0001", ["soft"], "mine", "",
+    ]  # fmt: skip
+    tab.queue.delete(OTHER)
+    assert notes.load((OTHER, "p0001"))[notes.note] == ""
+
+
+def test_what_is_typed_goes_to_the_run_that_the_fields_belong_to(tab, tmp_path):
+    other, notes = write_run(tmp_path, pairs=6, methods=METHODS, id=OTHER), tab.pictures.notes
+    of = notes.load((RUN, "p0001"))[notes.of]
+    chosen = ViewState(view="pictures", run=OTHER)  # the dropdown is ahead of the fields
+    assert "are saved" in notes.save_note(of, ["soft"], "", ANNA)
+    notes.changing("add", lambda _: chosen)("one", of, ANNA)
+    assert not notes_of(other) and not selections_of(other)
+    mine = tab.queue.stored(RUN)
+    assert notes_of(mine)["p0001"].tags == ("soft",) and selections_of(mine) == {"one": ("p0001",)}

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from eval.runs.annotations import store_note
 from tests.support.evaluate_page import PICTURE, RUN, pair_shown
 from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app, running_chromium
@@ -21,7 +22,10 @@ def place(tmp_path_factory):
     """The app's address and a browser."""
     state = tmp_path_factory.mktemp("state")
     methods = tuple(method(name) for name in ("identity", "ours"))
-    with_pictures(write_run(state / "runs", pairs=3, methods=methods), HEIGHT, WIDTH)
+    run = write_run(state / "runs", pairs=3, methods=methods)
+    with_pictures(run, HEIGHT, WIDTH)
+    for pair in run.pairs():
+        store_note(run, pair, [], f"of {pair}")
     with running_app(MIRNET_STATE_DIR=str(state)) as url, running_chromium() as browser:
         yield url, browser
 
@@ -83,3 +87,26 @@ def test_the_tabs_of_the_views_stay_where_they_are_without_the_head_of_a_run(pag
     page.wait_for_selector("#ev-over-table td")
     page.wait_for_selector("#ev-head", state="hidden")
     assert tab.bounding_box()["y"] == top
+
+
+def test_a_typed_note_outlives_a_change_of_a_selection_and_goes_with_its_picture(page):
+    note = page.locator("#ev-note :is(input, textarea)")
+    has = "text => document.querySelector('#ev-note :is(input, textarea)').value === text"
+    page.click("#ev-notes > button")
+    page.wait_for_function(has, arg=f"of {pair_shown(page)}")
+    note.fill("typed")
+    page.fill("#ev-selection input", "some")
+    page.keyboard.press("Enter")
+    page.click("#ev-selection-add")
+    page.wait_for_selector("#ev-noted >> text=Selection some has 1 picture.")
+    page.wait_for_selector("#ev-written >> text=some")
+    assert note.input_value() == "typed"
+    page.click("#ev-note-save")
+    page.wait_for_selector("#ev-written >> text=typed")
+    page.click("#ev-next")
+    page.wait_for_function(
+        "() => /^of p/.test(document.querySelector('#ev-note :is(input, textarea)').value)"
+    )
+    assert page.inner_text("#ev-noted").strip() == ""
+    page.click("#ev-prev")
+    page.wait_for_function(has, arg="typed")

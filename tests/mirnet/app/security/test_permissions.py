@@ -70,8 +70,14 @@ RESERVED = {
     "EvaluateTab.delete_stored": [GONE, True],
     "Endpoints.start": ["mini-retouch", ["identity"], 1, 0, ["rgb"], "By a stranger", 1],
     "WeightsView.download": ["denoise", "denoise-v2"],
-    "NotesForm.save_note": [RUN, "p0000", ["a tag"], "a note"],
-    "NotesForm.changing.<locals>.changed": ["a selection", "p0000", "pictures", RUN, *[None] * 15],
+    "NotesForm.save_note": [f"{RUN}/p0000", ["a tag"], "a note"],
+    "NotesForm.changing.<locals>.changed": [
+        "a selection",
+        f"{RUN}/p0000",
+        "pictures",
+        RUN,
+        *[None] * 15,
+    ],
 }
 """Events of the operator; pages hide their buttons, and anybody can call them by number."""
 REFUSALS = ("operator", "nothing can be stopped", "Deleting is off")
