@@ -6,6 +6,7 @@ from eval.data.benchmarks import OWN_DATA, Benchmark
 from eval.data.opening import open_benchmark
 from eval.data.own_pairs import VISITOR_BYTES, require_public, require_small
 from eval.data.pairs import BenchmarkUnavailable
+from eval.runs.document import Run
 from eval.runs.runner import MAX_REPEATS, RunConfig
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest
@@ -31,7 +32,8 @@ class RunLimits:
         """The limits as a sentence."""
         return (
             f"One run at a time; at most {self.pairs:,} pairs and {self.megapixels:,.0f} megapixels"
-            f" of results a run, and {self.queued} runs waiting."
+            f" of results a run, each restored at most {counted(self.repeats, 'time')}, and "
+            f"{self.queued} runs waiting."
         )
 
     def check(self, config: RunConfig) -> None:
@@ -40,16 +42,13 @@ class RunLimits:
         Raises:
             InvalidRequest: The run has too many pairs, megapixels or repeats.
         """
-        if config.repeats > self.repeats:
-            raise InvalidRequest(
-                f"{config.repeats} repeats are too many here: choose at most {self.repeats}."
-            )
+        self._check_repeats(config.repeats)
         pairs = config.n if config.n is not None else config.benchmark.pairs
         if pairs is not None and config.benchmark.pairs is not None:
             pairs = min(pairs, config.benchmark.pairs)
         if pairs is None:
             return
-        self.check_pairs(pairs)
+        self._check_pairs(pairs)
         size, known = megapixels_of(config.benchmark)
         total = pairs * size * len(config.methods) * config.repeats
         if known and total > self.megapixels:
@@ -60,12 +59,24 @@ class RunLimits:
                 "fewer pairs, methods or repeats."
             )
 
-    def check_pairs(self, pairs: int) -> None:
-        """Check a number of pairs.
+    def check_size(self, run: Run) -> None:
+        """Check the size of a stored run before it is started or resumed.
+
+        A run may come from elsewhere, with more than this machine allows.
 
         Raises:
-            InvalidRequest: There are too many.
+            InvalidRequest: The run has too many pairs or repeats.
         """
+        self._check_repeats(run.repeats)
+        self._check_pairs(run.benchmark.n)
+
+    def _check_repeats(self, repeats: int) -> None:
+        if repeats > self.repeats:
+            raise InvalidRequest(
+                f"{repeats} repeats are too many here: choose at most {self.repeats}."
+            )
+
+    def _check_pairs(self, pairs: int) -> None:
         if pairs > self.pairs:
             raise InvalidRequest(
                 f"{pairs:,} pairs are too many for one run here: choose at most {self.pairs:,}."

@@ -92,7 +92,7 @@ class RunQueue:
             self._require_room(limits)
             stored = create_run(self.store, config)
             try:
-                limits.check_pairs(stored.header().benchmark.n)
+                limits.check_size(stored.header())
                 self._enqueue(RunJob(stored, limits.megapixels, owner, self.cache_gb))
             except MIRNetError:
                 shutil.rmtree(stored.folder, ignore_errors=True)
@@ -111,7 +111,7 @@ class RunQueue:
         with self._starting:
             found = self.status(run_id)
             _require_resumable(found)
-            limits.check_pairs(found.run.benchmark.n)
+            limits.check_size(found.run)
             self._require_room(limits)
             self._enqueue(RunJob(self.store.run(run_id), limits.megapixels, owner, self.cache_gb))
 

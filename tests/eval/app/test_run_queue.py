@@ -124,6 +124,14 @@ def test_a_run_that_cannot_begin_says_why(store, monkeypatch):
     assert snapshot.state == "failed" and "start a new run" in snapshot.words
 
 
+def test_a_run_with_more_repeats_than_are_allowed_is_not_resumed(store):
+    stored = create_run(store, order(n=1, repeats=6))
+    stored.write_header(stored.header().model_copy(update={"status": "stopped"}))
+    with pytest.raises(InvalidRequest, match="6 repeats are too many here: choose at most 5"):
+        RunQueue(store, PUBLIC_LIMITS).resume(stored.id)
+    assert "at most 5 times" in PUBLIC_LIMITS.words()
+
+
 def test_read_only_starts_resumes_verifies_and_deletes_nothing(store):
     stored = write_run(store.folder)
     found = RunQueue(store, read_only=True)
