@@ -107,9 +107,11 @@ class MethodsTab:
         shown = stage.outputs
         tab.select(self.first_sight, [self.task, self.path, stage.comparison], shown, **PRIVATE)
         tab.select(self.own.offer, None, self.own.file, **PRIVATE)
-        gr.on([self.own.file.upload, self.own.file.clear], self.take_network,
-              [self.own.file, self.task, self.methods],
-              [self.own.settings, self.own.file, self.methods, self.line], **PRIVATE)  # fmt: skip
+        tried = gr.on([self.own.file.upload, self.own.file.clear], self.take_network, self.own.file,
+                      [self.own.settings, self.own.file, self.line], **PRIVATE)  # fmt: skip
+        # The task and the ticks may change while the network is tried.
+        tried.then(self.offer_network, [self.own.settings, self.task, self.methods], self.methods,
+                   **PRIVATE)  # fmt: skip
         self.task.input(
             self.change_task,
             [self.task, self.own.settings],
@@ -153,18 +155,22 @@ class MethodsTab:
             "value": ours + classical + [name for _, name in added],
         }
 
-    def take_network(
-        self, path: str | None, task_id: str, chosen: list[str], request: gr.Request
-    ) -> Update:
-        """Offer the network of an added file and choose it; say at once why it cannot be used."""
+    def take_network(self, path: str | None, request: gr.Request) -> Update:
+        """Try the network of an added file; say at once why it cannot be used."""
         try:
             own, line = self.own.take(path, request), ""
         except MIRNetError as error:
             own, line = None, kit.state(str(error), "failed")
-        chosen = [name for name in chosen if name != OWN_NETWORK] + ([OWN_NETWORK] if own else [])
-        offers = self._offers(task_id, own) | {"value": chosen}
-        update = {self.own.settings: own, self.methods: gr.update(**offers), self.line: line}
+        update = {self.own.settings: own, self.line: line}
         return update | ({self.own.file: None} if line else {})
+
+    def offer_network(
+        self, own: dict[str, Any] | None, task_id: str, chosen: list[str] | None
+    ) -> Update:
+        """Offer a network that was tried and choose it besides the others; without one, none."""
+        others = [name for name in chosen or [] if name != OWN_NETWORK]
+        value = [*others, OWN_NETWORK] if own else others
+        return {self.methods: gr.update(**self._offers(task_id, own) | {"value": value})}
 
     def change_task(self, task_id: str, own: dict[str, Any] | None) -> Update:
         """Offer the methods and examples of another task, and show its first example."""
@@ -233,6 +239,8 @@ class MethodsTab:
         idle = {self.go: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
         try:
             ids = check_choice(method_ids, task_id, own)
+            if OWN_NETWORK in ids:
+                self.own.require_operator(request)
             used = self._use(path or _first_example(task_id), task_id)
             with self.queue.enter(visitor, used.picture.megapixels, len(ids)) as entry:
                 run.entry = entry

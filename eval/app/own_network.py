@@ -45,9 +45,17 @@ class OwnNetwork:
         """
         if path is None:
             return None
+        self.require_operator(request)
+        return new_settings(path, "The network")
+
+    def require_operator(self, request: gr.Request) -> None:
+        """Check that the visitor may use a network of their own, now and not at the upload alone.
+
+        Raises:
+            InvalidRequest: The visitor is not the operator, or has signed out.
+        """
         if not self._may(request):
             raise InvalidRequest(OPERATOR_ONLY)
-        return new_settings(path, "The network")
 
     def _may(self, request: gr.Request) -> bool:
         return allows(self.access.role(request), "admin")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from eval.app.methods_stage import Comparison
 from eval.app.methods_tab import MethodsTab
+from eval.methods.one_photo import OWN_NETWORK
 from mirnet.app.auth import Access
 
 gr = pytest.importorskip("gradio")
@@ -125,8 +126,9 @@ def network(tmp_path) -> str:
 
 
 def test_a_network_of_ones_own_is_compared_under_the_name_of_its_file(desk, photo, network):
-    taken = desk.take_network(network, "sr-x2", ["bicubic"], VISITOR)
-    methods = taken[desk.methods]
+    taken = desk.take_network(network, VISITOR)
+    assert desk.methods not in taken  # the task and the ticks may have changed meanwhile
+    methods = desk.offer_network(taken[desk.own.settings], "sr-x2", ["bicubic"])[desk.methods]
     assert methods["choices"][-1][0] == "twice.onnx" and taken[desk.line] == ""
     assert methods["value"] == ["bicubic", methods["choices"][-1][1]]
     own = taken[desk.own.settings]
@@ -137,8 +139,9 @@ def test_a_network_of_ones_own_is_compared_under_the_name_of_its_file(desk, phot
     assert ("twice.onnx", methods["value"][-1]) in other["choices"]
     wrong = compared(desk, photo, ["tv", methods["value"][-1]], task="denoise", own=own)
     assert "it is for another task" in wrong[desk.line]
-    gone = desk.take_network(None, "sr-x2", methods["value"], VISITOR)
-    assert gone[desk.own.settings] is None and gone[desk.methods]["value"] == ["bicubic"]
+    assert desk.take_network(None, VISITOR)[desk.own.settings] is None
+    gone = desk.offer_network(None, "sr-x2", methods["value"])
+    assert gone[desk.methods]["value"] == ["bicubic"]
     left = compared(desk, photo, methods["value"])
     assert "not offered here" in left[desk.line]
 
@@ -147,15 +150,22 @@ def test_a_file_that_is_no_network_is_told_at_once(desk, tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     (tmp_path / "no.onnx").write_bytes(b"no network")
-    update = desk.take_network(str(tmp_path / "no.onnx"), "denoise", ["tv"], VISITOR)
+    update = desk.take_network(str(tmp_path / "no.onnx"), VISITOR)
     assert "mir-failed" in update[desk.line] and str(tmp_path) not in update[desk.line]
     assert update[desk.own.file] is None and update[desk.own.settings] is None
-    assert update[desk.methods]["value"] == ["tv"]
 
 
 def test_only_the_operator_adds_a_network(network):
     with gr.Blocks() as page, gr.Tabs(), gr.Tab("Compare methods") as tab:
         desk = MethodsTab(page, tab, 100_000, Access("runner"))
-    update = desk.take_network(network, "sr-x2", ["bicubic"], SimpleNamespace(headers={}))
+    update = desk.take_network(network, SimpleNamespace(headers={}))
     assert "Only the operator" in update[desk.line] and update[desk.own.settings] is None
     assert not desk.own.file.visible
+
+
+def test_who_has_signed_out_runs_the_network_no_more(desk, photo, network, monkeypatch):
+    own = desk.take_network(network, VISITOR)[desk.own.settings]
+    monkeypatch.setattr(desk.own, "access", Access("runner"))
+    visitor = SimpleNamespace(session_hash="one", headers={}, cookies={})
+    events = desk.compare(photo, "sr-x2", ["bicubic", OWN_NETWORK], False, own, visitor)
+    assert any("Only the operator" in str(update.get(desk.line)) for update in events)
