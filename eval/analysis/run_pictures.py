@@ -35,6 +35,7 @@ def pictures_of_runs(
     metric: str,
     protocol: str,
     scores: "Callable[[StoredRun, str], pd.DataFrame]",
+    most: int,
 ) -> tuple[list[RunPicture], list[str]]:
     """Read the input, the result of a method in each run, and the target of one pair.
 
@@ -45,14 +46,18 @@ def pictures_of_runs(
         metric: Key of the score to give with each result.
         protocol: Protocol of that score.
         scores: Reads the table of a run's scores; see `compare_runs`.
+        most: Number of results after which no further run is read.
 
     Returns:
-        The pictures, and the ids of the runs that keep none for this pair and method.
+        The pictures, and the ids of the runs among those read that keep none for this pair and
+        method.
     """
     made: list[RunPicture] = []
     ends: dict[str, RunPicture] = {}
     without: list[str] = []
     for stored in runs:
+        if len(made) == most:
+            break
         rows = rows_of(scores(stored, protocol), pair, protocol)
         rows = [row for row in rows if row.method == method]
         try:

@@ -23,7 +23,9 @@ from .view import Part, ViewRequest, settle
 from .view_state import ViewState
 
 MAX_SHOWN = 10
-"""Most pictures side by side: input, runs and target."""
+"""Most pictures side by side: input, results of runs, and target."""
+MAX_RESULTS = MAX_SHOWN - 2
+"""Most results of runs among them."""
 MAX_LISTED = 500
 """Most pairs offered, those with the largest change."""
 
@@ -97,20 +99,19 @@ class CompareStage(Part):
             for name, size in zip(own.pair, own[change], strict=True)
         ]
         found, without = pictures_of_runs(
-            runs, pair, method, state.metric, str(state.protocol), self.queue.tables.scores
-        )
+            runs, pair, method, state.metric, str(state.protocol), self.queue.tables.scores,
+            MAX_RESULTS,
+        )  # fmt: skip
         yield {
             self.stage: gr.update(visible=True),
             self.method: settle([(one, one) for one in methods], asked.method, method),
             self.pair: settle(listed, asked.pair, pair),
             **self._pictures(found, [stored.header() for stored in runs], pair, state.metric),
-            self.words: _words(found, without),
+            self.words: _words(found, without, len(runs)),
         }
 
     def _pictures(self, found: list[RunPicture], runs: list[Run], pair: str, metric: str) -> Update:
         update: Update = {}
-        if len(found) > MAX_SHOWN:
-            found = [*found[: MAX_SHOWN - 1], found[-1]]
         for place, image in enumerate(self.images):
             if place >= len(found):
                 update[image] = gr.update(visible=False, value=None)
@@ -139,11 +140,12 @@ def _label(picture: RunPicture, runs: list[Run], metric: str) -> str:
     return f"{run_label(run)}{first}{score}"
 
 
-def _words(found: list[RunPicture], without: list[str]) -> str:
-    """Say which pictures are missing."""
-    if without and not any(picture.run for picture in found):
+def _words(found: list[RunPicture], without: list[str], runs: int) -> str:
+    """Say which pictures of how many runs are missing."""
+    results = sum(1 for picture in found if picture.run)
+    if without and not results:
         return kit.note("None of these runs keeps its pictures here: only numbers are stored.")
     lines = kit.note(f"No picture is stored in {', '.join(without)}.") if without else ""
-    if len(found) > MAX_SHOWN:
-        lines += kit.note(f"{MAX_SHOWN} of {len(found)} pictures are shown, the target last.")
+    if results + len(without) < runs:
+        lines += kit.note(f"The results of the first {results} runs that keep one are shown.")
     return lines

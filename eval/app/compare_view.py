@@ -13,6 +13,7 @@ from eval.runs.recorded import recorded_headers
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
+from mirnet.numbers import counted
 
 from .compare_stage import CompareStage, chosen_runs
 from .downloads import WrittenFile
@@ -188,13 +189,13 @@ def _choices(run: Run, state: ViewState, stored: Mapping[str, Run]) -> tuple[Cho
     ids = {other.id for other in offered}
     of_link = [name for name in state.others if name not in ids]
     same = [other for other in stored.values() if other.benchmark.id == run.benchmark.id]
-    left_out = len({other.id for other in same} - ids - {run.id})
+    left_out = len({other.id for other in same} - ids - {run.id, *state.others})
     words = ""
     if left_out:
-        count = "1 other run" if left_out == 1 else f"{left_out} other runs"
+        be = "is" if left_out == 1 else "are"
         words = (
-            f"{count} on {run.benchmark.title} scored other pictures or another protocol, and "
-            "cannot be compared with this one."
+            f"{counted(left_out, 'other run')} on {run.benchmark.title} {be} not listed: only runs "
+            "with the same set of pictures under the same protocol are."
         )
     return [
         *((run_label(other), other.id) for other in offered),

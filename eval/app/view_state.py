@@ -48,8 +48,8 @@ MAX_SLICES = 24
 """Most slices chosen at once."""
 MAX_SLICE_NAME = 200
 """Longest name of a slice, in characters."""
-MAX_RUNS = 24
-"""Most runs that one is compared with at once."""
+MAX_RUNS = 12
+"""Most runs that one is compared with at once; their tables stay in memory together."""
 RUN_ID = r"^[0-9A-Za-z-]{1,40}$"
 """Form of a run's id in a link."""
 LINK_NAMES = {

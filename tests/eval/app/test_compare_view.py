@@ -4,10 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from eval.analysis import run_pictures
+from eval.app.compare_stage import MAX_RESULTS
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_queue import RunQueue
 from eval.app.view_state import ViewState
 from eval.runs.store import RunStore
+from tests.support.review_runs import with_pictures
 from tests.support.runs_factory import method, write_run
 
 gr = pytest.importorskip("gradio")
@@ -26,11 +29,11 @@ def tab(tmp_path) -> EvaluateTab:
         return EvaluateTab(page, gr.Tabs(), RunQueue(RunStore(tmp_path)))
 
 
-def filled(tab: EvaluateTab, **fields) -> dict:
-    """What an event of the view writes."""
+def filled(tab: EvaluateTab, part=None, **fields) -> dict:
+    """What an event of the view writes into the view itself or another of its parts."""
     view, state = tab.compare, ViewState(view="compare", **fields)
     values = [getattr(state, name) for name in [*tab.router.scope, *view.inputs]]
-    fill = tab.events.filling(view, view)
+    fill = tab.events.filling(view, part or view)
     *_, update = fill(SimpleNamespace(session_hash="anna", cookies={}, headers={}), *values)
     return update
 
@@ -69,3 +72,30 @@ def test_the_open_run_is_not_compared_with_itself(tab):
     update = filled(tab, run=OTHER, others=[OTHER])  # chosen while another run was open
     assert update[view.others]["value"] == []
     assert accepted(view.others, update[view.others])
+
+
+def test_runs_that_are_not_listed_are_counted_without_the_chosen_ones(tab, tmp_path, monkeypatch):
+    monkeypatch.setattr("eval.app.compare_view.recorded_headers", lambda: ())
+    for name in (GONE, "20260104-120000-abcdef"):
+        write_run(tmp_path, pairs=5, methods=METHODS, id=name, data_sha256="0" * 64)
+    words = str(filled(tab, run=RUN)[tab.compare.offered])
+    assert "2 other runs on LoL eval15 are not listed" in words
+    words = str(filled(tab, run=RUN, others=[GONE])[tab.compare.offered])
+    assert "1 other run on LoL eval15 is not listed" in words
+
+
+def test_no_more_pictures_are_read_than_are_shown(tab, tmp_path, monkeypatch):
+    names = [f"202601{day}-120000-abcdef" for day in range(10, 10 + MAX_RESULTS + 1)]
+    for name in (RUN, *names):
+        with_pictures(write_run(tmp_path, pairs=2, methods=METHODS, id=name), 8, 8)
+    read = []
+    stored_pictures = run_pictures.stored_pictures
+    monkeypatch.setattr(
+        run_pictures,
+        "stored_pictures",
+        lambda stored, rows: read.append(stored.id) or stored_pictures(stored, rows),
+    )
+    stage = tab.compare.stage
+    update = filled(tab, stage, run=RUN, others=names)
+    assert len(read) == MAX_RESULTS and all(update[image]["visible"] for image in stage.images)
+    assert f"the first {MAX_RESULTS} runs" in update[stage.words]

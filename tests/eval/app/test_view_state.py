@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from eval.analysis.table_cache import MAX_TABLES
 from eval.app.view_state import MAX_RUNS, ViewState
 from tests.support.runs_factory import method, write_run
 
@@ -75,6 +76,7 @@ def test_runs_of_a_link_are_ids(ids):
 def test_runs_of_a_link_are_limited_and_named_once():
     many = ",".join(f"20260101-120000-{number:06d}" for number in range(99))
     assert len(read(f"view=compare&run={RUN}&with={many}").others) == MAX_RUNS
+    assert 2 * MAX_RUNS <= MAX_TABLES  # no choice drives its own tables out of memory
     assert read(f"view=compare&run={RUN}&with={OTHER},{OTHER}").others == (OTHER,)
 
 
