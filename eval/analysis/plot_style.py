@@ -2,8 +2,9 @@
 
 Colours are those of Okabe and Ito (2008), which colour-blind people can tell apart, with a darker
 yellow that reads on white; a method keeps its colour and symbol in every plot of a run.
-Backgrounds are transparent and text is of a grey that reads on white and on black. Every point
-carries `customdata` of (pair id, method id); the pair is empty where a point stands for all.
+Backgrounds are transparent and text is of a grey that reads on white and on black. Every point of
+a run's own plots carries `customdata` of (pair id, method id); the pair is empty where a point
+stands for all.
 """
 
 import re

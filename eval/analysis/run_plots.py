@@ -59,7 +59,6 @@ def gains_of_runs(found: RunComparison, metric: str) -> "go.Figure":
                 mode="markers",
                 name=plain_text(method),
                 marker=marker(_code(found.baseline, method), 9),
-                customdata=[["", method] for _ in part.run],
                 text=[plain_text(run) for run in part.run],
                 hovertemplate=f"%{{text}}<br>{plain_text(method)}<br>"
                 f"{hover_text(metric, 'x', signed=True)}<extra></extra>",

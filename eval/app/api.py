@@ -72,7 +72,10 @@ class Endpoints:
         repeats: int = 1,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
-        """Start an evaluation: its id comes back at once. pairs: 0 for all; repeats: timings."""
+        """Start an evaluation: its id comes back at once.
+
+        pairs: 0 for all; repeats: how often each picture is restored, the time is the median.
+        """
         with translate_errors():
             config = RunConfig(
                 get_benchmark(benchmark),

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import gradio as gr
 
 from eval.analysis.pictures import INPUT, TARGET
+from eval.analysis.run_comparison import run_label
 from eval.runs.document import Run
 from eval.runs.recorded import recorded_headers
 from eval.runs.store import StoredRun
@@ -141,4 +142,4 @@ def run_choices(queue: RunQueue) -> Choices:
     """Choices of stored runs, newest first, then the recorded ones."""
     rows: list[tuple[Run, str]] = [*queue.history()]
     rows += [(run, "recorded by us") for run in recorded_headers()]
-    return [(f"{run.name} · {run.created:%Y-%m-%d %H:%M} · {state}", run.id) for run, state in rows]
+    return [(f"{run_label(run)} · {state}", run.id) for run, state in rows]
