@@ -8,11 +8,15 @@ from mirnet import TASKS
 from mirnet.app.examples import examples_for
 from mirnet.app.restore_tab.modes import CARDS, MODES
 from mirnet.weights import load as weights
+from tests.support.kept_pages import Traffic, close_toasts
 
 SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
 
 
 FILES = "#photos input[type=file]"
+
+
+CLEAR = "#photos button[aria-label=Clear]"
 
 
 TOAST = "[data-testid=toast-body]"
@@ -23,6 +27,42 @@ def small_photo(path: Path, task: str = "denoise") -> Path:
     with Image.open(examples_for(task)[0].path) as photo:
         photo.convert("RGB").crop((200, 100, 440, 290)).save(path, quality=95)
     return path
+
+
+def start_over(traffic: Traffic) -> None:
+    """Take back what an earlier test did: its photos and their results, view, format and mode."""
+    page = traffic.page
+    page.set_viewport_size({"width": 1280, "height": 900})
+    traffic.settle()
+    close_toasts(page)
+    for group, first in (("#view", "slider"), ("#format", "PNG")):
+        if page.is_visible(f"{group} label:not(.selected):has(input[value={first}])"):
+            press_radio(page, group, first)
+            traffic.settle()
+    if page.is_hidden("#example-slider"):
+        if page.is_hidden(CLEAR):  # an example has no such button
+            page.set_input_files(FILES, [str(examples_for("denoise")[0].path)])
+            page.wait_for_selector(CLEAR)
+            traffic.settle()
+        page.click(CLEAR)
+        page.wait_for_selector("#example-slider img")
+    if not page.is_checked("#task input[value=denoise]"):
+        choose_mode(page, "denoise")
+    traffic.settle()
+    page.evaluate("scrollTo(0, 0)")
+    for left in (
+        "#bar .mir-done",
+        "#bar .mir-failed",
+        "#board .mir-batch",
+        "#photo img",
+        "#slider img",
+        "#pair img",
+        "#close-slider img",
+        "#scores table",
+        "#truth img",
+        "#download:not([disabled])",
+    ):
+        page.wait_for_selector(left, state="hidden")
 
 
 def choose_mode(page, mode: str) -> None:

@@ -1,14 +1,15 @@
-"""Fixtures of the app's tests: the page in a browser, and a self-check without leftovers."""
+"""Fixtures of the app's tests: pages in a browser, and a self-check without leftovers."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
 import app
 from mirnet.app import health
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.kept_pages import KEPT, Traffic
+from tests.support.restore_page import start_over
 
 if TYPE_CHECKING:
     from playwright import sync_api
@@ -20,48 +21,49 @@ def no_added_checks(monkeypatch) -> None:
     monkeypatch.setattr(health, "_added", {})
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """`python app.py`, started once as a person would."""
-    with running_app() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator["sync_api.BrowserContext"]:
-    """One browser with one cache, so that the frontend's files load once."""
-    with running_chromium() as chromium:
-        yield chromium.new_context()
+@pytest.fixture
+def address() -> str:
+    """Address of the app that browser tests share."""
+    return KEPT.app.url
 
 
 @pytest.fixture
-def open_page(window, address) -> Iterator[Callable[..., "sync_api.Page"]]:
-    """Open the page; at the end, it must have asked nobody but the app, and thrown nothing."""
-    hosts: set[str] = set()
-    faults: list[str] = []
-    pages = []
+def open_page(address) -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Load a page; at the end, it must have asked nobody but the app, and thrown nothing."""
+    opened: list[Traffic] = []
 
-    def start(width: int = 1280, height: int = 900, theme: str = "light") -> "sync_api.Page":
-        page = window.new_page()
-        pages.append(page)
+    def start(
+        width: int = 1280,
+        height: int = 900,
+        theme: str = "light",
+        shows: str = "#task label.selected",
+        **query: str,
+    ) -> "sync_api.Page":
+        page = KEPT.window.new_page()
+        opened.append(Traffic(page))
         page.set_viewport_size({"width": width, "height": height})
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{address}?__theme={theme}")
-        page.wait_for_selector("#task label.selected")
+        page.goto(f"{address}?{urlencode(query | {'__theme': theme})}")
+        page.wait_for_selector(shows)
         return page
 
     yield start
-    for page in pages:
-        page.close()
-    assert hosts - {""} == {urlsplit(address).netloc}
-    assert faults == []
+    for traffic in opened:
+        traffic.page.close()
+        traffic.check(address)
 
 
 @pytest.fixture
-def page(open_page) -> "sync_api.Page":
-    return open_page()
+def page(address) -> Iterator["sync_api.Page"]:
+    """The Restore tab without a photo, in a page that earlier tests have used."""
+
+    def load(page: "sync_api.Page") -> None:
+        page.goto(f"{address}?__theme=light")
+        page.wait_for_selector("#task label.selected")
+
+    traffic = KEPT.page("restore", load)
+    start_over(traffic)
+    yield traffic.page
+    traffic.check(address)
 
 
 @pytest.fixture(scope="module")

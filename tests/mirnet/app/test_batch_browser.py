@@ -1,5 +1,6 @@
 """Batches that can be looked at, and ground truth beside a result, in Debian's chromium."""
 
+import re
 import shutil
 import zipfile
 
@@ -80,3 +81,12 @@ def test_ground_truth_is_a_third_picture_with_both_errors(page):
     labels = page.inner_text("#truth")
     assert "Clean original" in labels and "Error after, black 0 to bright" in labels
     assert faults(page) == []
+
+
+def test_an_example_is_measured_against_its_original(page):
+    try_example(page)
+    page.wait_for_selector("#scores table")
+    table = page.inner_text("#scores")
+    assert len(re.findall(r"\d\d\.\d\d dB", table)) == 2
+    assert len(re.findall(r"0\.\d{4}", table)) == 2
+    assert "PSNR over all RGB values" in table

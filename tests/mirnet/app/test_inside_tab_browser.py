@@ -1,5 +1,7 @@
 """The Look inside tab in Debian's chromium: maps, plots, moving, mistakes, a phone's width."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import requests
@@ -9,8 +11,10 @@ from mirnet.images.decode import read_image
 from mirnet.inside import plots
 from mirnet.inside.trace import trace
 from tests.support.accessibility import faults
+from tests.support.kept_pages import KEPT
 from tests.support.restore_page import TOAST, assert_fits
 
+sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 FILES = "#inside-photo input[type=file]"
@@ -18,17 +22,22 @@ SAMPLE = "#inside-samples .thumbnail-item >> nth=0"
 
 
 @pytest.fixture
-def visit(open_page, address):  # noqa: F811
-    """Follow the tab's link in a window of some width."""
+def no_page() -> None:
+    """Close the page, so that the test gets one that its link has just opened."""
+    KEPT.close_page()
 
-    def start(width: int = 1280, theme: str = "light"):
-        page = open_page(width, 900, theme)
-        page.goto(f"{address}?tab=inside&__theme={theme}")
-        page.wait_for_selector(SAMPLE)
+
+@pytest.fixture
+def page(address) -> Iterator["sync_api.Page"]:
+    """The tab as its link opens it, or as an earlier test left it."""
+
+    def load(page) -> None:
+        page.goto(f"{address}?tab=inside&__theme=light")
         looked(page)  # at an example, before any click
-        return page
 
-    return start
+    traffic = KEPT.page("inside", load)
+    yield traffic.page
+    traffic.check(address)
 
 
 def looked(page) -> None:
@@ -64,8 +73,7 @@ def marked_at(page, picture: str, across: float, down: float) -> list[list[float
     )
 
 
-def test_an_example_is_looked_into_from_its_link(visit):
-    page = visit()
+def test_an_example_is_looked_into_from_its_link(no_page, page):
     assert page.get_attribute(".mir-diagram", "aria-label")
     found = trace(examples_for("denoise")[0].path, "denoise")
     assert plots.facts(found).split(" · one pass")[0] in page.inner_text("#inside-facts")
@@ -97,8 +105,7 @@ def test_an_example_is_looked_into_from_its_link(visit):
     page.wait_for_selector("#inside-channels .gtitle:has-text('Quarter')")
 
 
-def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(visit, tmp_path):
-    page = visit()
+def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(page, tmp_path):
     bad = tmp_path / "broken.jpg"
     bad.write_bytes(examples_for("denoise")[0].path.read_bytes()[:300])
     page.set_input_files(FILES, str(bad))
@@ -112,8 +119,10 @@ def test_a_bad_upload_is_one_sentence_and_the_page_goes_on(visit, tmp_path):
     looked(page)
 
 
-def test_another_task_on_a_phone_in_the_dark(visit):
-    page = visit(390, "dark")
+def test_another_task_on_a_phone_in_the_dark(open_page):
+    KEPT.close_page()
+    page = open_page(390, 900, "dark", SAMPLE, tab="inside")
+    looked(page)
     assert_fits(page)
     page.click("#inside-task input")
     page.click("ul[role=listbox] >> text=Retouch")
