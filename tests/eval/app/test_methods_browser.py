@@ -1,37 +1,40 @@
 """The Compare methods tab in Debian's chromium."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from tests.support.accessibility import faults
+from tests.support.kept_pages import KEPT
 from tests.support.restore_page import assert_fits
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
 
-pytest.importorskip("playwright.sync_api")
+sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 PICTURES = "#methods-stage .sync-picture img"
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """The app's address and a browser."""
-    state = str(tmp_path_factory.mktemp("state"))
-    with running_app(MIRNET_STATE_DIR=state) as url, running_chromium() as browser:
-        yield url, browser
+@pytest.fixture
+def opened() -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Follow the tab's link in a new page."""
+    pages = []
+
+    def start(width: int, height: int, theme: str) -> "sync_api.Page":
+        page = KEPT.window.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{KEPT.app.url}?tab=methods&__theme={theme}")
+        page.wait_for_function(f"document.querySelectorAll('{PICTURES}').length === 2")
+        page.wait_for_function(f"document.querySelector('{PICTURES}').naturalWidth > 1")
+        return page
+
+    yield start
+    for page in pages:
+        page.close()
 
 
-def opened(place, width: int, height: int, theme: str):
-    url, browser = place
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{url}?tab=methods&__theme={theme}")
-    page.wait_for_function(f"document.querySelectorAll('{PICTURES}').length === 2")
-    page.wait_for_function(f"document.querySelector('{PICTURES}').naturalWidth > 1")
-    return page
-
-
-def test_first_sight_then_a_blind_vote_and_one_zoom_for_all(place):
-    page = opened(place, 1280, 900, "light")
+def test_first_sight_then_a_blind_vote_and_one_zoom_for_all(opened):
+    page = opened(1280, 900, "light")
     assert faults(page) == []
     page.check("#methods-blind input")
     for name in page.query_selector_all("#methods-choice input:checked"):
@@ -65,7 +68,7 @@ def test_first_sight_then_a_blind_vote_and_one_zoom_for_all(place):
     assert faults(page) == []
 
 
-def test_a_phone_in_the_dark(place):
-    page = opened(place, 390, 844, "dark")
+def test_a_phone_in_the_dark(opened):
+    page = opened(390, 844, "dark")
     assert_fits(page)
     assert faults(page) == []
