@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -38,6 +39,16 @@ class Browser:
         raise AssertionError("redirects without end")
 
 
+@pytest.fixture(scope="module")
+def space(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """A Space of an organisation, and the server that signs in its visitors."""
+    state = str(tmp_path_factory.mktemp("state"))
+    with OAuthServer({}) as server:
+        environment = server.space("our-lab")
+        with running_app(**environment, MIRNET_STATE_DIR=state) as url:
+            yield SimpleNamespace(server=server, url=url, host=environment["SPACE_HOST"])
+
+
 @pytest.mark.parametrize(
     ("user", "operates"),
     [
@@ -45,22 +56,20 @@ class Browser:
         ({"preferred_username": "ben", "orgs": [{"preferred_username": "others"}]}, False),
     ],
 )
-def test_members_of_the_spaces_organisation_are_operators(user, operates, tmp_path):
-    with OAuthServer(user) as server:
-        environment = server.space("our-lab")
-        with running_app(**environment, MIRNET_STATE_DIR=str(tmp_path)) as url:
-            browser = Browser(url, environment["SPACE_HOST"])
-            assert browser.get("/metrics").status_code == 403
-            assert "Sign in with" in browser.get("/operator").text
-            shown = browser.get("/login/huggingface?_target_url=/operator")
-            assert shown.status_code == 200 and "session" in browser.cookies
-            assert ("You are signed in" in shown.text) == operates
-            assert browser.get("/metrics").status_code == (200 if operates else 403)
-            # Another web page that uses the visitor's cookie is nobody.
-            assert browser.get("/metrics", **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
-            name, end = browser.cookies["session"][:-3], browser.cookies["session"][-3:]
-            browser.cookies["session"] = name + ("abc" if end != "abc" else "xyz")
-            assert browser.get("/metrics").status_code == 403
+def test_members_of_the_spaces_organisation_are_operators(user, operates, space):
+    space.server.user = user
+    browser = Browser(space.url, space.host)
+    assert browser.get("/metrics").status_code == 403
+    assert "Sign in with" in browser.get("/operator").text
+    shown = browser.get("/login/huggingface?_target_url=/operator")
+    assert shown.status_code == 200 and "session" in browser.cookies
+    assert ("You are signed in" in shown.text) == operates
+    assert browser.get("/metrics").status_code == (200 if operates else 403)
+    # Another web page that uses the visitor's cookie is nobody.
+    assert browser.get("/metrics", **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    name, end = browser.cookies["session"][:-3], browser.cookies["session"][-3:]
+    browser.cookies["session"] = name + ("abc" if end != "abc" else "xyz")
+    assert browser.get("/metrics").status_code == 403
 
 
 def signed_in(**changes) -> SimpleNamespace:
