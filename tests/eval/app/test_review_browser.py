@@ -9,62 +9,47 @@ from eval.review.invitations import Invitation, make_link, read_link
 from eval.review.votes import all_votes
 from eval.runs.store import RunStore, StoredRun
 from tests.support.accessibility import faults
+from tests.support.evaluate_page import RUN
+from tests.support.kept_pages import KEPT, Traffic
 from tests.support.restore_page import assert_fits
-from tests.support.review_runs import NAMES, with_pictures
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
-from tests.support.runs_factory import method, write_run
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
-RUN = "20260101-120000-abcdef"
+TRIAL = f"[data-review-run='{RUN}']"
 SITE_TAB = "#page-tabs > .tab-wrapper button[role=tab]"
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> RunStore:
-    """One run of three methods with pictures."""
-    folder = tmp_path_factory.mktemp("state") / "runs"
-    methods = tuple(method(name) for name in NAMES)
-    with_pictures(write_run(folder, methods=methods, pairs=6, thumbs=True), 120, 180)
-    return RunStore(folder)
-
-
-@pytest.fixture(scope="module")
-def context(store) -> Iterator[tuple]:
-    """The app, and one browser window with its cache."""
-    state = str(store.folder.parent)
-    with running_app(MIRNET_STATE_DIR=state) as url, running_chromium() as browser:
-        yield url, browser.new_context()
+@pytest.fixture
+def store() -> RunStore:
+    """Stored runs of the shared app; the first has pictures of three methods."""
+    return RunStore(KEPT.app.state / "runs")
 
 
 @pytest.fixture
-def visit(context) -> Iterator[Callable]:
-    """Open a query of the page; at the end no script may have failed."""
-    url, window = context
-    pages, thrown = [], []
+def open_query() -> Iterator[Callable]:
+    """Load a page with a query; at the end no script may have failed."""
+    opened: list[Traffic] = []
 
     def start(query: str, width: int = 1280, height: int = 900, theme: str = "light"):
-        page = window.new_page()
-        pages.append(page)
-        page.set_default_timeout(PATIENCE_MS)
+        page = KEPT.window.new_page()
+        opened.append(Traffic(page))
         page.set_viewport_size({"width": width, "height": height})
-        page.on("pageerror", lambda error: thrown.append(str(error)))
-        page.goto(f"{url}{query}&__theme={theme}")
+        page.goto(f"{KEPT.app.url}{query}&__theme={theme}")
         return page
 
     yield start
-    for page in pages:
-        page.close()
-    assert thrown == []
+    for traffic in opened:
+        traffic.page.close()
+        traffic.check(KEPT.app.url)
 
 
 def link_of(store: RunStore, name: str) -> str:
     return make_link(store, Invitation(RUN, name))
 
 
-def test_two_reviewers_vote_at_once_and_see_no_site(visit, store):
-    pages = [visit(link_of(store, name)) for name in ("anna", "bert")]
+def test_two_reviewers_vote_at_once_and_see_no_site(open_query, store):
+    pages = [open_query(link_of(store, name)) for name in ("anna", "bert")]
     for page in pages:
         page.wait_for_selector("#review-board >> text=1 of")
         assert not page.is_visible(SITE_TAB)
@@ -79,8 +64,8 @@ def test_two_reviewers_vote_at_once_and_see_no_site(visit, store):
     assert said == {"anna": ["a"] * 3, "bert": ["b"] * 3}
 
 
-def test_a_held_key_shows_b_in_the_place_of_a(visit, store):
-    page = visit(link_of(store, "flicker"))
+def test_a_held_key_shows_b_in_the_place_of_a(open_query, store):
+    page = open_query(link_of(store, "flicker"))
     page.wait_for_selector("#review-picture-a img")
 
     def sources() -> list[str]:
@@ -103,12 +88,12 @@ def test_a_held_key_shows_b_in_the_place_of_a(visit, store):
     assert sources() == own
 
 
-def test_a_stranger_tries_five_questions_with_the_keyboard(visit, store):
+def test_a_stranger_tries_five_questions_with_the_keyboard(open_query, store):
     before = len(all_votes(StoredRun(store.folder / RUN)))
-    page = visit("?tab=review")
-    page.wait_for_selector("[data-review-run]")
+    page = open_query("?tab=review")
+    page.wait_for_selector(TRIAL)
     assert page.is_visible(SITE_TAB)
-    page.focus("[data-review-run]")
+    page.focus(TRIAL)
     page.keyboard.press("Enter")
     for number in range(1, 6):
         page.wait_for_selector(f"#review-board >> text={number} of 5")
@@ -121,7 +106,7 @@ def test_a_stranger_tries_five_questions_with_the_keyboard(visit, store):
 
 
 def test_a_pasted_name_gets_its_own_link(visit, store):
-    page = visit(f"?tab=evaluate&run={RUN}&view=votes")
+    page = visit(run=RUN, view="votes")
     for name in ("carla", "doris"):
         page.click("#votes-name input, #votes-name textarea")
         page.keyboard.press("Control+a")
@@ -137,14 +122,15 @@ def test_a_pasted_name_gets_its_own_link(visit, store):
         assert read_link(store, query).reviewer == name
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_review_and_trial_fit_and_pass_axe(visit, store, width):
-    page = visit(link_of(store, f"axe-{width}"), width, 844, "dark")
-    page.wait_for_selector("#review-picture-b img")
-    page.wait_for_timeout(300)
-    assert_fits(page)
-    assert faults(page) == []
-    page = visit("?tab=review", width, 844)
-    page.wait_for_selector("[data-review-run]")
-    assert_fits(page)
-    assert faults(page) == []
+def test_review_and_trial_fit_and_pass_axe(open_query, store):
+    for query, shown, theme in (
+        (link_of(store, "axe"), "#review-picture-b img", "dark"),
+        ("?tab=review", TRIAL, "light"),
+    ):
+        page = open_query(query, 390, 844, theme)
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.wait_for_selector(shown)
+            assert_fits(page)
+            assert faults(page) == []
+        page.close()
