@@ -162,14 +162,14 @@ def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visi
     assert page.locator("#ev-ends img").count() == 6
     page.click("#ev-board tbody a:has-text('clahe')")
     page.wait_for_selector(PICTURE)
-    assert "method=clahe" in page.evaluate("location.search")
+    page.wait_for_function("location.search.includes('method=clahe')")
     turned = pair_shown(page)
     page.click("#ev-pairs .virtual-row >> nth=2 >> [role=gridcell] >> nth=0")
     page.wait_for_function(f"!document.querySelector('{PAIR}').value.endsWith({turned!r})")
     page = visit(run=RUN, view="board")
     page.click("#ev-ends a >> nth=0")
     page.wait_for_selector(PICTURE)
-    assert "which=disagree" in page.evaluate("location.search")
+    page.wait_for_function("location.search.includes('which=disagree')")
 
 
 def test_a_point_of_a_plot_opens_its_picture(visit):
