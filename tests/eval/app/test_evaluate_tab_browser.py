@@ -172,16 +172,25 @@ def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visi
     page.wait_for_function("location.search.includes('which=disagree')")
 
 
+def hover_over_point(page) -> dict:
+    """Move the mouse to a point until its label is there: a plot may still be drawn or laid out."""
+    for _ in range(20):
+        page.wait_for_function(POINT)
+        if not (point := page.evaluate(POINT)):
+            continue
+        page.mouse.move(point["x"] + 40, point["y"] + 40)
+        page.mouse.move(point["x"], point["y"])
+        label = page.locator(f"#ev-plot .hoverlayer text tspan:text-is('{point['pair']}')")
+        page.wait_for_timeout(500)
+        if label.count():
+            return point
+    raise AssertionError("no point of the plot shows its label")
+
+
 def test_a_point_of_a_plot_opens_its_picture(visit):
     page = visit(run=RUN, view="plots")
-    page.wait_for_function(POINT)
-    point, before = page.evaluate(POINT), None
-    while point != before:  # the page may still be laid out
-        page.wait_for_timeout(200)
-        point, before = page.evaluate(POINT), point
+    point = hover_over_point(page)
     assert re.fullmatch(r"p000\d", point["pair"])
-    page.mouse.move(point["x"], point["y"])
-    page.wait_for_selector(f"#ev-plot .hoverlayer text tspan:text-is('{point['pair']}')")
     page.mouse.down()
     page.mouse.up()
     page.wait_for_selector(PICTURE)
