@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from eval.runs.annotations import MAX_AHEAD
+from eval.runs.clocks import latest_time, time_after
 from eval.runs.store import RecordedRun, StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line
@@ -143,8 +143,7 @@ def _later_than_before(stored: StoredRun, path: Path, vote: Vote) -> Vote:
     with contextlib.suppress(InvalidRequest):  # a damaged file takes votes as well
         earlier = _latest(stored, path).get((vote.key, vote.repeat))
         if earlier is not None and earlier.time >= vote.time:
-            just_after = earlier.time + datetime.timedelta(microseconds=1)
-            return vote.model_copy(update={"time": just_after})
+            return vote.model_copy(update={"time": time_after([earlier.time])})
     return vote
 
 
@@ -225,7 +224,7 @@ def _latest(stored: StoredRun, path: Path) -> dict[tuple[QuestionKey, bool], Vot
             f"votes/{path.name} of run {stored.id} is larger than votes can be: remove that file."
         )
     votes: dict[tuple[QuestionKey, bool], Vote] = {}
-    latest = datetime.datetime.now(datetime.UTC) + MAX_AHEAD
+    latest = latest_time()
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             vote = Vote.model_validate_json(line)

@@ -11,7 +11,6 @@ place that shows them escapes them. Damaged lines are left out.
 """
 
 import contextlib
-import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -22,6 +21,7 @@ from eval.data.pair_facts import one_line
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line, write_file
 
+from .clocks import latest_time, time_after
 from .store import NotWritten, RecordedRun, StoredRun
 
 NOTES, SELECTIONS = "notes.jsonl", "selections.jsonl"
@@ -38,8 +38,6 @@ MAX_SELECTED = 1000
 """Most pictures of a selection."""
 MAX_FILE_BYTES = 4_000_000
 """Largest size of each file in bytes; larger ones are neither read nor written."""
-MAX_AHEAD = datetime.timedelta(days=1)
-"""Most that the time of a line may be ahead of this machine's clock; other lines are damaged."""
 LOCK_SECONDS = 10.0
 """Longest wait in seconds for another change of the same run."""
 
@@ -102,13 +100,23 @@ _Line = TypeVar("_Line", PictureNote, Selection)
 
 def notes_of(stored: StoredRun) -> dict[str, PictureNote]:
     """Read the tags and notes of a run by pair; pairs without either are left out."""
-    found = {line.pair: line for line in _lines(stored.folder / NOTES, PictureNote)}
+    return _notes(_lines(stored.folder / NOTES, PictureNote))
+
+
+def _notes(lines: Iterable[PictureNote]) -> dict[str, PictureNote]:
+    """Notes by pair, out of lines from the oldest to the latest."""
+    found = {line.pair: line for line in lines}
     return {pair: line for pair, line in found.items() if line.tags or line.note}
 
 
 def selections_of(stored: StoredRun) -> dict[str, tuple[str, ...]]:
     """Read the pairs of every selection of a run, by its name in the order of names."""
-    found = {line.name: line.pairs for line in _lines(stored.folder / SELECTIONS, Selection)}
+    return _selections(_lines(stored.folder / SELECTIONS, Selection))
+
+
+def _selections(lines: Iterable[Selection]) -> dict[str, tuple[str, ...]]:
+    """Pairs by selection, out of lines from the oldest to the latest."""
+    found = {line.name: line.pairs for line in lines}
     names = [name for name in sorted(found) if found[name]]  # deleted ones take no room
     return {name: found[name] for name in names[:MAX_SELECTIONS]}
 
@@ -160,9 +168,9 @@ def store_note(stored: StoredRun, pair: str, tags: Sequence[str], note: str) -> 
         )
     with annotation_lock(stored):
         earlier = _lines(stored.folder / NOTES, PictureNote)
-        time = _time_after(one for one in earlier if one.pair == pair)
+        time = time_after(one.time for one in earlier if one.pair == pair)
         line = PictureNote(pair=pair, tags=tuple(tags), note=note, time=time)
-        known = {tag for other in notes_of(stored).values() for tag in other.tags}
+        known = {tag for other in _notes(earlier).values() for tag in other.tags}
         if len(known | {*line.tags}) > max(MAX_TAGS_OF_RUN, len(known)):
             raise InvalidRequest(
                 f"A run has at most {MAX_TAGS_OF_RUN} different tags: use one of those there are."
@@ -235,7 +243,8 @@ def _change_selection(
     if not name:
         raise InvalidRequest("A selection needs a name: type one first.")
     with annotation_lock(stored):
-        known = selections_of(stored)
+        earlier = _lines(stored.folder / SELECTIONS, Selection)
+        known = _selections(earlier)
         if must_exist and name not in known:
             raise InvalidRequest(f"There is no selection {name!r}: choose one of the list.")
         chosen = tuple(dict.fromkeys(change(known.get(name, ()))))
@@ -247,8 +256,7 @@ def _change_selection(
             raise InvalidRequest(
                 f"A run has at most {MAX_SELECTIONS} selections: delete one first."
             )
-        earlier = _lines(stored.folder / SELECTIONS, Selection)
-        time = _time_after(one for one in earlier if one.name == name)
+        time = time_after(one.time for one in earlier if one.name == name)
         line = Selection(name=name, pairs=chosen, time=time)
         _append(stored, SELECTIONS, line)
     return line
@@ -283,16 +291,6 @@ def _require_pairs(stored: StoredRun, pairs: Sequence[str]) -> None:
         raise InvalidRequest(
             f"Run {stored.id} has no picture {str(unknown)[:60]!r}: choose one of its own."
         )
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def _time_after(earlier: Iterable[PictureNote | Selection]) -> datetime.datetime:
-    """Time of a line that replaces earlier ones: now, or just after them if a clock was ahead."""
-    just_after = [line.time + datetime.timedelta(microseconds=1) for line in earlier]
-    return max([_now(), *just_after])
 
 
 def _append(stored: StoredRun, name: str, line: BaseModel) -> None:
@@ -349,7 +347,7 @@ def _lines(path: Path, kind: type[_Line]) -> list[_Line]:
 def _parsed(lines: Iterable[bytes], kind: type[_Line]) -> list[_Line]:
     """Parse the undamaged ones of some lines, oldest first."""
     found: list[_Line] = []
-    latest = _now() + MAX_AHEAD
+    latest = latest_time()
     for line in lines:
         with contextlib.suppress(ValidationError, RecursionError):
             parsed = kind.model_validate_json(line)
