@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 
 import gradio as gr
-import numpy as np
 
 from eval.analysis.pictures import INPUT, shown_whole
 from eval.analysis.run_comparison import changes_of_runs, run_label
@@ -84,8 +83,8 @@ class CompareStage(Part):
         except MIRNetError:  # the table says why
             yield {self.stage: gr.update(visible=False)}
             return
-        known = set(changes.method)
-        methods = [one.id for one in runs[0].header().methods if one.id in known]
+        headers, known = [stored.header() for stored in runs], set(changes.method)
+        methods = [one.id for one in headers[0].methods if one.id in known]
         if not methods:
             yield {self.stage: gr.update(visible=False)}
             return
@@ -106,7 +105,7 @@ class CompareStage(Part):
             self.stage: gr.update(visible=True),
             self.method: settle([(one, one) for one in methods], asked.method, method),
             self.pair: settle(listed, asked.pair, pair),
-            **self._pictures(found, [stored.header() for stored in runs], pair, state.metric),
+            **self._pictures(found, headers, pair, state.metric),
             self.words: _words(found, without, len(runs)),
         }
 
@@ -119,15 +118,11 @@ class CompareStage(Part):
             label = _label(found[place], runs, metric)
             update[image] = gr.update(
                 visible=True,
-                value=_pixels(found[place]),
+                value=shown_whole(found[place].pixels),
                 label=label,
                 alt_text=f"{label}, picture {pair}",
             )
         return update
-
-
-def _pixels(picture: RunPicture) -> np.ndarray:
-    return shown_whole(picture.pixels)
 
 
 def _label(picture: RunPicture, runs: list[Run], metric: str) -> str:

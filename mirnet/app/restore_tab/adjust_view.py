@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mirnet.tasks import get_task
-
 from ..kit import html
 from ..kit.widgets import Update
 from .modes import MODES
@@ -86,8 +84,9 @@ class AdjustView:
         )
 
     def _show(self, tasks: Sequence[str]) -> Update:
-        enlarges = any(get_task(task).scale > 1 for task in tasks)
+        from mirnet.restoration.result import returns_detail
+
         return {
             self.column: gr.update(visible=True),
-            self.detail: gr.update(visible=not enlarges),
+            self.detail: gr.update(visible=returns_detail(*tasks)),
         }
