@@ -119,12 +119,7 @@ def receive(
 
 
 def _extent(response: "requests.Response", wanted: int) -> tuple[int, int | None]:
-    """Offset of the first byte of an answer, and the size of the whole file if it is known.
-
-    Args:
-        response: The answer.
-        wanted: Offset that was asked for.
-    """
+    """Offset of the first byte of an answer, and the size of the whole file if it is known."""
     part = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status_code == 206 and part and int(part[1]) == wanted:
         return wanted, int(part[2]) if part[2] != "*" else None

@@ -144,7 +144,6 @@ def file_sha256(path: Path, cancelled: Callable[[], bool] = lambda: False) -> st
     """SHA-256 of a file, cached until its size or modification time differs.
 
     Args:
-        path: The file.
         cancelled: Called after every megabyte; True stops.
 
     Returns:

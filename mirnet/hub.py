@@ -38,7 +38,6 @@ def repository_problem(
     Args:
         error: Error of the Hub's client.
         repo: Name of the repository, org/name.
-        kind: Its kind.
         revision: Branch, tag or commit that was asked for.
     """
     from huggingface_hub import constants, errors

@@ -8,8 +8,6 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     """A rounded number; a dash for none or NaN.
 
     Args:
-        value: The number.
-        digits: Decimals.
         sign: "+" to write the sign of positive numbers too, "," to group thousands.
 
     >>> number(31.4159, 2), number(2.5, 1, "+"), number(float("nan"), 2), number(float("inf"), 2)

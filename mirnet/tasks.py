@@ -85,9 +85,6 @@ TASKS: dict[str, Task] = {
 def get_task(task_id: str) -> Task:
     """Look a task up.
 
-    Args:
-        task_id: One of the keys of `TASKS`.
-
     Returns:
         The task's row.
 

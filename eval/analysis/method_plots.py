@@ -128,7 +128,6 @@ def published(
         beside: Result of `published.published_beside`.
         board: Result of `leaderboard` for the same run.
         unverified: Whether numbers that nobody has read in text are drawn too, in grey.
-        metric: Score to show.
     """
     import plotly.graph_objects as go
 

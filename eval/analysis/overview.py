@@ -114,9 +114,6 @@ def overview(tables: TableCache, runs: Sequence[StoredRun], group: str, metric: 
     """Build the table of a group from runs.
 
     Args:
-        tables: Cache of the tables of runs.
-        runs: Runs of any tasks; those of other groups are left out.
-        group: Key of `GROUPS`.
         metric: Metric of the cells, under the first protocol of each run.
 
     Raises:

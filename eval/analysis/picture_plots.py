@@ -48,7 +48,6 @@ def distribution(
     Args:
         scores: Result of `scores_frame`.
         quartiles: Result of `quartiles` for the same scores.
-        metric: Key of the metric to show.
     """
     import plotly.graph_objects as go
 
@@ -113,7 +112,6 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
 
     Args:
         paired: Result of `paired_scores`.
-        metric: Key of the metric to show.
     """
     finite = paired[np.isfinite(paired.a) & np.isfinite(paired.b)]
     if finite.empty:
@@ -151,7 +149,6 @@ def differences(
 
     Args:
         paired: Result of `paired_scores`.
-        metric: Key of the metric to show.
         mean: Mean of the differences; None draws none.
     """
     import plotly.graph_objects as go
@@ -212,7 +209,6 @@ def cumulative(curves: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure"
 
     Args:
         curves: Result of `cumulative`.
-        metric: Key of the metric to show.
     """
     import plotly.graph_objects as go
 
@@ -243,7 +239,6 @@ def against_input(joined: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figu
 
     Args:
         joined: Result of `input_quality`.
-        metric: Key of the metric to show.
     """
     if joined.empty:
         return empty_figure("Add the method 'identity' to a run to see how good its inputs were.")

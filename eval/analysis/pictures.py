@@ -88,10 +88,8 @@ def choose_pairs(
         which: "worst" and "best" by the score of `method`; "gain" and "loss" by how much better or
             worse it is than `other`, "disagree" by the size of that difference; "all" in the run's
             order.
-        method: Id of a method.
         other: Id of a second method, for "gain", "loss" and "disagree".
         k: Largest number of pairs; "all" gives up to `MAX_PAIRS`.
-        metric: Key of the metric to go by.
         among: Ids of the pairs to choose from; None for all.
 
     Raises:
@@ -121,12 +119,9 @@ def strip_of(
     """Select thumbnails of the pairs around the open one, to choose the next by eye.
 
     Args:
-        stored: The run.
         scores: Result of `score_tables.scores_frame`.
         pairs: Ids of the pairs, in display order.
-        current: Id of the open pair.
         method: Id of the method whose results are shown.
-        metric: Key of the metric.
         against: Id of another method; scores are then differences from its scores.
 
     Returns:
@@ -180,10 +175,6 @@ def thumbnail_jpeg(path: Path, longest_px: int = STRIP_PX) -> bytes | None:
 def stored_pictures(stored: StoredRun, rows: list[SampleResult]) -> dict[str, np.ndarray]:
     """Read the stored pictures of one pair in one size: input, each method's output, target.
 
-    Args:
-        stored: The run.
-        rows: The rows of one pair.
-
     Returns:
         (H, W, 3) uint8 or uint16 by `INPUT`, id of the method, `TARGET`; those that are not stored
         are left out. An input of another size is enlarged without smoothing to the target's.
@@ -232,7 +223,6 @@ def seen_at(pixels: np.ndarray, place: Viewport) -> np.ndarray:
 
     Args:
         pixels: (H, W, 3) uint8 or uint16.
-        place: Part to show.
 
     Returns:
         (h, w, 3) uint8; cuts of pictures of one size at one place are of the same pixels.

@@ -80,7 +80,6 @@ def square_axes(figure: "go.Figure", *values: Any, diagonal: str) -> None:
     """Give both axes the same span and the same length for a unit, where both are scores.
 
     Args:
-        figure: The figure.
         values: Arrays of all finite scores.
         diagonal: Name of the dashed line of equal scores, from corner to corner.
     """
@@ -139,15 +138,11 @@ def method_point(
     """Marker of a method's means.
 
     Args:
-        method: Id of the method.
         code: Its place in the run.
-        x: Place of the marker.
-        y: Place of the marker.
         hover: Lines below the id in a label that follows the pointer, as plotly's template.
         error_x: Result of `interval_bar`.
         error_y: Result of `interval_bar`.
         name: Name in the legend; the id where it is "".
-        size: Diameter in pixels.
     """
     import plotly.graph_objects as go
 
@@ -169,9 +164,6 @@ def interval_bar(mean: Any, low: Any, high: Any, thickness: float = 1.5) -> dict
 
     Args:
         mean: A number, or an array of one for each point.
-        low: Lower ends, of the same shape.
-        high: Upper ends, of the same shape.
-        thickness: Width of the line in pixels.
     """
     mean, low, high = (np.atleast_1d(np.asarray(one, float)) for one in (mean, low, high))
     known = np.isfinite(low) & np.isfinite(high)
@@ -221,7 +213,6 @@ def hover_text(metric: str, axis: str = "y", label: str = "", signed: bool = Fal
     """Plotly's template of one score for a label that follows the pointer.
 
     Args:
-        metric: Key of the metric.
         axis: "x" or "y", which holds the score.
         label: Name in front of it, from outside.
         signed: Whether it is a difference.

@@ -99,7 +99,6 @@ class Plot:
         """Whether there is something to draw.
 
         Args:
-            run: Header of the run.
             ranked: Number of methods that can be drawn.
         """
         return not (self.needs_two and ranked < 2) and (not self.needs_steps or has_steps(run))
@@ -240,8 +239,6 @@ def draw(
 
     Args:
         tables: Source of the run's tables.
-        stored: The run.
-        name: Key of `PLOTS`.
         metric: Key of the metric to show; PSNR by default.
         protocol: Name with version; the run's first by default.
         baseline: Id of the method that the leaderboard pairs with.

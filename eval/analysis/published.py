@@ -160,7 +160,6 @@ def published_beside(run: Run, protocol: str | None = None) -> "pd.DataFrame":
     """Published numbers of the data set that a run was made on, to be shown beside its own.
 
     Args:
-        run: Header of the run.
         protocol: Protocol of the run's numbers, with or without version; its first by default.
 
     Returns:

@@ -68,11 +68,7 @@ class RunComparison:
         return metrics_in(set(self.summary.metric))
 
     def baseline_means(self, metric: str) -> dict[str, float]:
-        """Means of the baseline run by method; not a number where no run has a mean beside it.
-
-        Args:
-            metric: Key of the metric.
-        """
+        """Means of the baseline run by method; not a number where no run has a mean beside it."""
         means: dict[str, float] = {}
         for row in self.summary[self.summary.metric == metric].to_dict("records"):
             if not math.isfinite(means.get(row["method"], math.nan)):
@@ -110,7 +106,6 @@ def comparable_runs(run: Run, others: Iterable[Run], protocol: str | None = None
     """Choose the runs that can be compared with one, in the given order.
 
     Args:
-        run: The run.
         others: Headers to choose from; the run itself is left out.
         protocol: Protocol with its version; the run's first by default.
     """

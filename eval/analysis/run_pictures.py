@@ -40,11 +40,7 @@ def pictures_of_runs(
     """Read the input, the result of a method in each run, and the target of one pair.
 
     Args:
-        runs: The runs, in display order.
-        pair: Id of the pair.
-        method: Id of the method.
         metric: Key of the score to give with each result.
-        protocol: Protocol of that score.
         scores: Reads the table of a run's scores; see `compare_runs`.
         most: Number of results after which no further run is read.
 

@@ -30,12 +30,7 @@ LEGEND_PX = 20
 
 
 def gains_of_runs(found: RunComparison, metric: str) -> "go.Figure":
-    """Draw the mean change of each run from the baseline run, with its interval.
-
-    Args:
-        found: The comparison.
-        metric: Key of the metric to show.
-    """
+    """Draw the mean change of each run from the baseline run, with its interval."""
     import plotly.graph_objects as go
 
     shown = get_metric(metric)

@@ -60,7 +60,6 @@ def chosen_protocol(run: Run, protocol: str | None = None) -> str:
     """Name with version of a protocol that the run was scored under.
 
     Args:
-        run: Header of the run.
         protocol: Name with or without its version; the run's first by default.
 
     Raises:
@@ -111,8 +110,6 @@ def require_method(run_id: str, known: list[str], method: str) -> None:
 
     Args:
         run_id: Id of the run for the message, or "".
-        known: Ids of the run's methods.
-        method: Id asked for.
 
     Raises:
         InvalidRequest: The run has no method of that id.
@@ -129,7 +126,6 @@ def scores_frame(stored: StoredRun, protocol: str | None = None) -> "pd.DataFram
 
     Args:
         stored: The run; it may still be under way.
-        protocol: See `chosen_protocol`.
 
     Returns:
         Columns `pair`, `method` (categorical, in the run's order), `scene` (pairs of one scene are
@@ -181,9 +177,6 @@ def worst(
 
     Args:
         stored: Run, read under its first protocol, or the result of `scores_frame`.
-        method: Id of the method.
-        k: Largest number of pictures.
-        metric: Key of the metric to go by.
 
     Raises:
         InvalidRequest: The run has no such method.
@@ -229,10 +222,7 @@ def gains(
 
     Args:
         stored: Run, read under its first protocol, or the result of `scores_frame`.
-        method: Id of the method.
         other: Id of the method it is compared with; the first one (`a`) of the rows.
-        k: Largest number of pictures.
-        metric: Key of the metric to go by.
         largest: Whether the largest gains come first; otherwise the largest losses.
     """
     both = paired_scores(stored, other, method, metric)
@@ -325,7 +315,6 @@ def input_quality(
     Args:
         scores: Result of `scores_frame`.
         reference: Id of the method that leaves the input as it is; by default one of `UNTOUCHED`.
-        metric: Key of the metric to go by.
 
     Returns:
         Columns `pair`, `method`, the metric, `input` (the reference's score) and `reference`; empty

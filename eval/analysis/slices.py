@@ -90,7 +90,6 @@ def facts_of_pairs(stored: StoredRun, scores: "pd.DataFrame") -> dict[str, dict[
     selection" here, as `TAG` and `SELECTION` are what people wrote.
 
     Args:
-        stored: The run.
         scores: Result of `score_tables.scores_frame`.
     """
     pattern, known = _pattern(stored.header()), stored.facts()
@@ -138,7 +137,6 @@ def slices_of(stored: StoredRun, scores: "pd.DataFrame") -> list[Slice]:
     saved selection (`eval.runs.annotations`) is a slice too.
 
     Args:
-        stored: The run.
         scores: Result of `score_tables.scores_frame`.
     """
     facts = facts_of_pairs(stored, scores)
@@ -206,7 +204,6 @@ def pairs_in(slices: Sequence[Slice], names: Collection[str]) -> set[str] | None
     Slices of one fact add up (ISO 3200 or 6400), those of several narrow down (ISO 3200, indoors).
 
     Args:
-        slices: Slices of the run.
         names: Names of the chosen ones; unknown names, of an older link, are left out.
     """
     by_fact: dict[str, set[str]] = {}
@@ -227,10 +224,7 @@ def compared_slices(
 
     Args:
         scores: Result of `score_tables.scores_frame`.
-        slices: Slices to look at.
-        a: Id of a method.
         b: Id of the method that it is compared with.
-        metric: Key of the metric.
 
     Returns:
         A row for each slice in which both methods have a finite score, where A loses most first:
@@ -311,10 +305,7 @@ def compare_in_slices(
     """Compare two methods of a stored run in its slices; see `compared_slices`.
 
     Args:
-        stored: The run.
-        a: Id of a method.
         b: Id of the method that it is compared with.
-        metric: Key of the metric.
         protocol: See `score_tables.chosen_protocol`.
         facts: Names of the facts to look at; all by default. Fewer need less correction.
 

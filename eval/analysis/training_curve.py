@@ -37,9 +37,7 @@ def training_curve(run: Run, board: "pd.DataFrame", metric: str) -> "pd.DataFram
     """Mean scores of the methods whose weights say their training step.
 
     Args:
-        run: Header of the run.
         board: Result of `leaderboards.leaderboard`.
-        metric: Key of the metric.
 
     Returns:
         A row for each such method that has a score, by series and step: `series` (the method's id
@@ -68,9 +66,7 @@ def training_plot(
 
     Args:
         table: Result of `training_curve`.
-        run: Header of the run.
         board: Result of `leaderboards.leaderboard`.
-        metric: Key of the metric.
     """
     import plotly.graph_objects as go
 

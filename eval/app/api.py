@@ -24,7 +24,6 @@ class Endpoints:
         """Add the endpoints.
 
         Args:
-            queue: Queue and store of the runs.
             permissions: Roles of visitors, which decide who may start runs.
         """
         self.queue = queue

@@ -54,7 +54,6 @@ class Downloads:
             button: The button that starts the download.
             write: Function that returns name and content of the file; a `MIRNetError` becomes a
                 message on the page.
-            inputs: Widgets whose values are passed to `write`.
             reads: Name of a script that changes these values in the browser first; None for none.
         """
 

@@ -32,10 +32,6 @@ def estimate_run(
     """Estimate the duration of a run from the same methods in stored runs of this machine.
 
     Args:
-        store: Store of the runs.
-        benchmark: Benchmark of the run.
-        pairs: Number of pairs.
-        methods: Ids of the methods.
         repeats: How often each picture is restored.
     """
     size, known = megapixels_of(benchmark)

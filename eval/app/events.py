@@ -35,8 +35,6 @@ class ViewEvents:
         """Fill a view when its tab is chosen, its link is opened, or a choice in it changes.
 
         Args:
-            view: The view.
-            tab: Tab of the view.
             opener: Hidden button that the browser clicks to open a link of the view.
         """
         opened = opener.click(
@@ -77,8 +75,6 @@ class ViewEvents:
         """Fill a part of a view after an event, and show the new address.
 
         Args:
-            view: The view.
-            part: The part.
             event: Event of a widget, or what follows one.
             only_if_open: Whether nothing is filled while another view is open.
             of_tab: Whether the event is that of the view's tab. Gradio selects the first tab itself
@@ -126,7 +122,6 @@ class ViewEvents:
         """Make the handler that fills a part of a view.
 
         Args:
-            view: The view.
             part: One of the view's parts.
             only_if_open: Whether nothing is filled while another view is open, because the link did
                 not lead to this view.

@@ -26,7 +26,6 @@ class NewestRequests:
 
         Args:
             visitor: Hashable key of the visitor and the filled part.
-            updates: Updates of this request.
             unchanged: Update of a request without any of its own, because a generator that yields
                 nothing makes Gradio clear all outputs, after the newer request has filled them.
         """

@@ -99,10 +99,6 @@ class NotesForm(Part):
 
         The fields are loaded only for another picture or run: what is typed outlives a refused
         change, and a change of a selection.
-
-        Args:
-            events: Fills the view.
-            view: The view that shows the picture.
         """
         self.opened.change(
             self.load,
@@ -162,9 +158,6 @@ class NotesForm(Part):
 
         Args:
             of: The picture as RUN/PAIR: another run may be chosen meanwhile.
-            tags: Its tags.
-            note: Its note.
-            request: Request of the visitor.
         """
         run_id, _, pair = str(of or "").partition("/")
         try:
@@ -180,7 +173,6 @@ class NotesForm(Part):
         """Make the handler of one of `BUTTONS`.
 
         Args:
-            change: Key of the button.
             state_of: Builds the state from the values of the view's widgets.
         """
 

@@ -109,13 +109,7 @@ class OwnData:
         return {self.start: gr.update(interactive=False)} | dict.fromkeys(self.outputs, "")
 
     def connect(self, task: gr.Dropdown, n: gr.Number, start: gr.Button) -> None:
-        """Connect the fields: Start is enabled once the pairs were checked as the fields say.
-
-        Args:
-            task: The form's task.
-            n: The form's number of pairs.
-            start: Its button.
-        """
+        """Connect the fields: Start is enabled once the pairs were checked as the fields say."""
         self.n, self.start = n, start
         gr.on(
             [field.input for field in self.fields],
@@ -135,13 +129,7 @@ class OwnData:
         )
 
     def look(self, request: gr.Request, task: str, *values: Any) -> Update:
-        """Look at the data set of the fields, and let the run start if it can be evaluated.
-
-        Args:
-            request: Request of the visitor.
-            task: Id of the task.
-            values: Values of `fields`.
-        """
+        """Look at the data set of the fields, and let the run start if it can be evaluated."""
         update, role = self.changed(), self.permissions.role(request)
         try:
             own = self.benchmark(task, *values)
@@ -159,10 +147,6 @@ class OwnData:
 
     def benchmark(self, task: str, *values: Any) -> Benchmark:
         """Describe the data set of the fields; nothing is fetched.
-
-        Args:
-            task: Id of the task.
-            values: Values of `fields`.
 
         Raises:
             InvalidRequest: A value is unknown.

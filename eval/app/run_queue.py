@@ -349,9 +349,6 @@ def _state(run: Run, stored: StoredRun, job: RunJob | None, position: int) -> St
 def warm_up(queue: RunQueue) -> threading.Thread:
     """Import slow modules and read the list of runs in the background, before a page needs them.
 
-    Args:
-        queue: Queue and store of the runs.
-
     Returns:
         The thread that does it, started.
     """

@@ -68,8 +68,6 @@ def sentence(run: Run, state: State, position: int = 0) -> str:
     """One sentence about the state of a run, with the stored reason if it failed or was limited.
 
     Args:
-        run: Header of the run.
-        state: State of the run.
         position: Position in the queue from 1, for a queued run.
     """
     if state == "queued":

@@ -111,7 +111,6 @@ def push(folder: Path, repo: str, private: bool = False) -> str:
     """Upload a packed folder to the Hub, as one commit.
 
     Args:
-        folder: Folder that `pack` made.
         repo: Data set as 'org/name'; created where it does not exist.
         private: Whether a new data set is hidden from others.
 

@@ -69,7 +69,6 @@ def facts_of_name(pair: str, pattern: str | None) -> dict[str, Fact]:
     r"""Facts that a pair's id tells.
 
     Args:
-        pair: Id of the pair.
         pattern: Regular expression of ids whose named groups are facts; None where ids tell none.
 
     >>> facts_of_name("d800_iso6400_1", r"(?P<camera>[^_]+)_iso(?P<iso>\d+)_.*")

@@ -21,7 +21,6 @@ def scene_of(pair: str, rule: SceneRule | None) -> str:
     """Name of a pair's scene.
 
     Args:
-        pair: Id of the pair.
         rule: Rule of the benchmark; None where each pair is a scene of its own.
 
     >>> scene_of("0001-32", "numbered"), scene_of("d800_iso3200_3", "numbered")

@@ -14,9 +14,7 @@ def subset(items: Sequence[Item], n: int, seed: int) -> list[Item]:
     The choice within a part is a hash of seed and part, so it is the same on every machine.
 
     Args:
-        items: All pairs, in order.
         n: Number of pairs to choose; as many as there are, or more, gives all.
-        seed: Seed of the choice.
 
     Raises:
         InvalidRequest: `n` is below 1.

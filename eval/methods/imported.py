@@ -55,11 +55,6 @@ def new_settings(path: str, name: str) -> dict[str, str]:
 def imported_method(method_id: str, task: Task, given: dict) -> Method:
     """Make a method of a folder of results.
 
-    Args:
-        method_id: Name that the results were given.
-        task: Task that they were made for.
-        given: `ImportedSettings` by name.
-
     Raises:
         InvalidRequest: The settings are damaged.
     """

@@ -51,7 +51,6 @@ def file_settings(path: str, name: str) -> dict[str, Any]:
     """Settings of a weights file as a method of a new run.
 
     Args:
-        path: Path of the file.
         name: Id of the method, for messages.
 
     Raises:
@@ -67,7 +66,6 @@ def training_files(folder: str, name: str) -> list[tuple[str, Path]]:
     """Weights that a training kept, as ids and files in the order of their steps.
 
     Args:
-        folder: Folder of the training run.
         name: Start of the ids; a step follows.
 
     Raises:
@@ -104,7 +102,6 @@ def network_method(weights_id: str, task: Task, given: dict) -> Method:
 
     Args:
         weights_id: Id of the catalogue, or the name of the method for a file.
-        task: Task that pictures are restored for.
         given: Settings that differ from the defaults; `WEIGHTS_FILE` names a file.
 
     Raises:

@@ -67,7 +67,6 @@ def use_photo(picture: Picture, task: Task) -> UsedPhoto:
     """Take what the methods get of a photo: all of it, its most detailed part, or a reduced copy.
 
     Args:
-        picture: The photo as read.
         task: The task, whose scale decides how large results are.
     """
     seen = prepare_photo(picture).seen
@@ -116,8 +115,6 @@ def check_choice(
     """Check a choice of methods from outside.
 
     Args:
-        method_ids: The chosen ids.
-        task_id: Id of the task.
         own: Settings of the visitor's own network, from `onnx_method.new_settings`; None without
             one.
 
@@ -150,8 +147,6 @@ def run_methods(
     """Run methods one after another; one that fails says why and the others go on.
 
     Args:
-        used: The photo from `use_photo`.
-        task: The task.
         method_ids: Ids from `check_choice`.
         own: Settings of the visitor's own network, as for `check_choice`.
 

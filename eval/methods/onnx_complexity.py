@@ -46,8 +46,6 @@ def multiply_adds(content: bytes, height: int, width: int) -> int | None:
 
     Args:
         content: An ONNX file with one input, 1 x 3 x H x W or 1 x H x W x 3.
-        height: Height of the picture in pixels.
-        width: Width of the picture in pixels.
 
     Returns:
         None where a shape, or what an operator does, is not known.

@@ -32,10 +32,6 @@ class OnnxContent(NamedTuple):
 def read_onnx(path: Path, name: str) -> OnnxContent:
     """Read an ONNX file and check that it stands alone.
 
-    Args:
-        path: The file.
-        name: Name of the method in messages.
-
     Raises:
         InvalidRequest: The packages are missing, or the file is missing, too large, no ONNX file,
             or refers to other files.

@@ -86,8 +86,6 @@ def onnx_method(method_id: str, task: Task, given: dict) -> Method:
 
     Args:
         method_id: Name of the method in the run.
-        task: Task that it is used for.
-        given: `OnnxSettings` by name.
 
     Raises:
         InvalidRequest: See `read_onnx`.

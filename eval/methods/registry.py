@@ -118,7 +118,6 @@ def resolve(names: list[str], task: str) -> list[str]:
         names: Ids, `SHORTCUTS`, 'NAME=folder:PATH', 'NAME=onnx:FILE', 'NAME=weights:FILE',
             'NAME=training:FOLDER' (each step that a training kept), or 'module:function'; those
             behind the shortcuts `get_method` may refuse.
-        task: Id of the task.
 
     Raises:
         InvalidRequest: A name is unknown, or stands for nothing that is on this machine.
@@ -227,7 +226,6 @@ def get_method(
     Args:
         method_id: Id in `list_methods`, or 'module:function': a function of the picture, (H, W, 3)
             float32 in [0, 1], and `size=(height, width)` of the result, that returns the result.
-        task: Id of the task.
         settings: Settings that differ from the defaults; a run's recorded ones reproduce it.
         allow_code: Accept 'module:function', which runs any code on this machine. Leave it off
             where strangers choose the id.

@@ -25,7 +25,6 @@ def export_comparison(found: RunComparison, format: str, metric: str = PSNR.key)
     """Write a comparison as a file.
 
     Args:
-        found: The comparison.
         format: "csv" holds one row for each run, method and metric, "pictures" (CSV too) one for
             each run, method and picture, "latex" (booktabs) runs by methods, with all that the
             numbers depend on in comments above.

@@ -100,9 +100,7 @@ def publication_crop(
 
     Args:
         stored: The run; its pictures must be stored here.
-        pair: Id of the pair.
         box: Part of the picture, in pixels of the target.
-        format: One of `FORMATS`.
         methods: Ids of the methods to show, in order; all by default.
         protocol: See `score_tables.chosen_protocol`.
         enlarge: Number of times that each pixel is repeated in each direction.

@@ -45,7 +45,6 @@ def export(
     """Write a run as a file.
 
     Args:
-        stored: Run to export.
         format: "csv" and "parquet" hold one row for each picture, method and protocol; "markdown"
             the leaderboard, "latex" (booktabs) its means and times to paste into a paper, with all
             else in comments above;

@@ -149,8 +149,6 @@ def _figures(
     """Draw every plot of `PLOTS` that the run has data for.
 
     Args:
-        stored: The run.
-        tables: Tables of the run.
         baseline: Id of the reference method in paired figures; the second in rank by default.
         has_published: Whether there are published numbers for the run's data set.
     """

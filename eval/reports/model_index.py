@@ -16,7 +16,6 @@ def model_index(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     """Write one YAML document with an entry for each method that has weights.
 
     Args:
-        run: Header of the run.
         board: Leaderboard of the run under `protocol`.
         protocol: Name with version.
 

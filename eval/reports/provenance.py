@@ -8,7 +8,6 @@ def provenance(run: Run, protocol: str) -> dict[str, str]:
     """List the facts that a run's numbers depend on, as (label, value) for a caption.
 
     Args:
-        run: Header of the run.
         protocol: Name with version.
     """
     bench = run.benchmark

@@ -17,11 +17,7 @@ PLACEHOLDERS = {
 
 
 def repeat_commands(run: Run) -> dict[str, str]:
-    """Commands for a shell, by what they do; words in capitals stand for files of the reader's own.
-
-    Args:
-        run: Header of the run.
-    """
+    """Commands for a shell, by what they do; words in capitals stand for the reader's own files."""
     bench = run.benchmark
     is_own = bench.id.startswith(OWN_DATA)
     parts = ["python", "-m", "eval", "run", "--benchmark", "YOUR_DATA" if is_own else bench.id]

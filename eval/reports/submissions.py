@@ -32,7 +32,6 @@ def write_submission(
 
     Args:
         stored: A complete run of a benchmark in `SERVERS`.
-        method: Id of the method.
         folder: Folder to write into; it is made where needed.
         facts: For SIDD: MethodName, Authors, PaperTitle, Venue; the method's title by default.
 

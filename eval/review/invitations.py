@@ -90,7 +90,6 @@ def read_link(store: RunStore, query: Mapping[str, str]) -> Invitation:
     """Check a reviewer's link.
 
     Args:
-        store: Store of the runs.
         query: Fields of the link: `run`, `reviewer`, `key`, and `unchanged` or not.
 
     Raises:

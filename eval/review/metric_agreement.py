@@ -40,10 +40,6 @@ def metric_agreement(stored: StoredRun, seed: int = 0) -> "pd.DataFrame":
     pictures where one of the methods has no score. A metric that several protocols compute alike is
     listed once.
 
-    Args:
-        stored: The run.
-        seed: Seed of the bootstrap.
-
     Returns:
         A row for each metric and protocol with votes, the largest share first:
 

@@ -24,8 +24,6 @@ def question_pictures(
     """Read the pictures of a question for a screen.
 
     Args:
-        stored: The run.
-        question: One of its questions.
         viewport: Part to show; zoom 0 shows the whole picture, reduced if it is large.
         with_context: Whether to include input and target.
 

@@ -116,10 +116,6 @@ class Ranking:
 def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
     """Rank the methods of a run by all stored votes.
 
-    Args:
-        stored: The run.
-        seed: Seed of the bootstrap.
-
     Raises:
         InvalidRequest: The run or a file of votes is damaged.
     """
@@ -159,8 +155,6 @@ def fit_strengths(
 
     Args:
         votes: Votes without skipped ones; both methods of each must be in `methods`.
-        methods: Ids of the methods.
-        seed: Seed of the bootstrap.
 
     Returns:
         The columns `method` to `comparisons` of `Ranking.table`, in the order of `methods`, and

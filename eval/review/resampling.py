@@ -23,7 +23,6 @@ def vote_weights(
     Args:
         clusters: Cluster of each vote by kind, such as its picture and its reviewer. Kinds of fewer
             than `MIN_CLUSTERS` clusters are kept as they are.
-        seed: Seed of the bootstrap.
 
     Returns:
         Weights, (resamples, votes), without resamples in which every vote weighs nothing, and the

@@ -70,7 +70,6 @@ def _thumbnail(stored: StoredRun, number: int) -> bytes | None:
     """Reduce a picture of a run; cards of runs on the same pictures show different ones.
 
     Args:
-        stored: The run.
         number: Number of the picture, from 0; the last one read stands in for a missing one.
     """
     rows: dict[str, SampleResult] = {}

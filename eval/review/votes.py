@@ -95,10 +95,8 @@ def store_vote(
     """Append a vote to the reviewer's file and sync it to the disk.
 
     Args:
-        stored: The run.
         reviewer: Name or token.
         question: The question, with the sides as they were shown.
-        outcome: The answer.
         comment: Free text, shortened by `clean_comment`.
 
     Raises:

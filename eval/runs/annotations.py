@@ -122,11 +122,7 @@ def _selections(lines: Iterable[Selection]) -> dict[str, tuple[str, ...]]:
 
 
 def tags_of(notes: dict[str, PictureNote]) -> dict[str, tuple[str, ...]]:
-    """Pairs with each tag, by tag in the order of tags.
-
-    Args:
-        notes: Result of `notes_of`.
-    """
+    """Pairs with each tag, by tag in the order of tags."""
     found: dict[str, list[str]] = {}
     for pair, note in notes.items():
         for tag in note.tags:
@@ -151,10 +147,7 @@ def store_note(stored: StoredRun, pair: str, tags: Sequence[str], note: str) -> 
     """Replace the tags and the note of a pair.
 
     Args:
-        stored: The run.
-        pair: Id of the pair.
         tags: Tags, cleaned by `clean_text`; none and an empty note delete what was there.
-        note: Free text, cleaned too.
 
     Raises:
         InvalidRequest: The run has no such pair, is read-only, has too many tags, or cannot be
@@ -183,9 +176,7 @@ def store_selection(stored: StoredRun, name: str, pairs: Iterable[str]) -> Selec
     """Replace the pairs of a selection; without pairs, the selection is deleted.
 
     Args:
-        stored: The run.
         name: Name of the selection, cleaned by `clean_text`.
-        pairs: Ids of the pairs.
 
     Raises:
         InvalidRequest: The name is empty, the run has no such pair or is read-only, there are too

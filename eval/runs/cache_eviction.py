@@ -41,7 +41,6 @@ def trim(folder: Path, max_bytes: int) -> int:
     for longest. Nothing that is being written is touched.
 
     Args:
-        folder: Folder of the cache.
         max_bytes: Limit; where it is passed, `KEPT_SHARE` of it is left.
 
     Returns:
@@ -66,7 +65,6 @@ def release(folder: Path, names: set[str]) -> int:
     """Remove those of some pictures that no run has, with their records.
 
     Args:
-        folder: Folder of the cache.
         names: Hashes that name the pictures.
 
     Returns:

@@ -21,10 +21,6 @@ def latest_time() -> datetime.datetime:
 
 
 def time_after(earlier: Iterable[datetime.datetime]) -> datetime.datetime:
-    """Time, UTC, of a line that replaces earlier ones: now, or just after them.
-
-    Args:
-        earlier: Times of the lines that it replaces.
-    """
+    """Time, UTC, of a line that replaces earlier ones: now, or just after them."""
     just_after = [time + datetime.timedelta(microseconds=1) for time in earlier]
     return max([now(), *just_after])

@@ -25,9 +25,6 @@ class CommonPictures:
 
         A picture that one method restores exactly has an infinite PSNR, so it leaves the means of
         all of them.
-
-        Args:
-            scores: Values of the metric by method and picture.
         """
         found = set(self.scored)
         for method in self.methods:

@@ -88,9 +88,6 @@ def dispatch(
     """Run jobs on workers; each job gives one result, however often workers are lost.
 
     Args:
-        cluster: The workers.
-        workers: Number of workers.
-        jobs: Jobs to run.
         read_pair: Reads a pair here, for a worker whose machine does not have it.
         now: Clock.
 

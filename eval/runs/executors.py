@@ -49,11 +49,7 @@ _worker: Worker
 
 
 def worker_devices(count: int) -> list[str]:
-    """Name the devices of workers: where "cuda" means several GPUs, they take them in turn.
-
-    Args:
-        count: Number of workers.
-    """
+    """Name the devices of workers: where "cuda" means several GPUs, they take them in turn."""
     import torch
 
     device = default_device()

@@ -73,10 +73,6 @@ class LiveRuns:
     def look(self, stored: StoredRun, run: Run) -> tuple[list[MethodSummary], SampleResult | None]:
         """Means of a run's methods so far, and its newest row.
 
-        Args:
-            stored: The run.
-            run: Its header.
-
         Raises:
             InvalidRequest: A line is damaged.
         """

@@ -32,7 +32,6 @@ def merge_run(folder: Path, stored: StoredRun) -> bool:
 
     Args:
         folder: What was read of the run: the files that differ from those of the store.
-        stored: The run in the store.
 
     Returns:
         Whether scores and header were merged too.

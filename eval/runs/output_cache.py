@@ -64,9 +64,6 @@ def key_of(
     """Build the key of an output: a hash over all that it depends on.
 
     Args:
-        method: Method that computes the output.
-        degraded_sha256: Hash of the degraded picture.
-        task: Id of the task.
         size: Height and width of the result.
         device: "cpu", "cuda" or "mps", which compute other last digits.
     """
@@ -155,7 +152,6 @@ class OutputCache:
         Args:
             sha256: Hash of its pixels.
             png: Content of its file.
-            target: Path in the run.
 
         Raises:
             NotWritten: The disk is full or may not be written to.
@@ -240,7 +236,6 @@ def cache_of(runs: Path, max_gb: float | None = None) -> OutputCache | None:
     """Output cache of a folder of runs.
 
     Args:
-        runs: Folder of the runs.
         max_gb: Limit in units of 10**9 bytes; None for `DEFAULT_GB`. 0 is no cache.
 
     Raises:

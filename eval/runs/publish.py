@@ -41,7 +41,6 @@ def publish_run(
     What everybody may see holds no path of this machine: see `Run.without_folders`.
 
     Args:
-        stored: The run.
         repo: Data set as ORG/NAME; created where it does not exist.
         private: Whether only its owners may see it.
         with_pictures: Whether outputs, inputs, targets and thumbnails go along; their licences may

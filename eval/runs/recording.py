@@ -34,7 +34,6 @@ def outdated(recording: Recording, folder: Path = RECORDED_FOLDER) -> str:
     """Say why a recording must be made anew; "" where the stored one is up to date.
 
     Args:
-        recording: The recording.
         folder: Folder of the recorded runs.
 
     Raises:
@@ -76,7 +75,6 @@ def record(
     """Make a recording and replace the older one.
 
     Args:
-        recording: The recording.
         data: Folder of data sets, which `Recording.folder` lies in; None for recordings of the
             repository's own pictures.
         folder: Folder of the recorded runs.

@@ -31,11 +31,7 @@ def remove_run(stored: StoredRun) -> None:
 
 
 def finish_removals(runs: Path) -> None:
-    """Delete the files of removed runs, also of those whose removal was interrupted.
-
-    Args:
-        runs: Folder of the runs.
-    """
+    """Delete the files of removed runs, also of those whose removal was interrupted."""
     for removed in runs.glob(f"{REMOVED}*"):
         names = {path.stem for path in (removed / "outputs").glob("*.png")}
         if names and (runs / ".cache").is_dir():  # before the names of its pictures are lost

@@ -173,14 +173,12 @@ def execute_run(
     """Execute what is left of a run, be it new or interrupted.
 
     Args:
-        stored: The run.
         offline: Never contact the Hub.
         fresh: Ignore cached outputs and compute every output anew.
         cache_gb: Limit of the output cache; see `output_cache.cache_of`.
         allow_code: Whether methods may be user-supplied code.
         allow_changed: Whether a run may be resumed with other code, packages or another device
             than it began with.
-        executor: Executor that does the work; see `executors`.
 
     Yields:
         `ImageScored` after every stored row.

@@ -57,9 +57,7 @@ def verify(
     """Recompute rows of a run.
 
     Args:
-        stored: The run.
         sample: Number of rows to recompute; None for all.
-        seed: Seed of the sample.
         folder: Local folder of the pairs, where the run does not say where they are.
         offline: Never contact the Hub.
         allow_code: Whether methods may be user-supplied code.

@@ -65,7 +65,6 @@ def key_of(headers: Mapping[str, str], keys: Sequence[ApiKey]) -> ApiKey | None:
 
     Args:
         headers: Headers of the request by lower-case name.
-        keys: Known keys.
     """
     given = headers.get("x-api-key", "")
     if not given:
@@ -87,7 +86,6 @@ def logged_in(scope: Scope, key: ApiKey) -> Scope:
 
     Args:
         scope: Scope of the request, with Gradio's application as "app".
-        key: Key that the request was sent with.
 
     Returns:
         The same scope where the page has no log-in; otherwise a copy with the cookie.

@@ -89,7 +89,6 @@ def visitor_cookie(secure: bool, embedded: bool) -> str:
 
     Args:
         secure: Whether the page came over TLS.
-        embedded: See `Access`.
     """
     where = "SameSite=None; Secure; Partitioned" if embedded else "SameSite=Lax"
     if secure and not embedded:

@@ -46,7 +46,6 @@ def add_check(what: str, run: Callable[[], tuple[bool, str]]) -> None:
     """Add a check of another room; it replaces an earlier one with the same name.
 
     Args:
-        what: Name of the check.
         run: Quick function that says whether the check passes, and its result in words.
     """
     _added[what] = run

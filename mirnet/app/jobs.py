@@ -213,13 +213,8 @@ def restore_when_scheduled(
     """Restore one photo when the queue schedules it; closing the iterator leaves the queue.
 
     Args:
-        queue: Queue shared by all visitors.
         visitor: Id of the visitor; the queue is fair between visitors.
-        photo: The photo, or the path of its file.
-        request: Settings of the restoration.
         run: Its `entry` is set to the queue entry, so that another thread can cancel it.
-        work: Function that restores the photo.
-        limits: Limits by task and weights.
 
     Yields:
         The queue position whenever it changes; then everything `work` yields.
@@ -272,8 +267,6 @@ def restore_photo(
     """Restore one photo; closing the iterator stops it before the next tile.
 
     Args:
-        photo: The photo, or the path of its file.
-        request: Settings of the restoration.
         run: Its `job` is set to the current restoration, so that another thread can cancel it.
         load: Function that gives weights by their id; None for `weights.load`.
         device: Compute device, as for `mirnet.restore`.

@@ -136,11 +136,7 @@ class Monitor:
         """Watch the job of a photo.
 
         Args:
-            job_id: Id of the job.
-            task: Id of the task.
-            weights: Id of the weights.
             megapixels: Size of the result in million pixels.
-            stop: Stops the job.
 
         Yields:
             A function to call when the photo's turn has come.
@@ -189,7 +185,6 @@ class Monitor:
         """Remember an unexpected error; returns the id to show to the visitor.
 
         Args:
-            error: The error.
             job: Id of the job or request.
         """
         facts = journal.describe(error)
@@ -230,7 +225,6 @@ def fault(error: BaseException, job: str = "") -> str:
     """Remember an unexpected error; returns what the visitor is told, with the ids of the journal.
 
     Args:
-        error: The error.
         job: Id of the job; empty if there was none.
     """
     number = MONITOR.failed(error, job)

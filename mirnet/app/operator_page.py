@@ -15,7 +15,6 @@ def operator_routes(access: Access, monitor: Monitor = MONITOR) -> list[Any]:
     """Starlette routes of the operator's pages; everybody else is sent to sign in, or refused.
 
     Args:
-        access: Roles of visitors.
         monitor: What is shown.
     """
     from starlette.concurrency import run_in_threadpool

@@ -17,8 +17,6 @@ def photo_file(label: str, elem_id: str, *, multiple: bool = False) -> gr.File:
     """A place to drop or choose photos, whatever their names: their content decides.
 
     Args:
-        label: Label above the widget.
-        elem_id: HTML id of the widget.
         multiple: Whether several photos can be chosen at once.
     """
     return gr.File(
@@ -35,8 +33,6 @@ def examples_gallery(task_id: str, label: str, elem_id: str, **settings: Any) ->
 
     Args:
         task_id: Id of the task; `examples_of` switches to another task.
-        label: Label above the gallery.
-        elem_id: HTML id of the gallery.
         settings: Further arguments of `gr.Gallery`.
     """
     return gr.Gallery(

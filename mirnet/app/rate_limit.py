@@ -53,7 +53,6 @@ class RateLimiter:
         Args:
             key: Name of the counter, such as "uploads of 203.0.113.7".
             limit: Largest sum within the window.
-            amount: Amount to add.
         """
         item = RateLimitItemPerSecond(limit, multiples=self._seconds)
         return self._strategy.hit(item, key, cost=amount)

@@ -117,11 +117,7 @@ class KeptResult:
         return shown_size(self.result.picture.width, self.result.picture.height)
 
     def preview(self, mix: "Blend") -> tuple[bytes, bytes]:
-        """Encode input and blend, reduced for a screen, as PNG.
-
-        Args:
-            mix: Shares of the network's change.
-        """
+        """Encode input and blend, reduced for a screen, as PNG."""
         with self._lock:
             known = self._preview
             if known is None or (mix.detail and not known.has_texture):

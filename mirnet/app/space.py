@@ -126,8 +126,6 @@ def push(repo: str, staged: Sequence[Staged], private: bool = False, replace: bo
 
     Args:
         repo: Name of the Space, 'ORG/NAME'.
-        staged: Files from `stage`.
-        private: Whether a new Space is private.
         replace: Whether files that no push put there may be replaced.
 
     Returns:

@@ -87,10 +87,6 @@ def restore_on_gpu(
 ) -> "Generator[TileProgress | RestoreResult | MIRNetError]":
     """Restore one photo; all arguments and yielded values can be pickled.
 
-    Args:
-        photo: The photo.
-        request: Settings of the restoration.
-
     Yields:
         One event per tile, then the result. A `MIRNetError` is yielded last instead of raised,
         because only the class of an exception would reach the calling process.
@@ -118,9 +114,6 @@ def restore_through(
     """Restore one photo through a wrapped `restore_on_gpu`; closing the iterator stops it there.
 
     Args:
-        borrowed: The wrapped function.
-        photo: The photo, or the path of its file.
-        request: Settings of the restoration.
         read: Function that gives the decoded photo; the other process does not decode it again.
 
     Raises:
@@ -135,10 +128,6 @@ def restore_through(
 
 def gpu_seconds(photo: Picture, request: RestoreRequest) -> int:
     """Seconds for which to borrow the GPU; shorter requests are scheduled sooner.
-
-    Args:
-        photo: The photo.
-        request: Settings of the restoration.
 
     Returns:
         Whole seconds up to `MAX_SECONDS`.

@@ -207,7 +207,6 @@ def plan_jobs(
     would have the same name keep their suffix in it.
 
     Args:
-        sources: Pictures to restore.
         out: The `--out` argument: a folder, also by a slash at its end, or a file for a single
             picture.
         chosen: Format for all results; None keeps that of each source, or PNG if it cannot be

@@ -204,7 +204,6 @@ def check_blend(task: str, then: str | None, shares: dict[str, float]) -> None:
     """Check shares of a blend before any picture is restored.
 
     Args:
-        task: Id of the task.
         then: Id of the task of a second step, if there is one.
         shares: Arguments of `Blend`.
 
@@ -268,7 +267,6 @@ class _Batch:
 
         Args:
             inputs: Folders and patterns.
-            out: The output folder.
             chosen: Format of the results, or None.
             known: Sources that were restored, or failed, before.
         """

@@ -48,9 +48,7 @@ def in_space(raster: Raster, primaries: int, transfer: int, label: str) -> Raste
 
     Args:
         raster: Decoded samples, of any space.
-        primaries: ColourPrimaries.
         transfer: TransferCharacteristics.
-        label: Name of the picture in notes.
     """
     samples = raster.samples
     if transfer in (PQ, HLG) and samples.shape[2] >= 3:

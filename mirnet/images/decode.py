@@ -110,7 +110,6 @@ def _opened(source: object, label: str, max_pixels: int) -> Iterator[BinaryIO]:
 
     Args:
         source: Path, bytes-like object or binary stream.
-        label: Name of the picture in messages.
         max_pixels: Largest accepted number of pixels.
 
     Raises:

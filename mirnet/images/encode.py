@@ -54,7 +54,6 @@ def encode_image(
     """Encode a picture as the bytes of a file.
 
     Args:
-        picture: The picture to encode.
         format: A key of `SAVE_FORMATS`, or a usual suffix such as "jpg".
         quality: 1 to 100, for JPEG and WebP (lossless at 100).
         metadata: Metadata to write: "all", "no-gps" (all but the position) or "none".
@@ -123,7 +122,6 @@ def write_image(
     """Write a picture to a file, whole or not at all.
 
     Args:
-        picture: The picture to write.
         path: The file to write or replace; its folder must exist.
         format: See `encode_image`; None takes the format from the suffix.
         options: Other arguments of `encode_image`.

@@ -214,7 +214,6 @@ def refusal(stream: BinaryIO, kind: str, label: str) -> str:
     Args:
         stream: The file, positioned at its start.
         kind: Result of `identify`.
-        label: Name of the picture in the sentence.
     """
     if kind == "GIF":
         frames = _count_gif_frames(stream.read())
@@ -228,7 +227,6 @@ def unread(label: str, kind: str, archive: bool = False) -> str:
     """Explain in one sentence that files of a kind are not read.
 
     Args:
-        label: Name of the picture in the sentence.
         kind: The kind with its article, such as "a PDF document".
         archive: Whether pictures may lie in the file.
     """

@@ -99,7 +99,6 @@ def metadata_of_tiff(
 
     Args:
         directory: The tags of the page.
-        stream: The file.
         offset: Position of the directory in the file, in bytes.
     """
     icc = directory.get(34675)
@@ -179,7 +178,6 @@ def stripped(metadata: Metadata, keep: str) -> Metadata:
     """Leave out the metadata that the person chose to remove; the colour profile is kept.
 
     Args:
-        metadata: Metadata of a picture.
         keep: A key of `METADATA_CHOICES`.
     """
     if keep == "none":

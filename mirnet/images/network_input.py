@@ -72,7 +72,6 @@ def prepare_photo(
     """Prepare a photo for a network.
 
     Args:
-        picture: The photo as read.
         scale: Factor for both sides: the task's, or 1 for a photo that has its final size.
         colours: Prepare colours too; False keeps them bit for bit, where no network runs.
         convert: Make `NetworkInput.seen`; False leaves it as `before`, without a converted copy,
@@ -187,7 +186,6 @@ def check_enlarged(label: str, width: int, height: int, scale: int, max_pixels: 
     """Refuse an enlargement with more than `max_pixels` pixels.
 
     Args:
-        label: Name of the picture in the message.
         width: Width of the photo in pixels.
         height: Height of the photo in pixels.
         scale: Factor for both sides.
@@ -209,7 +207,6 @@ def enlarge(picture: Picture, scale: int, *, max_pixels: int = MAX_PIXELS) -> Pi
     """Enlarge a photo by Pillow's bicubic filter, colours and alpha.
 
     Args:
-        picture: Any picture.
         scale: Factor for both sides.
         max_pixels: Largest accepted number of pixels of the result.
 

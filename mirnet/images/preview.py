@@ -51,7 +51,6 @@ def cut_out(picture: Picture, across: float, down: float, width_px: int, height_
     """Cut out a part at full size, smaller if the picture is; 8 bits, without EXIF.
 
     Args:
-        picture: Any picture.
         across: Horizontal place of the part, 0 at the left edge to 1 at the right one.
         down: Vertical place of the part, 0 at the top to 1 at the bottom.
         width_px: Wanted width in pixels.
@@ -75,7 +74,6 @@ def detailed_place(picture: Picture, width_px: int, height_px: int) -> tuple[flo
     """Find the part with most detail: where edges are strongest once noise is averaged away.
 
     Args:
-        picture: Any picture.
         width_px: Width of the part in pixels.
         height_px: Height of the part in pixels.
 

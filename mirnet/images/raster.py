@@ -68,7 +68,6 @@ def array_samples(array: np.ndarray, label: str) -> np.ndarray:
 
     Args:
         array: (H, W) or (H, W, 1 | 2 | 3 | 4) of bool, uint8, uint16, or floating point in [0, 1].
-        label: Name of the picture in messages.
 
     Raises:
         ImageRejected: Shape, type or values are not accepted.

@@ -162,7 +162,6 @@ def trace(
 
     Args:
         image: Any source that `mirnet.images.decode.read_image` takes.
-        task: Id of a task (`mirnet.TASKS`).
         weights: Weights as for `mirnet.restore`; None for the task's own.
         max_px: Longest side of the network's input in pixels, `MIN_SIDE_PX` to `MAX_SIDE_PX`; None
             for `automatic_px`.
@@ -243,9 +242,6 @@ def automatic_px(model: "MIRNet | MIRNetV2") -> int:
 def mean_energy(found: Trace) -> np.ndarray:
     """Root mean square of each stream's features over the whole picture.
 
-    Args:
-        found: Records of a pass.
-
     Returns:
         (3, blocks, 2) float64: stream, block, turn.
     """
@@ -314,7 +310,6 @@ class _Recorder:
         """Register the hooks.
 
         Args:
-            model: `MIRNet` or `MIRNetV2`.
             height: Rows of the network's input before padding.
             width: Columns of the network's input before padding.
         """

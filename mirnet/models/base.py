@@ -131,7 +131,6 @@ class RestorationNetwork(nn.Module):
         Args:
             padded: (B, 3, H, W) as `forward` pads it, margin included; both sides divide by
                 `multiple`.
-            condition: Result of `condition` for the whole picture.
             pools: Computes, records or substitutes the values of global pools.
 
         Returns:

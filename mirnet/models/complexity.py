@@ -15,8 +15,6 @@ def multiply_adds(run: Callable[[Tensor], Tensor], height: int, width: int) -> i
 
     Args:
         run: A network on the meta device, so that nothing is computed.
-        height: Height of the picture in pixels.
-        width: Width of the picture in pixels.
 
     >>> with torch.device("meta"):
     ...     network = torch.nn.Conv2d(3, 8, 3, padding=1)

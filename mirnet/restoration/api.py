@@ -61,7 +61,6 @@ def restore(
 
     Args:
         image: Source for `read_image`: path, bytes, Pillow image, array, `Picture`.
-        task: Id of a task (`mirnet.TASKS`).
         weights: None for the task's own; an id of the catalogue; a path of a weights file or folder
             (for untrusted input, pass the result of `weights.load` instead of a string); a network
             as an `nn.Module` that maps (B, 3, H, W) to the same shape.
@@ -86,7 +85,6 @@ def restore(
             step whose network takes one.
         then: Id of a task that follows on the result of `task`, such as "sr-x2" after "denoise";
             None for one step.
-        then_weights: Weights of that task, as `weights`.
 
     Returns:
         An iterator of `TileProgress` with `.result()` and `.cancel()`.

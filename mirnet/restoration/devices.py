@@ -32,7 +32,6 @@ def on_device(model: RestorationNetwork, device: torch.device) -> RestorationNet
 
     Args:
         model: The network; left as it is.
-        device: Device that computes.
     """
     parameter = next(model.parameters(), None)
     if parameter is None or parameter.device == device:

@@ -53,7 +53,6 @@ def find_network(
 
     Args:
         weights: See `mirnet.restore`.
-        task: The task.
 
     Raises:
         InvalidRequest: The weights are for another task, or of an unusable type.

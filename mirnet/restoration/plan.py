@@ -175,13 +175,7 @@ class RestorePlan:
 def make_plan(
     height: int, width: int, traits: NetworkTraits, settings: PlanSettings
 ) -> RestorePlan:
-    """Make the plan for a photo.
-
-    Args:
-        height: Rows of the result.
-        width: Columns of the result.
-        traits: Properties of the network.
-        settings: Choices of the caller.
+    """Make the plan for a photo; height and width are those of its result.
 
     Raises:
         InvalidRequest: A length is not a whole number of pixels, or outside its range.
@@ -230,10 +224,6 @@ def smaller_plan(
 
     Args:
         failed: The plan that did not fit.
-        height: Rows of the result.
-        width: Columns of the result.
-        traits: Properties of the network.
-        settings: Choices of the caller.
 
     Returns:
         A plan whose tiles have at most half the sides; None where the caller chose the tile size,
@@ -330,8 +320,6 @@ def blend_tiles(
     column may need the network's own padding.
 
     Args:
-        height: Rows of the picture.
-        width: Columns of the picture.
         tile_px: Longest side of a tile; rounded down to the grid, but to at least two steps of it.
         overlap_px: Shortest overlap of neighbours; rounded up to the grid, and to at most half a
             tile.

@@ -277,7 +277,6 @@ def check_blend(mix: Blend, *tasks: str) -> None:
     """Check that a blend suits the tasks of a restoration.
 
     Args:
-        mix: The blend.
         tasks: Ids of the tasks of its steps.
 
     Raises:

@@ -98,9 +98,6 @@ def blend_window(tile: BlendTile) -> np.ndarray:
     own fade in minus that of the next tile; those differences telescope, and they are never
     negative because a later fade lies behind an earlier one.
 
-    Args:
-        tile: One tile of `blend_tiles`.
-
     Returns:
         (tile height, tile width) float32 in [0, 1].
     """

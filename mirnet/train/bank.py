@@ -91,10 +91,8 @@ class Bank:
         """Draw the crop positions of a batch of patches.
 
         Args:
-            size: Number of patches.
             side: Side of a patch in pixels.
             chances: Result of `chances` for this side.
-            generator: Source of randomness, on the bank's device.
             detail: Probability that a patch is the most detailed of four: most of a photograph is
                 sky or out of focus and teaches little.
         """

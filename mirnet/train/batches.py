@@ -303,7 +303,6 @@ class Source:
         """Draw a batch of pairs.
 
         Args:
-            size: Number of pairs.
             side: Side of a patch in pixels.
             seed: Seed of all randomness of the batch.
 

@@ -61,10 +61,6 @@ def energy_wh(card: dict[str, Any]) -> float:
 def example(config: Config, path: Path) -> tuple[Image.Image, list[float]]:
     """Input, result and target of four dev patches side by side, by rank of their gain.
 
-    Args:
-        config: Recipe of the run.
-        path: Weights file.
-
     Returns:
         The picture, three patches wide and four high, and the gain of each row in PSNR (dB).
     """

@@ -24,9 +24,6 @@ def download(url: str, path: Path, size: int, sha256: str) -> None:
 
     Args:
         url: Address of the file; redirects are followed.
-        path: Path of the downloaded file.
-        size: Expected size in bytes.
-        sha256: Expected SHA-256.
 
     Raises:
         ServerUnreachable: The server cannot be connected to.

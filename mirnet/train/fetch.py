@@ -102,8 +102,6 @@ def read_files(package: Package, deb: Path, files: Sequence[str]) -> Iterator[by
     """Read files of a Debian package, one after another.
 
     Args:
-        package: The package.
-        deb: Path of its .deb file.
         files: Paths inside the package.
 
     Yields:

@@ -209,7 +209,6 @@ def session(
     """Train, score and bundle.
 
     Args:
-        pack: File of photographs.
         out: Folder for the bundles and `report.json`.
         minutes: Length of the whole session.
         recipes: Names of the recipes to train, side by side.

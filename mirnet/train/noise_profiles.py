@@ -108,7 +108,6 @@ class NoiseProfiles:
         so a CUDA graph can capture it after a first call.
 
         Args:
-            batch: Number of draws.
             generator: Source of randomness; the results are on its device.
             iso_range: Least and greatest ISO.
 

@@ -50,8 +50,6 @@ def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, An
     scored on luma. Inputs of the target's size are scored on RGB.
 
     Args:
-        path: Path of the weights file.
-        task: Id of the task.
         benchmark: Name of the set of pairs.
         folder: Folder with the pairs, in its folders `input` and `target`; see `pair_folders`.
 
@@ -110,7 +108,6 @@ def publish(
     """Measure a run's weights and ship them with their card.
 
     Args:
-        run: Folder of a training run.
         benchmarks: Name and folder of each set of pairs.
         folder: Folder for weights, card and example picture.
         last: Publish the weights of the last step instead of those with the best dev score.
@@ -153,7 +150,6 @@ def recompute(weights_id: str, benchmark: str, folder: Path) -> Recomputed:
 
     Args:
         weights_id: Id of embedded weights in the catalogue.
-        benchmark: Name of one of the scores on their card.
         folder: Folder with the pairs, in its folders `input` and `target`; see `pair_folders`.
 
     Returns:

@@ -181,8 +181,6 @@ class Run:
         """Train the rest of a cycle.
 
         Args:
-            steps: See `train`.
-            minutes: See `train`.
             since: `time.monotonic()` when the minutes began.
         """
         o, counters = self.config.optimizer, self.counters

@@ -35,7 +35,6 @@ def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
     Args:
         batch: Pairs; thumbnails stay as they are.
         alpha: Both parameters of the Beta distribution of the weights.
-        generator: Source of randomness.
     """
     size, device = len(batch.target), generator.device
     # A Beta variable is the share of one of two Gamma variables (Johnk's relation).
@@ -77,7 +76,6 @@ def optimizers(
 
     Args:
         parameters: Weights of the network, on its device.
-        recipe: Settings of the optimizer.
         rate: Learning rate at the start; a tensor where steps are captured.
     """
     muon = recipe.algorithm == "muon"

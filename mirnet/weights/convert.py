@@ -22,7 +22,6 @@ def convert(
     """Open a foreign file safely, check every tensor, and put it into the cache in one step.
 
     Args:
-        path: File with the weights.
         entry: Entry of the catalogue to store the weights under.
         origin: Address or file name, for the record.
         original_sha256: Hash of the foreign file, for the record.

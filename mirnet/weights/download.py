@@ -33,7 +33,6 @@ def download(entry: WeightsEntry, transfer: Transfer) -> Arrived:
     """Download the file of one catalogue entry into `transfer.folder`.
 
     Args:
-        entry: A downloadable entry.
         transfer: Receives progress and can stop the download.
 
     Raises:

@@ -41,7 +41,6 @@ def build_model(tensors: Mapping[str, Tensor], name: str = "The file") -> MIRNet
 
     Args:
         tensors: Result of `read_checkpoint`.
-        name: Name of the file in errors.
 
     Returns:
         `MIRNet` or `MIRNetV2` in evaluation mode, every tensor loaded.
@@ -153,7 +152,6 @@ def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]
     The same weights and notes give the same bytes, and so the same hash.
 
     Args:
-        model: `MIRNet` or `MIRNetV2`.
         path: File to write; its folder must exist.
         metadata: Text notes for the header, beside 'architecture' and 'config'.
 

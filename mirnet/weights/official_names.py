@@ -41,7 +41,6 @@ def to_our_names(tensors: dict[str, Tensor], filename: str) -> dict[str, Tensor]
 
     Args:
         tensors: Tensors by their name in the file, without prefixes.
-        filename: Name of the file in messages.
 
     Raises:
         CheckpointRejected: The tensors belong to neither network, or to an unsupported variant.

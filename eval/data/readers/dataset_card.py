@@ -18,10 +18,8 @@ def files_of_split(
 
     Args:
         names: Paths of the data set's files.
-        card: Content of its card.
         config: Configuration; None takes the card's default, or the only one.
         split: Split; None takes 'test', else 'validation', else the only one.
-        label: Name of the data set in messages.
 
     Returns:
         The paths that fit, sorted; None where the card names no configurations.

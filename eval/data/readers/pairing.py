@@ -61,9 +61,7 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
 
     Args:
         names: File names with '/' and sizes.
-        degraded: Pattern of the degraded pictures.
         target: Pattern of the targets; may be the same.
-        label: Name of the source in messages.
 
     Raises:
         BenchmarkUnavailable: Nothing fits, a picture has no partner or more than one, or the

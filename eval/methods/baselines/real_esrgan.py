@@ -62,7 +62,6 @@ def real_esrgan_file(model: str, suffix: str) -> Path:
     """Find the file of a network in the package.
 
     Args:
-        model: Name of the network.
         suffix: '.bin' for the weights, '.param' for the layers.
 
     Raises:

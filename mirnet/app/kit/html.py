@@ -61,7 +61,6 @@ def state(words: str, kind: str = "") -> Markup:
     """One sentence about what was done, announced to screen readers.
 
     Args:
-        words: The sentence.
         kind: Style of the sentence: "" for neutral, "done" or "failed".
     """
     return _templates.render("state", words=words, kind=kind)
@@ -107,9 +106,7 @@ def table(
     """A table that scrolls sideways where it is wider than the page.
 
     Args:
-        heads: Titles of the columns.
         rows: Texts of the cells; the first of each row is its head.
-        caption: Caption above the table.
         text_columns: Number of text columns on the left; the others hold numbers, which are
             aligned to the right.
         label: Name for screen readers of a table without a caption; unique on its page.

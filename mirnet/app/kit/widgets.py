@@ -30,7 +30,6 @@ def gradio_error(error: Exception, job: str = "") -> gr.Error:
     operator's page lists them, Gradio prints them, and the visitor is told their id.
 
     Args:
-        error: Any exception.
         job: Id of the job; empty if there is none.
     """
     if isinstance(error, MIRNetError):

@@ -56,11 +56,8 @@ def restore_batch(
     iterator ends early, unless Stop was pressed: the handler of Stop then owns it.
 
     Args:
-        restorer: Restores each photo.
-        paths: Paths of the photos.
         wanted: Settings of the restoration, the same for all photos.
         run: Its `rows`, `archive` and `finished` hold the progress of the batch.
-        visitor: Id of the visitor.
         options: Choices of the files in the zip.
         mix: Shares of the network's change that the files hold.
 

@@ -131,7 +131,6 @@ class CompareView:
         A large result of tasks in `CLOSE_FIRST` alone opens at 100 %.
 
         Args:
-            view: Name of the view, from `VIEWS`.
             key: Key of the result; None for a batch, which has none to show until one is picked.
             values: Values of the sliders, then the stage's width in CSS pixels.
         """
@@ -163,8 +162,6 @@ class CompareView:
         """Show the result in another view.
 
         Args:
-            view: Name of the view, from `VIEWS`.
-            key: Key of the result.
             values: Values of the sliders, then the place across and down in percent and the
                 stage's width in CSS pixels.
         """
@@ -208,9 +205,6 @@ class CompareView:
         """Fill and show one of the three views, and hide the others.
 
         Args:
-            view: Name of the view, from `VIEWS`.
-            kept: The result to show.
-            mix: Shares of the network's change.
             folder: Folder for the written pictures.
             place: Centre of the "close" view, in percent across and down.
             room_px: Width of the page's stage in CSS pixels.

@@ -131,7 +131,6 @@ class DownloadBar:
         """Write the result with the current choices; a finished zip does not change.
 
         Args:
-            key: Key of the result.
             values: Values of `inputs`, then of the sliders.
 
         Raises:

@@ -48,7 +48,6 @@ def weights_note(task: Task, entry: WeightsEntry | None, may_download: bool = Tr
     """Facts of the chosen weights, and what is missing if they cannot run yet.
 
     Args:
-        task: The chosen task.
         entry: Catalogue entry of the chosen weights; None if the task has none.
         may_download: Whether the visitor may download weights.
     """
@@ -76,7 +75,6 @@ def photo_facts(picture: Picture, advice: str = "") -> Markup:
     """Name, size and kind of a photo that was just read.
 
     Args:
-        picture: The photo.
         advice: What it may need, in a sentence; empty says nothing.
     """
     parts = [
@@ -128,7 +126,6 @@ def event_words(
     """Progress of a restoration: a sentence, and the share done if it is known.
 
     Args:
-        event: Queue position or tile event.
         alone: Whether the photo is the only one of the run, so that its time left is shown.
     """
     if isinstance(event, QueuePosition):

@@ -82,7 +82,6 @@ class Restorer:
         """Cut a part out of a photo, small enough to be restored in about a second.
 
         Args:
-            path: Path of the photo.
             scale: Factor by which the result is larger.
             place: Centre of the part, as shares of width and height; None for the place with most
                 detail.
@@ -110,7 +109,6 @@ class Restorer:
 
         Args:
             photo: The photo, or the path of its file, which is decoded once.
-            wanted: Settings of the restoration.
             run: Its fields are set to the current work, so that Stop can end it.
             visitor: Id of the visitor; the queue is fair between visitors.
 
@@ -133,7 +131,6 @@ class Restorer:
         A visitor has one such turn: a new one, and `end_turn`, cancel the one before.
 
         Args:
-            visitor: Id of the visitor.
             megapixels: Size of the picture in million pixels.
             times: Cost of the work against one pass of the network.
 

@@ -127,9 +127,6 @@ class RunView:
         """Restore the selected photo or photos.
 
         Args:
-            selection: The photos.
-            mode_id: Id of the chosen mode.
-            weights_id: Id of the chosen weights.
             request: Request, which identifies the visitor.
             values: Values of the sliders, of the file's choices and of `SettingsView.inputs`.
             part: Whether to restore only a part of the photo.

@@ -43,7 +43,6 @@ def _second_steps(
     """What the choice of a second step offers: what was measured; it is hidden if that is nothing.
 
     Args:
-        mode_id: Id of the mode.
         weights_id: Id of the weights of the first step; None for the task's own.
         same_size: Whether the photo has its final size already.
         chosen: Second step chosen so far, which stays if it is offered.
@@ -151,13 +150,9 @@ class SettingsView:
         """Build the request from the values of `inputs`.
 
         Args:
-            mode_id: Id of the chosen mode.
             weights_id: Id of the chosen weights; None for the task's own.
             max_pixels: Most pixels accepted.
-            ensemble: See `RestoreRequest`.
             tile_px: Longest side of a tile in pixels; 0 lets the library choose.
-            tiling: See `RestoreRequest`.
-            engine: See `RestoreRequest`.
             same_size: See `RestoreRequest`; ignored if the task does not enlarge.
             then: Id of the task of a second step, which takes its own weights; empty for none.
 

@@ -70,7 +70,6 @@ def extra_bytes(name: str, model: RestorationNetwork, device: torch.device) -> i
 
     Args:
         name: Checked by `check_choice`.
-        model: The network.
         device: Device that the network will run on.
     """
     if not model.pools_from_outside:

@@ -41,7 +41,6 @@ def quickest(model: RestorationNetwork, device: torch.device, exact: bool = True
 
     Args:
         model: The network, on the device.
-        device: Device that computes.
         exact: Whether only engines with float32 take part; with False also those with fewer bits
             that agree with float32 to `MIN_AGREEMENT_DB`.
     """

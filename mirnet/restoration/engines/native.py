@@ -193,7 +193,6 @@ class Native:
         """Run a function on as many threads as PyTorch uses, and wait for it.
 
         Args:
-            kind: The function.
             values: Integer arguments, then floats. Addresses are not checked.
         """
         address, task = self._made[kind]

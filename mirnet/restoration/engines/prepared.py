@@ -39,7 +39,6 @@ def prepare_with(name: str, model: RestorationNetwork) -> Prepared:
     """Prepare a network with one engine; the result is kept as long as the network lives.
 
     Args:
-        name: A key of `ENGINES`.
         model: The network, on its device.
 
     Returns:
@@ -66,8 +65,6 @@ def fallback_after_failure(
 
     Args:
         prepared: The failed engine's network.
-        model: The network itself.
-        error: Cause of the failure.
 
     Returns:
         The network of "torch", or the network itself if "torch" failed, with a note.
@@ -115,7 +112,6 @@ def probe(model: RestorationNetwork, steps: int) -> Tensor:
     """Make a smooth picture with some noise, on the device of a network.
 
     Args:
-        model: The network.
         steps: Sides of the picture, in steps of the network's grid.
 
     Returns:

@@ -43,7 +43,6 @@ def with_precision(model: RestorationNetwork, dtype: torch.dtype) -> Restoration
     """Make a network that computes its residual with fewer bits.
 
     Args:
-        model: `MIRNet` or `MIRNetV2`.
         dtype: `torch.bfloat16` or `torch.float16`.
     """
     reduced = channels_last(fuse(model))
@@ -53,11 +52,7 @@ def with_precision(model: RestorationNetwork, dtype: torch.dtype) -> Restoration
 
 
 def with_tf32(model: RestorationNetwork) -> RestorationNetwork:
-    """Make a network whose residual is computed by convolutions in TF32.
-
-    Args:
-        model: `MIRNet` or `MIRNetV2`.
-    """
+    """Make a network whose residual is computed by convolutions in TF32."""
     reduced = fuse(model)
     exact = reduced.residual
 

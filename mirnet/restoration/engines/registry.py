@@ -111,8 +111,6 @@ def rivals(model: RestorationNetwork, device: torch.device, exact: bool = True) 
     """Candidates of "auto" and "fastest": engines that run on a device and may gain.
 
     Args:
-        model: The network.
-        device: Device that computes.
         exact: Whether only exact engines count.
     """
     return [

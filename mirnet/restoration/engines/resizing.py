@@ -79,7 +79,6 @@ class _Resizing(Function):
         Args:
             places: Distances of the 3x3 pixels around it.
             corner: Distance of the first of its four fine pixels.
-            own: Distance of the coarse pixel.
             channel: First channel of the vector.
         """
         raise NotImplementedError

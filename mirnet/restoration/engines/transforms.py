@@ -191,7 +191,6 @@ class Transforms:
             picture: (H, W, G * C) float32, channels adjacent in memory.
             domain: (G, 36, at least `count`, C) float32, contiguous; written.
             first: Number of the first patch, in rows from the top left; a row has ceil(W / 4).
-            count: Number of patches.
         """
         self._run(ToDomain, picture, domain, first, count)
 
@@ -201,10 +200,7 @@ class Transforms:
         """Transform patches back to pixels, and multiply values below zero by `slope`.
 
         Args:
-            domain: See `to_domain`.
             picture: (H, W, G * C) float32, channels adjacent in memory; written.
-            first: See `to_domain`.
-            count: See `to_domain`.
             slope: 1 leaves values as they are.
         """
         self._run(FromDomain, picture, domain, first, count, slope)

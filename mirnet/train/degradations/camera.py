@@ -53,10 +53,8 @@ class Camera:
         standard deviation 0.26).
 
         Args:
-            batch: Pictures.
             shot_range: Weakest and strongest shot noise, variance per unit of signal; not used
                 with `profiles`.
-            generator: Source of randomness.
             profiles: Measured noise to draw from.
             iso_range: Sensitivities that are drawn from `profiles`.
         """
@@ -109,7 +107,6 @@ def in_camera(noise: Tensor, generator: Generator) -> Tensor:
 
     Args:
         noise: (B, 3, H, W) difference of a noisy and a clean developed picture.
-        generator: Source of randomness.
 
     Returns:
         Processed noise, (B, 3, H, W).

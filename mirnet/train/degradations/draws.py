@@ -32,7 +32,6 @@ def swap_colours(
         clean: (B, 3, H, W).
         thumbnail: (B, 3, h, w) of the same photographs; exchanged alike.
         probability: That a photograph's channels are put into a random order.
-        generator: Source of randomness.
     """
     batch, device = len(clean), generator.device
     order = torch.rand(batch, 3, generator=generator, device=device).argsort(1)
@@ -51,8 +50,6 @@ def shift(pictures: list[Tensor], side: int, generator: Generator) -> list[Tenso
 
     Args:
         pictures: (B, C, side + 1 or more, side + 1 or more) each.
-        side: Side of the result, pixels.
-        generator: Source of randomness.
 
     Returns:
         (B, C, side, side) each.

@@ -152,7 +152,6 @@ def jpeg(images: Tensor, share: float, quality: tuple[int, int], generator: Gene
         images: (B, 3, H, W) in [0, 1].
         share: Probability of compression.
         quality: Lowest and highest JPEG quality.
-        generator: Source of randomness.
 
     Returns:
         (B, 3, H, W), values k / 255.

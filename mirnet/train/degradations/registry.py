@@ -95,7 +95,6 @@ def blotches(shape: torch.Size, generator: Generator) -> Tensor:
 
     Args:
         shape: (B, 3, H, W).
-        generator: Source of randomness.
 
     Returns:
         (B, 3, H, W), a standard deviation of about a half.
