@@ -17,12 +17,14 @@ POINT = """() => {
   const plot = document.querySelector("#ev-plot .js-plotly-plot");
   const path = plot && plot.querySelectorAll(".scatterlayer .points path")[3];
   if (!path || !plot._fullLayout || !plot.evSeen) return null;
+  path.scrollIntoView({ block: "center", behavior: "instant" });
   const { i } = path.__data__;
   const { trace } = path.closest(".trace").__data__[0];
   const { x, y, width, height } = path.getBoundingClientRect();
   return { x: x + width / 2, y: y + height / 2, pair: trace.customdata[i][0] };
 }"""
-"""Where the fourth point of the plot is, and of which picture; once a click on it is heard."""
+"""Where the fourth point of the plot is, scrolled into the window, and of which picture; once a
+click on it is heard."""
 
 
 def write_runs(runs: Path) -> None:

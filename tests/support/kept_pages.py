@@ -55,7 +55,8 @@ class Traffic:
             self.page.evaluate(IDLE)
             quiet = 0 if self._waits else quiet + 1
             left -= 1
-            assert left > 0, "the page waits for an answer without end"
+            waits = sorted(urlsplit(request.url).path for request in self._waits)
+            assert left > 0, f"the page waits without end for an answer of {waits}"
 
     def check(self, url: str) -> None:
         """Check that the page has asked nobody but the app, and thrown nothing, since last time."""

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.running import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS, running_app
 
+pytestmark = pytest.mark.browser
+
 PASSWORD = "correct horse battery"
 OUTSIDE = "https://huggingface.co/spaces/us/studio"
 LOCAL_FRAMES = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
