@@ -18,6 +18,7 @@ from tests.support.picture_files import (
     A8,
     A16,
     check,
+    chunk,
     png16,
     rejected,
     saved,
@@ -38,6 +39,12 @@ from tests.support.picture_files import (
         (b"iCCP", b"x\0\0" + zlib.compress(bytes(20_000_000)), True),
         (b"gAMA", b"\0\0", True),
         (b"pHYs", b"", True),
+        (b"iCCP", b"x\0\5" + zlib.compress(b"profile"), True),
+        (b"zTXt", b"Comment\0\7" + zlib.compress(b"hello"), True),
+        (b"tRNS", b"\1", True),
+        (b"tRNS", bytes(300), True),
+        (b"acTL", struct.pack(">II", 3, 0), True),
+        (b"IHDR", struct.pack(">II5B", 9, 9, 8, 2, 0, 0, 0), True),
     ],
 )
 def test_damaged_and_oversized_chunks_are_left_out_and_said(depth, name, body, sound):
@@ -63,6 +70,52 @@ def test_a_wrong_checksum_of_pixels_is_no_small_matter():
     data = bytearray(saved(PHOTO, "PNG"))
     data[-20] ^= 1
     rejected(bytes(data), "damaged")
+
+
+@pytest.mark.parametrize("array", [A8[3], A16[3]], ids=["8", "16"])
+def test_pixels_of_which_one_checksum_is_wrong_are_read(array):
+    """The CRC guards the chunk, Adler-32 the deflated data: either shows that nothing is lost."""
+    sound = saved(Image.fromarray(array), "PNG") if array.dtype == np.uint8 else png16(array)
+    start = sound.index(b"IDAT") - 4
+    length = int.from_bytes(sound[start : start + 4], "big")
+    head, body, tail = sound[:start], sound[start + 8 : start + 8 + length], sound[-12:]
+    text = chunk(b"tEXt", b"a\0b")
+    wrong_crc = sound[: start + 8 + length] + b"\0\0\0\0" + tail
+    for data in (
+        wrong_crc,
+        head + chunk(b"IDAT", body[:-4] + b"\0\0\0\0") + tail,
+        head + chunk(b"IDAT", body[:-4]) + tail,
+        head
+        + chunk(b"IDAT", body[:99])
+        + chunk(b"tEXt", b"a\0b")
+        + chunk(b"IDAT", body[99:])
+        + tail,
+    ):
+        check(read_image(data), array)
+    assert "all there" in read_image(wrong_crc).notes[0]
+    rejected(wrong_crc.replace(body[-4:], b"\0\0\0\0"), "damaged")
+    rejected(head + chunk(b"IDAT", body[:-400]) + tail, "damaged")
+    rejected(wrong_crc, "megapixels", max_pixels=9)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_transparent_grey_of_few_bits(bits):
+    values = np.arange(64).reshape(8, 8) * (1 << bits) // 64
+    rows = [
+        b"\0"
+        + np.packbits(np.unpackbits(row.astype(np.uint8)[:, None], axis=1)[:, -bits:]).tobytes()
+        for row in values
+    ]
+    head = struct.pack(">II5B", 8, 8, bits, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"tRNS", b"\0\1")
+    picture = read_image(data + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b""))
+    np.testing.assert_array_equal(picture.pixels[..., 0], values * 255 // ((1 << bits) - 1))
+    np.testing.assert_array_equal(picture.alpha, np.where(values == 1, 0, 255))
+
+
+def test_what_xcode_makes_of_png_is_named():
+    data = saved(PHOTO, "PNG")
+    rejected(data[:8] + chunk(b"CgBI", bytes(4)) + data[8:], "CgBI")
 
 
 @pytest.mark.parametrize("depth", [8, 16])
