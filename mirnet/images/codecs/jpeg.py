@@ -1,14 +1,16 @@
-"""JPEG: read and written by Pillow (libjpeg-turbo), 12 bits read by imagecodecs.
+"""JPEG: read and written by Pillow (libjpeg-turbo), more than 8 bits read by imagecodecs.
 
 A file may lack its end marker, or have other data behind it: a second picture (MPO), a film (motion
-photos), or rubbish. Only the first picture up to its end marker reaches the decoder.
+photos), or rubbish. Only the first picture up to its end marker reaches the decoder, without the
+segments on which it would stumble. Markers and headers: ITU-T T.81, annex B.
 """
 
 import io
 import logging
 import re
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ from mirnet.errors import ImageRejected
 from ..exif import PREFIX
 from ..formats import EncoderSettings, unread
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
-from ..metadata import Metadata, iptc_resource
+from ..metadata import Metadata, iptc_resource, metadata_of
 from ..raster import Raster, check_size
 from .pillow import save, still_raster
 
@@ -35,21 +37,32 @@ _END = b"\xff\xd9"
 _NOTED_BYTES = 1000
 """Trailing data in bytes above which a note reports it; less is padding."""
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+_GAIN_MAP = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
+"""What announces an HDR gain map: Ultra HDR, ISO 21496-1, Apple's name in the second picture."""
+_SHORTEST = {b"JFIF\0": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}
+"""Least bytes in an application segment that begins like this; Pillow fails at a shorter one."""
 
 
 class _Layout(NamedTuple):
     """Positions of the parts of the first picture in a JPEG file."""
 
-    end: int | None
-    """Position after the end marker; None if there is no such marker."""
+    end: int
+    """Position behind the picture: after its end marker, or where its coded pixels break off."""
+    has_end: bool
+    """Whether the end marker is there."""
     exif: tuple[tuple[int, int], ...]
     """Start and end of each EXIF segment."""
-    repeated: tuple[tuple[int, int], ...]
-    """Start and end of each start marker after the first, ahead of the pixels."""
+    left_out: tuple[tuple[int, int], ...]
+    """Start and end of what the decoder is not to see: start markers after the first, ahead of the
+    pixels, and application segments that are cut off."""
+    damaged: bool
+    """Whether application segments are cut off."""
     gain_map: bool
-    """Whether XMP announces an HDR gain map (Ultra HDR)."""
+    """Whether a segment announces an HDR gain map (Ultra HDR, ISO 21496-1)."""
     frame: tuple[int, int, int]
     """Bits, height and width of the frame header; zeros if there is no frame header."""
+    frame_at: int
+    """Position of the bits in the frame header, which height and width follow."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -62,20 +75,28 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     data = stream.read()
     layout = _walk(data, label)
     exif = b"".join(data[start + 10 : end] for start, end in layout.exif)
-    left_out = list(layout.repeated)  # libjpeg refuses a second start marker
+    left_out = list(layout.left_out)
     if exif and not is_modest(exif):
         left_out += layout.exif
         exif = b""
-    picture = _without(data if layout.end is None else data[: layout.end], left_out)
-    if layout.frame[0] == 12:
-        raster = _twelve_bits(picture, layout, exif, label, max_pixels)
-    elif layout.end is None:
-        raster = _without_end(picture, label, max_pixels)
+    if not layout.frame_at:
+        raise ValueError("no frame")
+    bits, height, width = layout.frame
+    check_size(label, width, height, max_pixels)
+    at = layout.frame_at + 1
+    if height.to_bytes(2) != data[at : at + 2]:  # zero there: the height follows the first scan
+        data = data[:at] + height.to_bytes(2) + data[at + 2 :]
+    picture = _without(data[: layout.end], left_out)
+    decode = partial(_decode_deep, bits=bits) if bits > 8 else _decode
+    if not layout.has_end:
+        raster = _without_end(picture.rstrip(b"\xff"), label, max_pixels, decode)
     else:
-        raster = _decode(picture, label, max_pixels)
+        raster = decode(picture, label, max_pixels)
     notes = []
-    behind = 0 if layout.end is None else len(data) - layout.end
-    if layout.gain_map:
+    if layout.damaged:
+        notes.append(f"{label} has metadata that is cut off, which is left out.")
+    behind = len(data) - layout.end if layout.has_end else 0
+    if layout.gain_map or _has_gain_map(data, layout.end, layout.end + _MAX_SEGMENT_BYTES):
         notes.append(f"{label} has an HDR gain map: it is left out, the standard picture is used.")
     elif behind > _NOTED_BYTES:
         notes.append(
@@ -106,7 +127,9 @@ def _decode(data: bytes, label: str, max_pixels: int) -> Raster:
     return still_raster(image, label, max_pixels, "JPEG")
 
 
-def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
+def _without_end(
+    data: bytes, label: str, max_pixels: int, decode: Callable[[bytes, str, int], Raster]
+) -> Raster:
     """Decode a file without end marker, if nothing but the marker is missing.
 
     The decoder fills what is missing from the bits that follow, so two different continuations
@@ -116,29 +139,38 @@ def _without_end(data: bytes, label: str, max_pixels: int) -> Raster:
         ValueError: Pixels are missing.
     """
     zeros, ones = (
-        _decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\x7f")
+        decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\x7f")
     )
     if not np.array_equal(zeros.samples, ones.samples):
         raise ValueError("the pixels end early")
     return zeros
 
 
-def _twelve_bits(data: bytes, layout: _Layout, exif: bytes, label: str, max_pixels: int) -> Raster:
-    """Decode 12-bit grey or colour to 16 bits; EXIF is the only metadata kept.
+def _decode_deep(data: bytes, label: str, max_pixels: int, *, bits: int) -> Raster:
+    """Decode grey or colour of 9 to 16 bits to 16.
 
     Raises:
-        ValueError: The end marker is missing, or the samples are not 12-bit grey or colour.
+        ValueError: The samples are not grey or colour.
     """
     import imagecodecs
 
-    _, height, width = layout.frame
-    check_size(label, width, height, max_pixels)
+    # Pillow reads the metadata of pictures that have, or are said to have, 8 bits.
+    frame_at = _walk(data, label).frame_at
+    eight = data[:frame_at] + b"\x08" + data[frame_at + 1 :]
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(eight))
+    check_size(label, *image.size, max_pixels)
     samples = imagecodecs.jpeg8_decode(data)
     samples = samples.reshape(*samples.shape[:2], -1)
-    if layout.end is None or samples.dtype != np.uint16 or samples.shape[2] not in (1, 3):
-        raise ValueError("another kind of 12 bits")
-    wide = np.minimum(samples, 4095).astype(np.uint32) * 65535 + 2047
-    return Raster((wide // 4095).astype(np.uint16), Metadata(exif=exif or None), "JPEG")
+    if samples.dtype != np.uint16 or samples.shape[2] not in (1, 3):
+        raise ValueError("another kind of samples")
+    most = (1 << bits) - 1
+    scale = (np.arange(most + 1, dtype=np.uint32) * 65535 + most // 2) // most
+    scaled = scale.astype(np.uint16)[np.minimum(samples, most)]
+    return Raster(scaled, metadata_of(image), "JPEG")
+
+
+def _has_gain_map(data: bytes, start: int, end: int) -> bool:
+    return any(data.find(name, start, end) >= 0 for name in _GAIN_MAP)
 
 
 def _walk(data: bytes, label: str) -> _Layout:
@@ -149,20 +181,29 @@ def _walk(data: bytes, label: str) -> _Layout:
         ValueError: The picture has too many markers or passes.
     """
     exif: list[tuple[int, int]] = []
-    repeated: list[tuple[int, int]] = []
-    gain_map, frame = False, (0, 0, 0)
+    left_out: list[tuple[int, int]] = []
+    gain_map = damaged = False
+    frame, frame_at, components = (0, 0, 0), 0, 0
     passes = 0
+    last_scan = False  # whether this scan has every component of a frame that is not progressive
     position = 2
+
+    def layout(end: int, has_end: bool) -> _Layout:
+        parts = (tuple(exif), tuple(left_out), damaged, gain_map, frame, frame_at)
+        return _Layout(end, has_end, *parts)
+
     for _ in range(MAX_MARKERS):
         found = _MARKER.search(data, position)
         if found is None:
-            return _Layout(None, tuple(exif), tuple(repeated), gain_map, frame)
+            return layout(len(data), False)
         code, position = found[1][0], found.end()
         if code == 0xD9:
-            return _Layout(position, tuple(exif), tuple(repeated), gain_map, frame)
-        if code in (0x01, 0xD8):  # markers without a length
+            return layout(position, True)
+        if last_scan and code != 0xDC:
+            return layout(found.start(), False)
+        if code in (0x01, 0xD8):  # markers without a length; libjpeg refuses a second start
             if code == 0xD8 and not passes:
-                repeated.append((position - 2, position))
+                left_out.append((position - 2, position))
             continue
         if code == 0xF7 and not passes:
             raise ImageRejected(unread(label, "a JPEG-LS picture"))
@@ -171,13 +212,22 @@ def _walk(data: bytes, label: str) -> _Layout:
         passes += code == 0xDA
         if passes > MAX_PASSES:
             raise ValueError("too many passes")
-        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC) and end >= position + 7:
-            frame = struct.unpack_from(">BHH", data[position + 2 : position + 7].ljust(5, b"\0"))
-        if code == 0xE1 and not passes:
-            if data.startswith(PREFIX, start + 4):
+        if code == 0xDC and not frame[1]:  # the number of lines, behind the first scan
+            frame = (frame[0], int.from_bytes(data[position + 2 : position + 4], "big"), frame[2])
+        elif 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC) and end >= position + 7:
+            frame_at = position + 2
+            frame = struct.unpack_from(">BHH", data[frame_at : frame_at + 5].ljust(5, b"\0"))
+            components = data[frame_at + 5] if code < 0xC2 and len(data) > frame_at + 5 else 0
+        elif code == 0xDA:
+            last_scan = data[position + 2 : position + 3] == bytes([components])
+        elif 0xE0 <= code <= 0xEF and not passes:
+            if code == 0xE1 and data.startswith(PREFIX, start + 4):
                 exif.append((start, end))
-            elif data.startswith(_XMP_HEADER, start + 4):
-                gain_map |= data.find(b"hdrgm:Version", start, end) >= 0
+            gain_map |= _has_gain_map(data, start, end)
+            for head, least in _SHORTEST.items():
+                if data.startswith(head, start + 4) and end - start - 4 < least:
+                    left_out.append((start, end))
+                    damaged = True
         position = end
     raise ValueError("too many markers")
 
