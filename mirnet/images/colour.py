@@ -46,6 +46,26 @@ def srgb_encode(light: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
+def lab_to_srgb(lab: np.ndarray) -> np.ndarray:
+    """The sRGB code values in [0, 1] of CIE L*a*b* relative to D50, clipped (CIE 15, 8.2.1).
+
+    Args:
+        lab: (..., 3) floats, L* from 0 to 100.
+    """
+    y = (lab[..., :1] + 16) / 116
+    f = np.concatenate([y + lab[..., 1:2] / 500, y, y - lab[..., 2:] / 200], axis=-1)
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * _D50
+    return srgb_encode(xyz @ np.linalg.inv(_rgb_to_d50(PRIMARIES["sRGB"])).T)
+
+
+def _rgb_to_d50(primaries: Chromaticities) -> np.ndarray:
+    """The (3, 3) matrix from linear RGB to CIE XYZ, its white adapted to D50."""
+    matrix = rgb_to_xyz(primaries)
+    white = matrix.sum(axis=1)
+    scale = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
+    return np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD @ matrix
+
+
 def make_profile(
     name: str, primaries: Chromaticities, curve: float | np.ndarray, grey: bool = False
 ) -> bytes:
@@ -60,10 +80,7 @@ def make_profile(
     Raises:
         ValueError: The primaries span no colours.
     """
-    matrix = rgb_to_xyz(primaries)
-    white = matrix.sum(axis=1)
-    scale = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-    matrix = np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD @ matrix
+    matrix = _rgb_to_d50(primaries)
 
     def xyz(values: np.ndarray) -> bytes:
         return b"XYZ \0\0\0\0" + struct.pack(">3i", *np.rint(values * 65536).astype(int))

@@ -108,9 +108,14 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes |
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image.convert("RGB"), None
-    profile = bytearray(srgb.tobytes())
-    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # creation date: same bytes each time
-    return (converted or image), bytes(profile)
+    return (converted or image), srgb_profile()
+
+
+def srgb_profile() -> bytes:
+    """LittleCMS's sRGB profile, the same bytes each time."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # creation date
+    return bytes(profile)
 
 
 def save(samples: np.ndarray, name: str, **options) -> bytes:

@@ -1,4 +1,4 @@
-"""TIFF: grey and RGB read and written by tifffile, other colours read by Pillow."""
+"""TIFF: read and written by tifffile; bilevel, palette and JPEG-coded pages read by Pillow."""
 
 import io
 import logging
@@ -16,6 +16,7 @@ from ..metadata import Metadata, metadata_of_tiff
 from ..raster import Raster, check_size
 from . import raw
 from .pillow import pillow_raster
+from .tiff_colours import BLACK_IS_ZERO, COLOURS, PALETTE, RGB, WHITE_IS_ZERO, in_rgb, widened
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ decoded whole."""
 # TIFF 6.0 tag numbers.
 _SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 277, 284, 338, 339, 50706
+_COMPRESSION, _PALETTE = 259, 320
+_FOR_PILLOW = (2, 3, 4, 6, 7)
+"""Compressions that Pillow reads where the page is neither grey nor RGB: CCITT and JPEG."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -51,14 +55,21 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     sample_format = set(directory.get(_SAMPLE_FORMAT, (1,)))
     if not all(isinstance(number, int) for number in bits):
         raise ValueError("a number of bits that is none")  # never quote text of the file
-    if not sample_format <= {1, 4} or not bits <= {1, 2, 4, 8, 16}:
+    if not sample_format <= {1, 4} or len(bits) > 1 or max(bits) > 16:
         kind = "floating-point" if 3 in sample_format else "signed" if 2 in sample_format else ""
         raise ImageRejected(
             f"{label} holds {max(bits)}-bit {kind or 'unsigned'} samples: export it as a TIFF or "
             "PNG of 8 or 16 bits and try that."
         )
-    if bits in ({8}, {16}) and directory.get(_PHOTOMETRIC) in (0, 1, 2):
-        raster = _read_samples(stream, page, label)
+    model = directory.get(_PHOTOMETRIC)
+    if model is None:  # as libtiff guesses
+        model = RGB if int(directory.get(_SAMPLES, 1)) >= 3 else BLACK_IS_ZERO
+    (depth,) = bits
+    plain = model in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
+    few = depth == 1 or (model == PALETTE and depth <= 8)
+    coded = directory.get(_COMPRESSION, 1) in _FOR_PILLOW and not plain
+    if model in COLOURS and not few and not coded:
+        raster = _read_samples(stream, page, label, model, depth)
         return raster._replace(notes=(*notes, *raster.notes))
     stream.seek(0)
     image = TiffImagePlugin.TiffImageFile(stream)
@@ -92,14 +103,15 @@ def _pages(stream: BinaryIO) -> list[_Page]:
     """Read the directories of a file, up to `MAX_DIRECTORIES`."""
     stream.seek(0)
     head = stream.read(8)
-    if b"+" in head[:4]:  # BigTIFF: 8-byte offsets
-        head += stream.read(8)
-    position = TiffImagePlugin.ImageFileDirectory_v2(head).next
+    order = head[:2]
+    if b"+" in head[:4]:  # BigTIFF: 8-byte offsets; Pillow looks for the "+" there in either order
+        head = b"II+\0" + head[4:] + stream.read(8)
+    position = TiffImagePlugin.ImageFileDirectory_v2(head, order).next
     pages: list[_Page] = []
     seen: set[int] = set()
     while position and position not in seen and len(pages) < MAX_DIRECTORIES:
         seen.add(position)
-        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head, order)
         stream.seek(position)
         tags.load(stream)
         pages.append(_Page(len(pages), position, tags))
@@ -137,11 +149,18 @@ def _main_page(pages: list[_Page], label: str) -> tuple[_Page, tuple[str, ...]]:
     return main, (f"{label} has {len(whole)} pages: the largest, {width} x {height}, is used.",)
 
 
-def _read_samples(stream: BinaryIO, chosen: _Page, label: str) -> Raster:
-    """Decode grey or RGB of 8 or 16 bits, with or without alpha, planar or interleaved.
+def _read_samples(stream: BinaryIO, chosen: _Page, label: str, model: int, bits: int) -> Raster:
+    """Decode 2 to 16 bits of any colour model, with or without alpha, planar or interleaved.
 
     Three or four samples that are marked as grey and named nothing else are RGB, as GDAL and
     others write it. Further channels are left out, and a note says so.
+
+    Args:
+        stream: The file.
+        chosen: The page to decode.
+        label: Name of the picture in messages.
+        model: Value of PhotometricInterpretation, a key of `COLOURS`.
+        bits: Number of bits a sample.
 
     Raises:
         ImageRejected: Five samples or more are marked as grey: bands of no known colour.
@@ -152,11 +171,12 @@ def _read_samples(stream: BinaryIO, chosen: _Page, label: str) -> Raster:
     width, height = chosen.size
     count = int(directory.get(_SAMPLES, 1))
     extra = tuple(directory.get(_EXTRA_SAMPLES, ()))
-    is_rgb = directory[_PHOTOMETRIC] == 2 or (count in (3, 4) and not any(extra[:2]))
-    colours = 3 if is_rgb else 1
+    if model == BLACK_IS_ZERO and count in (3, 4) and not any(extra[:2]):
+        model = RGB
+    colours = COLOURS[model]
     extra = extra[max(len(extra) - (count - colours), 0) :]
     extra = extra or ((2,) if count == colours + 1 else (0,))
-    if count > 4 and not is_rgb:
+    if count > 4 and colours == 1:
         raise ImageRejected(
             f"{label} has {count} channels and does not say which are red, green and blue: export "
             "these three as a TIFF or PNG and try that."
@@ -178,18 +198,26 @@ def _read_samples(stream: BinaryIO, chosen: _Page, label: str) -> Raster:
     if samples.dtype.kind != "u" or samples.dtype.itemsize > 2:
         raise ValueError("neither 8 nor 16 bits")
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    if directory[_PHOTOMETRIC] == 0:  # white is zero
-        inverted = np.iinfo(samples.dtype).max - samples[..., :colours]
-        samples = np.concatenate([inverted, samples[..., colours:]], axis=2)
+    if model != PALETTE:
+        samples = widened(samples, bits)
+    metadata = metadata_of_tiff(directory, stream, chosen.offset)
     has_alpha = count > colours and extra[0] in (1, 2)
-    if has_alpha and extra[0] == 1:
+    if has_alpha and extra[0] == 1 and model != WHITE_IS_ZERO:
         samples = _unpremultiplied(samples[..., : colours + 1])
+    in_colour, icc = in_rgb(
+        samples[..., :colours], model, metadata.icc_profile, tuple(directory.get(_PALETTE, ()))
+    )
+    if has_alpha:
+        alpha = samples[..., colours : colours + 1]
+        in_colour = np.concatenate([in_colour, alpha], axis=2)
+        if extra[0] == 1 and model == WHITE_IS_ZERO:
+            in_colour = _unpremultiplied(in_colour)
     orientation = directory.get(exif.ORIENTATION, 1)
     further = count - colours - has_alpha
     channels = "a further channel" if further == 1 else f"{further} further channels"
     return Raster(
-        samples[..., : colours + has_alpha],
-        metadata_of_tiff(directory, stream, chosen.offset),
+        in_colour,
+        metadata._replace(icc_profile=icc),
         "TIFF",
         orientation if orientation in range(1, 9) else 1,
         (f"{label} has {channels} beside its colours, left out of the result.",) if further else (),

@@ -1,18 +1,24 @@
 """TIFF files of every arrangement, depth and colour model, as other programs write them."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image, ImageCms
 
 from mirnet.images.decode import read_image
+from mirnet.images.picture import to_eight_bits
 from tests.support.foreign_files import CASES
 from tests.support.picture_files import (
     A8,
     A16,
     check,
+    cmyk_profile,
+    noise,
     rejected,
+    smooth,
     tiff,
     with_tiff_tag,
 )
@@ -99,3 +105,97 @@ def test_channels_beyond_colours_are_never_lost_without_a_word(photometric):
         assert "2 further channels" in picture.notes[0]
     grey = tiff(A8[2], photometric="minisblack", planarconfig="contig", extrasamples=[0])
     assert "a further channel" in read_image(grey).notes[0]
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_either_order_of_bytes_in_either_kind_of_file(byteorder, bigtiff):
+    check(read_image(tiff(A16[3], byteorder=byteorder, bigtiff=bigtiff)), A16[3])
+
+
+@pytest.mark.parametrize("bits", [2, 4, 6, 10, 12, 14])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_number_of_bits(bits, channels):
+    full = 255 if bits < 8 else 65535
+    array = A16[channels] >> (16 - bits)
+    stored = array.astype(np.uint8 if bits < 8 else np.uint16)
+    picture = read_image(tiff(stored, bitspersample=bits))
+    assert picture.bits == (8 if bits < 8 else 16)
+    check(picture, np.rint(array * (full / ((1 << bits) - 1))).astype(picture.pixels.dtype))
+
+
+def test_a_palette_of_sixteen_bits():
+    palette = np.random.default_rng(0).integers(0, 65536, (3, 65536), np.uint16)
+    picture = read_image(tiff(A16[1], photometric="palette", colormap=palette))
+    check(picture, palette.T[A16[1]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("model", ["cielab", "icclab"])
+def test_lab_of_both_depths_becomes_srgb(dtype, model):
+    """The reference is LittleCMS's own conversion of 8-bit pixels."""
+    pixels = smooth()
+    srgb, lab = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+    wanted = ImageCms.buildTransform(srgb, lab, "RGB", "LAB")
+    values = np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), wanted))
+    ab = values[..., 1:].view(np.int8).astype(float) + (128 if model == "icclab" else 0)
+    step = 1 if dtype == np.uint8 else 256
+    white = 255 if dtype == np.uint8 else 0xFF00 if model == "icclab" else 65535
+    lightness = values[..., :1] * (white / 255)
+    stored = np.rint(np.concatenate([lightness, ab * step], axis=2)).astype(np.int32).astype(dtype)
+    picture = read_image(tiff(stored, photometric=model))
+    assert picture.pixels.dtype == dtype and not picture.grey
+    assert np.abs(to_eight_bits(picture.pixels).astype(int) - pixels).mean() < 1.5
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_cmyk_keeps_depth_and_alpha(dtype, planar):
+    ink = noise(4, dtype, seed=1)
+    alpha = noise(1, dtype, seed=2)
+    most = np.iinfo(dtype).max
+    options = {"photometric": "separated", "extrasamples": ["unassalpha"]}
+    if planar:
+        options["planarconfig"] = "separate"
+    picture = read_image(tiff(np.dstack([ink, alpha]), **options))
+    light = most - ink.astype(np.int64)
+    wanted = np.rint(light[..., :3] * light[..., 3:] / most)
+    assert picture.pixels.dtype == dtype
+    assert np.abs(picture.pixels - wanted).max() <= 1
+    np.testing.assert_array_equal(picture.alpha, alpha)
+
+
+def test_cmyk_of_sixteen_bits_goes_through_its_profile():
+    """The profile takes every ink as L* = 100 - 100 K."""
+    ink = noise(4, np.uint16)
+    deep = read_image(
+        tiff(ink, photometric="separated", extrasamples=[], iccprofile=cmyk_profile())
+    )
+    ink8 = to_eight_bits(ink)
+    flat = read_image(
+        tiff(ink8, photometric="separated", extrasamples=[], iccprofile=cmyk_profile())
+    )
+    assert deep.bits == 16 and np.ptp(deep.pixels, axis=2).max() < 300
+    assert np.abs(deep.pixels / 257 - flat.pixels).max() <= 2
+
+
+def test_ycbcr_without_jpeg():
+    array = smooth()
+    image = Image.fromarray(array).convert("YCbCr")
+    picture = read_image(tiff(np.asarray(image), photometric="ycbcr"))
+    np.testing.assert_array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+
+
+def test_bits_in_reversed_order():
+    reverse = np.packbits(
+        np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1
+    )
+    check(read_image(with_tiff_tag(tiff(reverse[A8[1], 0]), 266, 2)), A8[1])
+
+
+@pytest.mark.parametrize("array", [A8[1], A8[3], A16[3]], ids=["grey", "RGB", "16"])
+def test_a_missing_colour_model_is_guessed_as_libtiff_does(array):
+    data = tiff(array)
+    (start,) = struct.unpack_from("<I", data, 4)
+    at = data.index(struct.pack("<HH", 262, 3), start)
+    check(read_image(data[:at] + struct.pack("<H", 263) + data[at + 2 :]), array)
