@@ -143,6 +143,41 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"FOVb", "a raw photo by Sigma (X3F), whose colours LibRaw does not develop"),
     (0, b"\x00\x05\x16\x07", "a companion file that macOS adds (._)"),
     (0, b"version https://git-lfs", "a Git LFS pointer in place of the picture (git lfs pull)"),
+    (0, b"\x89PNG\n", "a PNG file that a transfer in text mode broke (copy it as binary)"),
+    (
+        0,
+        b"\x89PNG\r\r\n",
+        "a PNG file that a transfer in text mode broke (copy it as binary)",
+    ),
+    (0, b"\x8aMNG\r\n", "an MNG animation"),
+    (0, b"\x8bJNG\r\n", "a JNG picture"),
+    (0, b"\x00\x00\x02\x00\x01\x00", "a cursor (CUR)"),
+    (0, b"icns", "an icon (ICNS)"),
+    (0, b"BPG\xfb", "a BPG picture"),
+    (0, b"FLIF", "a FLIF picture"),
+    (0, b"EP*\x00", "a Microsoft document (MDI)"),
+    (0, b"SIMPLE  =", "an astronomer's picture (FITS)"),
+    (128, b"DICM", "a medical picture (DICOM)"),
+    (8, b"AVI ", "a video"),
+    (8, b"WAVE", "a sound"),
+    (4, b"moov", "a video"),
+    (4, b"mdat", "a video"),
+    (0, b"\x00\x00\x00\x08wide", "a video"),
+    (0, b"\x00\x00\x01\xba", "a video"),
+    (0, b"\x00\x00\x01\xb3", "a video"),
+    (
+        0,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "a file of Office, or thumbnails of Windows",
+    ),
+    (0, b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows (choose what it points to)"),
+    (0, b"bplist00", "a property list of macOS"),
+    (0, b"\x93NUMPY", "a NumPy array (give it to mirnet.restore in Python)"),
+    (0, b"\x89HDF\r\n", "an HDF5 file"),
+    (0, b"MATLAB 5.0 MAT", "a MATLAB file"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"MZ\x90\x00", "a program"),
+    (0, b"SQLite format 3", "a database"),
 )
 """Offset, bytes and name of known kinds of file that are not read."""
 HEAD_BYTES = 512
@@ -198,6 +233,8 @@ def identify(head: bytes) -> str:
         return "RAW" if head[8:12] == b"crx " else "a video"
     if re.match(rb"P[1-6][ \t\r\n]+(#[^\n]*\n\s*)*\d", head):
         return "PPM"
+    if head and not any(head):
+        return "filled with zero bytes, as a copy that broke off leaves it (copy it again)"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<svg", b"<?xml")):
         return "an SVG or XML file"
@@ -220,7 +257,7 @@ def refusal(stream: BinaryIO, kind: str, label: str) -> str:
         if frames > 1:
             return animation(label, frames)
         return f"{label} is a GIF picture, which is not read: save it as PNG and try that."
-    return unread(label, kind or "not a picture", kind in ARCHIVES)
+    return unread(label, kind or "of no kind that is known here", kind in ARCHIVES)
 
 
 def unread(label: str, kind: str, archive: bool = False) -> str:

@@ -367,7 +367,7 @@ REFUSED = {
     "photo.dng": (tiff(A8[3], extratags=[(50706, "B", 4, b"\1\4\0\0", True)]), "raw"),
     "photo.nef": (tiff(A8[3], subfiletype=1), "raw"),
     "layers.psd": (b"8BPS\0\1", "Photoshop"),
-    "random.bin": (bytes(range(100)), "not a picture"),
+    "random.bin": (bytes(range(100)), "of no kind that is known"),
     "a.ico": (b"\0\0\1\0\1\0\x10\x10", "an icon (ICO)"),
     "a.qoi": (b"qoif\0\0\1\0", "a QOI picture"),
     "a.dds": (b"DDS \x7c\0\0\0", "a DDS texture"),

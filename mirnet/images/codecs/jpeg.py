@@ -139,7 +139,7 @@ def _without_end(
         ValueError: Pixels are missing.
     """
     zeros, ones = (
-        decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\x7f")
+        decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\xfe")
     )
     if not np.array_equal(zeros.samples, ones.samples):
         raise ValueError("the pixels end early")

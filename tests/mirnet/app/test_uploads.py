@@ -317,7 +317,7 @@ def test_a_picture_that_is_something_else_too_leaves_the_rest_behind(name):
         (b"<!DOCTYPE html>", "web page"),
         (b"%PDF-1.7\n", "PDF"),
         (b"PK\x03\x04", "ZIP"),
-        (b"#!/bin/sh\n", "not a picture"),
+        (b"#!/bin/sh\n", "of no kind that is known"),
     ],
 )
 def test_a_picture_behind_another_beginning_is_no_picture(start, word):
