@@ -98,15 +98,15 @@ def _from_lab(samples: np.ndarray, model: int) -> np.ndarray:
     deep = samples.dtype == np.uint16
     step = 256 if deep else 1  # of a* and b*
     if model == CIELAB:  # a* and b* are signed
-        signed, offset, white = np.int16 if deep else np.int8, 0, 65535 if deep else 255
+        stored, offset, white = np.dtype(np.int16 if deep else np.int8), 0, 65535 if deep else 255
     else:
-        signed, offset, white = samples.dtype, 128, 0xFF00 if deep else 255
+        stored, offset, white = samples.dtype, 128, 0xFF00 if deep else 255
     most = np.iinfo(samples.dtype).max
     result = np.empty_like(samples)
     for top in range(0, len(samples), BAND_ROWS):
         band = samples[top : top + BAND_ROWS]
         lightness = band[..., :1].astype(np.float32) * (100 / white)
-        ab = np.ascontiguousarray(band[..., 1:]).view(signed).astype(np.float32) / step - offset
+        ab = np.ascontiguousarray(band[..., 1:]).view(stored).astype(np.float32) / step - offset
         unit = lab_to_srgb(np.concatenate([np.minimum(lightness, 100), ab], axis=2))
         result[top : top + BAND_ROWS] = np.rint(unit * most)
     return result
