@@ -72,7 +72,7 @@ class Source(_Table):
     """Local folder; a relative one lies in eval/data. Without this and `repo`, the files must be
     downloaded by hand."""
     file: Text | None = None
-    """The zip archive, or a regular expression of the Parquet files to read."""
+    """The zip archive, or a pattern of the Parquet files to read."""
     config: Text | None = None
     """Configuration of a data set whose card has several; None takes the card's default."""
     split: Text | None = None

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from eval.data.pairs import BenchmarkUnavailable
 
+from .patterns import NamePattern
+
 CARD_FILE = "README.md"
 """The data set card; its front matter may name configurations."""
 PREFERRED_SPLITS = ("test", "validation")
@@ -41,10 +43,9 @@ def files_of_split(
             f"{label} has the splits {', '.join(patterns)}: name one of them as the split.",
             "split",
         )
-    from fsspec.utils import glob_translate
-
-    expressions = [re.compile(glob_translate(pattern)) for pattern in patterns[split]]
-    return sorted(name for name in names if any(each.match(name) for each in expressions))
+    # A last ** stands for files at any depth, as in `datasets`.
+    chosen = [NamePattern(re.sub(r"(^|/)\*\*$", r"\1**/*", each)) for each in patterns[split]]
+    return sorted(name for name in names if any(each.match(name) is not None for each in chosen))
 
 
 def _patterns(card: str, config: str | None, label: str) -> dict[str, list[str]]:

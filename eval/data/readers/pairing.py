@@ -18,10 +18,10 @@ from eval.data.pair_facts import Fact
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.images.folder_pairs import PICTURE_SUFFIX, is_picture
 
+from .patterns import NamePattern
+
 MAX_ID_LENGTH = 120
 """Longest id of a pair, in characters."""
-
-_WILDCARDS = re.compile(r"(\*\*/|\*|\?|\[[^\]/]+\])")
 
 
 class FilePair(NamedTuple):
@@ -126,19 +126,12 @@ def _shared_wildcards(
 
 def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[str, ...], str]:
     """Map the texts that a pattern's wildcards stand for to the file names they occur in."""
-    pattern = pattern.replace("\\", "/").removeprefix("./")
-    expression = "".join(_translated(piece) for piece in _WILDCARDS.split(pattern))
-    named = PICTURE_SUFFIX.search(pattern)
-    if named:  # any case of the suffix
-        tail = re.escape(named[0])
-        expression = f"{expression.removesuffix(tail)}(?i:{tail})"
-    regex = re.compile(expression)
+    fitting = NamePattern(pattern)
     found: dict[tuple[str, ...], str] = {}
     for name in names:
-        match = regex.fullmatch(name)
-        if match is None or not is_picture(name):
+        key = fitting.match(name) if is_picture(name) else None
+        if key is None:
             continue
-        key = match.groups()
         if key:  # a wildcard that stands for the suffix too: pictures pair by their stems
             key = (*key[:-1], PICTURE_SUFFIX.sub("", key[-1]))
         other = found.setdefault(key, name)
@@ -148,17 +141,6 @@ def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[s
                 "names",
             )
     return found
-
-
-def _translated(piece: str) -> str:
-    """A piece of a pattern as a regular expression; wildcards that tell pictures apart capture."""
-    if piece in (fixed := {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}):
-        return fixed[piece]
-    if _WILDCARDS.fullmatch(piece):
-        inside = piece[1:-1]
-        negated = "^" if inside.startswith(("!", "^")) else ""
-        return f"[{negated}{re.escape(inside[len(negated) :]).replace(re.escape('-'), '-')}]"
-    return re.escape(piece)
 
 
 def safe_id(parts: Iterable[str]) -> str:

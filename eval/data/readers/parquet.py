@@ -19,6 +19,7 @@ from .base import Expected, PairImage, PairReader
 from .dataset_card import CARD_FILE, files_of_split
 from .files import MAX_PICTURE_BYTES, Files, read_file
 from .pairing import safe_id
+from .patterns import NamePattern
 
 FOOTER_BYTES = 64 * 2**10
 """Bytes first fetched from the end of a file for its index; a longer index is fetched whole."""
@@ -53,7 +54,7 @@ class ParquetReader(PairReader):
         expected: Requirements that every pair must meet.
         degraded: Column of degraded images: {bytes, path} as `datasets` stores them, or bytes.
         target: Column of targets.
-        chosen: Regular expression of the Parquet files' paths to read. None: those of the
+        chosen: Pattern of the Parquet files' paths to read; see `NamePattern`. None: those of the
             configuration and split; where the data set's card names none, those named after the
             split, or all where none is.
         config: Configuration of the data set's card; None takes its default.
@@ -99,7 +100,8 @@ class ParquetReader(PairReader):
     def _file_names(self) -> list[str]:
         names = [name for name in self.files.names() if name.endswith(".parquet")]
         if self.chosen is not None:
-            names = [name for name in names if re.fullmatch(self.chosen, name)]
+            pattern = NamePattern(self.chosen)
+            names = [name for name in names if pattern.match(name) is not None]
         elif (of_card := self._of_card(names)) is not None:
             names = of_card
         else:
