@@ -22,6 +22,7 @@ FLOORS = (
     "mirnet.version",
     "mirnet.errors",
     "mirnet.numbers",
+    "mirnet.machine_paths",
     "mirnet.plot_style",
     "mirnet.device",
     "mirnet.files",

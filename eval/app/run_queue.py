@@ -160,13 +160,14 @@ class RunQueue:
             forget_run(self.store, run_id)
 
     def verify(self, run_id: str, sample: int = 3, role: Role | None = None) -> Iterator[Finding]:
-        """Recompute a sample of a run; see `eval.runs.verify.verify`.
+        """Recompute a sample of a run, and name folders of this machine to admins alone.
 
         Raises:
             InvalidRequest: There is no such run, or the role may not start computations.
         """
         self._require_open(role)
-        yield from verify(self.store.run(run_id), sample=sample)
+        found = verify(self.store.run(run_id), sample=sample)
+        yield from found if self.policy.is_admin(role) else map(Finding.without_folders, found)
 
     def close(self, seconds: float = 10.0) -> None:
         """Stop all runs, and wait at most `seconds` for the current picture."""

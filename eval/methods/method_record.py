@@ -1,9 +1,10 @@
 """Record of a method in a stored run: everything that its output depends on."""
 
-from pathlib import PureWindowsPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from mirnet.machine_paths import last_part
 
 Kind = Literal["weights", "baseline", "custom", "imported", "onnx"]
 """Weights of the catalogue, a classical method, user-supplied code, a folder of results that were
@@ -41,7 +42,7 @@ class MethodRecord(BaseModel):
     def without_folders(self) -> "MethodRecord":
         """Copy for strangers: of paths of this machine only the last part of the name is left."""
         names = {
-            key: PureWindowsPath(str(value)).name  # parts / and backslash: a run of any system
+            key: last_part(str(value))
             for key, value in self.settings.items()
             if key in PATHS and value
         }

@@ -6,13 +6,13 @@ never rewritten for it.
 """
 
 import datetime
-from pathlib import PureWindowsPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from eval.data.benchmarks import OWN_DATA
 from eval.methods.method_record import MethodRecord
+from mirnet.machine_paths import last_part, without_paths
 from mirnet.numbers import counted
 
 VERSION = 2
@@ -21,6 +21,10 @@ that method's own pictures."""
 
 Status = Literal["running", "done", "stopped", "failed"]
 """State of a run. "running" while nobody holds the run's lock means that it was interrupted."""
+
+Sentence = Annotated[str, AfterValidator(without_paths)]
+"""Text of an error, which everybody who sees a run may read: paths of this machine are shortened to
+their last part, also when documents of before are read."""
 
 SampleScore = dict[str, float]
 """One protocol's scores of one picture by key of the metric; infinite PSNR for equal pictures."""
@@ -173,7 +177,7 @@ class SampleResult(_Part):
     """Hash of the file that holds an imported result; None for one that was computed."""
     attempt: int | None = None
     """Number of the attempt that computed the row, from 1; None in runs of version 1."""
-    error: str | None = None
+    error: Sentence | None = None
     """Sentence saying why there is no result; None where there is one."""
 
     @property
@@ -236,7 +240,7 @@ class Run(_Part):
     """Fingerprint of the scored pictures: SHA-256 over the hashes of both files of every pair."""
     summary: list[MethodSummary] = []
     """Means of every method, written when a run ends."""
-    error: str | None = None
+    error: Sentence | None = None
     """Sentence saying why the run failed; None where it did not."""
 
     @model_validator(mode="before")
@@ -260,9 +264,9 @@ class Run(_Part):
         source = dict(where.source)
         place = dict(source.get("source") or {})
         if place.get("folder"):
-            place["folder"] = PureWindowsPath(str(place["folder"])).name
+            place["folder"] = last_part(str(place["folder"]))
             source["source"] = place
-        folder = PureWindowsPath(where.folder).name if where.folder else None
+        folder = last_part(where.folder) if where.folder else None
         update = {"folder": folder, "source": source}
         benchmark = where.model_copy(update=update)
         methods = [method.without_folders() for method in self.methods]

@@ -13,7 +13,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.hub import hub_endpoint, upload_problem
 
 from .annotations import NOTES, SELECTIONS
-from .store import StoredRun
+from .store import StoredRun, line_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -73,16 +73,18 @@ def publish_run(
 
 
 def _additions(stored: StoredRun, private: bool, with_pictures: bool) -> "list[CommitOperationAdd]":
-    """Files of a run for a commit; a public header is without folders of this machine."""
+    """Files of a run for a commit; those of a public one are without folders of this machine."""
     from huggingface_hub import CommitOperationAdd
 
-    header = None if private else stored.header().without_folders()
+    public: dict[str, bytes] = {}
+    if not private:
+        public["run.json"] = stored.header().without_folders().model_dump_json(indent=2).encode()
+        # Read and written anew: errors in rows of before may name folders.
+        public["scores.jsonl"] = b"".join(line_of(row) + b"\n" for row in stored.rows())
     found = []
     for pattern in (*DOCUMENTS, *(PICTURES if with_pictures else ())):
         for path in sorted(stored.folder.glob(pattern)):
-            content: Path | bytes = path
-            if header is not None and path.name == "run.json":
-                content = header.model_dump_json(indent=2).encode()
+            content: Path | bytes = public.get(path.name, path)
             name = path.relative_to(stored.folder).as_posix()
             found.append(CommitOperationAdd(f"{stored.id}/{name}", content))
     return found

@@ -24,6 +24,7 @@ from eval.data.subsets import subset
 from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.machine_paths import without_paths
 from mirnet.metrics.protocols import get_protocol
 from mirnet.tasks import get_task
 
@@ -278,7 +279,7 @@ def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
         attempts = [*attempts[:-1], last]
     update = {
         "status": status,
-        "error": trouble,
+        "error": without_paths(trouble) if trouble else None,
         "ended": now,
         "attempts": attempts,
         "data_sha256": data_sha256(rows),

@@ -138,7 +138,7 @@ class StoredRun:
         """
         path = self.folder / "scores.jsonl"
         try:
-            append_line(path, row.model_dump_json(exclude_defaults=True).encode())
+            append_line(path, line_of(row))
         except OSError as error:
             raise disk_trouble(path, error) from error
 
@@ -241,6 +241,11 @@ class RecordedRun(StoredRun):
         return InvalidRequest(
             f"Run {self.id} was recorded by the project and is read-only: start a run of your own."
         )
+
+
+def line_of(row: SampleResult) -> bytes:
+    """Line of `scores.jsonl`, without its end."""
+    return row.model_dump_json(exclude_defaults=True).encode()
 
 
 def parsed_row(line: bytes, number: int, run_id: str) -> SampleResult:

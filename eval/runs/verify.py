@@ -16,6 +16,7 @@ import numpy as np
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair, pixels_sha256
 from mirnet.errors import MIRNetError
 from mirnet.images.decode import read_image
+from mirnet.machine_paths import without_paths
 from mirnet.metrics.registry import Metric
 
 from .document import Run, SampleResult
@@ -43,6 +44,10 @@ class Finding:
     """Outcome of the check."""
     detail: str
     """Sentence with both values, or why the check could not be made."""
+
+    def without_folders(self) -> "Finding":
+        """Copy for strangers: of paths of this machine only the last part of the name is left."""
+        return replace(self, detail=without_paths(self.detail))
 
 
 def verify(

@@ -16,7 +16,7 @@ from eval.runs.output_cache import OutputCache
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore, StoredRun
 from mirnet.errors import InvalidRequest
-from tests.support.runs_factory import write_run
+from tests.support.runs_factory import method, write_run
 
 METHODS = ("identity", "auto-contrast")
 
@@ -122,6 +122,24 @@ def test_a_run_that_cannot_begin_says_why(store, monkeypatch):
     found.resume(stored.id)
     snapshot = ended(found, stored.id)
     assert snapshot.state == "failed" and "start a new run" in snapshot.words
+
+
+def test_strangers_are_told_no_folder_of_this_machine(store, tmp_path):
+    """Neither why a run failed nor why a check cannot be made names the operator's folder."""
+    gone = tmp_path / "anna's" / "LoL"
+    header = {"status": "stopped", "benchmark__folder": str(gone)}
+    stored = write_run(store.folder, pairs=1, methods=(method("identity"),), **header)
+    queue = RunQueue(store, local=False)
+    told = {
+        role: " ".join(finding.detail for finding in queue.verify(stored.id, role=role))
+        for role in ("runner", "admin")
+    }
+    assert "no folder LoL" in told["runner"] and str(tmp_path) not in told["runner"]
+    assert f"no folder {gone}" in told["admin"]
+    queue.resume(stored.id)
+    assert ended(queue, stored.id).state == "failed"
+    assert "no folder LoL" in queue.status(stored.id).words
+    assert stored.header().error == queue.status(stored.id).words
 
 
 def test_a_run_with_more_repeats_than_are_allowed_is_not_resumed(store):

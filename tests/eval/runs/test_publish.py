@@ -1,5 +1,7 @@
 """Runs to a data set on the Hub."""
 
+import json
+
 import pytest
 
 from eval.data.pairs import BenchmarkUnavailable
@@ -33,6 +35,18 @@ def test_what_everybody_may_see_names_no_folder_of_this_machine(hub: LoopbackHub
     assert not [name for name, content in public.items() if b"anna" in content]
     header = Run.model_validate_json(public[f"{stored.id}/run.json"])
     assert header == stored.header().without_folders() and header.benchmark.folder == "LoL"
+
+
+def test_errors_of_older_rows_are_published_without_folders(hub: LoopbackHub, tmp_path):
+    stored = write_run(tmp_path, pairs=1)
+    scores = stored.folder / "scores.jsonl"
+    row = json.loads(scores.read_bytes().splitlines()[0])
+    row |= {"pair": "late", "error": "No such file: '/home/anna/my pairs/net.pth'"}
+    scores.write_bytes(scores.read_bytes() + json.dumps(row).encode() + b"\n")
+    publish_run(stored, "us/open", private=False)
+    public = hub.files_of("us/open")[f"{stored.id}/scores.jsonl"]
+    assert b"No such file: 'net.pth'" in public and b"anna" not in public
+    assert public.count(b"\n") == len(stored.rows()) and b"anna" in scores.read_bytes()
 
 
 def test_what_went_up_is_a_store(hub: LoopbackHub, tmp_path):
