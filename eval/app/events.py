@@ -92,7 +92,9 @@ class ViewEvents:
             **PRIVATE,
         }
         if isinstance(event, list):
-            filled = gr.on(event, trigger_mode="always_last", **arguments)
+            # Not "always_last": other parts are filled by the same event, which Gradio would then
+            # repeat for all of them whenever one ends, without end. `NewestRequests` cancels.
+            filled = gr.on(event, trigger_mode="multiple", **arguments)
         elif isinstance(event, gr.events.Dependency):
             filled = event.then(**arguments)
         else:

@@ -67,7 +67,7 @@ class InsideTab:
         """Connect the choice of block, turn and stream."""
         maps, plots = self.maps, self.plots
         place = [maps.block.input, maps.turn.input]
-        gr.on(
+        drawn = gr.on(
             place,
             maps.draw,
             [self.key, maps.block, maps.turn],
@@ -75,11 +75,6 @@ class InsideTab:
             trigger_mode="always_last",
             **PRIVATE,
         )
-        gr.on(
-            [*place, plots.stream.input],
-            plots.draw,
-            [self.key, maps.block, plots.stream, maps.turn],
-            plots.drawn,
-            trigger_mode="always_last",
-            **PRIVATE,
-        )
+        draw = plots.draw, [self.key, maps.block, plots.stream, maps.turn], plots.drawn
+        drawn.then(*draw, **PRIVATE)
+        plots.stream.input(*draw, trigger_mode="always_last", **PRIVATE)

@@ -137,7 +137,7 @@ class RestoreTab:
             settings.offer_second_steps,
             steps,
             settings.then,
-            trigger_mode="always_last",
+            trigger_mode="multiple",
             **PRIVATE,
         )
         preset = self.presets.connect(self.adjust, self.downloads, settings)

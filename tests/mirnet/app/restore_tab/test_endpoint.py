@@ -43,6 +43,17 @@ def test_nothing_else_is_public(server):
     ]  # fmt: skip
 
 
+def test_no_event_of_a_widget_defers_two_calls(server):
+    """Gradio repeats the whole event when a deferred call ends: two would do so without end."""
+    deferred: dict[tuple, list[str]] = {}
+    for call in requests.get(f"{server}config", timeout=60).json()["dependencies"]:
+        if call["trigger_mode"] == "always_last" and call["backend_fn"]:
+            for widget, event in call["targets"]:
+                deferred.setdefault((widget, event), []).append(call["api_name"])
+    assert len(deferred) > 20
+    assert [names for names in deferred.values() if len(names) > 1] == []
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the documented commands use curl")
 def test_the_documented_curl_commands_work(server, tmp_path):
     page = (ROOT / "mirnet" / "docs" / "using.md").read_text()
