@@ -21,7 +21,7 @@ EVAL_FILES = sorted((ROOT / "eval").rglob("*.py"))
 FLOORS = (
     "mirnet.version",
     "mirnet.errors",
-    "mirnet.numbers",
+    "mirnet.number_format",
     "mirnet.machine_paths",
     "mirnet.plot_style",
     "mirnet.device",

@@ -11,7 +11,7 @@ from eval.runs.common_pictures import CommonPictures, common_pictures
 from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import METRICS, Metric, metrics_in
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from . import statistics
 from .score_tables import RANKING, chosen_protocol, require_method, scores_frame

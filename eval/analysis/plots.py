@@ -12,7 +12,7 @@ from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import get_metric
 
-from . import method_plots, perception, picture_plots, statistics
+from . import method_plots, perception_tradeoff, picture_plots, statistics
 from .published import published_beside, with_measured
 from .score_tables import (
     RANKING,
@@ -129,11 +129,11 @@ def _speed(request: PlotRequest) -> DrawnPlot:
 def _perception(request: PlotRequest) -> DrawnPlot:
     run = request.stored.header()
     board = request.board()
-    if not perception.axes(board, request.metric):
-        others = map(request.board, perception.protocols_with_both(run.protocols))
+    if not perception_tradeoff.axes(board, request.metric):
+        others = map(request.board, perception_tradeoff.protocols_with_both(run.protocols))
         board = next(others, board)
-    table = perception.perception_distortion(board, request.metric)
-    return DrawnPlot(perception.perception_plot(table), table)
+    table = perception_tradeoff.perception_distortion(board, request.metric)
+    return DrawnPlot(perception_tradeoff.perception_plot(table), table)
 
 
 def _cumulative(request: PlotRequest) -> DrawnPlot:

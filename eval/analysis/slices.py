@@ -21,7 +21,7 @@ from eval.runs.pair_measures import INPUT_PSNR
 from eval.runs.store import StoredRun
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.metrics.registry import PSNR, get_metric
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from . import statistics
 from .score_tables import UNTOUCHED, paired_scores, scores_frame

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 RESAMPLES = 2000
 """Number of bootstrap resamples of an interval."""

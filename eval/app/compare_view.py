@@ -13,7 +13,7 @@ from eval.runs.recorded import recorded_headers
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .compare_stage import CompareStage, chosen_runs
 from .downloads import WrittenFile

@@ -25,7 +25,7 @@ from eval.runs.store import RecordedRun, StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import InvalidRequest, MIRNetError
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .html.notes import written
 from .permissions import Permissions

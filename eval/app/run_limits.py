@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from eval.data.benchmarks import OWN_DATA, Benchmark
-from eval.data.opening import open_benchmark
 from eval.data.own_pairs import VISITOR_BYTES, require_public, require_small
 from eval.data.pairs import BenchmarkUnavailable
+from eval.data.reader_factory import open_benchmark
 from eval.runs.document import Run
 from eval.runs.runner import MAX_REPEATS, RunConfig
 from mirnet.app.auth import Role, allows
 from mirnet.errors import InvalidRequest
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .estimate import megapixels_of
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from eval.analysis.table_cache import TableCache
 from eval.runs.document import MethodSummary, Run, SampleResult
-from eval.runs.live import LiveRuns
+from eval.runs.live_runs import LiveRuns
 from eval.runs.recorded import has_pictures, recorded_headers
 from eval.runs.removal import remove_run
 from eval.runs.results_repo import forget_run

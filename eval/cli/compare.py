@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mirnet.cli.terminal import console, print_line
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .options import AsJson, Out, as_table, open_store, write_file
 

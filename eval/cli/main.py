@@ -8,7 +8,7 @@ import typer
 
 from mirnet.cli.terminal import Commands
 
-from . import compare, files, listings, record, review, runs, score, slices
+from . import compare, exports, listings, record, review, runs, score, slices
 
 app = typer.Typer(
     cls=Commands,
@@ -26,13 +26,13 @@ app.command()(slices.slices)
 app.command()(slices.describe)
 app.command()(runs.verify)
 app.command()(runs.delete)
-app.command()(files.export)
-app.command()(files.report)
-app.command()(files.crop)
-app.command("hub-results")(files.hub_results)
-app.command()(files.submit)
-app.command()(files.publish)
-app.command()(files.pack)
+app.command()(exports.export)
+app.command()(exports.report)
+app.command()(exports.crop)
+app.command("hub-results")(exports.hub_results)
+app.command()(exports.submit)
+app.command()(exports.publish)
+app.command()(exports.pack)
 app.command()(listings.benchmarks)
 app.command()(listings.methods)
 app.command()(listings.protocols)

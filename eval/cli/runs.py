@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from mirnet.cli.terminal import console, print_line, progress
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .options import (
     Address,
@@ -85,7 +85,7 @@ def run(
     out: Out = None,
 ) -> None:
     """Run methods over a benchmark: python -m eval run --benchmark mini --methods all --n 8."""
-    from eval.data.opening import open_benchmark
+    from eval.data.reader_factory import open_benchmark
     from eval.methods.registry import resolve
     from eval.runs.runner import RunConfig, create_run
 
@@ -128,7 +128,7 @@ def execute(
     cache_gb: float | None = None,
 ) -> None:
     """Execute what is left of a run with a progress bar, then show its board."""
-    from eval.runs.reopening import bytes_to_fetch
+    from eval.runs.run_inputs import bytes_to_fetch
     from eval.runs.runner import execute_run
 
     header = stored.header()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mirnet.cli.terminal import console, print_line
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .options import AsJson, Offline, Out, as_table, open_store, write_file
 
@@ -47,7 +47,7 @@ def describe(
     out: Out = None,
 ) -> None:
     """Add to an older run what is known of its pairs (camera, noise, texture), for slices."""
-    from eval.runs.describing import describe_pairs
+    from eval.runs.fact_backfill import describe_pairs
 
     stored = open_store(out).run(run_id)
     count = sum(1 for _ in describe_pairs(stored, folder, offline))

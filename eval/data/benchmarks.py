@@ -1,6 +1,6 @@
 """Definitions of benchmarks: the table in benchmarks.toml, and data sets that people name.
 
-Nothing is fetched here; `eval.data.opening.open_benchmark` makes the reader of a benchmark's pairs.
+Nothing is fetched here; `reader_factory.open_benchmark` makes the reader of a benchmark's pairs.
 """
 
 import hashlib

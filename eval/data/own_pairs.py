@@ -7,9 +7,9 @@ from mirnet.hub import hub_endpoint
 from .benchmarks import Benchmark
 from .hub import ANSWER_SECONDS
 from .hub_errors import HubErrors
-from .opening import open_benchmark
 from .pairs import BenchmarkUnavailable, Pair, PairUnusable
 from .range_file import call_within
+from .reader_factory import open_benchmark
 from .readers.base import PairReader
 
 TRIED_PAIRS = 3

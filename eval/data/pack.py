@@ -24,9 +24,9 @@ from mirnet.metrics.protocols import get_protocol
 
 from .benchmarks import Benchmark
 from .hub import ANSWER_SECONDS
-from .opening import open_benchmark
 from .pairs import BenchmarkUnavailable, Item
 from .range_file import call_within
+from .reader_factory import open_benchmark
 from .readers.base import Expected, PairReader
 from .readers.files import LocalFiles
 from .readers.parquet import ParquetReader

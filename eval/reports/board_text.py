@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis.leaderboards import HOW_TESTED, caution, lead, timed_with
 from eval.analysis.score_tables import RANKING, other_metrics
 from mirnet.metrics.registry import metrics_in
-from mirnet.numbers import DASH, number
+from mirnet.number_format import DASH, number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ from eval.runs.document import Run
 from eval.runs.store import StoredRun
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import metrics_in
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .board_text import COST_HEADS, board_cells, other_differences, score_heads
 from .provenance import provenance

@@ -16,7 +16,7 @@ from eval.analysis.statistics import CONFIDENCE
 from eval.runs.store import StoredRun
 from mirnet.metrics.registry import Metric, metrics_in
 
-from .resampling import MIN_CLUSTERS, vote_weights
+from .vote_bootstrap import MIN_CLUSTERS, vote_weights
 from .votes import Vote, all_votes
 
 if TYPE_CHECKING:

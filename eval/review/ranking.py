@@ -21,10 +21,10 @@ import numpy as np
 from eval.analysis.statistics import CONFIDENCE
 from eval.runs.store import StoredRun, finite
 from mirnet.metrics.protocols import shown_metrics
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .agreement import Agreement, measure_agreement
-from .resampling import MIN_CLUSTERS, RESAMPLES, vote_weights
+from .vote_bootstrap import MIN_CLUSTERS, RESAMPLES, vote_weights
 from .votes import Vote, all_votes
 
 if TYPE_CHECKING:

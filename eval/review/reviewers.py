@@ -3,7 +3,7 @@
 import hashlib
 
 from mirnet.errors import InvalidRequest
-from mirnet.images.names import clean_name
+from mirnet.images.file_names import clean_name
 
 MAX_NAME_READ = 1000
 """Number of characters read from a name in a link; the rest is ignored."""

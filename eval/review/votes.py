@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from eval.runs.clocks import latest_time, time_after
 from eval.runs.store import RecordedRun, StoredRun
+from eval.runs.timestamps import latest_time, time_after
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line
 

@@ -21,8 +21,8 @@ from eval.data.pair_facts import one_line
 from mirnet.errors import InvalidRequest
 from mirnet.files import PathLock, append_line, write_file
 
-from .clocks import latest_time, time_after
 from .store import NotWritten, RecordedRun, StoredRun
+from .timestamps import latest_time, time_after
 
 NOTES, SELECTIONS = "notes.jsonl", "selections.jsonl"
 """Files of a run."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from eval.data.benchmarks import OWN_DATA
 from eval.methods.method_record import MethodRecord
 from mirnet.machine_paths import last_part, without_paths
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 VERSION = 2
 """Format of new run documents. Version 1 had psnr_db and ssim in each summary line, as means over

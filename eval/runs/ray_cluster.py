@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.data.benchmarks import BENCHMARKS_FILE
-from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair
+from eval.data.reader_factory import open_benchmark
 from eval.data.readers.base import PairReader
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.files import replacing, write_file
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .annotations import MAX_FILE_BYTES, NOTES, SELECTIONS
 from .document import SampleResult

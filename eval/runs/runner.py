@@ -18,8 +18,8 @@ from eval.data.benchmarks import (
     get_benchmark,
 )
 from eval.data.official_pictures import count_official
-from eval.data.opening import open_benchmark
 from eval.data.pairs import PairUnusable
+from eval.data.reader_factory import open_benchmark
 from eval.data.subsets import subset
 from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method
@@ -33,7 +33,7 @@ from .environment import compute_threads, environment, environment_changes
 from .executors import Executor, serial
 from .output_cache import OutputCache, cache_of
 from .removal import finish_removals
-from .reopening import check_unchanged_methods, reopened, worker_spec
+from .run_inputs import check_unchanged_methods, reopened, worker_spec
 from .store import RunStore, StoredRun, new_id, replace_file, sync_folder
 from .summaries import data_sha256, summarise_methods
 from .worker import Work

@@ -20,7 +20,7 @@ from mirnet.machine_paths import without_paths
 from mirnet.metrics.registry import Metric
 
 from .document import Run, SampleResult
-from .reopening import unchanged_items, worker_spec
+from .run_inputs import unchanged_items, worker_spec
 from .store import StoredRun
 from .worker import Worker, storable
 

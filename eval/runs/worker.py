@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from eval.data.benchmarks import Benchmark
-from eval.data.opening import open_benchmark
 from eval.data.pair_facts import Fact
 from eval.data.pairs import Item, Pair, PairUnusable, pixels_sha256
+from eval.data.reader_factory import open_benchmark
 from eval.methods.method import Method, Output, Restorer
 from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mirnet.errors import Cancelled, InvalidRequest, WeightsUnavailable
 from mirnet.images.decode import size_of
+from mirnet.images.file_names import name_of
 from mirnet.images.formats import SAVE_FORMATS
 from mirnet.images.limits import MAX_PIXELS
-from mirnet.images.names import name_of
 from mirnet.images.network_input import check_enlarged
 from mirnet.images.picture import Picture
 from mirnet.images.raster import check_size

@@ -22,7 +22,7 @@ from .monitor import MONITOR
 from .operator_page import operator_routes
 from .page import SWEEP_SECONDS, appearance
 from .proxies import ForwardedHeaders
-from .results import drop_expired
+from .result_cache import drop_expired
 from .security import Guard
 
 INTERRUPTED_SECONDS = 600

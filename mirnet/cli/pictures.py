@@ -2,11 +2,12 @@
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from natsort import natsorted, ns
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.formats import (
@@ -72,16 +73,6 @@ class Found:
         return f"Left out: {' and '.join(parts)}." if parts else None
 
 
-def natural_key(path: str | Path) -> list[tuple[int, int, str]]:
-    """Sort key that counts: IMG_2 before IMG_10, upper and lower case alike.
-
-    >>> sorted(["b10", "B9", "a"], key=natural_key)
-    ['a', 'B9', 'b10']
-    """
-    parts = re.split(r"([0-9]+)", str(path).lower())
-    return [(0, int(part), "") if part[:1].isdecimal() else (1, 0, part) for part in parts if part]
-
-
 def chosen_format(name: str | None) -> PictureFormat | None:
     """Find the format of `--format`, by name or suffix; None if none was given.
 
@@ -120,7 +111,7 @@ def find_pictures(inputs: Sequence[str], out: str | None = None) -> Found:
             root = _fixed_part(text)
             matches = [
                 match
-                for match in sorted(glob.glob(text, recursive=True), key=natural_key)
+                for match in natsorted(glob.glob(text, recursive=True), alg=ns.IGNORECASE)
                 if not any(part.lower() in JUNK_FOLDERS for part in Path(match).parts)
             ]
             files = _pictures_among(matches, found)
@@ -165,13 +156,13 @@ def _pictures_below(folder: str, results: Path | None, found: Found) -> Iterator
 
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         entered = []
-        for name in sorted(folders, key=natural_key):
+        for name in natsorted(folders, alg=ns.IGNORECASE):
             if name.startswith(".") or name.lower() in JUNK_FOLDERS:
                 found.junk_folders += 1
             elif results is None or Path(parent, name).resolve() != results:
                 entered.append(name)
         folders[:] = entered
-        paths = [os.path.join(parent, name) for name in sorted(names, key=natural_key)]
+        paths = [os.path.join(parent, name) for name in natsorted(names, alg=ns.IGNORECASE)]
         yield from _pictures_among(paths, found)
 
 

@@ -23,8 +23,8 @@ def list_weights(
 ) -> None:
     """Show all weights, those on this machine marked."""
     from mirnet.weights.catalogue import entries_for
+    from mirnet.weights.download_state import megabytes
     from mirnet.weights.load import locate
-    from mirnet.weights.transfer import megabytes
 
     table = Table(box=None, pad_edge=False)
     for column in ("id", "task", "network", "kind", "size", "here", "licence"):

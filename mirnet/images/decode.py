@@ -27,9 +27,9 @@ from mirnet.errors import ImageRejected
 
 from .codecs import decode
 from .codecs.pillow import given_raster
+from .file_names import name_of
 from .limits import MAX_PIXELS, max_file_bytes
 from .metadata import checked
-from .names import name_of
 from .picture import Picture
 from .raster import TooLarge, array_raster, check_size
 

@@ -19,9 +19,9 @@ from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
 from .exif import with_size
+from .file_names import clean_name, stem_and_label
 from .formats import SAVE_FORMATS, SUBSAMPLINGS, EncoderSettings, save_format
 from .metadata import METADATA_CHOICES, Metadata, stripped
-from .names import clean_name, stem_and_label
 from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
 from .provenance import with_provenance
 

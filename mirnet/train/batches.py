@@ -20,11 +20,11 @@ from mirnet.files import file_sha256
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
 
-from .bank import Bank, reduced
 from .config import Config, Data, Pairs
 from .degradations import DEGRADATIONS, CleanBatch
 from .degradations.draws import shift, uniform
 from .degradations.registry import WITH_MOSAIC
+from .device_dataset import DeviceDataset, reduced
 from .manifest import Photo, fingerprint, read_manifest
 from .noise_profiles import NoiseProfiles
 from .pack import read_pack
@@ -91,23 +91,23 @@ class Photographs:
         loaded = load_photos(data.photos, split)
         self.data = data
         self.photos = [photo for photo, _ in loaded]
-        self.banks = [
-            Bank((array for _, array in loaded), device, detail=True),
+        self.datasets = [
+            DeviceDataset((array for _, array in loaded), device, detail=True),
             *(
-                Bank((reduced(array, factor) for _, array in loaded), device, detail=True)
+                DeviceDataset((reduced(array, factor) for _, array in loaded), device, detail=True)
                 for factor in REDUCTIONS
             ),
         ]
         self._chances: dict[int, list[Tensor | None]] = {}
 
     def _chances_for(self, side: int) -> list[Tensor | None]:
-        """Cumulative probabilities for each bank; None if all its pictures are too small."""
+        """Cumulative probabilities for each dataset; None if all its pictures are too small."""
         if side not in self._chances:
-            full, *smaller = self.banks
+            full, *smaller = self.datasets
             found: list[Tensor | None] = [full.chances(side)]
-            for bank in smaller:
+            for dataset in smaller:
                 try:
-                    found.append(bank.chances(side))
+                    found.append(dataset.chances(side))
                 except InvalidRequest:
                     found.append(None)
             self._chances[side] = found
@@ -130,11 +130,11 @@ class Photographs:
             is_reduced = usable and chooser.random() < self.data.reduced
             counts[chooser.choice(usable) if is_reduced else 0] += 1
         patches, thumbnails = [], []
-        for bank, chance, count in zip(self.banks, chances, counts, strict=True):
+        for dataset, chance, count in zip(self.datasets, chances, counts, strict=True):
             if count and chance is not None:
-                places = bank.draw(count, side, chance, generator, self.data.detail)
-                patches.append(bank.cut(places, side))
-                thumbnails.append(bank.thumbnails[places.picture])
+                places = dataset.draw(count, side, chance, generator, self.data.detail)
+                patches.append(dataset.cut(places, side))
+                thumbnails.append(dataset.thumbnails[places.picture])
         return torch.cat(patches), torch.cat(thumbnails)
 
 
@@ -174,7 +174,7 @@ class RealPairs:
             targets = [tile for pair in results for tile in pair[1]]
         else:
             inputs, targets = ([pair[which] for pair in results] for which in (0, 1))
-        self.inputs, self.targets = Bank(inputs, device), Bank(targets, device)
+        self.inputs, self.targets = DeviceDataset(inputs, device), DeviceDataset(targets, device)
         self._chances: dict[int, Tensor] = {}
 
     def hashes(self) -> list[str]:

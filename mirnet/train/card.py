@@ -15,7 +15,7 @@ from mirnet.tasks import TASKS
 from mirnet.weights.networks import load_weights
 
 from .config import Config
-from .score import DEV_PAIRS, Conditioned, dev_pairs
+from .validation import DEV_PAIRS, Conditioned, dev_pairs
 
 EXAMPLE_RANKS = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
 """Ranks by gain, from the least, of the dev patches that a card shows."""

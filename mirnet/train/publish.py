@@ -26,7 +26,7 @@ from mirnet.weights.networks import load_weights
 
 from .card import card_text, example
 from .config import Config
-from .score import Conditioned, dev_pairs, evaluate
+from .validation import Conditioned, dev_pairs, evaluate
 
 TOLERANCE_DB = 0.01
 TOLERANCE_SSIM = 1e-4

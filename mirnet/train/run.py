@@ -27,8 +27,8 @@ from .config import Config, load_config
 from .network import build, start_file
 from .run_folder import RunFolder, check_same
 from .schedule import Clock, learning_rate
-from .score import Conditioned, dev_pairs, evaluate
 from .step import Stepper, mix
+from .validation import Conditioned, dev_pairs, evaluate
 
 REPORT_SECONDS = 10.0
 """Seconds between reports of a run that is limited by minutes."""

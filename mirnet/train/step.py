@@ -16,7 +16,7 @@ from .batches import Batch
 from .config import Optimizer
 from .loss import distance, shift_difference, with_shifted
 from .muon import Muon, is_matrix
-from .score import Conditioned
+from .validation import Conditioned
 
 WARM_STEPS = 3
 """Steps before a capture, during which libraries select algorithms and allocate memory."""

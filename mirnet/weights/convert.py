@@ -13,7 +13,7 @@ from mirnet.tasks import get_task
 from . import store
 from .catalogue import WeightsEntry
 from .download import by_hand
-from .transfer import Transfer
+from .download_state import Transfer
 
 
 def convert(

@@ -15,7 +15,7 @@ from mirnet.errors import WeightsUnavailable
 from mirnet.hub import hub_endpoint, hub_name, repository_problem
 
 from .catalogue import WeightsEntry
-from .transfer import Arrived, Stopped, Transfer, megabytes
+from .download_state import Arrived, Stopped, Transfer, megabytes
 
 CONNECT_SECONDS = 5.0
 """Timeout for a server to accept a connection."""

@@ -24,8 +24,8 @@ from . import download as downloads
 from .catalogue import WeightsEntry
 from .convert import check_original, convert, disk_trouble, make_folder, sweep
 from .download import by_hand
+from .download_state import Stopped, Transfer, require_disk_space
 from .load import locate
-from .transfer import Stopped, Transfer, require_disk_space
 
 MAX_DOWNLOAD_BYTES = 600 * 10**6
 """Largest file that is downloaded, in bytes; a training state of MIRNet stays below."""

@@ -12,7 +12,7 @@ from mirnet.tasks import TASKS, get_task
 from . import catalogue, store
 from .catalogue import WeightsEntry
 from .convert import check_original, convert, make_folder
-from .transfer import Transfer
+from .download_state import Transfer
 
 WAIT_SECONDS = 30.0
 """Time that `import_file` and `forget` wait for another process that uses the same id."""

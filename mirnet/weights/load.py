@@ -12,7 +12,7 @@ from mirnet.files import file_sha256
 from . import catalogue, store
 from .catalogue import WeightsEntry
 from .download import by_hand
-from .transfer import megabytes
+from .download_state import megabytes
 
 if TYPE_CHECKING:
     from mirnet.models.mirnet import MIRNet

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirnet.app.results import KeptResult
+from mirnet.app.result_cache import KeptResult
 from mirnet.images.encode import SaveOptions
 from mirnet.images.picture import Picture
 from mirnet.images.preview import PREVIEW_PX

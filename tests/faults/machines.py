@@ -223,7 +223,7 @@ def under_way(process: subprocess.Popen, place: Place, rows: int) -> None:
 @fault("evaluation on three machines (network namespaces) that share nothing but the network")
 def cluster_without_shared_folder(place: Place) -> str:
     from eval.data.benchmarks import get_benchmark
-    from eval.data.opening import open_benchmark
+    from eval.data.reader_factory import open_benchmark
     from eval.runs.store import RunStore
     from mirnet.images.encode import write_image
 

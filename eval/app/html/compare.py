@@ -11,7 +11,7 @@ from eval.reports.board_text import p_text
 from eval.reports.comparison_export import missing_words
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import get_metric
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 if TYPE_CHECKING:
     from eval.analysis.run_comparison import RunComparison

@@ -12,7 +12,7 @@ from eval.app.run_status import Snapshot
 from eval.app.view_state import ViewState
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 from mirnet.tasks import TASKS
 
 CHIPS = {"best": "", "tied": "tie", "behind": "", "unranked": ""}

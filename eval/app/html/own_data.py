@@ -8,7 +8,7 @@ from eval.app.page_files import TEMPLATES
 from eval.data.own_pairs import PairsFound
 from eval.runs.worker import thumbnail
 from mirnet.app.kit import html as kit
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 NAMED_FILES = 3
 """Files that were left out and are named."""

@@ -14,7 +14,7 @@ from eval.reports.repeat import repeat_commands
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import METRICS
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .board import methods_table
 

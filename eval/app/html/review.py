@@ -15,7 +15,7 @@ from eval.review.trials import TrialRun
 from eval.review.votes import Outcome, Vote
 from mirnet.app.kit import html as kit
 from mirnet.metrics.registry import metrics_in
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 if TYPE_CHECKING:
     import pandas as pd

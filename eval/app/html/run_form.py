@@ -8,7 +8,7 @@ from eval.data.benchmarks import Benchmark
 from eval.methods.registry import Choice
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import get_protocol
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 
 def viewer_only(read_only: bool, can_sign_in: bool) -> Markup:

@@ -1,4 +1,4 @@
-"""Readers of pairs, one for each kind of source; `eval.data.opening.open_benchmark` chooses.
+"""Readers of pairs, one for each kind of source; `eval.data.reader_factory.open_benchmark` chooses.
 
 files.py      where files are: a local folder (the Hub's are in `eval.data.hub`)
 base.py       what all readers share: ids, counts, sizes, hashes

@@ -7,7 +7,7 @@ from mirnet.inside.trace import Trace, trace
 from mirnet.weights import load as weights
 
 from ..kit.widgets import translate_errors
-from ..results import LRUCache
+from ..result_cache import LRUCache
 
 MAX_BYTES = 256 * 2**20
 """Memory limit for cached passes in bytes: about thirty of the authors' networks."""

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 ASSETS = Path(__file__).parents[1] / "assets"
 """Style sheets and scripts of the page as a whole and of the tabs in `mirnet.app`."""

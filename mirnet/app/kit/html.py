@@ -1,4 +1,4 @@
-"""Escaped pieces of HTML that all tabs share; numbers are written by `mirnet.numbers`.
+"""Escaped pieces of HTML that all tabs share; numbers are written by `mirnet.number_format`.
 
 Every function returns `Markup`: what was passed as plain text is escaped, what is `Markup` already
 is taken as it is. Join pieces with `+` only if both are `Markup`, or with `Markup("").join`.
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from mirnet.numbers import DASH as DASH
-from mirnet.numbers import duration as duration
-from mirnet.numbers import file_size as file_size
-from mirnet.numbers import number as number
+from mirnet.number_format import DASH as DASH
+from mirnet.number_format import duration as duration
+from mirnet.number_format import file_size as file_size
+from mirnet.number_format import number as number
 
 from .assets import Templates
 

@@ -14,13 +14,13 @@ from markupsafe import Markup
 
 from mirnet.errors import MIRNetError
 from mirnet.images.encode import SaveOptions, encode_image
-from mirnet.images.names import clean_name
+from mirnet.images.file_names import clean_name
 from mirnet.images.picture import Picture
 from mirnet.images.preview import shrink
 
 from ..folders import upload_folder
 from ..jobs import BatchRow, RestoreRequest, Run, result_name, unused_name
-from ..results import KeptResult
+from ..result_cache import KeptResult
 from ..templates import render
 from .html import event_words
 from .restorer import Restorer

@@ -11,7 +11,7 @@ from mirnet.images.preview import PREVIEW_PX, detailed_place
 
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, translate_errors
-from ..results import KeptResult
+from ..result_cache import KeptResult
 from .adjust_view import AdjustView
 from .restorer import Restorer, ScratchFolder
 

@@ -26,7 +26,7 @@ from ..jobs import (
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
 from ..queue import FairQueue, QueueEntry
-from ..results import KeptResult, PictureCache, ResultCache
+from ..result_cache import KeptResult, PictureCache, ResultCache
 from ..zero_gpu import ZeroGPU, restore_through
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ..jobs import RestoreRequest, Run
 from ..kit import html as kit
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, gradio_error
-from ..results import KeptResult
+from ..result_cache import KeptResult
 from . import html
 from .adjust_view import AdjustView
 from .batch import batch_table, restore_batch, stopped_rows, stopped_words

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 TILES_PX = (("Automatic", 0), ("256 px", 256), ("384 px", 384), ("512 px", 512), ("768 px", 768))
 """Label and pixels of the offered tile sizes; 0 lets the library choose."""
-TILINGS = [(choice.label, choice.id) for choice in choices.TILINGS.values()]
+TILINGS = [(label, key) for key, label in choices.TILINGS.items()]
 """Label and id of the tiling methods."""
 GPU_ONLY = ("fp16", "tf32")
 """Engines that run on GPUs alone."""
-ENGINES = [(c.label, c.id) for c in choices.ENGINES.values() if c.id not in GPU_ONLY]
+ENGINES = [(label, key) for key, label in choices.ENGINES.items() if key not in GPU_ONLY]
 """Label and id of the compute engines; those for GPUs only are left to the command line."""
 
 

@@ -21,7 +21,7 @@ from mirnet.version import __version__
 
 from .prepared import prepare_with, probe
 from .registry import ENGINES, rivals
-from .transforms import transforms
+from .winograd_transforms import transforms
 
 TILE_STEPS = 24
 """Side of the tile, in steps of the network's grid: 96 pixels for the papers' networks."""

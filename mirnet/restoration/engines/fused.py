@@ -24,7 +24,7 @@ from mirnet.models.blocks import (
 )
 from mirnet.models.global_pooling import WHOLE, Pools
 
-from .sharing import sharing
+from .shared_parameters import sharing
 
 BAND_VALUES = 2**18
 """Values in a band of rows, few enough to stay in the processor's cache between several steps."""

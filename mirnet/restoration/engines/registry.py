@@ -8,7 +8,7 @@ import torch
 from mirnet.errors import InvalidRequest
 from mirnet.models.base import RestorationNetwork
 
-from . import reduced, winograd
+from . import reduced_precision, winograd
 from .fused import fuse
 
 AUTO = "auto"
@@ -61,18 +61,18 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "bf16",
             False,
-            lambda model: reduced.with_precision(model, torch.bfloat16),
-            reduced.missing_bf16,
-            extra_bytes=reduced.extra_bytes,
+            lambda model: reduced_precision.with_precision(model, torch.bfloat16),
+            reduced_precision.missing_bf16,
+            extra_bytes=reduced_precision.extra_bytes,
         ),
         Engine(
             "fp16",
             False,
-            lambda model: reduced.with_precision(model, torch.float16),
-            reduced.missing_fp16,
-            extra_bytes=reduced.extra_bytes,
+            lambda model: reduced_precision.with_precision(model, torch.float16),
+            reduced_precision.missing_fp16,
+            extra_bytes=reduced_precision.extra_bytes,
         ),
-        Engine("tf32", False, reduced.with_tf32, reduced.missing_tf32),
+        Engine("tf32", False, reduced_precision.with_tf32, reduced_precision.missing_tf32),
     )
 }
 """All engines by id. Titles are in `mirnet.restoration.choices`, which imports no torch."""

@@ -6,7 +6,7 @@ are brought into a domain where a convolution is a product at each of 36 places,
 products take the place of 144. The transforms cost the same for any number of output channels, so
 wide layers gain and narrow ones lose.
 
-The products are PyTorch's. The transforms are compiled (`transforms.py`), or made of PyTorch's
+The products are PyTorch's. The transforms are compiled (`winograd_transforms.py`), or made of its
 operations where they cannot be. A map is worked on in bands, so that everything between input and
 output stays in the cache. Maps are (B, C, H, W) float32, channels last in memory.
 """
@@ -26,8 +26,8 @@ from mirnet.models.blocks import BlurPool
 from . import resizing
 from .fused import Join, LeakyConv2d, fuse
 from .native import check
-from .sharing import channels_last, copied_bytes
-from .transforms import Transforms, transforms
+from .shared_parameters import channels_last, copied_bytes
+from .winograd_transforms import Transforms, transforms
 
 MIN_CHANNELS = 64
 """Channels of the narrowest layer that is replaced where the transforms are not compiled."""

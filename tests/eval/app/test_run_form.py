@@ -6,7 +6,7 @@ import pytest
 
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_queue import RunQueue
-from eval.runs import live
+from eval.runs import live_runs
 from eval.runs.store import RunStore, StoredRun
 from tests.support.runs_factory import write_run
 
@@ -51,9 +51,9 @@ def test_a_failed_start_shows_its_error_and_nothing_of_another_run(tab):
 def test_a_look_at_a_live_run_reads_and_sends_what_is_new(tab, tmp_path, monkeypatch):
     """However many rows there are: 5,000 pictures of 4 methods were read and drawn each second."""
     read: list[int] = []
-    parsed = live.parsed_row
+    parsed = live_runs.parsed_row
     monkeypatch.setattr(
-        live,
+        live_runs,
         "parsed_row",
         lambda line, number, run: read.append(number) or parsed(line, number, run),
     )

@@ -15,8 +15,8 @@ from eval.data.benchmarks import (
     load_benchmarks,
     read_benchmarks,
 )
-from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.reader_factory import open_benchmark
 from eval.data.subsets import size_of, subset
 from mirnet.errors import InvalidRequest
 from mirnet.images.encode import encode_image

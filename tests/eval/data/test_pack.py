@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from eval.data.benchmarks import custom_benchmark, get_benchmark
-from eval.data.opening import open_benchmark
 from eval.data.pack import DATA_FILE, pack, push
 from eval.data.pairs import BenchmarkUnavailable
+from eval.data.reader_factory import open_benchmark
 from eval.data.subsets import size_of, subset
 from mirnet.errors import InvalidRequest
 from tests.support.pair_files import png, put

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eval.runs import annotations, clocks
+from eval.runs import annotations, timestamps
 from eval.runs.annotations import (
     MAX_FILE_BYTES,
     MAX_NOTE,
@@ -132,7 +132,7 @@ def test_deleted_selections_take_no_room(stored, monkeypatch):
 
 def test_damaged_foreign_and_torn_lines_are_left_out(stored):
     store_note(stored, "p0000", ["good"], "")
-    time = clocks.now().isoformat()
+    time = timestamps.now().isoformat()
     lines = [
         b"{", b"[]", b"\xff\xfe", b"[" * 5000,
         json.dumps({"pair": "p0001", "tags": "abc", "time": time}).encode(),
@@ -150,7 +150,7 @@ def test_damaged_foreign_and_torn_lines_are_left_out(stored):
 
 
 def test_a_clock_that_was_ahead_does_not_win_for_good(stored):
-    ahead = clocks.now() + clocks.MAX_AHEAD - datetime.timedelta(hours=1)
+    ahead = timestamps.now() + timestamps.MAX_AHEAD - datetime.timedelta(hours=1)
     note = {"pair": "p0000", "tags": ["ahead"], "note": "", "time": ahead.isoformat()}
     chosen = {"name": "faces", "pairs": ["p0000"], "time": ahead.isoformat()}
     (stored.folder / "notes.jsonl").write_text(json.dumps(note) + "\n")
@@ -282,8 +282,8 @@ def test_a_merge_that_stays_too_large_changes_nothing(stored, tmp_path, monkeypa
 
 def test_lines_of_the_same_moment_are_in_the_same_order_everywhere(stored, tmp_path, monkeypatch):
     there = StoredRun(shutil.copytree(stored.folder, tmp_path / "there" / stored.id))
-    moment = clocks.now()
-    monkeypatch.setattr(clocks, "now", lambda: moment)
+    moment = timestamps.now()
+    monkeypatch.setattr(timestamps, "now", lambda: moment)
     store_note(stored, "p0000", ["here"], "")
     store_note(there, "p0000", ["there"], "")
     assert merge_run(there.folder, stored) and merge_run(stored.folder, there)

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item, PairUnusable
+from eval.data.reader_factory import open_benchmark
 from eval.runs import dispatch as dispatching
 from eval.runs import executors
 from eval.runs.dispatch import Hello, WorkerLost, dispatch

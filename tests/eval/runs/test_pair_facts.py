@@ -8,7 +8,7 @@ import pytest
 
 from eval.data.benchmarks import get_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Pair
-from eval.runs.describing import describe_pairs
+from eval.runs.fact_backfill import describe_pairs
 from eval.runs.merging import merge_run
 from eval.runs.pair_measures import measure
 from eval.runs.results_repo import is_acceptable

@@ -17,7 +17,7 @@ from eval.runs.document import Run, SampleResult
 from eval.runs.environment import environment
 from eval.runs.executors import Executor, processes, serial
 from eval.runs.output_cache import key_of
-from eval.runs.reopening import unchanged_items, worker_spec
+from eval.runs.run_inputs import unchanged_items, worker_spec
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import StoredRun
 from eval.runs.summaries import data_sha256

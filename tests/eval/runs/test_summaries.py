@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from eval.runs import live
+from eval.runs import live_runs
 from eval.runs.common_pictures import common_pictures
 from eval.runs.document import Run, SampleResult, SampleScore
-from eval.runs.live import GrowingFile, LiveRuns
+from eval.runs.live_runs import GrowingFile, LiveRuns
 from eval.runs.store import StoredRun
 from eval.runs.summaries import RunningSummary, summarise_methods
 from mirnet.errors import InvalidRequest
@@ -109,9 +109,9 @@ def test_a_look_reads_new_rows_only(tmp_path, monkeypatch):
     path, lines = stored.folder / "scores.jsonl", lines_of(stored)
     path.write_bytes(b"".join(lines[:600]))
     read: list[int] = []
-    parsed = live.parsed_row
+    parsed = live_runs.parsed_row
     monkeypatch.setattr(
-        live,
+        live_runs,
         "parsed_row",
         lambda line, number, run: read.append(number) or parsed(line, number, run),
     )

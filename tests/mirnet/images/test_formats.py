@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirnet.images import formats, names, picture
+from mirnet.images import file_names, formats, picture
 from mirnet.images.formats import (
     FORMATS,
     PICTURE_SUFFIXES,
@@ -80,5 +80,5 @@ def test_results_have_the_suffixes_of_what_can_be_written():
 
 def test_doctests():
     assert doctest.testmod(formats).failed == 0
-    assert doctest.testmod(names).failed == 0
+    assert doctest.testmod(file_names).failed == 0
     assert doctest.testmod(picture).failed == 0

@@ -11,7 +11,7 @@ from mirnet import memory
 from mirnet.errors import InvalidRequest
 from mirnet.restoration.api import restore
 from mirnet.restoration.devices import float32_arithmetic, on_device, receive, send
-from mirnet.restoration.engines import reduced
+from mirnet.restoration.engines import reduced_precision
 from mirnet.restoration.plan import NetworkTraits, PlanSettings, make_plan, smaller_plan
 from tests.support.small_restorations import Pointwise, photo, tiny
 
@@ -70,7 +70,7 @@ def test_float32_is_float32_within_and_tf32_only_where_asked():
     with float32_arithmetic():
         model.residual(None)
         assert not torch.backends.cudnn.allow_tf32
-        made = reduced.with_tf32(rounded)
+        made = reduced_precision.with_tf32(rounded)
         assert made(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
         assert not torch.backends.cudnn.allow_tf32
     assert seen == [False] and torch.backends.cudnn.allow_tf32 == before

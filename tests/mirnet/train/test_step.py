@@ -11,8 +11,8 @@ from mirnet.train.batches import Batch, generator_for
 from mirnet.train.config import Optimizer
 from mirnet.train.loss import shift_difference, with_shifted
 from mirnet.train.muon import is_matrix
-from mirnet.train.score import Conditioned
 from mirnet.train.step import Stepper, level_phases, mix
+from mirnet.train.validation import Conditioned
 
 
 def network(seed=0):

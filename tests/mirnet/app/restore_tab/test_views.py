@@ -14,7 +14,7 @@ from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import BatchRow, RestoreRequest, Run
 from mirnet.app.restore_tab import html, modes
 from mirnet.app.restore_tab.batch import batch_table, stopped_words
-from mirnet.app.results import KeptResult
+from mirnet.app.result_cache import KeptResult
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
 from mirnet.images.encode import write_image

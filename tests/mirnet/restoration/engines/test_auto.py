@@ -11,7 +11,7 @@ from mirnet.restoration.engines import (
     auto,
     is_exact,
     prepare,
-    reduced,
+    reduced_precision,
     winograd,
 )
 from mirnet.weights.load import load
@@ -66,7 +66,9 @@ def test_nothing_is_timed_where_no_engine_can_gain(weights_cache, monkeypatch):
     assert auto.quickest(load("denoise-compact").model, CPU) == "torch"
 
 
-@pytest.mark.skipif(bool(reduced.missing_bf16(CPU)), reason="this CPU does not multiply bfloat16")
+@pytest.mark.skipif(
+    bool(reduced_precision.missing_bf16(CPU)), reason="this CPU does not multiply bfloat16"
+)
 def test_the_fastest_engine_may_round_where_it_agrees(weights_cache, monkeypatch):
     model = load("denoise-compact").model
     taken = []

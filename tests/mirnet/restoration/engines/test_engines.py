@@ -19,7 +19,7 @@ from mirnet.restoration.engines import (
     ENGINES,
     FASTEST,
     prepare,
-    reduced,
+    reduced_precision,
     winograd,
 )
 from mirnet.restoration.network import NamedNetwork
@@ -27,7 +27,7 @@ from mirnet.weights.load import load
 from tests.support.engine_networks import CPU, network
 from tests.support.tiled_networks import photo, psnr_db, whole
 
-HAS_BF16 = not reduced.missing_bf16(CPU)
+HAS_BF16 = not reduced_precision.missing_bf16(CPU)
 
 
 @pytest.mark.parametrize("kind", ["v1", "v2", "v2-exposure"])

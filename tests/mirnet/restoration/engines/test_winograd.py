@@ -7,8 +7,8 @@ from torch.nn.functional import leaky_relu
 
 from mirnet.restoration.engines import (
     native,
-    transforms,
     winograd,
+    winograd_transforms,
 )
 
 
@@ -29,7 +29,7 @@ def test_winograd_is_the_convolution(height, width, way):
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("channels", "groups"), [(16, 1), (23, 1), (80, 2), (180, 4)])
-@pytest.mark.skipif(transforms.transforms() is None, reason="nothing can be compiled here")
+@pytest.mark.skipif(winograd_transforms.transforms() is None, reason="nothing can be compiled here")
 def test_every_number_of_channels_groups_and_threads_is_computed(channels, groups, threads):
     torch.manual_seed(0)
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=groups)
@@ -54,7 +54,7 @@ def test_values_that_are_not_numbers_stay_so(way):
     assert made[..., 4, 4].isnan().all() and made[..., 8, 8].isfinite().all()
 
 
-@pytest.mark.skipif(transforms.transforms() is None, reason="nothing can be compiled here")
+@pytest.mark.skipif(winograd_transforms.transforms() is None, reason="nothing can be compiled here")
 def test_memory_of_a_layer_is_lent_to_the_next_and_not_to_two_at_once():
     torch.manual_seed(0)
     wide, narrow = (nn.Conv2d(n, n, 3, padding=1, bias=False) for n in (128, 48))
@@ -82,11 +82,11 @@ def test_bands_join_without_a_trace(monkeypatch, way):
 
 
 @pytest.mark.parametrize("lanes", [4, 8])
-@pytest.mark.skipif(transforms.transforms() is None, reason="nothing can be compiled here")
+@pytest.mark.skipif(winograd_transforms.transforms() is None, reason="nothing can be compiled here")
 def test_shorter_vectors_compute_the_same(lanes, monkeypatch):
     """Of processors older than this one, or of another kind."""
-    kinds = transforms.ToDomain, transforms.FromDomain
-    shorter = transforms.Transforms(native.Native(kinds, native.openmp(), lanes))
+    kinds = winograd_transforms.ToDomain, winograd_transforms.FromDomain
+    shorter = winograd_transforms.Transforms(native.Native(kinds, native.openmp(), lanes))
     assert shorter.lanes == lanes
     torch.manual_seed(0)
     conv, x = nn.Conv2d(30, 30, 3, padding=1, bias=False), torch.randn(1, 30, 18, 25)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mirnet.app import results
+from mirnet.app import result_cache
 from mirnet.app.jobs import RestoreRequest, Run
 from mirnet.app.restore_tab.restorer import Restorer
-from mirnet.app.results import KeptResult, LRUCache, ResultCache, drop_expired
+from mirnet.app.result_cache import KeptResult, LRUCache, ResultCache, drop_expired
 from mirnet.app.zero_gpu import restore_on_gpu
 from mirnet.errors import InvalidRequest
 from mirnet.images import decode
@@ -64,7 +64,7 @@ def test_a_large_result_evicts_only_another_large_one():
 
 def test_old_results_leave_every_cache(monkeypatch):
     now = 0.0
-    monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(result_cache, "time", SimpleNamespace(monotonic=lambda: now))
     caches = [ResultCache(max_bytes=100), LRUCache(4, lambda value: 1, "Gone.")]
     old = [cache.put(of_size(nbytes)) for cache, nbytes in zip(caches, (99, 1), strict=True)]
     now = 50.0

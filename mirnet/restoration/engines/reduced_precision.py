@@ -13,7 +13,7 @@ import torch
 from mirnet.models.base import RestorationNetwork
 
 from .fused import fuse
-from .sharing import channels_last, copied_bytes
+from .shared_parameters import channels_last, copied_bytes
 
 
 def missing_bf16(device: torch.device) -> str:

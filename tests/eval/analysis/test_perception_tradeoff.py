@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval.analysis.leaderboards import leaderboard
-from eval.analysis.perception import NO_PERCEPTUAL, axes, perception_distortion
+from eval.analysis.perception_tradeoff import NO_PERCEPTUAL, axes, perception_distortion
 from eval.analysis.plots import draw
 from eval.analysis.table_cache import TableCache
 from eval.reports.html import html_report

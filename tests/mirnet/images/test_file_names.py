@@ -5,7 +5,7 @@ import io
 import pytest
 
 from mirnet.images.decode import read_image
-from mirnet.images.names import clean_name
+from mirnet.images.file_names import clean_name
 from tests.support.picture_files import (
     WHOLE,
     rejected,

@@ -7,9 +7,9 @@ from PIL import Image
 
 from mirnet.errors import InvalidRequest
 from mirnet.train import batches
-from mirnet.train.bank import Bank, Places, reduced
 from mirnet.train.batches import RealPairs, generator_for
 from mirnet.train.config import Pairs
+from mirnet.train.device_dataset import DeviceDataset, Places, reduced
 
 RNG = np.random.default_rng(0)
 SIZES = [(50, 40), (33, 64), (20, 20)]
@@ -20,7 +20,7 @@ PICTURES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in SIZES]
 def test_a_patch_is_a_crop_mirrored_and_turned(turn):
     flags = [torch.tensor([bool(turn >> bit & 1)]) for bit in range(3)]
     places = Places(torch.tensor([1]), torch.tensor([5]), torch.tensor([17]), *flags)
-    got = Bank(PICTURES, "cpu").cut(places, 12)[0].permute(1, 2, 0).numpy() * 255
+    got = DeviceDataset(PICTURES, "cpu").cut(places, 12)[0].permute(1, 2, 0).numpy() * 255
     expected = PICTURES[1][5:17, 17:29].astype(float)
     mirrored, flipped, transposed = (bool(flag) for flag in flags)
     if transposed:  # the crop's rows and columns are counted backwards after they are exchanged
@@ -31,8 +31,8 @@ def test_a_patch_is_a_crop_mirrored_and_turned(turn):
 
 
 def test_patches_lie_inside_and_reach_everywhere():
-    bank = Bank(PICTURES, "cpu")
-    places = bank.draw(4000, 18, bank.chances(18), generator_for("cpu", 1))
+    dataset = DeviceDataset(PICTURES, "cpu")
+    places = dataset.draw(4000, 18, dataset.chances(18), generator_for("cpu", 1))
     for index, (height, width) in enumerate(SIZES):
         here = places.picture == index
         for start, length in ((places.top, height), (places.left, width)):
@@ -44,20 +44,20 @@ def test_patches_lie_inside_and_reach_everywhere():
 
 
 def test_pictures_smaller_than_a_patch_are_left_out():
-    bank = Bank(PICTURES, "cpu")
-    places = bank.draw(200, 30, bank.chances(30), generator_for("cpu", 1))
+    dataset = DeviceDataset(PICTURES, "cpu")
+    places = dataset.draw(200, 30, dataset.chances(30), generator_for("cpu", 1))
     assert set(places.picture.tolist()) == {0, 1}
     with pytest.raises(InvalidRequest, match="largest is 40 x 50"):
-        bank.chances(41)
+        dataset.chances(41)
 
 
 def test_detail_prefers_what_changes():
     picture = np.zeros((64, 640, 3), np.uint8)
     picture[:, 320:] = RNG.integers(0, 256, (64, 320, 3))
-    bank = Bank([picture], "cpu", detail=True)
-    chances = bank.chances(32)
+    dataset = DeviceDataset([picture], "cpu", detail=True)
+    chances = dataset.chances(32)
     plain, detailed = (
-        bank.draw(400, 32, chances, generator_for("cpu", 1), detail).left.float().mean()
+        dataset.draw(400, 32, chances, generator_for("cpu", 1), detail).left.float().mean()
         for detail in (0.0, 1.0)
     )
     assert plain < 350

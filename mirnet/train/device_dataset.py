@@ -1,6 +1,6 @@
 """Pictures in device memory, and patches cut out of them by tensor operations.
 
-`Bank` holds many pictures of different sizes as one uint8 tensor of pixels. Picture, place,
+`DeviceDataset` holds pictures of different sizes as one uint8 tensor of pixels. Picture, place,
 mirroring and rotation of each patch are drawn on the device, and all patches of a batch are one
 gather: nothing synchronises with the device, and no picture passes through the CPU in a step.
 """
@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from mirnet.errors import InvalidRequest
 
 BLOCK_PX = 16
-"""Side in pixels of the blocks whose detail a bank stores."""
+"""Side in pixels of the blocks whose detail a dataset stores."""
 THUMBNAIL_PX = 64
 """Side in pixels of the reduced copy of each whole picture."""
 
@@ -39,7 +39,7 @@ class Places:
     """Whether rows and columns are exchanged; with the other two, all quarter turns."""
 
 
-class Bank:
+class DeviceDataset:
     """Pictures of any size on one device.
 
     Args:

@@ -2,9 +2,9 @@
 
 import doctest
 
-from mirnet import numbers
+from mirnet import number_format
 
 
 def test_examples_in_the_docstrings_hold():
-    outcome = doctest.testmod(numbers)
+    outcome = doctest.testmod(number_format)
     assert outcome.attempted >= 3 and not outcome.failed

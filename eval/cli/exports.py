@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mirnet.cli.terminal import print_line
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 from .options import (
     Offline,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, PairUnusable
+from eval.data.reader_factory import open_benchmark
 
 from .pair_measures import measure
-from .reopening import worker_spec
+from .run_inputs import worker_spec
 from .store import StoredRun
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from eval.data.benchmarks import benchmark_of_record, get_benchmark
-from eval.data.opening import open_benchmark
 from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.reader_factory import open_benchmark
 from eval.data.readers.base import PairReader
 from eval.data.subsets import size_of
 from eval.methods.registry import get_method
