@@ -309,7 +309,8 @@ def caution(board: "pd.DataFrame") -> str:
         return ""
     most, shared = int(board["count"].max()), int(board.pictures.iloc[0])
     scenes = int(board.scenes.max()) if shared else None
-    words = [statistics.caution(shared or most, scenes)]
+    # Two methods are compared on more pictures than those that all share.
+    words = [statistics.caution(shared or most, scenes, tests_same=shared in (0, most))]
     if 0 < shared < most:
         words.append(
             f"Means are over the {shared} of {most} pictures on which every ranked method has a "

@@ -148,7 +148,7 @@ def summarise(scores: Sequence[float], clusters: Clusters = None, seed: int = 0)
     return Summary(len(values), len(counts), infinite, mean, median, low, high)
 
 
-def caution(pictures: int, clusters: int | None = None) -> str:
+def caution(pictures: int, clusters: int | None = None, *, tests_same: bool = True) -> str:
     """Caution shown with statistics of few clusters; "" for `FEW` and more.
 
     The bootstrap interval of so few has seen too little of the tails, and the two-sided
@@ -157,6 +157,7 @@ def caution(pictures: int, clusters: int | None = None) -> str:
     Args:
         pictures: Number of scored pictures.
         clusters: Number of their clusters; one for each picture by default.
+        tests_same: Whether the tests are over the same pictures, so that their least p is known.
 
     >>> caution(3)
     'With only 3 pictures, these intervals understate the uncertainty, and p cannot be below 0.25.'
@@ -171,7 +172,7 @@ def caution(pictures: int, clusters: int | None = None) -> str:
     if not 0 < units < FEW:
         return ""
     least = 2 / 2**units
-    hint = f", and p cannot be below {least:.3g}" if least > SIGNIFICANT else ""
+    hint = f", and p cannot be below {least:.3g}" if tests_same and least > SIGNIFICANT else ""
     only = counted(pictures, "picture")
     if units < pictures:
         only = f"{counted(units, 'scene')} ({only})"

@@ -262,6 +262,7 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
         f"{header.protocol} · {where.n} of {where.of} pairs, seed {where.seed} · {header.status}"
     )
     print_line(f"{where.id} at {where.revision} · data {header.data_sha256}")
+    print_line(f"Pictures: {where.pictures}.")
     if where.synthetic:
         print_line("The degradation of these pictures was simulated.")
     for method in header.methods:
@@ -271,9 +272,8 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
         if found.failed:
             print_line(f"{found.method}: no result on {counted(found.failed, 'picture')}")
         if found.identical:
-            print_line(
-                f"{found.method}: {found.identical} results equal their target and are not averaged"
-            )
+            equal = f"{counted(found.identical, 'result')} identical to the target"
+            print_line(f"{found.method}: {equal}, whose pictures leave every mean PSNR")
 
 
 def verify(

@@ -19,6 +19,7 @@ from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import metrics_in
+from mirnet.numbers import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,10 +57,10 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
         words += f" {paired_columns(baseline)}"
     failed, identical = int(board.failed.sum()), int(board.identical.sum())
     if failed:
-        words += f" {failed} results failed and are left out."
+        words += f" {counted(failed, 'result')} failed, left out here."
     if identical:
-        words += f" {identical} results equal their target: their pictures leave "
-        words += f"every mean {RANKING.title}."
+        equal = f"{counted(identical, 'result')} identical to the target"
+        words += f" {equal}: these pictures leave every mean {RANKING.title}."
     warning = caution(board)
     leads = lead(board)
     text = kit.note(warning, warn=True) if warning else Markup("")

@@ -53,6 +53,8 @@ class LocalFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._sizes: dict[str, int] | None = None
+        self.hidden: list[str] = []
+        """Hidden files, which `names` leaves out and whose coming and going changes no revision."""
 
     @property
     def label(self) -> str:
@@ -115,8 +117,10 @@ class LocalFiles:
                 folders[:] = [name for name in folders if not name.startswith(".")]
                 for file in files:
                     path = Path(folder, file)
-                    if not file.startswith(".") and path.is_file():
-                        name = path.relative_to(self.folder).as_posix()
+                    name = path.relative_to(self.folder).as_posix()
+                    if file.startswith("."):
+                        self.hidden.append(name)
+                    elif path.is_file():
                         found.append((name, path.stat().st_size))
         except OSError as error:
             raise _unreadable(Path(error.filename or self.folder), error) from error

@@ -55,9 +55,10 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
     """Pair file names by what their patterns' wildcards stand for.
 
     `*` stands for any text within a folder, `**/` for folders, `?` for one character, `[ab]` for
-    one of several. A picture's suffix may have any case, and is no part of a wildcard's text. The
-    target's pattern may have fewer wildcards: several degraded pictures then share a target, where
-    only one choice among the degraded picture's wildcards names a target for all of them.
+    one of several, and tells pictures apart where the others do not. A picture's suffix may have
+    any case, and is no part of a wildcard's text. The target's pattern may have fewer wildcards:
+    several degraded pictures then share a target, where only one choice among the degraded
+    picture's wildcards names a target for all of them.
 
     Args:
         names: File names with '/' and sizes.
@@ -67,7 +68,14 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
         BenchmarkUnavailable: Nothing fits, a picture has no partner or more than one, or the
             patterns do not go together.
     """
-    low, high = _matches(names, degraded, label), _matches(names, target, label)
+    try:
+        low, high = (_matches(names, pattern, label) for pattern in (degraded, target))
+    except BenchmarkUnavailable:
+        if "[" not in degraded + target:
+            raise
+        low, high = (
+            _matches(names, pattern, label, brackets=True) for pattern in (degraded, target)
+        )
     if not low or not high:
         raise BenchmarkUnavailable(
             f"{label} has no file that fits {target if low else degraded!r}: compare the pattern "
@@ -124,9 +132,11 @@ def _shared_wildcards(
     return fitting[0]
 
 
-def _matches(names: Mapping[str, int], pattern: str, label: str) -> dict[tuple[str, ...], str]:
+def _matches(
+    names: Mapping[str, int], pattern: str, label: str, brackets: bool = False
+) -> dict[tuple[str, ...], str]:
     """Map the texts that a pattern's wildcards stand for to the file names they occur in."""
-    fitting = NamePattern(pattern)
+    fitting = NamePattern(pattern, brackets)
     found: dict[tuple[str, ...], str] = {}
     for name in names:
         key = fitting.match(name) if is_picture(name) else None

@@ -26,6 +26,7 @@ class NamePattern:
 
     Args:
         pattern: The pattern; `\\` stands for '/', and `./` in front is left out.
+        brackets: Whether `match` gives what brackets stand for, too.
 
     Raises:
         BenchmarkUnavailable: The pattern has more than `MAX_WILDCARDS` wildcards, or brackets such
@@ -35,7 +36,7 @@ class NamePattern:
     (('a/b/', '1'), None)
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, brackets: bool = False) -> None:
         plain = pattern.replace("\\", "/").removeprefix("./")
         found = PICTURE_SUFFIX.search(plain)
         suffix = found[0] if found else ""
@@ -54,13 +55,13 @@ class NamePattern:
                 "correct it.",
                 "names",
             ) from error
-        self._kept = [piece in _KEPT for piece in pieces]
+        self._kept = [piece in _KEPT or (brackets and _is_wildcard(piece)) for piece in pieces]
         if suffix:
             self._pieces.append(_fixed(suffix, any_case=True))
             self._kept.append(False)
 
     def match(self, name: str) -> tuple[str, ...] | None:
-        """Find the texts that the wildcards stand for in a name, without those of brackets.
+        """Find the texts that the wildcards stand for in a name.
 
         None where the name does not fit. A wildcard stands for the longest text that lets the rest
         fit, the first one first.
@@ -83,7 +84,7 @@ class NamePattern:
 _OPEN = ("*", "**/")
 """Wildcards of any length."""
 _KEPT = ("*", "**/", "?")
-"""Wildcards whose texts tell pictures apart."""
+"""Wildcards whose texts tell pictures apart; brackets do where these are not enough."""
 
 
 def _is_wildcard(piece: str) -> bool:

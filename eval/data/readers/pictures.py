@@ -2,14 +2,15 @@
 
 import zipfile
 import zlib
+from collections.abc import Iterable
 
 from eval.data.pairs import BenchmarkUnavailable, Item
 from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
-from .files import MAX_PICTURE_BYTES, Files, read_file
+from .files import MAX_PICTURE_BYTES, Files, LocalFiles, read_file
 from .metadata_files import facts_by_file, pairs_of_metadata
-from .pairing import is_pattern, paired
+from .pairing import FilePair, is_pattern, paired
 
 ZIP_TAIL_BYTES = 64 * 2**10
 """Bytes first fetched from the end of a zip, for its list of members."""
@@ -38,6 +39,8 @@ class PicturesReader(PairReader):
         if is_pattern(self.degraded) or is_pattern(self.target):
             found = paired(names, self.degraded, self.target, self.files.label)
             pairs, self.left_out = found.pairs, found.left_out
+            if isinstance(self.files, LocalFiles):
+                self.left_out = sorted([*self.left_out, *_beside(pairs, self.files.hidden)])
             known = facts_by_file(self.files)
             pairs = [
                 pair._replace(facts=known.get(pair.degraded, known.get(pair.target, {})))
@@ -59,6 +62,12 @@ class PicturesReader(PairReader):
         low, high = item.locator
         target = read_file(self.files, high)
         return (target if low == high else read_file(self.files, low)), target
+
+
+def _beside(pairs: list[FilePair], names: Iterable[str]) -> list[str]:
+    """Names in the folders of the pairs' pictures."""
+    folders = {name.rpartition("/")[0] for pair in pairs for name in (pair.degraded, pair.target)}
+    return [name for name in names if name.rpartition("/")[0] in folders]
 
 
 class ZipReader(PairReader):

@@ -100,6 +100,13 @@ def test_a_caution_says_over_which_pictures_means_are(shared):
     assert "Means are" not in leaderboards.caution(board({"pictures": 20}))
 
 
+def test_a_least_p_is_named_only_where_the_tests_are_over_the_same_pictures():
+    """Two methods are tested on the pictures that both have, which may be more than all share."""
+    same = {"pictures": 3, "count": 3, "scenes": 3}
+    assert "p cannot be below 0.25" in leaderboards.caution(board(same))
+    assert "p cannot" not in leaderboards.caution(board(same | {"count": 6}))
+
+
 def test_a_caution_names_methods_that_failed_or_are_not_ranked():
     rows = [
         {"failed": 2},

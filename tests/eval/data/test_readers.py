@@ -231,6 +231,14 @@ def test_names():
         ("n/p?.png", "c/p?.png", ("n/p1.png", "n/p2.png", "c/p1.png", "c/p2.png"), ["1", "2"]),
         ("n/*.[pP][nN]g", "c/*.png", ("n/a.Png", "c/a.png"), ["a"]),
         ("n/[ab]/*.png", "c/*.png", ("n/a/1.png", "n/b/2.png", "c/1.png", "c/2.png"), ["1", "2"]),
+        (
+            "n/a[0-9].png",
+            "c/a[0-9].png",
+            ("n/a1.png", "n/a2.png", "c/a1.png", "c/a2.png"),
+            ["1", "2"],
+        ),
+        ("n/[aA]*.png", "c/a*.png", ("n/A1.png", "n/a2.png", "c/a1.png", "c/a2.png"), ["1", "2"]),
+        ("n/[ab].png", "c/*.png", ("n/a.png", "n/b.png", "c/a.png", "c/b.png"), ["a", "b"]),
         ("n/*", "c/*", ("n/1.png", "c/1.jpg"), ["1"]),
         ("n/*.*", "c/*.*", ("n/1.jfif", "c/1.jfif"), ["1-jfif"]),
     ],
@@ -252,10 +260,12 @@ def test_names_of_any_script_are_told_apart(names, tmp_path):
 
 def test_what_is_no_picture_is_left_out_and_counted(tmp_path):
     junk = ("input/Thumbs.db", "target/desktop.ini", "input/notes.txt")
-    put(tmp_path, dict.fromkeys(("input/a.png", "target/a.png", "input/._a.png", *junk), b""))
+    hidden = ("input/._a.png", "target/.DS_Store", ".elsewhere")
+    put(tmp_path, dict.fromkeys(("input/a.png", "target/a.png", *hidden, *junk), b""))
     reader = PicturesReader(LocalFiles(tmp_path), ANY, "input/*", "target/*")
     assert [item.id for item in reader.items()] == ["a"]
-    assert reader.left_out == sorted(junk)  # hidden files are not listed at all
+    assert reader.left_out == sorted([*junk, "input/._a.png", "target/.DS_Store"])
+    assert "input/._a.png" not in reader.files.names()  # nor does it change the revision
 
 
 def test_several_degraded_pictures_share_a_target(tmp_path):
