@@ -179,6 +179,11 @@ class Worker:
                 for protocol in self.protocols
                 if (found := self.score(protocol, pixels, pair))
             }
+            shown = [(made.output_sha256, pixels), (pair.degraded_sha256, pair.degraded.pixels)]
+            if pair.target is not None and pair.target_sha256:
+                shown.append((pair.target_sha256, pair.target.pixels))
+            pictures = tuple((name, png(values)) for name, values in shown)
+            thumbs = tuple((name, thumbnail(values)) for name, values in shown)
         except NotWritten:  # no picture's fault, and the next one would meet it too
             raise
         except MIRNetError as error:
@@ -211,15 +216,7 @@ class Worker:
             timed_in=(made.run or EARLIER) if cached else None,
             file_sha256=made.file_sha256,
         )
-        shown = [(made.output_sha256, pixels), (pair.degraded_sha256, pair.degraded.pixels)]
-        if pair.target is not None and pair.target_sha256:
-            shown.append((pair.target_sha256, pair.target.pixels))
-        return Work(
-            row,
-            tuple((name, png(values)) for name, values in shown),
-            tuple((name, thumbnail(values)) for name, values in shown),
-            self._facts,
-        )
+        return Work(row, pictures, thumbs, self._facts)
 
     def score(self, protocol: Protocol, pixels: np.ndarray, pair: Pair) -> SampleScore:
         """Score an output by a protocol; without a target, by metrics that need no reference.
@@ -310,9 +307,9 @@ def storable(pixels: np.ndarray) -> np.ndarray:
     Args:
         pixels: (H, W, 3) uint8, uint16, or floating point in [0, 1]; values outside are clipped.
     """
-    if pixels.dtype.kind == "u":
-        return pixels
-    return np.rint(np.clip(pixels, 0, 1) * np.float32(65535)).astype(np.uint16)
+    if pixels.dtype.kind != "u":
+        pixels = np.rint(np.clip(pixels, 0, 1) * np.float32(65535)).astype(np.uint16)
+    return np.ascontiguousarray(pixels)  # what a method has turned or cut out is stored too
 
 
 def png(pixels: np.ndarray) -> bytes:

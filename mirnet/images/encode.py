@@ -109,6 +109,7 @@ def encode_image(
     kept = stripped(found, metadata)
     if provenance is not None:
         kept = kept._replace(xmp=with_provenance(kept.xmp, provenance))
+    samples = np.ascontiguousarray(samples)  # imagecodecs takes no turned or mirrored arrays
     return codec.write(samples, kept, EncoderSettings(quality, subsampling, fast))
 
 

@@ -263,6 +263,33 @@ def test_storing_rounds_to_sixteen_bits():
     assert storable(eight) is eight
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_results_are_stored_however_they_lie_in_memory(folder, store, monkeypatch, dtype):
+    """A network's channels come first, and what is mirrored or cut out is no array of its own."""
+
+    def turned(picture, size):
+        pixels = (
+            (picture.pixels / 255).astype(np.float32) if dtype is np.float32 else picture.pixels
+        )
+        return Output(np.asfortranarray(pixels.astype(dtype)[::-1, ::-1])[::-1, ::-1])
+
+    monkeypatch.setattr(Worker, "restorer", lambda self, method: turned)
+    stored, _ = finished(store, ordered(folder, ("identity",), n=1), fresh=True)
+    [row] = stored.rows()
+    assert row.error is None
+    assert pixels_sha256(read_image(stored.output(row.output_sha256)).pixels) == row.output_sha256
+
+
+def test_a_result_that_cannot_be_written_costs_its_own_row_alone(folder, store, monkeypatch):
+    def broken(pixels):
+        raise ValueError("no room in /home/anna/secret/x")
+
+    monkeypatch.setattr("eval.runs.worker.thumbnail", broken)
+    stored, _ = finished(store, ordered(folder, n=1))
+    assert stored.header().status == "done"
+    assert {row.error for row in stored.rows()} == {"ValueError: no room in x"}
+
+
 def test_ids_that_are_no_ids_reach_no_file(store):
     for run_id in ("../etc", "", "a/b", "run.json", ".cache"):
         with pytest.raises(InvalidRequest, match="no run"):

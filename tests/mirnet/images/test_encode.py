@@ -40,6 +40,16 @@ def test_lossless_round_trip(tmp_path, channels, dtype, suffix):
         np.testing.assert_array_equal(tifffile.imread(path), array)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("format_id", ["png", "webp", "tif"])
+def test_pixels_are_saved_however_they_lie_in_memory(format_id, dtype):
+    array = noise(3, dtype, 9)
+    for turned in (array[::-1, ::-1], array.transpose(1, 0, 2), np.asfortranarray(array)):
+        saved = read_image(encode_image(Picture(turned), format_id, quality=100)).pixels
+        if format_id != "webp" or dtype is np.uint8:
+            np.testing.assert_array_equal(saved, turned)
+
+
 def test_png16_is_valid_for_pillow():
     picture = Picture(A16[3], icc_profile=SRGB, exif=exif_bytes())
     image = Image.open(io.BytesIO(encode_image(picture, "PNG")))
