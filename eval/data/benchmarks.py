@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.protocols import PROTOCOLS, get_protocol
+from mirnet.metrics.protocols import MAX_SCALE, PROTOCOLS, get_protocol
 from mirnet.tasks import TASKS, get_task
 
 from .pairs import BenchmarkUnavailable
@@ -131,7 +131,7 @@ class Benchmark(_Table):
     """Number of pairs; None where any number is accepted."""
     megabytes: Annotated[float, Field(ge=0, strict=False)] | None = None
     """Download of all pairs; None where nobody measured it, or nothing is downloaded."""
-    scale: Annotated[int, Field(ge=1, le=8)] = 1
+    scale: Annotated[int, Field(ge=1, le=MAX_SCALE)] = 1
     """Factor of super-resolution; 1 for other tasks."""
     same_size: bool = False
     """Whether degraded and target have one size in spite of the scale, as in RealSR."""
@@ -215,8 +215,10 @@ def custom_benchmark(
             "Own pairs need both: the column or pattern of the degraded pictures, and that of the "
             "targets."
         )
-    if not 1 <= scale <= 8:
-        raise InvalidRequest(f"Scale {scale} is outside 1 to 8: choose 2, 3 or 4, for example.")
+    if not 1 <= scale <= MAX_SCALE:
+        raise InvalidRequest(
+            f"Scale {scale} is outside 1 to {MAX_SCALE}: choose 2, 3 or 4, for example."
+        )
     if scenes is not None and scenes not in SCENE_RULES:
         raise InvalidRequest(
             f"There is no rule of scenes {scenes[:80]!r}: choose {', '.join(SCENE_RULES)}."

@@ -32,6 +32,9 @@ from .registry import (
     metrics_in,
 )
 
+MAX_SCALE = 8
+"""Largest factor of super-resolution that pictures are scored at."""
+
 Pictures = tuple[np.ndarray, np.ndarray]
 """Restored picture and target, (H, W, C) of one shape."""
 
@@ -106,8 +109,8 @@ class Protocol:
                 f"The restored picture has {_size(restored)} pixels and the target "
                 f"{_size(reference)}: they must be the same size."
             )
-        if self.scaled and scale not in (2, 3, 4):
-            raise InvalidRequest(f"Protocol {self.id} needs the scale: 2, 3 or 4.")
+        if self.scaled and not 2 <= scale <= MAX_SCALE:
+            raise InvalidRequest(f"Protocol {self.id} needs the scale: 2 to {MAX_SCALE}.")
         first, second = self.convert(restored, reference, scale)
         if first.size == 0:
             raise InvalidRequest(

@@ -14,7 +14,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from eval.runs.scoring import score_files
 from mirnet.errors import InvalidRequest
-from mirnet.metrics.protocols import LUMA_CLASSIC, PROTOCOLS, RGB_8BIT, get_protocol
+from mirnet.metrics.protocols import (
+    LUMA_CLASSIC,
+    PROTOCOLS,
+    RGB_8BIT,
+    get_protocol,
+    shown_metrics,
+)
 from mirnet.metrics.registry import METRICS, PSNR
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -245,3 +251,51 @@ def test_floats_outside_0_to_1_count_as_black_and_white(name):
     restored = target.copy()
     restored[:12, :12], restored[12:, 12:] = 1.7, -0.6
     assert PROTOCOLS[name].score(restored, target, 2)["psnr_db"] == math.inf
+
+
+def test_names_with_and_without_version_show_the_same_metrics():
+    usual = [metric.key for metric in shown_metrics("rgb/1")]
+    assert usual == [metric.key for metric in shown_metrics("unknown")] == list(METRICS)
+    for name in ("perceptual", "perceptual/1"):
+        optional = [metric.key for metric in PROTOCOLS["perceptual"].optional]
+        assert [metric.key for metric in shown_metrics(name)] == [*METRICS, *optional]
+
+
+def test_the_scale_is_needed_where_it_matters_and_may_be_any_of_own_data():
+    flat = np.zeros((64, 64, 3), np.uint8)
+    for scale in (2, 3, 4, 8):
+        assert get_protocol("y-sr").score(flat, flat, scale)
+    for scale in ({}, {"scale": 1}, {"scale": 9}):
+        with pytest.raises(InvalidRequest, match="y-sr needs the scale: 2 to 8"):
+            get_protocol("y-sr").score(flat, flat, **scale)
+
+
+def test_a_picture_as_small_as_its_metric_allows_is_scored():
+    for protocol in PROTOCOLS.values():
+        if protocol.scaled:
+            continue
+        side = max(metric.min_side_px for metric in protocol.metrics)
+        flat = np.full((side, side, 3), 128, np.uint8)
+        assert set(protocol.score(flat, flat)) == {metric.key for metric in protocol.metrics}
+
+
+def test_refusals_end_with_a_way_out():
+    small = np.zeros((3, 3, 3), np.uint8)
+    with pytest.raises(InvalidRequest, match=r"edges are cropped: give a larger one\.$"):
+        get_protocol("y-sr").score(small, small, 2)
+    with pytest.raises(InvalidRequest, match=r"that are scored: give larger pictures\.$"):
+        get_protocol("rgb").score(small, small)
+    with pytest.raises(InvalidRequest, match="choose one of rgb, rgb-8bit, perceptual"):
+        get_protocol("x")
+
+
+def test_floats_below_and_above_their_range_are_clipped_and_stay_as_they_were():
+    """A negative value is black, also where the brightness is matched first."""
+    random = np.random.default_rng(1)
+    target = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    restored = random.normal(0.5, 0.6, (32, 32, 3)).astype(np.float32)
+    kept = restored.copy()
+    for name in ("rgb", "gt-mean"):
+        protocol = get_protocol(name)
+        assert protocol.score(restored, target) == protocol.score(np.clip(kept, 0, 1), target)
+    np.testing.assert_array_equal(restored, kept)

@@ -62,6 +62,14 @@ def test_words_for_tables_and_sentences():
     assert PSNR.text(0.5, "+") == "+0.50 dB" and PSNR.number(0.5, "+") == "+0.50"
     assert PSNR.text(math.inf) == "identical" and PSNR.number(math.inf) == "∞"
     assert PSNR.text(math.nan) == SSIM.number(math.nan) == "–"
+    assert PSNR.number(0.5) == "0.50" and PSNR.number(-math.inf) == "-∞"
+
+
+def test_published_numbers_have_the_decimals_that_were_printed():
+    assert [SSIM.as_published(value) for value in (0.583, 0.8163, 0.5)] == [
+        "0.583", "0.8163", "0.500"
+    ]  # fmt: skip
+    assert PSNR.as_published(24.1) == "24.10"
 
 
 def test_a_gain_is_positive_where_the_result_is_better():
