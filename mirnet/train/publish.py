@@ -43,7 +43,9 @@ class Recomputed:
     """Result in one sentence, with both numbers."""
 
 
-def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, Any]:
+def measure(
+    path: Path, task: str, benchmark: str, folder: Path, ensemble: bool = False
+) -> dict[str, Any]:
     """Score weights on pairs of pictures that were not trained on, whole pictures at a time.
 
     Small inputs of super-resolution, as in bicubic benchmarks, are enlarged by the task's scale and
@@ -52,6 +54,7 @@ def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, An
     Args:
         benchmark: Name of the set of pairs.
         folder: Folder with the pairs, in its folders `input` and `target`; see `pair_folders`.
+        ensemble: Average over the eight flips and rotations.
 
     Returns:
         Benchmark, protocol, number of pairs, mean PSNR (dB) and SSIM of output and input, and a
@@ -73,7 +76,9 @@ def measure(path: Path, task: str, benchmark: str, folder: Path) -> dict[str, An
         same_size = (degraded.height, degraded.width) == (target.height, target.width)
         protocol = RGB_8BIT if same_size else LUMA_CLASSIC
         side = max(target.height, target.width)
-        job = restore(degraded, task, weights=model, same_size=same_size, tile_px=side)
+        job = restore(
+            degraded, task, weights=model, same_size=same_size, tile_px=side, ensemble=ensemble
+        )
         result = job.result()
         try:
             before, after = (

@@ -1,11 +1,11 @@
-"""Commands that measure blends and restorations in two steps: what they print, not how long."""
+"""Commands that measure blends, two steps and eight views: what they print, not how long."""
 
 import re
 
 import numpy as np
 from PIL import Image
 
-from tests.bench import blends, two_steps
+from tests.bench import blends, two_steps, views
 from tests.bench.blends import BLENDS, PREVIEW_TARGET_MS, blend_costs
 
 SETS = ("lowlight/LoL/eval15_first7", "denoise/CC15/dev", "denoise/PolyU/train")
@@ -42,3 +42,19 @@ def test_two_steps_are_compared_with_each_single_task(tmp_path, monkeypatch, cap
     assert [line.split(":")[0] for line in hashes] == [
         "denoise-compact", "lowlight-compact", "sr-x2-compact", "sr-x2-photo",
     ]  # fmt: skip
+
+
+def test_eight_views_are_compared_with_one(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    for half in ("input", "target"):
+        (tmp_path / "some" / half).mkdir(parents=True)
+        picture = Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8))
+        picture.save(tmp_path / "some" / half / "a.png")
+    monkeypatch.setattr(views, "SETS", (("denoise-compact", "denoise", "Some", "some"),))
+    monkeypatch.setattr("sys.argv", ["views", str(tmp_path)])
+    views.main()
+    row = capsys.readouterr().out.splitlines()[-1]
+    _, weights, name, one, eight, _ = (cell.strip() for cell in row.split("|"))
+    assert (weights, name) == ("denoise-compact", "Some")
+    assert one != eight
+    assert all(5 < float(score.split(" / ")[0]) < 20 for score in (one, eight))

@@ -90,7 +90,9 @@ class SettingsView:
         self.then = then
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             self.ensemble = gr.Checkbox(
-                False, label="Average 8 views", info="A little better, 8 times slower"
+                False,
+                label="Average 8 views",
+                info="About 0.1 dB better at enlarging and denoising, 8 times slower",
             )
             self.tile_px = gr.Dropdown(
                 list(TILES_PX), value=0, label="Tile size", info="Smaller tiles need less memory"
