@@ -12,6 +12,7 @@ from eval.runs.annotations import (
     MAX_NAME,
     MAX_NOTE,
     MAX_TAGS,
+    NoteChanged,
     add_to_selection,
     delete_selection,
     notes_of,
@@ -20,6 +21,7 @@ from eval.runs.annotations import (
     store_note,
     store_selection,
     tags_of,
+    time_of,
 )
 from eval.runs.store import RecordedRun, StoredRun
 from mirnet.app.kit import html as kit
@@ -66,6 +68,7 @@ class NotesForm(Part):
             "Tags, note and selections", open=False, visible=False, elem_id="ev-notes"
         ) as self.panel:
             self.of = gr.Textbox("", visible=False)  # RUN/PAIR that the fields belong to
+            self.read = gr.Textbox("", visible=False)  # time of the note that was loaded
             with gr.Row(elem_id="ev-note-fields"):
                 self.tags = gr.Dropdown(
                     [], value=[], multiselect=True, allow_custom_value=True,
@@ -103,13 +106,14 @@ class NotesForm(Part):
         self.opened.change(
             self.load,
             self.opened,
-            [self.of, self.tags, self.note, self.said],
+            [self.of, self.read, self.tags, self.note, self.said],
             trigger_mode="always_last",
             **PRIVATE,
         )
         saved = self.save.click(
-            self.save_note, [self.of, self.tags, self.note], self.said, **PRIVATE
-        )
+            self.save_note, [self.of, self.read, self.tags, self.note],
+            [self.read, self.said], **PRIVATE,
+        )  # fmt: skip
         events.fill(view, saved)
         for change, button in self.buttons.items():
             changed = button.click(
@@ -146,26 +150,41 @@ class NotesForm(Part):
             own = notes_of(self.queue.stored(run_id)).get(pair)
         return {
             self.of: f"{run_id}/{pair}",
+            self.read: time_of(own),
             self.tags: list(own.tags) if own else [],
             self.note: own.note if own else "",
             self.said: "",
         }
 
     def save_note(
-        self, of: str | None, tags: list[str] | None, note: str | None, request: gr.Request
-    ) -> Markup:
-        """Store tags and note of a picture; returns what to say about it.
+        self,
+        of: str | None,
+        read: str | None,
+        tags: list[str] | None,
+        note: str | None,
+        request: gr.Request,
+    ) -> Update:
+        """Store tags and note of a picture, and say so.
+
+        What somebody else has stored since the fields were loaded is not replaced at once: it is
+        shown, what is typed stays, and saving again replaces what was shown.
 
         Args:
             of: The picture as RUN/PAIR: another run may be chosen meanwhile.
+            read: `time_of` the note that the fields were loaded from, or that was shown since.
         """
         run_id, _, pair = str(of or "").partition("/")
         try:
             self.permissions.require_annotator(run_id, request)
-            store_note(self.queue.stored(run_id), pair, tags or [], note or "")
+            made = store_note(self.queue.stored(run_id), pair, tags or [], note or "", read or "")
+        except NoteChanged as error:
+            words = f"{error} Your text is kept in the fields: press Save again to replace theirs."
+            return {self.read: time_of(error.newer), self.said: kit.state(words, "failed")}
         except MIRNetError as error:
-            return kit.state(str(error), "failed")
-        return kit.state(f"Tags and note of {pair} are saved.", "done")
+            return {self.said: kit.state(str(error), "failed")}
+        stored = made if made.tags or made.note else None
+        saved = kit.state(f"Tags and note of {pair} are saved.", "done")
+        return {self.read: time_of(stored), self.said: saved}
 
     def changing(
         self, change: str, state_of: Callable[[tuple[Any, ...]], ViewState]

@@ -143,15 +143,42 @@ def require_annotatable(stored: StoredRun) -> None:
         )
 
 
-def store_note(stored: StoredRun, pair: str, tags: Sequence[str], note: str) -> PictureNote:
+class NoteChanged(InvalidRequest):
+    """A note is not what its writer has read; `newer` is what is stored, None for nothing."""
+
+    def __init__(self, newer: PictureNote | None):
+        self.newer = newer
+        if newer is None:
+            stored = "there are no tags and no note any more"
+        else:
+            tags = f"the tags {', '.join(newer.tags)}" if newer.tags else "no tags"
+            stored = f"there are {tags} and " + (
+                f"the note “{newer.note}”" if newer.note else "no note"
+            )
+        super().__init__(
+            f"Somebody changed this picture's tags or note meanwhile: now {stored}. Nothing was "
+            "replaced."
+        )
+
+
+def time_of(note: PictureNote | None) -> str:
+    """Time of a note as text, by which a later one is told from it; "" for no note."""
+    return note.time.isoformat() if note else ""
+
+
+def store_note(
+    stored: StoredRun, pair: str, tags: Sequence[str], note: str, read: str | None = None
+) -> PictureNote:
     """Replace the tags and the note of a pair.
 
     Args:
         tags: Tags, cleaned by `clean_text`; none and an empty note delete what was there.
+        read: `time_of` the note that is replaced, as its writer has read it; None replaces any.
 
     Raises:
         InvalidRequest: The run has no such pair, is read-only, has too many tags, or cannot be
             written.
+        NoteChanged: The stored note is not the one of `read`, and says something else.
     """
     require_annotatable(stored)
     _require_pairs(stored, [pair])
@@ -163,7 +190,12 @@ def store_note(stored: StoredRun, pair: str, tags: Sequence[str], note: str) -> 
         earlier = _lines(stored.folder / NOTES, PictureNote)
         time = time_after(one.time for one in earlier if one.pair == pair)
         line = PictureNote(pair=pair, tags=tuple(tags), note=note, time=time)
-        known = {tag for other in _notes(earlier).values() for tag in other.tags}
+        notes = _notes(earlier)
+        now = notes.get(pair)
+        same = now and (now.tags, now.note) == (line.tags, line.note)
+        if read is not None and read != time_of(now) and not same:
+            raise NoteChanged(now)
+        known = {tag for other in notes.values() for tag in other.tags}
         if len(known | {*line.tags}) > max(MAX_TAGS_OF_RUN, len(known)):
             raise InvalidRequest(
                 f"A run has at most {MAX_TAGS_OF_RUN} different tags: use one of those there are."

@@ -70,7 +70,7 @@ RESERVED = {
     "EvaluateTab.delete_stored": [GONE, True],
     "Endpoints.start": ["mini-retouch", ["identity"], 1, 0, ["rgb"], "By a stranger", 1],
     "WeightsView.download": ["denoise", "denoise-v2"],
-    "NotesForm.save_note": [f"{RUN}/p0000", ["a tag"], "a note"],
+    "NotesForm.save_note": [f"{RUN}/p0000", "", ["a tag"], "a note"],
     "NotesForm.changing.<locals>.changed": [
         "a selection",
         f"{RUN}/p0000",
