@@ -31,7 +31,7 @@ from .run_view import RunView
 from .slices_view import SlicesView
 from .view import View
 from .view_router import ViewRouter
-from .view_state import VIEWS, ViewState
+from .view_state import VIEW_ALIASES, VIEWS, ViewState
 from .votes_view import VotesView
 
 PAGE_TABS = ("restore", "methods", "evaluate", "inside", "about", "review")
@@ -107,8 +107,11 @@ class EvaluateTab:
     # ------------------------------------------------------------ events
 
     def _connect(self, page: gr.Blocks) -> None:
-        for script in ("evaluate", "picture_zoom", "pictures"):
-            page.load(None, js=js(script), api_visibility="private")
+        scripts = (
+            js("evaluate", aliases=tuple(VIEW_ALIASES.items())), js("picture_zoom"), js("pictures"),
+        )  # fmt: skip
+        for script in scripts:
+            page.load(None, js=script, api_visibility="private")
         self.events.leads_on(
             page.load(
                 self.arrive,

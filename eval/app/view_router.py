@@ -16,7 +16,7 @@ from .page_files import js
 from .report_view import ReportView
 from .run_queue import RunQueue
 from .view import Part, View, ViewRequest, run_choices
-from .view_state import VIEWS, ViewState
+from .view_state import VIEWS, ViewState, view_name
 
 NO_RUN = kit.empty("No run is open", "Choose one above, or start one under Run.")
 
@@ -162,6 +162,6 @@ class ViewRouter:
 
 def _unknown_view(name: str) -> Any:
     """A note about an unknown view in a link; empty if the view exists."""
-    if not name or name in VIEWS:
+    if not name or view_name(name) in VIEWS:
         return ""
     return kit.note(f"Unknown view: {name[:40]!r}. This is the report.")

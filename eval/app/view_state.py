@@ -31,6 +31,20 @@ VIEWS = {
     "runs": "All runs",
 }
 """Titles of the views, by their names in links."""
+VIEW_ALIASES = {
+    "report": "board",
+    "leaderboard": "board",
+    "plot": "plots",
+    "slice": "slices",
+    "picture": "pictures",
+    "images": "pictures",
+    "comparison": "compare",
+    "vote": "votes",
+    "history": "runs",
+    "all-runs": "runs",
+    "new-run": "run",
+}
+"""Names that people type in links, each with the name of its view."""
 WHICH: dict[Which, str] = {
     "gain": "Largest gain",
     "loss": "Largest loss",
@@ -83,6 +97,17 @@ LINK_NAMES = {
 """Names of the fields in links; links of older versions use them too."""
 SEPARATORS = {"slices": "\n", "others": ","}
 """Texts between the values of a field that holds several, in links."""
+
+
+def view_name(typed: str) -> str:
+    """Name of the view that a link means, or what was typed if there is none.
+
+    >>> view_name("Report"), view_name("plots"), view_name("poetry")
+    ('board', 'plots', 'poetry')
+    """
+    name = typed.strip().lower()
+    known = VIEW_ALIASES.get(name, name)
+    return known if known in VIEWS else typed
 
 
 def _known(options: Collection[Any]) -> BeforeValidator:
@@ -192,6 +217,8 @@ class ViewState(BaseModel):
         given: dict[str, Any] = {
             field: query[name] for field, name in LINK_NAMES.items() if name in query
         }
+        if "view" in given:
+            given["view"] = view_name(str(given["view"]))
         if given.get("pair") and given.get("view") != "compare" and given.get("which") not in WHICH:
             given["which"] = "all"
         at = re.fullmatch(r"(\d{1,3}),(\d{1,3})", query.get("at", ""))

@@ -5,6 +5,7 @@
   if (window.evReady) return;
   window.evReady = true;
   window.evAddress = "?tab=evaluate&view=overview";
+  const aliases = Object.fromEntries(__ALIASES__);
   const labelSearch = () => document.querySelectorAll(".search-input:not([aria-label])").forEach(
     (box) => box.setAttribute("aria-label", "Search the table"));
   const hearPlots = () => document.querySelectorAll(
@@ -73,7 +74,8 @@
   const openWaiting = () => {
     if (waiting === null) return;
     const query = new URLSearchParams(waiting);
-    const view = query.get("view") || (query.get("run") ? "board" : "overview");
+    const typed = (query.get("view") || "").trim().toLowerCase();
+    const view = aliases[typed] || typed || (query.get("run") ? "board" : "overview");
     if (view === "board" && window.evBoard && window.evBoard[0] && !query.has("columns")) {
       query.set("columns", window.evBoard[0]);
       waiting = query.toString();

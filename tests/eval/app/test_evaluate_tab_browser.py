@@ -145,7 +145,7 @@ def test_a_wrong_link_is_told_in_one_sentence(visit, query, words):
 
 
 def test_the_report_sorts_by_value_shows_more_columns_and_leads_to_pictures(visit):
-    page = visit(run=RUN)
+    page = visit(run=RUN, view="report")
     page.wait_for_selector("#ev-board tbody tr >> nth=2")
     page.wait_for_selector("#ev-report-plots .js-plotly-plot >> nth=1")
     first = "#ev-board tbody tr >> nth=0"

@@ -5,7 +5,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from eval.analysis.table_cache import MAX_TABLES
-from eval.app.view_state import MAX_RUNS, ViewState
+from eval.app.view_router import _unknown_view
+from eval.app.view_state import MAX_RUNS, VIEW_ALIASES, VIEWS, ViewState
 from tests.support.runs_factory import method, write_run
 
 RUN = "20260101-120000-abcdef"
@@ -46,6 +47,16 @@ def read(link: str) -> ViewState:
 )  # fmt: skip
 def test_a_state_comes_back_from_its_link(state):
     assert read(state.query()) == state
+
+
+@pytest.mark.parametrize(
+    ("typed", "view"),
+    [("report", "board"), ("Report", "board"), ("history", "runs"), ("poetry", "overview")],
+)
+def test_a_view_is_found_under_the_names_that_people_type(typed, view):
+    assert read(f"tab=evaluate&view={typed}").view == view
+    assert ("Unknown view" in _unknown_view(typed)) == (typed == "poetry")
+    assert all(name in VIEWS for name in VIEW_ALIASES.values())
 
 
 def test_a_link_of_before_still_opens():
