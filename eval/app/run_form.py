@@ -17,7 +17,7 @@ from .estimate import default_benchmark, default_methods, estimate_run
 from .html.run_form import benchmark_facts, estimate_words, missing_methods
 from .own_data import FIRST_PAIRS, OWN, OwnData, not_checked, source_label
 from .permissions import Permissions
-from .run_options import RunOptions
+from .run_options import RunOptions, repeats_up_to
 from .run_queue import RunQueue
 from .view import Choices
 
@@ -99,7 +99,10 @@ class RunForm:
             elem_id="ev-methods",
         )
         self.missing = gr.HTML(missing_methods(list_methods(task)))
-        options = RunOptions(_protocol_choices(entry.protocols))
+        options = RunOptions(
+            _protocol_choices(entry.protocols),
+            self.queue.policy.limits_of(self.permissions.at_first).repeats,
+        )
         self.seed, self.repeats = options.seed, options.repeats
         self.protocols, self.title = options.protocols, options.title
 
@@ -220,6 +223,8 @@ class RunForm:
             update[self.column] = gr.update(visible=is_runner)
             update[self.facts] = benchmark_facts(entry, local=local)
             update[self.own.source] = gr.update(label=source_label(local))
+            most = self.queue.policy.limits_of(self.permissions.role(request)).repeats
+            update[self.repeats] = gr.update(**repeats_up_to(most))
         if is_runner:
             pairs = min(FIRST_PAIRS, entry.pairs or FIRST_PAIRS)
             methods = default_methods(FIRST_TASK)

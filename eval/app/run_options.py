@@ -1,8 +1,10 @@
 """The part of the form of a new run that is folded away: seed, repeats, protocols and title."""
 
+from typing import Any
+
 import gradio as gr
 
-from eval.runs.runner import MAX_REPEATS
+from mirnet.number_format import counted
 
 from .view import Choices
 
@@ -12,9 +14,10 @@ class RunOptions:
 
     Args:
         protocols: Choices of protocols, of which the first is chosen.
+        repeats: Most times that a picture may be restored.
     """
 
-    def __init__(self, protocols: Choices):
+    def __init__(self, protocols: Choices, repeats: int):
         with gr.Accordion("Seed, repeats, protocol, title", open=False, elem_id="ev-more"):
             with gr.Row():
                 self.seed = gr.Number(
@@ -23,9 +26,8 @@ class RunOptions:
                 self.repeats = gr.Number(
                     1,
                     label="Times each picture is restored",
-                    info="The time is the median.",
                     minimum=1,
-                    maximum=MAX_REPEATS,
+                    **repeats_up_to(repeats),
                     precision=0,
                     elem_id="ev-repeats",
                     min_width=90,
@@ -42,3 +44,12 @@ class RunOptions:
                 max_length=200,
                 elem_id="ev-run-title",
             )
+
+
+def repeats_up_to(most: int) -> dict[str, Any]:
+    """Properties of the number of repeats that depend on who the visitor is.
+
+    Args:
+        most: Most times that a picture may be restored.
+    """
+    return {"maximum": most, "info": f"At most {counted(most, 'time')}; the median is stored."}

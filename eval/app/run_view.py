@@ -190,13 +190,9 @@ class RunView(View):
         """Widgets that `at_arrival` writes."""
         form = self.form
         return [
-            *self.live,
-            self.viewer_only,
-            form.column,
-            form.facts,
-            form.estimate,
-            form.own.source,
-        ]
+            *self.live, self.viewer_only, form.column, form.facts, form.estimate, form.own.source,
+            form.repeats,
+        ]  # fmt: skip
 
     def follow(
         self,

@@ -98,3 +98,21 @@ def test_repeats_of_the_form_are_those_of_the_run_and_of_its_estimate(tab):
     assert form.inputs.index(form.repeats) == len(values)
     once, often = (form.change_size("mini-denoise", 8, ["identity"], n) for n in (1, 100))
     assert once != often and "8 pairs" in often
+
+
+@pytest.mark.parametrize(("local", "most"), [(True, 100), (False, 5)], ids=["laptop", "public"])
+def test_no_more_repeats_are_offered_than_are_allowed(tmp_path, local, most):
+    with gr.Blocks() as page:
+        tab = EvaluateTab(page, gr.Tabs(), RunQueue(RunStore(tmp_path), local=local))
+    repeats = tab.running.form.repeats
+    assert repeats.maximum == most and f"At most {most} times" in repeats.info
+
+
+def test_an_operator_of_a_public_page_is_offered_what_operators_may(tmp_path):
+    queue = RunQueue(RunStore(tmp_path), local=False)
+    with gr.Blocks() as page:
+        tab = EvaluateTab(page, gr.Tabs(), queue)
+    form = tab.running.form
+    assert form.repeats in tab.running.arrival_outputs and form.repeats not in form.at_arrival()
+    form.permissions.role = lambda request: "admin"
+    assert form.at_arrival()[form.repeats]["maximum"] == 100
