@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -113,10 +113,38 @@ def comparable_runs(run: Run, others: Iterable[Run], protocol: str | None = None
     return [other for other in others if other.id != run.id and is_comparable(run, other, name)]
 
 
-def compare_runs(
+class Changes(NamedTuple):
+    """Scores of runs on each picture beside those of the first run."""
+
+    table: "pd.DataFrame"
+    """See `RunComparison.changes`."""
+    left_out: int
+    """See `RunComparison.left_out`."""
+
+
+def changes_of_runs(
     runs: Sequence[StoredRun],
     protocol: str | None = None,
     scores: "Callable[[StoredRun, str], pd.DataFrame]" = scores_frame,
+) -> Changes:
+    """Compute the changes from the first run to the others, without statistics.
+
+    Args:
+        runs: See `compare_runs`.
+        protocol: See `compare_runs`.
+        scores: Reads the table of a run's scores under a protocol, such as `TableCache.scores`.
+
+    Raises:
+        InvalidRequest: See `compare_runs`.
+    """
+    _, name = _checked(runs, protocol)
+    return Changes(*_all_changes({stored.id: scores(stored, name) for stored in runs}))
+
+
+def compare_runs(
+    runs: Sequence[StoredRun],
+    protocol: str | None = None,
+    changes: Callable[[Sequence[StoredRun], str], Changes] = changes_of_runs,
 ) -> RunComparison:
     """Compare the configurations of runs, and their scores on each picture, with the first run.
 
@@ -126,27 +154,18 @@ def compare_runs(
     Args:
         runs: The baseline run, and those that are compared with it.
         protocol: Protocol to compare under; the first of the baseline run by default.
-        scores: Reads the table of a run's scores under a protocol, such as `TableCache.scores`.
+        changes: Computes the changes of the runs under a protocol, or knows them, such as
+            `TableCache.changes`.
 
     Raises:
         InvalidRequest: There are fewer than two runs or one is named twice, they are of different
             tasks, have no scores under one protocol, or one of them is damaged.
     """
     headers, name = _checked(runs, protocol)
-    changes, left_out = _all_changes({stored.id: scores(stored, name) for stored in runs})
+    table, left_out = changes(runs, name)
     return RunComparison(
-        tuple(headers), name, _differences(headers), _summary(changes), changes, left_out
+        tuple(headers), name, _differences(headers), _summary(table), table, left_out
     )
-
-
-def changes_of_runs(
-    runs: Sequence[StoredRun],
-    protocol: str | None = None,
-    scores: "Callable[[StoredRun, str], pd.DataFrame]" = scores_frame,
-) -> "pd.DataFrame":
-    """Compute `RunComparison.changes` alone, without statistics; see `compare_runs`."""
-    _, name = _checked(runs, protocol)
-    return _all_changes({stored.id: scores(stored, name) for stored in runs})[0]
 
 
 def _checked(runs: Sequence[StoredRun], protocol: str | None) -> tuple[list[Run], str]:

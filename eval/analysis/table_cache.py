@@ -12,7 +12,8 @@ import io
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import METRICS, OPTIONAL
 
 from .leaderboards import leaderboard
+from .run_comparison import Changes, RunComparison, changes_of_runs, compare_runs
 from .score_tables import chosen_protocol, scores_frame
 from .slices import Slice, slices_of
 
@@ -51,7 +53,7 @@ TABLE_CODE = (
 
 
 class TableCache:
-    """Cache of `scores_frame`, `leaderboard` and `slices_of`, computed once for the same files.
+    """Cache of the tables of runs and of their comparisons, computed once for the same files.
 
     Safe to use from several threads.
     """
@@ -96,6 +98,38 @@ class TableCache:
         subject = _subject(stored, ("slices", name))
         version = (*_version(stored), _stamp(stored, (NOTES, SELECTIONS)))
         return self._once(subject, version, lambda: slices_of(stored, self.scores(stored, name)))
+
+    def changes(self, runs: Sequence[StoredRun], protocol: str | None = None) -> Changes:
+        """Return `changes_of_runs`; the table is shared and must not be changed.
+
+        Raises:
+            InvalidRequest: See `run_comparison.compare_runs`.
+        """
+        return self._of_runs(
+            "changes", runs, protocol, partial(changes_of_runs, scores=self.scores)
+        )
+
+    def comparison(self, runs: Sequence[StoredRun], protocol: str | None = None) -> RunComparison:
+        """Return `compare_runs`; its tables are shared and must not be changed.
+
+        Raises:
+            InvalidRequest: See `run_comparison.compare_runs`.
+        """
+        make = partial(compare_runs, changes=self.changes)
+        return self._of_runs("comparison", runs, protocol, make)
+
+    def _of_runs(
+        self,
+        kind: str,
+        runs: Sequence[StoredRun],
+        protocol: str | None,
+        make: Callable[[Sequence[StoredRun], str], Made],
+    ) -> Made:
+        """What is kept of several runs in this order, else what `make` makes."""
+        name = chosen_protocol(runs[0].header(), protocol)
+        others = [str(stored.folder) for stored in runs[1:]]
+        subject = _subject(runs[0], (kind, name, *others))
+        return self._once(subject, tuple(map(_version, runs)), lambda: make(runs, name))
 
     def forget(self, run_id: str) -> None:
         """Drop a run's tables from memory."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from eval.analysis.pictures import INPUT, shown_whole
-from eval.analysis.run_comparison import changes_of_runs, run_label
+from eval.analysis.run_comparison import run_label
 from eval.analysis.run_pictures import RunPicture, pictures_of_runs
 from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
@@ -79,7 +79,7 @@ class CompareStage(Part):
             return
         try:
             runs = chosen_runs(self.queue, state)
-            changes = changes_of_runs(runs, state.protocol, self.queue.tables.scores)
+            changes = self.queue.tables.changes(runs, state.protocol).table
         except MIRNetError:  # the table says why
             yield {self.stage: gr.update(visible=False)}
             return

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import gradio as gr
 
-from eval.analysis.run_comparison import comparable_runs, compare_runs, run_label
+from eval.analysis.run_comparison import comparable_runs, run_label
 from eval.analysis.run_plots import gains_of_runs
 from eval.analysis.score_tables import RANKING
 from eval.reports.comparison_export import SUFFIXES, export_comparison
@@ -136,7 +136,7 @@ class CompareView(View):
             return
         try:
             runs = chosen_runs(self.queue, state)
-            found = compare_runs(runs, state.protocol, self.queue.tables.scores)
+            found = self.queue.tables.comparison(runs, state.protocol)
         except MIRNetError as error:
             yield update | self._nothing(kit.note(str(error), warn=True))
             return
@@ -172,7 +172,7 @@ class CompareView(View):
         """
         valid = state.for_run(self.queue.stored(str(state.run)).header())
         runs = chosen_runs(self.queue, valid)
-        found = compare_runs(runs, valid.protocol, self.queue.tables.scores)
+        found = self.queue.tables.comparison(runs, valid.protocol)
         content = export_comparison(found, kind, valid.metric)
         return f"mirnet-{found.baseline.id}-compared{SUFFIXES[kind]}", content
 

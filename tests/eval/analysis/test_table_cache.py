@@ -29,6 +29,23 @@ def test_tables_are_made_once_until_the_run_changes(tmp_path, monkeypatch):
     assert tables.scores(stored) is not first
 
 
+def test_a_comparison_is_computed_once_for_its_table_and_its_pictures(tmp_path, monkeypatch):
+    runs = [write_run(tmp_path, pairs=4, id=f"2026010{n}-120000-abc1") for n in (1, 2, 3)]
+    tables, made, real = TableCache(), [], module.changes_of_runs
+    monkeypatch.setattr(
+        module, "changes_of_runs", lambda *given, **more: made.append(given) or real(*given, **more)
+    )
+    tables = TableCache()
+    found = tables.comparison(runs)
+    assert tables.changes(runs).table is found.changes and tables.comparison(runs) is found
+    assert len(made) == 1
+    assert tables.comparison(runs[::-1]).baseline.id == runs[2].id and len(made) == 2
+    runs[1].append(runs[1].rows()[0].model_copy(update={"seconds": 9.0}))
+    assert tables.comparison(runs) is not found and len(made) == 3
+    tables.forget(runs[0].id)
+    assert tables.changes(runs).table is not found.changes
+
+
 def test_slices_are_found_once_until_a_fact_is_added(tmp_path, monkeypatch):
     stored = write_run(tmp_path, pairs=4)
     tables, made, real = TableCache(), [], module.slices_of
