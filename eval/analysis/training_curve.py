@@ -1,5 +1,6 @@
 """Checkpoint curves: the score of weights that a training kept, against their training step."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from .plot_style import (
     note_thinning,
     plain_text,
 )
+from .run_comparison import run_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,44 @@ def training_curve(run: Run, board: "pd.DataFrame", metric: str) -> "pd.DataFram
     return table.sort_values(["series", "step"], kind="stable", ignore_index=True)
 
 
+def curves_of_runs(runs: Sequence[tuple[Run, "pd.DataFrame"]], metric: str) -> "pd.DataFrame":
+    """Checkpoint curves of several runs.
+
+    Args:
+        runs: Header and leaderboard of each run, as `training_curve` takes them.
+        metric: Key of the metric.
+
+    Returns:
+        The rows of `training_curve` of all runs, with the id of the `run` in front; a series that
+        several runs have is named with its run.
+    """
+    import pandas as pd
+
+    parts = []
+    for run, board in runs:
+        part = training_curve(run, board, metric)
+        part.insert(0, "run", run.id)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    labels = {run.id: run_label(run) for run, _ in runs}
+    shared = table.groupby("series").run.transform("nunique") > 1
+    named = table.series + " · " + table.run.map(labels)
+    return table.assign(series=table.series.where(~shared, named))
+
+
+def curves_plot(table: "pd.DataFrame", metric: str) -> "go.Figure":
+    """Draw the checkpoint curves of several runs with their intervals.
+
+    Args:
+        table: Result of `curves_of_runs`, with at least one row.
+        metric: Key of the metric.
+    """
+    figure = blank_figure("Score by training step, all runs")
+    for number, (series, part) in enumerate(table.groupby("series", sort=False)):
+        _add_curve(figure, part, str(series), number, metric)
+    return _finished(figure, metric)
+
+
 def training_plot(
     table: "pd.DataFrame", run: Run, board: "pd.DataFrame", metric: str
 ) -> "go.Figure":
@@ -68,8 +108,6 @@ def training_plot(
         table: Result of `training_curve`.
         board: Result of `leaderboards.leaderboard`.
     """
-    import plotly.graph_objects as go
-
     shown = get_metric(metric)
     if table.empty:
         return empty_figure(
@@ -79,20 +117,7 @@ def training_plot(
         )
     figure = blank_figure("Score by training step")
     for number, (series, part) in enumerate(table.groupby("series", sort=False)):
-        figure.add_trace(
-            go.Scatter(
-                x=part.step,
-                y=part.score,
-                error_y=interval_bar(part.score, part.low, part.high),
-                mode="lines+markers",
-                name=plain_text(series),
-                line={"color": colour(number), "width": 1.5},
-                marker=marker(number, 9),
-                customdata=[["", method] for method in part.method],
-                hovertemplate=f"{plain_text(series)}<br>step %{{x:,}}<br>{hover_text(metric)}"
-                "<extra></extra>",
-            )
-        )
+        _add_curve(figure, part, str(series), number, metric)
     others = board[~board.method.astype(str).isin(table.method) & np.isfinite(board[metric])]
     for row in others.to_dict("records"):
         figure.add_hline(
@@ -100,6 +125,34 @@ def training_plot(
             line={"color": GREY, "dash": "dash", "width": 1},
             annotation={"text": plain_text(row["method"], MAX_TICK), "font": {"size": 11}},
         )
+    return _finished(figure, metric)
+
+
+def _add_curve(
+    figure: "go.Figure", part: "pd.DataFrame", name: str, number: int, metric: str
+) -> None:
+    """Draw one series of checkpoints, in the colour and with the symbol of its number."""
+    import plotly.graph_objects as go
+
+    figure.add_trace(
+        go.Scatter(
+            x=part.step,
+            y=part.score,
+            error_y=interval_bar(part.score, part.low, part.high),
+            mode="lines+markers",
+            name=plain_text(name),
+            line={"color": colour(number), "width": 1.5},
+            marker=marker(number, 9),
+            customdata=[["", method] for method in part.method],
+            hovertemplate=f"{plain_text(name)}<br>step %{{x:,}}<br>{hover_text(metric)}"
+            "<extra></extra>",
+        )
+    )
+
+
+def _finished(figure: "go.Figure", metric: str) -> "go.Figure":
+    """Name the axes and the intervals of a figure of curves."""
     note_thinning(figure, False, "95 % intervals over the pictures")
     figure.update_xaxes(title="Training step")
-    return figure.update_yaxes(title=f"Mean {shown.axis_label}").update_layout(showlegend=True)
+    title = f"Mean {get_metric(metric).axis_label}"
+    return figure.update_yaxes(title=title).update_layout(showlegend=True)

@@ -1,15 +1,18 @@
 """The Compare view: the open run beside other runs of the same pictures."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import gradio as gr
 
 from eval.analysis.run_comparison import comparable_runs, run_label
 from eval.analysis.run_plots import gains_of_runs
 from eval.analysis.score_tables import RANKING
+from eval.analysis.training_curve import curves_of_runs, curves_plot, has_steps
 from eval.reports.comparison_export import SUFFIXES, export_comparison
 from eval.runs.document import Run
 from eval.runs.recorded import recorded_headers
+from eval.runs.store import StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
@@ -66,6 +69,9 @@ class CompareView(View):
         self.plot = gr.Plot(
             show_label=False, container=False, visible=False, elem_id="ev-compare-plot"
         )
+        self.curves = gr.Plot(
+            show_label=False, container=False, visible=False, elem_id="ev-compare-curves"
+        )
         self.stage = CompareStage(queue)
         self.changes = gr.Dataframe(
             interactive=False,
@@ -85,7 +91,7 @@ class CompareView(View):
         }
         self.outputs = [
             self.others, self.against, self.metric, self.offered, self.compared, self.files,
-            self.plot, self.changes,
+            self.plot, self.curves, self.changes,
         ]  # fmt: skip
         self.triggers = [self.others.input, self.against.input, self.metric.input]
         self.stage.triggers = [*self.stage.triggers, *self.triggers]
@@ -145,14 +151,29 @@ class CompareView(View):
             self.compared: comparison(found, state.metric),
             self.files: gr.update(visible=some),
             self.plot: gr.update(value=gains_of_runs(found, state.metric), visible=some),
+            self.curves: self._curves(runs, state),
             self.changes: gr.update(value=changes_value(found.changes), visible=some),
         }
+
+    def _curves(self, runs: list[StoredRun], state: ViewState) -> Any:
+        """Checkpoint curves of all runs in one plot; hidden where none has such weights."""
+        if not any(has_steps(stored.header()) for stored in runs):
+            return gr.update(visible=False)
+        boards = [
+            (stored.header(), self.queue.tables.board(stored, None, state.protocol))
+            for stored in runs
+        ]
+        table = curves_of_runs(boards, state.metric)
+        if table.empty:
+            return gr.update(visible=False)
+        return gr.update(value=curves_plot(table, state.metric), visible=True)
 
     def _nothing(self, words: str) -> Update:
         """Words in place of a comparison."""
         hidden = gr.update(visible=False)
         return {
-            self.compared: words, self.files: hidden, self.plot: hidden, self.changes: hidden,
+            self.compared: words, self.files: hidden, self.plot: hidden, self.curves: hidden,
+            self.changes: hidden,
         }  # fmt: skip
 
     def _headers(self) -> dict[str, Run]:

@@ -99,3 +99,13 @@ def test_no_more_pictures_are_read_than_are_shown(tab, tmp_path, monkeypatch):
     update = filled(tab, stage, run=RUN, others=names)
     assert len(read) == MAX_RESULTS and all(update[image]["visible"] for image in stage.images)
     assert f"the first {MAX_RESULTS} runs" in update[stage.words]
+
+
+def test_checkpoints_of_the_compared_runs_are_drawn_together(tab, tmp_path):
+    view = tab.compare
+    assert filled(tab, run=RUN, others=(OTHER,))[view.curves] == gr.update(visible=False)
+    steps = (method("identity"), *(method(f"ours-{n}", training_step=n) for n in (10, 20)))
+    write_run(tmp_path, pairs=6, methods=steps, id=GONE)
+    shown = filled(tab, run=RUN, others=(OTHER, GONE))[view.curves]
+    assert shown["visible"] and [list(curve.x) for curve in shown["value"].data] == [[10, 20]]
+    assert filled(tab, run=RUN)[view.curves]["visible"] is False

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from eval.analysis.plots import PLOTS, draw
 from eval.analysis.table_cache import TableCache
-from eval.analysis.training_curve import training_curve
+from eval.analysis.training_curve import curves_of_runs, curves_plot, training_curve
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_queue import RunQueue
 from eval.app.view_state import ViewState
@@ -147,3 +147,23 @@ def test_series_are_parted_by_name_and_other_runs_have_no_curve(tmp_path):
     for entry in document["methods"]:
         del entry["training_step"]  # as versions before wrote it
     assert Run.model_validate(document).methods == plain.header().methods
+
+
+def test_trainings_in_several_runs_share_one_plot(tmp_path):
+    def steps(names: str, number: int):
+        methods = (
+            method("identity"),
+            *(method(f"{name}-{step}", training_step=step) for name in names for step in (20, 10)),
+        )
+        run_id = f"2026010{number}-120000-abc1"
+        return write_run(tmp_path, methods=methods, id=run_id, title=f"Run {number}")
+
+    runs, tables = [steps("ab", 1), steps("b", 2)], TableCache()
+    boards = [(stored.header(), tables.board(stored, None)) for stored in runs]
+    table = curves_of_runs(boards, "psnr_db")
+    figure = curves_plot(table, "psnr_db")
+    names = [curve.name for curve in figure.data]
+    assert len(names) == 3 and names[0] == "a"
+    assert [name.partition(" · ")[2].split(" · ")[0] for name in names[1:]] == ["Run 1", "Run 2"]
+    assert all(list(curve.x) == [10, 20] for curve in figure.data)
+    assert table.run.tolist() == [runs[0].id] * 4 + [runs[1].id] * 2
