@@ -67,6 +67,11 @@ def empty_figure(words: str) -> "go.Figure":
     return figure
 
 
+def why_empty(figure: "go.Figure") -> str:
+    """Words of a figure that `empty_figure` made; "" for one that shows something."""
+    return "" if figure.data else str(figure.layout.annotations[0].text)
+
+
 def note_thinning(figure: "go.Figure", cut: bool, words: str = "") -> "go.Figure":
     """Write a subtitle, and say there where `cut` that points were left out; returns the figure."""
     thinned_words = f"{MAX_POINTS} pictures of each method, evenly by rank" if cut else ""

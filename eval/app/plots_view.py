@@ -8,6 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from eval.analysis.csv_tables import csv_text
+from eval.analysis.plot_style import why_empty
 from eval.analysis.plots import PLOTS
 from eval.analysis.score_tables import RANKING
 from eval.runs.document import Run
@@ -150,20 +151,31 @@ class OtherPlots(Part):
                 name: gr.Plot(show_label=False, container=False, min_width=300, visible=False)
                 for name in PLOTS
             }
-        self.outputs = [self.title, *self.plots.values()]
+        self.missing = text_area("ev-others-missing")
+        self.outputs = [self.title, self.missing, *self.plots.values()]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Draw the plots; all come in one update, because Gradio loses some of several."""
         state = request.state
         run = request.found.run
         update: Update = {self.title: kit.heading("All plots")}
+        missing: list[str] = []
         for name, plot in self.plots.items():
             if name == state.plot or not PLOTS[name].applies_to(run, len(run.methods)):
-                update[plot] = gr.update(visible=False)
+                continue
+            drawn = draw_plot(self.queue, request.stored, name, state)
+            if words := why_empty(drawn.figure):
+                missing.append(f"{PLOTS[name].title}: {words}")
             else:
                 drawn = draw_plot(self.queue, request.stored, name, state)
                 update[plot] = gr.update(value=drawn.figure, visible=True)
+        update[self.missing] = kit.note(f"Left out. {' '.join(missing)}") if missing else ""
         yield update
+
+    def failed(self, words: Markup) -> Update:
+        """Say why there are no other plots."""
+        hidden = {plot: gr.update(visible=False) for plot in self.plots.values()}
+        return {self.title: words, self.missing: "", **hidden}
 
 
 def _reading(run: Run, state: ViewState) -> Markup:

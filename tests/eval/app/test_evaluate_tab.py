@@ -12,6 +12,7 @@ from eval.analysis.plots import PLOTS
 from eval.app.evaluate_tab import EvaluateTab
 from eval.app.run_limits import RunLimits
 from eval.app.run_queue import RunQueue
+from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
@@ -297,6 +298,23 @@ def test_a_large_run_opens_and_draws_every_figure(tmp_path):
     done = [timing.what for timing in bench.opening(RunStore(tmp_path).run(RUN))]
     assert done[:2] == ["first look", "after a restart"]
     assert len(done) == 2 + len(PLOTS)
+
+
+def test_plots_without_anything_to_show_are_left_out_in_words(service):
+    others = made(service).plots.others
+    asked = ViewState(view="plots", run=RUN)
+    (update,) = others.fill(
+        ViewRequest(
+            service.stored(RUN), service.status(RUN), asked,
+            asked.for_run(service.stored(RUN).header()), "admin",
+        )
+    )  # fmt: skip
+    shown = {name for name, plot in others.plots.items() if update[plot]["visible"]}
+    assert {"differences", "scatter", "speed", "cumulative", "input"} <= shown
+    assert not shown & {"distribution", "perception", "training"}
+    assert all(update[others.plots[name]]["value"].data for name in shown)
+    assert "Perception and distortion: " in update[others.missing]
+    assert "Score by training step" not in update[others.missing]
 
 
 def test_only_the_newest_request_of_a_visitor_is_answered(service):
