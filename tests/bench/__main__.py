@@ -104,8 +104,25 @@ def scaling(
 def page(
     pictures: Annotated[int, typer.Option(min=2, help="Pictures of the large run.")] = 5000,
     runs: Annotated[int, typer.Option(min=1, help="Runs of the list.")] = 1000,
+    first_paint: Annotated[
+        bool,
+        typer.Option(
+            "--first-paint",
+            help="Instead: seconds to the first paint in chromium, beside two busy processes.",
+        ),
+    ] = False,
+    visits: Annotated[int, typer.Option(min=1, help="Visits of a link for --first-paint.")] = 3,
 ) -> None:
     """Measure what the Evaluate page costs with a large run, one under way and a long list."""
+    if first_paint:
+        from tests.bench.first_paint import TARGET_SECONDS, first_paints
+
+        table = Table("link", "first paint, s", "first contentful paint, s", "target", box=None)
+        for paint in first_paints(visits):
+            shown = (f"{paint.first_paint:.2f}", f"{paint.contentful:.2f}")
+            table.add_row(paint.link or "/", *shown, f"{TARGET_SECONDS:g}")
+        console().print(table)
+        return
     from tests.bench.page import page_costs
 
     table = Table("what", "processor seconds", "target", "kB sent", box=None)

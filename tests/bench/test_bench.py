@@ -17,8 +17,9 @@ from mirnet.models import reference as literal
 from mirnet.models.complexity import multiply_adds
 from mirnet.restoration.plan import TILE_MEMORY_BYTES, automatic_tile_px
 from mirnet.weights.load import load
-from tests.bench import memory, photos, run, speed
+from tests.bench import first_paint, memory, photos, run, speed
 from tests.bench.__main__ import app
+from tests.bench.first_paint import Paint, busy_processes
 
 KEYS = (
     *("architecture", "engine", "height", "width"),
@@ -190,3 +191,19 @@ def test_sizes_are_read_as_people_write_them():
         run.read_size("axb")
     outcome = doctest.testmod(run)
     assert outcome.attempted and not outcome.failed
+
+
+def test_busy_processes_end_with_their_block():
+    with pytest.raises(ZeroDivisionError), busy_processes() as started:
+        assert [process.is_alive() for process in started] == [True, True]
+        raise ZeroDivisionError
+    assert not any(process.is_alive() for process in started)
+
+
+def test_the_first_paint_of_each_visit_is_printed(monkeypatch):
+    monkeypatch.setattr(
+        first_paint, "first_paints", lambda visits: [Paint("?tab=evaluate", 0.5, 1.25)] * visits
+    )
+    done = CliRunner().invoke(app, ["page", "--first-paint", "--visits", "2"])
+    assert done.exit_code == 0 and done.output.count("?tab=evaluate") == 2
+    assert "0.50" in done.output and "1.25" in done.output
