@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 import gradio as gr
+from markupsafe import Markup
 
 from eval.analysis.pictures import INPUT, shown_whole
 from eval.analysis.run_comparison import run_label
@@ -108,6 +109,11 @@ class CompareStage(Part):
             **self._pictures(found, headers, pair, state.metric),
             self.words: _words(found, without, len(runs)),
         }
+
+    def failed(self, words: Markup) -> Update:
+        """Say why there are no pictures."""
+        hidden = {image: gr.update(visible=False, value=None) for image in self.images}
+        return {self.stage: gr.update(visible=True), self.words: words, **hidden}
 
     def _pictures(self, found: list[RunPicture], runs: list[Run], pair: str, metric: str) -> Update:
         update: Update = {}

@@ -13,13 +13,15 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from mirnet.app.auth import Access
+from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update
+from mirnet.errors import MIRNetError
 
 from .api import Endpoints
 from .compare_view import CompareView
 from .downloads import Downloads, WrittenFile
 from .events import ViewEvents
-from .history_view import HistoryView
+from .history_view import CHOOSE_FIRST, HistoryView
 from .images_view import ImagesView
 from .overview_view import OverviewView
 from .page_files import js
@@ -102,7 +104,10 @@ class EvaluateTab:
 
     def _sub_tab(self, name: str, build: Callable[[], Any]) -> Any:
         with gr.Tab(VIEWS[name], id=name, elem_id=f"ev-tab-{name}") as self.sub_tabs[name]:
-            return build()
+            with gr.Column() as body:
+                view = build()
+            view.body = body
+            return view
 
     # ------------------------------------------------------------ events
 
@@ -207,7 +212,7 @@ class EvaluateTab:
             history.again.click(
                 self.resume_stored,
                 self.router.run,
-                [*self.running.live, self.router.link],
+                [*self.running.live, self.history.checks, self.router.link],
                 **PRIVATE,
             )
         )
@@ -253,8 +258,14 @@ class EvaluateTab:
 
     def resume_stored(self, run_id: str | None, request: gr.Request) -> Update:
         """Resume a stored run and open the Run view."""
-        link = ViewState(view="run").query()
-        return self.running.resume(run_id, request) | {self.router.link: link}
+        if not run_id:
+            return {self.history.checks: kit.note(CHOOSE_FIRST), self.router.link: ""}
+        try:
+            update = self.running.resumed(run_id, run_id, request)
+        except MIRNetError as error:
+            said = kit.state(str(error), "failed")
+            return {self.history.checks: said, self.router.link: ""}
+        return update | {self.router.link: ViewState(view="run").query()}
 
     def delete_stored(
         self, run_id: str | None, sure: bool, request: gr.Request | None = None

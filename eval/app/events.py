@@ -81,13 +81,14 @@ class ViewEvents:
                 when the page is opened: only a tab that a visitor chose fills its view.
         """
         router = self.router
+        shared = [*router.outputs, view.body] if part is view else [router.address]
         scripts = [js("read_place")] if "across" in view.inputs else []
         if of_tab:
             scripts.append(js("chosen_tab", title=VIEWS[view.name], view=view.name))
         arguments: dict[str, Any] = {
-            "fn": self.filling(view, part, only_if_open or of_tab),
+            "fn": self.filling(view, part, only_if_open or of_tab, of_tab),
             "inputs": self.router.inputs(view),
-            "outputs": [*(router.outputs if part is view else [router.address]), *part.outputs],
+            "outputs": [*shared, *part.outputs],
             "js": in_turn(*scripts) if scripts else None,
             **PRIVATE,
         }
@@ -119,7 +120,7 @@ class ViewEvents:
         return open_link
 
     def filling(
-        self, view: View, part: Part, only_if_open: bool = False
+        self, view: View, part: Part, only_if_open: bool = False, of_tab: bool = False
     ) -> Callable[..., Iterator[Update]]:
         """Make the handler that fills a part of a view.
 
@@ -127,7 +128,10 @@ class ViewEvents:
             part: One of the view's parts.
             only_if_open: Whether nothing is filled while another view is open, because the link did
                 not lead to this view.
+            of_tab: Whether a visitor has chosen the tab of the view: the message of a link that was
+                opened before goes.
         """
+        told = {self.router.message: ""} if of_tab and part is view else {}
 
         def fill(request: gr.Request, *values: Any) -> Iterator[Update]:
             if only_if_open and values[0] != view.name:
@@ -136,7 +140,8 @@ class ViewEvents:
             state = self.router.state(values, view)
             role = self.permissions.role(request)
             may_annotate = self.permissions.may_annotate(state.run, request)
-            updates = self.router.shown(view, part, state, role, may_annotate)
+            shown = self.router.shown(view, part, state, role, may_annotate)
+            updates = (told | update for update in shown)
             # The head of the run belongs to all views, so their requests displace each other.
             key = (request.session_hash, "" if part is view else type(part))
             yield from self._newest.only_newest(key, updates, self.router.unchanged())

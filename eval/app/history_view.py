@@ -8,7 +8,7 @@ import gradio as gr
 from eval.runs.document import Run
 from mirnet.app.auth import Role, allows
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area
 from mirnet.errors import MIRNetError
 from mirnet.tasks import TASKS
 
@@ -17,7 +17,7 @@ from .permissions import Permissions
 from .run_queue import RunQueue
 from .run_status import RESUMABLE, State
 from .tables import HISTORY, history_row, history_value
-from .view import View, ViewRequest, run_choices
+from .view import View, ViewRequest, is_stored, run_choices
 from .view_state import ViewState
 
 NO_RUNS = kit.empty(
@@ -183,10 +183,15 @@ class HistoryView(View):
         if not run_id or not sure:
             words = "Tick the box first: it is for good." if run_id else CHOOSE_FIRST
             return {self.checks: kit.note(words, warn=True)}
-        with translate_errors():
+        said = kit.state(f"Run {run_id} is deleted.", "done")
+        try:
             self.queue.delete(run_id, self.permissions.role(request))
+        except MIRNetError as error:
+            said = kit.state(str(error), "failed")
+            if is_stored(self.queue, run_id):
+                return {self.checks: said}
         return {
             self.sure: False,
-            self.checks: kit.state(f"Run {run_id} is deleted.", "done"),
+            self.checks: said,
             self.run: gr.update(choices=run_choices(self.queue), value=None),
         }

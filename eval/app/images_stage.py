@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from eval.analysis.pictures import (
     INPUT,
@@ -119,14 +120,14 @@ class ImagesStage(Part):
         pair = state.pair or next(iter(self.choose(request.stored, state)), None)
         if pair is None:
             words = "is in all chosen slices" if state.slices else "has a score yet"
-            yield update | self._without_pictures(kit.note(f"No picture {words}."))
+            yield update | self.failed(kit.note(f"No picture {words}."))
             return
         scores = self.tables.scores(request.stored, state.protocol)
         rows = rows_of(scores, pair, str(state.protocol))
         try:
             found = stored_pictures(request.stored, rows)
         except MIRNetError as error:
-            yield update | self._without_pictures(kit.note(str(error), warn=True))
+            yield update | self.failed(kit.note(str(error), warn=True))
             return
         update |= {
             self.trouble: "",
@@ -188,7 +189,8 @@ class ImagesStage(Part):
         errors, scale = _errors({method: found[method], TARGET: found[TARGET]})
         return found | {f"{ERROR}{method}": errors[method]}, scale
 
-    def _without_pictures(self, words: str) -> Update:
+    def failed(self, words: Markup) -> Update:
+        """Show a sentence in place of the pictures."""
         return {
             self.trouble: words,
             self.grid: gr.update(visible=False),

@@ -189,7 +189,8 @@ class MethodsTab:
         try:
             used = self._use(path, task_id)
         except MIRNetError as error:
-            return {self.path: None, self.photo: None, self.line: kit.state(str(error), "failed")}
+            gone = {self.path: None, self.photo: None, self.line: kit.state(str(error), "failed")}
+            return gone | self.stage.show_example(task_id)
         return {self.path: path, self.line: ""} | self.stage.show_input(used)
 
     def take_example(self, task_id: str, event: gr.SelectData) -> Update:

@@ -138,6 +138,10 @@ class NotesForm(Part):
             self.selection: gr.update(choices=list(selections)),
         }
 
+    def failed(self, words: Markup) -> Update:
+        """Say why nothing can be written about the picture."""
+        return {self.written: words, self.panel: gr.update(visible=False)}
+
     def load(self, opened: tuple[str, str]) -> Update:
         """Set the fields to what is stored on a picture that was opened.
 

@@ -1,14 +1,17 @@
 """The Overview: methods by benchmarks from the recorded runs, and the newest runs under it."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from eval.analysis.overview import GROUPS, Overview, overview
 from eval.runs.recorded import recorded_headers
 from mirnet.app.auth import Role
 from mirnet.app.kit.widgets import Update, text_area
+from mirnet.errors import MIRNetError
 from mirnet.metrics.registry import METRICS, get_metric
 
 from .html.overview import overview_table, own_runs, recorded_runs, trust
@@ -117,8 +120,15 @@ class RunList(Part):
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
         """List the newest runs with their progress, and look again while one is under way."""
         history = self.queue.history()
-        newest = [self.queue.status(run.id) for run, _ in history[:MAX_NEWEST]]
+        newest = []
+        for run, _ in history[:MAX_NEWEST]:
+            with contextlib.suppress(MIRNetError):  # deleted meanwhile
+                newest.append(self.queue.status(run.id))
         yield {
             self.runs: own_runs(newest, len(history)),
             self.timer: gr.Timer(active=any(found.under_way for found in newest)),
         }
+
+    def failed(self, words: Markup) -> Update:
+        """Say why the runs cannot be listed."""
+        return {self.runs: words, self.timer: gr.Timer(active=False)}

@@ -155,19 +155,22 @@ class OtherPlots(Part):
         self.outputs = [self.title, self.missing, *self.plots.values()]
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Draw the plots; all come in one update, because Gradio loses some of several."""
+        """Draw the plots that have something to show, and say why the others are left out.
+
+        All come in one update, because Gradio loses some of several.
+        """
         state = request.state
         run = request.found.run
         update: Update = {self.title: kit.heading("All plots")}
         missing: list[str] = []
         for name, plot in self.plots.items():
+            update[plot] = gr.update(visible=False)
             if name == state.plot or not PLOTS[name].applies_to(run, len(run.methods)):
                 continue
             drawn = draw_plot(self.queue, request.stored, name, state)
             if words := why_empty(drawn.figure):
                 missing.append(f"{PLOTS[name].title}: {words}")
             else:
-                drawn = draw_plot(self.queue, request.stored, name, state)
                 update[plot] = gr.update(value=drawn.figure, visible=True)
         update[self.missing] = kit.note(f"Left out. {' '.join(missing)}") if missing else ""
         yield update

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from eval.analysis.pictures import Thumbnail, strip_of
 from eval.analysis.plots import DrawnPlot, draw
@@ -63,6 +64,11 @@ class ReportPlots(Part):
             update[plot] = gr.update(value=drawn.figure, visible=True)
         yield update
 
+    def failed(self, words: Markup) -> Update:
+        """Say why there are no plots."""
+        hidden = {plot: gr.update(visible=False) for plot in self.plots}
+        return {self.title: part_heading("plots", "Plots") + words, **hidden}
+
     def _names(self, request: ViewRequest) -> tuple[str, str]:
         """Figures that the run has data for."""
         state = request.state
@@ -101,3 +107,7 @@ class ReportEnds(Part):
             return [one for one in found if not math.isnan(one.score)]
 
         yield {self.strip: ends_strip(thumbnails(most), thumbnails(least), state, method, against)}
+
+    def failed(self, words: Markup) -> Update:
+        """Say why there are no pictures."""
+        return {self.strip: words}

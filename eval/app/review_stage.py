@@ -136,7 +136,12 @@ class ReviewStage:
 
     def blank(self) -> Update:
         """Show the stage without pictures, so that a reviewer can still skip the question."""
-        return {self.a: None, self.b: None, self.column: gr.update(visible=True)}
+        return {
+            self.a: None,
+            self.b: None,
+            self.context_row: gr.update(visible=False),
+            self.column: gr.update(visible=True),
+        }
 
     def show(self, review: Review | None, number: float | None, *look: Any) -> Update:
         """Redraw the current question after a change of a view control.

@@ -21,7 +21,7 @@ from eval.review.votes import Outcome, Vote, can_store
 from eval.runs.store import RunStore, StoredRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
-from mirnet.errors import InvalidRequest
+from mirnet.errors import InvalidRequest, MIRNetError
 
 from .html.review import card, question_head, thanks, trial_cards, trial_end
 from .page_files import js
@@ -44,6 +44,7 @@ READ_ONLY = (
     "Votes cannot be stored here",
     "This copy is read-only: ask whoever sent you the link for one that may be written to.",
 )
+NO_VOTES = "This review cannot go on"
 NO_QUESTION = "There is nothing to review yet"
 MAX_ID = 40
 """Longest id of a run in a link, in characters."""
@@ -181,8 +182,11 @@ class ReviewTab:
 
     def try_run(self, run_id: str, *look: Any) -> Update:
         """Start a trial on a run of the list."""
-        with translate_errors():
+        try:
             trial = start_trial(stored_run(self.store(), run_id))
+        except MIRNetError as error:
+            listed = self.list_trials(None)
+            return {self.board: kit.state(str(error), "failed") + listed[self.board]}
         return {self.review: trial} | self._at(trial, 0, *look)
 
     def leave_trial(self, review: Review | None) -> Update:
@@ -235,14 +239,17 @@ class ReviewTab:
 
     def _at(self, review: Review, number: int, *look: Any) -> Update:
         """Show a question, or the closing card after the last one."""
-        with translate_errors():
+        try:
             votes = review.votes()
-        if number >= len(review.questions):
-            return self._ended(review, votes)
+            if number >= len(review.questions):
+                return self._ended(review, votes)
+        except MIRNetError as error:
+            hidden = gr.update(visible=False)
+            return {self.board: card(NO_VOTES, str(error)), self.stage.column: hidden}
         vote, board = votes[number], question_head(number, votes)
         try:
             drawn = self.stage.draw(review, number, *look)
-        except InvalidRequest as error:
+        except MIRNetError as error:
             drawn = self.stage.blank()
             board += kit.state(str(error), "failed")
         return {
@@ -256,12 +263,15 @@ class ReviewTab:
         } | drawn
 
     def _ended(self, review: Review, votes: list[Vote | None]) -> Update:
-        """Show the closing card; that of a trial names the methods."""
+        """Show the closing card; that of a trial names the methods.
+
+        Raises:
+            InvalidRequest: The run of a trial is gone.
+        """
         ended: Update = {self.stage.column: gr.update(visible=False)}
         if not isinstance(review, Trial):
             return ended | {self.board: thanks(votes), self.again: gr.update(visible=True)}
-        with translate_errors():
-            titles = {method.id: method.title for method in review.stored.header().methods}
+        titles = {method.id: method.title for method in review.stored.header().methods}
         board = trial_end(review.questions, votes, titles)
         return ended | {self.board: board, self.others: gr.update(visible=True)}
 

@@ -1,12 +1,14 @@
 """The Run view: the form of a new run beside the live view of the current run."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from eval.analysis.plots import draw
+from mirnet.app.auth import Role, allows
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors
 from mirnet.errors import MIRNetError
@@ -18,7 +20,7 @@ from .permissions import Permissions, owner
 from .run_form import RunForm
 from .run_queue import RunQueue
 from .run_status import RESUMABLE, Snapshot
-from .view import View, run_choices
+from .view import View, is_stored, run_choices
 from .view_state import ViewState
 
 TICK_SECONDS = 1.5
@@ -96,9 +98,10 @@ class RunView(View):
             concurrency_limit=2,
             **PRIVATE,
         )
-        form.stop.click(self.stop, self.followed, self.live, **PRIVATE)
-        form.resume.click(self.resume, self.followed, self.live, **PRIVATE)
-        self.timer.tick(self.tick, [self.followed, self.seen], self.live, **PRIVATE)
+        followed = [self.followed, self.run]
+        form.stop.click(self.stop, followed, self.live, **PRIVATE)
+        form.resume.click(self.resume, followed, self.live, **PRIVATE)
+        self.timer.tick(self.tick, [self.followed, self.seen, self.run], self.live, **PRIVATE)
 
     # ------------------------------------------------------------ events
 
@@ -122,14 +125,14 @@ class RunView(View):
             run_id = self.queue.start(config, self.permissions.role(request), owner(request))
             self.permissions.note_owner(run_id, request)
         except MIRNetError as error:
-            yield ready | self._failed(error)
+            yield ready | self._nothing_of(kit.state(str(error), "failed"))
             return
         yield self.follow(run_id) | ready | self._open(run_id)
 
-    def _failed(self, error: MIRNetError) -> Update:
-        """Show why a run did not start, and nothing of another run beside it."""
+    def _nothing_of(self, words: Markup) -> Update:
+        """Show a sentence in place of progress, and nothing of any run beside it."""
         return {
-            self.bar: kit.state(str(error), "failed"),
+            self.bar: words,
             self.followed: None,
             self.timer: gr.Timer(active=False),
             self.table: "",
@@ -140,28 +143,67 @@ class RunView(View):
             self.form.resume: gr.update(visible=False),
         }
 
-    def stop(self, run_id: str | None, request: gr.Request) -> Update:
+    def stop(self, run_id: str | None, chosen: str | None, request: gr.Request) -> Update:
         """Stop the followed run."""
         with translate_errors():
-            self.queue.stop(str(run_id), self.permissions.role(request), owner(request))
-        return self.follow(run_id)
+            return self._after(self.queue.stop, run_id, chosen, request)
 
-    def resume(self, run_id: str | None, request: gr.Request) -> Update:
+    def resume(self, run_id: str | None, chosen: str | None, request: gr.Request) -> Update:
         """Resume the followed run."""
         with translate_errors():
-            self.queue.resume(str(run_id), self.permissions.role(request), owner(request))
-        return self.follow(run_id)
+            return self.resumed(run_id, chosen, request)
 
-    def tick(self, run_id: str | None, seen: tuple) -> Update:
+    def resumed(self, run_id: str | None, chosen: str | None, request: gr.Request) -> Update:
+        """Resume a run and follow it.
+
+        Args:
+            run_id: Id of the run.
+            chosen: Id of the run in the tab's dropdown.
+            request: Request of the visitor.
+
+        Raises:
+            InvalidRequest: The run may not be resumed by the visitor, or not at all.
+        """
+        return self._after(self.queue.resume, run_id, chosen, request)
+
+    def _after(
+        self,
+        change: Callable[[str, Role, str], None],
+        run_id: str | None,
+        chosen: str | None,
+        request: gr.Request,
+    ) -> Update:
+        """Change a run and follow it; of one that is gone nothing is shown any more."""
+        role = self.permissions.role(request)
+        try:
+            change(str(run_id), role, owner(request))
+        except MIRNetError:
+            if is_stored(self.queue, run_id) or not allows(role, "runner"):
+                raise
+            return self._gone(run_id, chosen)
+        return self.follow(run_id, chosen=chosen)
+
+    def _gone(self, run_id: str | None, chosen: str | None) -> Update:
+        """Say that the followed run was deleted, and offer those that are there."""
+        words = (
+            f"Run {str(run_id)[:40]} was deleted meanwhile: start another, or open a stored one."
+        )
+        return self._nothing_of(kit.state(words, "failed")) | {
+            self.run: gr.update(choices=run_choices(self.queue, chosen))
+        }
+
+    def tick(self, run_id: str | None, seen: tuple, chosen: str | None = None) -> Update:
         """Update the live view; nothing is sent if nothing has changed."""
         stamp, drawn = seen
         try:
             found = self.queue.status(str(run_id))
-        except MIRNetError:  # deleted meanwhile
-            return {self.timer: gr.Timer(active=False)}
+        except MIRNetError as error:
+            if not is_stored(self.queue, run_id):
+                return self._gone(run_id, chosen)
+            return self._nothing_of(kit.state(str(error), "failed"))
         if _stamp(found) == stamp:
             return {self.timer: gr.skip()}
-        return self.follow(run_id, drawn, found)
+        return self.follow(run_id, drawn, found, chosen=chosen)
 
     def open_followed(self, run_id: str | None) -> ViewState:
         """State that shows the leaderboard of the followed run."""
@@ -200,6 +242,7 @@ class RunView(View):
         drawn: int = 0,
         found: Snapshot | None = None,
         at_arrival: bool = False,
+        chosen: str | None = None,
     ) -> Update:
         """Update progress, means, newest picture and, where it has grown enough, the plot of a run.
 
@@ -208,6 +251,7 @@ class RunView(View):
             drawn: Number of results in the plot that is shown.
             found: Snapshot of the run, if it is already known.
             at_arrival: Whether the page is being opened: an ended run is then told in a line.
+            chosen: Id of the run in the tab's dropdown, which may be another one.
         """
         if run_id is None:
             return {self.timer: gr.Timer(active=False)}
@@ -236,7 +280,7 @@ class RunView(View):
         elif not found.done:
             update[self.plot] = gr.update(visible=False)
         if ended:
-            update[self.run] = gr.update(choices=run_choices(self.queue))
+            update[self.run] = gr.update(choices=run_choices(self.queue, chosen))
         return update
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import gradio as gr
+from markupsafe import Markup
 
 from eval.analysis.pictures import INPUT, TARGET
 from eval.analysis.run_comparison import run_label
@@ -12,6 +13,7 @@ from eval.runs.recorded import recorded_headers
 from eval.runs.store import StoredRun
 from mirnet.app.auth import Role
 from mirnet.app.kit.widgets import Update
+from mirnet.errors import InvalidRequest
 from mirnet.metrics.protocols import shown_metrics
 
 from .html.board import method_label
@@ -54,13 +56,21 @@ class Part:
         """Fill the part for a request.
 
         Raises:
-            MIRNetError: The request cannot be shown; the tab shows the message.
+            MIRNetError: The request cannot be shown; the tab shows the message in its place.
         """
         raise NotImplementedError
 
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
         """Fill the part when no run is open; by default it stays as it is."""
         yield from ()
+
+    def failed(self, words: Markup) -> Update:
+        """Say in place of the part's content why it cannot be shown.
+
+        Args:
+            words: The sentence.
+        """
+        raise NotImplementedError
 
 
 class View(Part):
@@ -79,6 +89,10 @@ class View(Part):
     """Whether the view is filled from the open run, if there is one."""
     shows_head: ClassVar[bool] = True
     """Whether the header of the open run is shown above the view."""
+
+    body: gr.Column
+    """Holds all widgets of the view, and is hidden where there is nothing to show in them; set once
+    the view is built."""
 
     def __init__(self, queue: RunQueue):
         self.queue = queue
@@ -138,8 +152,27 @@ def settle(
     return gr.update(choices=choices, **more)
 
 
-def run_choices(queue: RunQueue) -> Choices:
-    """Choices of stored runs, newest first, then the recorded ones."""
+def run_choices(queue: RunQueue, chosen: str | None = None) -> Choices:
+    """Choices of stored runs, newest first, then the recorded ones.
+
+    Args:
+        queue: Queue and store of the runs.
+        chosen: Id of the run that the list is set to, where its value stays as it is. It is offered
+            even if somebody has deleted it: Gradio refuses each event that sends a value outside
+            the choices, and shows the refusal in words of its own.
+    """
     rows: list[tuple[Run, str]] = [*queue.history()]
     rows += [(run, "recorded by us") for run in recorded_headers()]
-    return [(f"{run_label(run)} · {state}", run.id) for run, state in rows]
+    found = [(f"{run_label(run)} · {state}", run.id) for run, state in rows]
+    if chosen and chosen not in [run_id for _, run_id in found]:
+        found.append((f"{chosen} · deleted", chosen))
+    return found
+
+
+def is_stored(queue: RunQueue, run_id: str | None) -> bool:
+    """Whether there is a run with an id, damaged or not."""
+    try:
+        queue.stored(str(run_id))
+    except InvalidRequest:
+        return False
+    return True

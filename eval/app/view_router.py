@@ -8,6 +8,7 @@ import gradio as gr
 from mirnet.app.auth import Role
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.app.monitor import fault
 from mirnet.errors import MIRNetError
 
 from .history_view import NO_RUNS
@@ -48,7 +49,7 @@ class ViewRouter:
             )
             self.copy = gr.Button("Copy link", elem_id="ev-copy", size="md", min_width=110)
         self.about = text_area("ev-about")
-        self.outputs = [self.view, self.head, self.about, self.message, self.address]
+        self.outputs = [self.view, self.head, self.run, self.about, self.message, self.address]
 
     def connect(self) -> None:
         """Connect the run dropdown and the button for links."""
@@ -136,11 +137,13 @@ class ViewRouter:
             self.head: gr.update(visible=view.shows_head),
             self.about: "",
             self.address: asked.query(),
+            view.body: gr.update(visible=True),
         }
         try:
             if not asked.run or not view.of_run:
                 if view.needs_run:
                     header[self.about] = NO_RUN if self.queue.history() else NO_RUNS
+                    header[view.body] = gr.update(visible=False)
                 if part is view:
                     yield header
                 yield from part.fill_without_run(asked, role)
@@ -152,8 +155,27 @@ class ViewRouter:
             stored = self.queue.stored(asked.run)
             yield from part.fill(ViewRequest(stored, found, asked, state, role, may_annotate))
         except MIRNetError as error:
-            note = {self.message: kit.note(str(error), warn=True)}
-            yield note if part is view else self.unchanged()
+            yield self._failed(view, part, asked, str(error))
+        except Exception as error:
+            yield self._failed(view, part, asked, fault(error))
+            raise
+
+    def _failed(self, view: View, part: Part, asked: ViewState, words: str) -> Update:
+        """Say why a part cannot be filled, and show nothing of what it held before.
+
+        A run that is gone is not chosen any more.
+        """
+        if part is not view:
+            return part.failed(kit.note(words, warn=True))
+        update: Update = {
+            self.head: gr.update(visible=True),
+            self.about: kit.note(words, warn=True),
+            view.body: gr.update(visible=False),
+        }
+        choices = run_choices(self.queue)
+        if asked.run and asked.run not in [run_id for _, run_id in choices]:
+            update[self.run] = gr.update(choices=choices, value=None)
+        return update
 
     def unchanged(self) -> Update:
         """An update that changes nothing; without a yield, Gradio would clear all outputs."""

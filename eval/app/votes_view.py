@@ -18,7 +18,7 @@ from eval.review.reviewers import clean_reviewer
 from eval.review.votes import check_votable, votes_table
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
-from mirnet.errors import InvalidRequest
+from mirnet.errors import InvalidRequest, MIRNetError
 
 from .html.review import agreement_table, card, ranking_table
 from .page_files import js
@@ -28,6 +28,7 @@ from .run_queue import RunQueue
 from .view import View, ViewRequest
 
 NO_RUN_OPEN = ("No run is open", "Open one to see what reviewers said of it.")
+NOT_COUNTED = "The votes cannot be counted"
 INTRODUCTION = (
     "Blind review: reviewers see two results under neutral names and say which is better. Make a "
     "link for each of them here: it is signed, so nobody can vote under another name. Their votes "
@@ -103,7 +104,14 @@ class ReviewResults:
             off = gr.update(interactive=False)
             yield {self.board: card(*NO_RUN_OPEN), self.download: off, self.metrics: off}
             return
-        with translate_errors(), tempfile.TemporaryDirectory(prefix="mirnet-votes-") as folder:
+        try:
+            yield from self._counted(run_id)
+        except MIRNetError as error:
+            off = gr.update(interactive=False)
+            yield {self.board: card(NOT_COUNTED, str(error)), self.download: off, self.metrics: off}
+
+    def _counted(self, run_id: str) -> Iterator[Update]:
+        with tempfile.TemporaryDirectory(prefix="mirnet-votes-") as folder:
             stored = stored_run(self.store(), run_id)
             agreement = metric_agreement(stored)
             files = {

@@ -1,5 +1,6 @@
 """Stored runs that anybody can try a blind review on, without a link."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from eval.analysis.pictures import thumbnail_jpeg
 from eval.runs.document import Run, SampleResult
 from eval.runs.recorded import has_pictures, recorded_headers
 from eval.runs.store import RunStore, StoredRun
+from mirnet.errors import InvalidRequest
 
 MAX_TRIALS = 6
 """Most runs that are offered."""
@@ -48,9 +50,11 @@ def list_trials(store: RunStore) -> list[TrialRun]:
         looked_at += 1
         if looked_at > MAX_LOOKED_AT or len(found) >= MAX_TRIALS:
             break
-        stored = store.run(run.id)
-        if _has_pictures(stored):
-            found[run.benchmark.id] = TrialRun(run, _thumbnail(stored, len(found)), recorded=False)
+        with contextlib.suppress(InvalidRequest):  # deleted meanwhile
+            stored = store.run(run.id)
+            if _has_pictures(stored):
+                picture = _thumbnail(stored, len(found))
+                found[run.benchmark.id] = TrialRun(run, picture, recorded=False)
     for run in recorded_headers():
         if len(found) < MAX_TRIALS and run.benchmark.id not in found and has_pictures(run):
             stored = store.run(run.id)

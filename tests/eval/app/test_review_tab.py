@@ -124,8 +124,8 @@ def test_a_run_that_is_not_there_is_told_without_a_path(desk, run):
     update = opened(desk, run=run)
     assert "leads to no run" in update[desk.board] and desk.stage.column not in update
     assert str(desk.store().folder) not in update[desk.board]
-    with pytest.raises(gr.Error, match="There is no run"):
-        desk.try_run(run, *LOOK)
+    tried = desk.try_run(run, *LOOK)
+    assert "There is no run" in tried[desk.board] and desk.stage.column not in tried
 
 
 def test_a_run_of_one_method_says_so(tmp_path):
@@ -358,8 +358,8 @@ def test_damaged_votes_are_told_in_a_sentence(desk, stored):
     desk.answer(review, 0, "", "a", *LOOK)
     path = vote_file(stored)
     path.write_bytes(b"{}\n" + path.read_bytes())
-    with pytest.raises(gr.Error, match="Line 1"):
-        desk.answer(review, 1, "", "a", *LOOK)
+    update = desk.answer(review, 1, "", "a", *LOOK)
+    assert "Line 1" in update[desk.board] and update[desk.stage.column]["visible"] is False
     assert "Line 1" in opened(desk)[desk.board]
 
 

@@ -1,0 +1,194 @@
+"""Runs that are deleted or damaged while somebody looks at them: a sentence takes their place."""
+
+from types import SimpleNamespace
+
+import pytest
+from markupsafe import Markup
+
+from eval.app.evaluate_tab import EvaluateTab
+from eval.app.methods_tab import MethodsTab
+from eval.app.review_tab import ReviewTab
+from eval.app.run_queue import RunQueue
+from eval.app.view_state import ViewState
+from eval.review.reviews import start_trial
+from eval.runs.store import RunStore
+from tests.support.review_runs import with_pictures
+from tests.support.runs_factory import method, write_run
+
+gr = pytest.importorskip("gradio")
+
+RUN = "20260101-120000-abcdef"
+OTHER = "20260102-120000-abcdef"
+GONE = "20260103-120000-abcdef"
+METHODS = tuple(method(name) for name in ("identity", "clahe", "ours"))
+VISITOR = SimpleNamespace(session_hash="anna")
+OF_RUNS = ("board", "plots", "slices", "pictures", "compare", "votes")
+
+
+@pytest.fixture
+def tab(tmp_path) -> EvaluateTab:
+    write_run(tmp_path, pairs=3, methods=METHODS)
+    write_run(tmp_path, pairs=3, methods=METHODS, id=OTHER)
+    with gr.Blocks() as page:
+        return EvaluateTab(page, gr.Tabs(), RunQueue(RunStore(tmp_path)))
+
+
+def view_of(tab: EvaluateTab, name: str):
+    return next(view for view in tab.views if view.name == name)
+
+
+def filled(tab: EvaluateTab, name: str, **fields) -> dict:
+    """All that the view itself writes for a state."""
+    view = view_of(tab, name)
+    state = ViewState(view=name, **fields)
+    values = [getattr(state, field) for field in [*tab.router.scope, *view.inputs]]
+    return list(tab.events.filling(view, view)(VISITOR, *values))[-1]
+
+
+def accepted(update: dict, run_id: str) -> bool:
+    """Whether Gradio takes an id from a dropdown with the choices of an update."""
+    return gr.Dropdown(update["choices"]).preprocess(run_id) == run_id
+
+
+def test_a_run_that_is_gone_can_still_be_sent_while_it_is_chosen(tab):
+    running, chosen = tab.running, tab.router.run
+    updates = [
+        running.tick(RUN, (None, 0), GONE),
+        running.tick(GONE, (None, 0), GONE),
+        running.resume(GONE, GONE, VISITOR),
+        running.resumed(GONE, GONE, VISITOR),
+    ]
+    assert all(accepted(update[chosen], GONE) for update in updates)
+    assert all("value" not in update[chosen] for update in updates)
+    assert all(label != GONE for label, _ in updates[0][chosen]["choices"])
+
+
+@pytest.mark.parametrize("name", OF_RUNS)
+def test_a_view_of_a_run_that_is_gone_says_so_and_shows_nothing_else(tab, name):
+    update, view = filled(tab, name, run=GONE), view_of(tab, name)
+    assert f"There is no run &#39;{GONE}&#39; here." in update[tab.router.about]
+    assert update[view.body]["visible"] is False
+    assert update[tab.router.run]["value"] is None
+    assert GONE not in [run_id for _, run_id in update[tab.router.run]["choices"]]
+    again = filled(tab, name, run=RUN)
+    assert again[view.body]["visible"] is True and tab.router.run not in again
+
+
+def test_a_damaged_run_stays_chosen_and_is_told(tab):
+    filled(tab, "board", run=OTHER)
+    scores = tab.queue.stored(RUN).folder / "scores.jsonl"
+    scores.write_bytes(b'{"pair": 1}\n' + scores.read_bytes())
+    update = filled(tab, "board", run=RUN)
+    assert "scores.jsonl" in update[tab.router.about]
+    assert update[tab.report.body]["visible"] is False and tab.router.run not in update
+
+
+def test_a_fault_of_the_program_is_told_in_the_view_and_stays_loud(tab, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tab.queue.tables, "board", broken)
+    asked = ViewState(view="board", run=RUN)
+    shown = tab.router.shown(tab.report, tab.report, asked, "admin")
+    next(shown)
+    update = next(shown)
+    assert "the fault is ours" in update[tab.router.about]
+    assert update[tab.report.body]["visible"] is False
+    with pytest.raises(ZeroDivisionError):
+        next(shown)
+
+
+def test_every_part_says_in_its_own_place_why_it_is_empty(tab):
+    parts = [part for view in tab.views for part in view.parts[1:]]
+    assert len(parts) == 7
+    for part in parts:
+        update = part.failed(Markup("Because."))
+        assert set(update) <= set(part.outputs)
+        assert any("Because." in value for value in update.values() if isinstance(value, str))
+
+
+def test_a_part_that_fails_alone_is_told_there(tab, monkeypatch):
+    def broken(*_):
+        raise tab_error
+
+    from mirnet.errors import InvalidRequest
+
+    tab_error = InvalidRequest("No pictures today.")
+    monkeypatch.setattr("eval.app.report_parts.strip_of", broken)
+    asked = ViewState(view="board", run=RUN)
+    updates = list(tab.router.shown(tab.report, tab.report.ends, asked, "admin"))
+    assert "No pictures today." in updates[-1][tab.report.ends.strip]
+
+
+def test_the_message_of_a_link_goes_with_the_next_tab(tab):
+    view = view_of(tab, "votes")
+    state = ViewState(view="votes", run=RUN)
+    values = [getattr(state, field) for field in [*tab.router.scope, *view.inputs]]
+    by_tab = list(tab.events.filling(view, view, True, True)(VISITOR, *values))[-1]
+    by_link = list(tab.events.filling(view, view, True)(VISITOR, *values))[-1]
+    assert by_tab[tab.router.message] == "" and tab.router.message not in by_link
+
+
+def test_a_followed_run_that_is_deleted_is_not_awaited_any_more(tab):
+    running = tab.running
+    for update in (
+        running.tick(GONE, (None, 0)),
+        running.resume(GONE, RUN, VISITOR),
+        running.stop(GONE, RUN, VISITOR),
+    ):
+        assert f"Run {GONE} was deleted meanwhile" in update[running.bar]
+        assert update[running.followed] is None and update[running.table] == ""
+        assert update[running.timer].active is False
+
+
+def test_a_run_that_somebody_else_deleted_leaves_the_list_with_a_sentence(tab):
+    history = tab.history
+    update = tab.delete_stored(GONE, True, VISITOR)
+    assert "There is no run" in update[history.checks] and update[tab.router.run]["value"] is None
+    assert "view=runs" in update[tab.router.link]
+    resumed = tab.resume_stored(GONE, VISITOR)
+    assert "was deleted meanwhile" in resumed[tab.running.bar]
+    done = tab.resume_stored(RUN, VISITOR)
+    assert "nothing to resume" in done[history.checks] and done[tab.router.link] == ""
+
+
+def test_votes_that_cannot_be_counted_leave_no_ranking_of_another_run(tab):
+    results = tab.votes.results
+    update = next(results.show(GONE))
+    assert "cannot be counted" in update[results.board]
+    assert update[results.download]["interactive"] is False
+
+
+def test_the_newest_runs_are_listed_without_one_that_has_just_gone(tab, monkeypatch):
+    whole = tab.queue.history()
+    tab.queue.delete(OTHER, "admin")
+    monkeypatch.setattr(tab.queue, "history", lambda: whole)
+    update = next(tab.overview.list.fill_without_run(ViewState(), "viewer"))
+    assert RUN in update[tab.overview.list.runs] and OTHER not in update[tab.overview.list.runs]
+
+
+def test_a_trial_of_a_run_that_is_gone_lists_the_others(tmp_path):
+    stored = with_pictures(write_run(tmp_path, pairs=6, methods=METHODS), 40, 60)
+    with gr.Blocks() as page:
+        review = ReviewTab(page, lambda: RunStore(tmp_path))
+    look = ("whole", False, 50, 50, 640)
+    update = review.try_run(GONE, *look)
+    assert "There is no run" in update[review.board] and review.stage.column not in update
+    trial = start_trial(stored)
+    for number in range(len(trial.questions)):
+        trial.vote(number, "a")
+    RunQueue(RunStore(tmp_path)).delete(RUN, "admin")
+    ended = review._at(trial, len(trial.questions), *look)
+    assert "cannot go on" in ended[review.board]
+    assert ended[review.stage.column]["visible"] is False
+
+
+def test_a_refused_photo_leaves_no_results_of_the_photo_before(tmp_path):
+    with gr.Blocks() as page, gr.Tabs(), gr.Tab() as place:
+        methods = MethodsTab(page, place, 1_000_000)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    update = methods.take(str(broken), "denoise")
+    assert update[methods.path] is None and update[methods.line]
+    assert update[methods.stage.comparison] is None
+    assert "Example:" in update[methods.stage.about]
