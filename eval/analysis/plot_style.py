@@ -69,7 +69,7 @@ def empty_figure(words: str) -> "go.Figure":
 
 def why_empty(figure: "go.Figure") -> str:
     """Words of a figure that `empty_figure` made; "" for one that shows something."""
-    return "" if figure.data else str(figure.layout.annotations[0].text)
+    return "" if figure.data else str(figure.layout.annotations[0].text).replace("<br>", " ")
 
 
 def note_thinning(figure: "go.Figure", cut: bool, words: str = "") -> "go.Figure":

@@ -107,7 +107,7 @@ class CompareStage(Part):
             self.method: settle([(one, one) for one in methods], asked.method, method),
             self.pair: settle(listed, asked.pair, pair),
             **self._pictures(found, headers, pair, state.metric),
-            self.words: _words(found, without, len(runs)),
+            self.words: _words(found, [run for run in headers if run.id in without], len(runs)),
         }
 
     def failed(self, words: Markup) -> Update:
@@ -141,12 +141,13 @@ def _label(picture: RunPicture, runs: list[Run], metric: str) -> str:
     return f"{run_label(run)}{first}{score}"
 
 
-def _words(found: list[RunPicture], without: list[str], runs: int) -> str:
+def _words(found: list[RunPicture], without: list[Run], runs: int) -> str:
     """Say which pictures of how many runs are missing."""
     results = sum(1 for picture in found if picture.run)
     if without and not results:
         return kit.note("None of these runs keeps its pictures here: only numbers are stored.")
-    lines = kit.note(f"No picture is stored in {', '.join(without)}.") if without else ""
+    names = ", ".join(map(run_label, without))
+    lines = kit.note(f"No picture of this pair is stored in {names}.") if without else ""
     if results + len(without) < runs:
         lines += kit.note(f"The results of the first {results} runs that keep one are shown.")
     return lines

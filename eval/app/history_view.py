@@ -118,7 +118,7 @@ class HistoryView(View):
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the list, and the buttons that the visitor may use on the open run."""
         yield self.listing(request.state) | self.buttons(
-            request.found.run, request.found.state, request.role
+            request.found.run, request.found.state, request.role, request.found.recorded
         )
 
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
@@ -138,20 +138,24 @@ class HistoryView(View):
             self.no_runs: "" if rows else NONE_MATCH if history else NO_RUNS,
         }
 
-    def buttons(self, run: Run | None, state: State | None, role: Role) -> Update:
+    def buttons(
+        self, run: Run | None, state: State | None, role: Role, recorded: bool = False
+    ) -> Update:
         """Show the buttons that the visitor's role allows for the open run."""
-        is_runner, is_admin = allows(role, "runner"), allows(role, "admin")
+        is_runner, may_delete = allows(role, "runner"), allows(role, "admin") and not recorded
         return {
-            self.allowed: kit.note(self._allowed(run.id, role)) if run else "",
+            self.allowed: kit.note(self._allowed(run.id, role, recorded)) if run else "",
             self.check: gr.update(interactive=is_runner),
             self.again: gr.update(interactive=is_runner and state in RESUMABLE),
-            self.delete: gr.update(visible=is_admin),
-            self.sure: gr.update(visible=is_admin),
+            self.delete: gr.update(visible=may_delete),
+            self.sure: gr.update(visible=may_delete),
         }
 
-    def _allowed(self, run_id: str, role: Role) -> str:
+    def _allowed(self, run_id: str, role: Role, recorded: bool) -> str:
         if self.queue.policy.read_only:
             return "This copy only shows results: nothing is recomputed, resumed or deleted here."
+        if recorded:
+            return f"The run that is open, {run_id}, comes with the program and cannot be deleted:"
         if not allows(role, "admin"):
             return f"The run that is open, {run_id}; only the owner of the machine deletes runs:"
         return f"The run that is open, {run_id}:"

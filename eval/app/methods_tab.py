@@ -82,7 +82,7 @@ class MethodsTab:
         )
         self.photo = photo_file(
             f"Photo, up to {self.max_pixels / 1e6:.4g} megapixels; "
-            f"{MAX_RESULT_PIXELS / 1e6:g} are compared",
+            f"of a large one, {MAX_RESULT_PIXELS / 1e6:g} are compared",
             "methods-photo",
         )
         self.samples = examples_gallery(first, "Or an example", "methods-samples")
@@ -95,7 +95,7 @@ class MethodsTab:
         self.blind = gr.Checkbox(
             False, label="Blind: hide the names until I have voted", elem_id="methods-blind"
         )
-        with gr.Row():
+        with gr.Row(elem_id="methods-buttons"):
             self.go = gr.Button("Compare", variant="primary", elem_id="methods-go", min_width=120)
             self.stop = gr.Button("Stop", interactive=False, elem_id="methods-stop", min_width=80)
         self.line = gr.HTML("", elem_id="methods-line")

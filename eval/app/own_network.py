@@ -29,7 +29,7 @@ class OwnNetwork:
             label="Or a network of your own, an ONNX file",
             file_types=[".onnx"],
             elem_id="methods-network",
-            height=120,
+            height=150,
             visible=allows(access.everyone, "admin"),
         )
 

@@ -162,18 +162,17 @@ class OtherPlots(Part):
         state = request.state
         run = request.found.run
         update: Update = {self.title: kit.heading("All plots")}
-        missing: list[str] = []
+        missing = Markup("")
         for name, plot in self.plots.items():
             update[plot] = gr.update(visible=False)
             if name == state.plot or not PLOTS[name].applies_to(run, len(run.methods)):
                 continue
             drawn = draw_plot(self.queue, request.stored, name, state)
             if words := why_empty(drawn.figure):
-                missing.append(f"{PLOTS[name].title}: {words}")
+                missing += kit.small(f"{PLOTS[name].title} is left out. {words}")
             else:
                 update[plot] = gr.update(value=drawn.figure, visible=True)
-        update[self.missing] = kit.note(f"Left out. {' '.join(missing)}") if missing else ""
-        yield update
+        yield update | {self.missing: missing}
 
     def failed(self, words: Markup) -> Update:
         """Say why there are no other plots."""

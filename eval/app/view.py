@@ -21,6 +21,8 @@ from .run_queue import RunQueue
 from .run_status import Snapshot
 from .view_state import ViewState
 
+NO_BODY = "ev-no-body"
+"""Class of the column of a view whose widgets are hidden."""
 Choices = list[tuple[str, str]]
 """Choices of a dropdown: title and value of each."""
 
@@ -91,13 +93,20 @@ class View(Part):
     """Whether the header of the open run is shown above the view."""
 
     body: gr.Column
-    """Holds all widgets of the view, and is hidden where there is nothing to show in them; set once
-    the view is built."""
+    """Holds all widgets of the view; set once the view is built."""
 
     def __init__(self, queue: RunQueue):
         self.queue = queue
         self.inputs: dict[str, gr.components.Component] = {}
         self.rows: list[tuple[gr.Dataframe, Callable[[ViewState, list[Any]], ViewState]]] = []
+
+    def show_body(self, shown: bool) -> Update:
+        """Show the widgets of the view, or none of them where there is nothing to show in them.
+
+        The style sheet hides them: Gradio forgets which of the widgets in a column were hidden
+        themselves when the column comes back.
+        """
+        return {self.body: gr.update(elem_classes=[] if shown else [NO_BODY])}
 
     @property
     def parts(self) -> list[Part]:

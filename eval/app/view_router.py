@@ -137,13 +137,13 @@ class ViewRouter:
             self.head: gr.update(visible=view.shows_head),
             self.about: "",
             self.address: asked.query(),
-            view.body: gr.update(visible=True),
+            **view.show_body(True),
         }
         try:
             if not asked.run or not view.of_run:
                 if view.needs_run:
                     header[self.about] = NO_RUN if self.queue.history() else NO_RUNS
-                    header[view.body] = gr.update(visible=False)
+                    header |= view.show_body(False)
                 if part is view:
                     yield header
                 yield from part.fill_without_run(asked, role)
@@ -170,7 +170,7 @@ class ViewRouter:
         update: Update = {
             self.head: gr.update(visible=True),
             self.about: kit.note(words, warn=True),
-            view.body: gr.update(visible=False),
+            **view.show_body(False),
         }
         choices = run_choices(self.queue)
         if asked.run and asked.run not in [run_id for _, run_id in choices]:

@@ -28,6 +28,11 @@ from .run_queue import RunQueue
 from .view import View, ViewRequest
 
 NO_RUN_OPEN = ("No run is open", "Open one to see what reviewers said of it.")
+NO_VOTES = kit.empty(
+    "Nobody has voted on this run yet",
+    "Send reviewers a link of their own. The ranking of the methods by votes, and which metrics "
+    "agree with it, then stand here.",
+)
 NOT_COUNTED = "The votes cannot be counted"
 INTRODUCTION = (
     "Blind review: reviewers see two results under neutral names and say which is better. Make a "
@@ -56,7 +61,7 @@ class ReviewResults:
         """
         self.store, self.permissions = store, permissions
         gr.HTML(kit.note(INTRODUCTION))
-        self.board = gr.HTML(card(*NO_RUN_OPEN))
+        self.board = gr.HTML(card(*NO_RUN_OPEN), elem_id="ev-votes")
         with gr.Row():
             self.refresh = gr.Button("Count the votes", size="md", min_width=140)
             self.download = gr.DownloadButton(
@@ -118,9 +123,10 @@ class ReviewResults:
                 self.download: (f"votes-{stored.id}.csv", votes_table(stored)),
                 self.metrics: (f"metrics-against-votes-{stored.id}.csv", agreement),
             }
-            update: Update = {
-                self.board: ranking_table(rank_methods(stored)) + agreement_table(agreement)
-            }
+            ranking = rank_methods(stored)
+            voted = ranking.table[["wins", "ties", "losses"]].to_numpy().any()
+            told = ranking_table(ranking) + agreement_table(agreement) if voted else NO_VOTES
+            update: Update = {self.board: told}
             for button, (name, table) in files.items():
                 file = Path(folder) / name
                 file.write_text(csv_text(table), encoding="utf-8")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 def method_label(method: MethodRecord) -> str:
-    """Label of a method in a list: the id that tables and plots use, and the title."""
-    return method.id if method.title == method.id else f"{method.id} · {method.title}"
+    """Label of a method in a list: the title, and the id that tables and plots use."""
+    return method.id if method.title == method.id else f"{method.title} · {method.id}"
 
 
 def protocol_label(name: str) -> str:

@@ -107,7 +107,7 @@ def ranking_table(ranking: Ranking) -> Markup:
         low, high = _number(row["low"], 2), _number(row["high"], 2)
         rows.append(
             [
-                " · ".join(dict.fromkeys([row["method"], row["title"]])),
+                " · ".join(dict.fromkeys([row["title"], row["method"]])),
                 _number(row["strength"], 2),
                 kit.DASH if low == kit.DASH else f"{low} to {high}",
                 *(str(row[name]) for name in ("wins", "ties", "losses")),

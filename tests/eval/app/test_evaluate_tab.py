@@ -14,6 +14,7 @@ from eval.app.run_limits import RunLimits
 from eval.app.run_queue import RunQueue
 from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
+from eval.runs.recorded import recorded_headers
 from eval.runs.store import RunStore
 from tests.support.runs_factory import method, write_run
 
@@ -287,6 +288,15 @@ def test_deleting_needs_the_box_ticked(tmp_path):
     assert tab.queue.history() == []
 
 
+def test_a_recorded_run_offers_no_deletion(service):
+    tab, recorded = made(service), recorded_headers()[0]
+    *_, update = filled(tab, "runs", run=recorded.id)
+    assert "cannot be deleted" in update[tab.history.allowed]
+    assert update[tab.history.delete]["visible"] is update[tab.history.sure]["visible"] is False
+    *_, update = filled(tab, "runs", run=RUN)
+    assert update[tab.history.delete]["visible"] is True
+
+
 # ---------------------------------------------------------------- large runs, several requests
 
 
@@ -313,7 +323,8 @@ def test_plots_without_anything_to_show_are_left_out_in_words(service):
     assert {"differences", "scatter", "speed", "cumulative", "input"} <= shown
     assert not shown & {"distribution", "perception", "training"}
     assert all(update[others.plots[name]]["value"].data for name in shown)
-    assert "Perception and distortion: " in update[others.missing]
+    assert "Perception and distortion is left out. This run" in update[others.missing]
+    assert "&lt;br" not in update[others.missing]
     assert "Score by training step" not in update[others.missing]
 
 

@@ -380,7 +380,7 @@ def test_the_keyboard_is_enough(visit):
         ({"run": RUN, "view": "pictures"}, PICTURE),
         ({"run": RUN, "view": "slices"}, "#ev-slices :is(table, .mir-empty)"),
         ({"run": RUN, "view": "compare", "with": OTHER}, "#ev-compared table"),
-        ({"run": RUN, "view": "votes"}, ".review-note"),
+        ({"run": RUN, "view": "votes"}, "#ev-votes >> text=Nobody has voted"),
         ({"run": RUN, "view": "runs"}, "#ev-history .virtual-row"),
     ],
     ids=["overview", "run", "board", "plots", "pictures", "slices", "compare", "votes", "runs"],

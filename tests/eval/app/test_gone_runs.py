@@ -9,6 +9,7 @@ from eval.app.evaluate_tab import EvaluateTab
 from eval.app.methods_tab import MethodsTab
 from eval.app.review_tab import ReviewTab
 from eval.app.run_queue import RunQueue
+from eval.app.view import NO_BODY
 from eval.app.view_state import ViewState
 from eval.review.reviews import start_trial
 from eval.runs.store import RunStore
@@ -45,6 +46,11 @@ def filled(tab: EvaluateTab, name: str, **fields) -> dict:
     return list(tab.events.filling(view, view)(VISITOR, *values))[-1]
 
 
+def hidden(update: dict, view) -> bool:
+    """Whether an update hides the widgets of a view."""
+    return NO_BODY in update[view.body]["elem_classes"]
+
+
 def accepted(update: dict, run_id: str) -> bool:
     """Whether Gradio takes an id from a dropdown with the choices of an update."""
     return gr.Dropdown(update["choices"]).preprocess(run_id) == run_id
@@ -67,11 +73,11 @@ def test_a_run_that_is_gone_can_still_be_sent_while_it_is_chosen(tab):
 def test_a_view_of_a_run_that_is_gone_says_so_and_shows_nothing_else(tab, name):
     update, view = filled(tab, name, run=GONE), view_of(tab, name)
     assert f"There is no run &#39;{GONE}&#39; here." in update[tab.router.about]
-    assert update[view.body]["visible"] is False
+    assert hidden(update, view)
     assert update[tab.router.run]["value"] is None
     assert GONE not in [run_id for _, run_id in update[tab.router.run]["choices"]]
     again = filled(tab, name, run=RUN)
-    assert again[view.body]["visible"] is True and tab.router.run not in again
+    assert not hidden(again, view) and tab.router.run not in again
 
 
 def test_a_damaged_run_stays_chosen_and_is_told(tab):
@@ -80,7 +86,7 @@ def test_a_damaged_run_stays_chosen_and_is_told(tab):
     scores.write_bytes(b'{"pair": 1}\n' + scores.read_bytes())
     update = filled(tab, "board", run=RUN)
     assert "scores.jsonl" in update[tab.router.about]
-    assert update[tab.report.body]["visible"] is False and tab.router.run not in update
+    assert hidden(update, tab.report) and tab.router.run not in update
 
 
 def test_a_fault_of_the_program_is_told_in_the_view_and_stays_loud(tab, monkeypatch):
@@ -93,7 +99,7 @@ def test_a_fault_of_the_program_is_told_in_the_view_and_stays_loud(tab, monkeypa
     next(shown)
     update = next(shown)
     assert "the fault is ours" in update[tab.router.about]
-    assert update[tab.report.body]["visible"] is False
+    assert hidden(update, tab.report)
     with pytest.raises(ZeroDivisionError):
         next(shown)
 

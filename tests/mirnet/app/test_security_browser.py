@@ -140,7 +140,7 @@ def test_stored_markup_is_only_words_in_every_view(visit):
         ({"view": "pictures"}, picture),
         ({"view": "pictures", "look": "error"}, picture),
         ({"view": "compare", "with": OTHER}, "#ev-compared table"),
-        ({"view": "votes"}, ".review-note"),
+        ({"view": "votes"}, "#ev-votes >> text=Nobody has voted"),
         ({"view": "runs"}, "#ev-history .virtual-row"),
     ):
         follow(page, run=RUN, **query)
