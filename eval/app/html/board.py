@@ -19,7 +19,7 @@ from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import metrics_in
-from mirnet.numbers import counted
+from mirnet.number_format import counted
 
 if TYPE_CHECKING:
     import pandas as pd
