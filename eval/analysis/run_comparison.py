@@ -64,8 +64,8 @@ class RunComparison:
 
     @property
     def metrics(self) -> list[Metric]:
-        """Metrics that are compared."""
-        return metrics_in(set(self.summary.metric))
+        """Metrics that are compared; none where no picture is."""
+        return metrics_in(set(self.summary.metric)) if len(self.summary) else []
 
     def baseline_means(self, metric: str) -> dict[str, float]:
         """Means of the baseline run by method; not a number where no run has a mean beside it."""

@@ -33,7 +33,8 @@ def compare(
 ) -> None:
     """Say what differs between runs, and by how much each method changed, with intervals."""
     from eval.analysis.run_comparison import compare_runs
-    from eval.reports.comparison_export import export_comparison
+    from eval.reports.comparison_export import export_comparison, missing_words
+    from mirnet.metrics.registry import get_metric
 
     store = open_store(out)
     first = baseline or run_ids[0]
@@ -54,8 +55,11 @@ def compare(
         typer.echo(json.dumps(content))
         return
     console().print(as_table(found.differences.to_dict("records")))
-    console().print(as_table(found.summary.to_dict("records")))
-    console().print(as_table(found.changes.head(MAX_PRINTED).to_dict("records")))
+    if found.metrics:
+        console().print(as_table(found.summary.to_dict("records")))
+        console().print(as_table(found.changes.head(MAX_PRINTED).to_dict("records")))
+    else:
+        print_line(missing_words(found, get_metric(metric)))
     if len(found.changes) > MAX_PRINTED:
         print_line(
             f"{MAX_PRINTED} of {len(found.changes)} changes are shown, the largest: "

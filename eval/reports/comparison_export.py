@@ -114,6 +114,11 @@ def _latex(found: RunComparison, metric: Metric) -> str:
 def missing_words(found: RunComparison, metric: Metric) -> str:
     """Sentence saying that there is no table by a metric, and which metrics have one."""
     if not found.metrics:
+        if not any(line.count for run in found.runs for line in run.summary):
+            return (
+                "No picture of these runs has a score, as where the ground truth is private (DND): "
+                "there is nothing to compare."
+            )
         return "The runs have no picture and method in common: choose runs that have."
     keys = ", ".join(one.key for one in found.metrics)
     return f"The runs have no {metric.title} in common: choose one of {keys} as the metric."

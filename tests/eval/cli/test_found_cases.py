@@ -12,12 +12,16 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 from typer.testing import CliRunner
 
+from eval.analysis.run_comparison import compare_runs
+from eval.app.html.compare import comparison
 from eval.cli.main import app
+from eval.runs.document import SampleResult
 from eval.runs.store import RunStore
 from mirnet.images.encode import encode_image
 from mirnet.images.picture import Picture
 from tests.support.pair_files import png, put
 from tests.support.paths import ROOT
+from tests.support.runs_factory import method, sha, write_run
 
 
 def invoke(*arguments):
@@ -215,3 +219,23 @@ def test_a_target_of_16_bits_with_values_of_8_is_refused_in_words(tmp_path):
     right = encode_image(Picture((values * 257).astype(np.uint16)), "png")
     put(folder, {"clean/1.png": right})
     assert run(folder, tmp_path / "mended", *PATTERNS) == ["1"]
+
+
+def test_runs_without_ground_truth_have_nothing_to_compare(tmp_path):
+    """Runs over DND were said to have other files, then no picture in common."""
+    ids = ("20260101-120000-abcdef", "20260102-120000-abcdef")
+    for run_id in ids:
+        rows = [
+            SampleResult(
+                pair=f"p{number}", method="identity", seconds=1, megapixels=1,
+                degraded_sha256=sha(f"p{number}"), output_sha256=sha(f"{run_id} {number}"),
+            )
+            for number in range(3)
+        ]  # fmt: skip
+        write_run(tmp_path, methods=(method("identity"),), rows=rows, id=run_id)
+    shown = invoke("compare", *ids, "--out", tmp_path)
+    assert shown.exit_code == 0 and "other files" not in shown.output
+    words = "as where the ground truth is private (DND)"
+    assert words in " ".join(shown.output.split())
+    store = RunStore(tmp_path)
+    assert words in comparison(compare_runs([store.run(run_id) for run_id in ids]), "psnr_db")
