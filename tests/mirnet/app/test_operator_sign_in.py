@@ -1,5 +1,6 @@
 """The page /operator: signing in and out, what it shows, and roles of keys."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 from mirnet.app import auth
 from mirnet.app.api_keys import parse_keys
 from mirnet.app.auth import COOKIE, Access, parse_login, parse_operator, visitor_cookie, visitor_of
+from mirnet.app.hub_login import SESSION_KEY
 from mirnet.app.rate_limit import RateLimiter, RequestLimits
 from mirnet.app.roles import allows
 from mirnet.errors import InvalidRequest
@@ -28,7 +30,7 @@ def test_the_operator_signs_in_and_out():
     client = client_of(access)
     assert "Password" in client.get("/operator").text
     wrong = client.post("/operator", data=RIGHT | {"password": "wrong"})
-    assert wrong.status_code == 403 and "Name or password is wrong." in wrong.text
+    assert wrong.status_code == 403 and ">Name or password is wrong.<" in wrong.text
     assert "Password" in wrong.text and "set-cookie" not in wrong.headers
     answer = client.post("/operator", data=RIGHT)
     assert (answer.status_code, answer.headers["location"]) == (303, "./?tab=evaluate")
@@ -101,6 +103,17 @@ def test_each_role_includes_those_before_it():
         assert [allows(role, wanted) for wanted in order] == [number <= at for number in range(3)]
 
 
+def test_the_owner_of_a_space_is_known_by_the_hubs_session():
+    session = {
+        SESSION_KEY: {"expires_at": time.time() + 99, "userinfo": {"preferred_username": "Acme"}}
+    }
+    asked = SimpleNamespace(cookies={}, session=session)
+    assert Access("viewer", hub_owner="acme").role(asked) == "admin"
+    assert Access("viewer", hub_owner="other").role(asked) == "viewer"
+    assert Access("viewer").role(asked) == "viewer"
+    assert Access("viewer", hub_owner="acme").role(SimpleNamespace(cookies={})) == "viewer"
+
+
 def test_nobody_knows_more_than_a_stranger_by_default():
     assert Access().role(None) == "viewer"
 
@@ -141,6 +154,6 @@ def test_a_counter_is_forgotten_by_its_key_and_limit():
 
 
 def test_limits_are_told_in_words():
-    limits = RequestLimits(upload_bytes=1_500_000_000, requests=30, window_seconds=120)
-    words = "Every 2 minutes, a visitor may send 1.5 GB of photos and 30 requests."
+    limits = RequestLimits(upload_bytes=1_500_000_000, requests=30, window_seconds=3660)
+    words = "Every 61 minutes, a visitor may send 1.5 GB of photos and 30 requests."
     assert limits.words() == words
