@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("python -c 'from mutmut.__main__ import cli; cli()' run --max-children 1",),
     ),
     "bench": (
-        "speed and memory, as ratios from one run: networks, evaluation, scaling or page",
+        "speed and memory: networks, evaluation, scaling, page, blends or startup",
         ("python -m tests.bench",),
     ),
     "app": ("the page", ("python app.py",)),

@@ -133,6 +133,19 @@ def page(
 
 
 @app.command()
+def startup(
+    times: Annotated[int, typer.Option(min=1, help="Starts, of which the median counts.")] = 5,
+) -> None:
+    """Measure how long the command line, the server and the first page take to come."""
+    from tests.bench.startup import startup_times
+
+    table = Table("what", "seconds", "processor seconds", box=None)
+    for step in startup_times(times):
+        table.add_row(step.what, *(f"{seconds:.2f}" for seconds in step.medians()))
+    console().print(table)
+
+
+@app.command()
 def blends(
     megapixels: Annotated[float, typer.Option(min=0.01, help="Size of the whole photo.")] = 12.0,
 ) -> None:

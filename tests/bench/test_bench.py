@@ -20,6 +20,7 @@ from mirnet.weights.load import load
 from tests.bench import first_paint, memory, photos, run, speed
 from tests.bench.__main__ import app
 from tests.bench.first_paint import Paint, busy_processes
+from tests.bench.startup import startup_times
 
 KEYS = (
     *("architecture", "engine", "height", "width"),
@@ -183,6 +184,13 @@ def test_freed_memory_is_kept_until_it_is_given_back():
     if known == "False":
         pytest.skip("another C library than glibc")
     assert float(kept) > 200 > float(given_back)
+
+
+@pytest.mark.slow
+def test_the_steps_of_a_start_are_timed():
+    steps = startup_times(1)
+    assert steps[0].what == "python app.py --help" and len(steps) >= 2
+    assert all(number > 0 for step in steps for number in step.medians())
 
 
 def test_sizes_are_read_as_people_write_them():
