@@ -4,9 +4,10 @@
    neighbouring pixels, so colours that nobody sees would show as a fringe along the edge of what is
    visible: they are replaced by those around.
 2. For super-resolution the photo is enlarged: the networks keep the size, as RealSR's do.
-3. Networks are trained on sRGB. Photos with other colour profiles are converted. LittleCMS converts
-   with floats that may leave [0, 1]; only the network's input is clipped, and the network's change
-   is added to the unclipped colours, so that colours beyond sRGB keep their saturation.
+3. Networks are trained on sRGB. Photos with other colour profiles are converted, grey ones too.
+   LittleCMS converts with floats that may leave [0, 1]; only the network's input is clipped, and
+   the network's change is added to the unclipped colours, so that colours beyond sRGB keep their
+   saturation.
 """
 
 import logging
@@ -236,12 +237,15 @@ def _same(unit: np.ndarray) -> np.ndarray:
 
 
 def _foreign_profile(picture: Picture) -> bytes | None:
-    """Colour profile of a picture that is not in sRGB; None for sRGB, grey and unusable ones."""
+    """Colour profile of a picture that is not in sRGB; None for sRGB and unusable ones."""
     profile = picture.icc_profile
-    if profile is None or picture.grey:
+    if profile is None:
         return None
-    axis = np.linspace(0, 1, 9, dtype=np.float32)
-    grid = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(9, 81, 3)
+    if picture.grey:
+        grid = np.linspace(0, 1, 729, dtype=np.float32).reshape(9, 81, 1).repeat(3, axis=2)
+    else:
+        axis = np.linspace(0, 1, 9, dtype=np.float32)
+        grid = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(9, 81, 3)
     try:
         there = _convert(grid, source=profile)
         back = _convert(there, target=profile)
@@ -255,16 +259,27 @@ def _foreign_profile(picture: Picture) -> bytes | None:
 def _convert(
     unit: np.ndarray, *, source: bytes | None = None, target: bytes | None = None
 ) -> np.ndarray:
-    """Convert (H, W, 3) float32 between profiles, None being sRGB; relative colorimetric."""
+    """Convert (H, W, 3) float32 between profiles, None being sRGB; relative colorimetric.
+
+    The channels of a grey picture are equal, also where one of the profiles is for one channel.
+    """
     import imagecodecs
 
     srgb = imagecodecs.cms_profile("srgb")
-    return imagecodecs.cms_transform(
+    # Colour space of the data, from the header: ICC.1:2022, section 7.2.6.
+    spaces = ["gray" if end and end[16:20] == b"GRAY" else "rgb" for end in (source, target)]
+    if spaces[0] == "gray":
+        unit = unit[..., 0]
+    converted = imagecodecs.cms_transform(
         np.ascontiguousarray(unit, np.float32),
         source or srgb,
         target or srgb,
-        colorspace="rgb",
-        outcolorspace="rgb",
+        colorspace=spaces[0],
+        outcolorspace=spaces[1],
         outdtype="f4",
         intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
     )
+    if spaces == ["rgb", "rgb"]:
+        return converted
+    values = converted.reshape(*unit.shape[:2], -1)[..., :1]
+    return np.repeat(values, 3, axis=2)

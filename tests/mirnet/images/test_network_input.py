@@ -15,7 +15,7 @@ from mirnet.images.network_input import (
     prepare_photo,
 )
 from mirnet.images.picture import Picture
-from tests.support.picture_files import SRGB, grey_profile, noise
+from tests.support.picture_files import SRGB, noise
 from tests.support.small_restorations import photo
 
 SPRITE = Path(__file__).parent / "cases" / "sprite.png"
@@ -166,9 +166,9 @@ def test_colours_beyond_srgb_stay_saturated():
 
 
 @pytest.mark.parametrize(
-    ("profile", "grey"), [(None, False), (SRGB, False), (grey_profile(), True), (b"junk", False)]
+    ("profile", "grey"), [(None, False), (None, True), (SRGB, False), (b"junk", False)]
 )
-def test_srgb_grey_and_unusable_profiles_pass_unchanged(profile, grey):
+def test_srgb_and_unusable_profiles_pass_unchanged(profile, grey):
     picture = Picture(np.full((4, 4, 3), 9, np.uint8), grey=grey, icc_profile=profile)
     assert prepare_photo(picture).seen is picture
 
