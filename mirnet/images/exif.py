@@ -18,6 +18,10 @@ PREFIX = b"Exif\x00\x00"
 ORIENTATION = 274
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 PIXEL_X, PIXEL_Y = 0xA002, 0xA003
+ISO = 34855
+_ISO_BEYOND = (34866, 34867, 34865)
+"""Recommended exposure index, ISO speed and standard output sensitivity, which say what does not
+fit into the 16 bits of `ISO` (EXIF 2.32, table 8)."""
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 """Description, make, model, software, date, artist, host, copyright: all ASCII."""
 RESOLUTION_TAGS = (282, 283, 296)
@@ -131,6 +135,24 @@ def without_gps(exif: bytes) -> bytes | None:
     except struct.error:
         return None
     return PREFIX + bytes(block)
+
+
+def iso_of(exif: bytes | None) -> int | None:
+    """Sensitivity that the camera was set to, as an ISO number; None where EXIF does not say it."""
+    if not exif:
+        return None
+    try:
+        tags = Image.Exif()
+        tags.load(exif)
+        entries = tags.get_ifd(EXIF_IFD)
+        for tag in (ISO, *_ISO_BEYOND):
+            value = entries.get(tag)
+            number = int(value[0] if isinstance(value, tuple) else value or 0)
+            if 0 < number < (65535 if tag == ISO else 100_000_000):
+                return number
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        return None
+    return None
 
 
 class TiffTags(NamedTuple):

@@ -110,7 +110,7 @@ def metadata_of_tiff(
         dpi = None
     return Metadata(
         icc_profile=icc if isinstance(icc, bytes) else None,
-        exif=_exif_of_tiff(stream, offset),
+        exif=exif_at(stream, offset),
         xmp=_tag_bytes(directory.get(_XMP_TAG)),
         iptc=_tag_bytes(directory.get(_IPTC_TAG)),
         dpi=dpi,
@@ -201,8 +201,8 @@ def _usable_profile(icc_profile: object, grey: bool) -> bytes | None:
     return icc_profile if icc_profile[16:20] == (b"GRAY" if grey else b"RGB ") else None
 
 
-def _exif_of_tiff(stream: IO[bytes], offset: int) -> bytes | None:
-    """Read the EXIF of a TIFF file's directory at `offset`; damaged EXIF counts as none."""
+def exif_at(stream: IO[bytes], offset: int) -> bytes | None:
+    """Read the EXIF of the directory at `offset` of a TIFF file; damaged EXIF counts as none."""
     try:
         stream.seek(0)
         head = stream.read(4)

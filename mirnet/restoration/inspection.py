@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mirnet.images.decode import read_image
+from mirnet.images.exif import iso_of
 from mirnet.images.picture import Picture
 from mirnet.images.preview import cut_out, detailed_place, shrink
 from mirnet.tasks import get_task
@@ -59,6 +60,8 @@ class Inspection:
     """Whether the suggested task should keep the size: the photo is soft, not small."""
     reason: str
     """What is suggested for and its measurement, in a sentence."""
+    iso: int | None = None
+    """Sensitivity that the camera was set to; None where the photo does not say it."""
 
     def words(self) -> str:
         """The suggestion in words; nothing is applied by itself.
@@ -73,10 +76,11 @@ class Inspection:
         return f"{self.reason} Suggested: {title}."
 
     def facts(self) -> str:
-        """The measurements in one line."""
+        """The measurements in one line, with the ISO number of a camera's photo."""
+        iso = "" if self.iso is None else f" · ISO {self.iso}"
         return (
-            f"{self.width} x {self.height} · noise {self.noise_sigma:.1f} of 255 · mean luminance "
-            f"{self.mean_luminance:.2f} · sharpness {self.sharpness:.2f}"
+            f"{self.width} x {self.height}{iso} · noise {self.noise_sigma:.1f} of 255 · mean "
+            f"luminance {self.mean_luminance:.2f} · sharpness {self.sharpness:.2f}"
         )
 
 
@@ -106,6 +110,7 @@ def inspect_picture(picture: Picture) -> Inspection:
     sharpness = sharpness_of(luma, noise)
     width, height = picture.width, picture.height
     is_small = width * height < SMALL_PIXELS
+    iso = iso_of(picture.exif)
     suggestion, same_size = None, False
     reason = "Nothing stands out: light, noise, size and sharpness are as in clean photos."
     if mean < DARK_MEAN:
@@ -120,7 +125,7 @@ def inspect_picture(picture: Picture) -> Inspection:
     elif sharpness < SOFT_SHARPNESS:
         suggestion, same_size = "sr-x2", True
         reason = f"The photo is soft: sharpness {sharpness:.2f}, under {SOFT_SHARPNESS}."
-    return Inspection(noise, mean, sharpness, width, height, suggestion, same_size, reason)
+    return Inspection(noise, mean, sharpness, width, height, suggestion, same_size, reason, iso)
 
 
 def noise_of(luma: np.ndarray) -> float:

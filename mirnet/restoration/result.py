@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mirnet.errors import InvalidRequest
 from mirnet.images.encode import SaveOptions, encode_image, write_image
+from mirnet.images.exif import iso_of
 from mirnet.images.picture import Picture
 from mirnet.tasks import get_task
 from mirnet.version import __version__
@@ -170,7 +171,7 @@ class RestoreResult:
         )
 
     def facts(self) -> str:
-        """Summary line: weights, hash, size, time, tiling, engine."""
+        """Summary line: weights, hash, size, time, tiling, engine, ISO of a camera's photo."""
         parts = []
         if self.first is not None:
             parts = [f"first {self.first.task}", self.first.facts, f"then {self.task}"]
@@ -190,7 +191,8 @@ class RestoreResult:
                 parts.append(self.engine_note)
         else:
             parts.append(f"{self.megapixels:.3g} MP unchanged at strength 0")
-        return " · ".join(parts)
+        iso = iso_of(self.picture.exif)
+        return " · ".join([*parts, *([f"photo at ISO {iso}"] if iso else [])])
 
     def _how_tiles_agree(self) -> str:
         if self.tiling == "exact":

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from mirnet.images.exif import iso_of
 from mirnet.images.picture import Picture
 from mirnet.metrics.protocols import RGB_8BIT
 from mirnet.tasks import Task
@@ -84,6 +85,8 @@ def photo_facts(picture: Picture, advice: str = "") -> Markup:
         f"{picture.bits} bits",
     ]
     parts += [picture.source_format] if picture.source_format else []
+    iso = iso_of(picture.exif)
+    parts += [f"ISO {iso}"] if iso else []
     parts += ["grey"] if picture.grey else []
     if picture.alpha is not None and (picture.alpha != picture.alpha.max()).any():
         parts.append("transparent")

@@ -1,16 +1,19 @@
 """Camera raw files (DNG, NEF, CR2, CR3, ARW, RAF, ORF, RW2 and others), developed by LibRaw.
 
 The camera's white balance, sRGB primaries and curve, 16 bits, no brightening: the exposure is that
-of the camera. LibRaw turns the picture upright itself, in a process of its own (`raw_process`).
+of the camera. LibRaw turns the picture upright itself, in a process of its own (`raw_process`). Of
+a file that it opens and cannot develop (JPEG XL in DNG), a large enough preview is used, and said.
 """
 
+import io
 from typing import BinaryIO
 
 from mirnet.errors import ImageRejected
 
 from ..metadata import Metadata
 from ..raster import Raster, check_size
-from .raw_process import Unreadable, develop_apart
+from . import jpeg
+from .raw_process import Developed, Unreadable, develop_apart
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -23,11 +26,45 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     try:
         made = develop_apart(stream.read(), max_pixels)
     except Unreadable as error:
-        raise ImageRejected(
-            f"{label} is a camera raw file that LibRaw cannot read: develop it in a raw converter "
-            "and save it as a 16-bit TIFF or PNG, or take the JPEG preview inside it."
-        ) from error
+        raise ImageRejected(_cannot_be_read(label)) from error
     check_size(label, made.width, made.height, max_pixels)
+    if made.preview is not None:
+        return _preview(made, label, max_pixels)
     if made.samples is None:  # check_size has raised
         raise AssertionError("a raw file within the limit was not developed")
     return Raster(made.samples, Metadata(exif=made.exif), "RAW", orientation=1)
+
+
+def _cannot_be_read(label: str) -> str:
+    return (
+        f"{label} is a camera raw file that LibRaw cannot read: develop it in a raw converter and "
+        "save it as a 16-bit TIFF or PNG."
+    )
+
+
+def _preview(made: Developed, label: str, max_pixels: int) -> Raster:
+    """Decode the preview in place of the sensor's values.
+
+    Raises:
+        ImageRejected: The preview is damaged or small.
+    """
+    assert made.preview is not None
+    try:
+        raster = jpeg.read(io.BytesIO(made.preview), label, max_pixels)
+    except ImageRejected:
+        raise
+    except Exception as error:  # decoders of foreign bytes raise nearly every type
+        raise ImageRejected(_cannot_be_read(label)) from error
+    height, width = raster.samples.shape[:2]
+    if 2 * max(width, height) < max(made.width, made.height):
+        raise ImageRejected(
+            f"{label} is a camera raw file that LibRaw cannot read, and its preview is small "
+            f"({width} x {height}): develop it in a raw converter and save it as a 16-bit TIFF or "
+            "PNG."
+        )
+    note = (
+        f"{label} is a camera raw file that LibRaw cannot develop: its JPEG preview, {width} x "
+        f"{height} of 8 bits, is used."
+    )
+    orientation = made.flip if raster.metadata.exif is None else None
+    return raster._replace(source_format="RAW", orientation=orientation, notes=(note,))

@@ -27,6 +27,8 @@ MAX_EXIF_BYTES = 2**20
 """Largest EXIF block that is passed on, in bytes."""
 _SRGB_CURVE = (2.4, 12.92)
 """Exponent and slope of the linear part: IEC 61966-2-1."""
+_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
+"""EXIF orientation by LibRaw's number for the turn of a file."""
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
 """Variables that the process gets."""
 
@@ -41,7 +43,11 @@ class Developed(NamedTuple):
     samples: np.ndarray | None
     """(H, W, 3) uint16, sRGB; None if there are more pixels than accepted."""
     exif: bytes | None
-    """EXIF block of the preview inside the file; None without one."""
+    """EXIF block of the file or of the preview inside it; None without one."""
+    preview: bytes | None = None
+    """JPEG preview of a file that LibRaw opens and cannot develop; None for a developed one."""
+    flip: int = 1
+    """EXIF orientation that turns the preview upright."""
 
 
 class Unreadable(Exception):
@@ -83,9 +89,14 @@ def _parsed(answer: bytes, max_pixels: int) -> Developed:
     try:
         head: dict[str, Any] = json.loads(line)
         width, height, exif_bytes = (int(head[name]) for name in ("width", "height", "exif_bytes"))
+        preview_bytes, flip = int(head.get("preview_bytes", 0)), int(head.get("flip", 1))
         shape = tuple(int(side) for side in head["shape"])
     except (ValueError, TypeError, KeyError) as error:
         raise Unreadable("the process answered nonsense") from error
+    if not shape and preview_bytes:
+        if len(rest) != preview_bytes or flip not in range(1, 9):
+            raise Unreadable("the process broke off")
+        return Developed(width, height, None, None, rest, flip)
     if not shape:
         return Developed(width, height, None, None)
     fits = len(shape) == 3 and shape[2] == 3 and 0 < shape[0] * shape[1] <= max_pixels
@@ -109,34 +120,78 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
         width, height = int(raw.sizes.width), int(raw.sizes.height)
         if not 0 < width * height <= max_pixels:
             return Developed(width, height, None, None)
-        exif = _exif(raw)
-        samples = raw.postprocess(
-            use_camera_wb=True,
-            output_color=rawpy.ColorSpace.sRGB,
-            output_bps=16,
-            gamma=_SRGB_CURVE,
-            no_auto_bright=True,
-        )
+        preview = _preview(raw)
+        try:
+            samples = raw.postprocess(
+                use_camera_wb=True,
+                output_color=rawpy.ColorSpace.sRGB,
+                output_bps=16,
+                gamma=_SRGB_CURVE,
+                no_auto_bright=True,
+            )
+        except rawpy.LibRawError:
+            if preview is None:
+                raise
+            flip = _ORIENTATIONS.get(int(raw.sizes.flip), 1)
+            return Developed(width, height, None, None, preview, flip)
+        exif = _exif(stream, preview) or _shooting_data(raw)
     return Developed(width, height, np.ascontiguousarray(samples, np.uint16), exif)
 
 
-def _exif(raw: Any) -> bytes | None:
-    """EXIF of the preview embedded in the file; None without one."""
-    import io
-
+def _preview(raw: Any) -> bytes | None:
+    """The JPEG preview embedded in the file; None without one."""
     import rawpy
-    from PIL import Image
-
-    from ..metadata import exif_of_image
 
     try:
         preview = raw.extract_thumb()
-        if preview.format != rawpy.ThumbFormat.JPEG:
-            return None
-        with Image.open(io.BytesIO(preview.data), formats=["JPEG"]) as image:
-            return exif_of_image(image)
+        return bytes(preview.data) if preview.format == rawpy.ThumbFormat.JPEG else None
     except Exception:  # a damaged preview does not make the photo unreadable
         return None
+
+
+def _exif(stream: BinaryIO, preview: bytes | None) -> bytes | None:
+    """EXIF of the preview or, where that has none, of the file's own first directory."""
+    import io
+
+    from PIL import Image
+
+    from ..limits import check_directories
+    from ..metadata import exif_at, exif_of_image
+
+    with contextlib.suppress(Exception):  # damaged EXIF counts as none
+        if preview is not None:
+            with Image.open(io.BytesIO(preview), formats=["JPEG"]) as image:
+                found = exif_of_image(image)
+            if found is not None:
+                return found
+        stream.seek(0)
+        head = stream.read(8)
+        if head[:2] in (b"II", b"MM"):  # a TIFF file, whatever number its maker puts behind
+            check_directories(stream)
+            order = "little" if head[:2] == b"II" else "big"
+            return exif_at(stream, int.from_bytes(head[4:8], order))
+    return None
+
+
+def _shooting_data(raw: Any) -> bytes | None:
+    """EXIF made of what LibRaw tells: sensitivity, exposure, aperture, focal length."""
+    from PIL import Image
+
+    from ..exif import EXIF_IFD, ISO
+
+    told = raw.other
+    values = {
+        ISO: round(told.iso_speed),
+        33434: told.shutter_speed,
+        33437: told.aperture,
+        37386: told.focal_length,
+    }
+    entries = {tag: value for tag, value in values.items() if 0 < value < 65536}
+    if not entries:
+        return None
+    tags = Image.Exif()
+    tags[EXIF_IFD] = entries
+    return tags.tobytes()
 
 
 def _limit(max_pixels: int) -> None:
@@ -166,12 +221,15 @@ def main() -> int:
         return 1
     exif = (made.exif or b"")[:MAX_EXIF_BYTES]
     shape = [] if made.samples is None else list(made.samples.shape)
-    head = {"width": made.width, "height": made.height, "shape": shape, "exif_bytes": len(exif)}
+    preview = made.preview or b""
+    head = {"width": made.width, "height": made.height, "shape": shape, "exif_bytes": len(exif),
+            "preview_bytes": len(preview), "flip": made.flip}  # fmt: skip
     answer = sys.stdout.buffer
     answer.write(json.dumps(head).encode() + b"\n")
     if made.samples is not None:
         answer.write(exif)
         answer.write(made.samples.data)
+    answer.write(preview)
     answer.flush()
     return 0
 

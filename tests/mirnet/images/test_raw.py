@@ -1,15 +1,18 @@
 """Camera raw files: developed rightly, or refused in words."""
 
+import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tifffile
 
+from mirnet.images import exif as exif_block
 from mirnet.images.codecs import raw_process
 from mirnet.images.decode import read_image, size_of
 from tests.support.paths import ROOT
-from tests.support.picture_files import dng, rejected
+from tests.support.picture_files import dng, exif_bytes, read_exif, rejected
 
 LIGHT = 0.2158605
 """Linear light of the sRGB code 128."""
@@ -43,6 +46,47 @@ def test_it_is_turned_upright_once(orientation, shape):
     }
     bright, dark = sides[orientation]
     assert bright.mean() > 2 * dark.mean()
+
+
+def test_shooting_data_of_the_file_are_kept_where_no_preview_has_them():
+    """NEF, CR2, ARW and DNG files are TIFF files, whose previews mostly have no EXIF."""
+    picture = read_image(with_exif(dng(np.full((64, 96), 9000, np.uint16), 6), exif_bytes()))
+    tags = read_exif(picture.exif)
+    assert (tags[271], tags[272], tags.get(274, 1)) == ("Maker", "Model 7", 1)
+    assert tags.get_ifd(exif_block.EXIF_IFD)[33437] == 2.8
+    assert exif_block.iso_of(picture.exif) == 3200
+
+
+def with_exif(data: bytes, block: bytes) -> bytes:
+    """Append EXIF's directory of shooting data, with ISO 3200, to a little-endian TIFF file."""
+    entries = dict(read_exif(block).get_ifd(exif_block.EXIF_IFD)) | {exif_block.ISO: 3200}
+    return exif_block.append_directories(data, {exif_block.EXIF_IFD: entries})
+
+
+def with_jpeg_xl(width: int, height: int) -> bytes:
+    """A DNG file of 96 x 64 sensor values in JPEG XL, which LibRaw opens, with a grey preview."""
+    with tifffile.TiffFile(io.BytesIO(dng(np.full((64, 96), 9000, np.uint16)))) as file:
+        tags = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in file.pages[0].tags]
+        sensor = file.asarray()
+    of_sensor = (33421, 33422, 50717)  # its filter and its white
+    of_file = [tag for tag in tags if tag[0] in (271, 272) or 50706 <= tag[0] != 50717]
+    target = io.BytesIO()
+    options = {"metadata": None, "software": False}
+    with tifffile.TiffWriter(target) as writer:
+        preview = np.full((height, width, 3), 128, np.uint8)
+        writer.write(preview, photometric="ycbcr", compression="jpeg", subfiletype=1, subifds=1,
+                     rowsperstrip=height, extratags=of_file, **options)  # fmt: skip
+        writer.write(sensor, photometric=32803, compression="jpegxl_dng", subfiletype=0,
+                     extratags=[tag for tag in tags if tag[0] in of_sensor], **options)  # fmt: skip
+    return target.getvalue()
+
+
+def test_the_preview_is_used_and_said_where_libraw_cannot_develop():
+    picture = read_image(with_jpeg_xl(80, 48))
+    assert (picture.source_format, picture.bits) == ("RAW", 8)
+    assert picture.pixels.shape == (48, 80, 3) and np.abs(picture.pixels - 128.0).max() <= 1
+    assert picture.notes[0].endswith("its JPEG preview, 80 x 48 of 8 bits, is used.")
+    rejected(with_jpeg_xl(32, 24), "LibRaw cannot read", "its preview is small (32 x 24)")
 
 
 def test_the_limit_comes_before_developing():
@@ -87,6 +131,9 @@ def test_a_crash_or_a_hang_of_libraw_is_a_refusal(monkeypatch):
         b"",
         b"[]\n",
         b'{"width": 2, "height": 2, "exif_bytes": 0, "shape": [2, 2, 3]}\n12',
+        b'{"width": 2, "height": 2, "exif_bytes": 0, "shape": [], "preview_bytes": 9}\n1234',
+        b'{"width": 2, "height": 2, "exif_bytes": 0, "shape": [], "preview_bytes": 4, "flip": 9}\n'
+        b"1234",
         b'{"width": 2, "height": 2, "exif_bytes": -8, "shape": [2, 2, 3]}\n' + bytes(16),
         b'{"width": 2, "height": 2, "exif_bytes": 0, "shape": [900, 900, 3]}\n' + bytes(4860000),
     ],

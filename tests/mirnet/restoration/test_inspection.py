@@ -1,14 +1,17 @@
 """What a photo may need: measured, suggested, never applied."""
 
 import doctest
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import mirnet
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.images.decode import read_image
+from mirnet.images.exif import EXIF_IFD
 from mirnet.images.picture import Picture
 from mirnet.restoration import inspection
 from mirnet.restoration.inspection import inspect_picture, noise_of
@@ -63,3 +66,26 @@ def test_the_noise_is_measured_in_levels_and_not_where_it_is_lost():
 def test_any_size_is_measured(size):
     found = inspect_picture(Picture(np.full((*size, 3), 128, np.uint8)))
     assert found.suggestion == "sr-x2" and found.noise_sigma == 0
+
+
+@pytest.mark.parametrize(
+    ("tags", "iso"),
+    [
+        ({34855: 3200}, 3200),
+        ({34855: (800, 0)}, 800),
+        ({34855: 65535, 34866: 204_800}, 204_800),
+        ({34867: 102_400}, 102_400),
+        ({34855: 0}, None),
+        ({33437: 2.8}, None),
+    ],
+)
+def test_the_iso_of_the_camera_is_told(clean, tags, iso):
+    block = Image.Exif()
+    block[EXIF_IFD] = tags
+    one = inspect_picture(replace(Picture(clean), exif=block.tobytes()))
+    assert one.iso == iso and (f" · ISO {iso} · " in one.facts()) == bool(iso)
+
+
+@pytest.mark.parametrize("exif", [None, b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"junk"])
+def test_damaged_exif_tells_no_iso(clean, exif):
+    assert inspect_picture(replace(Picture(clean), exif=exif)).iso is None
