@@ -12,6 +12,7 @@ from PIL import Image
 
 from mirnet.images.decode import read_image
 from mirnet.images.exif import iso_of
+from mirnet.images.network_input import prepare_photo
 from mirnet.images.picture import Picture
 from mirnet.images.preview import cut_out, detailed_place, shrink
 from mirnet.tasks import get_task
@@ -34,6 +35,11 @@ VERY_NOISY_SIGMA = 6.0
 """Noise from which denoising is suggested for a small photo too, in 8-bit levels."""
 DARK_MEAN = 0.13
 """Mean luminance below which brightening is suggested, 0 to 1."""
+DARK_HIGHLIGHTS = 0.36
+"""Luminance of the highlights (see `HIGHLIGHTS`) below which brightening is suggested, 0 to 1: a
+scene at night has lamps, a photo with too little light has nothing bright."""
+HIGHLIGHTS = 0.97
+"""Share of a photo that is darker than its highlights."""
 SOFT_SHARPNESS = 0.15
 """Sharpness below which sharpening is suggested."""
 SMALL_PIXELS = 0.15e6
@@ -47,7 +53,9 @@ class Inspection:
     noise_sigma: float
     """Standard deviation of the noise in smooth places, in 8-bit levels; see `noise_of`."""
     mean_luminance: float
-    """Mean luminance of the gamma-coded values, 0 to 1."""
+    """Mean luminance of the values coded as sRGB, 0 to 1."""
+    highlights: float
+    """Luminance that a share of `HIGHLIGHTS` of the photo does not exceed, 0 to 1."""
     sharpness: float
     """Variance of the Laplacian as a share of the variance of the picture, noise taken off."""
     width: int
@@ -56,6 +64,8 @@ class Inspection:
     """Height in pixels."""
     suggestion: str | None
     """Id of a task; None if the measurements suggest none."""
+    then: str | None
+    """Id of a second task that is suggested on the result of the first; None for one step."""
     same_size: bool
     """Whether the suggested task should keep the size: the photo is soft, not small."""
     reason: str
@@ -66,21 +76,24 @@ class Inspection:
     def words(self) -> str:
         """The suggestion in words; nothing is applied by itself.
 
-        >>> Inspection(3.2, 0.4, 1.0, 800, 600, "denoise", False, "The photo is noisy.").words()
+        >>> measured = 3.2, 0.4, 0.8, 1.0, 800, 600
+        >>> Inspection(*measured, "denoise", None, False, "The photo is noisy.").words()
         'The photo is noisy. Suggested: Remove noise.'
         """
         if self.suggestion is None:
             return self.reason
         task = get_task(self.suggestion)
         title = "Sharpen at its own size" if self.same_size else task.title
-        return f"{self.reason} Suggested: {title}."
+        then = f", then {get_task(self.then).title.lower()}" if self.then else ""
+        return f"{self.reason} Suggested: {title}{then}."
 
     def facts(self) -> str:
         """The measurements in one line, with the ISO number of a camera's photo."""
         iso = "" if self.iso is None else f" · ISO {self.iso}"
         return (
             f"{self.width} x {self.height}{iso} · noise {self.noise_sigma:.1f} of 255 · mean "
-            f"luminance {self.mean_luminance:.2f} · sharpness {self.sharpness:.2f}"
+            f"luminance {self.mean_luminance:.2f} · highlights {self.highlights:.2f} · sharpness "
+            f"{self.sharpness:.2f}"
         )
 
 
@@ -104,18 +117,27 @@ def inspect_picture(picture: Picture) -> Inspection:
     """
     across, down = detailed_place(picture, MAX_SIDE_PX, MAX_SIDE_PX)
     part = cut_out(picture, across, down, MAX_SIDE_PX, MAX_SIDE_PX)
-    luma = part.unit() @ LUMA_WEIGHTS
+    luma = _luma(part)
     noise = noise_of(luma)
-    mean = float((shrink(picture, BRIGHTNESS_PX).unit() @ LUMA_WEIGHTS).mean())
+    brightness = _luma(shrink(picture, BRIGHTNESS_PX))
+    mean, highlights = float(brightness.mean()), float(np.quantile(brightness, HIGHLIGHTS))
     sharpness = sharpness_of(luma, noise)
     width, height = picture.width, picture.height
     is_small = width * height < SMALL_PIXELS
     iso = iso_of(picture.exif)
-    suggestion, same_size = None, False
+    suggestion, then, same_size = None, None, False
     reason = "Nothing stands out: light, noise, size and sharpness are as in clean photos."
-    if mean < DARK_MEAN:
+    if mean < DARK_MEAN or highlights < DARK_HIGHLIGHTS:
         suggestion = "lowlight"
         reason = f"The photo is dark: mean luminance {mean:.2f} of 1, under {DARK_MEAN}."
+        if mean >= DARK_MEAN:
+            reason = (
+                f"The photo is dark: its highlights reach {highlights:.2f} of 1, under "
+                f"{DARK_HIGHLIGHTS}."
+            )
+        if noise >= NOISY_SIGMA:
+            then = "denoise"
+            reason = f"{reason[:-1]}, and noisy: {noise:.1f} of 255, over {NOISY_SIGMA}."
     elif noise >= (limit := VERY_NOISY_SIGMA if is_small else NOISY_SIGMA):
         suggestion = "denoise"
         reason = f"The photo is noisy: {noise:.1f} of 255 in smooth places, over {limit}."
@@ -125,7 +147,13 @@ def inspect_picture(picture: Picture) -> Inspection:
     elif sharpness < SOFT_SHARPNESS:
         suggestion, same_size = "sr-x2", True
         reason = f"The photo is soft: sharpness {sharpness:.2f}, under {SOFT_SHARPNESS}."
-    return Inspection(noise, mean, sharpness, width, height, suggestion, same_size, reason, iso)
+    measured = (noise, mean, highlights, sharpness, width, height)
+    return Inspection(*measured, suggestion, then, same_size, reason, iso)
+
+
+def _luma(picture: Picture) -> np.ndarray:
+    """Luminance of a small picture as a network sees it, (H, W) float32 in [0, 1] as in sRGB."""
+    return prepare_photo(picture).seen.unit() @ LUMA_WEIGHTS
 
 
 def noise_of(luma: np.ndarray) -> float:

@@ -10,10 +10,12 @@ from PIL import Image
 
 import mirnet
 from mirnet.app.examples import EXAMPLES_FOLDER
+from mirnet.images.colour import PRIMARIES, make_profile, srgb_decode
 from mirnet.images.decode import read_image
 from mirnet.images.exif import EXIF_IFD
 from mirnet.images.picture import Picture
 from mirnet.restoration import inspection
+from mirnet.restoration.choices import SECOND_STEPS
 from mirnet.restoration.inspection import inspect_picture, noise_of
 
 
@@ -89,3 +91,29 @@ def test_the_iso_of_the_camera_is_told(clean, tags, iso):
 @pytest.mark.parametrize("exif", [None, b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"junk"])
 def test_damaged_exif_tells_no_iso(clean, exif):
     assert inspect_picture(replace(Picture(clean), exif=exif)).iso is None
+
+
+@pytest.mark.parametrize("name", ["window.jpg", "nuthatch.jpg", "feast.jpg"])
+def test_dark_examples_are_called_dark_and_noisy(name):
+    """Noise that brightening would bring out is removed after it."""
+    one = inspect_picture(read_image(EXAMPLES_FOLDER / "lowlight" / name))
+    assert (one.suggestion, one.then) == ("lowlight", "denoise")
+    assert one.then in SECOND_STEPS[one.suggestion]
+    assert ", and noisy: " in one.reason and one.words().endswith(", then remove noise.")
+
+
+def test_a_scene_with_lamps_at_night_is_no_dark_photo(clean):
+    night = clean // 3
+    assert inspect_picture(Picture(night)).suggestion == "lowlight"
+    lamps = night.copy()
+    lamps[::8, ::2] = 250
+    assert inspect_picture(Picture(lamps)).suggestion != "lowlight"
+
+
+def test_light_is_measured_in_the_colours_that_a_network_sees(clean):
+    linear = make_profile("linear", PRIMARIES["sRGB"], 1.0)
+    code = np.rint(65535 * srgb_decode(clean / 255)).astype(np.uint16)
+    one = inspect_picture(Picture(code, icc_profile=linear))
+    plain = inspect_picture(Picture(clean))
+    assert one.mean_luminance == pytest.approx(plain.mean_luminance, abs=0.01)
+    assert one.suggestion is plain.suggestion is None
