@@ -50,13 +50,16 @@ class Found:
     """Pictures found for the arguments of a command."""
 
     sources: list[Source] = field(default_factory=list)
-    """Pictures in the order of the arguments, those of a folder in natural order; each once."""
+    """Pictures in the order of the arguments, those of a folder in natural order; each once, and by
+    the name of a link only if it has no other."""
     complaints: list[str] = field(default_factory=list)
     """A sentence for every argument without pictures, and for every unreadable folder."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Number of files in folders that are no pictures, by suffix."""
     junk_folders: int = 0
     """Number of hidden and system folders that were not entered."""
+    further_names: int = 0
+    """Number of links to, and repeated names of, pictures that are among the sources."""
 
     def left_out_words(self) -> str | None:
         """Sentence about what was left out of folders; None if nothing was."""
@@ -65,11 +68,14 @@ class Found:
         if total:
             kinds = [f"{kind} {count}" for kind, count in self.left_out.most_common(5)]
             more = ", …" if len(self.left_out) > 5 else ""
-            files = "1 file that is no picture" if total == 1 else f"{total} files that are none"
+            files = "1 file that is not read" if total == 1 else f"{total} files that are not read"
             parts.append(f"{files} ({', '.join(kinds)}{more})")
         if self.junk_folders:
             folders = "folder" if self.junk_folders == 1 else "folders"
             parts.append(f"{self.junk_folders} hidden or system {folders}")
+        if self.further_names:
+            names = "name" if self.further_names == 1 else "names"
+            parts.append(f"{self.further_names} further {names} of the same pictures")
         return f"Left out: {' and '.join(parts)}." if parts else None
 
 
@@ -117,11 +123,13 @@ def find_pictures(inputs: Sequence[str], out: str | None = None) -> Found:
             files = _pictures_among(matches, found)
             complaint = f"No picture fits the pattern {text}: check it."
         empty = True
-        for file in files:
+        for file in sorted(files, key=Path.is_symlink):  # a picture by its own name if it has one
             empty = False
             if (identity := file.resolve()) not in seen:
                 seen.add(identity)
                 found.sources.append(Source(file, file.relative_to(root)))
+            else:
+                found.further_names += 1
         if empty and len(found.complaints) == unreadable:
             found.complaints.append(complaint)
     return found

@@ -1,6 +1,7 @@
 """Output shared by all commands: plain text, colours, progress, errors as one sentence."""
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,13 +45,22 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_line(text: str, stderr: bool = False) -> None:
-    """Print a line unchanged, without markup and wrapping."""
-    console(stderr).print(text, markup=False, soft_wrap=True)
+    """Print text without markup and wrapping; see `printable`."""
+    console(stderr).print(printable(text), markup=False, soft_wrap=True)
 
 
 def print_error(text: str) -> None:
-    """Print an error message on stderr."""
-    console(stderr=True).print(text, markup=False, soft_wrap=True, style="red")
+    """Print an error message on stderr; see `printable`."""
+    console(stderr=True).print(printable(text), markup=False, soft_wrap=True, style="red")
+
+
+def printable(text: str) -> str:
+    """Replace control characters, which the name of a file may hold, but not the ends of lines.
+
+    >>> printable("a" + chr(27) + "]0;b.png")
+    'a?]0;b.png'
+    """
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", text)
 
 
 @contextmanager

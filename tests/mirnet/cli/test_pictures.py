@@ -62,7 +62,8 @@ def test_a_tree_is_kept_and_junk_left_out_in_words(camera, network):  # noqa: F8
     made = [line.partition(" · ")[0] for line in outcome.out.splitlines() if " · " in line]
     assert made == ["out/100/IMG_2.JPG", "out/100/IMG_10.JPG", "out/101/IMG_2.JPG"]
     assert outcome.out.splitlines()[-2:] == [
-        "Left out: 3 files that are none (.xmp 1, .jpg 1, .db 1) and 2 hidden or system folders.",
+        "Left out: 3 files that are not read (.xmp 1, .jpg 1, .db 1) and 2 hidden or system "
+        "folders.",
         "3 restored, 0 skipped, 0 failed.",
     ]
     first, second = (read_image(f"out/{name}").pixels for name in tree[1:])
@@ -219,3 +220,20 @@ def test_names_that_a_console_cannot_show_stop_nothing(camera, network, monkeypa
     made = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=120)
     assert made.returncode == 0 and made.stderr == b""
     assert len(files_below(str(out))) == 3 and b"3 restored" in made.stdout
+
+
+def test_a_link_is_a_further_name_of_its_picture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    picture("Z.png")
+    Path("a.png").symlink_to("Z.png")
+    found = find_pictures(["."])
+    assert [source.path.name for source in found.sources] == ["Z.png"]
+    assert found.left_out_words() == "Left out: 1 further name of the same pictures."
+
+
+def test_a_name_commands_no_terminal(tmp_path, network, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    picture("in/a\x1b]0;b\x07.png")
+    outcome = run_restore("in", "-o", "out", "--weights", network)
+    assert outcome.out.startswith("out/a?]0;b?.png · ")
+    assert "\x1b" not in outcome.out + outcome.err
