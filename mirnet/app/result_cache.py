@@ -138,9 +138,15 @@ class PictureCache(LRUCache[Picture]):
     def __init__(self, max_pixels: int, max_bytes: int = MAX_PICTURE_BYTES) -> None:
         super().__init__(max_bytes, _bytes_of, "This photo is no longer kept: add it again.")
         self.max_pixels = max_pixels
+        self._decoding: weakref.WeakValueDictionary[str, threading.Lock] = (
+            weakref.WeakValueDictionary()
+        )
+        self._decoding_lock = threading.Lock()
 
     def read(self, path: str) -> Picture:
         """Decode a file, or take its picture from the cache if the file has not changed.
+
+        Who asks for a file while another decodes it waits for that picture.
 
         Raises:
             ImageRejected: The photo cannot be read or is too large.
@@ -150,12 +156,15 @@ class PictureCache(LRUCache[Picture]):
         except (OSError, ValueError):
             return read_image(path, max_pixels=self.max_pixels)  # says why not
         key = f"{path}:{status.st_mtime_ns}:{status.st_size}"
-        try:
-            return self.get(key)
-        except InvalidRequest:
-            picture = read_image(path, max_pixels=self.max_pixels)
-            self.put(picture, key)
-            return picture
+        with self._decoding_lock:
+            decoding = self._decoding.setdefault(key, threading.Lock())
+        with decoding:
+            try:
+                return self.get(key)
+            except InvalidRequest:
+                picture = read_image(path, max_pixels=self.max_pixels)
+                self.put(picture, key)
+                return picture
 
 
 def _bytes_of(picture: Picture) -> int:

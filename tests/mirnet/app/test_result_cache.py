@@ -1,5 +1,7 @@
 """What stays in memory for the next click."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import cv2
@@ -9,7 +11,13 @@ import pytest
 from mirnet.app import result_cache
 from mirnet.app.jobs import RestoreRequest, Run
 from mirnet.app.restore_tab.restorer import Restorer
-from mirnet.app.result_cache import KeptResult, LRUCache, ResultCache, drop_expired
+from mirnet.app.result_cache import (
+    KeptResult,
+    LRUCache,
+    PictureCache,
+    ResultCache,
+    drop_expired,
+)
 from mirnet.app.zero_gpu import restore_on_gpu
 from mirnet.errors import InvalidRequest
 from mirnet.images import decode
@@ -127,3 +135,26 @@ def test_a_photo_is_decoded_once_for_everything_the_page_does(tmp_path, monkeypa
     assert drop_expired(0) >= 3
     restorer.read(path)
     assert len(decoded) == 4
+
+
+def test_who_asks_for_a_photo_that_is_being_decoded_waits_for_it(tmp_path, monkeypatch):
+    """Restore may be pressed while the preview of an upload is decoded."""
+    path = str(write_image(Picture(photo(40, 60)), tmp_path / "photo.png"))
+    cache = PictureCache(10**6)
+    begun, go_on = threading.Event(), threading.Event()
+    decoded = []
+
+    def slow(source, max_pixels):
+        decoded.append(source)
+        begun.set()
+        assert go_on.wait(60)
+        return read_image(source, max_pixels=max_pixels)
+
+    monkeypatch.setattr(result_cache, "read_image", slow)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(cache.read, path)
+        assert begun.wait(60)
+        others = [pool.submit(cache.read, path) for _ in range(2)]
+        go_on.set()
+        assert all(other.result() is first.result() for other in others)
+    assert decoded == [path]
