@@ -272,6 +272,11 @@ def unread(label: str, kind: str, archive: bool = False) -> str:
     return f"{label} is {kind}: {way}."
 
 
+def without_gain_map(label: str) -> str:
+    """Say in one sentence that a picture's HDR gain map is left out."""
+    return f"{label} has an HDR gain map: it is left out, the standard picture is used."
+
+
 def animation(label: str, frames: int) -> str:
     """Explain in one sentence why an animated picture is not read."""
     return (

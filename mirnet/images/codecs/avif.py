@@ -9,11 +9,14 @@ from PIL import AvifImagePlugin
 from mirnet.errors import ImageRejected
 
 from ..cicp import in_space
-from ..formats import animation
+from ..formats import animation, without_gain_map
 from ..limits import check_hidden_exif
 from ..metadata import metadata_of
 from ..raster import Raster, check_size
 from .pillow import still_raster
+
+_HEAD_BYTES = 1 << 16
+"""Length of the part of a file in which its boxes are looked through."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -34,6 +37,8 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
         if getattr(image, "n_frames", 1) > 1:
             raise ImageRejected(animation(label, image.n_frames))
         raster = Raster(_deep_samples(data, bits, image.size), metadata_of(image), "AVIF")
+    if data.find(b"tmap", 0, _HEAD_BYTES) >= 0:  # type of item and brand of ISO 21496-1
+        raster = raster._replace(notes=(*raster.notes, without_gain_map(label)))
     at = data.find(b"colrnclx")
     if raster.metadata.icc_profile or at < 0 or at + 12 > len(data):
         return raster

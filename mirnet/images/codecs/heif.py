@@ -5,8 +5,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..cicp import in_space
+from ..formats import without_gain_map
 from ..metadata import Metadata
 from ..raster import Raster, check_size
+
+_GAIN_MAPS = (b"urn:com:apple:photo:2020:aux:hdrgainmap", b"tmap")
+"""What announces an HDR gain map in the boxes of a file: Apple's type of an auxiliary picture, the
+type of item and brand of ISO 21496-1."""
+_HEAD_BYTES = 1 << 16
+"""Length of the part of a file in which its boxes are looked through."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -18,6 +25,8 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """
     import pillow_heif  # loads libheif, which few photos need
 
+    head = stream.read(_HEAD_BYTES)
+    stream.seek(0)
     container = pillow_heif.open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     picture = container[container.primary_index]
     info: dict[str, Any] = dict(picture.info)
@@ -30,7 +39,9 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     if samples.ndim == 2:
         samples = samples[..., None]
     found = Metadata(info.get("icc_profile"), info.get("exif"), info.get("xmp"))
-    raster = Raster(samples, found, "HEIC", orientation=1)
+    has_gain_map = any(name in head for name in _GAIN_MAPS)
+    notes = (without_gain_map(label),) if has_gain_map else ()
+    raster = Raster(samples, found, "HEIC", orientation=1, notes=notes)
     nclx = info.get("nclx_profile")
     if found.icc_profile or not isinstance(nclx, dict):
         return raster

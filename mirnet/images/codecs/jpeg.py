@@ -19,7 +19,7 @@ from PIL import JpegImagePlugin
 from mirnet.errors import ImageRejected
 
 from ..exif import PREFIX
-from ..formats import EncoderSettings, unread
+from ..formats import EncoderSettings, unread, without_gain_map
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource, metadata_of
 from ..raster import Raster, check_size
@@ -97,7 +97,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
         notes.append(f"{label} has metadata that is cut off, which is left out.")
     behind = len(data) - layout.end if layout.has_end else 0
     if layout.gain_map or _has_gain_map(data, layout.end, layout.end + _MAX_SEGMENT_BYTES):
-        notes.append(f"{label} has an HDR gain map: it is left out, the standard picture is used.")
+        notes.append(without_gain_map(label))
     elif behind > _NOTED_BYTES:
         notes.append(
             f"{label} has {behind / 1e6:.3g} MB behind its picture (such as the film of a motion "

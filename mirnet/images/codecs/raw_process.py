@@ -8,6 +8,7 @@ the file on standard input and answers with a line of JSON and the bytes that th
 import contextlib
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -168,8 +169,8 @@ def _exif(stream: BinaryIO, preview: bytes | None) -> bytes | None:
         head = stream.read(8)
         if head[:2] in (b"II", b"MM"):  # a TIFF file, whatever number its maker puts behind
             check_directories(stream)
-            order = "little" if head[:2] == b"II" else "big"
-            return exif_at(stream, int.from_bytes(head[4:8], order))
+            (first,) = struct.unpack("<I" if head[:2] == b"II" else ">I", head[4:8])
+            return exif_at(stream, first)
     return None
 
 

@@ -13,7 +13,7 @@ from mirnet.images import cicp, colour
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
 from tests.support.foreign_files import CASES, PHOTO, in_srgb, with_chunk
-from tests.support.heif_boxes import box, heif, picture, size
+from tests.support.heif_boxes import ALPHA, box, full_box, heif, picture, size
 from tests.support.picture_files import (
     A8,
     A16,
@@ -258,3 +258,21 @@ def test_heic_is_turned_and_mirrored_in_the_order_of_its_properties(angle, axis)
     more = list(range(4, 3 + len(properties)))
     turned = read_image(heif([picture(more=more)], properties))
     np.testing.assert_array_equal(turned.pixels, expected)
+
+
+@pytest.mark.parametrize("kind", [b"urn:com:apple:photo:2020:aux:hdrgainmap\0", None])
+def test_the_gain_map_of_a_heic_file_is_told_of(kind):
+    """Every photo of an iPhone has one, as an auxiliary picture."""
+    auxiliary = full_box(b"auxC", kind) if kind else ALPHA
+    data = heif([picture(1), picture(2, [4])], [size(64, 64), auxiliary], [(b"auxl", 2, [1])])
+    read = read_image(data)
+    assert read.pixels.shape == (64, 64, 3)
+    assert [("gain map" in note) for note in read.notes] == ([True] if kind else [])
+    assert (read.alpha is None) == bool(kind)
+
+
+def test_the_gain_map_of_an_avif_file_is_told_of():
+    data = saved(PHOTO, "AVIF")
+    assert read_image(data).notes == ()
+    picture = read_image(data + box(b"free", b"tmap"))
+    assert len(picture.notes) == 1 and "gain map" in picture.notes[0]
