@@ -46,9 +46,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Close the browser after a file: its event loop would be in the way of other tests."""
+    """Close the browser after its last test: its event loop would be in the way of others."""
     result = yield
-    if nextitem is None or nextitem.path != item.path:
+    if nextitem is None or nextitem.get_closest_marker("browser") is None:
         KEPT.close()
     return result
 

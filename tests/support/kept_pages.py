@@ -1,4 +1,4 @@
-"""One browser, one app and one page that stay open for the browser tests of a file.
+"""One browser, one app and one page that stay open for all browser tests of a process.
 
 Starting the app takes about ten seconds of a processor, and so does loading its page, which then
 follows a link in one. A test therefore gets a page that an earlier test has used, with the link of
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.running import PATIENCE_MS, launch_chromium, running_app, running_playwright
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
 
 TOAST_CLOSE = "[data-testid=toast-close]"
 QUIET_LOOKS = 3
@@ -92,9 +92,14 @@ class Kept:
         return self._known[name]
 
     @property
+    def playwright(self) -> "Playwright":
+        """What drives browsers; a process can have one only."""
+        return self._get("playwright", running_playwright)
+
+    @property
     def chromium(self) -> "Browser":
         """The browser."""
-        return self._get("chromium", running_chromium)
+        return self._get("chromium", lambda: launch_chromium(self.playwright))
 
     @property
     def window(self) -> "BrowserContext":

@@ -4,14 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from mirnet import TASKS
 from mirnet.app.examples import examples_for
 from mirnet.app.restore_tab.modes import CARDS, MODES
-from mirnet.weights import load as weights
 from tests.support.kept_pages import Traffic, close_toasts
-
-SHIPPED = [task.id for task in TASKS.values() if weights.locate(task.default_weights)]
-
 
 FILES = "#photos input[type=file]"
 

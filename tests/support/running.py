@@ -19,7 +19,7 @@ import requests
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 START_SECONDS = 180
 """Longest start of the app in seconds, on a busy machine; a few are usual."""
@@ -112,12 +112,30 @@ def app_process(
 
 
 @contextlib.contextmanager
-def running_chromium() -> Iterator["Browser"]:
-    """Launch Debian's chromium headless, or skip the test where it is not installed."""
+def running_playwright() -> Iterator["Playwright"]:
+    """Start what drives Debian's chromium, or skip the test where that is not installed."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no chromium here")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield playwright
+
+
+@contextlib.contextmanager
+def launch_chromium(playwright: "Playwright", *flags: str) -> Iterator["Browser"]:
+    """Launch Debian's chromium headless.
+
+    Args:
+        playwright: Drives it.
+        flags: Further flags of chromium.
+    """
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_FLAGS, *flags])
+    yield browser
+    browser.close()
+
+
+@contextlib.contextmanager
+def running_chromium() -> Iterator["Browser"]:
+    """Launch Debian's chromium headless, or skip the test where it is not installed."""
+    with running_playwright() as playwright, launch_chromium(playwright) as browser:
         yield browser
-        browser.close()

@@ -1,46 +1,43 @@
 """The Pictures view in Debian's chromium: zoom, box, arrow keys, and the tabs above it."""
 
-from urllib.parse import urlencode
+import shutil
 
 import pytest
 
 from eval.runs.annotations import store_note
-from tests.support.evaluate_page import PICTURE, RUN, pair_shown
+from tests.support.evaluate_page import PICTURE, pair_shown
+from tests.support.kept_pages import KEPT
 from tests.support.review_runs import with_pictures
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
 from tests.support.runs_factory import method, write_run
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
+WIDE = "20251231-120000-abcdef"
+"""Run with wide pictures and notes; older than the runs that other files of tests know."""
 HEIGHT, WIDTH = 40, 4000
 """Size of the stored pictures, which the stage shows reduced to 3,000 pixels."""
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """The app's address and a browser."""
-    state = tmp_path_factory.mktemp("state")
+def wide_run():
+    """The run in the shared app's folder, removed afterwards."""
     methods = tuple(method(name) for name in ("identity", "ours"))
-    run = write_run(state / "runs", pairs=3, methods=methods)
+    run = write_run(KEPT.app.state / "runs", pairs=3, methods=methods, id=WIDE)
     with_pictures(run, HEIGHT, WIDTH)
     for pair in run.pairs():
         store_note(run, pair, [], f"of {pair}")
-    with running_app(MIRNET_STATE_DIR=str(state)) as url, running_chromium() as browser:
-        yield url, browser
+    yield
+    shutil.rmtree(run.folder)
 
 
 @pytest.fixture
-def page(place):
-    url, browser = place
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{url}?{urlencode({'tab': 'evaluate', 'view': 'pictures', 'run': RUN})}")
+def page(visit, wide_run):
+    page = visit(run=WIDE, view="pictures")
     page.wait_for_selector(f"{PICTURE} >> nth=2")
     page.wait_for_function("document.querySelector('#ev-pictures img').naturalWidth > 0")
     page.wait_for_selector("#ev-scale .sync-place[data-seen]", state="attached")
-    yield page
-    page.close()
+    return page
 
 
 def box_of(page) -> list[int]:

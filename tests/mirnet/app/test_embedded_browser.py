@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.running import CHROMIUM, CHROMIUM_FLAGS, PATIENCE_MS, running_app
+from tests.support.kept_pages import KEPT
+from tests.support.running import PATIENCE_MS, launch_chromium, running_app
 
 pytestmark = pytest.mark.browser
 
@@ -14,15 +15,8 @@ LOCAL_FRAMES = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivate
 
 @pytest.fixture
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium here")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*CHROMIUM_FLAGS, LOCAL_FRAMES]
-        )
+    with launch_chromium(KEPT.playwright, LOCAL_FRAMES) as chromium:
         yield chromium
-        chromium.close()
 
 
 def test_the_operator_signs_in_inside_the_frame_and_nowhere_else(browser, tmp_path):
@@ -39,17 +33,21 @@ def test_the_operator_signs_in_inside_the_frame_and_nowhere_else(browser, tmp_pa
             "https://huggingface.co/**",
             lambda route: route.fulfill(body=frame_html, content_type="text/html"),
         )
+        page.route(f"{url}assets/**", lambda route: route.abort())  # its scripts are not needed
         page.goto(OUTSIDE)
         inside = page.frame_locator("#app")
         inside.locator("input[name=name]").fill("anna")
         inside.locator("input[name=password]").fill(PASSWORD)
-        inside.get_by_role("button", name="Sign in").click()
-        inside.locator("#task label.selected").wait_for()  # the page itself, in the frame
+        landing = f"{url}?tab=evaluate"  # the page itself, in the frame
+        with page.expect_response(landing) as answer:
+            inside.get_by_role("button", name="Sign in").click()
+        assert answer.value.ok
 
         def status(where) -> int:
             return where.evaluate("fetch('/metrics').then(answer => answer.status)")
 
         (frame,) = [frame for frame in page.frames if frame.url.startswith(url)]
+        frame.wait_for_url(landing, wait_until="domcontentloaded")
         assert status(frame) == 200
         cookies = {cookie["name"]: cookie for cookie in context.cookies(url)}
         assert cookies["mirnet-operator"]["sameSite"] == "None"

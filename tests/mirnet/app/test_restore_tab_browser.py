@@ -18,7 +18,6 @@ from tests.support.accessibility import faults
 from tests.support.kept_pages import KEPT
 from tests.support.restore_page import (
     FILES,
-    SHIPPED,
     TOAST,
     add,
     assert_fits,
@@ -34,7 +33,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("task", SHIPPED)
+@pytest.mark.parametrize("task", ["denoise", "sr-x4"])  # the API's tests have all
 def test_a_photo_is_restored_and_downloaded(page, tmp_path, task):
     photo = small_photo(tmp_path / "holiday.jpg", task)
     choose_mode(page, task)

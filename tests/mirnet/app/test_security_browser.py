@@ -21,8 +21,9 @@ from eval.review.votes import Vote, all_votes
 from eval.runs.document import Run, SampleResult
 from eval.runs.store import RunStore, StoredRun
 from tests.support.evaluate_page import follow, open_link
+from tests.support.kept_pages import KEPT
 from tests.support.review_runs import with_pictures
-from tests.support.running import PATIENCE_MS, running_app, running_chromium
+from tests.support.running import PATIENCE_MS, running_app
 from tests.support.runs_factory import method, sha, write_run
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -83,8 +84,8 @@ def address(state) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def window() -> Iterator["sync_api.BrowserContext"]:
-    with running_chromium() as browser:
-        yield browser.new_context()
+    with KEPT.chromium.new_context() as context:
+        yield context
 
 
 @pytest.fixture

@@ -252,8 +252,10 @@ def test_a_start_that_does_not_exist_or_fit_is_named(prepared, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in CONFIGS.glob("mirnet-*.toml")))
 def test_full_size_recipes_take_a_step_on_stand_ins(name, tmp_path, monkeypatch):
-    """The recipe as it is, but for steps, patches and width; the folders are as its data set's."""
+    """The recipe as it is, but for steps, patches and size; the folders are as its data set's."""
     config = load_config(f"configs/{name}.toml")
+    with torch.device("meta"):
+        build(config)  # at full size, without values
     pairs = config.data.pairs[0]
     for number in range(pairs.dev_every + 1):
         below = pairs.input.replace("*", f"{number:03d}")
@@ -265,7 +267,8 @@ def test_full_size_recipes_take_a_step_on_stand_ins(name, tmp_path, monkeypatch)
     small = {"patch_px": 16, "dev_patch_px": 16, "batch": 2}
     stages = [stage.model_copy(update={**small, "steps": 1}) for stage in config.data.stages]
     data = config.data.model_copy(update={**small, "stages": stages})
-    settings = {**config.network.settings, "features": 16}
+    depth = {"groups": 1} if config.network.architecture == "MIRNet" else {"conv_groups": [1]}
+    settings = {**config.network.settings, "features": 16, "blocks": 1, **depth}
     network = config.network.model_copy(update={"settings": settings})
     monkeypatch.chdir(tmp_path)
     changed = config.model_copy(update={"data": data, "network": network, "evaluate_every": 2})
