@@ -1,6 +1,7 @@
 """What stands between the network and the page, and who may do what, below the app."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -114,6 +115,35 @@ def test_a_visitor_sends_so_many_bytes():
         assert answer.status == status
     other = ask(guarded, "/gradio_api/upload", "POST", content_length="600", client="::2")
     assert other.status == 200
+
+
+def test_refusals_say_what_the_limit_is_in_json_with_the_requests_id(monkeypatch):
+    def told(guarded: Guard, *asked, **more) -> str:
+        answer = ask(guarded, *asked, **more)
+        content = json.loads(answer.text)
+        assert answer.headers["content-type"] == "application/json" and content["request"] == ""
+        assert int(answer.headers["content-length"]) == len(answer.text)
+        return content["detail"]
+
+    upload = ("/gradio_api/upload", "POST")
+    guarded = Guard(page, alone=False, limits=RequestLimits(upload_bytes=1_500_000_000))
+    assert ask(guarded, *upload, content_length="1000000000").status == 200
+    assert told(guarded, *upload, content_length="1000000000") == (
+        "One visitor may send 1.5 GB of photos in 5 minutes: wait a little."
+    )
+    full = Guard(page, alone=False, limits=RequestLimits(all_requests=0))
+    words = "Too many visitors are here now: try again in some minutes."
+    assert told(full, *upload) == words
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    words = "There is no room for more photos here now: try again in an hour or two."
+    assert told(guarded, *upload) == words
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/gradio_api/file=/tmp/a.png"])
+def test_reading_files_and_health_counts_and_the_page_does_not(path):
+    guarded = Guard(page, alone=False, limits=RequestLimits(requests=1))
+    assert [ask(guarded, path).status for _ in range(2)] == [200, 429]
+    assert ask(guarded).status == 200
 
 
 def behind(proxies, **options):
