@@ -69,7 +69,8 @@ def test_the_page_itself_and_programs_may(headers):
 
 def test_a_link_from_elsewhere_may_be_followed_and_not_posted_to():
     followed = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
-    assert ask(Guard(page), **followed).status == 200
+    for method in ("GET", "HEAD"):
+        assert ask(Guard(page), method=method, **followed).status == 200
     assert ask(Guard(page), "/operator", "POST", **followed).status == 403
 
 
@@ -228,6 +229,8 @@ def test_a_log_in_works_behind_a_proxy_that_changes_the_name():
     assert ask(guarded, "/login", "POST", **own, **forwarded).status == 200
     named = forwarded | {"x_forwarded_host": "photos.example"}
     assert ask(guarded, "/login", "POST", **own, **named).status == 200
+    several = {"x_forwarded_host": "photos.example, inner.example"}
+    assert ask(guarded, "/login", "POST", **own, **forwarded, **several).status == 200
     foreign = own | {"origin": "https://evil.example"}
     assert ask(guarded, "/login", "POST", **foreign, **named).status == 403
     marked = own | {"sec_fetch_site": "cross-site"}
@@ -343,6 +346,27 @@ def test_every_answer_carries_the_policy():
     space = ask(Guard(page, alone=False, space=True)).headers
     assert "frame-ancestors 'self' https://huggingface.co" in space["content-security-policy"]
     assert "x-frame-options" not in space
+
+
+def test_what_the_page_says_itself_stays_and_is_said_once():
+    async def own(scope, receive, send):
+        headers = [(b"Referrer-Policy", b"no-referrer")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    headers = ask(Guard(own)).headers
+    assert headers["Referrer-Policy"] == "no-referrer" and "referrer-policy" not in headers
+    assert headers["permissions-policy"] == "geolocation=(), microphone=(), payment=(), usb=()"
+
+
+def test_what_is_no_request_goes_through_untouched():
+    passed = []
+
+    async def started(*given):
+        passed.append(given)
+
+    asyncio.run(Guard(started)({"type": "lifespan"}, "receive", "send"))
+    assert passed == [({"type": "lifespan"}, "receive", "send")]
 
 
 # ---------------------------------------------------------------- what killed programs leave
