@@ -167,13 +167,16 @@ class ViewRouter:
         """
         if part is not view:
             return part.failed(kit.note(words, warn=True))
+        choices = run_choices(self.queue)
+        gone = bool(asked.run) and asked.run not in [run_id for _, run_id in choices]
+        if gone:
+            words += " It may have been deleted: choose another one above."
         update: Update = {
             self.head: gr.update(visible=True),
             self.about: kit.note(words, warn=True),
             **view.show_body(False),
         }
-        choices = run_choices(self.queue)
-        if asked.run and asked.run not in [run_id for _, run_id in choices]:
+        if gone:
             update[self.run] = gr.update(choices=choices, value=None)
         return update
 
