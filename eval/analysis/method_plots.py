@@ -176,7 +176,8 @@ def published(
             name=f"measured here, {plain_text(protocol)}, {plain_text(pictures)}",
             marker={"color": COLOURS[0], "symbol": "diamond", "size": 10},
             customdata=[["", method] for method in measured.method],
-            hovertemplate=f"%{{customdata[1]}}<br>{hover_text(metric, 'x')}measured<extra></extra>",
+            hovertext=[plain_text(method) for method in measured.method],
+            hovertemplate=f"%{{hovertext}}<br>{hover_text(metric, 'x')}measured<extra></extra>",
         )
     )
     own = [plain_text(name, MAX_TICK) for name in measured.method]

@@ -13,6 +13,7 @@ from mirnet.metrics.registry import get_metric
 from .plot_style import (
     COLOURS,
     GREY,
+    MAX_HOVER,
     MAX_TICK,
     blank_figure,
     broken_text,
@@ -123,7 +124,7 @@ def scatter(paired: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figure":
     trace.update(
         name="a picture", hovertemplate=hover_text(metric, "x", a) + hover_text(metric, "y", b)
     )
-    trace.hovertemplate = f"%{{customdata[0]}}<br>{trace.hovertemplate}<extra></extra>"
+    trace.hovertemplate = f"%{{hovertext}}<br>{trace.hovertemplate}<extra></extra>"
     named = {int(shown.difference.argmin()), int(shown.difference.argmax())}
     trace.update(
         mode="markers+text",
@@ -173,7 +174,8 @@ def differences(
                 name=name,
                 marker={"color": fill, "line": {"width": 0}},
                 customdata=custom_data(part.pair, b),
-                hovertemplate=f"%{{customdata[0]}}<br>{label}<extra></extra>",
+                hovertext=[plain_text(pair, MAX_HOVER) for pair in part.pair],
+                hovertemplate=f"%{{hovertext}}<br>{label}<extra></extra>",
             )
         )
     few = len(shown) <= FEW_BARS

@@ -38,6 +38,8 @@ MAX_NAME = 36
 """Longest name in a legend or label, in characters."""
 MAX_TICK = 20
 """Longest name at an axis or in a title, in characters."""
+MAX_HOVER = 80
+"""Longest id of a pair where the mouse is, in characters."""
 MAX_LINE = 9
 """Characters after which a name under an axis is broken."""
 
@@ -124,7 +126,8 @@ def point_trace(
         name=plain_text(method),
         marker=marker(code, size - 2 if dense else size) | {"opacity": 0.5 if dense else 0.85},
         customdata=custom_data(rows.pair, method),
-        hovertemplate=f"%{{customdata[0]}}<br>{plain_text(method)}<br>{hover_text(metric)}<extra></extra>",
+        hovertext=[plain_text(pair, MAX_HOVER) for pair in rows.pair],
+        hovertemplate=f"%{{hovertext}}<br>{plain_text(method)}<br>{hover_text(metric)}<extra></extra>",
     )
 
 
@@ -195,7 +198,10 @@ def thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
 
 
 def custom_data(pairs: Sequence[str], method: str) -> np.ndarray:
-    """Ids of pair and method that every point carries, as an (n, 2) array."""
+    """Ids of pair and method that every point carries, as an (n, 2) array.
+
+    They are for clicks: what is shown comes from `hovertext`, where it is escaped.
+    """
     return np.array([[pair, method] for pair in pairs], dtype=object).reshape(-1, 2)
 
 

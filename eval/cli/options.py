@@ -1,11 +1,13 @@
 """Options that several commands share, and the tables that they print."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from mirnet.cli.terminal import harmless
 from mirnet.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def write_file(content: bytes, output: Path | None) -> None:
     from eval.runs.store import replace_file
 
     if output is None:
-        typer.echo(content.decode(errors="replace"), nl=False)
+        text = content.decode(errors="replace")
+        typer.echo(harmless(text) if sys.stdout.isatty() else text, nl=False)
     else:
         replace_file(output, content)

@@ -94,7 +94,8 @@ def _latex(found: RunComparison, metric: Metric) -> str:
                 else "--"
             )
         rows.append([run.name, *cells])
-    cells_of = pd.DataFrame(rows, columns=["Run", *methods])
+    one_line = [[" ".join(cell.split()) for cell in row] for row in (["Run", *methods], *rows)]
+    cells_of = pd.DataFrame(one_line[1:], columns=one_line[0])
     text = cells_of.to_latex(index=False, escape=True, column_format="l" + "r" * len(methods))
     comments = {
         "Score": f"mean {metric.label}, in brackets the change from the first run",

@@ -8,6 +8,7 @@ so they are only written from runs whose rows were recomputed and came out the s
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.protocols import get_protocol, shown_metrics
 from mirnet.metrics.registry import Metric, metrics_in
 
+from .markdown import markdown_text
 from .provenance import require_provenance
 
 if TYPE_CHECKING:
@@ -68,10 +70,29 @@ def eval_results(stored: StoredRun, findings: Sequence[Finding]) -> dict[str, st
         if method.weights_sha256 is not None:
             entries = _entries(run, benchmark.source.repo, method.id, boards, checked)
             if entries:
-                files[f"{method.id}/.eval_results/{benchmark.id}.yaml"] = _dump(entries)
+                name = f"{_part(method.id)}/.eval_results/{_part(benchmark.id)}.yaml"
+                files[_unused(name, files)] = _dump(entries)
     if len(files) == 2:
         raise InvalidRequest(f"Run {run.id} has no complete scores of a method with weights.")
     return files
+
+
+def _part(name: str) -> str:
+    """A name from outside as one part of a path, which leads nowhere else.
+
+    >>> _part("../a/b:c"), _part("ours"), _part("..")
+    ('-a-b-c', 'ours', 'unnamed')
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip(".")[:100] or "unnamed"
+
+
+def _unused(path: str, files: dict[str, str]) -> str:
+    """A path that no file has: where two names become one, the second gets a number."""
+    folder, _, rest = path.partition("/")
+    number = 2
+    while path in files:
+        path, number = f"{folder}-{number}/{rest}", number + 1
+    return path
 
 
 def _require_verified(run: Run, findings: Sequence[Finding]) -> None:
@@ -157,7 +178,7 @@ def _entries(
 
 def _table(run: Run, boards: "dict[str, pd.DataFrame]") -> str:
     """Rows as tables of papers have them: model, scores, code; one table a protocol."""
-    task = f"{run.task} on {run.benchmark.title}"
+    task = markdown_text(f"{run.task} on {run.benchmark.title}")
     lines = [f"Task: {task}; {run.benchmark.n} pictures; run {run.id}, {run.created:%Y}."]
     for name, board in boards.items():
         heads = [
@@ -168,8 +189,8 @@ def _table(run: Run, boards: "dict[str, pd.DataFrame]") -> str:
         lines += ["", f"Protocol {name}", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for row in board[board.weights_sha256.notna()].to_dict("records"):
             scores = [metric.number(row[metric.key]) for metric in metrics_in(board.columns)]
-            title = str(row["title"]).replace("|", "\\|")
-            cells = [title, *scores, str(row["weights_sha256"])[:12]]
+            hashed = markdown_text(str(row["weights_sha256"])[:12])
+            cells = [markdown_text(row["title"]), *scores, hashed]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -20,6 +20,7 @@ from mirnet.errors import InvalidRequest
 from mirnet.metrics.registry import metrics_in
 
 from .board_text import board_cells, board_heads, how_to_read
+from .markdown import markdown_text
 from .model_index import model_index
 from .provenance import provenance, require_provenance
 
@@ -146,7 +147,7 @@ def _parquet(table: "pd.DataFrame") -> bytes:
 def _markdown(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     import pandas as pd
 
-    cells = pd.DataFrame(board_cells(board), columns=board_heads(board)).map(_markdown_text)
+    cells = pd.DataFrame(board_cells(board), columns=board_heads(board)).map(markdown_text)
     table = cells.to_markdown(
         index=False,
         tablefmt="github",
@@ -154,15 +155,10 @@ def _markdown(run: Run, board: "pd.DataFrame", protocol: str) -> str:
         colalign=("left", *("right" for _ in cells.columns[1:])),
     )
     facts = (
-        f"- {what}: {_markdown_text(value)}" for what, value in provenance(run, protocol).items()
+        f"- {what}: {markdown_text(value)}" for what, value in provenance(run, protocol).items()
     )
-    title, words = _markdown_text(run.name), _markdown_text(how_to_read(board))
+    title, words = markdown_text(run.name), markdown_text(how_to_read(board))
     return "\n".join([f"# {title}", "", table, "", words, "", *facts]) + "\n"
-
-
-def _markdown_text(text: str) -> str:
-    flat = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{letter}" if letter in "\\`*_[]|#~" else letter for letter in flat)
 
 
 def _latex(run: Run, board: "pd.DataFrame", protocol: str) -> str:
@@ -175,6 +171,7 @@ def _latex(run: Run, board: "pd.DataFrame", protocol: str) -> str:
     comments = (f"% {what}: {value or 'none'}" for what, value in facts.items())
     table = (
         cells[columns]
+        .map(lambda cell: " ".join(str(cell).split()))
         .replace("–", "--")
         .to_latex(index=False, escape=True, column_format="l" + "r" * (len(columns) - 1))
     )

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.text import Text
 from typer.core import TyperGroup
 
 from mirnet.errors import MIRNetError
@@ -36,9 +38,35 @@ class Commands(TyperGroup):
             raise typer.Exit(130) from error
 
 
+def harmless(text: str) -> str:
+    r"""A text without characters that command a terminal or hide the order of letters.
+
+    Tabs and ends of lines stay; others of Unicode's classes Cc, Cf, Zl and Zp become U+FFFD.
+
+    >>> harmless("a\x1b[31m\u202eb")
+    'a\ufffd[31m\ufffdb'
+    """
+    commands = ("Cc", "Cf", "Zl", "Zp")
+    return "".join(
+        "\ufffd" if letter not in "\n\t" and unicodedata.category(letter) in commands else letter
+        for letter in text
+    )
+
+
+class HarmlessConsole(Console):
+    """A console that shows texts as they are: no markup, and no commands to the terminal in them.
+
+    Titles, names and errors come out of runs that others may have made.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text ready for printing; tables and `print` come here with every string."""
+        return super().render_str(harmless(text), **options | {"markup": False})
+
+
 def console(stderr: bool = False) -> Console:
     """Console on stdout or stderr, wide enough for tables if it is not a terminal."""
-    target = Console(stderr=stderr, highlight=False, emoji=False)
+    target = HarmlessConsole(stderr=stderr, highlight=False, emoji=False)
     if not target.is_terminal:
         target.width = NO_TERMINAL_COLUMNS
     return target
