@@ -21,9 +21,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mirnet.images.formats import FORMATS
 from mirnet.version import __version__
 
 ROOT = Path(__file__).parent.parent
+KINDS = sorted({known.codec for known in FORMATS.values()})
+"""Decoders that are fuzzed one by one: `tests.support.fuzz_files.KINDS`."""
 INPUTS = 100_000
 """Files of each step that fuzzes."""
 TAIL = 15
@@ -64,15 +67,11 @@ STEPS: dict[str, Step] = {
     ),
     **{
         f"fuzz-{kind}": Step(
-            f"damaged files of {what}: the same",
+            f"damaged files that {kind}.py reads: the same",
             f"python -m tests.support.fuzz_image --kind {kind} --inputs {{inputs}}",
             f"python -m tests.support.fuzz_image --kind {kind} --inputs 100",
         )
-        for kind, what in (
-            ("jxl", "JPEG XL"),
-            ("raw", "cameras' raw data"),
-            ("tiff", "TIFF's compressions"),
-        )
+        for kind in KINDS
     },
     "crowd": Step(
         "a crowd of visitors: nothing lost or exchanged, everybody's turn comes",

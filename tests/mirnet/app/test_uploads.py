@@ -22,6 +22,7 @@ from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
 from mirnet.images.formats import SAVE_FORMATS
 from tests.support import fuzz_image
+from tests.support.fuzz_files import KINDS, corpus
 from tests.support.heif_boxes import ALPHA, grid, heif, nested, picture, size
 from tests.support.paths import ROOT
 from tests.support.picture_files import (
@@ -395,6 +396,37 @@ print([finding.number for finding in found])
 
 
 def test_an_input_of_the_fuzzer_can_be_made_again():
-    seeds = fuzz_image.corpus()
+    seeds = corpus()
     again = [fuzz_image.mutated(seeds, number, 3) for number in (7, 9, 7)]
     assert again[0] == again[2] != again[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_decoder_has_files_to_damage(kind):
+    answers = [fuzz_image.look_at(data) for data in corpus(kind) if kind != "raw"]
+    assert kind == "raw" or answers.count("read") >= 3
+
+
+def test_the_log_of_the_fuzzer_is_gone_on_from(tmp_path, monkeypatch):
+    """A killed program has left a line without an end."""
+    asked = []
+
+    def fuzz(inputs, seed, first, told, kind):
+        asked.append((kind, first, inputs))
+        found = [fuzz_image.Finding(4, "took long")] if first <= 4 < first + inputs else []
+        return {"read": inputs - 1, "refused": 1}, found
+
+    monkeypatch.setattr(fuzz_image, "fuzz", fuzz)
+    log = tmp_path / "log.jsonl"
+    counts = [fuzz_image.counted(log, kind, 3) for kind in ("raw", "png")]
+    fuzz_image.fuzz_in_turn(counts, 5, float("inf"), log, chunk=3)
+    assert asked == [("raw", 0, 3), ("png", 0, 3), ("raw", 3, 2), ("png", 3, 2)]
+    log.write_text(log.read_text() + '{"kind": "raw", "seed": 3, "fir')
+    (again,) = [fuzz_image.counted(log, "raw", 3)]
+    assert (again.inputs, again.read, again.refused) == (5, 3, 2)
+    assert again.findings == [fuzz_image.Finding(4, "took long")]
+    fuzz_image.fuzz_in_turn([again], 7, float("inf"), log, chunk=3)
+    assert asked[-1] == ("raw", 5, 2) and fuzz_image.counted(log, "raw", 3).inputs == 7
+    assert fuzz_image.counted(log, "raw", 4).inputs == 0
+    fuzz_image.fuzz_in_turn([again], 9, float("-inf"), log)
+    assert again.inputs == 7
