@@ -50,7 +50,7 @@ class Refused(Exception):
 
 
 class Page:
-    """Configuration of the page: the number of each named event."""
+    """Configuration of the page: the number of each named event, and the defaults of its inputs."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -59,6 +59,11 @@ class Page:
             entry["api_name"]: entry["id"]
             for entry in config["dependencies"]
             if entry.get("api_name")
+        }
+        told = httpx.get(f"{url}gradio_api/info", timeout=120).json()["named_endpoints"]
+        self.defaults = {
+            name.lstrip("/"): [given.get("parameter_default") for given in entry["parameters"]]
+            for name, entry in told.items()
         }
         self.inputs = {entry["id"]: entry["inputs"] for entry in config["dependencies"]}
 
@@ -116,10 +121,11 @@ class Visitor:
 
         Args:
             event: Name of the event in the API.
-            data: Inputs.
+            data: Inputs; those that are left out at the end get their defaults.
             job: Job that receives the result.
         """
         job.asked = time.monotonic()
+        data = [*data, *self.page.defaults.get(event, [])[len(data) :]]
         answer = await self._client.post(
             f"{self.page.url}gradio_api/queue/join",
             json={

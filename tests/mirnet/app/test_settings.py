@@ -5,6 +5,7 @@ import re
 import pytest
 
 from mirnet.app.settings import Settings, read_settings
+from tests.support.paths import ROOT
 
 LOGIN = "anna:correct horse battery"
 
@@ -57,6 +58,32 @@ def test_every_flag_has_a_variable_and_the_flag_wins(monkeypatch):
     assert read_settings(["--max-pixels", "9", "--no-share"]).max_pixels == 9
     monkeypatch.setenv("MIRNET_PORT", "")
     assert read_settings([]).port is None
+
+
+SAMPLES = {
+    "host": "0.0.0.0", "port": "7000", "proxy": "10.0.0.1", "share": "true", "auth": "bert:secret",
+    "max_pixels": "5", "keep_hours": "0.5", "output_cache_gb": "3", "read_only": "true",
+    "operator": LOGIN, "allow_runs": "true", "limits": "sr-x4=8",
+    "api_keys": "reader:a-long-key-of-a-program:viewer", "journal": "true",
+}  # fmt: skip
+"""A value of every setting that is not its default."""
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_each_flag_has_its_variable_and_both_are_documented(name, monkeypatch):
+    default = getattr(read_settings([]), name)
+    monkeypatch.setenv(f"MIRNET_{name.upper()}", SAMPLES[name])
+    by_variable = getattr(read_settings([]), name)
+    monkeypatch.delenv(f"MIRNET_{name.upper()}")
+    flag = f"--{name.replace('_', '-')}"
+    is_switch = Settings.model_fields[name].annotation is bool
+    by_flag = read_settings([flag] if is_switch else [flag, SAMPLES[name]])
+    assert getattr(by_flag, name) == by_variable != default
+    if is_switch:
+        monkeypatch.setenv(f"MIRNET_{name.upper()}", "true")
+        assert getattr(read_settings([flag.replace("--", "--no-", 1)]), name) is False
+    text = (ROOT / "mirnet" / "docs" / "deploying.md").read_text(encoding="utf-8")
+    assert f"`MIRNET_{name.upper()}`" in text
 
 
 def test_a_wrong_variable_ends_the_start(monkeypatch, capsys):
