@@ -3,7 +3,12 @@
 Importable without torch, so that `--help` and the page start at once.
 """
 
-SECOND_STEPS: dict[str, tuple[str, ...]] = {"lowlight": ("denoise",), "sr-x2": ("denoise",)}
+SECOND_STEPS: dict[str, tuple[str, ...]] = {
+    "lowlight": ("denoise",),
+    "sr-x2": ("denoise",),
+    "sr-x3": ("denoise",),
+    "sr-x4": ("denoise",),
+}
 """Tasks that the page offers to follow on a task: those that `python -m tests.bench.two_steps`
 found better than either alone, with each task's own weights."""
 

@@ -33,6 +33,9 @@ NOISY_SIGMA = 1.3
 """Noise from which denoising is suggested, in 8-bit levels."""
 VERY_NOISY_SIGMA = 6.0
 """Noise from which denoising is suggested for a small photo too, in 8-bit levels."""
+NOISY_ISO = 1600
+"""ISO number from which denoising is suggested whatever is measured: a camera that smooths its own
+noise leaves little in smooth places, and removing the rest still helps; see docs/log/photos.md."""
 DARK_MEAN = 0.13
 """Mean luminance below which brightening is suggested, 0 to 1."""
 DARK_HIGHLIGHTS = 0.36
@@ -144,6 +147,12 @@ def inspect_picture(picture: Picture) -> Inspection:
     elif is_small:
         suggestion = "sr-x2"
         reason = f"The photo is small: {width} x {height} pixels."
+    elif iso is not None and iso >= NOISY_ISO:
+        suggestion = "denoise"
+        reason = (
+            f"The photo was taken at ISO {iso}, and removing noise helps from {NOISY_ISO} on, "
+            f"though smooth places have little: {noise:.1f} of 255."
+        )
     elif sharpness < SOFT_SHARPNESS:
         suggestion, same_size = "sr-x2", True
         reason = f"The photo is soft: sharpness {sharpness:.2f}, under {SOFT_SHARPNESS}."

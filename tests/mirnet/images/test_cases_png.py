@@ -22,6 +22,7 @@ from tests.support.picture_files import (
     png16,
     rejected,
     saved,
+    smooth,
 )
 
 
@@ -276,3 +277,44 @@ def test_the_gain_map_of_an_avif_file_is_told_of():
     assert read_image(data).notes == ()
     picture = read_image(data + box(b"free", b"tmap"))
     assert len(picture.notes) == 1 and "gain map" in picture.notes[0]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize(
+    ("name", "value", "seen"),
+    [
+        (b"irot", 1, lambda pixels: np.rot90(pixels)),
+        (b"irot", 2, lambda pixels: pixels[::-1, ::-1]),
+        (b"irot", 3, lambda pixels: np.rot90(pixels, 3)),
+        (b"imir", 0, lambda pixels: pixels[::-1]),
+        (b"imir", 1, lambda pixels: pixels[:, ::-1]),
+    ],
+)
+def test_avif_of_every_depth_is_turned_and_mirrored(bits, name, value, seen):
+    array = smooth(np.uint16) >> (16 - bits)
+    stored = array.astype(np.uint8 if bits == 8 else np.uint16)
+    data = imagecodecs.avif_encode(stored, level=98, bitspersample=bits, pixelformat="444")
+    picture = read_image(with_transform(data, name, value))
+    wanted = seen(smooth())
+    assert picture.pixels.shape == wanted.shape
+    assert np.abs(to_eight_bits(picture.pixels).astype(int) - wanted).mean() < 2
+
+
+def with_transform(data: bytes, name: bytes, value: int) -> bytes:
+    """Put a transform in the place of a property that is not needed (`pixi`), marked essential."""
+    at = data.index(b"pixi") - 4
+    end = at + int.from_bytes(data[at : at + 4], "big")
+    position, number = data.index(b"ipco") + 4, 1
+    while position < at:
+        position += int.from_bytes(data[position : position + 4], "big")
+        number += 1
+    changed = bytearray(data)
+    changed[at + 4 : end] = (name + bytes([value])).ljust(end - at - 4, b"\0")
+    entry = data.index(b"ipma") + 12  # behind version, flags and number of items
+    for _ in range(int.from_bytes(data[entry - 4 : entry], "big")):
+        owned = range(entry + 3, entry + 3 + data[entry + 2])
+        for place in owned:
+            if changed[place] & 0x7F == number:
+                changed[place] |= 0x80
+        entry = owned.stop
+    return bytes(changed)

@@ -16,7 +16,7 @@ from mirnet.images.exif import EXIF_IFD
 from mirnet.images.picture import Picture
 from mirnet.restoration import inspection
 from mirnet.restoration.choices import SECOND_STEPS
-from mirnet.restoration.inspection import inspect_picture, noise_of
+from mirnet.restoration.inspection import NOISY_ISO, NOISY_SIGMA, inspect_picture, noise_of
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_any_size_is_measured(size):
 @pytest.mark.parametrize(
     ("tags", "iso"),
     [
-        ({34855: 3200}, 3200),
+        ({34855: 400}, 400),
         ({34855: (800, 0)}, 800),
         ({34855: 65535, 34866: 204_800}, 204_800),
         ({34867: 102_400}, 102_400),
@@ -117,3 +117,13 @@ def test_light_is_measured_in_the_colours_that_a_network_sees(clean):
     plain = inspect_picture(Picture(clean))
     assert one.mean_luminance == pytest.approx(plain.mean_luminance, abs=0.01)
     assert one.suggestion is plain.suggestion is None
+
+
+def test_a_high_iso_is_a_reason_to_remove_noise(clean):
+    """Cameras smooth their own noise; what is left is worth removing."""
+    block = Image.Exif()
+    for iso, suggestion in ((NOISY_ISO - 1, None), (NOISY_ISO, "denoise")):
+        block[EXIF_IFD] = {34855: iso}
+        one = inspect_picture(replace(Picture(clean), exif=block.tobytes()))
+        assert one.suggestion == suggestion and one.noise_sigma < NOISY_SIGMA
+    assert one.reason.startswith(f"The photo was taken at ISO {NOISY_ISO}, ")

@@ -10,10 +10,11 @@ import requests
 
 import mirnet
 from mirnet import TASKS
+from mirnet.app import cleanup
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import BatchRow, RestoreRequest, Run
 from mirnet.app.restore_tab import html, modes
-from mirnet.app.restore_tab.batch import batch_table, stopped_words
+from mirnet.app.restore_tab.batch import archive_folder, batch_table, stopped_words
 from mirnet.app.result_cache import KeptResult
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
@@ -300,3 +301,11 @@ def test_a_part_is_cut_out_of_the_photo_around_its_place(tmp_path, place, scale,
     for array in (part.pixels, part.alpha):  # a view would keep the whole photo in memory
         assert array.base is None or array.base.nbytes == array.nbytes
     assert Restorer(10**6).part(str(photo), scale, None).height == height
+
+
+def test_the_zip_of_a_batch_is_deleted_by_its_age(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    archive = archive_folder() / "mirnet-denoise.zip"
+    archive.write_bytes(b"zip")
+    assert cleanup.sweep(tmp_path, 60, keep_seconds=3600) == 0 and archive.exists()
+    assert cleanup.sweep(tmp_path, 60, keep_seconds=-1) == 1 and not archive.exists()
