@@ -1,0 +1,89 @@
+"""What the guard says to whom: unknown keys, tries to sign in, other names, faults."""
+
+import asyncio
+import json
+
+import pytest
+
+from mirnet.app.api_keys import parse_keys
+from mirnet.app.rate_limit import RequestLimits
+from mirnet.app.security import Guard
+from tests.support.guarded import ask, page
+
+SECRET = "a secret of a program"
+CALL = ("/gradio_api/call/restore", "POST")
+
+
+def told(guarded: Guard, *asked: str, **headers: str) -> tuple[int, str]:
+    answer = ask(guarded, *asked, **headers)
+    return answer.status, json.loads(answer.text)["detail"] if answer.status != 200 else ""
+
+
+def test_unknown_keys_are_told_and_not_tried_without_end_by_one_visitor():
+    limits = RequestLimits(failed_sign_ins=2)
+    guarded = Guard(page, alone=False, limits=limits, keys=parse_keys(f"ci:{SECRET}:runner"))
+    unknown = (401, "This key is not known here: ask the operator for one.")
+    assert [told(guarded, *CALL, x_api_key="guess") for _ in range(2)] == [unknown] * 2
+    enough = (429, "Too many unknown keys: wait some minutes.")
+    assert told(guarded, *CALL, x_api_key="guess") == enough
+    assert told(guarded, *CALL, x_api_key="guess", client="203.0.113.8") == unknown
+    assert told(guarded, *CALL, x_api_key=SECRET) == (200, "")
+
+
+def test_tries_to_sign_in_have_an_end_in_minutes():
+    limits = RequestLimits(failed_sign_ins=1, window_seconds=120)
+
+    async def refusing(scope, receive, send):
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"detail": "wrong"}'})
+
+    guarded = Guard(refusing, alone=False, limits=limits)
+    assert told(guarded, "/operator", "POST") == (403, "wrong")
+    enough = (429, "Too many tries to sign in: wait 2 minutes.")
+    assert told(guarded, "/operator/", "POST") == enough
+    assert told(guarded, "/login", "POST") == (403, "wrong")
+    assert told(guarded, "/login", "POST") == enough
+
+
+def test_a_page_for_this_machine_alone_says_how_to_reach_it_by_another_name():
+    assert told(Guard(page), host="photos.example") == (
+        421,
+        "This page answers to localhost only. To reach it by another name, start it with --host "
+        "0.0.0.0, or with --proxy ADDRESS behind a proxy.",
+    )
+
+
+def test_a_request_without_a_host_comes_from_this_machine():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "client": ("127.0.0.1", 1),
+        "headers": [],
+    }
+    asyncio.run(Guard(page)(scope, receive, send))
+    assert sent[0]["status"] == 200
+
+
+def test_a_disk_in_trouble_is_no_wrong_call(caplog):
+    def failing(error: Exception) -> Guard:
+        async def app(scope, receive, send):
+            raise error
+
+        return Guard(app)
+
+    with pytest.raises(OSError, match="no room"):
+        ask(failing(OSError("no room")), *CALL)
+    with pytest.raises(ValueError, match="a fault"):
+        ask(failing(ValueError("a fault")), "/elsewhere", "POST")
+    status, words = told(failing(ValueError("not five")), *CALL)
+    assert status == 422 and "does not fit the endpoint" in words
+    assert f"{CALL[0]} was called with what does not fit it: ValueError('not five')" in caplog.text
