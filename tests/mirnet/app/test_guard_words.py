@@ -7,7 +7,7 @@ import pytest
 
 from mirnet.app.api_keys import parse_keys
 from mirnet.app.rate_limit import RequestLimits
-from mirnet.app.security import Guard
+from mirnet.app.security import SPACE_SOURCES, Guard
 from tests.support.guarded import ask, page
 
 SECRET = "a secret of a program"
@@ -87,3 +87,32 @@ def test_a_disk_in_trouble_is_no_wrong_call(caplog):
     status, words = told(failing(ValueError("not five")), *CALL)
     assert status == 422 and "does not fit the endpoint" in words
     assert f"{CALL[0]} was called with what does not fit it: ValueError('not five')" in caplog.text
+
+
+def test_a_program_is_counted_by_its_key_wherever_it_runs():
+    limits, keys = RequestLimits(requests=1), parse_keys(f"ci:{SECRET}:viewer")
+    guarded = Guard(page, alone=False, limits=limits, keys=keys)
+    sent = [ask(guarded, *CALL, client=f"203.0.113.{at}", x_api_key=SECRET) for at in (1, 2)]
+    assert [answer.status for answer in sent] == [200, 429]
+    assert ask(guarded, *CALL, client="203.0.113.1").status == 200
+
+
+def test_only_an_answer_of_success_forgets_the_tries_of_its_visitor():
+    async def wrong(scope, receive, send):
+        await send({"type": "http.response.start", "status": 400})
+        await send({"type": "http.response.body", "body": b""})
+
+    guarded = Guard(wrong, alone=False, limits=RequestLimits(failed_sign_ins=1))
+    assert [ask(guarded, "/login", "POST").status for _ in range(2)] == [400, 429]
+
+
+def test_no_other_address_passes_for_a_file():
+    for name in (r"http:\\evil.example\a", r"ftp:\/a", "https://evil.example/a"):
+        assert ask(Guard(page), f"/gradio_api/file={name}").status == 403
+
+
+def test_a_spaces_page_may_use_the_hub_for_three_purposes():
+    policy = ask(Guard(page, alone=False, space=True)).headers["content-security-policy"]
+    for part in ("connect-src", "img-src", "frame-ancestors"):
+        assert f"{part} 'self' {SPACE_SOURCES}" in policy
+    assert SPACE_SOURCES not in ask(Guard(page)).headers["content-security-policy"]
