@@ -6,6 +6,7 @@ import json
 import pytest
 
 from mirnet.app.api_keys import parse_keys
+from mirnet.app.proxies import ForwardedHeaders
 from mirnet.app.rate_limit import RequestLimits
 from mirnet.app.security import SPACE_SOURCES, Guard
 from tests.support.guarded import ask, page
@@ -116,3 +117,13 @@ def test_a_spaces_page_may_use_the_hub_for_three_purposes():
     for part in ("connect-src", "img-src", "frame-ancestors"):
         assert f"{part} 'self' {SPACE_SOURCES}" in policy
     assert SPACE_SOURCES not in ask(Guard(page)).headers["content-security-policy"]
+
+
+def test_a_proxy_that_nobody_named_is_told_of_and_a_wrong_length_is_none():
+    assert told(ForwardedHeaders(Guard(page), []), x_forwarded_for="1.1.1.1") == (
+        421,
+        "A proxy passes requests on to this page: start it with --proxy and the proxy's address, "
+        "such as --proxy 127.0.0.1.",
+    )
+    for length in ("x", "-1", "１"):
+        assert ask(Guard(page), *CALL, content_length=length).status == 200
