@@ -61,3 +61,15 @@ def test_the_command_recomputes_first(tmp_path):
     done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "runs")])
     assert done.exit_code == 2, done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_names_that_become_one_part_of_a_path_keep_files_of_their_own(tmp_path):
+    names = ("../a/b", "..:a:b")
+    methods = tuple(method(name, kind="weights", weights_sha256=sha(name)) for name in names)
+    files = eval_results(write_run(tmp_path, methods=methods), SAME)
+    assert {name for name in files if name.endswith("lol.yaml")} == {
+        "-a-b/.eval_results/lol.yaml",
+        "-a-b-2/.eval_results/lol.yaml",
+    }
+    for name in names:
+        assert sum(sha(name) in text for path, text in files.items() if "lol" in path) == 1
