@@ -20,7 +20,7 @@ from .light import linear_to_srgb, saturate, srgb_to_linear
 WELL_EXPOSED = (0.5, 0.6)
 """sRGB averages of a well-exposed photograph: 0.5 is the best value of Mertens et al. ("Exposure
 Fusion", 2007), 0.6 that of Zero-DCE's exposure loss (Guo et al., CVPR 2020)."""
-CLEAN_SHARE = 0.25
+CLEAN_SHARE = 0.125
 """Share of the pictures without noise in training for denoising."""
 Pair = tuple[Tensor, Tensor, Tensor]
 """Degraded patches, targets, and thumbnails of the degraded photographs."""
@@ -57,7 +57,7 @@ def noisy_pair(photos: CleanBatch) -> Pair:
     curve make noise change the local brightness; the target keeps that change, as the mean of many
     frames does that real benchmarks have for truth, and the network learns to leave brightness
     alone. Lens and sensor make a part of the photographs softer than their noise, which else passes
-    for texture. A quarter get no noise at all: fine texture without noise around it is to be kept.
+    for texture. An eighth get no noise at all: fine texture without noise around it is to be kept.
     """
     clean, generator = photos.patches, photos.generator
     batch = len(clean)
