@@ -151,6 +151,7 @@ def method_point(
         error_x: Result of `interval_bar`.
         error_y: Result of `interval_bar`.
         name: Name in the legend; the id where it is "".
+        size: Diameter of the marker in pixels.
     """
     import plotly.graph_objects as go
 
@@ -172,6 +173,9 @@ def interval_bar(mean: Any, low: Any, high: Any, thickness: float = 1.5) -> dict
 
     Args:
         mean: A number, or an array of one for each point.
+        low: Lower ends, of the same shape.
+        high: Upper ends, of the same shape.
+        thickness: Width of the bar's line in pixels.
     """
     mean, low, high = (np.atleast_1d(np.asarray(one, float)) for one in (mean, low, high))
     known = np.isfinite(low) & np.isfinite(high)

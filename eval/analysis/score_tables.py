@@ -222,7 +222,8 @@ def gains(
 
     Args:
         stored: Run, read under its first protocol, or the result of `scores_frame`.
-        other: Id of the method it is compared with; the first one (`a`) of the rows.
+        method: Id of the method whose gains are looked for; the second one (`b`) of the rows.
+        other: Id of the method that `method` is compared with; the first one (`a`) of the rows.
         largest: Whether the largest gains come first; otherwise the largest losses.
     """
     both = paired_scores(stored, other, method, metric)

@@ -224,7 +224,8 @@ def compared_slices(
 
     Args:
         scores: Result of `score_tables.scores_frame`.
-        b: Id of the method that it is compared with.
+        a: Id of the first method, A.
+        b: Id of the method that A is compared with, B.
 
     Returns:
         A row for each slice in which both methods have a finite score, where A loses most first:
@@ -305,7 +306,8 @@ def compare_in_slices(
     """Compare two methods of a stored run in its slices; see `compared_slices`.
 
     Args:
-        b: Id of the method that it is compared with.
+        a: Id of the first method, A.
+        b: Id of the method that A is compared with, B.
         protocol: See `score_tables.chosen_protocol`.
         facts: Names of the facts to look at; all by default. Fewer need less correction.
 

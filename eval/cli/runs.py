@@ -247,7 +247,7 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     from eval.analysis.leaderboards import caution, lead
     from eval.analysis.score_tables import default_baseline
     from eval.analysis.table_cache import TableCache
-    from eval.reports.board_text import board_cells
+    from eval.reports.board_text import board_cells, left_out_words
 
     header = stored.header()
     # Kept on disk for large runs, so that the page opens them at once.
@@ -269,11 +269,8 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
         if method.weights_sha256:
             print_line(f"{method.id}: weights sha256 {method.weights_sha256}")
     for found in header.summary:
-        if found.failed:
-            print_line(f"{found.method}: no result on {counted(found.failed, 'picture')}")
-        if found.identical:
-            equal = f"{counted(found.identical, 'result')} identical to the target"
-            print_line(f"{found.method}: {equal}, whose pictures leave every mean PSNR")
+        for words in left_out_words(found.failed, found.identical):
+            print_line(f"{found.method}: {words}")
 
 
 def verify(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from eval.analysis.leaderboards import HOW_TESTED, caution, lead, timed_with
 from eval.analysis.score_tables import RANKING, other_metrics
 from mirnet.metrics.registry import metrics_in
-from mirnet.number_format import DASH, number
+from mirnet.number_format import DASH, counted, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,3 +162,26 @@ def paired_columns(baseline: str) -> str:
         f"Differences, p and wins are against {baseline}, paired by picture, ties half a win. "
         f"{HOW_TESTED}"
     )
+
+
+def left_out_words(failed: int, identical: int) -> list[str]:
+    """Say in sentences which pictures are left out of means; [] where every result counts.
+
+    Args:
+        failed: Number of failed results.
+        identical: Number of results that equal their target, whose PSNR is infinite.
+    """
+    title, words = RANKING.title, []
+    if failed:
+        its = "its picture is" if failed == 1 else "their pictures are"
+        words.append(f"{counted(failed, 'result')} failed; {its} left out.")
+    if identical == 1:
+        words.append(
+            f"1 result equals its target, so its picture is left out of all mean {title}s."
+        )
+    elif identical:
+        words.append(
+            f"{counted(identical, 'result')} equal their targets, so their pictures are left out "
+            f"of all mean {title}s."
+        )
+    return words

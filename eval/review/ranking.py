@@ -151,7 +151,7 @@ def fit_strengths(
 ) -> tuple["pd.DataFrame", tuple[str, ...]]:
     """Fit strengths and their intervals.
 
-    The bootstrap draws pictures and reviewers; see `resampling.vote_weights`.
+    The bootstrap draws pictures and reviewers; see `vote_bootstrap.vote_weights`.
 
     Args:
         votes: Votes without skipped ones; both methods of each must be in `methods`.

@@ -10,16 +10,14 @@ from eval.analysis.published import (
     published_beside,
     published_for,
 )
-from eval.analysis.score_tables import RANKING
 from eval.app.page_files import TEMPLATES
 from eval.app.run_status import Snapshot
 from eval.methods.method_record import MethodRecord
-from eval.reports.board_text import paired_columns
+from eval.reports.board_text import left_out_words, paired_columns
 from eval.runs.document import Run
 from mirnet.app.kit import html as kit
 from mirnet.metrics.protocols import PROTOCOLS
 from mirnet.metrics.registry import metrics_in
-from mirnet.number_format import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,12 +53,8 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
     )
     if baseline:
         words += f" {paired_columns(baseline)}"
-    failed, identical = int(board.failed.sum()), int(board.identical.sum())
-    if failed:
-        words += f" {counted(failed, 'result')} failed, left out here."
-    if identical:
-        equal = f"{counted(identical, 'result')} identical to the target"
-        words += f" {equal}: these pictures leave every mean {RANKING.title}."
+    left_out = left_out_words(int(board.failed.sum()), int(board.identical.sum()))
+    words = " ".join([words, *left_out])
     warning = caution(board)
     leads = lead(board)
     text = kit.note(warning, warn=True) if warning else Markup("")

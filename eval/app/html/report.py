@@ -266,7 +266,7 @@ def ends_strip(
         least: Thumbnails with the smallest gains, smallest first.
         state: State of the view.
         method: Id of the method.
-        against: Id of the method it is compared with.
+        against: Id of the method that `method` is compared with.
     """
     if not most:
         return Markup("")

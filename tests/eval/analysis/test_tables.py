@@ -4,10 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from eval.analysis import leaderboards, score_tables
 from eval.analysis import statistics as stats
+from eval.app.html.board import board_notes
+from eval.cli.main import app
 from eval.data.benchmarks import custom_benchmark, get_benchmark
+from eval.reports.board_text import left_out_words
 from eval.runs.document import SampleResult, SampleScore
 from eval.runs.summaries import summarise_methods
 from mirnet.errors import InvalidRequest
@@ -43,6 +47,25 @@ def test_scores_stand_in_the_runs_order_whatever_order_they_were_made_in(small):
     assert frame.s_per_mp[1] == 6.0
     assert math.isinf(frame.psnr_db[4]) and math.isnan(frame.psnr_db[7])
     assert frame.error[7] == "It is too dark." and frame.degraded_sha256[0] == sha("dp0000")
+
+
+def test_what_is_left_out_is_said_in_sentences(small):
+    board = leaderboards.leaderboard(small, "identity")
+    page = str(board_notes(board, "identity"))
+    sentences = (
+        "1 result failed; its picture is left out.",
+        "1 result equals its target, so its picture is left out of all mean PSNRs.",
+    )
+    shown = CliRunner().invoke(app, ["show", small.id, "--out", str(small.folder.parent)])
+    assert shown.exit_code == 0, shown.output
+    printed = " ".join(shown.output.split())
+    for method_id, sentence in zip(("ours", "identity"), sentences, strict=True):
+        assert sentence in page and f"{method_id}: {sentence}" in printed
+    assert left_out_words(2, 2) == [
+        "2 results failed; their pictures are left out.",
+        "2 results equal their targets, so their pictures are left out of all mean PSNRs.",
+    ]
+    assert left_out_words(0, 0) == []
 
 
 def test_the_leaderboard_counts_what_it_cannot_average(small):
