@@ -30,10 +30,10 @@ _STALE = re.compile(
     rb"""tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)\s*=\s*(?:"[^"]*"|'[^']*')"""
 )
 """Pattern of XMP attributes that do not hold for a result."""
-_STALE_ELEMENT = re.compile(rb"<dcterms:provenance(?:\s[^>]*)?>.*?</dcterms:provenance>", re.DOTALL)
-"""Pattern of an XMP element that points at a C2PA manifest."""
+_STALE_TAG = re.compile(rb"<(/?)(dcterms:provenance)((?:[\s/][^<>]*)?)>")
+"""Pattern of the tags of an XMP element that points at a C2PA manifest."""
 _GPS_ATTRIBUTE = re.compile(rb"""\sexif:GPS\w+\s*=\s*(?:"[^"]*"|'[^']*')""")
-_GPS_ELEMENT = re.compile(rb"<exif:(GPS\w+)(?:\s[^>]*)?>.*?</exif:\1>", re.DOTALL)
+_GPS_TAG = re.compile(rb"<(/?)(exif:GPS\w+)((?:[\s/][^<>]*)?)>")
 
 METADATA_CHOICES = {
     "all": "Keep all metadata",
@@ -183,7 +183,7 @@ def stripped(metadata: Metadata, keep: str) -> Metadata:
     if keep == "none":
         return Metadata(icc_profile=metadata.icc_profile)
     if keep == "no-gps":
-        xmp = metadata.xmp and _GPS_ELEMENT.sub(b"", _GPS_ATTRIBUTE.sub(b"", metadata.xmp))
+        xmp = metadata.xmp and _without_elements(_GPS_ATTRIBUTE.sub(b"", metadata.xmp), _GPS_TAG)
         exif_block = metadata.exif and exif.without_gps(metadata.exif)
         return metadata._replace(exif=exif_block, xmp=xmp)
     return metadata
@@ -243,7 +243,34 @@ def _clean_xmp(xmp: object) -> bytes | None:
     if re.search(rb"<!|<\s*(?:\w+:)?script", xmp, re.IGNORECASE):
         return None
     upright = _ORIENTATION.sub(rb"\g<1>1", xmp)
-    return _STALE_ELEMENT.sub(b"", _STALE.sub(b"", upright)).rstrip(b"\0")
+    return _without_elements(_STALE.sub(b"", upright), _STALE_TAG).rstrip(b"\0")
+
+
+def _without_elements(xmp: bytes, tags: re.Pattern[bytes]) -> bytes:
+    """Remove XML elements in one pass over their tags; an element that never ends is kept.
+
+    Args:
+        xmp: The packet.
+        tags: Pattern of opening and closing tags. Groups: the slash of a closing tag, the name,
+            and the attributes, which end in a slash where the element is empty.
+    """
+    opened: dict[bytes, int] = {}
+    removed: list[tuple[int, int]] = []
+    for tag in tags.finditer(xmp):
+        closing, name, attributes = tag.groups()
+        if closing:
+            start = opened.pop(name, None)
+            if start is not None:
+                removed.append((start, tag.end()))
+        elif attributes.endswith(b"/"):
+            removed.append(tag.span())
+        else:
+            opened.setdefault(name, tag.start())
+    kept, position = [], 0
+    for start, end in sorted(removed):  # one may hold another
+        kept.append(xmp[position:start])
+        position = max(position, end)
+    return b"".join([*kept, xmp[position:]])
 
 
 def _tag_bytes(value: object) -> bytes | None:

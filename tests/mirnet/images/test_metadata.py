@@ -11,6 +11,7 @@ from mirnet.images import exif as exif_block
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
 from mirnet.images.formats import SAVE_FORMATS
+from mirnet.images.metadata import MAX_XMP_BYTES, Metadata, checked, stripped
 from mirnet.images.picture import Picture
 from tests.support.picture_files import (
     A8,
@@ -153,3 +154,38 @@ def test_all_metadata_can_be_left_out(target):
 def test_an_unknown_choice_is_refused():
     with pytest.raises(ImageRejected, match=r"use one of all, no-gps, none\.$"):
         encode_image(Picture(A8[3]), "PNG", metadata="some")
+
+
+UNCLOSED = b'<dcterms:provenance><dcterms:provenance a="1" <exif:GPSa><exif:GPSLatitude b="2" '
+
+
+@pytest.mark.parametrize("keep", ["all", "no-gps"])
+def test_a_megabyte_of_unclosed_elements_is_read_once(keep):
+    """A pattern that searched for the end of each would take minutes."""
+    start = b"<rdf:RDF>"
+    xmp = start + UNCLOSED * ((MAX_XMP_BYTES - len(start)) // len(UNCLOSED))
+    cleaned, _ = checked(Metadata(xmp=xmp), grey=False)
+    assert stripped(cleaned, keep).xmp == xmp
+
+
+@pytest.mark.parametrize(
+    ("element", "left"),
+    [
+        (b"<exif:GPSa/>b", b"b"),
+        (b'<exif:GPSa b="2"/>c', b"c"),
+        (b"<exif:GPSa>1<exif:GPSb>2</exif:GPSb>3</exif:GPSa>d", b"d"),
+        (b"<exif:GPSa>e<exif:GPSb>2</exif:GPSb>", b"<exif:GPSa>e"),
+        (b"<exif:GPSa\n>1</exif:GPSa >f</exif:GPSa>", b"f</exif:GPSa>"),
+        (b"<exif:Flash>1</exif:Flash>", b"<exif:Flash>1</exif:Flash>"),
+    ],
+)
+def test_elements_of_the_position_are_removed_whole(element, left):
+    assert stripped(Metadata(xmp=b"<rdf:RDF>" + element), "no-gps").xmp == b"<rdf:RDF>" + left
+
+
+def test_an_empty_element_about_a_manifest_takes_nothing_else_along():
+    element = b'<dcterms:provenance rdf:resource="self#jumbf=c2pa"/>'
+    rest = b"<dc:rights>mine</dc:rights>"
+    whole = element.replace(b"/>", b">x</dcterms:provenance>")
+    cleaned, _ = checked(Metadata(xmp=b"<rdf:RDF>" + element + rest + whole), grey=False)
+    assert cleaned.xmp == b"<rdf:RDF>" + rest
