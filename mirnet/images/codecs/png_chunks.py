@@ -16,7 +16,9 @@ from .. import limits
 _MAX_TEXT_BYTES = 1 << 20
 """Largest text or profile in unpacked bytes; Pillow refuses a picture with a larger one."""
 _MAX_TEXTS_BYTES = 1 << 24
-"""Largest sum of all texts and profiles of a file in unpacked bytes."""
+"""Largest sum of all texts and profiles of a file in unpacked bytes, with those left out."""
+_MAX_DEFLATE_RATIO = 1032
+"""Largest number of bytes that one deflated byte unpacks to."""
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"tIME": 7, b"acTL": 8}
 """Length in bytes of the chunks whose length is fixed."""
 _KEY_BYTES = {0: 2, 2: 6}
@@ -105,7 +107,8 @@ def repair(data: bytes, label: str) -> Repaired:
         body = memoryview(data)[position + 8 : end - 4]
         if end > len(data) and not ancillary:
             raise ValueError("chunk behind the end of the file")
-        size = _unpacked(name, body, room) if ancillary else 0
+        size, fits = _unpacked(name, body, room) if ancillary else (0, True)
+        room -= size  # of a chunk that is left out too: it was unpacked all the same
         sound = zlib.crc32(body, zlib.crc32(name)) == int.from_bytes(data[end - 4 : end], "big")
         repeated = name in names and name in (b"IHDR", b"PLTE", b"tRNS", b"iCCP", *_LENGTHS)
         if name == b"IDAT":
@@ -117,13 +120,12 @@ def repair(data: bytes, label: str) -> Repaired:
                 or not sound
                 or _LENGTHS.get(name, length) != length
                 or (name == b"tRNS" and not _is_key(data[25], length))
-                or size is None
+                or not fits
             )
         ):
             left_out.append(name.decode("ascii"))
         else:
             names.add(name)
-            room -= size or 0
             parts.append(data[position:end])
             if name in (b"eXIf", *_LENGTHS):
                 chunks[name] = bytes(body)
@@ -205,28 +207,33 @@ def _is_key(colour_type: int, length: int) -> bool:
     return _KEY_BYTES.get(colour_type) == length
 
 
-def _unpacked(name: bytes, body: memoryview, room: int) -> int | None:
-    """Unpacked bytes of a text or profile, 0 for other chunks; None if above `room` or damaged."""
+def _unpacked(name: bytes, body: memoryview, room: int) -> tuple[int, bool]:
+    """Unpack a text or profile up to `room` and the largest text.
+
+    Returns:
+        The number of bytes that were unpacked at most, and whether the chunk is whole and fits. A
+        chunk of another kind is (0, True).
+    """
     if name not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
-        return 0
+        return 0, True
     most = min(_MAX_TEXT_BYTES, room)
     if len(body) > most:
-        return None
+        return 0, False
     packed = bytes(body)
     if name == b"tEXt":
-        return len(packed)
+        return len(packed), True
     _, _, rest = packed.partition(b"\0")
     if name == b"iTXt":
         if rest[:1] != b"\1":
-            return len(packed)
+            return len(packed), True
         packed = rest[2:].split(b"\0", 2)[-1]
     elif rest[:1] not in (b"\0", b""):  # another compression than deflate
-        return None
+        return 0, False
     else:
         packed = rest[1:]
     try:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(packed, most + 1)
-    except zlib.error:
-        return None
-    return len(text) if len(text) <= most and unpacker.eof else None
+    except zlib.error:  # which does not tell how far it came
+        return min(most + 1, _MAX_DEFLATE_RATIO * len(packed)), False
+    return len(text), len(text) <= most and unpacker.eof

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from types import SimpleNamespace
 
 import imagecodecs
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from mirnet.images import cicp, colour
+from mirnet.images.codecs import png_chunks
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
 from tests.support.foreign_files import CASES, PHOTO, in_srgb, with_chunk
@@ -318,3 +320,33 @@ def with_transform(data: bytes, name: bytes, value: int) -> bytes:
                 changed[place] |= 0x80
         entry = owned.stop
     return bytes(changed)
+
+
+@pytest.mark.parametrize("sound", [True, False])
+@pytest.mark.parametrize("broken", [True, False])
+def test_texts_that_are_left_out_are_not_unpacked_without_end(monkeypatch, sound, broken):
+    """400 texts of a little more than the limit each: what they unpack to is counted."""
+    unpacked = []
+
+    class Counting:
+        def __init__(self):
+            self.unpacker = zlib.decompressobj()
+
+        def decompress(self, data, most):
+            unpacked.append(most)
+            return self.unpacker.decompress(data, most)
+
+        @property
+        def eof(self):
+            return self.unpacker.eof
+
+    packed = bytearray(zlib.compress(bytes((1 << 20) + (-100 if broken else 100))))
+    packed[-1] ^= broken  # a wrong checksum, found once all is unpacked
+    text = chunk(b"zTXt", b"a\0\0" + packed)
+    text = text if sound else text[:-1] + bytes([text[-1] ^ 1])
+    data = saved(PHOTO, "PNG")
+    fake = SimpleNamespace(**(vars(zlib) | {"decompressobj": Counting}))
+    monkeypatch.setattr(png_chunks, "zlib", fake)
+    repaired = png_chunks.repair(data[:33] + text * 400 + data[33:], "it")
+    assert repaired.left_out == ("zTXt",) * 400
+    assert 16 <= len(unpacked) <= 18
