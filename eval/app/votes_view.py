@@ -16,6 +16,7 @@ from eval.review.metric_agreement import metric_agreement
 from eval.review.ranking import rank_methods
 from eval.review.reviewers import clean_reviewer
 from eval.review.votes import check_votable, votes_table
+from eval.runs.store import RecordedRun
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
 from mirnet.errors import InvalidRequest, MIRNetError
@@ -25,13 +26,18 @@ from .page_files import js
 from .permissions import Permissions
 from .review_tab import OpenStore, stored_run
 from .run_queue import RunQueue
-from .view import View, ViewRequest
+from .view import NO_BODY, View, ViewRequest
 
 NO_RUN_OPEN = ("No run is open", "Open one to see what reviewers said of it.")
 NO_VOTES = kit.empty(
     "Nobody has voted on this run yet",
     "Send reviewers a link of their own. The ranking of the methods by votes, and which metrics "
     "agree with it, then stand here.",
+)
+RECORDED = kit.empty(
+    "Recorded runs take no votes",
+    "This run was recorded by the project and is read-only. To collect votes, start a run of your "
+    "own under Run, open it here, and send each reviewer a link.",
 )
 NOT_COUNTED = "The votes cannot be counted"
 INTRODUCTION = (
@@ -60,8 +66,13 @@ class ReviewResults:
             permissions: Who may make links.
         """
         self.store, self.permissions = store, permissions
-        gr.HTML(kit.note(INTRODUCTION))
         self.board = gr.HTML(card(*NO_RUN_OPEN), elem_id="ev-votes")
+        with gr.Column() as self.form:
+            self._build_form()
+        self.outputs: list[Any] = [self.board, self.form, self.download, self.metrics]
+        self._connect(run)
+
+    def _build_form(self) -> None:
         with gr.Row():
             self.refresh = gr.Button("Count the votes", size="md", min_width=140)
             self.download = gr.DownloadButton(
@@ -70,6 +81,7 @@ class ReviewResults:
             self.metrics = gr.DownloadButton(
                 "Metrics against votes as CSV", size="md", min_width=140, interactive=False
             )
+        gr.HTML(kit.note(INTRODUCTION))
         with gr.Row(elem_id="votes-links"):
             self.name = gr.Textbox(
                 label="Invite a reviewer",
@@ -88,7 +100,8 @@ class ReviewResults:
         self.unchanged = gr.Checkbox(
             False, label="Ask about the unchanged input too", container=False
         )
-        self.outputs = [self.board, self.download, self.metrics]
+
+    def _connect(self, run: gr.Dropdown | gr.Textbox) -> None:
         self.refresh.click(self.show, run, self.outputs, **PRIVATE)
         # "change" holds however a name comes: typed, pasted, filled in. The link of the name before
         # goes at once, so that nobody copies it for the new one.
@@ -106,18 +119,28 @@ class ReviewResults:
     def show(self, run_id: str | None) -> Iterator[Update]:
         """Count the votes, show ranking and metrics, and offer both as files."""
         if not run_id:
-            off = gr.update(interactive=False)
-            yield {self.board: card(*NO_RUN_OPEN), self.download: off, self.metrics: off}
+            yield self._uncounted(*NO_RUN_OPEN)
             return
         try:
             yield from self._counted(run_id)
         except MIRNetError as error:
-            off = gr.update(interactive=False)
-            yield {self.board: card(NOT_COUNTED, str(error)), self.download: off, self.metrics: off}
+            yield self._uncounted(NOT_COUNTED, str(error))
+
+    def _uncounted(self, title: str, words: str) -> Update:
+        off = gr.update(interactive=False)
+        return {
+            self.board: card(title, words),
+            self.form: gr.update(elem_classes=[]),
+            self.download: off,
+            self.metrics: off,
+        }
 
     def _counted(self, run_id: str) -> Iterator[Update]:
         with tempfile.TemporaryDirectory(prefix="mirnet-votes-") as folder:
             stored = stored_run(self.store(), run_id)
+            if isinstance(stored, RecordedRun):
+                yield {self.board: RECORDED, self.form: gr.update(elem_classes=[NO_BODY])}
+                return
             agreement = metric_agreement(stored)
             files = {
                 self.download: (f"votes-{stored.id}.csv", votes_table(stored)),
@@ -126,7 +149,7 @@ class ReviewResults:
             ranking = rank_methods(stored)
             voted = ranking.table[["wins", "ties", "losses"]].to_numpy().any()
             told = ranking_table(ranking) + agreement_table(agreement) if voted else NO_VOTES
-            update: Update = {self.board: told}
+            update: Update = {self.board: told, self.form: gr.update(elem_classes=[])}
             for button, (name, table) in files.items():
                 file = Path(folder) / name
                 file.write_text(csv_text(table), encoding="utf-8")

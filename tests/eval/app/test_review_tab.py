@@ -12,12 +12,14 @@ from eval.app.html.review import ANSWERS, ranking_table
 from eval.app.permissions import Permissions
 from eval.app.review_tab import ReviewTab
 from eval.app.run_limits import RunPolicy
+from eval.app.view import NO_BODY
 from eval.app.votes_view import ReviewResults
 from eval.review.invitations import Invitation, make_link, read_link
 from eval.review.questions import choose_questions
 from eval.review.ranking import rank_methods
 from eval.review.reviews import Trial
 from eval.review.votes import all_votes, store_vote
+from eval.runs.recorded import recorded_headers
 from eval.runs.store import RunStore, StoredRun
 from tests.support.review_runs import NAMES, vote_file, with_pictures
 from tests.support.runs_factory import method, write_run
@@ -327,6 +329,15 @@ def test_the_panel_shows_ranking_and_file(stored):
         assert len(written.readlines()) == 2
     shown.close()
     assert "No run is open" in next(panel.show(None))[panel.board]
+
+
+def test_a_recorded_run_offers_no_form_that_would_refuse(stored):
+    panel = panel_of(stored.folder.parent)
+    (update,) = panel.show(recorded_headers()[0].id)
+    assert "start a run of your own under Run" in update[panel.board]
+    assert update[panel.form]["elem_classes"] == [NO_BODY]
+    for shown in (panel.show(RUN), panel.show(None), panel.show("no-run")):
+        assert next(shown)[panel.form]["elem_classes"] == []  # comes back
 
 
 def test_the_panel_makes_the_link_of_the_name_that_stands_there(stored):
