@@ -82,7 +82,7 @@ class MethodsTab:
         )
         self.photo = photo_file(
             f"Photo, up to {self.max_pixels / 1e6:.4g} megapixels; "
-            f"of a large one, {MAX_RESULT_PIXELS / 1e6:g} are compared",
+            f"at most {MAX_RESULT_PIXELS / 1e6:g} of them are compared",
             "methods-photo",
         )
         self.samples = examples_gallery(first, "Or an example", "methods-samples")

@@ -107,3 +107,10 @@ def test_a_typed_note_outlives_a_change_of_a_selection_and_goes_with_its_picture
     assert page.inner_text("#ev-noted").strip() == ""
     page.click("#ev-prev")
     page.wait_for_function(has, arg="typed")
+
+
+def test_all_controls_above_the_pictures_are_in_the_window_of_a_tablet(page):
+    page.set_viewport_size({"width": 768, "height": 900})
+    for part in ("#ev-turn", "#ev-zoom button:has-text('400 %')"):
+        box = page.locator(part).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 768, part

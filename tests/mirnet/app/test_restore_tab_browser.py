@@ -255,6 +255,8 @@ def test_a_phone_needs_no_sideways_scroll(open_page):
     try_example(page)
     page.wait_for_selector("#slider img")
     assert_fits(page)
+    cut = "all => all.some((part) => getComputedStyle(part).overflow !== 'visible')"
+    assert not page.eval_on_selector_all("#adjust :is(.form, .block):has([type=range])", cut)
     press_radio(page, "#view", "close")
     page.wait_for_selector("#close-slider img")
     assert_fits(page)
