@@ -25,7 +25,7 @@ MAX_CHUNKS = 300_000
 MAX_ENTRIES = 100_000
 """Largest number of tags in all directories of a TIFF file; a page has about twenty."""
 MAX_DIRECTORIES = 1000
-"""Largest number of TIFF directories that are read; later ones are ignored."""
+"""Largest number of directories of a TIFF structure, pages and those of EXIF together."""
 SLACK_BYTES = 1 << 16
 """Tags may claim twice the file size plus this many bytes: they may share values, and damaged
 ones claim too much."""
@@ -37,6 +37,10 @@ VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 """Size in bytes of a tag's value by its type: TIFF 6.0, section 2, and BigTIFF."""
 _LINKS = (0x8769, 0x8825, 0xA005)
 """Tags that lead to EXIF, GPS and interoperability directories."""
+
+
+class TooManyDirectories(ValueError):
+    """A TIFF structure has more than `MAX_DIRECTORIES`."""
 
 
 class _Layout(NamedTuple):
@@ -74,6 +78,7 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
         size: Length of the structure in bytes; None for the rest of the stream.
 
     Raises:
+        TooManyDirectories: There are more than `MAX_DIRECTORIES`.
         ValueError: The tags claim more than `2 * size + SLACK_BYTES`, or there are too many.
     """
     if size is None:
@@ -92,11 +97,13 @@ def check_directories(stream: IO[bytes], start: int = 0, size: int | None = None
     layout = _Layout(*(struct.Struct(order + code) for code in codes))
     claimed = entries = 0
     pending, seen = [first], set[int]()
-    while pending and len(seen) < MAX_DIRECTORIES:
+    while pending:
         link = pending.pop()
         position = layout.link.unpack(link)[0] if len(link) == layout.link.size else 0
         if not position or position in seen or position >= size:
             continue
+        if len(seen) == MAX_DIRECTORIES:  # those that follow would be read unchecked
+            raise TooManyDirectories
         seen.add(position)
         stream.seek(start + position)
         raw = stream.read(layout.number.size)

@@ -106,6 +106,12 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     return raster._replace(notes=tuple(notes))
 
 
+def frame_size(data: bytes) -> tuple[int, int]:
+    """Width and height in the frame header of a JPEG picture; (0, 0) without one."""
+    _, height, width = _walk(data, "The picture").frame
+    return width, height
+
+
 def _without(data: bytes, left_out: Collection[tuple[int, int]]) -> bytes:
     """Cut parts out of a file in one copy, however many they are.
 
@@ -215,6 +221,8 @@ def _walk(data: bytes, label: str) -> _Layout:
         if code == 0xDC and not frame[1]:  # the number of lines, behind the first scan
             frame = (frame[0], int.from_bytes(data[position + 2 : position + 4], "big"), frame[2])
         elif 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC) and end >= position + 7:
+            if frame_at:  # libjpeg refuses it too
+                raise ValueError("two frames")
             frame_at = position + 2
             frame = struct.unpack_from(">BHH", data[frame_at : frame_at + 5].ljust(5, b"\0"))
             components = data[frame_at + 5] if code < 0xC2 and len(data) > frame_at + 5 else 0

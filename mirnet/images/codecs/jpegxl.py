@@ -49,7 +49,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     import imagecodecs
 
     data = stream.read()
-    boxes = _boxes(data)
+    boxes = boxes_of(data)
     header = read_header(boxes.get(b"jxlc", b"") or boxes.get(b"jxlp", b"")[4:])
     check_size(label, header.width, header.height, max_pixels)
     samples = imagecodecs.jpegxl_decode(data)
@@ -69,7 +69,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     return in_space(raster, *header.colours, label)
 
 
-def _boxes(data: bytes) -> dict[bytes, bytes]:
+def boxes_of(data: bytes) -> dict[bytes, bytes]:
     """Contents of the first box of each type; a bare code stream is "jxlc"."""
     if not data.startswith(_CONTAINER):
         return {b"jxlc": data}
@@ -132,7 +132,7 @@ def read_header(stream: bytes) -> Header:
         if bits.take(1):
             _size(bits)
         if bits.take(1):  # a preview, whose size has another coding
-            return Header(width, height, colours=None)
+            return Header(width, height, animated=True, colours=None)
         animated = bool(bits.take(1))
         if animated:
             bits.choose((0, 100), (0, 1000), (10, 1), (30, 1))

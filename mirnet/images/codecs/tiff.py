@@ -11,12 +11,13 @@ from mirnet.errors import ImageRejected
 
 from .. import exif
 from ..formats import EncoderSettings
-from ..limits import MAX_DIRECTORIES, check_directories
+from ..limits import MAX_DIRECTORIES, TooManyDirectories, check_directories
 from ..metadata import Metadata, metadata_of_tiff
 from ..raster import Raster, check_size
 from . import raw
 from .pillow import pillow_raster
 from .tiff_colours import BLACK_IS_ZERO, COLOURS, PALETTE, RGB, WHITE_IS_ZERO, in_rgb, widened
+from .tiff_segments import check_segments
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,16 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 
     Raises:
         ImageRejected: Several pages are pictures, the samples are not integers of 1 to 16 bits, or
-            there are too many pixels.
+            there are too many pixels or directories.
         Exception: The file is damaged; `codecs.decode` turns it into `ImageRejected`.
     """
-    check_directories(stream)
+    try:
+        check_directories(stream)
+    except TooManyDirectories as error:
+        raise ImageRejected(
+            f"{label} has more than {MAX_DIRECTORIES} pages or directories: save the page you want "
+            "as its own file and try that."
+        ) from error
     pages = _pages(stream)
     if _is_raw(pages):
         return raw.read(stream, label, max_pixels)
@@ -191,6 +198,10 @@ def _read_samples(stream: BinaryIO, chosen: _Page, label: str, model: int, bits:
             raise ValueError("a strip is missing")
         if page.tilewidth * page.tilelength > 4 * width * height + _MAX_LARGER_TILE:
             raise ValueError("tiles beyond the picture")
+        whole = (page.imagewidth, page.imagelength, page.imagedepth, page.tiledepth or 1)
+        if whole != (width, height, 1, 1) or page.size != width * height * count:
+            raise ValueError("more than one plane of the picture's size")
+        check_segments(page)
         samples = page.asarray()
     if samples.ndim == 3 and int(directory.get(_PLANAR, 1)) == 2:
         samples = np.moveaxis(samples, 0, 2)

@@ -8,6 +8,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from mirnet.errors import ImageRejected
+from mirnet.images import limits
 from mirnet.images.decode import read_image
 from mirnet.images.picture import to_eight_bits
 from tests.support.foreign_files import CASES
@@ -199,3 +201,75 @@ def test_a_missing_colour_model_is_guessed_as_libtiff_does(array):
     (start,) = struct.unpack_from("<I", data, 4)
     at = data.index(struct.pack("<HH", 262, 3), start)
     check(read_image(data[:at] + struct.pack("<H", 263) + data[at + 2 :]), array)
+
+
+def claiming(width: int, height: int, data: bytes, **tags: int) -> bytes:
+    """Change the size of the page, not that of the picture coded in its only strip or tile."""
+    numbers = {256: width, 257: height} | {int(tag[1:]): value for tag, value in tags.items()}
+    for tag, value in numbers.items():
+        data = with_tiff_tag(data, tag, value)
+    return data
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize(
+    "compression",
+    ["jpeg", "jpeg2000", "png", "webp", "jpegxl", "jpegxr", "lerc", 33003, 34927],
+)
+def test_a_picture_in_a_strip_is_no_larger_than_the_strip(compression, tiled, monkeypatch):
+    codec = {33003: "jpeg2000", 34927: "webp"}.get(compression, compression)
+    options = {"tile": (128, 128)} if tiled else {"rowsperstrip": 128}
+    shape = (128, 128) if codec == "jpeg" else (128, 128, 3)  # JPEG in colour is left to libtiff
+    data = tiff(np.zeros(shape, np.uint8), compression=codec, **options)
+    if codec != compression:
+        data = with_tiff_tag(data, 259, compression)
+    assert read_image(data).width == 128
+
+    def never(*_args, **_kwargs):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", never)
+    for width, height in ((64, 64), (64, 128), (128, 64)):
+        tags = {"_322": width, "_323": height} if tiled else {"_278": height}
+        with pytest.raises(ImageRejected, match="damaged") as caught:
+            read_image(claiming(width, height, data, **tags))
+        assert not isinstance(caught.value.__cause__, AssertionError)
+
+
+@pytest.mark.parametrize("tag", [32997, 32998])
+def test_planes_in_depth_are_refused_before_they_are_decoded(tag, monkeypatch):
+    """Tags ImageDepth and TileDepth multiply what is allocated."""
+    data = with_tiff_tag(tiff(A8[3], tile=(16, 16)), tag, 50)
+
+    def never(*_args, **_kwargs):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", never)
+    with pytest.raises(ImageRejected, match="damaged") as caught:
+        read_image(data)
+    assert not isinstance(caught.value.__cause__, AssertionError)
+
+
+@pytest.mark.parametrize("links", [limits.MAX_DIRECTORIES, 10])
+def test_many_links_do_not_hide_a_page(links):
+    """A first page of many links to EXIF, then a page whose tags claim the file many times."""
+    entries, size = 100, 300_000
+    small = 8 + 2 + 12 * links + 4
+    second = small + 6 * links
+    data = b"II*\0" + struct.pack("<IH", 8, links)
+    data += b"".join(struct.pack("<HHII", 0x8769, 4, 1, small + 6 * i) for i in range(links))
+    data += struct.pack("<I", second) + bytes(6 * links) + struct.pack("<H", entries)
+    data += b"".join(struct.pack("<HHII", 1000 + i, 7, size - 9, 9) for i in range(entries))
+    with pytest.raises(ValueError):
+        limits.check_directories(io.BytesIO(data.ljust(size, b"\0")))
+
+
+def test_more_pages_than_are_read_are_said():
+    pages = limits.MAX_DIRECTORIES + 1
+    page = struct.pack("<HHHII", 1, 256, 4, 1, 1)
+    step = len(page) + 4
+    for count in (pages - 1, pages):
+        links = (0 if i == count - 1 else 8 + step * (i + 1) for i in range(count))
+        data = b"II*\0" + struct.pack("<I", 8)
+        data += b"".join(page + struct.pack("<I", link) for link in links)
+        rejected(data, "more than 1000 pages" if count == pages else "The picture")
