@@ -26,8 +26,9 @@ from tests.support.kept_pages import KEPT  # noqa: E402
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put browser tests first: their files are the longest, and would end last and alone.
 
-    One that fails runs a second time, in a page loaded anew: a busy machine can keep a browser from
-    what a person would see. The summary counts it as rerun; what fails twice has failed.
+    One that fails runs a second time, with the app and the browser started anew: a busy machine can
+    keep a browser from what a person would see. The summary counts it as rerun; what fails twice
+    has failed. No module fixture ends between the two tries, so none may hold what `KEPT` keeps.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
     for item in items:
@@ -37,20 +38,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Give no later test the page in which this one failed."""
+    """Give neither a second try nor a later test what this one has failed with."""
     report = yield
     if report.failed:
-        KEPT.close_page()
+        KEPT.spoiled = True
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Close the browser after its last test: its event loop would be in the way of others."""
-    result = yield
-    if nextitem is None or nextitem.get_closest_marker("browser") is None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Close the browser after a failure, and before other tests, whose event loops it would hinder.
+
+    Fixtures of earlier tests have ended by then.
+    """
+    if KEPT.spoiled or item.get_closest_marker("browser") is None:
         KEPT.close()
-    return result
+
+
+def pytest_sessionfinish() -> None:
+    """Close the browser where no other test has followed."""
+    KEPT.close()
 
 
 @pytest.fixture

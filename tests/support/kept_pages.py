@@ -3,12 +3,12 @@
 Starting the app takes about ten seconds of a processor, and so does loading its page, which then
 follows a link in one. A test therefore gets a page that an earlier test has used, with the link of
 its own opened in it. Pages are not shared with a test that is about starting, reloading, cookies
-or storage, and no later test gets a page in which a test has failed.
+or storage. After a failure all is started anew, for the second try as for a later test.
 """
 
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 TOAST_CLOSE = "[data-testid=toast-close]"
 QUIET_LOOKS = 3
 """Looks, 50 ms apart, at which a page has to wait for nothing before it counts as settled."""
-IDLE = "() => new Promise((resolve) => requestIdleCallback(resolve))"
-"""Ends once the scripts of the page have nothing to do: an answer may lead to the next event."""
+IDLE = "() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 2000 }))"
+"""Ends once the scripts of the page have nothing to do, as an answer may lead to the next event; or
+after two seconds, since a page that is drawn without end is never idle, and nothing else ends the
+wait."""
 
 
 class Traffic:
@@ -85,8 +87,16 @@ class Kept:
         self._stack = ExitStack()
         self._known: dict[str, Any] = {}
         self._page: tuple[str, Traffic] | None = None
+        self.spoiled = False
+        """Whether a test has failed, so that nothing may be used again."""
 
-    def _get(self, name: str, start: Callable[[], AbstractContextManager]) -> Any:
+    def get(self, name: str, start: Callable[[], AbstractContextManager]) -> Any:
+        """What a name stands for, started if it is not there.
+
+        Args:
+            name: What distinguishes it.
+            start: Starts it; it ends when all is closed.
+        """
         if name not in self._known:
             self._known[name] = self._stack.enter_context(start())
         return self._known[name]
@@ -94,17 +104,17 @@ class Kept:
     @property
     def playwright(self) -> "Playwright":
         """What drives browsers; a process can have one only."""
-        return self._get("playwright", running_playwright)
+        return self.get("playwright", running_playwright)
 
     @property
     def chromium(self) -> "Browser":
         """The browser."""
-        return self._get("chromium", lambda: launch_chromium(self.playwright))
+        return self.get("chromium", lambda: launch_chromium(self.playwright))
 
     @property
     def window(self) -> "BrowserContext":
         """A window with one cache, in which the frontend's files load once."""
-        return self._get("window", self._new_window)
+        return self.get("window", self._new_window)
 
     @contextmanager
     def _new_window(self):
@@ -115,7 +125,7 @@ class Kept:
     @property
     def app(self) -> SharedApp:
         """The app, on a folder of stored runs."""
-        return self._get("app", _shared_app)
+        return self.get("app", _shared_app)
 
     def page(self, name: str, load: Callable[["Page"], None]) -> Traffic:
         """The page of a name, loaded if it is not open; a page of another name is closed.
@@ -141,10 +151,16 @@ class Kept:
         self._page = None
 
     def close(self) -> None:
-        """Close the page, the browser and the app."""
-        self.close_page()
+        """Close the pages, the browser and the app.
+
+        What fails meanwhile is what had failed before, such as a browser that has crashed; it must
+        not fail the test that comes next.
+        """
+        self._page = None
         self._known.clear()
-        self._stack.close()
+        self.spoiled = False
+        with suppress(Exception):
+            self._stack.close()
 
 
 KEPT = Kept()

@@ -130,8 +130,10 @@ def launch_chromium(playwright: "Playwright", *flags: str) -> Iterator["Browser"
         flags: Further flags of chromium.
     """
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_FLAGS, *flags])
-    yield browser
-    browser.close()
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 @contextlib.contextmanager

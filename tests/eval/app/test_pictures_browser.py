@@ -1,10 +1,12 @@
 """The Pictures view in Debian's chromium: zoom, box, arrow keys, and the tabs above it."""
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from eval.runs.annotations import store_note
+from eval.runs.annotations import NOTES, SELECTIONS, store_note
+from eval.runs.store import StoredRun
 from tests.support.evaluate_page import PICTURE, pair_shown
 from tests.support.kept_pages import KEPT
 from tests.support.review_runs import with_pictures
@@ -19,16 +21,22 @@ HEIGHT, WIDTH = 40, 4000
 """Size of the stored pictures, which the stage shows reduced to 3,000 pixels."""
 
 
-@pytest.fixture(scope="module")
-def wide_run():
-    """The run in the shared app's folder, removed afterwards."""
+@contextmanager
+def stored_wide_run() -> Iterator[StoredRun]:
+    """The run in the shared app's folder, which goes with the app."""
     methods = tuple(method(name) for name in ("identity", "ours"))
     run = write_run(KEPT.app.state / "runs", pairs=3, methods=methods, id=WIDE)
-    with_pictures(run, HEIGHT, WIDTH)
+    yield with_pictures(run, HEIGHT, WIDTH)
+
+
+@pytest.fixture
+def wide_run() -> None:
+    """The run with a note on each picture, and nothing that an earlier test has written to it."""
+    run = KEPT.get("wide run", stored_wide_run)
+    for name in (NOTES, SELECTIONS):
+        (run.folder / name).unlink(missing_ok=True)
     for pair in run.pairs():
         store_note(run, pair, [], f"of {pair}")
-    yield
-    shutil.rmtree(run.folder)
 
 
 @pytest.fixture

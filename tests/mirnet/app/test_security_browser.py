@@ -7,7 +7,10 @@ and every breach of it is seen too.
 
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -21,7 +24,7 @@ from eval.review.votes import Vote, all_votes
 from eval.runs.document import Run, SampleResult
 from eval.runs.store import RunStore, StoredRun
 from tests.support.evaluate_page import follow, open_link
-from tests.support.kept_pages import KEPT
+from tests.support.kept_pages import KEPT, SharedApp
 from tests.support.review_runs import with_pictures
 from tests.support.running import PATIENCE_MS, running_app
 from tests.support.runs_factory import method, sha, write_run
@@ -68,24 +71,38 @@ def hostile_run(folder: Path, **fields) -> StoredRun:
     return with_pictures(stored, 60, 90)
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("state")
-    hostile_run(folder / "runs")
-    hostile_run(folder / "runs", id=OTHER, seed=1, status="stopped")
-    return folder
+@contextmanager
+def hostile_app() -> Iterator[SharedApp]:
+    """An app on a folder of two hostile runs."""
+    with tempfile.TemporaryDirectory(prefix="mirnet-tests-state-") as folder:
+        runs = Path(folder) / "runs"
+        hostile_run(runs)
+        hostile_run(runs, id=OTHER, seed=1, status="stopped")
+        with running_app(MIRNET_STATE_DIR=folder) as url:
+            yield SharedApp(url, Path(folder))
 
 
-@pytest.fixture(scope="module")
-def address(state) -> Iterator[str]:
-    with running_app(MIRNET_STATE_DIR=str(state)) as url:
-        yield url
+@pytest.fixture
+def hostile() -> Iterator[SharedApp]:
+    """The app, on which nobody has voted; started anew after a failure, as all that is kept."""
+    kept = KEPT.get("hostile app", hostile_app)
+    yield kept
+    shutil.rmtree(kept.state / "runs" / RUN / "votes", ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def window() -> Iterator["sync_api.BrowserContext"]:
-    with KEPT.chromium.new_context() as context:
-        yield context
+@pytest.fixture
+def state(hostile) -> Path:
+    return hostile.state
+
+
+@pytest.fixture
+def address(hostile) -> str:
+    return hostile.url
+
+
+@pytest.fixture
+def window() -> "sync_api.BrowserContext":
+    return KEPT.get("hostile window", lambda: KEPT.chromium.new_context())
 
 
 @pytest.fixture
@@ -260,11 +277,11 @@ def test_hostile_votes_in_a_file_are_only_words(visit, state):
         pair=row.pair[:200], a=run.methods[0].id[:200], b=run.methods[1].id[:200], outcome="a",
         reviewer=EVIL[:80], time=run.created, comment=EVIL[:500],
     )  # fmt: skip
-    (stored.folder / "votes").mkdir(exist_ok=True)
+    page = visit(tab="evaluate", run=RUN, view="votes")
+    page.wait_for_selector("#ev-votes >> text=Nobody has voted")
+    (stored.folder / "votes").mkdir()
     (stored.folder / "votes" / f"{'0' * 32}.jsonl").write_text(json.dumps(
         json.loads(vote.model_dump_json())) + "\n")  # fmt: skip
-    page = visit(tab="evaluate", run=RUN, view="votes")
-    page.wait_for_selector(".review-note")
-    with page.expect_response("**/queue/join*"):
-        page.click("text=Count the votes")
+    page.click("text=Count the votes")
+    page.wait_for_selector("#ev-votes .review-note")
     assert_nothing_ran(page)
