@@ -48,11 +48,13 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit, state):
     assert "nothing to download" in facts and "Licence" in facts and "Protocol rgb" in facts
     held = state / "held"
     held.touch()  # a run of small pictures would be over before its first look
-    page.click("#ev-start")
-    page.wait_for_selector("#ev-bar >> text=/of 24/")
-    page.click("#ev-stop:not([disabled])")
-    page.wait_for_selector("#ev-bar >> text=Stopping after the current picture")
-    held.unlink()
+    try:
+        page.click("#ev-start")
+        page.wait_for_selector("#ev-bar >> text=/of 24/")
+        page.click("#ev-stop:not([disabled])")
+        page.wait_for_selector("#ev-bar >> text=Stopping after the current picture")
+    finally:
+        held.unlink()
     page.wait_for_selector("#ev-bar >> text=/^Stopped.*of 24 results/")
     done = int(re.search(r"(\d+) of 24", page.inner_text("#ev-bar"))[1])
     assert 0 < done < 24
@@ -60,8 +62,10 @@ def test_a_run_is_started_stopped_found_again_resumed_and_opened(visit, state):
     again.wait_for_selector(f"#ev-bar >> text={done} of 24")
     again.click("#ev-resume")
     again.wait_for_selector("#ev-bar .mir-done >> text=24 of 24")
+    again.wait_for_selector("#ev-table tbody tr >> nth=2")
     assert again.locator("#ev-table tbody tr").count() == 3
     again.wait_for_selector("#ev-live-plot .main-svg")
+    again.wait_for_selector("#ev-latest img >> nth=2", state="attached")
     assert again.locator("#ev-latest img").count() == 3
     again = visit(
         width=390, path="?tab=evaluate&view=run"
@@ -110,6 +114,7 @@ def test_a_link_opens_the_same_view_in_a_fresh_browser(visit):
         other = visit(where=fresh, **query | {"at": "20,70", "protocol": "rgb/1"})
         other.wait_for_selector("#ev-scale >> text=of 255 and more")
         wait_for_pair(other, "p0003")
+        other.wait_for_function("pictureZoom.place(document.querySelector('#ev-stage')).zoom === 8")
         place = other.evaluate("pictureZoom.place(document.querySelector('#ev-stage'))")
         assert (place["zoom"], place["across"], place["down"]) == (8, 20, 70)
     finally:

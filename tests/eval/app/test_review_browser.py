@@ -1,5 +1,6 @@
 """The Blind review tab in Debian's chromium, as reviewers and visitors use it."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs
 
@@ -21,9 +22,11 @@ SITE_TAB = "#page-tabs > .tab-wrapper button[role=tab]"
 
 
 @pytest.fixture
-def store() -> RunStore:
-    """Stored runs of the shared app; the first has pictures of three methods."""
-    return RunStore(KEPT.app.state / "runs")
+def store() -> Iterator[RunStore]:
+    """Stored runs of the shared app; the first has pictures of three methods, and no votes."""
+    runs = RunStore(KEPT.app.state / "runs")
+    yield runs
+    shutil.rmtree(runs.folder / RUN / "votes", ignore_errors=True)
 
 
 @pytest.fixture
@@ -66,7 +69,10 @@ def test_two_reviewers_vote_at_once_and_see_no_site(open_query, store):
 
 def test_a_held_key_shows_b_in_the_place_of_a(open_query, store):
     page = open_query(link_of(store, "flicker"))
-    page.wait_for_selector("#review-picture-a img")
+    page.wait_for_function(
+        "['a', 'b'].every((side) =>"
+        " document.querySelector(`#review-picture-${side} img`)?.naturalWidth > 0)"
+    )
 
     def sources() -> list[str]:
         return [

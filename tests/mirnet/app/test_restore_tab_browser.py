@@ -133,9 +133,9 @@ def test_another_task_keeps_the_kind_of_weights_and_says_what_is_shown(open_page
     page.wait_for_selector(
         "#bar >> text=This is the earlier result. Press Restore to apply Enlarge x4."
     )
-    assert "camera photos" in page.input_value("#weights input")
+    page.wait_for_function("document.querySelector('#weights input').value.includes('camera')")
     choose_mode(page, "denoise")  # has none for camera photos
-    assert page.input_value("#weights input").startswith("Ours, compact")
+    page.wait_for_function("document.querySelector('#weights input').value.includes('compact')")
 
 
 def test_a_soft_photo_is_sharpened_at_its_own_size(open_page, tmp_path):
@@ -253,7 +253,6 @@ def test_a_phone_needs_no_sideways_scroll(open_page):
     page = open_page(390, 844)
     assert_fits(page)
     try_example(page)
-    page.wait_for_selector("#slider img")
     assert_fits(page)
     cut = "all => all.some((part) => getComputedStyle(part).overflow !== 'visible')"
     assert not page.eval_on_selector_all("#adjust :is(.form, .block):has([type=range])", cut)
@@ -441,9 +440,11 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_afterwards(open_page, tm
     page = open_page()
     add(page, small_photo(tmp_path / "small.png"))
     page.context.set_offline(True)
-    page.click("#go")
-    page.wait_for_selector(f"{TOAST} >> text=Connection to the server was lost")
-    page.context.set_offline(False)
+    try:
+        page.click("#go")
+        page.wait_for_selector(f"{TOAST} >> text=Connection to the server was lost")
+    finally:
+        page.context.set_offline(False)
     page.wait_for_selector("#photo img", state="detached")  # Gradio loads the page anew
     page.wait_for_selector("#example-slider img")
     try_example(page)
