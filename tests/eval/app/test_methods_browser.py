@@ -58,7 +58,12 @@ def test_first_sight_then_a_blind_vote_and_one_zoom_for_all(opened):
     before = places()
     page.hover(PICTURES)
     page.mouse.wheel(0, -400)
-    assert len(places()) == 1 and places() != before
+    page.wait_for_function(
+        "([picture, before]) => getComputedStyle(document.querySelector(picture)).transform"
+        " !== before",
+        arg=[PICTURES, *before],
+    )
+    assert len(places()) == 1
     page.click("#methods-stage .picture-zoom button:has-text('Fit')")
     assert places() == before
     page.click("#methods-stage .picture-zoom button:has-text('400 %')")

@@ -61,6 +61,7 @@ def marked_at(page, picture: str, across: float, down: float) -> list[list[float
     page.locator(f"{picture} img").scroll_into_view_if_needed()
     box = page.locator(f"{picture} img").bounding_box()
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    page.wait_for_selector(".mir-marked", state="attached")
     return page.eval_on_selector_all(
         ".mir-marked",
         """blocks => blocks.map((block) => {
@@ -90,7 +91,7 @@ def test_an_example_is_looked_into_from_its_link(no_page, page):
     for across, down in places:
         assert across == pytest.approx(0.25, abs=0.02) and down == pytest.approx(0.5, abs=0.02)
     page.mouse.move(2, 2)
-    assert page.locator(".mir-marked").count() == 0
+    page.wait_for_selector(".mir-marked", state="detached")
 
     before = address_of(page, "energy-1")
     page.click("#inside-where label:has-text('Second')")
