@@ -329,7 +329,8 @@ class _Batch:
             print_error(text if text.startswith(job.source.name) else f"{job.source}: {text}")
             return False
         print_line(f"{job.target} · {restored.facts()}")
-        for note in (*restored.picture.notes, *losses(restored.picture, job.target.suffix)):
+        lost = losses(restored.picture, job.target.suffix, self.saving["metadata"])
+        for note in (*restored.picture.notes, *lost):
             print_line(note)
         return True
 

@@ -18,7 +18,7 @@ import numpy as np
 from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
-from .exif import with_size
+from .exif import MAX_JPEG_BYTES, fitted, with_size
 from .file_names import clean_name, stem_and_label
 from .formats import SAVE_FORMATS, SUBSAMPLINGS, EncoderSettings, save_format
 from .metadata import METADATA_CHOICES, Metadata, stripped
@@ -146,12 +146,13 @@ def write_image(
     return path
 
 
-def losses(picture: Picture, format: str) -> tuple[str, ...]:  # noqa: A002
+def losses(picture: Picture, format: str, metadata: str = "all") -> tuple[str, ...]:  # noqa: A002
     """List what a file format cannot hold of a picture, as sentences; empty if all is kept.
 
     Args:
         picture: The picture to be encoded.
         format: See `encode_image`; an unknown one gives no sentences.
+        metadata: See `encode_image`.
     """
     wanted = save_format(str(format))
     if wanted is None:
@@ -163,6 +164,13 @@ def losses(picture: Picture, format: str) -> tuple[str, ...]:  # noqa: A002
             found.append(f"{wanted.name} has no transparency: the picture was laid over white.")
     if wanted.bits == 8 and picture.bits > 8:
         found.append(f"{wanted.name} has 8 bits a colour: the picture has {picture.bits}.")
+    block = picture.exif if metadata != "none" else None
+    if wanted.name == "JPEG" and block and len(block) > MAX_JPEG_BYTES:
+        left_out = "all EXIF is" if fitted(block, MAX_JPEG_BYTES) is None else "the maker note is"
+        found.append(
+            f"JPEG holds {MAX_JPEG_BYTES} bytes of EXIF, and the picture has {len(block)}: "
+            f"{left_out} left out."
+        )
     return tuple(found)
 
 

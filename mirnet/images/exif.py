@@ -22,6 +22,9 @@ ISO = 34855
 _ISO_BEYOND = (34866, 34867, 34865)
 """Recommended exposure index, ISO speed and standard output sensitivity, which say what does not
 fit into the 16 bits of `ISO` (EXIF 2.32, table 8)."""
+MAKER_NOTE = 37500
+MAX_JPEG_BYTES = 65_533
+"""Largest EXIF block with `PREFIX` that a JPEG file holds, in bytes: one segment."""
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 """Description, make, model, software, date, artist, host, copyright: all ASCII."""
 RESOLUTION_TAGS = (282, 283, 296)
@@ -86,6 +89,39 @@ def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
     except ValueError:
         return None, 1
     return PREFIX + bytes(block), orientation if 1 <= orientation <= 8 else 1
+
+
+def orientation_of(raw: bytes | None) -> int | None:
+    """Orientation 1 to 8 that an EXIF block states; None without one, and for a damaged block."""
+    if not raw or not is_modest(raw.removeprefix(PREFIX)):
+        return None
+    try:
+        found = overwrite(bytearray(raw.removeprefix(PREFIX)), {ORIENTATION: 1}).get(ORIENTATION)
+    except ValueError:
+        return None
+    return found if found in range(1, 9) else None
+
+
+def fitted(exif: bytes, most_bytes: int) -> bytes | None:
+    """Make an EXIF block short enough: its maker note goes first, and then the whole block.
+
+    Args:
+        exif: A block with or without `PREFIX`.
+        most_bytes: Largest length of the result, with `PREFIX`.
+
+    Returns:
+        The block itself if it is short enough; else one without maker note, or None.
+    """
+    if len(exif) <= most_bytes:
+        return exif
+    try:
+        tags = Image.Exif()
+        tags.load(exif)
+        tags.get_ifd(EXIF_IFD).pop(MAKER_NOTE, None)
+        shorter = tags.tobytes()
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        return None
+    return shorter if tags and len(shorter) <= most_bytes else None
 
 
 def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:

@@ -18,7 +18,7 @@ from PIL import JpegImagePlugin
 
 from mirnet.errors import ImageRejected
 
-from ..exif import PREFIX
+from ..exif import MAX_JPEG_BYTES, PREFIX, fitted
 from ..formats import EncoderSettings, unread, without_gain_map
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource, metadata_of
@@ -39,7 +39,7 @@ _NOTED_BYTES = 1000
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _GAIN_MAP = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
 """What announces an HDR gain map: Ultra HDR, ISO 21496-1, Apple's name in the second picture."""
-_SHORTEST = {b"JFIF\0": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}
+_SHORTEST = {b"JFIF": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}
 """Least bytes in an application segment that begins like this; Pillow fails at a shorter one."""
 
 
@@ -243,10 +243,13 @@ def _walk(data: bytes, label: str) -> _Layout:
 def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:
     """Encode (H, W, 1 | 3) uint8 as JPEG.
 
-    EXIF, XMP or IPTC that one segment cannot hold is left out with a warning in the log.
+    Of EXIF that one segment cannot hold, the maker note is left out, or all of it; XMP and IPTC
+    that one cannot hold are left out. A warning in the log says so, and for EXIF `encode.losses`.
     """
+    block = metadata.exif and fitted(metadata.exif, MAX_JPEG_BYTES)
+    if metadata.exif and block is not metadata.exif:
+        logger.warning("%d bytes of EXIF do not fit into a JPEG: shortened", len(metadata.exif))
     parts = {
-        "EXIF": (metadata.exif, 0),
         "XMP": (metadata.xmp, len(_XMP_HEADER)),
         "IPTC": (metadata.iptc, 40),
     }
@@ -269,7 +272,7 @@ def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) ->
         quality=settings.quality,
         subsampling=0 if full else 2,
         icc_profile=metadata.icc_profile,
-        exif=kept["EXIF"],
+        exif=block,
         xmp=kept["XMP"],
         extra=extra,
         dpi=metadata.dpi,

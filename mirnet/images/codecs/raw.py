@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from mirnet.errors import ImageRejected
 
+from ..exif import orientation_of
 from ..metadata import Metadata
 from ..raster import Raster, check_size
 from . import jpeg
@@ -66,5 +67,10 @@ def _preview(made: Developed, label: str, max_pixels: int) -> Raster:
         f"{label} is a camera raw file that LibRaw cannot develop: its JPEG preview, {width} x "
         f"{height} of 8 bits, is used."
     )
-    orientation = made.flip if raster.metadata.exif is None else None
-    return raster._replace(source_format="RAW", orientation=orientation, notes=(note,))
+    own = raster.metadata.exif
+    return raster._replace(
+        metadata=raster.metadata._replace(exif=own or made.exif),
+        source_format="RAW",
+        orientation=orientation_of(own) or made.flip,
+        notes=(note, *raster.notes),
+    )

@@ -7,6 +7,7 @@ the file on standard input and answers with a line of JSON and the bytes that th
 
 import contextlib
 import json
+import math
 import os
 import struct
 import subprocess
@@ -28,6 +29,8 @@ MAX_EXIF_BYTES = 2**20
 """Largest EXIF block that is passed on, in bytes."""
 _SRGB_CURVE = (2.4, 12.92)
 """Exponent and slope of the linear part: IEC 61966-2-1."""
+_FINEST = 100_000
+"""Largest denominator of a value of EXIF; LibRaw tells 1/8000 s as a float of 32 bits."""
 _ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
 """EXIF orientation by LibRaw's number for the turn of a file."""
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
@@ -94,14 +97,17 @@ def _parsed(answer: bytes, max_pixels: int) -> Developed:
         shape = tuple(int(side) for side in head["shape"])
     except (ValueError, TypeError, KeyError) as error:
         raise Unreadable("the process answered nonsense") from error
+    if not 0 <= exif_bytes <= MAX_EXIF_BYTES:
+        raise Unreadable("the process answered with another size")
     if not shape and preview_bytes:
-        if len(rest) != preview_bytes or flip not in range(1, 9):
+        if preview_bytes < 0 or len(rest) != exif_bytes + preview_bytes or flip not in range(1, 9):
             raise Unreadable("the process broke off")
-        return Developed(width, height, None, None, rest, flip)
+        exif, preview = rest[:exif_bytes], rest[exif_bytes:]
+        return Developed(width, height, None, exif or None, preview, flip)
     if not shape:
         return Developed(width, height, None, None)
     fits = len(shape) == 3 and shape[2] == 3 and 0 < shape[0] * shape[1] <= max_pixels
-    if not fits or not 0 <= exif_bytes <= MAX_EXIF_BYTES:
+    if not fits:
         raise Unreadable("the process answered with another size")
     if len(rest) != exif_bytes + 2 * shape[0] * shape[1] * 3:
         raise Unreadable("the process broke off")
@@ -122,6 +128,7 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
         if not 0 < width * height <= max_pixels:
             return Developed(width, height, None, None)
         preview = _preview(raw)
+        exif = _exif(stream, preview) or _shooting_data(raw)
         try:
             samples = raw.postprocess(
                 use_camera_wb=True,
@@ -134,8 +141,7 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
             if preview is None:
                 raise
             flip = _ORIENTATIONS.get(int(raw.sizes.flip), 1)
-            return Developed(width, height, None, None, preview, flip)
-        exif = _exif(stream, preview) or _shooting_data(raw)
+            return Developed(width, height, None, exif, preview, flip)
     return Developed(width, height, np.ascontiguousarray(samples, np.uint16), exif)
 
 
@@ -156,15 +162,17 @@ def _exif(stream: BinaryIO, preview: bytes | None) -> bytes | None:
 
     from PIL import Image
 
+    from ..exif import normalise
     from ..limits import check_directories
     from ..metadata import exif_at, exif_of_image
 
-    with contextlib.suppress(Exception):  # damaged EXIF counts as none
-        if preview is not None:
+    if preview is not None:
+        with contextlib.suppress(Exception):  # a damaged preview hides nothing of the file's own
             with Image.open(io.BytesIO(preview), formats=["JPEG"]) as image:
                 found = exif_of_image(image)
-            if found is not None:
+            if normalise(found)[0] is not None:
                 return found
+    with contextlib.suppress(Exception):  # damaged EXIF counts as none
         stream.seek(0)
         head = stream.read(8)
         if head[:2] in (b"II", b"MM"):  # a TIFF file, whatever number its maker puts behind
@@ -175,19 +183,33 @@ def _exif(stream: BinaryIO, preview: bytes | None) -> bytes | None:
 
 
 def _shooting_data(raw: Any) -> bytes | None:
-    """EXIF made of what LibRaw tells: sensitivity, exposure, aperture, focal length."""
+    """EXIF made of what LibRaw tells: sensitivity, exposure, aperture, focal length.
+
+    The types are those of EXIF 2.32, section 4.6.5: SHORT for the sensitivity, else RATIONAL.
+    Numbers that are not finite, or not between 0 and 65535, are left out.
+    """
+    from fractions import Fraction
+
     from PIL import Image
+    from PIL.TiffImagePlugin import IFDRational
 
     from ..exif import EXIF_IFD, ISO
 
     told = raw.other
     values = {
-        ISO: round(told.iso_speed),
+        ISO: told.iso_speed,
         33434: told.shutter_speed,
         33437: told.aperture,
         37386: told.focal_length,
     }
-    entries = {tag: value for tag, value in values.items() if 0 < value < 65536}
+    entries: dict[int, Any] = {}
+    for tag, value in values.items():
+        if not math.isfinite(value) or not 0 < value < 65535:
+            continue
+        ratio = Fraction(value).limit_denominator(1 if tag == ISO else _FINEST)
+        if ratio:
+            whole = IFDRational(ratio.numerator, ratio.denominator)
+            entries[tag] = ratio.numerator if tag == ISO else whole
     if not entries:
         return None
     tags = Image.Exif()
@@ -214,21 +236,23 @@ def main() -> int:
     """Develop standard input; 1 where LibRaw cannot."""
     import io
 
+    from ..exif import fitted
+
     max_pixels = int(sys.argv[1])
     _limit(max_pixels)
     try:
         made = develop(io.BytesIO(sys.stdin.buffer.read()), max_pixels)
     except Exception:
         return 1
-    exif = (made.exif or b"")[:MAX_EXIF_BYTES]
+    exif = (made.exif and fitted(made.exif, MAX_EXIF_BYTES)) or b""
     shape = [] if made.samples is None else list(made.samples.shape)
     preview = made.preview or b""
     head = {"width": made.width, "height": made.height, "shape": shape, "exif_bytes": len(exif),
             "preview_bytes": len(preview), "flip": made.flip}  # fmt: skip
     answer = sys.stdout.buffer
     answer.write(json.dumps(head).encode() + b"\n")
+    answer.write(exif)
     if made.samples is not None:
-        answer.write(exif)
         answer.write(made.samples.data)
     answer.write(preview)
     answer.flush()

@@ -106,7 +106,14 @@ def with_segment(data: bytes, marker: int, body: bytes) -> bytes:
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize(
     ("marker", "body"),
-    [(0xE0, b"JFIF\0\1"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe"), (0xEE, b"Adobe\0\x64\0")],
+    [
+        (0xE0, b"JFIF\0\1"),
+        (0xE0, b"JFIF"),
+        (0xE0, b"JFIFX"),
+        (0xE2, b"ICC_PROFILE\0"),
+        (0xEE, b"Adobe"),
+        (0xEE, b"Adobe\0\x64\0"),
+    ],
 )
 def test_metadata_that_is_cut_off_is_left_out(marker, body, progressive):
     data = saved(PHOTO, "JPEG", progressive=progressive, exif=exif_bytes())

@@ -3,16 +3,22 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
+from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image, TiffImagePlugin
 
 from mirnet.images import exif as exif_block
-from mirnet.images.codecs import raw_process
+from mirnet.images.codecs import raw, raw_process
 from mirnet.images.decode import read_image, size_of
+from mirnet.images.encode import encode_image, losses
+from mirnet.images.picture import Picture
 from tests.support.paths import ROOT
-from tests.support.picture_files import dng, exif_bytes, read_exif, rejected
+from tests.support.picture_files import dng, exif_bytes, read_exif, rejected, saved
 
 LIGHT = 0.2158605
 """Linear light of the sRGB code 128."""
@@ -87,6 +93,90 @@ def test_the_preview_is_used_and_said_where_libraw_cannot_develop():
     assert picture.pixels.shape == (48, 80, 3) and np.abs(picture.pixels - 128.0).max() <= 1
     assert picture.notes[0].endswith("its JPEG preview, 80 x 48 of 8 bits, is used.")
     rejected(with_jpeg_xl(32, 24), "LibRaw cannot read", "its preview is small (32 x 24)")
+
+
+def test_shooting_data_of_a_file_that_is_used_by_its_preview_are_kept():
+    picture = read_image(with_exif(with_jpeg_xl(80, 48), exif_bytes()))
+    assert picture.pixels.shape == (48, 80, 3)
+    assert exif_block.iso_of(picture.exif) == 3200
+
+
+@pytest.mark.parametrize(("in_preview", "orientation"), [(None, 6), (0, 6), (9, 6), (3, 3)])
+def test_the_turn_of_the_file_holds_where_the_preview_states_none(in_preview, orientation):
+    tags = Image.Exif()
+    tags[271] = "Maker"
+    if in_preview is not None:
+        tags[274] = in_preview
+    data = io.BytesIO()
+    Image.new("RGB", (90, 60)).save(data, "JPEG", exif=tags.tobytes())
+    preview = data.getvalue()
+    cut_off = b"\xff\xe0\0\x06JFIF"
+    made = raw_process.Developed(96, 64, None, None, preview[:2] + cut_off + preview[2:], 6)
+    raster = raw._preview(made, "a.dng", 10**6)
+    assert raster.orientation == orientation and raster.samples.shape == (60, 90, 3)
+    assert "its JPEG preview" in raster.notes[0] and "cut off" in raster.notes[1]
+
+
+@pytest.mark.parametrize("preview", [b"junk", saved(Image.new("RGB", (9, 9)), "JPEG", exif=b"no")])
+def test_a_damaged_preview_hides_no_exif_of_the_file(preview):
+    data = with_exif(dng(np.full((64, 96), 9000, np.uint16)), exif_bytes())
+    found = raw_process._exif(io.BytesIO(data), preview)
+    assert exif_block.iso_of(found) == 3200
+
+
+def test_shooting_data_have_the_types_of_exif():
+    told = SimpleNamespace(
+        iso_speed=400.0, shutter_speed=float(np.float32(1 / 8000)), aperture=2.8, focal_length=35.0
+    )
+    block = raw_process._shooting_data(SimpleNamespace(other=told))
+    entries = read_exif(block).get_ifd(exif_block.EXIF_IFD)
+    assert entries[exif_block.ISO] == 400
+    for tag, value in ((33434, (1, 8000)), (33437, (14, 5)), (37386, (35, 1))):
+        assert isinstance(entries[tag], TiffImagePlugin.IFDRational)
+        assert entries[tag] == Fraction(*value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e30])
+def test_shooting_data_that_are_no_numbers_are_left_out(value):
+    told = SimpleNamespace(iso_speed=value, shutter_speed=value, aperture=value, focal_length=value)
+    assert raw_process._shooting_data(SimpleNamespace(other=told)) is None
+
+
+def test_no_exif_block_is_cut(monkeypatch, capfdbinary):
+    samples = np.zeros((2, 2, 3), np.uint16)
+    monkeypatch.setattr(raw_process, "_limit", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["", "9"])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    large = with_note(2 * raw_process.MAX_EXIF_BYTES)
+    for block, kept in ((large, True), (b"Exif\0\0" + bytes(2**21), False)):
+        made = raw_process.Developed(2, 2, samples, block)
+        monkeypatch.setattr(raw_process, "develop", lambda *_, made=made: made)
+        assert raw_process.main() == 0
+        found = raw_process._parsed(capfdbinary.readouterr().out, 9)
+        assert (found.exif is not None) == kept
+        if found.exif:
+            assert read_exif(found.exif)[271] == "Maker"
+
+
+def with_note(size: int) -> bytes:
+    """The block of `exif_bytes` with a maker note of `size` bytes."""
+    tags = read_exif(exif_bytes())
+    tags.get_ifd(exif_block.EXIF_IFD)[exif_block.MAKER_NOTE] = bytes(size)
+    return tags.tobytes()
+
+
+def test_a_maker_note_that_jpeg_cannot_hold_goes_before_the_other_exif():
+    picture = Picture(np.zeros((8, 8, 3), np.uint8), exif=with_note(70_000))
+    tags = read_exif(read_image(encode_image(picture, "JPEG")).exif)
+    entries = tags.get_ifd(exif_block.EXIF_IFD)
+    assert (tags[271], entries[33437]) == ("Maker", 2.8) and exif_block.MAKER_NOTE not in entries
+    assert tags.get_ifd(exif_block.GPS_IFD)[1] == "N"
+    assert "the maker note is left out" in losses(picture, "jpg")[0]
+    assert losses(picture, "jpg", "none") == losses(picture, "PNG") == ()
+    assert losses(replace(picture, exif=with_note(60_000)), "jpg") == ()
+    junk = replace(picture, exif=b"Exif\0\0II*\0" + bytes(70_000))
+    assert "all EXIF is left out" in losses(junk, "jpg")[0]
+    assert read_image(encode_image(junk, "JPEG")).exif is None
 
 
 def test_the_limit_comes_before_developing():
