@@ -4,6 +4,7 @@ Thresholds come from labelled pictures; `python -m tests.bench.inspection` measu
 suggestion is right, and `mirnet/docs/using.md` publishes it.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mirnet.images.exif import iso_of
 from mirnet.images.network_input import prepare_photo
 from mirnet.images.picture import Picture
 from mirnet.images.preview import cut_out, detailed_place, shrink
+from mirnet.images.provenance import NAMESPACE
 from mirnet.tasks import get_task
 
 from .blending import LUMA_WEIGHTS
@@ -36,6 +38,9 @@ VERY_NOISY_SIGMA = 6.0
 NOISY_ISO = 1600
 """ISO number from which denoising is suggested whatever is measured: a camera that smooths its own
 noise leaves little in smooth places, and removing the rest still helps; see docs/log/photos.md."""
+LITTLE_SIGMA = 0.5
+"""Noise in 8-bit levels under which the ISO suggests nothing: the noise was removed already, and a
+result keeps its EXIF. An estimate below the 0.7 of clean photos, not measured on results."""
 DARK_MEAN = 0.13
 """Mean luminance below which brightening is suggested, 0 to 1."""
 DARK_HIGHLIGHTS = 0.36
@@ -128,26 +133,32 @@ def inspect_picture(picture: Picture) -> Inspection:
     width, height = picture.width, picture.height
     is_small = width * height < SMALL_PIXELS
     iso = iso_of(picture.exif)
+    was_restored = NAMESPACE.encode() in (picture.xmp or b"")  # EXIF is still the camera's
+    may_be_noisy = noise >= LITTLE_SIGMA and not was_restored
+    high_iso = may_be_noisy and iso is not None and iso >= NOISY_ISO
     suggestion, then, same_size = None, None, False
     reason = "Nothing stands out: light, noise, size and sharpness are as in clean photos."
     if mean < DARK_MEAN or highlights < DARK_HIGHLIGHTS:
         suggestion = "lowlight"
-        reason = f"The photo is dark: mean luminance {mean:.2f} of 1, under {DARK_MEAN}."
+        reason = f"The photo is dark: mean luminance {_floor(mean)} of 1, under {DARK_MEAN}."
         if mean >= DARK_MEAN:
             reason = (
-                f"The photo is dark: its highlights reach {highlights:.2f} of 1, under "
+                f"The photo is dark: its highlights reach {_floor(highlights)} of 1, under "
                 f"{DARK_HIGHLIGHTS}."
             )
         if noise >= NOISY_SIGMA:
             then = "denoise"
-            reason = f"{reason[:-1]}, and noisy: {noise:.1f} of 255, over {NOISY_SIGMA}."
+            reason = f"{reason[:-1]}, and noisy: {noise:.1f} of 255, from {NOISY_SIGMA} on."
+        elif high_iso:
+            then = "denoise"
+            reason = f"{reason[:-1]}, and was taken at ISO {iso}: noise shows once it is brighter."
     elif noise >= (limit := VERY_NOISY_SIGMA if is_small else NOISY_SIGMA):
         suggestion = "denoise"
-        reason = f"The photo is noisy: {noise:.1f} of 255 in smooth places, over {limit}."
+        reason = f"The photo is noisy: {noise:.1f} of 255 in smooth places, from {limit} on."
     elif is_small:
         suggestion = "sr-x2"
         reason = f"The photo is small: {width} x {height} pixels."
-    elif iso is not None and iso >= NOISY_ISO:
+    elif high_iso:
         suggestion = "denoise"
         reason = (
             f"The photo was taken at ISO {iso}, and removing noise helps from {NOISY_ISO} on, "
@@ -155,9 +166,18 @@ def inspect_picture(picture: Picture) -> Inspection:
         )
     elif sharpness < SOFT_SHARPNESS:
         suggestion, same_size = "sr-x2", True
-        reason = f"The photo is soft: sharpness {sharpness:.2f}, under {SOFT_SHARPNESS}."
+        reason = f"The photo is soft: sharpness {_floor(sharpness)}, under {SOFT_SHARPNESS}."
     measured = (noise, mean, highlights, sharpness, width, height)
     return Inspection(*measured, suggestion, then, same_size, reason, iso)
+
+
+def _floor(value: float) -> str:
+    """A number rounded down to three decimals: one under a limit of two is shown under it.
+
+    >>> _floor(0.12996)
+    '0.129'
+    """
+    return f"{math.floor(1000 * value) / 1000:.3f}"
 
 
 def _luma(picture: Picture) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a photo may need: measured, suggested, never applied."""
 
 import doctest
+import re
 from dataclasses import replace
 
 import cv2
@@ -14,9 +15,16 @@ from mirnet.images.colour import PRIMARIES, make_profile, srgb_decode
 from mirnet.images.decode import read_image
 from mirnet.images.exif import EXIF_IFD
 from mirnet.images.picture import Picture
+from mirnet.images.provenance import with_provenance
 from mirnet.restoration import inspection
 from mirnet.restoration.choices import SECOND_STEPS
-from mirnet.restoration.inspection import NOISY_ISO, NOISY_SIGMA, inspect_picture, noise_of
+from mirnet.restoration.inspection import (
+    LITTLE_SIGMA,
+    NOISY_ISO,
+    NOISY_SIGMA,
+    inspect_picture,
+    noise_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +127,41 @@ def test_light_is_measured_in_the_colours_that_a_network_sees(clean):
     assert one.suggestion is plain.suggestion is None
 
 
+def at_iso(pixels: np.ndarray, iso: int, sigma: float = 0.0) -> Picture:
+    """A picture with noise of `sigma` levels, whose EXIF states an ISO number."""
+    block = Image.Exif()
+    block[EXIF_IFD] = {34855: iso}
+    noisy = pixels + np.random.default_rng(0).normal(0, 1, pixels.shape) * sigma
+    return Picture(np.clip(noisy, 0, 255).round().astype(np.uint8), exif=block.tobytes())
+
+
 def test_a_high_iso_is_a_reason_to_remove_noise(clean):
     """Cameras smooth their own noise; what is left is worth removing."""
-    block = Image.Exif()
     for iso, suggestion in ((NOISY_ISO - 1, None), (NOISY_ISO, "denoise")):
-        block[EXIF_IFD] = {34855: iso}
-        one = inspect_picture(replace(Picture(clean), exif=block.tobytes()))
-        assert one.suggestion == suggestion and one.noise_sigma < NOISY_SIGMA
+        one = inspect_picture(at_iso(clean, iso, 1.0))
+        assert one.suggestion == suggestion and LITTLE_SIGMA < one.noise_sigma < NOISY_SIGMA
     assert one.reason.startswith(f"The photo was taken at ISO {NOISY_ISO}, ")
+
+
+def test_a_dark_photo_of_a_high_iso_is_denoised_too(clean):
+    """As a light one of the same noise is."""
+    for iso, then in ((NOISY_ISO - 1, None), (NOISY_ISO, "denoise")):
+        one = inspect_picture(at_iso(clean * 0.25, iso, 1.0))
+        assert LITTLE_SIGMA < one.noise_sigma < NOISY_SIGMA
+        assert (one.suggestion, one.then) == ("lowlight", then)
+    assert f"ISO {NOISY_ISO}" in one.reason
+
+
+def test_what_was_restored_is_not_denoised_for_the_iso_of_its_camera(clean):
+    """A result keeps the EXIF of its photo."""
+    made = with_provenance(None, {"Task": "denoise"})
+    assert inspect_picture(replace(at_iso(clean, 6400, 1.0), xmp=made)).suggestion is None
+    found = inspect_picture(at_iso(cv2.GaussianBlur(clean, (0, 0), 1.5), 6400))
+    assert found.noise_sigma < LITTLE_SIGMA and found.suggestion != "denoise"
+
+
+@pytest.mark.parametrize("level", [33, 91])
+def test_a_limit_is_never_said_to_be_under_itself(level):
+    one = inspect_picture(Picture(np.full((600, 600, 3), level, np.uint8)))
+    shown, limit = re.findall(r"0\.\d+", one.reason)
+    assert one.suggestion == "lowlight" and float(shown) < float(limit)
