@@ -23,6 +23,7 @@ from ..formats import EncoderSettings, unread, without_gain_map
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource, metadata_of
 from ..raster import Raster, check_size
+from .jpeg_scans import Scans
 from .pillow import save, still_raster
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class _Layout(NamedTuple):
     """Bits, height and width of the frame header; zeros if there is no frame header."""
     frame_at: int
     """Position of the bits in the frame header, which height and width follow."""
+    scans: Scans
+    """Headers of the scans, which tell whether a picture without end marker is whole."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -89,6 +92,8 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     picture = _without(data[: layout.end], left_out)
     decode = partial(_decode_deep, bits=bits) if bits > 8 else _decode
     if not layout.has_end:
+        if not layout.scans.are_whole(data[: layout.end], width, height):
+            raise ValueError("scans or restart intervals are missing")
         raster = _without_end(picture.rstrip(b"\xff"), label, max_pixels, decode)
     else:
         raster = decode(picture, label, max_pixels)
@@ -138,18 +143,18 @@ def _without_end(
 ) -> Raster:
     """Decode a file without end marker, if nothing but the marker is missing.
 
-    The decoder fills what is missing from the bits that follow, so two different continuations
-    give the same pixels only where none are missing.
+    The decoder fills what is missing of the last interval from the bits that follow, so different
+    continuations give the same pixels only where no bits are missing.
 
     Raises:
         ValueError: Pixels are missing.
     """
-    zeros, ones = (
-        decode(data + filling * 1024 + _END, label, max_pixels) for filling in (b"\0", b"\xfe")
-    )
-    if not np.array_equal(zeros.samples, ones.samples):
-        raise ValueError("the pixels end early")
-    return zeros
+    whole = decode(data + b"\0" * 1024 + _END, label, max_pixels)
+    for filling in (b"\xfe", b"\x55", b"\xaa"):
+        other = decode(data + filling * 1024 + _END, label, max_pixels)
+        if not np.array_equal(whole.samples, other.samples):
+            raise ValueError("the pixels end early")
+    return whole
 
 
 def _decode_deep(data: bytes, label: str, max_pixels: int, *, bits: int) -> Raster:
@@ -190,12 +195,12 @@ def _walk(data: bytes, label: str) -> _Layout:
     left_out: list[tuple[int, int]] = []
     gain_map = damaged = False
     frame, frame_at, components = (0, 0, 0), 0, 0
-    passes = 0
+    passes, scans = 0, Scans()
     last_scan = False  # whether this scan has every component of a frame that is not progressive
     position = 2
 
     def layout(end: int, has_end: bool) -> _Layout:
-        parts = (tuple(exif), tuple(left_out), damaged, gain_map, frame, frame_at)
+        parts = (tuple(exif), tuple(left_out), damaged, gain_map, frame, frame_at, scans)
         return _Layout(end, has_end, *parts)
 
     for _ in range(MAX_MARKERS):
@@ -225,9 +230,13 @@ def _walk(data: bytes, label: str) -> _Layout:
                 raise ValueError("two frames")
             frame_at = position + 2
             frame = struct.unpack_from(">BHH", data[frame_at : frame_at + 5].ljust(5, b"\0"))
+            scans.add_frame(code, data[frame_at:end])
             components = data[frame_at + 5] if code < 0xC2 and len(data) > frame_at + 5 else 0
         elif code == 0xDA:
+            scans.add_scan(data[position + 2 : end], end)
             last_scan = data[position + 2 : position + 3] == bytes([components])
+        elif code == 0xDD:
+            scans.add_interval(data[position + 2 : end])
         elif 0xE0 <= code <= 0xEF and not passes:
             if code == 0xE1 and data.startswith(PREFIX, start + 4):
                 exif.append((start, end))

@@ -1,10 +1,13 @@
 """JPEG files as cameras, phones and other programs write them, whole and damaged."""
 
+import re
+
 import cv2
 import imagecodecs
 import numpy as np
 import pytest
 
+from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
 from tests.support.foreign_files import CASES, PHOTO
 from tests.support.picture_files import (
@@ -172,3 +175,52 @@ def test_twelve_bits_become_sixteen(channels):
     assert np.abs(picture.pixels - wanted).mean() < 100  # a half of the steps of 8 bits
     rejected(data, "megapixels", max_pixels=64 * 48 - 1)
     rejected(data[: len(data) // 2], "damaged")
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour", "scans"])
+@pytest.mark.parametrize("restarts", [0, 1])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_cut_off_jpeg_is_refused_or_whole(progressive, restarts, kind):
+    """Cut at and around every marker and at 50 places more."""
+    photo = PHOTO.convert("L") if kind == "grey" else PHOTO
+    if kind == "scans":
+        if progressive:
+            pytest.skip("a progressive file has several scans anyway")
+        data = in_several_scans(photo, restarts)
+    else:
+        options = {"restart_marker_rows": 1} if restarts else {}
+        data = saved(photo, "JPEG", quality=90, progressive=progressive, **options)
+    whole = read_image(data).pixels
+    rng = np.random.default_rng(0)
+    places = set(rng.integers(2, len(data), 50).tolist())
+    for marker in re.finditer(rb"\xff[^\x00\xff]", data):
+        places |= {marker.start() + more for more in range(-1, 4)}
+    accepted = 0
+    for place in sorted(places):
+        if not 2 < place < len(data):
+            continue
+        try:
+            picture = read_image(data[:place])
+        except ImageRejected:
+            continue
+        np.testing.assert_array_equal(picture.pixels, whole)
+        accepted += 1
+    assert accepted >= 2  # without the end marker, and with a half of it
+
+
+def in_several_scans(photo, restarts: int) -> bytes:
+    """One baseline scan for each colour."""
+    array = np.asarray(photo)[..., ::-1]
+    options = [cv2.IMWRITE_JPEG_RST_INTERVAL, 3 * restarts]
+    parts = []
+    for channel in range(3):
+        grey = cv2.imencode(".jpg", np.ascontiguousarray(array[..., channel]), options)[1].tobytes()
+        parts.append((grey, grey.index(b"\xff\xda")))
+    first, scan = parts[0]
+    frame = first.index(b"\xff\xc0")
+    size = first[frame + 4 : frame + 9]
+    header = b"\xff\xc0\0\x11" + size + b"\3" + b"".join(bytes([i, 0x11, 0]) for i in (1, 2, 3))
+    data = first[:frame] + header + first[frame + 13 : scan]
+    for name, (grey, at) in enumerate(parts, 1):
+        data += grey[at : at + 5] + bytes([name]) + grey[at + 6 : -2]
+    return data + b"\xff\xd9"
