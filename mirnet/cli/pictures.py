@@ -59,7 +59,7 @@ class Found:
     junk_folders: int = 0
     """Number of hidden and system folders that were not entered."""
     further_names: int = 0
-    """Number of links to, and repeated names of, pictures that are among the sources."""
+    """Number of other names, mostly links, of pictures that are among the sources."""
 
     def left_out_words(self) -> str | None:
         """Sentence about what was left out of folders; None if nothing was."""
@@ -102,7 +102,8 @@ def find_pictures(inputs: Sequence[str], out: str | None = None) -> Found:
         out: The `--out` argument, whose folder is not searched.
     """
     found = Found()
-    seen: set[Path] = set()
+    named: dict[Path, dict[str, Source]] = {}  # by the file itself, then by each name of it
+    in_order: list[Source] = []
     results = Path(os.path.expanduser(out)).resolve() if out is not None else None
     for text in map(os.path.expanduser, inputs):
         unreadable = len(found.complaints)
@@ -123,16 +124,22 @@ def find_pictures(inputs: Sequence[str], out: str | None = None) -> Found:
             files = _pictures_among(matches, found)
             complaint = f"No picture fits the pattern {text}: check it."
         empty = True
-        for file in sorted(files, key=Path.is_symlink):  # a picture by its own name if it has one
+        for file in files:
             empty = False
-            if (identity := file.resolve()) not in seen:
-                seen.add(identity)
-                found.sources.append(Source(file, file.relative_to(root)))
-            else:
-                found.further_names += 1
+            source = Source(file, file.relative_to(root))
+            named.setdefault(file.resolve(), {}).setdefault(os.path.abspath(file), source)
+            in_order.append(source)
         if empty and len(found.complaints) == unreadable:
             found.complaints.append(complaint)
+    kept = {id(_own_name(list(names.values()))) for names in named.values()}
+    found.sources = [source for source in in_order if id(source) in kept]
+    found.further_names = sum(len(names) - 1 for names in named.values())
     return found
+
+
+def _own_name(names: Sequence[Source]) -> Source:
+    """The name of a picture that is no link; the first where all are."""
+    return next((source for source in names if not source.path.is_symlink()), names[0])
 
 
 def _why_unreadable(path: str) -> str:

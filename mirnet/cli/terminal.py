@@ -1,7 +1,6 @@
 """Output shared by all commands: plain text, colours, progress, errors as one sentence."""
 
 import io
-import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -18,6 +17,9 @@ from mirnet.errors import MIRNetError
 
 NO_TERMINAL_COLUMNS = 200
 """Width in characters of tables that go into a file or pipe."""
+
+_KEPT = "\n\t\u200c\u200d"
+"""Characters of the classes that `harmless` replaces which it keeps."""
 
 
 class Commands(TyperGroup):
@@ -41,14 +43,15 @@ class Commands(TyperGroup):
 def harmless(text: str) -> str:
     r"""A text without characters that command a terminal or hide the order of letters.
 
-    Tabs and ends of lines stay; others of Unicode's classes Cc, Cf, Zl and Zp become U+FFFD.
+    Tabs, ends of lines and the joiners U+200C and U+200D, which Persian words and families of emoji
+    need, stay; others of Unicode's classes Cc, Cf, Zl and Zp become U+FFFD.
 
     >>> harmless("a\x1b[31m\u202eb")
     'a\ufffd[31m\ufffdb'
     """
     commands = ("Cc", "Cf", "Zl", "Zp")
     return "".join(
-        "\ufffd" if letter not in "\n\t" and unicodedata.category(letter) in commands else letter
+        "\ufffd" if letter not in _KEPT and unicodedata.category(letter) in commands else letter
         for letter in text
     )
 
@@ -73,22 +76,13 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_line(text: str, stderr: bool = False) -> None:
-    """Print text without markup and wrapping; see `printable`."""
-    console(stderr).print(printable(text), markup=False, soft_wrap=True)
+    """Print text without markup and wrapping; see `harmless`."""
+    console(stderr).print(harmless(text), markup=False, soft_wrap=True)
 
 
 def print_error(text: str) -> None:
-    """Print an error message on stderr; see `printable`."""
-    console(stderr=True).print(printable(text), markup=False, soft_wrap=True, style="red")
-
-
-def printable(text: str) -> str:
-    """Replace control characters, which the name of a file may hold, but not the ends of lines.
-
-    >>> printable("a" + chr(27) + "]0;b.png")
-    'a?]0;b.png'
-    """
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", text)
+    """Print an error message on stderr; see `harmless`."""
+    console(stderr=True).print(harmless(text), markup=False, soft_wrap=True, style="red")
 
 
 @contextmanager

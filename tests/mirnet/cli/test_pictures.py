@@ -12,6 +12,7 @@ from PIL import Image
 
 from mirnet.cli import restore as command
 from mirnet.cli.pictures import Source, chosen_format, find_pictures, plan_jobs
+from mirnet.cli.terminal import print_line
 from mirnet.images.decode import read_image
 from mirnet.restoration.api import restore
 from tests.support.command_line import run, run_restore
@@ -231,9 +232,41 @@ def test_a_link_is_a_further_name_of_its_picture(tmp_path, monkeypatch):
     assert found.left_out_words() == "Left out: 1 further name of the same pictures."
 
 
+def test_links_of_another_folder_give_way_to_the_names_of_the_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("real/2.png", "real/9.png", "elsewhere/x.png"):
+        picture(name)
+    Path("links").mkdir()
+    Path("links/a.png").symlink_to("../real/2.png")
+    Path("real/0.png").symlink_to("../elsewhere/x.png")
+    found = find_pictures(["links", "real"])
+    assert [str(source.path) for source in found.sources] == [
+        "real/0.png",
+        "real/2.png",
+        "real/9.png",
+    ]
+    assert [str(source.relative) for source in found.sources] == ["0.png", "2.png", "9.png"]
+    assert found.further_names == 1
+
+
+def test_a_name_that_is_given_twice_leaves_nothing_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    picture("a.png")
+    found = find_pictures(["a.png", "./a.png", "a.png", "."])
+    assert len(found.sources) == 1 and found.left_out_words() is None and not found.complaints
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f467"]
+)
+def test_joiners_of_persian_words_and_emoji_are_printed(name, capsys):
+    print_line(f"{name}\u202e.png\x1b[31m")
+    assert capsys.readouterr().out == f"{name}\ufffd.png\ufffd[31m\n"
+
+
 def test_a_name_commands_no_terminal(tmp_path, network, monkeypatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     picture("in/a\x1b]0;b\x07.png")
     outcome = run_restore("in", "-o", "out", "--weights", network)
-    assert outcome.out.startswith("out/a?]0;b?.png · ")
+    assert outcome.out.startswith("out/a\ufffd]0;b\ufffd.png · ")
     assert "\x1b" not in outcome.out + outcome.err
