@@ -93,6 +93,7 @@ class DeviceDataset:
         Args:
             side: Side of a patch in pixels.
             chances: Result of `chances` for this side.
+            generator: Source of the random numbers; must be on the dataset's device.
             detail: Probability that a patch is the most detailed of four: most of a photograph is
                 sky or out of focus and teaches little.
         """

@@ -3,7 +3,7 @@
 ITU-T T.81 with the example tables of its annex K and the Independent JPEG Group's scale of quality,
 so that a quality means what it means in libjpeg; the lossless entropy coding is left out. Rounding
 within libjpeg's integer transforms is not reproduced: the results agree with libjpeg's to a mean of
-a tenth of a level (see tests/test_degradations.py).
+a tenth of a level (see tests/mirnet/train/test_degradations.py).
 """
 
 import math
