@@ -16,7 +16,7 @@ from ..metadata import Metadata, metadata_of_tiff
 from ..raster import Raster, check_size
 from . import raw
 from .pillow import pillow_raster
-from .tiff_colours import BLACK_IS_ZERO, COLOURS, PALETTE, RGB, WHITE_IS_ZERO, in_rgb, widened
+from .tiff_colours import BLACK_IS_ZERO, CMYK, COLOURS, PALETTE, RGB, WHITE_IS_ZERO, in_rgb, widened
 from .tiff_segments import check_segments
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ decoded whole."""
 # TIFF 6.0 tag numbers.
 _SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 277, 284, 338, 339, 50706
-_COMPRESSION, _PALETTE = 259, 320
+_COMPRESSION, _PALETTE, _INK_SET, _REFERENCE = 259, 320, 332, 532
 _FOR_PILLOW = (2, 3, 4, 6, 7)
 """Compressions that Pillow reads where the page is neither grey nor RGB: CCITT and JPEG."""
 
@@ -71,6 +71,11 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     model = directory.get(_PHOTOMETRIC)
     if model is None:  # as libtiff guesses
         model = RGB if int(directory.get(_SAMPLES, 1)) >= 3 else BLACK_IS_ZERO
+    if model == CMYK and directory.get(_INK_SET, 1) != 1:
+        raise ImageRejected(
+            f"{label} is in inks that are not cyan, magenta, yellow and black: export it as an RGB "
+            "TIFF or PNG and try that."
+        )
     (depth,) = bits
     plain = model in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
     few = depth == 1 or (model == PALETTE and depth <= 8)
@@ -216,7 +221,11 @@ def _read_samples(stream: BinaryIO, chosen: _Page, label: str, model: int, bits:
     if has_alpha and extra[0] == 1 and model != WHITE_IS_ZERO:
         samples = _unpremultiplied(samples[..., : colours + 1])
     in_colour, icc = in_rgb(
-        samples[..., :colours], model, metadata.icc_profile, tuple(directory.get(_PALETTE, ()))
+        samples[..., :colours],
+        model,
+        metadata.icc_profile,
+        tuple(directory.get(_PALETTE, ())),
+        tuple(directory.get(_REFERENCE, ())),
     )
     if has_alpha:
         alpha = samples[..., colours : colours + 1]

@@ -29,7 +29,11 @@ def widened(samples: np.ndarray, bits: int) -> np.ndarray:
 
 
 def in_rgb(
-    samples: np.ndarray, model: int, icc: bytes | None, palette: tuple[int, ...]
+    samples: np.ndarray,
+    model: int,
+    icc: bytes | None,
+    palette: tuple[int, ...],
+    reference: tuple[float, ...] = (),
 ) -> tuple[np.ndarray, bytes | None]:
     """Convert colours to grey or RGB.
 
@@ -39,12 +43,14 @@ def in_rgb(
         model: A key of `COLOURS`.
         icc: Colour profile of the file.
         palette: Red, green and blue of all colours, in this order and 0 to 65535 (tag ColorMap).
+        reference: Black and white of each channel of YCbCr (tag ReferenceBlackWhite); empty for
+            the full range.
 
     Returns:
         Samples, and the profile that they have then.
 
     Raises:
-        ValueError: A number beyond the palette.
+        ValueError: A number beyond the palette, or a reference that is none.
     """
     if model == PALETTE:
         colours = np.array(palette, np.uint16).reshape(3, -1).T
@@ -58,12 +64,29 @@ def in_rgb(
     if model == YCBCR:
         if samples.dtype != np.uint8:
             raise ValueError("YCbCr of another depth than 8 bits")
+        if reference:
+            samples = _full_range(samples, reference)
         height, width, _ = samples.shape
         image = Image.frombytes("YCbCr", (width, height), np.ascontiguousarray(samples).tobytes())
         return np.asarray(image.convert("RGB")), icc
     if model in (CIELAB, ICCLAB):
         return _from_lab(samples, model), srgb_profile()
     return samples, icc
+
+
+def _full_range(samples: np.ndarray, reference: tuple[float, ...]) -> np.ndarray:
+    """Stretch YCbCr of 8 bits from its black and white to the full range (TIFF 6.0, section 20).
+
+    Raises:
+        ValueError: The reference has not six numbers, or a white that is not over its black.
+    """
+    black, white = np.array(reference, np.float64).reshape(3, 2).T
+    if not np.all(white > black) or not np.all(np.isfinite(white - black)):
+        raise ValueError("a reference of black and white that is none")
+    codes, middle = np.arange(256)[:, None], np.array([0, 128, 128])
+    stretched = middle + (codes - black) * np.array([255, 127, 127]) / (white - black)
+    table = np.rint(np.clip(stretched, 0, 255)).astype(np.uint8)  # (256, 3)
+    return np.stack([table[:, i][samples[..., i]] for i in range(3)], axis=2)
 
 
 def _from_cmyk(samples: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, bytes | None]:

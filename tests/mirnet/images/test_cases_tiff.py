@@ -188,6 +188,42 @@ def test_ycbcr_without_jpeg():
     np.testing.assert_array_equal(picture.pixels, np.asarray(image.convert("RGB")))
 
 
+def with_reference(array: np.ndarray, *reference: int) -> bytes:
+    """YCbCr with the tag ReferenceBlackWhite."""
+    values = tuple(number for value in reference for number in (value, 1))
+    tag = (532, "2I", len(reference), values, True)
+    return tiff(array, photometric="ycbcr", extratags=[tag])
+
+
+def test_ycbcr_of_a_video_reaches_black_and_white():
+    full = np.array(Image.fromarray(smooth()).convert("YCbCr"))
+    full[0, :2] = (0, 128, 128), (255, 128, 128)
+    narrow = np.rint((full - [0, 128, 128]) * [219 / 255, 112 / 127, 112 / 127] + [16, 128, 128])
+    data = with_reference(narrow.astype(np.uint8), 16, 235, 128, 240, 128, 240)
+    pixels = read_image(data).pixels
+    wanted = np.asarray(Image.fromarray(full, "YCbCr").convert("RGB")).astype(int)
+    assert np.abs(pixels - wanted).max() <= 3
+    np.testing.assert_array_equal(pixels[0, :2], [(0, 0, 0), (255, 255, 255)])
+    same = read_image(with_reference(full, 0, 255, 128, 255, 128, 255)).pixels
+    np.testing.assert_array_equal(same, wanted)
+
+
+@pytest.mark.parametrize("reference", [(16, 16, 128, 240, 128, 240), (16, 235), (9, 1, 1, 2, 1, 2)])
+def test_a_reference_of_black_and_white_that_is_none_is_damage(reference):
+    rejected(with_reference(smooth(), *reference), "damaged")
+
+
+@pytest.mark.parametrize("ink_set", [1, 2])
+def test_inks_that_are_not_cmyk_are_refused_in_words(ink_set):
+    tag = (332, "H", 1, ink_set, True)
+    ink = noise(4, np.uint8)
+    data = tiff(ink, photometric="separated", extrasamples=[], extratags=[tag])
+    if ink_set == 2:
+        rejected(data, "inks that are not cyan, magenta, yellow and black", "RGB")
+    else:
+        assert read_image(data).pixels.shape == (*ink.shape[:2], 3)
+
+
 def test_bits_in_reversed_order():
     reverse = np.packbits(
         np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1
