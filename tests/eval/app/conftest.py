@@ -54,7 +54,9 @@ def visit() -> Iterator[Callable[..., "sync_api.Page"]]:
             page.set_default_timeout(PATIENCE_MS)
             page.set_viewport_size({"width": width, "height": height})
             page.goto(KEPT.app.url + asked)
-            page.wait_for_selector("#ev-views button[role=tab], #task label.selected")
+            page.wait_for_selector(
+                "#ev-views button[role=tab]:visible, #task label.selected:visible"
+            )
 
         if where:
             traffic = Traffic(where.new_page())
@@ -66,6 +68,7 @@ def visit() -> Iterator[Callable[..., "sync_api.Page"]]:
             traffic = KEPT.page(f"evaluate {theme}", lambda page: (load(page), loaded.append(page)))
             if not loaded:
                 page = traffic.page
+                traffic.settle()  # an answer to the earlier test would undo the link
                 page.set_viewport_size({"width": width, "height": height})
                 page.emulate_media(reduced_motion="no-preference")
                 close_toasts(page)
