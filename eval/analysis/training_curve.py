@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eval.runs.common_pictures import common_pictures
 from eval.runs.document import Run
 from mirnet.metrics.registry import get_metric
+from mirnet.number_format import counted
 
+from . import statistics
 from .plot_style import (
     GREY,
+    MAX_HOVER,
     MAX_TICK,
     blank_figure,
     colour,
@@ -20,7 +24,6 @@ from .plot_style import (
     note_thinning,
     plain_text,
 )
-from .run_comparison import run_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,28 +65,90 @@ def training_curve(run: Run, board: "pd.DataFrame", metric: str) -> "pd.DataFram
 
 
 def curves_of_runs(runs: Sequence[tuple[Run, "pd.DataFrame"]], metric: str) -> "pd.DataFrame":
-    """Checkpoint curves of several runs.
+    """Checkpoint curves of several runs, over the same pictures.
+
+    Pictures are those with the same files in all runs that have checkpoints. As on a leaderboard,
+    means are over those on which every checkpoint has a finite score, and a checkpoint with scores
+    on too few (`common_pictures.MIN_SHARE`) is left out.
 
     Args:
-        runs: Header and leaderboard of each run, as `training_curve` takes them.
+        runs: Header of each run, and its scores from `score_tables.scores_frame`.
         metric: Key of the metric.
 
     Returns:
-        The rows of `training_curve` of all runs, with the id of the `run` in front; a series that
-        several runs have is named with its run.
+        The columns of `training_curve` with the id of the `run` in front, and two more: `name`, the
+        series with its run where several runs have it, and `pictures`, the number averaged over.
     """
     import pandas as pd
 
-    parts = []
-    for run, board in runs:
-        part = training_curve(run, board, metric)
-        part.insert(0, "run", run.id)
-        parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    labels = {run.id: run_label(run) for run, _ in runs}
+    own, scenes = _common_scores(runs, metric)
+    common = common_pictures(own)
+    over = sorted(common.averaged(own)) if common.methods else []
+    labels = _labels_apart([run for run, _ in runs])
+    rows = []
+    for run, _ in runs:
+        for method in run.methods:
+            key, step = f"{run.id} {method.id}", method.training_step
+            if not over or key not in common.methods:
+                continue
+            found = statistics.summarise(
+                [own[key][pair] for pair in over], [scenes[pair] for pair in over]
+            )
+            series = method.id.removesuffix(f"-{step}")
+            rows.append(
+                (run.id, series, method.id, step, found.mean, found.low, found.high, len(over))
+            )
+    table = pd.DataFrame(rows, columns=["run", *COLUMNS, "pictures"])
+    place = table.run.map({run.id: number for number, (run, _) in enumerate(runs)})
+    table = table.assign(place=place).sort_values(["place", "series", "step"], ignore_index=True)
     shared = table.groupby("series").run.transform("nunique") > 1
     named = table.series + " · " + table.run.map(labels)
-    return table.assign(series=table.series.where(~shared, named))
+    return table.drop(columns="place").assign(name=table.series.where(~shared, named))
+
+
+def _common_scores(
+    runs: Sequence[tuple[Run, "pd.DataFrame"]], metric: str
+) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """Scores of each checkpoint, named by run and method, on the pictures of all runs with some.
+
+    Returns:
+        The scores by picture (its pair and the hashes of its files), and the scene of each picture.
+    """
+    own: dict[str, dict[str, float]] = {}
+    scenes: dict[str, str] = {}
+    seen: list[set[str]] = []
+    for run, scores in runs:
+        steps = {method.id for method in run.methods if method.training_step is not None}
+        if metric not in scores:
+            continue
+        rows = scores[scores.method.astype(str).isin(steps) & scores[metric].notna()]
+        of_run: set[str] = set()
+        for row in rows.to_dict("records"):
+            picture = f"{row['pair']} {row['degraded_sha256']} {row['target_sha256']}"
+            own.setdefault(f"{run.id} {row['method']}", {})[picture] = row[metric]
+            scenes.setdefault(picture, row["scene"])
+            of_run.add(picture)
+        seen += [of_run] if of_run else []
+    everywhere = set.intersection(*seen) if seen else set()
+    return {
+        key: {picture: score for picture, score in of_key.items() if picture in everywhere}
+        for key, of_key in own.items()
+    }, scenes
+
+
+def _labels_apart(runs: Sequence[Run]) -> dict[str, str]:
+    """Short label of each run by its id: its name, with the minute or the id where names are equal.
+
+    Long names are cut, so that what tells runs apart stays.
+    """
+    names = [run.name if len(run.name) <= MAX_TICK else run.name[:MAX_TICK] + "…" for run in runs]
+    minutes = [f"{run.created:%Y-%m-%d %H:%M}" for run in runs]
+    ids = [run.id for run in runs]
+    labels = names
+    for ends in (minutes, ids):
+        if len(set(labels)) < len(runs):
+            labels = [f"{name} · {end}" for name, end in zip(names, ends, strict=True)]
+    return {run.id: label for run, label in zip(runs, labels, strict=True)}
 
 
 def curves_plot(table: "pd.DataFrame", metric: str) -> "go.Figure":
@@ -94,9 +159,11 @@ def curves_plot(table: "pd.DataFrame", metric: str) -> "go.Figure":
         metric: Key of the metric.
     """
     figure = blank_figure("Score by training step, all runs")
-    for number, (series, part) in enumerate(table.groupby("series", sort=False)):
-        _add_curve(figure, part, str(series), number, metric)
-    return _finished(figure, metric)
+    for number, (_, part) in enumerate(table.groupby(["run", "series"], sort=False)):
+        _add_curve(figure, part, str(part["name"].iloc[0]), number, metric)
+    return _finished(
+        figure, metric, f"{counted(int(table.pictures.iloc[0]), 'picture')} that all have"
+    )
 
 
 def training_plot(
@@ -140,19 +207,19 @@ def _add_curve(
             y=part.score,
             error_y=interval_bar(part.score, part.low, part.high),
             mode="lines+markers",
-            name=plain_text(name),
+            name=plain_text(name, MAX_HOVER),
             line={"color": colour(number), "width": 1.5},
             marker=marker(number, 9),
             customdata=[["", method] for method in part.method],
-            hovertemplate=f"{plain_text(name)}<br>step %{{x:,}}<br>{hover_text(metric)}"
+            hovertemplate=f"{plain_text(name, MAX_HOVER)}<br>step %{{x:,}}<br>{hover_text(metric)}"
             "<extra></extra>",
         )
     )
 
 
-def _finished(figure: "go.Figure", metric: str) -> "go.Figure":
-    """Name the axes and the intervals of a figure of curves."""
-    note_thinning(figure, False, "95 % intervals over the pictures")
+def _finished(figure: "go.Figure", metric: str, over: str = "pictures") -> "go.Figure":
+    """Name the axes and the intervals of a figure of curves, and what they are `over`."""
+    note_thinning(figure, False, f"95 % intervals over the {over}")
     figure.update_xaxes(title="Training step")
     title = f"Mean {get_metric(metric).axis_label}"
     return figure.update_yaxes(title=title).update_layout(showlegend=True)

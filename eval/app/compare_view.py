@@ -159,11 +159,10 @@ class CompareView(View):
         """Checkpoint curves of all runs in one plot; hidden where none has such weights."""
         if not any(has_steps(stored.header()) for stored in runs):
             return gr.update(visible=False)
-        boards = [
-            (stored.header(), self.queue.tables.board(stored, None, state.protocol))
-            for stored in runs
+        scored = [
+            (stored.header(), self.queue.tables.scores(stored, state.protocol)) for stored in runs
         ]
-        table = curves_of_runs(boards, state.metric)
+        table = curves_of_runs(scored, state.metric)
         if table.empty:
             return gr.update(visible=False)
         return gr.update(value=curves_plot(table, state.metric), visible=True)

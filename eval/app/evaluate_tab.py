@@ -14,7 +14,7 @@ import gradio as gr
 
 from mirnet.app.auth import Access
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update
+from mirnet.app.kit.widgets import PRIVATE, Update, translate_faults
 from mirnet.errors import MIRNetError
 
 from .api import Endpoints
@@ -257,7 +257,8 @@ class EvaluateTab:
         if not run_id:
             return {self.history.checks: kit.note(CHOOSE_FIRST), self.router.link: ""}
         try:
-            update = self.running.resumed(run_id, run_id, request)
+            with translate_faults():
+                update = self.running.resumed(run_id, run_id, request)
         except MIRNetError as error:
             said = kit.state(str(error), "failed")
             return {self.history.checks: said, self.router.link: ""}

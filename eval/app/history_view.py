@@ -8,7 +8,7 @@ import gradio as gr
 from eval.runs.document import Run
 from mirnet.app.auth import Role, allows
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_faults
 from mirnet.errors import MIRNetError
 from mirnet.tasks import TASKS
 
@@ -174,9 +174,10 @@ class HistoryView(View):
         yield findings([], complete=False)
         rows = []
         try:
-            for finding in self.queue.verify(run_id, role=self.permissions.role(request)):
-                rows.append(finding)
-                yield findings(rows, complete=False)
+            with translate_faults():
+                for finding in self.queue.verify(run_id, role=self.permissions.role(request)):
+                    rows.append(finding)
+                    yield findings(rows, complete=False)
         except MIRNetError as error:
             yield kit.state(str(error), "failed")
             return
@@ -189,7 +190,8 @@ class HistoryView(View):
             return {self.checks: kit.note(words, warn=True)}
         said = kit.state(f"Run {run_id} is deleted.", "done")
         try:
-            self.queue.delete(run_id, self.permissions.role(request))
+            with translate_faults():
+                self.queue.delete(run_id, self.permissions.role(request))
         except MIRNetError as error:
             said = kit.state(str(error), "failed")
             if is_stored(self.queue, run_id):

@@ -7,10 +7,11 @@ Nothing sent to the browser before a vote names a method: questions stay in the 
 server, pictures are passed as arrays, and Gradio names their files by content.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from eval.review.invitations import read_link
 from eval.review.questions import DEFAULT_QUESTIONS
@@ -20,7 +21,7 @@ from eval.review.trials import list_trials
 from eval.review.votes import Outcome, Vote, can_store
 from eval.runs.store import RunStore, StoredRun
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
+from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors, translate_faults
 from mirnet.errors import InvalidRequest, MIRNetError
 
 from .html.review import card, question_head, thanks, trial_cards, trial_end
@@ -150,7 +151,10 @@ class ReviewTab:
 
     def open(self, request: gr.Request, *look: Any) -> Update:
         """Open the review of the link when the page is opened."""
-        query = request.query_params
+        with translate_faults():
+            return self._opened(request.query_params, *look)
+
+    def _opened(self, query: Mapping[str, str], *look: Any) -> Update:
         if query.get("tab") != "review":
             return {self.review: None}
         if not any(query.get(name) for name in ("run", "reviewer", "key")):
@@ -177,13 +181,15 @@ class ReviewTab:
         """List the runs that can be tried, unless a review is open."""
         if review is not None:
             return {self.board: gr.skip()}
-        trials = list_trials(self.store())
+        with translate_faults():
+            trials = list_trials(self.store())
         return {self.board: trial_cards(trials) if trials else card(*NO_TRIAL)}
 
     def try_run(self, run_id: str, *look: Any) -> Update:
         """Start a trial on a run of the list."""
         try:
-            trial = start_trial(stored_run(self.store(), run_id))
+            with translate_faults():
+                trial = start_trial(stored_run(self.store(), run_id))
         except MIRNetError as error:
             listed = self.list_trials(None)
             return {self.board: kit.state(str(error), "failed") + listed[self.board]}
@@ -240,15 +246,16 @@ class ReviewTab:
     def _at(self, review: Review, number: int, *look: Any) -> Update:
         """Show a question, or the closing card after the last one."""
         try:
-            votes = review.votes()
-            if number >= len(review.questions):
-                return self._ended(review, votes)
+            with translate_faults():
+                votes = review.votes()
+                if number >= len(review.questions):
+                    return self._ended(review, votes)
         except MIRNetError as error:
-            hidden = gr.update(visible=False)
-            return {self.board: card(NO_VOTES, str(error)), self.stage.column: hidden}
+            return self._stopped(review, card(NO_VOTES, str(error)))
         vote, board = votes[number], question_head(number, votes)
         try:
-            drawn = self.stage.draw(review, number, *look)
+            with translate_faults():
+                drawn = self.stage.draw(review, number, *look)
         except MIRNetError as error:
             drawn = self.stage.blank()
             board += kit.state(str(error), "failed")
@@ -261,6 +268,14 @@ class ReviewTab:
             self.again: gr.update(visible=False),
             self.others: gr.update(visible=False),
         } | drawn
+
+    def _stopped(self, review: Review, words: Markup) -> Update:
+        """Say why a review cannot go on; a trial is left, and the runs to try are listed below."""
+        update: Update = {self.board: words, self.stage.column: gr.update(visible=False)}
+        if not isinstance(review, Trial):
+            return update
+        left = self.leave_trial(review)
+        return update | left | {self.board: words + left[self.board]}
 
     def _ended(self, review: Review, votes: list[Vote | None]) -> Update:
         """Show the closing card; that of a trial names the methods.

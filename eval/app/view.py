@@ -167,14 +167,15 @@ def run_choices(queue: RunQueue, chosen: str | None = None) -> Choices:
     Args:
         queue: Queue and store of the runs.
         chosen: Id of the run that the list is set to, where its value stays as it is. It is offered
-            even if somebody has deleted it: Gradio refuses each event that sends a value outside
+            even if it is deleted or damaged: Gradio refuses each event that sends a value outside
             the choices, and shows the refusal in words of its own.
     """
     rows: list[tuple[Run, str]] = [*queue.history()]
     rows += [(run, "recorded by us") for run in recorded_headers()]
     found = [(f"{run_label(run)} · {state}", run.id) for run, state in rows]
     if chosen and chosen not in [run_id for _, run_id in found]:
-        found.append((f"{chosen} · deleted", chosen))
+        state = "damaged" if is_stored(queue, chosen) else "deleted"
+        found.append((f"{chosen} · {state}", chosen))
     return found
 
 

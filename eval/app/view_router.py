@@ -16,7 +16,7 @@ from .html.board import run_head
 from .page_files import js
 from .report_view import ReportView
 from .run_queue import RunQueue
-from .view import Part, View, ViewRequest, run_choices
+from .view import Part, View, ViewRequest, is_stored, run_choices
 from .view_state import VIEWS, ViewState, view_name
 
 NO_RUN = kit.empty("No run is open", "Choose one above, or start one under Run.")
@@ -156,6 +156,9 @@ class ViewRouter:
             yield from part.fill(ViewRequest(stored, found, asked, state, role, may_annotate))
         except MIRNetError as error:
             yield self._failed(view, part, asked, str(error))
+            if part is view and not view.needs_run:
+                yield view.show_body(True)
+                yield from part.fill_without_run(asked, role)
         except Exception as error:
             yield self._failed(view, part, asked, fault(error))
             raise
@@ -163,12 +166,11 @@ class ViewRouter:
     def _failed(self, view: View, part: Part, asked: ViewState, words: str) -> Update:
         """Say why a part cannot be filled, and show nothing of what it held before.
 
-        A run that is gone is not chosen any more.
+        A run that is gone is not chosen any more; a damaged one stays chosen.
         """
         if part is not view:
             return part.failed(kit.note(words, warn=True))
-        choices = run_choices(self.queue)
-        gone = bool(asked.run) and asked.run not in [run_id for _, run_id in choices]
+        gone = bool(asked.run) and not is_stored(self.queue, asked.run)
         if gone:
             words += " It may have been deleted: choose another one above."
         update: Update = {
@@ -177,7 +179,9 @@ class ViewRouter:
             **view.show_body(False),
         }
         if gone:
-            update[self.run] = gr.update(choices=choices, value=None)
+            update[self.run] = gr.update(choices=run_choices(self.queue), value=None)
+        elif asked.run:
+            update[self.run] = gr.update(choices=run_choices(self.queue, asked.run))
         return update
 
     def unchanged(self) -> Update:

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from eval.analysis.csv_tables import csv_text
 from eval.review.invitations import Invitation, make_link
 from eval.review.metric_agreement import metric_agreement
 from eval.review.ranking import rank_methods
 from eval.review.reviewers import clean_reviewer
-from eval.review.votes import check_votable, votes_table
+from eval.review.votes import Vote, all_votes, check_votable, votes_table
 from eval.runs.store import RecordedRun
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors
+from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors, translate_faults
 from mirnet.errors import InvalidRequest, MIRNetError
+from mirnet.number_format import counted
 
 from .html.review import agreement_table, card, ranking_table
 from .page_files import js
@@ -102,7 +104,7 @@ class ReviewResults:
         )
 
     def _connect(self, run: gr.Dropdown | gr.Textbox) -> None:
-        self.refresh.click(self.show, run, self.outputs, **PRIVATE)
+        self.refresh.click(self.count, run, self.outputs, **PRIVATE)
         # "change" holds however a name comes: typed, pasted, filled in. The link of the name before
         # goes at once, so that nobody copies it for the new one.
         wipe = js("wipe_link")
@@ -115,6 +117,11 @@ class ReviewResults:
                 trigger_mode="always_last",
                 **PRIVATE,
             ).then(None, self.link, self.link, js=js("whole_link"), api_visibility="private")
+
+    def count(self, run_id: str | None) -> Iterator[Update]:
+        """Count the votes after a click; see `show`."""
+        with translate_faults():
+            yield from self.show(run_id)
 
     def show(self, run_id: str | None) -> Iterator[Update]:
         """Count the votes, show ranking and metrics, and offer both as files."""
@@ -147,8 +154,10 @@ class ReviewResults:
                 self.metrics: (f"metrics-against-votes-{stored.id}.csv", agreement),
             }
             ranking = rank_methods(stored)
-            voted = ranking.table[["wins", "ties", "losses"]].to_numpy().any()
-            told = ranking_table(ranking) + agreement_table(agreement) if voted else NO_VOTES
+            if ranking.votes:
+                told = ranking_table(ranking) + agreement_table(agreement)
+            else:
+                told = _without_answers(all_votes(stored))
             update: Update = {self.board: told, self.form: gr.update(elem_classes=[])}
             for button, (name, table) in files.items():
                 file = Path(folder) / name
@@ -173,6 +182,22 @@ class ReviewResults:
             check_votable(stored)
             link = make_link(self.store(), Invitation(stored.id, name, unchanged))
         return gr.update(value=link, label=f"Link of {clean_reviewer(name)}")
+
+
+def _without_answers(votes: list[Vote]) -> Markup:
+    """What is said of a run whose votes rank no method.
+
+    Args:
+        votes: All votes on it, skipped questions included.
+    """
+    if not votes:
+        return NO_VOTES
+    skipped = sum(vote.outcome == "skip" for vote in votes)
+    were = "was" if skipped == 1 else "were"
+    words = f"{counted(skipped, 'question')} {were} skipped." if skipped else ""
+    if skipped < len(votes):
+        words += " The other votes are on repeated questions, or on methods that the run lacks."
+    return kit.empty("No vote on this run ranks its methods yet", words.strip())
 
 
 class VotesView(View):

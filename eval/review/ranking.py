@@ -67,7 +67,11 @@ class Ranking:
     def words(self) -> str:
         """Caption: number of votes, model, how intervals were made, and which methods compare."""
         if not self.votes:
-            return "Nobody has voted yet."
+            if not self.skipped:
+                return "Nobody has voted yet."
+            were = "was" if self.skipped == 1 else "were"
+            skipped = f"{counted(self.skipped, 'question')} {were} skipped."
+            return f"Nobody has given an answer yet: {skipped}"
         parts = [
             f"{counted(self.votes, 'vote')} of {counted(self.reviewers, 'reviewer')} on "
             f"{counted(self.pictures, 'picture')}, {self.skipped} skipped.",

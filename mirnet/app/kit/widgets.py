@@ -50,3 +50,17 @@ def translate_errors(job: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         raise gradio_error(error, job) from error
+
+
+@contextlib.contextmanager
+def translate_faults() -> Iterator[None]:
+    """Raise faults of the program as `translate_errors` does; a `MIRNetError` passes as it is.
+
+    For handlers that say a `MIRNetError` in a place of their own.
+    """
+    try:
+        yield
+    except (gr.Error, MIRNetError):
+        raise
+    except Exception as error:
+        raise gradio_error(error) from error

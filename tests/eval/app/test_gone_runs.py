@@ -1,5 +1,6 @@
 """Runs that are deleted or damaged while somebody looks at them: a sentence takes their place."""
 
+from operator import attrgetter
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +24,7 @@ OTHER = "20260102-120000-abcdef"
 GONE = "20260103-120000-abcdef"
 METHODS = tuple(method(name) for name in ("identity", "clahe", "ours"))
 VISITOR = SimpleNamespace(session_hash="anna")
-OF_RUNS = ("board", "plots", "slices", "pictures", "compare", "votes")
+OF_RUNS = ("board", "plots", "slices", "pictures", "compare", "votes", "runs")
 
 
 @pytest.fixture
@@ -43,7 +44,10 @@ def filled(tab: EvaluateTab, name: str, **fields) -> dict:
     view = view_of(tab, name)
     state = ViewState(view=name, **fields)
     values = [getattr(state, field) for field in [*tab.router.scope, *view.inputs]]
-    return list(tab.events.filling(view, view)(VISITOR, *values))[-1]
+    written: dict = {}
+    for update in tab.events.filling(view, view)(VISITOR, *values):
+        written |= update
+    return written
 
 
 def hidden(update: dict, view) -> bool:
@@ -73,11 +77,25 @@ def test_a_run_that_is_gone_can_still_be_sent_while_it_is_chosen(tab):
 def test_a_view_of_a_run_that_is_gone_says_so_and_shows_nothing_else(tab, name):
     update, view = filled(tab, name, run=GONE), view_of(tab, name)
     assert f"There is no run &#39;{GONE}&#39; here." in update[tab.router.about]
-    assert hidden(update, view)
+    if name == "runs":  # the way to the others
+        assert not hidden(update, view) and RUN in str(update[tab.history.history]["value"])
+        assert update[tab.history.again]["interactive"] is False
+    else:
+        assert hidden(update, view)
     assert update[tab.router.run]["value"] is None
     assert GONE not in [run_id for _, run_id in update[tab.router.run]["choices"]]
     again = filled(tab, name, run=RUN)
     assert not hidden(again, view) and tab.router.run not in again
+
+
+@pytest.mark.parametrize("name", OF_RUNS)
+def test_a_run_with_a_damaged_header_is_not_called_deleted(tab, name):
+    (tab.queue.stored(RUN).folder / "run.json").write_text("{}")
+    update = filled(tab, name, run=RUN)
+    assert "is damaged" in update[tab.router.about] and "deleted" not in update[tab.router.about]
+    chosen = update[tab.router.run]
+    assert "value" not in chosen and accepted(chosen, RUN)
+    assert (f"{RUN} · damaged", RUN) in chosen["choices"]
 
 
 def test_a_damaged_run_stays_chosen_and_is_told(tab):
@@ -86,7 +104,7 @@ def test_a_damaged_run_stays_chosen_and_is_told(tab):
     scores.write_bytes(b'{"pair": 1}\n' + scores.read_bytes())
     update = filled(tab, "board", run=RUN)
     assert "scores.jsonl" in update[tab.router.about]
-    assert hidden(update, tab.report) and tab.router.run not in update
+    assert hidden(update, tab.report) and "value" not in update[tab.router.run]
 
 
 def test_a_fault_of_the_program_is_told_in_the_view_and_stays_loud(tab, monkeypatch):
@@ -187,6 +205,49 @@ def test_a_trial_of_a_run_that_is_gone_lists_the_others(tmp_path):
     ended = review._at(trial, len(trial.questions), *look)
     assert "cannot go on" in ended[review.board]
     assert ended[review.stage.column]["visible"] is False
+    assert ended[review.review] is None and "You were invited?" in ended[review.board]
+    with_pictures(write_run(tmp_path, pairs=6, methods=METHODS, id=OTHER), 40, 60)
+    assert OTHER in review._at(trial, len(trial.questions), *look)[review.board]
+
+
+def broken_disk(*_, **__):
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("place", "do"),
+    [
+        ("queue.delete", lambda tab: tab.delete_stored(RUN, True, VISITOR)),
+        ("queue.verify", lambda tab: list(tab.history.verify(RUN, VISITOR))),
+        ("running.resumed", lambda tab: tab.resume_stored(RUN, VISITOR)),
+        ("votes.results.store", lambda tab: list(tab.votes.results.count(RUN))),
+    ],
+)
+def test_other_faults_of_a_button_are_told_with_their_id(tab, monkeypatch, place, do):
+    owner, _, name = place.rpartition(".")
+    monkeypatch.setattr(attrgetter(owner)(tab), name, broken_disk)
+    with pytest.raises(gr.Error, match="the fault is ours: .* error [0-9a-f]+"):
+        do(tab)
+
+
+def test_other_faults_of_the_review_are_told_with_their_id(tmp_path, monkeypatch):
+    stored = with_pictures(write_run(tmp_path, pairs=6, methods=METHODS), 40, 60)
+    with gr.Blocks() as page:
+        review = ReviewTab(page, lambda: RunStore(tmp_path))
+    look, trial = ("whole", False, 50, 50, 640), start_trial(stored)
+    monkeypatch.setattr(review.stage, "draw", broken_disk)
+    monkeypatch.setattr(review, "_ended", broken_disk)
+    for number in (0, len(trial.questions)):
+        with pytest.raises(gr.Error, match="the fault is ours"):
+            review._at(trial, number, *look)
+    monkeypatch.setattr(review, "store", broken_disk)
+    for do in (
+        lambda: review.try_run(RUN, *look),
+        lambda: review.list_trials(None),
+        lambda: review.open(SimpleNamespace(query_params={"tab": "review", "key": "k"}), *look),
+    ):
+        with pytest.raises(gr.Error, match="the fault is ours"):
+            do()
 
 
 def test_a_refused_photo_leaves_no_results_of_the_photo_before(tmp_path):

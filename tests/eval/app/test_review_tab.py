@@ -398,3 +398,12 @@ def test_the_panel_compares_metrics_with_votes(stored):
         assert "PSNR · rgb/1" in update[panel.board] and "too few" in update[panel.board]
         table = pd.read_csv(update[panel.metrics]["value"])
         assert list(table.metric) and (table.votes > 0).all()
+
+
+def test_skipped_questions_are_counted_where_nobody_has_answered(stored):
+    panel, questions = panel_of(stored.folder.parent), choose_questions(stored, "anna")
+    for number, words in ((0, "1 question was skipped."), (1, "2 questions were skipped.")):
+        store_vote(stored, "anna", questions[number], "skip")
+        for update in panel.show(RUN):
+            assert words in update[panel.board] and "Nobody has voted" not in update[panel.board]
+    assert rank_methods(stored).words == "Nobody has given an answer yet: 2 questions were skipped."

@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from eval.analysis.plots import PLOTS, draw
+from eval.analysis.run_comparison import compare_runs
+from eval.analysis.score_tables import scores_frame
 from eval.analysis.table_cache import TableCache
 from eval.analysis.training_curve import curves_of_runs, curves_plot, training_curve
 from eval.app.evaluate_tab import EvaluateTab
@@ -159,11 +161,43 @@ def test_trainings_in_several_runs_share_one_plot(tmp_path):
         return write_run(tmp_path, methods=methods, id=run_id, title=f"Run {number}")
 
     runs, tables = [steps("ab", 1), steps("b", 2)], TableCache()
-    boards = [(stored.header(), tables.board(stored, None)) for stored in runs]
-    table = curves_of_runs(boards, "psnr_db")
+    scored = [(stored.header(), tables.scores(stored)) for stored in runs]
+    table = curves_of_runs(scored, "psnr_db")
     figure = curves_plot(table, "psnr_db")
     names = [curve.name for curve in figure.data]
     assert len(names) == 3 and names[0] == "a"
     assert [name.partition(" · ")[2].split(" · ")[0] for name in names[1:]] == ["Run 1", "Run 2"]
     assert all(list(curve.x) == [10, 20] for curve in figure.data)
     assert table.run.tolist() == [runs[0].id] * 4 + [runs[1].id] * 2
+
+
+def trained(folder, number: int, pairs: int = 4, **header):
+    """A run of two checkpoints of one training."""
+    methods = tuple(method(f"ours-{step}", training_step=step) for step in (10, 20))
+    run_id = f"2026010{number}-120000-abc1"
+    return write_run(folder, pairs=pairs, methods=methods, id=run_id, **header)
+
+
+@pytest.mark.parametrize("title", ["", "Same", "A long title of a training " * 4])
+def test_runs_of_one_name_and_minute_are_drawn_apart(tmp_path, title):
+    runs = [trained(tmp_path, number, title=title) for number in (1, 2)]
+    scored = [(stored.header(), scores_frame(stored)) for stored in runs]
+    figure = curves_plot(curves_of_runs(scored, "psnr_db"), "psnr_db")
+    assert [list(curve.x) for curve in figure.data] == [[10, 20], [10, 20]]
+    for texts in ([c.name for c in figure.data], [c.hovertemplate for c in figure.data]):
+        assert len({*texts}) == 2, texts
+
+
+def test_curves_are_over_the_pictures_that_the_table_compares(tmp_path):
+    runs = [trained(tmp_path, 1), trained(tmp_path, 2, seed=1)]
+    path = runs[1].folder / "scores.jsonl"
+    rows = [row for row in runs[1].rows() if row.pair != "p0002"]
+    path.write_text("".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows))
+    found = compare_runs(runs)
+    table = curves_of_runs([(stored.header(), scores_frame(stored)) for stored in runs], "psnr_db")
+    expected = found.summary[found.summary.metric == "psnr_db"].set_index("method")
+    assert table.pictures.tolist() == [3] * 4 and set(expected.pairs) == {3}
+    for run, column in zip(runs, ("mean_a", "mean_b"), strict=True):
+        own = table[table.run == run.id].set_index("method").score
+        assert own.to_dict() == pytest.approx(expected[column].to_dict())
+    assert "3 pictures that all have" in str(curves_plot(table, "psnr_db").layout.title)
