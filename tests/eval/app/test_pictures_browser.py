@@ -1,5 +1,6 @@
 """The Pictures view in Debian's chromium: zoom, box, arrow keys, and the tabs above it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from tests.support.runs_factory import method, write_run
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
+FIRST_NOTES = "first-notes"
 WIDE = "20251231-120000-abcdef"
 """Run with wide pictures and notes; older than the runs that other files of tests know."""
 HEIGHT, WIDTH = 40, 4000
@@ -26,17 +28,21 @@ def stored_wide_run() -> Iterator[StoredRun]:
     """The run in the shared app's folder, which goes with the app."""
     methods = tuple(method(name) for name in ("identity", "ours"))
     run = write_run(KEPT.app.state / "runs", pairs=3, methods=methods, id=WIDE)
+    for pair in run.pairs():
+        store_note(run, pair, [], f"of {pair}")
+    shutil.copyfile(run.folder / NOTES, run.folder.parents[1] / FIRST_NOTES)
     yield with_pictures(run, HEIGHT, WIDTH)
 
 
 @pytest.fixture
 def wide_run() -> None:
-    """The run with a note on each picture, and nothing that an earlier test has written to it."""
+    """The run with a note on each picture, and nothing that an earlier test has written to it.
+
+    The notes keep their times: a page that stays open would take later ones for somebody else's.
+    """
     run = KEPT.get("wide run", stored_wide_run)
-    for name in (NOTES, SELECTIONS):
-        (run.folder / name).unlink(missing_ok=True)
-    for pair in run.pairs():
-        store_note(run, pair, [], f"of {pair}")
+    (run.folder / SELECTIONS).unlink(missing_ok=True)
+    shutil.copyfile(run.folder.parents[1] / FIRST_NOTES, run.folder / NOTES)
 
 
 @pytest.fixture
