@@ -16,6 +16,7 @@ from .plot_style import (
     MAX_TICK,
     blank_figure,
     empty_figure,
+    front_line,
     hover_text,
     interval_bar,
     method_point,
@@ -39,8 +40,6 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
         board: Result of `leaderboard`.
         metric: Score to show; the front is drawn for PSNR only, of which `pareto` speaks.
     """
-    import plotly.graph_objects as go
-
     stem = get_metric(metric).stem
     known = board[np.isfinite(board[metric]) & (board.s_per_mp > 0)]
     if known.empty:
@@ -49,15 +48,7 @@ def quality_speed(board: "pd.DataFrame", metric: str = RANKING.key) -> "go.Figur
     front = known[known.pareto].sort_values("s_per_mp")
     if metric == RANKING.key:
         figure.add_trace(
-            go.Scatter(
-                x=front.s_per_mp,
-                y=front[metric],
-                mode="lines",
-                name="Pareto front",
-                line={"color": GREY, "width": 2, "dash": "dot", "shape": "hv"},
-                customdata=[["", method] for method in front.method],
-                hoverinfo="skip",
-            )
+            front_line(front.s_per_mp, front[metric], front.method, "Pareto front", shape="hv")
         )
     for code, row in zip(known.method.cat.codes, known.to_dict("records"), strict=True):
         figure.add_trace(

@@ -15,9 +15,9 @@ from mirnet.metrics.registry import SSIMULACRA2, Metric, get_metric, metrics_in
 
 from .leaderboards import pareto_front
 from .plot_style import (
-    GREY,
     blank_figure,
     empty_figure,
+    front_line,
     hover_text,
     interval_bar,
     method_point,
@@ -101,24 +101,12 @@ def perception_plot(table: "pd.DataFrame") -> "go.Figure":
     Args:
         table: Result of `perception_distortion`.
     """
-    import plotly.graph_objects as go
-
     if table.empty:
         return empty_figure(NO_PERCEPTUAL)
     across, upright = (get_metric(table[name].iloc[0]) for name in ("distortion", "perception"))
     figure = blank_figure(f"Perception against distortion, {plain_text(table.protocol.iloc[0])}")
     front = table[table.front].sort_values("x")
-    figure.add_trace(
-        go.Scatter(
-            x=front.x,
-            y=front.y,
-            mode="lines",
-            name="not beaten in both",
-            line={"color": GREY, "width": 2, "dash": "dot"},
-            customdata=[["", method] for method in front.method],
-            hoverinfo="skip",
-        )
-    )
+    figure.add_trace(front_line(front.x, front.y, front.method, "not beaten in both"))
     for code, row in zip(table.method.cat.codes, table.to_dict("records"), strict=True):
         figure.add_trace(
             method_point(

@@ -13,7 +13,6 @@ from mirnet.metrics.registry import get_metric
 from .plot_style import (
     COLOURS,
     GREY,
-    MAX_HOVER,
     MAX_TICK,
     blank_figure,
     broken_text,
@@ -25,6 +24,7 @@ from .plot_style import (
     interval_bar,
     method_point,
     note_thinning,
+    pair_labels,
     plain_text,
     point_trace,
     square_axes,
@@ -173,9 +173,7 @@ def differences(
                 y=part.difference,
                 name=name,
                 marker={"color": fill, "line": {"width": 0}},
-                customdata=custom_data(part.pair, b),
-                hovertext=[plain_text(pair, MAX_HOVER) for pair in part.pair],
-                hovertemplate=f"%{{hovertext}}<br>{label}<extra></extra>",
+                **pair_labels(part.pair, b, label),
             )
         )
     few = len(shown) <= FEW_BARS

@@ -125,9 +125,7 @@ def point_trace(
         mode="markers",
         name=plain_text(method),
         marker=marker(code, size - 2 if dense else size) | {"opacity": 0.5 if dense else 0.85},
-        customdata=custom_data(rows.pair, method),
-        hovertext=[plain_text(pair, MAX_HOVER) for pair in rows.pair],
-        hovertemplate=f"%{{hovertext}}<br>{plain_text(method)}<br>{hover_text(metric)}<extra></extra>",
+        **pair_labels(rows.pair, method, f"{plain_text(method)}<br>{hover_text(metric)}"),
     )
 
 
@@ -199,6 +197,44 @@ def thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
         return rows
     order = np.argsort(rows[by].to_numpy(), kind="stable")
     return rows.iloc[order[np.linspace(0, len(rows) - 1, MAX_POINTS).round().astype(int)]]
+
+
+def pair_labels(pairs: Sequence[str], method: str, lines: str) -> dict[str, Any]:
+    """What a trace of pictures carries for clicks and for the label that follows the pointer.
+
+    Args:
+        pairs: Id of each point's pair.
+        method: Id of the method that a click opens.
+        lines: Lines below the pair in the label, as plotly's template.
+    """
+    return {
+        "customdata": custom_data(pairs, method),
+        "hovertext": [plain_text(pair, MAX_HOVER) for pair in pairs],
+        "hovertemplate": f"%{{hovertext}}<br>{lines}<extra></extra>",
+    }
+
+
+def front_line(x: Any, y: Any, methods: Sequence[str], name: str, **line: str) -> "go.Scatter":
+    """Dotted line through the methods that no other beats in both scores.
+
+    Args:
+        x: Values of the methods along the line.
+        y: Their other values.
+        methods: Ids of the methods, for clicks.
+        name: Name in the legend.
+        line: Further settings of plotly's line.
+    """
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        name=name,
+        line={"color": GREY, "width": 2, "dash": "dot"} | line,
+        customdata=[["", method] for method in methods],
+        hoverinfo="skip",
+    )
 
 
 def custom_data(pairs: Sequence[str], method: str) -> np.ndarray:
