@@ -76,13 +76,13 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_line(text: str, stderr: bool = False) -> None:
-    """Print text without markup and wrapping; see `harmless`."""
-    console(stderr).print(harmless(text), markup=False, soft_wrap=True)
+    """Print text without wrapping; see `HarmlessConsole`."""
+    console(stderr).print(text, soft_wrap=True)
 
 
 def print_error(text: str) -> None:
-    """Print an error message on stderr; see `harmless`."""
-    console(stderr=True).print(harmless(text), markup=False, soft_wrap=True, style="red")
+    """Print an error message on stderr; see `HarmlessConsole`."""
+    console(stderr=True).print(text, soft_wrap=True, style="red")
 
 
 @contextmanager

@@ -45,22 +45,24 @@ def translate_errors(job: str = "") -> Iterator[None]:
         job: Id of the job; empty if there is none.
     """
     try:
-        yield
-    except gr.Error:
-        raise
-    except Exception as error:
+        with translate_faults(job):
+            yield
+    except MIRNetError as error:
         raise gradio_error(error, job) from error
 
 
 @contextlib.contextmanager
-def translate_faults() -> Iterator[None]:
+def translate_faults(job: str = "") -> Iterator[None]:
     """Raise faults of the program as `translate_errors` does; a `MIRNetError` passes as it is.
 
     For handlers that say a `MIRNetError` in a place of their own.
+
+    Args:
+        job: Id of the job; empty if there is none.
     """
     try:
         yield
     except (gr.Error, MIRNetError):
         raise
     except Exception as error:
-        raise gradio_error(error) from error
+        raise gradio_error(error, job) from error
