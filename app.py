@@ -43,6 +43,7 @@ def build(max_pixels: int, service=None, keep_hours: float | None = None, access
     from mirnet.app.monitor import MONITOR
     from mirnet.app.page import Tab, about_tab, build_page
     from mirnet.app.photo_limits import PhotoLimits
+    from mirnet.app.photo_reader import PhotoReader
     from mirnet.app.restore_tab import RestoreTab
     from mirnet.app.settings import KEEP_HOURS
     from mirnet.app.zero_gpu import on_shared_gpu
@@ -51,18 +52,19 @@ def build(max_pixels: int, service=None, keep_hours: float | None = None, access
     keep_hours = KEEP_HOURS if keep_hours is None else keep_hours
     access = access or Access(service.policy.capped())
     MONITOR.add_source(service.jobs)
+    reader = PhotoReader(max_pixels)
     tabs = [
         Tab(
             "restore",
             "Restore",
             lambda page, row, tab: RestoreTab(
-                page, max_pixels, on_shared_gpu(), access, limits or PhotoLimits()
+                page, reader, on_shared_gpu(), access, limits or PhotoLimits()
             ),
         ),
         Tab(
             "methods",
             "Compare methods",
-            lambda page, row, tab: MethodsTab(page, tab, max_pixels, access),
+            lambda page, row, tab: MethodsTab(page, tab, reader, access),
         ),
         Tab(
             "evaluate",
@@ -77,7 +79,7 @@ def build(max_pixels: int, service=None, keep_hours: float | None = None, access
                 page, lambda: service.store, tab, read_only=service.policy.read_only
             ),
         ),
-        Tab("inside", "Look inside", lambda page, row, tab: InsideTab(tab, max_pixels)),
+        Tab("inside", "Look inside", lambda page, row, tab: InsideTab(tab, reader)),
         about_tab(max_pixels, keep_hours),
     ]
     return build_page(tabs, keep_hours)

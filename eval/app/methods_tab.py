@@ -11,7 +11,6 @@ import gradio as gr
 
 from eval.methods.one_photo import (
     MAX_METHODS,
-    MAX_RESULT_PIXELS,
     MIN_METHODS,
     OWN_NETWORK,
     UsedPhoto,
@@ -19,20 +18,18 @@ from eval.methods.one_photo import (
     offered_methods,
     run_methods,
     title_of_own,
-    use_photo,
 )
 from mirnet.app.auth import Access
-from mirnet.app.examples import demonstrations, examples_for
 from mirnet.app.jobs import Run, Runs
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update
+from mirnet.app.kit.widgets import IN_PHOTO_QUEUE, PRIVATE, Update
 from mirnet.app.monitor import fault
-from mirnet.app.photo_inputs import examples_gallery, examples_of, photo_file
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.queue import FairQueue
-from mirnet.errors import Cancelled, InvalidRequest, MIRNetError
-from mirnet.images.decode import read_image
+from mirnet.errors import Cancelled, MIRNetError
 from mirnet.tasks import TASKS, get_task
 
+from .methods_photo import PhotoView, first_example
 from .methods_stage import Comparison, MethodsStage
 from .own_network import OwnNetwork
 from .page_files import TEMPLATES, js
@@ -49,18 +46,17 @@ class MethodsTab:
     Args:
         page: The page that is being built.
         tab: The tab that is being built; an example is shown when it is first opened.
-        max_pixels: Most pixels accepted in a photo.
+        reader: Reads the photos.
         access: Roles of visitors, which decide who may add a network; by default everybody.
     """
 
     def __init__(
-        self, page: gr.Blocks, tab: gr.Tab, max_pixels: int, access: Access | None = None
+        self, page: gr.Blocks, tab: gr.Tab, reader: PhotoReader, access: Access | None = None
     ) -> None:
-        self.max_pixels = max_pixels
+        self.reader = reader
         self.access = access or Access("admin")
         self.runs = Runs()
         self.queue = FairQueue(small_at_once=1)
-        self.path = gr.State(None)  # path of the visitor's photo or example
         gr.HTML(TEMPLATES.render("methods_head"))
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300, elem_id="methods-controls"):
@@ -80,12 +76,8 @@ class MethodsTab:
             filterable=False,
             elem_id="methods-task",
         )
-        self.photo = photo_file(
-            f"Photo, up to {self.max_pixels / 1e6:.4g} megapixels; "
-            f"at most {MAX_RESULT_PIXELS / 1e6:g} of them are compared",
-            "methods-photo",
-        )
-        self.samples = examples_gallery(first, "Or an example", "methods-samples")
+        self.line = gr.HTML("", elem_id="methods-line", render=False)
+        self.photo = PhotoView(self.reader, first, self.line)
         self.methods = gr.CheckboxGroup(
             **self._offers(first),
             label=f"Methods, {MIN_METHODS} to {MAX_METHODS}",
@@ -98,14 +90,16 @@ class MethodsTab:
         with gr.Row(elem_id="methods-buttons"):
             self.go = gr.Button("Compare", variant="primary", elem_id="methods-go", min_width=120)
             self.stop = gr.Button("Stop", interactive=False, elem_id="methods-stop", min_width=80)
-        self.line = gr.HTML("", elem_id="methods-line")
+        self.line.render()
 
     def _connect(self, page: gr.Blocks, tab: gr.Tab) -> None:
         page.load(None, js=js("picture_zoom"), api_visibility="private")
         status = [self.line, self.go, self.stop]
         stage = self.stage
         shown = stage.outputs
-        tab.select(self.first_sight, [self.task, self.path, stage.comparison], shown, **PRIVATE)
+        tab.select(
+            self.first_sight, [self.task, self.photo.path, stage.comparison], shown, **PRIVATE
+        )
         tab.select(self.own.offer, None, self.own.file, **PRIVATE)
         tried = gr.on([self.own.file.upload, self.own.file.clear], self.take_network, self.own.file,
                       [self.own.settings, self.own.file, self.line], **PRIVATE)  # fmt: skip
@@ -115,21 +109,17 @@ class MethodsTab:
         self.task.input(
             self.change_task,
             [self.task, self.own.settings],
-            [self.methods, self.samples, self.path, self.photo, self.line, *shown],
+            [self.methods, self.photo.samples, *self.photo.outputs, *shown],
             trigger_mode="always_last",
             **PRIVATE,
         )
-        taken = [self.path, self.photo, self.line, *shown]
-        gr.on([self.photo.upload, self.photo.clear], self.take, [self.photo, self.task], taken,
-              **PRIVATE)  # fmt: skip
-        self.samples.select(self.take_example, self.task, taken, **PRIVATE)
+        self.photo.connect(self.task, stage)
         pressed = self.go.click(self.queue_up, None, status, queue=False, **PRIVATE)
         pressed.then(
             self.compare,
-            [self.path, self.task, self.methods, self.blind, self.own.settings],
+            [self.photo.path, self.task, self.methods, self.blind, self.own.settings],
             [*status, *shown],
-            concurrency_limit=None,  # the queue of photos decides
-            **PRIVATE,
+            **IN_PHOTO_QUEUE,
         )
         self.stop.click(self.halt, None, self.line, queue=False, **PRIVATE)
         stage.vote.input(stage.reveal, [stage.vote, stage.comparison], shown, **PRIVATE)
@@ -174,32 +164,8 @@ class MethodsTab:
 
     def change_task(self, task_id: str, own: dict[str, Any] | None) -> Update:
         """Offer the methods and examples of another task, and show its first example."""
-        return {
-            self.methods: gr.update(**self._offers(task_id, own)),
-            self.samples: gr.update(**examples_of(task_id)),
-            self.path: None,
-            self.photo: None,
-            self.line: "",
-        } | self.stage.show_example(task_id)
-
-    def take(self, path: str | None, task_id: str) -> Update:
-        """Show an added photo, or the example after a removal; say at once if it cannot be used."""
-        if path is None:
-            return {self.path: None, self.line: ""} | self.stage.show_example(task_id)
-        try:
-            used = self._use(path, task_id)
-        except MIRNetError as error:
-            gone = {self.path: None, self.photo: None, self.line: kit.state(str(error), "failed")}
-            return gone | self.stage.show_example(task_id)
-        return {self.path: path, self.line: ""} | self.stage.show_input(used)
-
-    def take_example(self, task_id: str, event: gr.SelectData) -> Update:
-        """Show the clicked example."""
-        path = str(examples_for(task_id)[int(event.index)].path)
-        return self.take(path, task_id) | {self.photo: None}
-
-    def _use(self, path: str, task_id: str) -> UsedPhoto:
-        return use_photo(read_image(path, max_pixels=self.max_pixels), get_task(task_id))
+        methods = {self.methods: gr.update(**self._offers(task_id, own))}
+        return methods | self.photo.change_task(task_id)
 
     # ------------------------------------------------------------ showing
 
@@ -242,12 +208,12 @@ class MethodsTab:
             ids = check_choice(method_ids, task_id, own)
             if OWN_NETWORK in ids:
                 self.own.require_operator(request)
-            used = self._use(path or _first_example(task_id), task_id)
+            chosen = path or first_example(task_id)
+            used = yield from self.photo.read(chosen, task_id, visitor, "comparison", run)
             with self.queue.enter(visitor, used.picture.megapixels, len(ids)) as entry:
                 run.entry = entry
-                while not entry.wait(1.0):
-                    words = f"{entry.before()} before you"
-                    yield {self.line: kit.progress(f"Waiting for a turn: {words} …")}
+                for position in entry.positions():
+                    yield self.photo.waiting(position)
                 yield from self._run(used, task_id, ids, blind, own, run)
         except Cancelled:
             yield {self.line: gr.skip() if run.replaced else kit.state("Stopped.")}
@@ -290,15 +256,3 @@ class MethodsTab:
             yield self.stage.show_hidden(used, done) | {self.line: line}
         else:
             yield {self.line: line}
-
-
-def _first_example(task_id: str) -> str:
-    """Path of the task's example that the tab shows at first.
-
-    Raises:
-        InvalidRequest: There is none.
-    """
-    found = demonstrations().get(task_id)
-    if found is None:
-        raise InvalidRequest("Add a photo or click an example first.")
-    return str(found.example.path)

@@ -26,7 +26,7 @@ from .folders import free_bytes, upload_folder
 from .journal import new_id
 from .monitor import MONITOR
 from .photo_limits import PhotoLimits
-from .queue import FairQueue, QueueEntry
+from .queue import FairQueue, QueueEntry, QueuePosition
 
 if TYPE_CHECKING:
     from mirnet.restoration.job import RestoreJob, TileProgress
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 MIN_DISK_BYTES_PER_PIXEL = 12
 """Disk space per pixel of a result: a 16-bit RGB file, briefly stored twice."""
-POSITION_SECONDS = 2.0
-"""Seconds between two updates of a waiting photo's queue position."""
 
 
 class BatchRow(NamedTuple):
@@ -179,24 +177,6 @@ class RestoreRequest:
         return self.scales[-1]
 
 
-@dataclass(frozen=True)
-class QueuePosition:
-    """Queue position of a waiting photo, sent whenever it changes."""
-
-    before: int
-    """Number of photos ahead in the queue."""
-
-    def words(self) -> str:
-        """Describe the position in a sentence.
-
-        >>> QueuePosition(0).words(), QueuePosition(1).words(), QueuePosition(3).words()
-        ('Yours is next …', '1 photo is before yours …', '3 photos are before yours …')
-        """
-        if not self.before:
-            return "Yours is next …"
-        return f"{self.before} photo{' is' if self.before == 1 else 's are'} before yours …"
-
-
 Work = Callable[[Picture | str, RestoreRequest], "Generator[TileProgress | RestoreResult]"]
 """Function that restores one photo: yields tile events, then the result."""
 
@@ -246,11 +226,7 @@ def restore_when_scheduled(
     times = views * sum(pixels) / largest
     with watched as started, queue.enter(visitor, largest / 1e6, times) as entry:
         run.entry = entry
-        shown = None
-        while not entry.wait(POSITION_SECONDS if shown is not None else 0.0):
-            if (before := entry.before()) != shown:
-                shown = before
-                yield QueuePosition(before)
+        yield from entry.positions()
         started()
         with contextlib.closing(work(photo, request)) as events:
             yield from events

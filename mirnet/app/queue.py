@@ -9,6 +9,7 @@ newcomer neither pays for the past of others nor gains from absence.
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mirnet.errors import Cancelled, InvalidRequest
@@ -26,6 +27,26 @@ MAX_WAITING_EACH = 50
 """Most waiting photos of one visitor: the largest batch."""
 SETUP_MEGAPIXELS = 0.25
 """Cost of reading and writing a photo, expressed in restored megapixels."""
+POSITION_SECONDS = 2.0
+"""Seconds between two looks at a waiting photo's queue position."""
+
+
+@dataclass(frozen=True)
+class QueuePosition:
+    """Queue position of a waiting photo, sent whenever it changes."""
+
+    before: int
+    """Number of photos ahead in the queue."""
+
+    def words(self) -> str:
+        """Describe the position in a sentence.
+
+        >>> QueuePosition(0).words(), QueuePosition(1).words(), QueuePosition(3).words()
+        ('Yours is next …', '1 photo is before yours …', '3 photos are before yours …')
+        """
+        if not self.before:
+            return "Yours is next …"
+        return f"{self.before} photo{' is' if self.before == 1 else 's are'} before yours …"
 
 
 @dataclass(eq=False)
@@ -66,6 +87,18 @@ class QueueEntry:
                 raise Cancelled("The photo was taken out of the queue: press Restore again.")
             return True
 
+    def positions(self) -> "Iterator[QueuePosition]":
+        """Wait for the turn; yields the queue position whenever it changes.
+
+        Raises:
+            Cancelled: `cancel` was called.
+        """
+        shown = None
+        while not self.wait(POSITION_SECONDS if shown is not None else 0.0):
+            if (before := self.before()) != shown:
+                shown = before
+                yield QueuePosition(before)
+
     def before(self) -> int:
         """Number of photos ahead in the queue."""
         return self.queue.waiting_before(self)
@@ -103,10 +136,10 @@ class _Lane:
         self.ends: dict[str, float] = {}
         """Virtual start time of each visitor's next photo, while it is ahead of `now`."""
 
-    def passed(self, megapixels: float) -> None:
-        """Advance the virtual time by a photo's share."""
-        visitors = {entry.visitor for entry in (*self.waiting, *self.begun)}
-        self.now += megapixels / (len(visitors) or 1)
+    def passed(self, megapixels: float, visitor: str) -> None:
+        """Advance the virtual time by the share of a visitor's photo."""
+        visitors = {visitor, *(entry.visitor for entry in (*self.waiting, *self.begun))}
+        self.now += megapixels / len(visitors)
         self.ends = {name: end for name, end in self.ends.items() if end > self.now}
 
 
@@ -166,6 +199,19 @@ class FairQueue:
             self._begin(lane)
             return entry
 
+    def charge(self, visitor: str, megapixels: float, times: float) -> None:
+        """Count work that does not wait, such as a view: the visitor's next photo comes later.
+
+        Args:
+            megapixels: Size of the picture in million pixels.
+            times: Cost of the work against one pass of a network.
+        """
+        with self._changed:
+            lane = self._lane(megapixels)
+            cost = megapixels * times
+            lane.ends[visitor] = max(lane.now, lane.ends.get(visitor, 0.0)) + cost
+            lane.passed(cost, visitor)
+
     def waiting_before(self, entry: QueueEntry) -> int:
         """Number of photos ahead of an entry."""
         with self._changed:
@@ -179,7 +225,7 @@ class FairQueue:
             if entry in lane.waiting:
                 lane.waiting.remove(entry)
             elif entry in lane.begun:
-                lane.passed(entry.cost)
+                lane.passed(entry.cost, entry.visitor)
                 lane.begun.remove(entry)
             entry.state = "left"
             self._begin(lane)

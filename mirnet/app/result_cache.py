@@ -151,11 +151,9 @@ class PictureCache(LRUCache[Picture]):
         Raises:
             ImageRejected: The photo cannot be read or is too large.
         """
-        try:
-            status = os.stat(path)
-        except (OSError, ValueError):
+        key = _key_of(path)
+        if key is None:
             return read_image(path, max_pixels=self.max_pixels)  # says why not
-        key = f"{path}:{status.st_mtime_ns}:{status.st_size}"
         with self._decoding_lock:
             decoding = self._decoding.setdefault(key, threading.Lock())
         with decoding:
@@ -165,6 +163,22 @@ class PictureCache(LRUCache[Picture]):
                 picture = read_image(path, max_pixels=self.max_pixels)
                 self.put(picture, key)
                 return picture
+
+    def find(self, path: str) -> Picture | None:
+        """The picture of a file that has not changed, if it is in the cache."""
+        try:
+            return self.get(_key_of(path))
+        except InvalidRequest:
+            return None
+
+
+def _key_of(path: str) -> str | None:
+    """Key of a file as it is now; None if there is no such file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return f"{path}:{status.st_mtime_ns}:{status.st_size}"
 
 
 def _bytes_of(picture: Picture) -> int:

@@ -117,6 +117,11 @@ class InputView:
         example = examples_for(task_id)[int(event.index)]
         return self.take(str(example.path)) | {self.photo: None}
 
+    @staticmethod
+    def forget(path: str | None) -> Any:
+        """Clear the photo after it could not be read, unless a newer one is chosen."""
+        return None if path is None else gr.skip()
+
     def change_task(self, task_id: str) -> Update:
         """Update the weights and examples for a task."""
         offers = self._offers(task_id)

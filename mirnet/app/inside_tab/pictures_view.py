@@ -4,16 +4,20 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from mirnet.images.decode import read_image
+from mirnet.errors import Cancelled
 from mirnet.images.preview import shrink
 from mirnet.inside import plots
 from mirnet.inside.trace import MAX_PX
 
 from ..kit import html as kit
 from ..kit.widgets import Update, gradio_error
+from ..queue import QueuePosition
 from ..restore_tab.html import photo_facts
 from . import html
 from .trace_cache import TraceCache
+
+PURPOSE = "inside"
+"""Name of the view's turn in the queue of photos."""
 
 
 def picture(alt: str, elem_id: str) -> gr.Image:
@@ -52,12 +56,17 @@ class PicturesView:
             self.restored_side, self.restored,
         ]  # fmt: skip
 
-    def show_photo(self, path: str | None) -> Iterator[Update]:
+    def show_photo(self, path: str | None, request: gr.Request) -> Iterator[Update]:
         """Show an added photo, or clear the view after its removal.
 
+        It is read in its turn in the queue of photos; a newer one ends the wait.
+
         Raises:
-            gr.Error: The photo cannot be read.
+            gr.Error: The photo cannot be read; one that is not shown to the visitor if a newer
+                photo was added meanwhile.
         """
+        reader, visitor = self.traces.reader, str(request.session_hash)
+        reader.end_turn(visitor, PURPOSE)
         hidden = gr.update(visible=False)
         empty = {
             self.board: gr.update(value=html.welcome(), visible=True),
@@ -69,7 +78,9 @@ class PicturesView:
             yield empty
             return
         try:
-            photo = read_image(path, max_pixels=self.traces.max_pixels)
+            photo = yield from reader.read_when_scheduled(path, visitor, PURPOSE, self._waiting)
+        except Cancelled as error:
+            raise gr.Error(str(error), visible=False, print_exception=False) from error
         except Exception as error:
             yield empty | {self.chosen: None}
             raise gradio_error(error) from error
@@ -81,6 +92,10 @@ class PicturesView:
             self.seen: shrink(photo, 2 * MAX_PX).pixels,
             self.restored_side: hidden,
         }
+
+    def _waiting(self, position: QueuePosition) -> Update:
+        """Show the queue position of a photo that is to be read."""
+        return {self.board: gr.update(value=kit.progress(position.words()), visible=True)}
 
     def show_pass(self, key: str | None) -> Update:
         """Show input and output of a pass."""

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from ..kit.widgets import PRIVATE
+from ..kit.widgets import IN_PHOTO_QUEUE, PRIVATE
+from ..photo_reader import PhotoReader
 from . import html
 from .endpoint import InsideEndpoint
 from .input_view import InputView
@@ -19,11 +20,11 @@ class InsideTab:
 
     Args:
         tab: The tab that is being built; opening it refreshes the list of weights.
-        max_pixels: Most pixels accepted in a photo.
+        reader: Reads the photos.
     """
 
-    def __init__(self, tab: gr.Tab, max_pixels: int) -> None:
-        self.traces = TraceCache(max_pixels)
+    def __init__(self, tab: gr.Tab, reader: PhotoReader) -> None:
+        self.traces = TraceCache(reader)
         self.key = gr.State(None)  # key of the shown pass
         gr.HTML(html.introduction())
         with gr.Row(equal_height=False):
@@ -54,8 +55,15 @@ class InsideTab:
         for taken in (own, example):
             for view in (self.maps, self.plots):
                 taken.then(view.clear, None, view.area, **PRIVATE)
-            shown = taken.then(pictures.show_photo, inputs.chosen, pictures.outputs, **PRIVATE)
-            shown.failure(lambda: None, None, inputs.photo, **PRIVATE)
+            # A newer photo ends the wait of the one before; by default it would be left out.
+            shown = taken.then(
+                pictures.show_photo,
+                inputs.chosen,
+                pictures.outputs,
+                trigger_mode="multiple",
+                **IN_PHOTO_QUEUE,
+            )
+            shown.failure(inputs.forget, inputs.chosen, inputs.photo, **PRIVATE)
         return shown.success
 
     def _show_pass(self, looked: gr.events.Dependency, key: gr.State) -> None:

@@ -7,6 +7,7 @@ from mirnet.inside.trace import Trace, trace
 from mirnet.weights import load as weights
 
 from ..kit.widgets import translate_errors
+from ..photo_reader import PhotoReader
 from ..result_cache import LRUCache
 
 MAX_BYTES = 256 * 2**20
@@ -17,17 +18,17 @@ class TraceCache(LRUCache[Trace]):
     """Runs passes and keeps the newest.
 
     Args:
-        max_pixels: Most pixels accepted in a photo.
+        reader: Reads the photos.
         max_bytes: Memory limit for cached passes; the newest always stays.
     """
 
-    def __init__(self, max_pixels: int, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, reader: PhotoReader, max_bytes: int = MAX_BYTES) -> None:
         super().__init__(
             max_bytes,
             lambda found: found.nbytes,
             "This look is no longer kept: press Look inside again.",
         )
-        self.max_pixels = max_pixels
+        self.reader = reader
         self._examples: dict[tuple[str, str], str] = {}
         self._examples_lock = threading.Lock()
 
@@ -37,7 +38,8 @@ class TraceCache(LRUCache[Trace]):
         Raises:
             MIRNetError: See `mirnet.inside.trace.trace`.
         """
-        return trace(path, task_id, weights.load(weights_id), max_pixels=self.max_pixels)
+        photo = None if path is None else self.reader.read(path)
+        return trace(photo, task_id, weights.load(weights_id))
 
     def of_example(self, path: str, task_id: str, weights_id: str) -> str:
         """The key of an example's pass, which runs only if it is not in the cache.

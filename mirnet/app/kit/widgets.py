@@ -14,6 +14,8 @@ Update = dict[Any, Any]
 """New values of widgets, as an event returns them: widget to value or `gr.update`."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Arguments of an event that only the page itself calls."""
+IN_PHOTO_QUEUE: dict[str, Any] = PRIVATE | {"concurrency_limit": None}
+"""Arguments of events that wait in the queue of photos, which decides in place of Gradio's."""
 ERROR_SECONDS = 12
 """Seconds for which an error message stays on the page."""
 

@@ -11,6 +11,7 @@ from mirnet.images.preview import PREVIEW_PX, detailed_place
 
 from ..kit.assets import ASSETS, script
 from ..kit.widgets import PRIVATE, Update, translate_errors
+from ..photo_reader import VIEW_TIMES
 from ..result_cache import KeptResult
 from .adjust_view import AdjustView
 from .restorer import Restorer, ScratchFolder
@@ -125,7 +126,9 @@ class CompareView:
             self.close: hidden,
         }
 
-    def show_result(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
+    def show_result(
+        self, view: str, key: str | None, request: gr.Request, *values: float
+    ) -> Iterator[Update]:
         """Show a new result in the current view; at 100 %, where it has most detail.
 
         A large result of tasks in `CLOSE_FIRST` alone opens at 100 %.
@@ -150,7 +153,7 @@ class CompareView:
             across, down = detailed_place(picture, *_close_size(room_px))
         place = round(100 * across), round(100 * down)
         radio = gr.update(visible=False) if kept.part else gr.update(value=view, visible=True)
-        for update in self.change_view(view, key, *shares, *place, room_px):
+        for update in self.change_view(view, key, request, *shares, *place, room_px):
             yield {
                 self.key: key,
                 self.across: place[0],
@@ -158,7 +161,9 @@ class CompareView:
                 self.view: radio,
             } | update
 
-    def change_view(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
+    def change_view(
+        self, view: str, key: str | None, request: gr.Request, *values: float
+    ) -> Iterator[Update]:
         """Show the result in another view.
 
         Args:
@@ -167,30 +172,36 @@ class CompareView:
         """
         *shares, across, down, room_px = values
         kept = self.restorer.kept(key)
+        result = kept.result
+        self.restorer.reader.queue.charge(str(request.session_hash), result.megapixels, VIEW_TIMES)
         with translate_errors():
-            mix = self.adjust.mix(kept.result.tasks, *shares)
+            mix = self.adjust.mix(result.tasks, *shares)
         with ScratchFolder() as folder:
             yield self._pictures(view, kept, mix, folder, (across, down), room_px)
 
-    def change_blend(self, view: str, key: str | None, *values: float) -> Iterator[Update]:
+    def change_blend(
+        self, view: str, key: str | None, request: gr.Request, *values: float
+    ) -> Iterator[Update]:
         """Show another blend in the same view; arguments as `change_view`."""
         if key is None:  # a batch, whose photos are blended as they are written
             yield {self.view: gr.skip()}
             return
         view = "close" if self.restorer.kept(key).part else view
-        yield from self.change_view(view, key, *values)
+        yield from self.change_view(view, key, request, *values)
 
-    def move(self, key: str | None, *values: float) -> Iterator[Update]:
+    def move(self, key: str | None, request: gr.Request, *values: float) -> Iterator[Update]:
         """Show another place at 100 %; arguments as `change_view`."""
-        yield from self.change_view("close", key, *values)
+        yield from self.change_view("close", key, request, *values)
 
-    def zoom(self, key: str | None, event: gr.SelectData, *values: float) -> Iterator[Update]:
+    def zoom(
+        self, key: str | None, event: gr.SelectData, request: gr.Request, *values: float
+    ) -> Iterator[Update]:
         """Show the place clicked in the side-by-side view at 100 %."""
         *shares, room_px = values
         width, height = self.restorer.kept(key).preview_size
         across = round(100 * event.index[0] / max(width - 1, 1))
         down = round(100 * event.index[1] / max(height - 1, 1))
-        for update in self.change_view("close", key, *shares, across, down, room_px):
+        for update in self.change_view("close", key, request, *shares, across, down, room_px):
             yield update | {self.view: "close"}
 
     def _pictures(

@@ -15,6 +15,7 @@ from mirnet.images.metadata import METADATA_CHOICES
 from ..jobs import result_name
 from ..kit import html
 from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..photo_reader import FILE_TIMES
 from .adjust_view import AdjustView
 from .photos_view import Selection
 from .restorer import Restorer, ScratchFolder
@@ -125,9 +126,9 @@ class DownloadBar:
         """
         yield {self.button: gr.skip() if key is None else gr.update(interactive=False)}
         if self.restorer.settled.wait(str(request.session_hash), PAUSE_SECONDS):
-            yield from self.write(key, *values)
+            yield from self.write(key, request, *values)
 
-    def write(self, key: str | None, *values: Any) -> Iterator[Update]:
+    def write(self, key: str | None, request: gr.Request, *values: Any) -> Iterator[Update]:
         """Write the result with the current choices; a finished zip does not change.
 
         Args:
@@ -146,6 +147,9 @@ class DownloadBar:
             try:
                 result = self.restorer.results.get(key).result
                 mix = self.adjust.mix(result.tasks, *values[len(self.inputs) :])
+                self.restorer.reader.queue.charge(
+                    str(request.session_hash), result.megapixels, FILE_TIMES
+                )
                 file = folder / result_name(result.picture, result.tasks, save_format)
                 result.blend(**asdict(mix)).save(file, **asdict(options))
             except Exception as error:

@@ -82,7 +82,7 @@ class RestoreEndpoint:
                 choose_weights(task, weights),
                 strength,
                 ensemble,
-                max_pixels=self.restorer.max_pixels,
+                max_pixels=self.restorer.reader.max_pixels,
                 then=then,
                 then_weights=choose_weights(then, None) if then else "",
             )

@@ -14,8 +14,8 @@ from mirnet.weights.catalogue import WeightsEntry
 from mirnet.weights.fetch import FetchProgress
 
 from ..about import short_licence
-from ..jobs import QueuePosition
 from ..kit import html
+from ..queue import QueuePosition
 from ..templates import render
 
 if TYPE_CHECKING:

@@ -93,8 +93,10 @@ class PhotosView:
         chosen = Selection((str(example.path),), original)
         return {self.selection: chosen, self.files: None, self.camera: None}
 
-    def forget(self) -> Update:
-        """Clear the inputs after a photo could not be read."""
+    def forget(self, selection: Selection) -> Update:
+        """Clear the inputs after a photo could not be read, unless a newer one is selected."""
+        if selection.paths:
+            return {self.selection: gr.skip()}
         return {self.selection: Selection(), self.files: None, self.camera: None}
 
     def change_mode(self, mode_id: str) -> Update:

@@ -1,13 +1,11 @@
 """State shared by the views of the Restore tab: limits, queue, results and runs; no widgets."""
 
-import contextlib
 import functools
 import importlib
 import itertools
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,6 @@ from mirnet.images.picture import Picture
 from mirnet.images.preview import crop, detailed_place
 
 from ..jobs import (
-    QueuePosition,
     RestoreRequest,
     Run,
     Runs,
@@ -25,8 +22,9 @@ from ..jobs import (
 )
 from ..kit.widgets import translate_errors
 from ..photo_limits import PhotoLimits
-from ..queue import FairQueue, QueueEntry
-from ..result_cache import KeptResult, PictureCache, ResultCache
+from ..photo_reader import PhotoReader
+from ..queue import QueuePosition
+from ..result_cache import KeptResult, ResultCache
 from ..zero_gpu import ZeroGPU, restore_through
 
 if TYPE_CHECKING:
@@ -40,10 +38,10 @@ PART_PX = (640, 480)
 
 
 class Restorer:
-    """Reads and restores photos for the tab, and keeps the newest results.
+    """Restores photos for the tab, and keeps the newest results.
 
     Args:
-        max_pixels: Most pixels accepted, in a photo and in its result.
+        reader: Reads the photos; its limit of pixels is that of results too.
         zero_gpu: Function that restores in another process, for a Space with a shared GPU; None
             restores in this process.
         limits: Limits by task and weights.
@@ -51,45 +49,27 @@ class Restorer:
 
     def __init__(
         self,
-        max_pixels: int,
+        reader: PhotoReader,
         zero_gpu: ZeroGPU | None = None,
         limits: PhotoLimits = PhotoLimits(),  # noqa: B008
     ) -> None:
-        self.max_pixels = max_pixels
+        self.reader = reader
         self.limits = limits
         self.results = ResultCache()
-        self.pictures = PictureCache(max_pixels)
         self.runs = Runs()
-        self.queue = FairQueue()
         self.settled = Settled()
         self._zero_gpu = zero_gpu
         self._warming = threading.Lock()
-        self._turns: dict[str, QueueEntry] = {}
-        self._turns_lock = threading.Lock()
 
-    def read(self, photo: Picture | str) -> Picture:
-        """Read a photo within the limits; a file is decoded once while its picture is kept.
-
-        Args:
-            photo: Path of the file; a picture is returned as it is.
-
-        Raises:
-            ImageRejected: The photo cannot be read or is too large.
-        """
-        return photo if isinstance(photo, Picture) else self.pictures.read(photo)
-
-    def part(self, path: str, scale: int, place: tuple[float, float] | None) -> Picture:
+    @staticmethod
+    def part(picture: Picture, scale: int, place: tuple[float, float] | None) -> Picture:
         """Cut a part out of a photo, small enough to be restored in about a second.
 
         Args:
             scale: Factor by which the result is larger.
             place: Centre of the part, as shares of width and height; None for the place with most
                 detail.
-
-        Raises:
-            ImageRejected: The photo cannot be read or is too large.
         """
-        picture = self.read(path)
         size = PART_PX[0] // scale, PART_PX[1] // scale
         if place is None:
             across, down = detailed_place(picture, *size)
@@ -119,45 +99,12 @@ class Restorer:
             MIRNetError: See `mirnet.app.jobs.restore_when_scheduled`.
         """
         if self._zero_gpu:
-            work = functools.partial(restore_through, self._zero_gpu, read=self.read)
+            work = functools.partial(restore_through, self._zero_gpu, read=self.reader.read)
         else:
-            work = functools.partial(restore_photo, run=run, read=self.read)
-        return restore_when_scheduled(self.queue, visitor, photo, wanted, run, work, self.limits)
-
-    @contextlib.contextmanager
-    def turn(self, visitor: str, megapixels: float, times: float = 1.0) -> Iterator[QueueEntry]:
-        """Enter the queue of photos with other work than a restoration, such as scores.
-
-        A visitor has one such turn: a new one, and `end_turn`, cancel the one before.
-
-        Args:
-            megapixels: Size of the picture in million pixels.
-            times: Cost of the work against one pass of the network.
-
-        Yields:
-            The entry, which is to be waited for.
-
-        Raises:
-            InvalidRequest: Too many photos wait already.
-        """
-        with self.queue.enter(visitor, megapixels, times) as entry:
-            with self._turns_lock:
-                earlier, self._turns[visitor] = self._turns.get(visitor), entry
-            if earlier is not None:
-                earlier.cancel()
-            try:
-                yield entry
-            finally:
-                with self._turns_lock:
-                    if self._turns.get(visitor) is entry:
-                        del self._turns[visitor]
-
-    def end_turn(self, visitor: str) -> None:
-        """Cancel a visitor's `turn`, whether it waits or has begun, if there is one."""
-        with self._turns_lock:
-            entry = self._turns.pop(visitor, None)
-        if entry is not None:
-            entry.cancel()
+            work = functools.partial(restore_photo, run=run, read=self.reader.read)
+        return restore_when_scheduled(
+            self.reader.queue, visitor, photo, wanted, run, work, self.limits
+        )
 
     def result(self, key: str | None) -> "RestoreResult":
         """Look a result up for an event of the page.

@@ -142,11 +142,16 @@ class RunView:
             if not selection.paths:
                 raise InvalidRequest("Add a photo or click an example first.")
             shares, choices, settings = self._parted(values)
-            wanted = SettingsView.request(mode_id, weights_id, self.restorer.max_pixels, *settings)
+            wanted = SettingsView.request(
+                mode_id, weights_id, self.restorer.reader.max_pixels, *settings
+            )
             options = self.downloads.options(*choices)
             yield status.progress("Reading the photo, loading the network …")
             if part:
-                photo = self.restorer.part(selection.paths[0], wanted.scale, place)
+                whole = yield from self.restorer.reader.read_when_scheduled(
+                    selection.paths[0], visitor, "part", status.waiting, run
+                )
+                photo = self.restorer.part(whole, wanted.scale, place)
                 yield from self._run_one(photo, wanted, run, visitor, options, part)
             elif len(selection.paths) == 1:
                 yield from self._run_one(selection.paths[0], wanted, run, visitor, options)

@@ -12,9 +12,8 @@ from mirnet.images.preview import shrink
 from mirnet.metrics.error_maps import error_of, heat, scale_for
 from mirnet.metrics.protocols import RGB_8BIT
 
-from ..jobs import POSITION_SECONDS
 from ..kit import html as kit
-from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..kit.widgets import IN_PHOTO_QUEUE, Update, gradio_error
 from ..photo_inputs import photo_file
 from . import html
 from .adjust_view import AdjustView
@@ -24,10 +23,10 @@ from .restorer import Restorer
 if TYPE_CHECKING:
     from mirnet.restoration.result import RestoreResult
 
+PURPOSE = "scores"
+"""Name of the view's turn in the queue of photos."""
 SCORE_TIMES = 0.1
 """Cost of scores in the queue of photos, as a share of one pass of a network."""
-WAITING: dict[str, Any] = PRIVATE | {"concurrency_limit": None}
-"""Arguments of events that wait in the queue of photos, which decides in place of Gradio's."""
 
 
 class ScoreView:
@@ -67,17 +66,17 @@ class ScoreView:
     def connect(self) -> None:
         """Connect the events of the view itself."""
         come = [self.original.upload, self.original.clear]
-        gr.on(come, self.measure, self._inputs, self.measured, **WAITING)
+        gr.on(come, self.measure, self._inputs, self.measured, **IN_PHOTO_QUEUE)
 
     def measure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure once an event has set the result's key; returns the event that measures."""
         return event.success(
-            self.show_result, self._inputs, [self.panel, *self.measured], **WAITING
+            self.show_result, self._inputs, [self.panel, *self.measured], **IN_PHOTO_QUEUE
         )
 
     def remeasure_after(self, event: gr.events.Dependency) -> gr.events.Dependency:
         """Measure the blend of an event; returns the event that measures."""
-        return event.success(self.measure, self._inputs, self.measured, **WAITING)
+        return event.success(self.measure, self._inputs, self.measured, **IN_PHOTO_QUEUE)
 
     @property
     def _inputs(self) -> list[Any]:
@@ -85,7 +84,7 @@ class ScoreView:
 
     def show_photos(self, selection: Selection, request: gr.Request) -> Update:
         """Set the clean original of added photos, empty if it is unknown; scores under way end."""
-        self.restorer.end_turn(str(request.session_hash))
+        self.restorer.reader.end_turn(str(request.session_hash), PURPOSE)
         return {
             self.panel: gr.update(visible=False),
             self.original: selection.original,
@@ -95,7 +94,7 @@ class ScoreView:
         self, key: str | None, original: str | None, request: gr.Request, *shares: float
     ) -> Iterator[Update]:
         """Show the view for a new result, and measure it if its original is known."""
-        self.restorer.end_turn(str(request.session_hash))
+        self.restorer.reader.end_turn(str(request.session_hash), PURPOSE)
         if key is None or self.restorer.kept(key).part:  # a batch has no result to measure
             yield {self.panel: gr.update(visible=False)}
             return
@@ -114,17 +113,17 @@ class ScoreView:
         Raises:
             gr.Error: The scores failed by a fault of the program.
         """
-        visitor = str(request.session_hash)
-        self.restorer.end_turn(visitor)
+        visitor, reader = str(request.session_hash), self.restorer.reader
+        reader.end_turn(visitor, PURPOSE)
         if not original or key is None:
             yield self._nothing()
             return
         try:
             result = self.restorer.results.get(key).result
-            with self.restorer.turn(visitor, result.megapixels, SCORE_TIMES) as entry:
-                while not entry.wait(POSITION_SECONDS):
+            with reader.turn(visitor, PURPOSE, result.megapixels, SCORE_TIMES) as entry:
+                for _ in entry.positions():
                     yield {self.scores: gr.skip()}
-                update = self._measured(result, self.restorer.read(original), shares)
+                update = self._measured(result, reader.read(original), shares)
                 if entry.cancelled:
                     raise Cancelled("Newer scores, photos or results have come.")
         except Cancelled:  # another event fills the view

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from mirnet.errors import InvalidRequest
+from mirnet.errors import Cancelled, InvalidRequest
+from mirnet.images.decode import size_of
 from mirnet.images.encode import write_image
+from mirnet.images.picture import Picture
 from mirnet.images.preview import shown_size, shrink
 
 from ..jobs import BatchRow
-from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..kit.widgets import PRIVATE, Update, gradio_error, translate_errors
 from . import html
 from .batch import batch_table
 from .example_view import ExampleView
@@ -18,12 +20,15 @@ from .photos_view import MAX_FILES, Selection
 from .restorer import Restorer, ScratchFolder
 from .status_bar import StatusBar
 
+PURPOSE = "stage"
+"""Name of the view's turn in the queue of photos."""
+
 
 class StageView:
     """Shows the selected photos, and the facts of the photo or the result.
 
     Args:
-        restorer: Reads photos.
+        restorer: Holds the cached results and reads photos.
         status: Status bar for messages of the view.
         selection: State that holds a `Selection`.
         mode_id: Id of the initial mode.
@@ -63,20 +68,28 @@ class StageView:
 
     def choose_place(self, selection: Selection, event: gr.SelectData) -> tuple[float, float]:
         """Place that was clicked in the photo, as shares of width and height."""
-        width, height = shown_size(*self.restorer.read(selection.paths[0]).pixels.shape[1::-1])
+        with translate_errors():
+            width, height = shown_size(*size_of(selection.paths[0]))
         return (event.index[0] + 0.5) / width, (event.index[1] + 0.5) / height
 
-    def show_photos(self, selection: Selection, mode_id: str) -> Iterator[Update]:
+    def show_photos(
+        self, selection: Selection, mode_id: str, request: gr.Request
+    ) -> Iterator[Update]:
         """Show the selected photos, and deselect a photo that cannot be read.
+
+        A photo is read in its turn in the queue of photos; newer ones end the wait.
 
         Args:
             selection: The photos; without any, the example is shown.
             mode_id: Id of the chosen mode, which determines the example.
 
         Raises:
-            gr.Error: Too many photos, or one that cannot be read.
+            gr.Error: Too many photos, or one that cannot be read; one that is not shown to the
+                visitor if newer photos were added meanwhile.
         """
-        paths = selection.paths
+        paths, visitor = selection.paths, str(request.session_hash)
+        reader = self.restorer.reader
+        reader.end_turn(visitor, PURPOSE)
         cleared = self.status.clear() | {
             self.photo: gr.update(value=None, visible=False),
             self.try_part: gr.update(visible=False),
@@ -88,14 +101,18 @@ class StageView:
                 raise InvalidRequest(
                     f"{len(paths)} photos are too many at once: choose at most {MAX_FILES}."
                 )
-            if len(paths) > 1:
-                shown = self._list_of(paths)
-            elif paths:
-                shown = self._one(paths[0])
+            if len(paths) == 1:
+                picture = yield from reader.read_when_scheduled(
+                    paths[0], visitor, PURPOSE, self.status.waiting
+                )
+                with ScratchFolder() as folder:
+                    shown = self._one(picture, folder)
+                    yield cleared | self.example.hide() | shown | {self.selection: selection}
             else:
-                shown = iter([welcome])
-            for update in shown:
-                yield cleared | self.example.hide() | update | {self.selection: selection}
+                shown = self.example.hide() | self._list_of(paths) if paths else welcome
+                yield cleared | shown | {self.selection: selection}
+        except Cancelled as error:
+            raise gr.Error(str(error), visible=False, print_exception=False) from error
         except Exception as error:
             told = gradio_error(error)
             failed = self.status.show(told.message, "failed")
@@ -128,21 +145,25 @@ class StageView:
         """Facts of a result of a batch, below its comparison."""
         return html.result_facts(self.restorer.result(key))
 
-    def _list_of(self, paths: tuple[str, ...]) -> Iterator[Update]:
+    def _list_of(self, paths: tuple[str, ...]) -> Update:
+        """The list of a batch, before it is restored."""
         rows = [BatchRow(Path(path).name) for path in paths]
-        yield self.status.show(
+        return self.status.show(
             f"{len(paths)} photos are ready: press Restore for one zip and a list to compare."
         ) | {self.board: gr.update(value=batch_table(rows), visible=True)}
 
-    def _one(self, path: str) -> Iterator[Update]:
+    def _one(self, picture: Picture, folder: Path) -> Update:
+        """A photo that was read, and what it needs.
+
+        Args:
+            folder: Folder for the written picture.
+        """
         from mirnet.restoration.inspection import inspect_picture
 
-        picture = self.restorer.read(path)
-        with ScratchFolder() as folder:
-            shown = write_image(shrink(picture), folder / "photo.png")
-            yield {
-                self.board: gr.update(visible=False),
-                self.photo: gr.update(value=str(shown), visible=True),
-                self.try_part: gr.update(visible=True),
-                self.facts: html.photo_facts(picture, inspect_picture(picture).words()),
-            }
+        shown = write_image(shrink(picture), folder / "photo.png")
+        return {
+            self.board: gr.update(visible=False),
+            self.photo: gr.update(value=str(shown), visible=True),
+            self.try_part: gr.update(visible=True),
+            self.facts: html.photo_facts(picture, inspect_picture(picture).words()),
+        }

@@ -4,6 +4,7 @@ import gradio as gr
 
 from ..kit import html
 from ..kit.widgets import Update
+from ..queue import QueuePosition
 
 
 class StatusBar:
@@ -44,6 +45,10 @@ class StatusBar:
     def progress(self, words: str, share: float | None = None) -> Update:
         """Show a progress bar in the status line; arguments as in `html.progress`."""
         return {self.line: html.progress(words, share)}
+
+    def waiting(self, position: QueuePosition) -> Update:
+        """Show the queue position of a photo that is to be read."""
+        return self.progress(position.words())
 
     def clear(self) -> Update:
         """Empty the status line."""

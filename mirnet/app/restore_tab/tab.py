@@ -7,8 +7,9 @@ import gradio as gr
 from ..auth import Access
 from ..kit import html
 from ..kit.assets import ASSETS, script
-from ..kit.widgets import PRIVATE
+from ..kit.widgets import IN_PHOTO_QUEUE, PRIVATE
 from ..photo_limits import PhotoLimits
+from ..photo_reader import PhotoReader
 from ..zero_gpu import ZeroGPU
 from .adjust_view import AdjustView
 from .compare_view import CompareView
@@ -31,7 +32,7 @@ class RestoreTab:
 
     Args:
         page: The page that is being built.
-        max_pixels: Most pixels accepted, in a photo and in its result.
+        reader: Reads the photos; its limit of pixels is that of results too.
         zero_gpu: Function that restores in another process, for a Space with a shared GPU; None
             restores in this process.
         access: Roles of visitors, which decide who may download weights; by default everybody.
@@ -41,19 +42,19 @@ class RestoreTab:
     def __init__(
         self,
         page: gr.Blocks,
-        max_pixels: int,
+        reader: PhotoReader,
         zero_gpu: ZeroGPU | None = None,
         access: Access | None = None,
         limits: PhotoLimits = PhotoLimits(),  # noqa: B008
     ) -> None:
-        self.restorer = Restorer(max_pixels, zero_gpu, limits)
+        self.restorer = Restorer(reader, zero_gpu, limits)
         self.status = StatusBar()
         self.result_key = gr.State(None)
         self.tasks = TaskView()
         mode = self.tasks.mode
         with gr.Row(elem_id="restore-columns"):
             with gr.Column(scale=3, min_width=300, elem_id="controls"):
-                self.photos = PhotosView(mode, max_pixels)
+                self.photos = PhotosView(mode, reader.max_pixels)
                 self.weights = WeightsView(
                     mode, self.status, self.restorer.runs, access or Access("admin")
                 )
@@ -108,8 +109,15 @@ class RestoreTab:
             taken.then(self.adjust.show_photos, added, self.adjust.outputs, **PRIVATE)
             for view in (self.downloads, self.scores):
                 taken.then(view.show_photos, selection, view.outputs, **PRIVATE)
-            shown = taken.then(self.stage.show_photos, added, self.stage.outputs, **PRIVATE)
-            shown.failure(self.photos.forget, None, self.photos.outputs, **PRIVATE)
+            # A newer photo ends the wait of the one before; by default it would be left out.
+            shown = taken.then(
+                self.stage.show_photos,
+                added,
+                self.stage.outputs,
+                trigger_mode="multiple",
+                **IN_PHOTO_QUEUE,
+            )
+            shown.failure(self.photos.forget, selection, self.photos.outputs, **PRIVATE)
             shown.failure(None, outputs=[status.go], js=read, api_visibility="private")
             if taken in own:
                 shown.success(None, outputs=[status.go], js=read, api_visibility="private")

@@ -14,6 +14,7 @@ from eval.app.view import NO_BODY
 from eval.app.view_state import ViewState
 from eval.review.reviews import start_trial
 from eval.runs.store import RunStore
+from mirnet.app.photo_reader import PhotoReader
 from tests.support.review_runs import with_pictures
 from tests.support.runs_factory import method, write_run
 
@@ -252,10 +253,11 @@ def test_other_faults_of_the_review_are_told_with_their_id(tmp_path, monkeypatch
 
 def test_a_refused_photo_leaves_no_results_of_the_photo_before(tmp_path):
     with gr.Blocks() as page, gr.Tabs(), gr.Tab() as place:
-        methods = MethodsTab(page, place, 1_000_000)
+        methods = MethodsTab(page, place, PhotoReader(1_000_000))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
-    update = methods.take(str(broken), "denoise")
-    assert update[methods.path] is None and update[methods.line]
+    visitor = SimpleNamespace(session_hash="one")
+    (update,) = methods.photo.take(str(broken), "denoise", visitor)
+    assert update[methods.photo.path] is None and update[methods.line]
     assert update[methods.stage.comparison] is None
     assert "Example:" in update[methods.stage.about]

@@ -10,6 +10,7 @@ from eval.app.methods_stage import Comparison
 from eval.app.methods_tab import MethodsTab
 from eval.methods.one_photo import OWN_NETWORK
 from mirnet.app.auth import Access
+from mirnet.app.photo_reader import PhotoReader
 
 gr = pytest.importorskip("gradio")
 
@@ -19,7 +20,7 @@ VISITOR = SimpleNamespace(session_hash="one")
 @pytest.fixture
 def desk() -> MethodsTab:
     with gr.Blocks() as page, gr.Tabs(), gr.Tab("Compare methods") as tab:
-        return MethodsTab(page, tab, 100_000)
+        return MethodsTab(page, tab, PhotoReader(100_000))
 
 
 @pytest.fixture
@@ -87,8 +88,8 @@ def test_a_wrong_choice_is_told_below_the_button(desk, photo, methods, words):
 
 def test_a_photo_that_cannot_be_used_is_told_at_once(desk, tmp_path):
     Image.new("RGB", (400, 400)).save(tmp_path / "large.png")
-    update = desk.take(str(tmp_path / "large.png"), "denoise")
-    assert "megapixels" in update[desk.line] and update[desk.path] is None
+    (update,) = desk.photo.take(str(tmp_path / "large.png"), "denoise", VISITOR)
+    assert "megapixels" in update[desk.line] and update[desk.photo.path] is None
 
 
 def test_the_tab_opens_with_an_example_before_and_after(desk):
@@ -157,7 +158,7 @@ def test_a_file_that_is_no_network_is_told_at_once(desk, tmp_path):
 
 def test_only_the_operator_adds_a_network(network):
     with gr.Blocks() as page, gr.Tabs(), gr.Tab("Compare methods") as tab:
-        desk = MethodsTab(page, tab, 100_000, Access("runner"))
+        desk = MethodsTab(page, tab, PhotoReader(100_000), Access("runner"))
     update = desk.take_network(network, SimpleNamespace(headers={}))
     assert "Only the operator" in update[desk.line] and update[desk.own.settings] is None
     assert not desk.own.file.visible

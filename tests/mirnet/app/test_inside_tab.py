@@ -1,5 +1,7 @@
 """The Look inside tab below the browser: what its events show, and its endpoint."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import mirnet
 from mirnet.app.examples import examples_for
 from mirnet.app.inside_tab import InsideTab, html
 from mirnet.app.inside_tab.trace_cache import TraceCache
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.errors import InvalidRequest
 from mirnet.images.preview import shrink
 from mirnet.inside import plots
@@ -26,7 +29,7 @@ def page():
     import gradio as gr
 
     with gr.Blocks() as blocks, gr.Tabs(), gr.Tab("Look inside", id="inside") as tab:
-        inside = InsideTab(tab, 1_000_000)
+        inside = InsideTab(tab, PhotoReader(1_000_000))
     return blocks, inside
 
 
@@ -110,7 +113,7 @@ def test_mistakes_are_one_sentence(tab, tmp_path):
 
     bad = tmp_path / "broken.jpg"
     bad.write_bytes(PHOTO.read_bytes()[:300])
-    events = tab.pictures.show_photo(str(bad))
+    events = tab.pictures.show_photo(str(bad), SimpleNamespace(session_hash="me"))
     assert next(events)[tab.inputs.chosen] is None
     with pytest.raises(Error, match=r"broken") as told:
         next(events)

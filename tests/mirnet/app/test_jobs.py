@@ -17,6 +17,7 @@ from mirnet.app.jobs import (
     restore_when_scheduled,
     unused_name,
 )
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.queue import FairQueue
 from mirnet.errors import ImageRejected, InvalidRequest, MIRNetError, WeightsUnavailable
 
@@ -74,7 +75,7 @@ def test_a_download_does_not_end_ones_restoration():
     from mirnet.app.restore_tab import RestoreTab
 
     with gradio.Blocks() as page:
-        tab = RestoreTab(page, 10**6)
+        tab = RestoreTab(page, PhotoReader(10**6))
     request = SimpleNamespace(session_hash="me")
     run = tab.restorer.runs.begin("me")
     with pytest.raises(gradio.Error, match="A restoration is running: .* press Stop"):

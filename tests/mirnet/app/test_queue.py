@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from mirnet.app.jobs import QueuePosition, RestoreRequest, Run, Runs, restore_when_scheduled
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.queue import FairQueue
-from mirnet.app.restore_tab.restorer import Restorer
 from mirnet.errors import Cancelled, ImageRejected, InvalidRequest
 from mirnet.images.decode import size_of
 
@@ -210,26 +210,30 @@ def test_the_size_of_a_file_is_read_without_its_pixels(tmp_path, suffix):
 
 
 def test_scores_wait_for_a_turn_as_restorations_do():
-    restorer = Restorer(10**6)
-    others = [restorer.queue.enter(name, 0.1) for name in "abcdefgh"]
-    with restorer.turn("me", 0.1, 0.1) as turn:
+    reader = PhotoReader(10**6)
+    others = [reader.queue.enter(name, 0.1) for name in "abcdefgh"]
+    with reader.turn("me", "scores", 0.1, 0.1) as turn:
         assert not turn.wait(0) and turn.cost < others[0].cost
         for entry in others:
             entry.leave()
         assert turn.wait(0)
-    assert restorer.queue.enter("next", 0.1).wait(0)
+    assert reader.queue.enter("next", 0.1).wait(0)
 
 
-def test_a_visitor_has_one_turn_which_newer_work_ends():
-    restorer = Restorer(10**6)
-    with restorer.turn("me", 0.1) as older, restorer.turn("you", 0.1) as other:
-        with restorer.turn("me", 0.1) as newer:
+def test_a_visitor_has_one_turn_for_a_purpose_which_newer_work_ends():
+    reader = PhotoReader(10**6)
+    with (
+        reader.turn("me", "scores", 0.1, 1) as older,
+        reader.turn("you", "scores", 0.1, 1) as other,
+        reader.turn("me", "stage", 0.1, 1) as beside,
+    ):
+        with reader.turn("me", "scores", 0.1, 1) as newer:
             with pytest.raises(Cancelled):
                 older.wait(0)
             assert newer.wait(0) and not newer.cancelled
-            restorer.end_turn("me")
-            assert newer.cancelled and not other.cancelled
-        restorer.end_turn("me")  # nothing is left to end
+            reader.end_turn("me", "scores")
+            assert newer.cancelled and not other.cancelled and not beside.cancelled
+        reader.end_turn("me", "scores")  # nothing is left to end
 
 
 def test_what_is_no_picture_is_refused_before_it_waits(tmp_path):

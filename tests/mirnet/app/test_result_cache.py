@@ -10,6 +10,7 @@ import pytest
 
 from mirnet.app import result_cache
 from mirnet.app.jobs import RestoreRequest, Run
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.restore_tab.restorer import Restorer
 from mirnet.app.result_cache import (
     KeptResult,
@@ -115,25 +116,27 @@ def test_a_photo_is_decoded_once_for_everything_the_page_does(tmp_path, monkeypa
     for name, seed in (("photo.png", 0), ("truth.png", 1)):
         write_image(Picture(photo(40, 60, seed=seed)), tmp_path / name)
     path = str(tmp_path / "photo.png")
-    restorer = Restorer(10**6)
+    reader = PhotoReader(10**6)
+    restorer = Restorer(reader)
     monkeypatch.setattr(weights, "load", lambda _: Pointwise(lambda x: x))
     for _ in range(3):
-        restorer.read(path)
-        restorer.read(str(tmp_path / "truth.png"))
+        reader.read(path)
+        reader.read(str(tmp_path / "truth.png"))
     wanted = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
-    *_, tried = restorer.restore(restorer.part(path, 1, (0.5, 0.5)), wanted, Run(), "me")
+    *_, tried = restorer.restore(
+        restorer.part(reader.read(path), 1, (0.5, 0.5)), wanted, Run(), "me"
+    )
     assert tried.picture.name == "photo-part"
     *_, result = restorer.restore(path, wanted, Run(), "me")
-    assert result.before is restorer.read(path)
-    elsewhere = Restorer(10**6, restore_on_gpu)
-    elsewhere.pictures = restorer.pictures
+    assert result.before is reader.read(path)
+    elsewhere = Restorer(reader, restore_on_gpu)
     *_, result = elsewhere.restore(path, wanted, Run(), "me")
-    assert result.before is restorer.read(path)
+    assert result.before is reader.read(path)
     assert sorted(decoded) == ["photo.png", "truth.png"]
     write_image(Picture(photo(41, 60, seed=2)), tmp_path / "photo.png")
-    assert restorer.read(path).height == 41  # another file under the same name
+    assert reader.read(path).height == 41  # another file under the same name
     assert drop_expired(0) >= 3
-    restorer.read(path)
+    reader.read(path)
     assert len(decoded) == 4
 
 

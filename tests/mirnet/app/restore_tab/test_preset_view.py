@@ -2,6 +2,7 @@
 
 import pytest
 
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.restoration.presets import Preset, read_preset
 
 
@@ -12,7 +13,7 @@ def view():
     from mirnet.app.restore_tab import RestoreTab
 
     with gr.Blocks() as page:
-        return RestoreTab(page, 10**6).presets
+        return RestoreTab(page, PhotoReader(10**6)).presets
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_refused_preset_leaves_all_settings_as_they_are():
     from mirnet.app.restore_tab import RestoreTab
 
     with gr.Blocks() as page:
-        RestoreTab(page, 10**6)
+        RestoreTab(page, PhotoReader(10**6))
     after = {index: fn for index, fn in page.fns.items() if fn.trigger_after is not None}
     (read,) = [index for index, fn in page.fns.items() if fn.name == "read"]
     (first,) = [fn for fn in after.values() if fn.trigger_after == read]

@@ -13,6 +13,7 @@ from mirnet import TASKS
 from mirnet.app import cleanup
 from mirnet.app.examples import EXAMPLES_FOLDER
 from mirnet.app.jobs import BatchRow, RestoreRequest, Run
+from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.restore_tab import html, modes
 from mirnet.app.restore_tab.batch import archive_folder, batch_table, stopped_words
 from mirnet.app.result_cache import KeptResult
@@ -48,7 +49,7 @@ def test_work_elsewhere_sends_plain_values_only(tmp_path):
             yield pickle.loads(pickle.dumps(event))
 
     with gradio.Blocks() as page:
-        tab = RestoreTab(page, 10**6, far_away)
+        tab = RestoreTab(page, PhotoReader(10**6), far_away)
     order = RestoreRequest("denoise", "denoise-compact", max_pixels=10**6)
     *tiles, result = tab.restorer.restore(str(PHOTO), order, Run(), "me")
     assert len(tiles) == result.tiles == 1
@@ -69,10 +70,10 @@ def test_a_fault_leaves_no_view_waiting(monkeypatch):
 
     monkeypatch.setattr("mirnet.app.restore_tab.weights_view.fetch", broken)
     with gr.Blocks() as page:
-        tab = RestoreTab(page, 10**6)
-    monkeypatch.setattr(tab.restorer, "read", broken)
+        tab = RestoreTab(page, PhotoReader(10**6))
+    monkeypatch.setattr(tab.restorer.reader, "read", broken)
     visitor = SimpleNamespace(session_hash="me")
-    shown = tab.stage.show_photos(Selection((str(PHOTO),)), "denoise")
+    shown = tab.stage.show_photos(Selection((str(PHOTO),)), "denoise", visitor)
     for steps in (shown, tab.weights.download("denoise", "denoise-compact", visitor)):
         updates = []
         with pytest.raises(gr.Error, match="the fault is ours"):
@@ -90,10 +91,10 @@ def test_a_fault_leaves_no_view_waiting(monkeypatch):
     monkeypatch.setattr("mirnet.restoration.result.write_image", broken)
     file = "PNG", 95, "auto", "all", False
     with pytest.raises(gr.Error, match="the fault is ours"):
-        updates.extend(tab.downloads.write(key, *file, 1, 1, 1, 0))
+        updates.extend(tab.downloads.write(key, visitor, *file, 1, 1, 1, 0))
     assert updates[-1][tab.downloads.button]["label"] == "No file: restore again"
     with pytest.raises(gr.Error, match="no longer kept"):
-        updates.extend(tab.downloads.write("gone", *file, 1, 1, 1, 0))
+        updates.extend(tab.downloads.write("gone", visitor, *file, 1, 1, 1, 0))
     assert updates[-1][tab.downloads.button]["label"] == "No file: restore again"
 
 
@@ -103,9 +104,9 @@ def test_scores_wait_in_the_queue_of_photos_alone_and_end_when_others_come(monke
     from mirnet.app.restore_tab import RestoreTab
     from mirnet.app.restore_tab.photos_view import Selection
 
-    monkeypatch.setattr("mirnet.app.restore_tab.score_view.POSITION_SECONDS", 0.02)
+    monkeypatch.setattr("mirnet.app.queue.POSITION_SECONDS", 0.02)
     with gr.Blocks() as page:
-        tab = RestoreTab(page, 10**6)
+        tab = RestoreTab(page, PhotoReader(10**6))
     scores, visitor = tab.scores, SimpleNamespace(session_hash="me")
     limits = [
         function.concurrency_limit
@@ -121,7 +122,7 @@ def test_scores_wait_in_the_queue_of_photos_alone_and_end_when_others_come(monke
     monkeypatch.setattr(
         RestoreResult, "blend", lambda *args, **shares: blends.append(1) or blend(*args, **shares)
     )
-    others = [tab.restorer.queue.enter(name, 0.1) for name in "abcd"]
+    others = [tab.restorer.reader.queue.enter(name, 0.1) for name in "abcd"]
 
     def end_by_photos():
         scores.show_photos(Selection(), visitor)
@@ -151,7 +152,7 @@ def test_a_download_does_not_end_ones_own_restoration():
     from mirnet.app.restore_tab import RestoreTab
 
     with gr.Blocks() as page:
-        tab = RestoreTab(page, 10**6)
+        tab = RestoreTab(page, PhotoReader(10**6))
     run = tab.restorer.runs.begin("me")
     with pytest.raises(gr.Error, match="A restoration is running: let it end or press Stop"):
         list(tab.weights.download("denoise", "denoise-v2", SimpleNamespace(session_hash="me")))
@@ -165,7 +166,7 @@ def test_second_steps_are_offered_for_some_modes_only():
     from mirnet.restoration.choices import SECOND_STEPS
 
     with gr.Blocks() as page:
-        settings = RestoreTab(page, 10**6).settings
+        settings = RestoreTab(page, PhotoReader(10**6)).settings
     for mode in modes.MODES.values():
         offer = settings.change_mode(mode.id)[settings.then]
         tasks = () if mode.same_size else SECOND_STEPS.get(mode.task, ())
@@ -227,7 +228,7 @@ def test_no_event_fills_more_than_its_view():
     from mirnet.app.restore_tab import RestoreTab
 
     with gradio.Blocks() as page:
-        RestoreTab(page, 10**6)
+        RestoreTab(page, PhotoReader(10**6))
     assert max(len(function.outputs) for function in page.fns.values()) <= 10
 
 
@@ -242,13 +243,15 @@ def test_large_denoising_results_open_at_true_pixels_where_detail_is():
     pixels[100:200:20, 1700:1900] = 250
     picture = Picture(pixels)
     with gradio.Blocks():
-        restorer = Restorer(10**7)
+        restorer = Restorer(PhotoReader(10**7))
         view = CompareView(restorer, gradio.State(None), AdjustView(restorer))
+
+    visitor = SimpleNamespace(session_hash="me")
 
     def shown(task: str, picture: Picture, **more) -> dict:
         result = mirnet.restore(picture, task, weights=Identity(), **more).result()
         key = restorer.results.put(KeptResult(result))
-        (update,) = view.show_result("slider", key, 1, 1, 1, 0, 600)
+        (update,) = view.show_result("slider", key, visitor, 1, 1, 1, 0, 600)
         assert update[view.key] == key
         return update
 
@@ -292,7 +295,7 @@ def test_a_part_is_cut_out_of_the_photo_around_its_place(tmp_path, place, scale,
     pixels = np.random.default_rng(0).integers(0, 65536, (600, 1000, 3)).astype(np.uint16)
     alpha = np.ascontiguousarray(pixels[..., 1] | 1)
     photo = write_image(Picture(pixels, alpha), tmp_path / "photo.png")
-    part = Restorer(10**6).part(str(photo), scale, place)
+    part = Restorer.part(read_image(photo), scale, place)
     height, width = 480 // scale, 640 // scale
     assert part.name == "photo-part"
     expected = pixels[top : top + height, left : left + width]
@@ -300,7 +303,7 @@ def test_a_part_is_cut_out_of_the_photo_around_its_place(tmp_path, place, scale,
     assert part.alpha is not None
     for array in (part.pixels, part.alpha):  # a view would keep the whole photo in memory
         assert array.base is None or array.base.nbytes == array.nbytes
-    assert Restorer(10**6).part(str(photo), scale, None).height == height
+    assert Restorer.part(read_image(photo), scale, None).height == height
 
 
 def test_the_zip_of_a_batch_is_deleted_by_its_age(tmp_path, monkeypatch):
