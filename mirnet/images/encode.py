@@ -18,9 +18,9 @@ import numpy as np
 from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
-from .exif import MAX_JPEG_BYTES, fitted, with_size
+from .exif import MAX_JPEG_BYTES, fitted, resolution_of, with_size
 from .file_names import clean_name, stem_and_label
-from .formats import SAVE_FORMATS, SUBSAMPLINGS, EncoderSettings, save_format
+from .formats import SAVE_FORMATS, SUBSAMPLINGS, EncoderSettings, PictureFormat, save_format
 from .metadata import METADATA_CHOICES, Metadata, stripped
 from .picture import BAND_ROWS, Picture, quantize, to_eight_bits
 from .provenance import with_provenance
@@ -97,16 +97,8 @@ def encode_image(
         samples = quantize(samples, np.uint16)
     if not wanted.alpha and picture.alpha is not None:
         samples = _over_white(samples)
-    found = Metadata(
-        icc_profile=picture.icc_profile,
-        exif=with_size(picture.exif, picture.width, picture.height),
-        xmp=picture.xmp,
-        iptc=picture.iptc,
-        dpi=picture.dpi,
-        texts=picture.texts,
-    )
     codec = import_module(f".codecs.{wanted.codec}", __package__)
-    kept = stripped(found, metadata)
+    kept = _kept_metadata(picture, metadata)
     if provenance is not None:
         kept = kept._replace(xmp=with_provenance(kept.xmp, provenance))
     samples = np.ascontiguousarray(samples)  # imagecodecs takes no turned or mirrored arrays
@@ -171,7 +163,39 @@ def losses(picture: Picture, format: str, metadata: str = "all") -> tuple[str, .
             f"JPEG holds {MAX_JPEG_BYTES} bytes of EXIF, and the picture has {len(block)}: "
             f"{left_out} left out."
         )
+    found += _lost_metadata(_kept_metadata(picture, metadata), wanted)
     return tuple(found)
+
+
+def _kept_metadata(picture: Picture, choice: str) -> Metadata:
+    """Metadata of a picture that a choice keeps; see `encode_image`."""
+    found = Metadata(
+        icc_profile=picture.icc_profile,
+        exif=with_size(picture.exif, picture.width, picture.height),
+        xmp=picture.xmp,
+        iptc=picture.iptc,
+        dpi=picture.dpi,
+        texts=picture.texts,
+    )
+    return stripped(found, choice)
+
+
+def _lost_metadata(kept: Metadata, wanted: PictureFormat) -> list[str]:
+    """Sentences about metadata that a file format has no place for."""
+    lost = []
+    if "iptc" in wanted.lacks and kept.iptc:
+        lost.append(f"{wanted.name} has no IPTC: the captions and keywords in it are left out.")
+    if "dpi" in wanted.lacks and kept.dpi and kept.exif and resolution_of(kept.exif) is None:
+        lost.append(f"{wanted.name} has no print resolution: {kept.dpi[0]:.4g} dpi is left out.")
+    if "texts" in wanted.lacks:
+        names = [name for name, _ in kept.texts if (name, wanted.name) != ("Comment", "JPEG")]
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            lost.append(
+                f"{wanted.name} has no texts such as those of a PNG: "
+                f"{', '.join(map(clean_name, names[:3]))}{more} left out."
+            )
+    return lost
 
 
 def _samples(picture: Picture) -> np.ndarray:

@@ -204,6 +204,21 @@ class TiffTags(NamedTuple):
     """Entries of the EXIF and GPS directories, by the tag of their link."""
 
 
+def resolution_of(exif: bytes) -> tuple[float, float] | None:
+    """Pixels per unit that an EXIF block states, across and down; None without, and for damage."""
+    try:
+        return tiff_tags(exif).resolution
+    except Exception:  # Pillow raises nearly every type for damaged tags
+        return None
+
+
+def of_resolution(dpi: tuple[float, float]) -> bytes:
+    """Make an EXIF block that states a print resolution in pixels per inch alone."""
+    tags = Image.Exif()
+    tags.update(zip(RESOLUTION_TAGS, (*dpi, 2), strict=True))
+    return tags.tobytes()
+
+
 def tiff_tags(exif: bytes) -> TiffTags:
     """Split an EXIF block for a TIFF file."""
     tags = Image.Exif()

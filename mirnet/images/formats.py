@@ -46,6 +46,8 @@ class PictureFormat:
     """Largest number of bits per sample when writing: 8 or 16."""
     alpha: bool = True
     """Whether transparency is written."""
+    lacks: tuple[str, ...] = ()
+    """Fields of `Metadata` that are not written; of texts, a JPEG holds the comment."""
     max_side_px: int | None = None
     """Longest side that can be written, in pixels; None if no real picture reaches the limit."""
     signatures: tuple[tuple[int, bytes], ...] = ()
@@ -62,15 +64,16 @@ FORMATS: dict[str, PictureFormat] = {
         PictureFormat(
             "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"),
             (".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
-            writable=True, alpha=False, max_side_px=65_500,  # libjpeg's limit
+            writable=True, alpha=False, lacks=("texts",), max_side_px=65_500,  # libjpeg's limit
             signatures=((0, b"\xff\xd8\xff"),),
         ),
         PictureFormat(
-            "WebP", "webp", (".webp",), writable=True, max_side_px=16_383,  # RFC 9649
+            "WebP", "webp", (".webp",), writable=True, lacks=("iptc", "dpi", "texts"),
+            max_side_px=16_383,  # RFC 9649
             signatures=((8, b"WEBP"),),
         ),
         PictureFormat(
-            "TIFF", "tiff", (".tif", ".tiff"), writable=True, bits=16,
+            "TIFF", "tiff", (".tif", ".tiff"), writable=True, bits=16, lacks=("texts",),
             signatures=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         ),
         PictureFormat("BMP", "bmp", (".bmp", ".dib"), signatures=((0, b"BM"),)),

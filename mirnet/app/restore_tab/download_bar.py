@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from mirnet.errors import ImageRejected
-from mirnet.images.encode import SaveOptions
+from mirnet.images.encode import SaveOptions, losses
 from mirnet.images.formats import SAVE_FORMATS, SUBSAMPLINGS
 from mirnet.images.metadata import METADATA_CHOICES
 
 from ..jobs import result_name
 from ..kit import html
-from ..kit.widgets import PRIVATE, Update, gradio_error
+from ..kit.widgets import PRIVATE, Update, gradio_error, text_area
 from ..photo_reader import FILE_TIMES
 from .adjust_view import AdjustView
 from .photos_view import Selection
@@ -54,6 +54,7 @@ class DownloadBar:
                 scale=2,
                 min_width=180,
             )
+        self.lost = text_area("file-losses")
         with gr.Accordion(
             "File options", open=False, visible=False, elem_id="file-options"
         ) as self.panel:
@@ -81,7 +82,7 @@ class DownloadBar:
         self.inputs: list[Any] = [
             self.save_format, self.quality, self.subsampling, self.metadata, self.provenance,
         ]  # fmt: skip
-        self.outputs = [self.row, self.panel, self.save_format, self.button]
+        self.outputs = [self.row, self.panel, self.save_format, self.button, self.lost]
 
     def connect(self) -> None:
         """Connect the events of the view itself."""
@@ -116,6 +117,7 @@ class DownloadBar:
             self.panel: gr.update(visible=batch),
             self.save_format: gr.update(info=info),
             self.button: gr.update(value=None, label="Download", interactive=False),
+            self.lost: "",
         }
 
     def write_settled(self, key: str | None, request: gr.Request, *values: Any) -> Iterator[Update]:
@@ -151,13 +153,15 @@ class DownloadBar:
                     str(request.session_hash), result.megapixels, FILE_TIMES
                 )
                 file = folder / result_name(result.picture, result.tasks, save_format)
-                result.blend(**asdict(mix)).save(file, **asdict(options))
+                blend = result.blend(**asdict(mix))
+                blend.save(file, **asdict(options))
+                lost = losses(blend.picture, save_format, options.metadata)
             except Exception as error:
                 refused = isinstance(error, ImageRejected)
                 label = "Not possible in this format" if refused else "No file: restore again"
                 yield {self.button: gr.update(label=label)}
                 raise gradio_error(error) from error
-            yield self.offer(file)
+            yield self.offer(file) | {self.lost: html.small(" ".join(lost)) if lost else ""}
 
     def writing(self, save_format: str) -> Update:
         """Show that a file is being written."""

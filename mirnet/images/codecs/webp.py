@@ -5,6 +5,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, WebPImagePlugin
 
+from ..exif import of_resolution
 from ..formats import EncoderSettings
 from ..metadata import Metadata
 from ..raster import Raster, check_size
@@ -30,8 +31,12 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:
     """Encode (H, W, 1 | 2 | 3 | 4) uint8 as WebP; lossless at quality 100.
 
-    WebP has no grey: a grey picture with a profile is converted to sRGB.
+    WebP has no grey: a grey picture with a profile is converted to sRGB. Without EXIF of the
+    picture, its print resolution is written as EXIF.
     """
+    block = metadata.exif
+    if block is None and metadata.dpi:
+        block = of_resolution(metadata.dpi)
     if samples.shape[2] < 3:
         image = Image.fromarray(samples[..., 0])
         if metadata.icc_profile:
@@ -45,6 +50,6 @@ def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) ->
         lossless=settings.quality == 100,
         exact=True,
         icc_profile=metadata.icc_profile,
-        exif=metadata.exif,
+        exif=block,
         xmp=metadata.xmp,
     )

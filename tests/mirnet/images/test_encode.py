@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from mirnet.errors import ImageRejected
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image, losses, write_image
+from mirnet.images.exif import resolution_of
 from mirnet.images.picture import Picture
 from tests.support.picture_files import (
     A8,
@@ -155,6 +157,42 @@ def test_what_a_format_cannot_hold_is_told():
     assert losses(opaque, "JPEG") == () == losses(clear, "nonsense")
     deep = read_image(A16[3])
     assert "8 bits" in losses(deep, ".webp")[0] and losses(deep, "TIFF") == ()
+
+
+def test_metadata_that_a_format_has_no_place_for_is_told():
+    texts = (("Title", "a"), ("Comment", "b"), ("Author", "c"), ("Source", "d"), ("Warning", "e"))
+    iptc = b"\x1c\x02\x05\0\1t"
+    full = replace(Picture(A8[3]), iptc=iptc, dpi=(300.0, 300.0), texts=texts)
+    assert losses(full, "PNG") == losses(full, "WebP", "none") == ()
+    (told,) = losses(full, "jpg")
+    assert told.endswith("Title, Author, Source and 1 more left out.")
+    (told,) = losses(full, "TIFF")
+    assert "Title, Comment, Author and 2 more" in told
+    assert [words.split(":")[0] for words in losses(full, "WebP")] == [
+        "WebP has no IPTC", "WebP has no texts such as those of a PNG",
+    ]  # fmt: skip
+    camera = Image.Exif()
+    camera[271] = "camera"
+    block = camera.tobytes()
+    assert "300 dpi" in losses(replace(Picture(A8[3]), exif=block, dpi=(300.0, 300.0)), "WebP")[0]
+    camera.update({282: 300.0, 283: 300.0, 296: 2})
+    stated = replace(Picture(A8[3]), exif=camera.tobytes(), dpi=(300.0, 300.0))
+    assert losses(stated, "WebP") == ()
+
+
+@pytest.mark.parametrize("target", ["PNG", "JPEG", "WebP", "TIFF"])
+def test_what_no_sentence_names_is_in_the_file(target):
+    """Each part of the metadata is read again, or its loss was told."""
+    texts = (("Comment", "by the sea"), ("Title", "Sea"))
+    full = replace(Picture(A8[3]), iptc=b"\x1c\x02\x05\0\1t", dpi=(240.0, 240.0), texts=texts)
+    told = " ".join(losses(full, target))
+    read = read_image(encode_image(full, target))
+    assert (read.iptc == full.iptc) != ("IPTC" in told)
+    kept = dict(read.texts)
+    assert (kept.get("Title") == "Sea") != ("Title" in told)
+    assert (kept.get("Comment") == "by the sea") != ("Comment" in told)
+    stated = read.dpi or resolution_of(read.exif)
+    assert stated == pytest.approx((240, 240), abs=0.02)
 
 
 @pytest.mark.parametrize(
