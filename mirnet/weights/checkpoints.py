@@ -39,7 +39,7 @@ HELPER = re.compile(
 """Word in the place of a network that only helped to train: a loss, metric or opponent."""
 WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict")
 """Keys under which training scripts usually store the weights of their network."""
-MAX_DEPTH = 3
+MAX_DEPTH = 6
 """Largest depth of nested mappings that are searched for a network."""
 
 

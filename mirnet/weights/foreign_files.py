@@ -41,6 +41,12 @@ _KINDS: tuple[tuple[int, bytes, str, str], ...] = (
 )  # fmt: skip
 """Offset, bytes, kind and way out of files that are often taken for weights."""
 
+_OBJECTS = re.compile(
+    "unsupported (global|class)|trying to (call|instantiate)|can only (create|build)",
+    re.IGNORECASE,
+)
+"""Pattern of torch's messages about a file with other objects than tensors and plain data."""
+
 
 def read_torch(path: Path) -> Mapping[str, Any]:
     """Open a PyTorch file with a dictionary in it; nothing in the file is executed.
@@ -56,7 +62,7 @@ def read_torch(path: Path) -> Mapping[str, Any]:
         with _loading, safe_globals(list(_PLAIN_DATA)):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the reader raises nearly every type for damaged bytes
-        if re.search(r"Unsupported (global|class)|Trying to (call|instantiate)", str(error)):
+        if _OBJECTS.search(str(error)):
             raise CheckpointRejected(
                 f"{path.name} holds Python objects beside its tensors, which could run code, so it "
                 "was not opened: ask its source for a safetensors file or a plain state_dict."
@@ -69,10 +75,16 @@ def read_torch(path: Path) -> Mapping[str, Any]:
         raise damaged(path) from error
     if not isinstance(content, Mapping):
         raise CheckpointRejected(
-            f"{path.name} holds a {type(content).__name__} where a dictionary of tensors belongs: "
+            f"{path.name} holds {_of_type(content)} where a dictionary of tensors belongs: "
             "save the network's state_dict()."
         )
     return _with_tensors(content)
+
+
+def _of_type(content: object) -> str:
+    """Name of a value's type with its article, such as "a list" or "an int"."""
+    name = type(content).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def damaged(path: Path) -> CheckpointRejected:

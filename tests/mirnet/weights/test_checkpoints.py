@@ -4,7 +4,6 @@ import argparse
 import datetime
 import io
 import json
-import pickle
 import struct
 import zipfile
 from unittest.mock import ANY
@@ -82,27 +81,13 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
     assert torch.equal(load_weights(path).conv_in.weight, model.conv_in.weight)
 
 
-class Bomb:
-    """Touches a file when unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
-    victim = tmp_path / "victim"
-    path = tmp_path / "evil.pth"
-    path.write_bytes(pickle.dumps({"state_dict": Bomb(victim)}, protocol=2))
-    with pytest.raises(CheckpointRejected, match="could run code"):
-        read_checkpoint(path)
-    torch.save({"state_dict": Bomb(victim)}, path)
-    victim.unlink(missing_ok=True)
-    with pytest.raises(CheckpointRejected, match="could run code"):
-        read_checkpoint(path)
-    assert not victim.exists()
+@pytest.mark.parametrize("places", [("checkpoint", "model", "state_dict"), tuple("abcde")])
+def test_a_network_is_found_deep_inside_other_dictionaries(theirs, tmp_path, places):
+    content, wanted = dict(theirs), set(read_checkpoint(saved(tmp_path, theirs)))
+    for place in reversed(places):
+        content = {place: content, "epoch": 3}
+    torch.save(content, tmp_path / "nested.pth")
+    assert set(read_checkpoint(tmp_path / "nested.pth")) == wanted
 
 
 def archive_of(*names: str) -> bytes:
