@@ -6,7 +6,6 @@ with `llvmlite` (the compiler inside Numba), run by the threads that PyTorch has
 OpenMP). Where any of that is missing, `native` returns None and PyTorch computes alone.
 """
 
-import contextlib
 import ctypes
 import functools
 import warnings
@@ -221,15 +220,16 @@ def native(*kinds: type[Function]) -> Native | None:
 
     It needs Linux, `llvmlite`, and the right to make memory executable.
     """
-    with contextlib.suppress(ImportError):  # an optional package
+    library = openmp()
+    if library is None:
+        return None
+    try:
         import llvmlite.binding  # noqa: F401
 
-        library = openmp()
-        if library is None:
-            return None
-        try:
-            return Native(kinds, library)
-        except Exception as error:  # an engine without it is slower, and as exact
-            reason = str(error).partition("\n")[0]
-            warnings.warn(f"No part of an engine can be compiled here: {reason}", stacklevel=2)
-    return None
+        return Native(kinds, library)
+    except ImportError:  # an optional package
+        return None
+    except Exception as error:  # an engine without it is slower, and as exact
+        reason = str(error).partition("\n")[0]
+        warnings.warn(f"No part of an engine can be compiled here: {reason}", stacklevel=2)
+        return None

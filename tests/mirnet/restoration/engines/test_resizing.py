@@ -16,6 +16,14 @@ from mirnet.restoration.engines import (
 )
 
 
+class _Unloadable:
+    """Finds llvmlite's library and cannot load it."""
+
+    def find_spec(self, name, *_):
+        if name == "llvmlite.binding":
+            raise OSError("cannot map a segment")
+
+
 def test_what_cannot_be_compiled_is_done_without(monkeypatch):
     def refused(kinds, library):
         raise OSError("memory cannot be made executable\nand more")
@@ -24,6 +32,12 @@ def test_what_cannot_be_compiled_is_done_without(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(native, "Native", refused)
         with pytest.warns(UserWarning, match="compiled here: memory cannot be made executable$"):
+            assert again(resizing.Doubling) is None
+    with monkeypatch.context() as patch:  # a library that lacks memory, or another library
+        for name in [name for name in sys.modules if name.startswith("llvmlite.binding")]:
+            patch.delitem(sys.modules, name)
+        patch.setattr(sys, "meta_path", [_Unloadable(), *sys.meta_path])
+        with pytest.warns(UserWarning, match="compiled here: cannot map a segment$"):
             assert again(resizing.Doubling) is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # another system, or not installed: nothing to say
