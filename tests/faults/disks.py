@@ -63,10 +63,10 @@ def _mount(*arguments: str) -> None:
 def fill(folder: Path, leave_kb: int = 0) -> Path:
     """Fill a disk, except for some kilobytes."""
     path = folder / "ballast"
-    with path.open("wb") as file, contextlib.suppress(OSError):
+    # Without a buffer: closing the file would try to write what is left in it.
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"\1" * 65536)
-            file.flush()
     size = path.stat().st_size
     os.truncate(path, max(size - 1024 * leave_kb, 0))
     return path

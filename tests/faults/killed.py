@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import psutil
 
+from eval.runs.store import StoredRun
 from tests.faults.tools import (
     ORDER,
     Place,
@@ -26,6 +27,7 @@ from tests.faults.tools import (
 from tests.load.crowd import engines_of, own_result
 from tests.load.marks import as_file, marked
 from tests.load.visitor import Job, Page, Visitor, connections
+from tests.support.running import App
 
 
 def same_as_library(job: Job, photo: bytes, place: Place) -> None:
@@ -79,7 +81,7 @@ def app_evaluating(place: Place) -> str:
     with place.app() as app:
         found = ask(app.url, "evaluate_status", stored.id).data[0]
         assert found["state"] == "interrupted", found
-        assert "Nothing that was made is lost" in found["words"], found
+        assert "All results so far are kept" in found["words"], found
         photo = as_file(marked(2, 300, 200))
         same_as_library(restore(app.url, photo), photo, place)
     succeeded(place.run("-m", "eval", "resume", stored.id))
@@ -117,18 +119,20 @@ def worker_evaluating(place: Place) -> str:
 @fault("two apps on one folder of state")
 def two_apps(place: Place) -> str:
     methods = ["identity", "denoise-compact"]
+
+    def started(app: App, seed: int) -> StoredRun:
+        found = ask(app.url, "evaluate_start", "mini-denoise", methods, 8, seed, None, "").data[0]
+        return place.store.run(found["run"])
+
     with place.app() as one, place.app() as two:
-        started = [
-            ask(app.url, "evaluate_start", "mini-denoise", methods, 8, seed, None, "").data[0]
-            for seed, app in enumerate((one, two))
-        ]
-        first, second = (place.store.run(found["run"]) for found in started)
+        first = started(one, 0)
         until(lambda: rows_in(first) >= 1, "a picture")
         os.killpg(one.process.pid, signal.SIGSTOP)  # its run cannot end while others look at it
         try:
             seen = ask(two.url, "evaluate_status", first.id).data[0]
             assert seen["state"] == "elsewhere", seen
             refused(place.run("-m", "eval", "resume", first.id), "under way in another process")
+            second = started(two, 1)
         finally:
             os.killpg(one.process.pid, signal.SIGCONT)
         for app, stored in ((one, second), (two, first)):  # each sees the other's to its end

@@ -89,7 +89,12 @@ def hub_slow(place: Place) -> str:
 
 @fault("Hub cuts every connection after 20 kB")
 def hub_cut(place: Place) -> str:
-    return _hub_fails(place, HubFault(cut_after=20_000))
+    return _hub_fails(place, HubFault(cut_after=20_000), "taken up each time where it broke")
+
+
+@fault("Hub cuts every connection before the first byte")
+def hub_cut_at_once(place: Place) -> str:
+    return _hub_fails(place, HubFault(cut_after=0))
 
 
 @fault("Hub cuts the first connection after 20 kB")
@@ -165,17 +170,13 @@ def clock_jump_restoring(place: Place) -> str:
 
 _LIMITED = """
 import resource, sys
-import mirnet.restoration.api, mirnet.cli.main, psutil
+import mirnet.restoration.api, mirnet.cli.main, eval.cli.main, eval.runs.runner, psutil
 import torch
 torch.ones(1000, 1000) @ torch.ones(1000, 1000)
 limit = psutil.Process().memory_info().vms + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 name, *sys.argv[1:] = sys.argv[2:]
-if name == "eval":
-    import eval.cli.main as program
-else:
-    program = mirnet.cli.main
-program.app()
+(eval if name == "eval" else mirnet).cli.main.app()
 """
 """Script that runs a command with limited memory beyond what importing took."""
 
