@@ -23,6 +23,8 @@ log = logging.getLogger("mirnet.journal")
 
 REQUEST_ID = "mirnet.request_id"
 """Key of a request's scope with its id."""
+LEFT = 499
+"""Status of a request whose sender left before the answer began, as nginx has it."""
 ROUTES = (
     "/gradio_api/upload",
     "/gradio_api/file",
@@ -124,7 +126,7 @@ class RequestJournal:
             await self.app(scope, receive, send)
             return
         request_id = scope[REQUEST_ID] = new_id()
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 0
 
         async def noting_send(message: Message) -> None:
             nonlocal status
@@ -138,9 +140,11 @@ class RequestJournal:
         try:
             await self.app(scope, receive, noting_send)
         except Exception as error:
+            status = status or 500
             self.failed(error, request_id)
             raise
         finally:
+            status = status or LEFT
             seconds = round(time.perf_counter() - began, 4)
             self.answered(method, route, status)
             write(
