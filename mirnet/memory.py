@@ -19,6 +19,9 @@ _NAMES = (
 )
 """For each version: folder; files with the limit and the use; line of files that can be dropped."""
 
+GROUPS = Path("/proc/self/cgroup")
+"""File that names this program's groups: a service of systemd is below the uppermost one."""
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Options of mallopt, from glibc's malloc.h."""
 KEPT_BYTES = 2**29
@@ -108,13 +111,30 @@ def available_bytes(device: "torch.device") -> int | None:
 
 
 def available_ram_bytes() -> int:
-    """Free memory of this machine, or of its container if that has less, in bytes."""
+    """Free memory of this machine, or of its container or service if that has less, in bytes."""
     left = psutil.virtual_memory().available
     for folder, limit, used, files in _NAMES:
-        most, now = _number(CGROUP / folder / limit), _number(CGROUP / folder / used)
-        if most is not None and now is not None:
-            left = min(left, max(most - now + _cached(CGROUP / folder / "memory.stat", files), 0))
+        for group in _groups(folder):
+            most, now = _number(group / limit), _number(group / used)
+            if most is not None and now is not None:
+                left = min(left, max(most - now + _cached(group / "memory.stat", files), 0))
     return left
+
+
+def _groups(controller: str) -> list[Path]:
+    """Folders of this program's group and of those around it, each with a limit of its own.
+
+    Args:
+        controller: "memory" in version 1; empty in version 2.
+    """
+    top = CGROUP / controller
+    try:
+        lines = [line.split(":", 2) for line in GROUPS.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return [top]
+    own = next((path for _, names, path in lines if controller in names.split(",")), "/")
+    parts = [] if ".." in own else own.strip("/").split("/")  # outside what is mounted here
+    return [top.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
 
 
 def _cached(path: Path, name: str) -> int:

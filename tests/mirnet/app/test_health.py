@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 
 import pytest
 from typer.testing import CliRunner
 
+from mirnet import memory
 from mirnet.app import health
 from mirnet.cli.main import app
 from mirnet.weights import catalogue
@@ -77,6 +80,61 @@ def test_memory_is_that_of_the_container(tmp_path, monkeypatch):
     (tmp_path / "memory.current").write_text("1900000000\n")
     finding = words(health.check(hub=False), "memory")
     assert not finding.ok and finding.words.startswith("0.1 GB available")
+
+
+@pytest.mark.parametrize(
+    ("groups", "limited"),
+    [
+        ("0::/system.slice/mirnet.service\n", "system.slice/mirnet.service"),
+        ("0::/system.slice/mirnet.service\n", "system.slice"),  # around it
+        ("0::/system.slice/mirnet.service\n", ""),
+        ("3:cpu,cpuacct:/x\n4:memory:/docker/abc\n1:name=systemd:/\n0::/\n", "memory/docker/abc"),
+        ("4:memory:/docker/abc\n0::/\n", "memory"),  # what a container sees of its own
+        ("0::/../other\n", ""),
+        (None, ""),
+    ],
+)
+def test_memory_is_that_of_the_service_and_of_what_is_around_it(
+    groups, limited, tmp_path, monkeypatch
+):
+    """MemoryMax= of systemd is below the uppermost group: nothing looked there."""
+    monkeypatch.setattr(memory, "CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(memory, "GROUPS", tmp_path / "own")
+    if groups is not None:
+        (tmp_path / "own").write_text(groups)
+    folder = tmp_path / "cgroup" / limited
+    folder.mkdir(parents=True)
+    assert memory.available_ram_bytes() > 200_000_000  # of the machine
+    version1 = limited.startswith("memory")
+    most, now = ("limit_in_bytes", "usage_in_bytes") if version1 else ("max", "current")
+    (folder / f"memory.{most}").write_text("2000000000\n")
+    (folder / f"memory.{now}").write_text("1900000000\n")
+    assert memory.available_ram_bytes() == 100_000_000
+
+
+def test_a_real_group_limits_memory():
+    """With the kernel's own files, where this user may make a group."""
+    lines = [line.split(":", 2) for line in memory.GROUPS.read_text().splitlines()]
+    old = next((path for _, names, path in lines if names == "memory"), None)
+    own = next(path for _, _, path in lines) if old is None else old
+    top = memory.CGROUP / ("" if old is None else "memory") / own.strip("/")
+    group = top / f"mirnet-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no group can be made here: {error.strerror}")
+    try:
+        limit = group / ("memory.max" if old is None else "memory.limit_in_bytes")
+        if not limit.exists():
+            pytest.skip("groups of this one have no memory controller")
+        limit.write_text(str(150 * 2**20))
+        code = "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        code += "from mirnet.memory import available_ram_bytes; print(available_ram_bytes())"
+        command = [sys.executable, "-c", code, str(group / "cgroup.procs")]
+        left = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert 0 < left <= 150 * 2**20
+    finally:
+        group.rmdir()
 
 
 def test_other_rooms_add_checks():
