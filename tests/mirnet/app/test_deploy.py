@@ -8,16 +8,22 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 import venv
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from mirnet.app.proxies import parse_proxies
+from mirnet.app.rate_limit import RequestLimits
 from mirnet.app.settings import Settings
 from mirnet.app.space import PARTS, stage
+from tests.load.crowd import MAX_RSS_MB
 from tests.support.paths import ROOT
 from tests.support.running import app_process
 
@@ -65,7 +71,54 @@ def test_every_setting_of_image_and_compose_file_exists():
     assert (ROOT / studio["build"]["dockerfile"]).is_file()
     port = variables()["MIRNET_PORT"]
     assert f"studio:{port}" in compose["services"]["caddy"]["command"]
-    assert instructions("EXPOSE") == [port] and f":{port}/healthz" in DOCKERFILE
+    assert instructions("EXPOSE") == [port]
+
+
+def test_the_image_is_healthy_on_the_port_that_it_listens_on():
+    """Whatever port was chosen, and whatever proxy Docker puts into the environment."""
+    (words,) = instructions("HEALTHCHECK")
+    command, asked = json.loads(words.partition(" CMD ")[2]), []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(503 if len(asked) > 1 else 200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {"MIRNET_PORT": str(server.server_port), "http_proxy": "http://127.0.0.1:9"}
+        command[0] = sys.executable
+        done = [subprocess.run(command, env=environment, capture_output=True) for _ in range(2)]
+        server.shutdown()
+    assert asked == ["/healthz"] * 2 and [one.returncode for one in done] == [0, 1]
+
+
+def test_the_container_has_the_memory_that_the_app_and_its_uploads_take():
+    """Files in a tmpfs count as memory: with 4 GB of them the app was killed at 2 GB of its own."""
+    studio = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["studio"]
+    (size,) = re.findall(r"size=(\d+)g", studio["tmpfs"][0])
+    assert int(studio["mem_limit"].removesuffix("g")) * 1024 >= int(size) * 1024 + MAX_RSS_MB
+
+
+def test_the_proxy_of_the_compose_file_is_trusted_wherever_docker_puts_it():
+    """Docker takes networks for its containers from these, one after another."""
+    studio = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["studio"]
+    trusted = [ip_network(name) for name in parse_proxies(studio["environment"]["MIRNET_PROXY"])]
+    for name in ("172.17.0.2", "172.31.255.9", "192.168.0.5", "192.168.240.3"):
+        assert any(ip_address(name) in network for network in trusted)
+    assert "ports" not in studio  # else others in these networks would reach it
+
+
+def test_proxies_let_through_what_the_app_takes():
+    """A page sends all photos of a batch in one request."""
+    units = {"m": 2**20, "g": 2**30, "MB": 10**6, "GB": 10**9}
+    for name, pattern in (
+        ("nginx.conf", r"client_max_body_size (\d+)(\w+);"),
+        ("Caddyfile", r"max_size (\d+)(\w+)"),
+    ):
+        (found,) = re.findall(pattern, (DEPLOY / name).read_text())
+        assert int(found[0]) * units[found[1]] >= RequestLimits().upload_bytes, name
 
 
 def test_the_image_runs_as_nobody_special_and_keeps_its_state_in_one_folder():
