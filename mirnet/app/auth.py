@@ -19,6 +19,7 @@ from mirnet.errors import InvalidRequest
 
 from .api_keys import ApiKey, key_of
 from .hub_login import is_owner
+from .proxies import comes_from_another_page
 from .roles import Role as Role
 from .roles import allows as allows
 from .templates import render
@@ -145,8 +146,8 @@ class Access:
             return self.everyone
         if not isinstance(cookies, Mapping):
             cookies = dict(cookies)
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return self.everyone  # another page sent the request with this visitor's cookie
+        if _is_of_another_page(headers):
+            return self.everyone  # it was sent with this visitor's cookie
         signed_in = self._is_signed_in(cookies.get(COOKIE)) or is_owner(request, self.hub_owner)
         return "admin" if signed_in else self.everyone
 
@@ -222,6 +223,20 @@ class Access:
             wrong=wrong,
             variable=SETTING,
         )
+
+
+def _is_of_another_page(headers: Mapping[str, str]) -> bool:
+    """Whether another web page sent a request.
+
+    Browsers say so where the page has TLS. Without it a page of another port of the same host is
+    told by its Origin alone: cookies do not tell ports apart.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("cross-site", "same-site")
+    # Headers that no trusted proxy sent have been removed.
+    forwarded = any(headers.get(f"x-forwarded-{name}") for name in ("for", "host", "proto"))
+    return comes_from_another_page(headers, forwarded)
 
 
 async def read_form(request: Any) -> bytes:

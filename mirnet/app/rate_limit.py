@@ -57,6 +57,11 @@ class RateLimiter:
         item = RateLimitItemPerSecond(limit, multiples=self._seconds)
         return self._strategy.hit(item, key, cost=amount)
 
+    def is_full(self, key: str, limit: int) -> bool:
+        """Whether nothing more can be counted for a key within the limit."""
+        item = RateLimitItemPerSecond(limit, multiples=self._seconds)
+        return not self._strategy.test(item, key)
+
     def forget(self, key: str, limit: int) -> None:
         """Reset the counter of a key and a limit to zero."""
         self._strategy.clear(RateLimitItemPerSecond(limit, multiples=self._seconds), key)

@@ -10,7 +10,7 @@ without a way out. Its sessions cannot be taken back by the server; see `auth.Ac
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -20,8 +20,17 @@ from .api_keys import ApiKey, key_of, logged_in
 from .auth import VISITOR_COOKIE, visitor_cookie
 from .folders import free_bytes, upload_folder
 from .journal import REQUEST_ID
-from .proxies import FORWARDED, Message, Receive, Scope, Send
+from .proxies import (
+    FORWARDED,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    comes_from_another_page,
+    parse_address,
+)
 from .rate_limit import RateLimiter, RequestLimits
+from .request_body import CountedBody, Refused, too_large
 from .settings import LOOPBACK
 
 PAGE_POLICY = (
@@ -36,14 +45,6 @@ FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'"
 """Content security policy of uploads and results: opened directly, they run and load nothing."""
 SPACE_SOURCES = "https://huggingface.co https://*.huggingface.co"
 """Sources that a Space's page may use: the frame around it, and its header's requests there."""
-
-
-class Refused(Exception):
-    """A refused request; its text is shown to the visitor."""
-
-    def __init__(self, status: int, words: str):
-        super().__init__(words)
-        self.status = status
 
 
 class Guard:
@@ -89,9 +90,8 @@ class Guard:
             for name, value in scope["headers"]
         }
         path, cookies = unquote(scope["path"]), headers.get("cookie", "")
-        policy = self._policy(path)
-        key = key_of(headers, self._keys)
-        visitor = f"key {key.name}" if key else self._visitor(scope)
+        policy = _policy(path, self.space)
+        visitor = self._visitor(scope)
         signs_in = ""
         if scope["method"] == "POST" and path.rstrip("/") in ("/login", "/operator"):
             signs_in = f"sign-ins at {path.rstrip('/')} of {visitor}"
@@ -103,9 +103,10 @@ class Guard:
         async def checked_send(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                if received > max_bytes and message["status"] != 413:
-                    raise _too_large(max_bytes)  # FastAPI answers 400 to whatever ends a body
-                message["headers"] = [*message.get("headers", ()), *self._headers(policy, message)]
+                if body.refused is not None and message["status"] != body.refused.status:
+                    raise body.refused  # FastAPI answers 400 to whatever ends a body
+                more = _headers(policy, self.space, message)
+                message["headers"] = [*message.get("headers", ()), *more]
                 if scope["method"] == "GET" and path == "/" and VISITOR_COOKIE not in cookies:
                     cookie = visitor_cookie(scope.get("scheme") == "https", self.space)
                     message["headers"].append((b"set-cookie", cookie.encode()))
@@ -119,16 +120,13 @@ class Guard:
             while held:
                 await send(held.pop(0))
 
-        received = 0
-        max_bytes = self._max_bytes(path)
-
-        async def checked_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > max_bytes:
-                raise _too_large(max_bytes)
-            return message
+        uploads = not self.alone and scope["method"] == "POST" and _is_upload(path)
+        body = CountedBody(
+            receive,
+            self._max_bytes(path),
+            _stated_length(headers),
+            (lambda size: self._charge_upload(visitor, size)) if uploads else None,
+        )
 
         async def refuse(status: int, words: str) -> None:
             held.clear()
@@ -138,13 +136,10 @@ class Guard:
             if signs_in and not self._rates.add(signs_in, self.limits.failed_sign_ins):
                 minutes = round(self.limits.window_seconds / 60)
                 raise Refused(429, f"Too many tries to sign in: wait {minutes} minutes.")
-            if key is None and headers.get("x-api-key"):
-                if not self._rates.add(f"keys of {visitor}", self.limits.failed_sign_ins):
-                    raise Refused(429, "Too many unknown keys: wait some minutes.")
-                raise Refused(401, "This key is not known here: ask the operator for one.")
+            within, key = self._with_key(scope, headers, visitor)
+            visitor = f"key {key.name}" if key else visitor
             self._check(scope, path, headers, None if signs_in else visitor)
-            within = scope if key is None else logged_in(scope, key)
-            await self.app(within, checked_receive, checked_send)
+            await self.app(within, body.receive, checked_send)
         except Refused as refused:
             if not started:
                 await refuse(refused.status, str(refused))
@@ -168,7 +163,7 @@ class Guard:
             if started or ours or scope["method"] != "POST":
                 raise
             log.warning("%s was called with what does not fit it: %r", path[:80], error)
-            await refuse(422, _DOES_NOT_FIT)
+            await refuse(422, DOES_NOT_FIT)
 
     # ------------------------------------------------------------ what is let in
 
@@ -192,28 +187,56 @@ class Guard:
         _, found, name = path.partition("/file=")
         if found and ":/" in name[:12].replace("\\", "/"):
             raise Refused(403, "Only files of this page can be had from it.")
-        length = headers.get("content-length", "0")
-        size = int(length) if length.isascii() and length.isdigit() else 0
+        size = _stated_length(headers)
         if size > self._max_bytes(path):
-            raise _too_large(self._max_bytes(path))
+            raise too_large(self._max_bytes(path))
         if not self.alone:
             if method == "POST" and _is_upload(path):
                 self._check_room(size)
             self._count(method, path, size, visitor)
 
+    def _with_key(
+        self, scope: Scope, headers: dict[str, str], visitor: str | None
+    ) -> tuple[Scope, ApiKey | None]:
+        """The request as the page is to see it, and the key that it was sent with.
+
+        After too many unknown keys a right one counts for nothing either: guessing has no end
+        where the answer to a right guess differs. A bearer token may be meant for somebody else,
+        such as a proxy in front, so it is then taken out and not refused.
+
+        Raises:
+            Refused: X-API-Key holds no key of ours, or too many came from there that were none.
+        """
+        own = bool(headers.get("x-api-key"))
+        if not own and not (self._keys and headers.get("authorization")):
+            return scope, None
+        tries, limit = f"{'keys' if own else 'tokens'} of {visitor}", self.limits.failed_sign_ins
+        full = self._rates.is_full(tries, limit)
+        if full and own:
+            raise Refused(429, "Too many unknown keys: wait some minutes.")
+        if full:
+            others = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+            return {**scope, "headers": others}, None
+        key = key_of(headers, self._keys)
+        if key is not None:
+            return logged_in(scope, key), key
+        self._rates.add(tries, limit)
+        if own:
+            raise Refused(401, "This key is not known here: ask the operator for one.")
+        return scope, None
+
     def _visitor(self, scope: Scope) -> str | None:
         """Key of the visitor: IPv4 address or IPv6 network; None for this machine itself."""
         client = scope.get("client")
         name = str(client[0])[:64] if client else ""
-        try:
-            address = ip_address(name)
-        except ValueError:
+        address = parse_address(name)
+        if address is None:
             return name
         if address.is_loopback and not self.proxied:
             return None
         if isinstance(address, IPv6Address) and not address.is_loopback:
-            return str(ip_network((address, 64), strict=False))  # one household
-        return name
+            return str(ip_network((int(address), 64), strict=False))  # one household
+        return str(address)
 
     def _check_room(self, size: int) -> None:
         if free_bytes(upload_folder()) - size < self.limits.min_free_bytes:
@@ -228,59 +251,80 @@ class Guard:
             return
         if visitor is None:
             return
-        if not self._rates.add("requests", limits.all_requests):
+        if self._rates.is_full("requests", limits.all_requests):
             raise Refused(429, "Too many visitors are here now: try again in some minutes.")
+        # The visitor's own limit first: what it refuses must not use up that of all.
         if not self._rates.add(f"requests of {visitor}", limits.requests):
             raise Refused(
                 429, f"That is more than one visitor may ask for: wait {minutes} minutes."
             )
-        uploads = f"uploads of {visitor}"
-        if _is_upload(path) and not self._rates.add(uploads, limits.upload_bytes, size):
+        self._rates.add("requests", limits.all_requests)
+        if _is_upload(path):
+            self._count_upload(visitor, size)
+
+    def _count_upload(self, visitor: str, size: int) -> None:
+        limits = self.limits
+        if not self._rates.add(f"uploads of {visitor}", limits.upload_bytes, size):
             raise Refused(
                 429,
-                f"One visitor may send {limits.upload_bytes / 1e9:g} GB of photos in {minutes} "
-                "minutes: wait a little.",
+                f"One visitor may send {limits.upload_bytes / 1e9:g} GB of photos in "
+                f"{round(limits.window_seconds / 60)} minutes: wait a little.",
             )
+
+    def _charge_upload(self, visitor: str | None, size: int) -> None:
+        """Count bytes of an upload as they arrive; several at once may have filled the disk."""
+        self._check_room(size)
+        if size and visitor is not None:
+            self._count_upload(visitor, size)
 
     def _max_bytes(self, path: str) -> float:
         """Largest accepted request in bytes; Gradio also limits each file of an upload."""
         return self.limits.upload_bytes if _is_upload(path) else self.limits.body_bytes
 
-    # ------------------------------------------------------------ what is sent back
 
-    def _policy(self, path: str) -> str:
-        policy = FILE_POLICY if "/file=" in path or "/file/" in path else PAGE_POLICY
-        if self.space:
-            for part in ("connect-src 'self'", "img-src 'self'", "frame-ancestors 'self'"):
-                policy = policy.replace(part, f"{part} {SPACE_SOURCES}")
-        return policy
-
-    def _headers(self, policy: str, message: Message) -> list[tuple[bytes, bytes]]:
-        there = {name.lower() for name, _ in message.get("headers", ())}
-        wanted = {
-            "content-security-policy": policy,
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "same-origin",
-            "permissions-policy": "geolocation=(), microphone=(), payment=(), usb=()",
-            "cross-origin-opener-policy": "same-origin",
-        }
-        if not self.space:
-            wanted["x-frame-options"] = "SAMEORIGIN"
-        return [
-            (name.encode(), value.encode())
-            for name, value in wanted.items()
-            if name.encode() not in there
-        ]
+def _policy(path: str, space: bool) -> str:
+    """Content security policy of a path."""
+    policy = FILE_POLICY if "/file=" in path or "/file/" in path else PAGE_POLICY
+    if space:
+        for part in ("connect-src 'self'", "img-src 'self'", "frame-ancestors 'self'"):
+            policy = policy.replace(part, f"{part} {SPACE_SOURCES}")
+    return policy
 
 
-_CALLS = ("/gradio_api/call/", "/gradio_api/upload", "/gradio_api/queue/", "/gradio_api/run/")
-_DOES_NOT_FIT = "This does not fit the endpoint: /gradio_api/info tells its parameters."
+def _headers(policy: str, space: bool, message: Message) -> list[tuple[bytes, bytes]]:
+    """Headers that an answer lacks."""
+    there = {name.lower() for name, _ in message.get("headers", ())}
+    wanted = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "permissions-policy": "geolocation=(), microphone=(), payment=(), usb=()",
+        "cross-origin-opener-policy": "same-origin",
+    }
+    if not space:
+        wanted["x-frame-options"] = "SAMEORIGIN"
+    return [
+        (name.encode(), value.encode())
+        for name, value in wanted.items()
+        if name.encode() not in there
+    ]
+
+
+_CALLS = tuple(f"/gradio_api/{name}" for name in ("call/", "upload", "queue/", "run/", "api/"))
+DOES_NOT_FIT = "This does not fit the endpoint: /gradio_api/info tells its parameters."
+"""Answer to a call with wrong arguments."""
 _NO_SUCH_EVENT = "There is no such event here: send one with POST, and ask with the id it returns."
 log = logging.getLogger(__name__)
 
 
 def _is_upload(path: str) -> bool:
     return path.rstrip("/") == "/gradio_api/upload"
+
+
+def _stated_length(headers: dict[str, str]) -> int:
+    """Length of the body in bytes by its header; 0 if it is not stated."""
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 def _name_of(host: str) -> str:
@@ -301,19 +345,7 @@ def _is_foreign(method: str, headers: dict[str, str], proxied: bool) -> bool:
     if site is not None:
         followed = headers.get("sec-fetch-mode") == "navigate" and method in ("GET", "HEAD")
         return site in ("cross-site", "same-site") and not followed
-    origin = headers.get("origin")
-    if origin is None:
-        return False
-    name = headers.get("host", "")
-    if proxied:
-        name = headers.get("x-forwarded-host", "").split(",")[0].strip()
-        if not name:  # a proxy replaced Host, so the page's name is unknown
-            return False
-    return urlsplit(origin).netloc not in (name, headers.get("host", ""))
-
-
-def _too_large(max_bytes: float) -> Refused:
-    return Refused(413, f"This is too large: at most {max_bytes / 1e6:g} MB can be sent at once.")
+    return comes_from_another_page(headers, proxied)
 
 
 async def _answer(send: Send, refused: Refused, request_id: str = "") -> None:

@@ -50,6 +50,29 @@ def test_the_newest_sign_ins_are_remembered():
     assert roles == ["viewer"] + ["admin"] * access.MAX_SIGNED_IN
 
 
+@pytest.mark.parametrize(
+    ("headers", "role"),
+    [
+        ({}, "admin"),  # a program
+        ({"origin": "http://10.0.0.5:7860"}, "admin"),
+        ({"origin": "http://10.0.0.5:9999"}, "viewer"),  # cookies do not tell ports apart
+        ({"origin": "http://evil.example"}, "viewer"),
+        ({"origin": "null"}, "viewer"),
+        ({"origin": "http://["}, "viewer"),
+        ({"origin": "http://photos.test", "x-forwarded-host": "photos.test"}, "admin"),
+        ({"origin": "http://evil.test", "x-forwarded-host": "photos.test"}, "viewer"),
+        ({"origin": "http://photos.test", "x-forwarded-for": "192.0.2.1"}, "admin"),  # name unknown
+        ({"origin": "http://10.0.0.5:9999", "sec-fetch-site": "same-origin"}, "admin"),
+    ],
+)
+def test_without_tls_another_page_is_told_by_its_origin(headers, role):
+    """Browsers leave out Sec-Fetch-Site there."""
+    found = Access("viewer", ("anna", PASSWORD))
+    cookies = {COOKIE: found.sign_in("anna", PASSWORD)}
+    headers = {"host": "10.0.0.5:7860", **headers}
+    assert found.role(SimpleNamespace(cookies=cookies, headers=headers)) == role
+
+
 def test_another_page_gets_nothing_by_an_operators_cookie():
     found = Access("viewer", ("anna", PASSWORD), embedded=True)
     token = found.sign_in("anna", PASSWORD)

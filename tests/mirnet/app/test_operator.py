@@ -1,5 +1,6 @@
 """What the operator has: numbers, jobs, errors, keys for programs, limits, a journal."""
 
+import asyncio
 import doctest
 import io
 import json
@@ -196,9 +197,25 @@ def test_a_key_gives_its_role_and_is_counted_by_its_name():
 
 def test_an_unknown_key_is_refused_and_guessing_is_limited(monitor):
     client, _ = web(monitor)
+    assert client.get("/metrics", headers={"X-API-Key": SECRET}).status_code == 200
     answers = [client.get("/metrics", headers={"X-API-Key": "wrong"}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
     assert answers[0].json()["request"] == answers[0].headers["x-request-id"]
+    # A right guess looks like a wrong one, or guessing would have no end.
+    assert client.get("/metrics", headers={"X-API-Key": SECRET}).status_code == 429
+    assert client.get("/operator").status_code == 200
+
+
+def test_guessing_bearer_tokens_is_limited_and_those_of_others_pass(monitor):
+    """A proxy in front, or a client of the Hub, has tokens that are not for this page."""
+    client, _ = web(monitor)
+
+    def status(path: str, token: str) -> int:
+        return client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert [status("/metrics", SECRET) for _ in range(20)] == [200] * 20
+    assert [status("/operator", "hf_of_somebody") for _ in range(30)] == [200] * 30
+    assert status("/metrics", SECRET) == 403
     assert client.get("/metrics", headers={"X-API-Key": SECRET}).status_code == 200
 
 
@@ -270,6 +287,19 @@ def test_a_request_has_an_id_that_the_visitor_sees_and_no_name_of_a_file(monitor
     assert line["id"] == answer.headers["x-request-id"]
     assert (line["route"], line["status"], line["method"]) == ("/gradio_api/file", 404, "GET")
     assert "beach" not in json.dumps(line) and "hf_" not in json.dumps(line)
+
+
+def test_who_leaves_before_the_answer_is_no_fault(monitor, lines):
+    async def left(scope, receive, send):
+        return
+
+    async def run() -> None:
+        within = RequestJournal(left, monitor.answered, monitor.failed)
+        await within({"type": "http", "method": "POST", "path": "/gradio_api/upload"}, None, None)
+
+    asyncio.run(run())
+    assert lines()[0]["status"] == 499
+    assert numbers(monitor)["mirnet_requests_total POST /gradio_api/upload 499"] == 1
 
 
 def test_an_unexpected_error_is_written_with_the_id_of_its_request(monitor, lines):

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from mirnet.app.cleanup import own_folder
-from mirnet.app.proxies import ForwardedHeaders
+from mirnet.app.proxies import FORWARDED, ForwardedHeaders
 from mirnet.app.rate_limit import RateLimiter, RequestLimits
 from mirnet.app.security import Guard
 from tests.support.guarded import ask, page
@@ -43,6 +43,7 @@ FOREIGN = [
     {"origin": "http://evil.example"},
     {"origin": "null"},
     {"origin": "http://localhost:9999"},
+    {"origin": "http://["},
 ]
 OWN = [
     {},
@@ -103,8 +104,11 @@ def test_one_visitor_has_a_share_and_all_together_too():
     first = [ask(guarded, path, "POST", client="198.51.100.1") for _ in range(4)]
     assert [answer.status for answer in first] == [200, 200, 200, 429]
     assert "wait 5 minutes" in first[-1].text and first[-1].headers["retry-after"] == "60"
-    second = [ask(guarded, path, "POST", client="198.51.100.2").status for _ in range(2)]
-    assert second == [200, 429]  # the first one's refused request counted for all
+    flood = [ask(guarded, path, "POST", client="198.51.100.1").status for _ in range(20)]
+    assert flood == [429] * 20
+    second = [ask(guarded, path, "POST", client="198.51.100.2") for _ in range(3)]
+    assert [answer.status for answer in second] == [200, 200, 429]  # refused ones do not count
+    assert "Too many visitors" in second[-1].text
     assert ask(guarded).status == 200  # looking at the page is free
 
 
@@ -116,6 +120,48 @@ def test_a_visitor_sends_so_many_bytes():
         assert answer.status == status
     other = ask(guarded, "/gradio_api/upload", "POST", content_length="600", client="::2")
     assert other.status == 200
+
+
+MB = 2**20
+
+
+@pytest.mark.parametrize("stated", [{}, {"content_length": "10"}])
+def test_an_upload_is_counted_as_it_arrives(stated, monkeypatch):
+    """Chunked bodies state no length: they were counted as nothing."""
+    limits = RequestLimits(upload_bytes=5 * MB)
+    guarded = Guard(page, alone=False, limits=limits)
+    parts = (bytes(MB // 2),) * 4
+    for status in (200, 200, 429):
+        answer = ask(guarded, "/gradio_api/upload", "POST", parts, **stated)
+        assert answer.status == status
+    assert "One visitor may send" in answer.text
+    assert ask(guarded, "/gradio_api/upload", "POST", parts, client="::2").status == 200
+    alone = Guard(page, limits=limits)
+    assert [ask(alone, "/gradio_api/upload", "POST", parts).status for _ in range(4)] == [200] * 4
+
+
+def test_a_stated_length_is_counted_once():
+    guarded = Guard(page, alone=False, limits=RequestLimits(upload_bytes=4 * MB))
+    for status in (200, 200, 429):
+        stated = {"content_length": str(2 * MB)}
+        answer = ask(guarded, "/gradio_api/upload", "POST", (bytes(MB), bytes(MB)), **stated)
+        assert answer.status == status
+
+
+def test_uploads_at_once_leave_room_on_the_disk_too(monkeypatch):
+    """Each fits when it begins."""
+    free = [600_000_000]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free[0]))
+
+    async def filling(scope, receive, send):
+        while (await receive()).get("more_body"):
+            free[0] -= 60_000_000
+        await page(scope, receive, send)
+
+    guarded = Guard(filling, alone=False)
+    stated = {"content_length": str(4 * MB)}
+    answer = ask(guarded, "/gradio_api/upload", "POST", (bytes(MB),) * 4, **stated)
+    assert answer.status == 507 and "no room" in answer.text
 
 
 def test_refusals_say_what_the_limit_is_in_json_with_the_requests_id(monkeypatch):
@@ -204,6 +250,45 @@ def test_a_page_of_ones_own_answers_no_proxy(header):
     """Otherwise everybody behind it would be the operator."""
     answer = ask(ForwardedHeaders(Guard(page)), client="127.0.0.1", **header)
     assert answer.status == 421 and "--proxy" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "visitor"),
+    [
+        (["10.0.0.7/8"], "10.9.9.9", "192.0.2.1", "192.0.2.1"),  # a network named by a host in it
+        (["127.0.0.1"], "::ffff:127.0.0.1", "192.0.2.1", "192.0.2.1"),
+        (["127.0.0.1"], "127.0.0.1", "9.9.9.9, ::ffff:192.0.2.1", "192.0.2.1"),
+        (["127.0.0.1", "10.0.0.1"], "127.0.0.1", "192.0.2.1, ::FFFF:10.0.0.1", "192.0.2.1"),
+        (["127.0.0.1"], "127.0.0.1", "192.0.2.1:4711", "192.0.2.1"),
+        (["127.0.0.1"], "127.0.0.1", "[2001:db8:1:2::9]:4711", "2001:db8:1:2::9"),
+        (["::1"], "0:0:0:0:0:0:0:1", "192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_visitor_has_one_address_however_it_is_written(proxies, peer, forwarded, visitor):
+    seen = {}
+
+    async def looking(scope, receive, send):
+        seen.update(scope)
+        await page(scope, receive, send)
+
+    said = {"x_forwarded_for": forwarded, "x_forwarded_proto": "https"}
+    ask(behind_of(looking, proxies), client=peer, **said)
+    assert (seen["client"][0], seen["scheme"], seen[FORWARDED]) == (visitor, "https", "trusted")
+
+
+def behind_of(application, proxies):
+    return ForwardedHeaders(Guard(application, alone=False, proxied=True), proxies)
+
+
+def test_visitors_with_mapped_and_local_addresses_are_told_apart():
+    guarded = Guard(page, alone=False, limits=RequestLimits(requests=1))
+
+    def status(client: str) -> int:
+        return ask(guarded, "/gradio_api/queue/join", "POST", client=client).status
+
+    assert [status(f"::ffff:192.0.2.{last}") for last in (1, 2)] == [200, 200]
+    assert status("192.0.2.1") == 429  # the same visitor
+    assert [status(client) for client in ("fe80::1%eth0", "fe80::2%eth0")] == [200, 429]
 
 
 def test_what_strangers_say_of_a_connection_does_not_reach_the_page():
