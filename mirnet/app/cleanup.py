@@ -3,7 +3,7 @@
 Gradio deletes the files that it knows when it ends. It does not know of interrupted uploads, and a
 program that is killed leaves all of its own. So each program gets a folder of its own, which nobody
 else on the machine may read; the next one to start removes the folders of programs that have ended,
-and `sweep` removes interrupted uploads and old files.
+and a `Sweeper` removes interrupted uploads and old files.
 """
 
 import getpass
@@ -77,40 +77,67 @@ def _remove_if_ended(folder: Path) -> None:
         lock.release()
 
 
-def sweep(
-    folder: Path, interrupted_seconds: float, keep_seconds: float, kept: Collection[str] = ()
-) -> int:
-    """Remove interrupted uploads, and all other files that are too old.
+class Sweeper:
+    """Removes interrupted uploads, all other files that are too old, and empty folders.
 
     Gradio's own cleanup task crashes for good if an upload arrives while it iterates over its file
-    names ("Set changed size during iteration"), so it is not relied on.
+    names ("Set changed size during iteration"), and leaves a folder for each upload, so it is not
+    relied on. Files carry the time of a clock that may be set while the program runs; their ages
+    are kept on one that is not.
 
     Args:
         folder: Upload folder: unfinished uploads are temporary files in it, finished ones lie in
             folders below it.
-        interrupted_seconds: Seconds since its last byte after which a temporary file is removed.
-        keep_seconds: Age in seconds at which any other file is removed.
-        kept: Paths of files that belong to the page.
-
-    Returns:
-        Number of files removed.
     """
-    removed = 0
-    for path in folder.rglob("*"):
-        try:
-            found = path.lstat()
-            if stat.S_ISDIR(found.st_mode) or str(path) in kept:
-                continue
-            if path.parent == folder and path.name.startswith("tmp"):
-                due = found.st_mtime + interrupted_seconds
-            else:
-                due = found.st_ctime + keep_seconds
-            if time.time() > due:
-                path.unlink()
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._last = steady_seconds()
+        self._born: dict[Path, tuple[int, float]] = {}
+
+    def sweep(
+        self, interrupted_seconds: float, keep_seconds: float, kept: Collection[str] = ()
+    ) -> int:
+        """Remove what is due.
+
+        Args:
+            interrupted_seconds: Seconds since its last byte after which a temporary file is
+                removed, and an empty folder since its last file.
+            keep_seconds: Age in seconds at which any other file is removed.
+            kept: Paths of files that belong to the page.
+
+        Returns:
+            Number of files and folders removed.
+        """
+        removed, last, self._last = 0, self._last, steady_seconds()
+        before, self._born = self._born, {}
+        for path in sorted(self.folder.rglob("*"), reverse=True):  # files before their folders
+            try:
+                found = path.lstat()
+                is_folder = stat.S_ISDIR(found.st_mode)
+                if str(path) in kept or is_folder and any(path.iterdir()):
+                    continue
+                unfinished = path.parent == self.folder and path.name.startswith("tmp")
+                by_content = is_folder or unfinished
+                written = found.st_mtime_ns if by_content else found.st_ctime_ns
+                born = before.get(path, (0, 0.0))
+                if born[0] != written:  # since the sweep before
+                    age = min(max(time.time() - written / 1e9, 0.0), self._last - last)
+                    born = (written, self._last - age)
+                if self._last - born[1] <= (interrupted_seconds if by_content else keep_seconds):
+                    self._born[path] = born
+                    continue
+                path.rmdir() if is_folder else path.unlink()
                 removed += 1
-        except OSError:  # finished or removed meanwhile, or owned by another user
-            continue
-    return removed
+            except OSError:  # finished, filled or removed meanwhile, or owned by another user
+                continue
+        return removed
+
+
+def steady_seconds() -> float:
+    """Time on a clock that nobody sets; it counts time asleep where the system has such a clock."""
+    boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot_clock is None else time.clock_gettime(boot_clock)
 
 
 def _home() -> Path:

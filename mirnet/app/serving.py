@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -15,15 +16,16 @@ from starlette.routing import Route
 
 from . import health
 from .auth import Access
-from .cleanup import sweep
+from .cleanup import Sweeper
 from .examples import EXAMPLES_FOLDER
+from .gradio_routes import ServedRoutes
 from .journal import RequestJournal
 from .monitor import MONITOR
 from .operator_page import operator_routes
 from .page import SWEEP_SECONDS, appearance
 from .proxies import ForwardedHeaders
 from .result_cache import drop_expired
-from .security import Guard
+from .security import DOES_NOT_FIT, Guard
 
 INTERRUPTED_SECONDS = 600
 """Age in seconds at which an interrupted upload is deleted."""
@@ -66,6 +68,7 @@ def launch_options(
             proxied=bool(proxies),
             keys=access.keys,
         ),
+        Middleware(ServedRoutes),
     ]
     routes = [Route("/healthz", healthz), *access.routes(), *operator_routes(access)]
     return appearance(more_sheets) | {
@@ -73,6 +76,8 @@ def launch_options(
         "max_threads": MAX_THREADS,
         "state_session_capacity": MAX_SESSIONS,
         "run_history": False,
+        # Otherwise every visitor reads how often each function failed.
+        "enable_monitoring": False,
         "ssr_mode": False,
         # Otherwise Gradio requests its own page and aborts the start if that takes over 3 seconds.
         "_frontend": False,
@@ -82,7 +87,7 @@ def launch_options(
             "routes": routes,
             "middleware": middleware,
             "lifespan": sweeping,
-            "exception_handlers": {OSError: disk_trouble},
+            "exception_handlers": {OSError: disk_trouble, RequestValidationError: does_not_fit},
         },
     }
 
@@ -101,6 +106,7 @@ async def sweeping(server: Any) -> AsyncIterator[None]:
     page = server.get_blocks()
     every, keep_seconds = page.delete_cache or (SWEEP_SECONDS, float("inf"))
     full = server.state.disk_full = asyncio.Event()
+    sweeper = Sweeper(Path(get_upload_folder()))
 
     async def work() -> None:
         while True:
@@ -110,10 +116,10 @@ async def sweeping(server: Any) -> AsyncIterator[None]:
                 full.clear()
                 await asyncio.sleep(INTERRUPTED_SECONDS_FULL + 1)
                 interrupted_seconds = INTERRUPTED_SECONDS_FULL
-            folder, parts = Path(get_upload_folder()), list(page.blocks.values())
+            parts = list(page.blocks.values())
             # The folder also holds pictures of the page itself.
             kept = set().union(*(getattr(part, "keep_in_cache", ()) for part in parts))
-            await asyncio.to_thread(sweep, folder, interrupted_seconds, keep_seconds, kept)
+            await asyncio.to_thread(sweeper.sweep, interrupted_seconds, keep_seconds, kept)
             drop_expired(keep_seconds)
 
     task = asyncio.create_task(work())
@@ -123,12 +129,24 @@ async def sweeping(server: Any) -> AsyncIterator[None]:
         task.cancel()
 
 
+async def does_not_fit(request: Request, error: RequestValidationError) -> JSONResponse:
+    """Answer a body of the wrong form.
+
+    FastAPI repeats what was sent, and fails where that is no JSON, such as NaN.
+    """
+    return JSONResponse({"detail": DOES_NOT_FIT}, 422)
+
+
 async def disk_trouble(request: Request, error: OSError) -> PlainTextResponse:
     """Answer an upload that failed on a full disk with a message, and delete what was written.
 
+    A path that is too long for a file is the sender's mistake.
+
     Raises:
-        OSError: Any error other than a full disk.
+        OSError: Any other error.
     """
+    if error.errno == errno.ENAMETOOLONG:
+        return PlainTextResponse("Not Found", 404)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         raise error
     request.app.state.disk_full.set()

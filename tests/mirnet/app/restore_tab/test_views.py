@@ -310,5 +310,6 @@ def test_the_zip_of_a_batch_is_deleted_by_its_age(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     archive = archive_folder() / "mirnet-denoise.zip"
     archive.write_bytes(b"zip")
-    assert cleanup.sweep(tmp_path, 60, keep_seconds=3600) == 0 and archive.exists()
-    assert cleanup.sweep(tmp_path, 60, keep_seconds=-1) == 1 and not archive.exists()
+    sweeper = cleanup.Sweeper(tmp_path)
+    assert sweeper.sweep(60, keep_seconds=3600) == 0 and archive.exists()
+    assert sweeper.sweep(60, keep_seconds=-1) == 1 and not archive.exists()

@@ -112,7 +112,10 @@ def test_uploads_and_results_are_deleted_after_the_stated_time(
         """Hold the removal back: a busy machine takes longer to upload than files are kept."""
         return lambda *args: delete(*args) if uploaded.is_set() else 0
 
-    for name in ("mirnet.app.serving.sweep", "gradio.route_utils.delete_files_created_by_app"):
+    for name in (
+        "mirnet.app.cleanup.Sweeper.sweep",
+        "gradio.route_utils.delete_files_created_by_app",
+    ):
         monkeypatch.setattr(name, once_uploaded(pkgutil.resolve_name(name)))
     if not gradio_sweeps:  # as after an upload that came while it looked through the names
 
