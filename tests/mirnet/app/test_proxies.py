@@ -192,6 +192,40 @@ def test_a_page_of_ones_own_behind_a_proxy_says_how_to_start_it(tmp_path_factory
         service.close()
 
 
+@installed("nginx")
+def test_a_page_below_a_path_of_a_site(tmp_path_factory, monkeypatch):
+    """As deploying.md says: GRADIO_ROOT_PATH, and a proxy that cuts the path off."""
+    text = (ROOT / "mirnet" / "docs" / "deploying.md").read_text(encoding="utf-8")
+    (location,) = re.findall(r"`(location /studio/) \{ (proxy_pass [^;]+;) … \}`", text)
+    server = (DEPLOY / "nginx.conf").read_text().replace("location /", location[0])
+    server = server.replace("proxy_pass http://127.0.0.1:7860;", location[1])
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/studio")
+    folder, port = tmp_path_factory.mktemp("below"), free_port()
+    page, service = served(folder, False, ["127.0.0.1"])
+    process = None
+    try:
+        upstream = int(re.search(r":(\d+)/", page.local_url)[1])
+        process = started(nginx(folder, upstream, port, server), port, folder)
+        url = f"http://127.0.0.1:{port}/studio"
+        assert requests.get(f"{url}/config", timeout=60).json()["root"] == url
+        client = Client(f"{url}/", verbose=False)
+        assert client.predict(image=handle_file(PHOTO), task="denoise", api_name="/restore")
+        with requests.Session() as session:
+            form = dict(zip(("name", "password"), LOGIN, strict=True))
+            there = session.post(f"{url}/operator", form, timeout=60)
+            assert there.status_code == 200 and there.url == f"{url}/?tab=evaluate"
+            assert session.get(f"{url}/operator/jobs", timeout=60).status_code == 200
+            assert session.get(f"{url}/metrics", timeout=60).status_code == 200
+        away = requests.get(f"{url}/operator/jobs", timeout=60)
+        assert away.url == f"{url}/operator"  # who is nobody is sent to sign in
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait(20)
+        page.close()
+        service.close()
+
+
 # ---------------------------------------------------------------- the tunnel of a share link
 
 
