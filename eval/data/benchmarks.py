@@ -190,7 +190,8 @@ def custom_benchmark(
     """Describe a data set that the table does not have.
 
     Args:
-        source: A folder that exists, or 'org/name' of a data set on the Hub.
+        source: A folder that exists, a zip archive or Parquet file, or 'org/name' of a data set on
+            the Hub.
         task: Id of the task to measure.
         degraded: Column of the degraded pictures (of Parquet, metadata.jsonl or webdataset), or a
             pattern of their files such as 'input/*.png'.
@@ -228,13 +229,18 @@ def custom_benchmark(
     kind: Kind = "pictures" if is_pattern(degraded) or is_pattern(target) else "columns"
     try:
         path = Path(source).expanduser()
-        local = path.is_dir()
-        name = path.resolve().name if local else source
+        folder = path.resolve() if path.is_dir() else None
+        name = source if folder is None else folder.name
+        file = None
+        if path.is_file():
+            file, folder, name = path.name, path.resolve().parent, path.stem
+            kind = _kind_of_file(path)
         found = Source(
             kind=kind,
-            repo=None if local else source,
+            repo=None if folder else source,
             revision=revision or "main",
-            folder=str(path.resolve()) if local else None,
+            folder=str(folder) if folder else None,
+            file=file,
             config=config,
             split=split,
             degraded=degraded,
@@ -261,6 +267,22 @@ def custom_benchmark(
         same_size=same_size,
         scenes=cast(SceneRule | None, scenes),
     )
+
+
+def _kind_of_file(path: Path) -> Kind:
+    """How to read a file that is a data set.
+
+    Raises:
+        BenchmarkUnavailable: It is of another kind.
+    """
+    kinds: dict[str, Kind] = {".zip": "zip", ".parquet": "parquet"}
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        raise BenchmarkUnavailable(
+            f"{path.name} is a file, and a data set is a folder, a zip archive, a Parquet file or "
+            "the name of one on the Hub (org/name): give the folder that the file lies in."
+        )
+    return kind
 
 
 def _own_id(name: str) -> str:

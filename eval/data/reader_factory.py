@@ -65,7 +65,9 @@ def open_benchmark(
 
 def _files_of(source: Source, title: str, offline: bool) -> Files:
     if source.folder is not None:
-        return LocalFiles(BENCHMARKS_FILE.parent / source.folder)
+        is_file = source.kind in ("zip", "parquet") and os.path.isabs(source.folder)
+        only = source.file if is_file else None
+        return LocalFiles(BENCHMARKS_FILE.parent / source.folder, only)
     if source.repo is not None:
         return HubFiles(source.repo, source.revision, offline)
     raise BenchmarkUnavailable(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eval.data.bit_depth import RESULT_BITS, TARGET_BITS, too_few_bits
 from eval.data.pair_facts import Fact
 from eval.data.pairs import BenchmarkUnavailable, Item, Pair, PairUnusable, pixels_sha256
 from mirnet.errors import ImageRejected
@@ -74,7 +75,7 @@ class PairReader:
 
         Raises:
             PairUnusable: A picture cannot be decoded, the sizes of degraded and target do not
-                match, or a target of 16 bits holds values of 8 bits.
+                match, or a picture of 16 bits holds values of fewer.
             BenchmarkUnavailable: The pair cannot be fetched.
         """
         degraded, target = self._read_pair_images(item)
@@ -87,8 +88,12 @@ class PairReader:
         if target is None:
             return Pair(item.id, given, None, degraded_sha256, None)
         truth, target_sha256 = _read(target, item.id, "target")
-        for picture, what in ((truth, "target"), (given, "degraded picture")):
-            _refuse_eight_bits_in_sixteen(picture, item.id, what)
+        for picture, what, bits in (
+            (truth, "target", TARGET_BITS),
+            (given, "degraded picture", RESULT_BITS),
+        ):
+            if trouble := too_few_bits(picture.pixels, bits):
+                raise PairUnusable(f"Pair {item.id}: the {what} {trouble}")
         return Pair(
             item.id, given, self._fitted(item.id, given, truth), degraded_sha256, target_sha256
         )
@@ -143,10 +148,15 @@ class PairReader:
                 )
             seen.add(item.id)
         wanted = self.expected.pairs
+        if not items and wanted is None:
+            raise BenchmarkUnavailable(
+                f"{self.files.label} has no pairs: the files that should name or hold them are "
+                "empty."
+            )
         if not items or (wanted is not None and len(items) != wanted):
             raise BenchmarkUnavailable(
                 f"{self.files.label} has {len(items)} pairs where {self.expected.title} has "
-                f"{wanted or 'at least one'}: complete it, or evaluate it as data of your own."
+                f"{wanted}: complete it, or evaluate it as data of your own."
             )
 
     def _fitted(self, pair_id: str, given: Picture, truth: Picture) -> Picture:
@@ -168,20 +178,6 @@ class PairReader:
 
 def _encoded(image: PairImage) -> bytes:
     return image if isinstance(image, bytes) else encode_image(Picture(image), "png")
-
-
-def _refuse_eight_bits_in_sixteen(picture: Picture, pair_id: str, what: str) -> None:
-    """Refuse a picture of 16 bits that ends at 255, and would be scored as nearly black.
-
-    Raises:
-        PairUnusable: All values lie in 0 to 255, and not all are 0.
-    """
-    if picture.pixels.dtype == np.uint16 and 0 < int(picture.pixels.max()) <= 255:
-        raise PairUnusable(
-            f"Pair {pair_id}: the {what} is a file of 16 bits whose values end at "
-            f"{int(picture.pixels.max())} of 65535, as if 8 bits had been stored in it: save it "
-            "with 8 bits, or multiply its values by 257."
-        )
 
 
 def _read(image: PairImage, pair_id: str, what: str) -> tuple[Picture, str]:

@@ -1,6 +1,5 @@
 """Pairs named by two columns, whichever kind of file holds them."""
 
-import re
 from typing import Any
 
 from eval.data.pair_facts import Fact
@@ -11,7 +10,7 @@ from .files import Files
 from .metadata_files import is_metadata
 from .parquet import ParquetReader
 from .pictures import PicturesReader
-from .tars import WebDatasetReader
+from .tars import WebDatasetReader, is_shard
 
 
 class ColumnsReader(PairReader):
@@ -22,8 +21,8 @@ class ColumnsReader(PairReader):
         expected: Requirements that every pair must meet.
         degraded: Column of the degraded pictures.
         target: Column of the targets.
-        config: Configuration of a Parquet set's card; None takes its default.
-        split: Split of a Parquet set; None takes 'test'.
+        config: Configuration of a Parquet set's card, or folder; None takes its default.
+        split: Split; None takes 'test', else 'validation', else the only one.
     """
 
     def __init__(
@@ -68,10 +67,10 @@ class ColumnsReader(PairReader):
             names = self.files.names()
             has_metadata = any(map(is_metadata, names))
             given = (self.files, self.expected, self.degraded, self.target)
-            if any(name.endswith(".parquet") for name in names):
+            if any(name.endswith(".parquet") and not is_metadata(name) for name in names):
                 self._chosen = ParquetReader(*given, config=self.config, split=self.split)
-            elif not has_metadata and any(re.search(r"\.tar(\.gz)?$", name) for name in names):
-                self._chosen = WebDatasetReader(*given)
+            elif not has_metadata and any(map(is_shard, names)):
+                self._chosen = WebDatasetReader(*given, config=self.config, split=self.split)
             else:
-                self._chosen = PicturesReader(*given)
+                self._chosen = PicturesReader(*given, split=self.split)
         return self._chosen

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from eval.data.pairs import BenchmarkUnavailable
 
 from .patterns import NamePattern
+from .splits import PREFERRED_SPLITS
 
 CARD_FILE = "README.md"
 """The data set card; its front matter may name configurations."""
-PREFERRED_SPLITS = ("test", "validation")
-"""Default splits; the first one that exists is taken."""
 
 
 def files_of_split(
@@ -43,8 +42,7 @@ def files_of_split(
             f"{label} has the splits {', '.join(patterns)}: name one of them as the split.",
             "split",
         )
-    # A last ** stands for files at any depth, as in `datasets`.
-    chosen = [NamePattern(re.sub(r"(^|/)\*\*$", r"\1**/*", each)) for each in patterns[split]]
+    chosen = [NamePattern(each) for each in patterns[split]]
     return sorted(name for name in names if any(each.match(name) is not None for each in chosen))
 
 

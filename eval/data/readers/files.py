@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from eval.data.pairs import BenchmarkUnavailable
+from eval.data.pairs import BenchmarkUnavailable, PairUnusable
 from eval.data.range_file import RangeFile
 
 MAX_PICTURE_BYTES = 512 * 10**6
@@ -45,13 +45,15 @@ class LocalFiles:
 
     Args:
         folder: Path of the folder; first read when a method is called.
+        only: Name of the only file in it that counts; None for all.
     """
 
     is_local = True
     """Whether reading costs no download."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, only: str | None = None) -> None:
         self.folder = folder
+        self.only = only
         self._sizes: dict[str, int] | None = None
         self.hidden: list[str] = []
         """Hidden files, which `names` leaves out and whose coming and going changes no revision."""
@@ -73,6 +75,8 @@ class LocalFiles:
 
     def names(self) -> dict[str, int]:
         """List every ordinary file below the folder with its size, sorted, without hidden ones.
+
+        Links are followed.
 
         Raises:
             BenchmarkUnavailable: There is no such folder, or it cannot be read.
@@ -111,10 +115,16 @@ class LocalFiles:
             raise _unreadable(self.folder / name, error) from error
 
     def _walk(self) -> list[tuple[str, int]]:
+        if self.only is not None and (path := self.folder / self.only).is_file():
+            return [(self.only, path.stat().st_size)]
         found = []
         try:
-            for folder, folders, files in os.walk(self.folder, onerror=_raise):
-                folders[:] = [name for name in folders if not name.startswith(".")]
+            for folder, folders, files in os.walk(self.folder, onerror=_raise, followlinks=True):
+                folders[:] = [
+                    name
+                    for name in folders
+                    if not name.startswith(".") and not _is_loop(Path(folder, name), self.folder)
+                ]
                 for file in files:
                     path = Path(folder, file)
                     name = path.relative_to(self.folder).as_posix()
@@ -122,6 +132,8 @@ class LocalFiles:
                         self.hidden.append(name)
                     elif path.is_file():
                         found.append((name, path.stat().st_size))
+                    elif path.is_symlink():  # to nothing: its pair is said to be unreadable
+                        found.append((name, 0))
         except OSError as error:
             raise _unreadable(Path(error.filename or self.folder), error) from error
         return found
@@ -131,10 +143,11 @@ def read_file(files: Files, name: str) -> bytes:
     """Read a whole file, fetched where needed.
 
     Raises:
-        BenchmarkUnavailable: The file cannot be fetched, or is too large for a picture.
+        PairUnusable: The file is too large for a picture, or cannot be read from this machine.
+        BenchmarkUnavailable: The file cannot be fetched.
     """
     if files.names().get(name, 0) > MAX_PICTURE_BYTES:
-        raise BenchmarkUnavailable(
+        raise PairUnusable(
             f"{name} of {files.label} has more than {MAX_PICTURE_BYTES / 1e6:.0f} MB, the limit "
             "for a picture: it is not read."
         )
@@ -142,7 +155,18 @@ def read_file(files: Files, name: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise PairUnusable(
+            f"{path} cannot be read ({error.strerror}): check that it is there and its permissions."
+        ) from error
+
+
+def _is_loop(path: Path, root: Path) -> bool:
+    """Whether a link below `root` leads to a folder that it lies in, as the path goes."""
+    if not path.is_symlink():
+        return False
+    leads_to = os.path.realpath(path)
+    above = [each for each in path.parents if each == root or root in each.parents]
+    return any(Path(os.path.realpath(each)).is_relative_to(leads_to) for each in above)
 
 
 def _raise(error: OSError) -> None:

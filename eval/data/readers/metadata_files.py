@@ -1,40 +1,56 @@
-"""metadata.jsonl and metadata.csv: tables that name the pictures of each pair."""
+"""metadata.jsonl, .csv and .parquet: tables that name the pictures of each pair."""
 
+import codecs
 import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import os
+import posixpath
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable
+from mirnet.images.folder_pairs import PICTURE_SUFFIX
 
-from .files import Files, read_file
-from .pairing import FilePair, unique_ids
+from .files import Files, LocalFiles, read_file
+from .pairing import FilePair, composed, unique_ids
+from .splits import files_of_named_split
 
-METADATA_FILES = ("metadata.jsonl", "metadata.csv")
+METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 """File names of the tables, as `datasets` reads them; the first one that exists is taken."""
 
 
 def is_metadata(name: str) -> bool:
     """Whether a path is that of a table of pairs."""
-    return name.split("/")[-1] in METADATA_FILES
+    return _table_kind(name) in METADATA_FILES
 
 
-def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair]:
+def _table_kind(name: str) -> str:
+    return name.split("/")[-1].lower()
+
+
+def pairs_of_metadata(
+    files: Files, degraded: str, target: str, split: str | None = None
+) -> list[FilePair]:
     """Read the pairs that a table names.
 
     Args:
         files: Files with the table and pictures; paths in the table are relative to its folder.
         degraded: Column of the degraded pictures: 'COLUMN_file_name', 'COLUMN' or 'file_name'.
         target: Column of the targets.
+        split: Split whose table is read where there are several; see `files_of_named_split`. Of one
+            table with a column `split`, the rows of that split.
 
     Raises:
         BenchmarkUnavailable: There is no table or more than one, a row is damaged or lacks a
-            column, or a picture is not there.
+            column, two rows have one id, or a picture is not there.
     """
-    names, found = files.names(), _tables(files)
+    names, found = _Names(files.names()), _tables(files)
+    if len(found) > 1:
+        found = files_of_named_split(found, split, files.label)
     if len(found) != 1:
         raise BenchmarkUnavailable(
             f"{files.label} has {len(found)} files called {' or '.join(METADATA_FILES)} where one "
@@ -45,15 +61,30 @@ def pairs_of_metadata(files: Files, degraded: str, target: str) -> list[FilePair
     table = found[0]
     folder = table.rpartition("/")[0]
     rows: list[tuple[str, str, dict[str, Fact]]] = []
-    named = []
+    named: dict[tuple[str], int] = {}
+    splits: set[str] = set()
     for number, row in _rows(read_file(files, table), table, files.label):
         where = f"Line {number} of {table} in {files.label}"
-        low, high = (_named(row, column, folder, names, where) for column in (degraded, target))
+        own_split = str(row.get("split") or "").strip()
+        splits.add(own_split)
+        if split is not None and own_split and own_split != split:
+            continue
+        low, high = (
+            _named(row, column, folder, names, where, files) for column in (degraded, target)
+        )
         rows.append((low, high, _facts(row, degraded, target)))
-        named.append([str(row.get("id") or low.removeprefix(_path(folder, "")).rsplit(".", 1)[0])])
+        name = str(row.get("id") or low.removeprefix(_path(folder, "")).rsplit(".", 1)[0])
+        if named.setdefault((name,), number) != number:
+            raise BenchmarkUnavailable(
+                f"{where} has the pair {name!r} of line {named[name,]} again: take one out, or "
+                "give each row an id of its own in a column 'id'."
+            )
+    if not rows:
+        of_split = f" of the split {split!r}: it has {', '.join(sorted(splits))}" if splits else ""
+        raise BenchmarkUnavailable(f"{table} in {files.label} has no rows{of_split}.")
     return [
         FilePair(pair_id, low, high, facts)
-        for pair_id, (low, high, facts) in zip(unique_ids(named), rows, strict=True)
+        for pair_id, (low, high, facts) in zip(unique_ids(list(named)), rows, strict=True)
     ]
 
 
@@ -76,7 +107,7 @@ def facts_by_file(files: Files) -> dict[str, dict[str, Fact]]:
 def _tables(files: Files) -> list[str]:
     """Paths of the tables: those called metadata.jsonl where there are any."""
     names = files.names()
-    tables = [[name for name in names if name.split("/")[-1] == kind] for kind in METADATA_FILES]
+    tables = [[name for name in names if _table_kind(name) == kind] for kind in METADATA_FILES]
     return next(filter(None, tables), [])
 
 
@@ -88,15 +119,17 @@ def _facts(row: Mapping[str, Any], *pictures: str) -> dict[str, Fact]:
 
 def _rows(content: bytes, table: str, label: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Read the rows of a table with their line numbers."""
-    if table.endswith(".csv"):
+    kind = _table_kind(table)
+    if kind.endswith(".csv"):
         try:
-            reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
-            for row in reader:
-                yield reader.line_num, {key: value for key, value in row.items() if key}
+            yield from _csv_rows(content, f"{table} in {label}")
         except (csv.Error, UnicodeDecodeError) as error:
             raise BenchmarkUnavailable(
                 f"{table} in {label} is no CSV in UTF-8 ({error}): correct it."
             ) from error
+        return
+    if kind.endswith(".parquet"):
+        yield from _parquet_rows(content, f"{table} in {label}")
         return
     for number, line in enumerate(content.splitlines(), 1):
         if not line.strip():
@@ -111,8 +144,66 @@ def _rows(content: bytes, table: str, label: str) -> Iterator[tuple[int, Mapping
         yield number, row
 
 
+def _csv_rows(content: bytes, where: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of a CSV file, whose cells commas, semicolons or tabs part (spreadsheets write all)."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    head = text.lstrip().partition("\n")[0]
+    mark = max(",;\t", key=head.count)
+    lines = io.StringIO(text, newline=None)
+    reader = csv.DictReader(lines, strict=True, delimiter=mark, skipinitialspace=mark != "\t")
+    columns = [column.strip() for column in reader.fieldnames or []]
+    twice = next((column for column in columns if column and columns.count(column) > 1), None)
+    if twice is not None:
+        raise BenchmarkUnavailable(f"{where} has two columns {twice!r}: rename one.")
+    reader.fieldnames = columns
+    for row in reader:
+        yield reader.line_num, {key: _stripped(value) for key, value in row.items() if key}
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _parquet_rows(content: bytes, where: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        yield from enumerate(table.to_pylist(), 1)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BenchmarkUnavailable(f"{where} is no Parquet file, or damaged: write it anew.") from (
+            error
+        )
+
+
+class _Names:
+    """Paths of the files, found as people write them.
+
+    Letters may be composed or not, and the suffix of a picture may have any case.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = set(names)
+        self._plain: dict[str, list[str]] = {}
+        for name in names:
+            self._plain.setdefault(self._key(name), []).append(name)
+
+    @staticmethod
+    def _key(name: str) -> str:
+        return PICTURE_SUFFIX.sub(lambda suffix: suffix[0].lower(), composed(name))
+
+    def find(self, path: str) -> str | None:
+        """Path of the file that is meant; None where there is none, or more than one."""
+        if path in self._names:
+            return path
+        found = self._plain.get(self._key(path), [])
+        return found[0] if len(found) == 1 else None
+
+
 def _named(
-    row: Mapping[str, Any], column: str, folder: str, names: Mapping[str, int], where: str
+    row: Mapping[str, Any], column: str, folder: str, names: _Names, where: str, files: Files
 ) -> str:
     """Find the picture file that a row names in a column."""
     name = row.get(f"{column}_file_name", row.get(column))
@@ -121,8 +212,10 @@ def _named(
             f"{where} has no {column}_file_name: its columns are {', '.join(map(str, row))}.",
             "names",
         )
-    path = _path(folder, name)
-    if path not in names:
+    if isinstance(files, LocalFiles) and Path(name).is_absolute():
+        name = os.path.relpath(name, files.folder / folder)
+    path = names.find(_path(folder, name))
+    if path is None:
         raise BenchmarkUnavailable(f"{where} names {name}, which is not there: add it.", "names")
     return path
 
@@ -134,4 +227,5 @@ def _path(folder: str, name: str) -> str:
     ('train/in/a.png', 'in/a.png')
     """
     plain = name.replace("\\", "/").removeprefix("./")
-    return f"{folder}/{plain}" if folder else plain
+    path = f"{folder}/{plain}" if folder else plain
+    return posixpath.normpath(path) if "../" in plain else path

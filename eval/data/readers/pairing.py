@@ -22,6 +22,9 @@ from .patterns import NamePattern
 
 MAX_ID_LENGTH = 120
 """Longest id of a pair, in characters."""
+MAX_ALTERNATIVES = 16
+"""Most patterns that the braces of one may stand for."""
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
 
 class FilePair(NamedTuple):
@@ -48,17 +51,17 @@ class Paired(NamedTuple):
 
 def is_pattern(text: str) -> bool:
     """Whether a text names files by a pattern rather than by a column."""
-    return any(mark in text for mark in "*/\\?[")
+    return any(mark in text for mark in "*/\\?[{")
 
 
 def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> Paired:
     """Pair file names by what their patterns' wildcards stand for.
 
     `*` stands for any text within a folder, `**/` for folders, `?` for one character, `[ab]` for
-    one of several, and tells pictures apart where the others do not. A picture's suffix may have
-    any case, and is no part of a wildcard's text. The target's pattern may have fewer wildcards:
-    several degraded pictures then share a target, where only one choice among the degraded
-    picture's wildcards names a target for all of them.
+    one of several, and tells pictures apart where the others do not; `{a,b}` for either text. A
+    picture's suffix may have any case, and is no part of a wildcard's text. The target's pattern
+    may have fewer wildcards: several degraded pictures then share a target, where only one choice
+    among the degraded picture's wildcards names a target for all of them.
 
     Args:
         names: File names with '/' and sizes.
@@ -77,10 +80,10 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
             _matches(names, pattern, label, brackets=True) for pattern in (degraded, target)
         )
     if not low or not high:
+        some = [name for name in names if is_picture(name)]
+        seen = f"its pictures are called {_some(some)}" if some else "it holds no pictures at all"
         raise BenchmarkUnavailable(
-            f"{label} has no file that fits {target if low else degraded!r}: compare the pattern "
-            "with the names of its files.",
-            "names",
+            f"{label} has no file that fits {target if low else degraded!r}: {seen}.", "names"
         )
     pick = _shared_wildcards(low, high, degraded, target, label)
     partners = {key: high.get(tuple(key[at] for at in pick)) for key in low}
@@ -105,6 +108,16 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
         name for name in names if name.rpartition("/")[0] in folders and not is_picture(name)
     )
     return Paired(natsorted(pairs, key=lambda pair: pair[:2]), left_out)
+
+
+def _some(names: Sequence[str]) -> str:
+    """A few names of different folders, in words.
+
+    >>> _some(["a/1.png", "a/2.png", "b/1.png"])
+    'a/1.png, b/1.png and so on'
+    """
+    first = list({name.rpartition("/")[0]: name for name in reversed(names)}.values())[::-1][:4]
+    return ", ".join(first) + (" and so on" if len(names) > len(first) else "")
 
 
 def _shared_wildcards(
@@ -136,12 +149,18 @@ def _matches(
     names: Mapping[str, int], pattern: str, label: str, brackets: bool = False
 ) -> dict[tuple[str, ...], str]:
     """Map the texts that a pattern's wildcards stand for to the file names they occur in."""
-    fitting = NamePattern(pattern, brackets)
+    patterns = _read(pattern, brackets)
+    any_suffix = pattern.rstrip().endswith("*.*")
     found: dict[tuple[str, ...], str] = {}
     for name in names:
-        key = fitting.match(name) if is_picture(name) else None
+        if not is_picture(name):
+            continue
+        matches = (one.match(composed(name)) for one in patterns)
+        key = next((match for match in matches if match is not None), None)
         if key is None:
             continue
+        if any_suffix:
+            key = key[:-1]
         if key:  # a wildcard that stands for the suffix too: pictures pair by their stems
             key = (*key[:-1], PICTURE_SUFFIX.sub("", key[-1]))
         other = found.setdefault(key, name)
@@ -153,13 +172,62 @@ def _matches(
     return found
 
 
+def fits(names: Iterable[str], pattern: str) -> bool:
+    """Whether a pattern fits any picture.
+
+    Raises:
+        BenchmarkUnavailable: See `NamePattern`.
+    """
+    patterns = _read(pattern)
+    return any(
+        one.match(composed(name)) is not None
+        for name in names
+        if is_picture(name)
+        for one in patterns
+    )
+
+
+def _read(pattern: str, brackets: bool = False) -> list[NamePattern]:
+    return [NamePattern(composed(one), brackets) for one in _alternatives(pattern)]
+
+
+def composed(text: str) -> str:
+    """A text with its letters composed (NFC): macOS takes the accents of file names apart."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Write out braces as shells do.
+
+    Raises:
+        BenchmarkUnavailable: They stand for more than `MAX_ALTERNATIVES` patterns.
+
+    >>> _alternatives("a/*.{png,jpg}")
+    ['a/*.png', 'a/*.jpg']
+    """
+    found, waiting = [], [pattern]
+    while waiting:
+        one = waiting.pop()
+        if braces := _BRACES.search(one):
+            waiting += [one.replace(braces[0], text, 1) for text in braces[1].split(",")][::-1]
+        else:
+            found.append(one)
+        if len(found) + len(waiting) > MAX_ALTERNATIVES:
+            raise BenchmarkUnavailable(
+                f"The pattern {pattern[:80]!r} stands for more than {MAX_ALTERNATIVES} others: "
+                "write fewer braces.",
+                "names",
+            )
+    return found
+
+
 def safe_id(parts: Iterable[str]) -> str:
     """Make an id, safe as a file name, out of what names a pair; letters of any script stay.
 
     >>> safe_id(["Canon", "004 (1)"]), safe_id(["照片"]), safe_id(["../..", "☺"])
     ('Canon-004-1', '照片', 'pair')
     """
-    text = unicodedata.normalize("NFC", "-".join(part for part in parts if part))
+    text = composed("-".join(part for part in parts if part))
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:MAX_ID_LENGTH] or "pair"
 
 
@@ -172,8 +240,12 @@ def unique_ids(named: Sequence[Sequence[str]]) -> list[str]:
     ids = [safe_id(parts) for parts in named]
     counts = Counter(ids)
     return [
-        pair_id
-        if counts[pair_id] == 1
-        else f"{pair_id}-{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:6]}"
+        pair_id if counts[pair_id] == 1 else hashed_id(parts)
         for pair_id, parts in zip(ids, named, strict=True)
     ]
+
+
+def hashed_id(parts: Sequence[str]) -> str:
+    """Make an id that ends with a hash of the full name."""
+    full = "/".join(parts).encode("utf-8", "surrogateescape")
+    return f"{safe_id(parts)}-{hashlib.sha256(full).hexdigest()[:6]}"

@@ -6,13 +6,13 @@ set with a pair in each row group (see `eval.data.pack`) costs the bytes of the 
 
 import contextlib
 import hashlib
-import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eval.data.pair_facts import Fact, clean_facts
-from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.pairs import BenchmarkUnavailable, Item, PairUnusable
 from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
@@ -20,6 +20,7 @@ from .dataset_card import CARD_FILE, files_of_split
 from .files import MAX_PICTURE_BYTES, Files, read_file
 from .pairing import safe_id
 from .patterns import NamePattern
+from .splits import files_of_folder, files_of_named_split
 
 FOOTER_BYTES = 64 * 2**10
 """Bytes first fetched from the end of a file for its index; a longer index is fetched whole."""
@@ -55,10 +56,9 @@ class ParquetReader(PairReader):
         degraded: Column of degraded images: {bytes, path} as `datasets` stores them, or bytes.
         target: Column of targets.
         chosen: Pattern of the Parquet files' paths to read; see `NamePattern`. None: those of the
-            configuration and split; where the data set's card names none, those named after the
-            split, or all where none is.
-        config: Configuration of the data set's card; None takes its default.
-        split: Split to read; None takes 'test'.
+            configuration and split; where the data set's card names none, see `splits`.
+        config: Configuration of the data set's card, or folder; None takes its default.
+        split: Split to read; None takes 'test', else 'validation', else the only one.
     """
 
     def __init__(
@@ -95,7 +95,11 @@ class ParquetReader(PairReader):
                     )
             with self._in_words(name):
                 items += self._rows(name, parquet, len(items))
-        return items
+        counts = Counter(item.id for item in items)
+        return [
+            item if counts[item.id] == 1 else replace(item, id=f"{item.id}-{number:05d}")
+            for number, item in enumerate(items, 1)
+        ]
 
     def _file_names(self) -> list[str]:
         names = [name for name in self.files.names() if name.endswith(".parquet")]
@@ -104,28 +108,20 @@ class ParquetReader(PairReader):
             names = [name for name in names if pattern.match(name) is not None]
         elif (of_card := self._of_card(names)) is not None:
             names = of_card
-        else:
-            split = re.compile(rf"(^|[/_-]){re.escape(self.split or 'test')}([/_.-])")
-            fitting = [name for name in names if split.search(name)]
-            names = fitting if self.split else fitting or names
+        elif names:
+            names = files_of_named_split(names, self.split, self.files.label)
+            names = files_of_folder(names, self.config, self.files.label)
         if not names:
-            kind = self.chosen or (f"of a split {self.split!r}" if self.split else "")
             raise BenchmarkUnavailable(
-                f"{self.files.label} has no Parquet file{f' {kind}' if kind else ''}"
+                f"{self.files.label} has no Parquet file{f' {self.chosen}' if self.chosen else ''}"
                 ": look at its files, or pack it with `python -m eval pack`.",
-                "split" if self.split else "source",
             )
         return names
 
     def _of_card(self, names: list[str]) -> list[str] | None:
         """List the files that the data set's card names; None where it has no configurations."""
         if CARD_FILE not in self.files.names():
-            if self.config is None:
-                return None
-            raise BenchmarkUnavailable(
-                f"{self.files.label} has no card with configurations: name none.",
-                "split",
-            )
+            return None
         card = read_file(self.files, CARD_FILE).decode("utf-8", "replace")
         return files_of_split(names, card, self.config, self.split, self.files.label)
 
@@ -159,9 +155,11 @@ class ParquetReader(PairReader):
                 )
             labels = _labels(parquet, group, naming) if naming else None
             for row in range(count):
-                label = str(labels[row]) if labels else f"{before + len(items) + 1:05d}"
+                number = f"{before + len(items) + 1:05d}"
+                label = labels[row] if labels else None
+                pair_id = number if label in (None, "") else safe_id([str(label)])
                 place = Row(name, group, row)
-                items.append(Item(safe_id([label]), end - start, place, place.unit))
+                items.append(Item(pair_id, end - start, place, place.unit))
         return items
 
     def _used(self, parquet: Any) -> list[str]:
@@ -227,13 +225,13 @@ class ParquetReader(PairReader):
         cell = cells[column]
         content = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(content, bytes):
-            raise BenchmarkUnavailable(
+            raise PairUnusable(
                 f"Pair {pair_id} of {self.files.label} has no picture in column {column!r}, only "
                 "a text or nothing: its pictures lie elsewhere.",
                 "names",
             )
         if len(content) > MAX_PICTURE_BYTES:
-            raise BenchmarkUnavailable(
+            raise PairUnusable(
                 f"Pair {pair_id} of {self.files.label} has {len(content) / 1e6:.0f} MB "
                 f"in column {column!r}, more than the limit of {MAX_PICTURE_BYTES / 1e6:.0f} MB."
             )

@@ -22,7 +22,8 @@ class NamePattern:
     r"""Pattern such as `input/*.png`, for paths with '/'.
 
     `*` stands for any text within a folder, `**/` for folders, `?` for one character, `[ab]` for
-    one of several, `[!ab]` for one of the others. The suffix of a picture may have any case.
+    one of several, `[!ab]` for one of the others; a last `**` for all that a folder holds. The
+    suffix of a picture may have any case.
 
     Args:
         pattern: The pattern; `\\` stands for '/', and `./` in front is left out.
@@ -37,7 +38,8 @@ class NamePattern:
     """
 
     def __init__(self, pattern: str, brackets: bool = False) -> None:
-        plain = pattern.replace("\\", "/").removeprefix("./")
+        plain = pattern.strip().replace("\\", "/").removeprefix("./")
+        plain = re.sub(r"(^|/)\*\*$", r"\1**/*", plain)
         found = PICTURE_SUFFIX.search(plain)
         suffix = found[0] if found else ""
         pieces = [piece for piece in _PIECES.split(plain.removesuffix(suffix)) if piece]

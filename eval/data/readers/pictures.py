@@ -2,15 +2,16 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from eval.data.pairs import BenchmarkUnavailable, Item
+from eval.data.pairs import BenchmarkUnavailable, Item, PairUnusable
 from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
 from .files import MAX_PICTURE_BYTES, Files, LocalFiles, read_file
-from .metadata_files import facts_by_file, pairs_of_metadata
+from .metadata_files import facts_by_file, is_metadata, pairs_of_metadata
 from .pairing import FilePair, is_pattern, paired
+from .written_patterns import folder_pattern, folders_of_pairs, relative_pattern
 
 ZIP_TAIL_BYTES = 64 * 2**10
 """Bytes first fetched from the end of a zip, for its list of members."""
@@ -24,20 +25,30 @@ class PicturesReader(PairReader):
     Args:
         files: A folder or a data set on the Hub, of which only the chosen pictures are fetched.
         expected: Requirements that every pair must meet.
-        degraded: Pattern of the degraded pictures (see `paired`), or a column of metadata.jsonl or
-            metadata.csv (see `pairs_of_metadata`).
-        target: Pattern or column of the targets.
+        degraded: Pattern of the degraded pictures (see `paired`), their folder, or a column of
+            metadata.jsonl or metadata.csv (see `pairs_of_metadata`).
+        target: Pattern, folder or column of the targets.
+        split: Split whose table is read where there are several; None takes 'test', else
+            'validation'.
     """
 
-    def __init__(self, files: Files, expected: Expected, degraded: str, target: str) -> None:
+    def __init__(
+        self,
+        files: Files,
+        expected: Expected,
+        degraded: str,
+        target: str,
+        split: str | None = None,
+    ) -> None:
         super().__init__(files, expected)
+        self.split = split
         self.degraded = degraded
         self.target = target
 
     def _list(self) -> list[Item]:
         names = self.files.names()
-        if is_pattern(self.degraded) or is_pattern(self.target):
-            found = paired(names, self.degraded, self.target, self.files.label)
+        if (patterns := self._patterns(names)) is not None:
+            found = paired(names, *patterns, self.files.label)
             pairs, self.left_out = found.pairs, found.left_out
             if isinstance(self.files, LocalFiles):
                 self.left_out = sorted([*self.left_out, *_beside(pairs, self.files.hidden)])
@@ -47,11 +58,23 @@ class PicturesReader(PairReader):
                 for pair in pairs
             ]
         else:
-            pairs = pairs_of_metadata(self.files, self.degraded, self.target)
+            pairs = pairs_of_metadata(self.files, self.degraded, self.target, self.split)
         return [
             Item(pair_id, sum(names[name] for name in {low, high}), (low, high), facts=facts)
             for pair_id, low, high, facts in pairs
         ]
+
+    def _patterns(self, names: Collection[str]) -> tuple[str, str] | None:
+        """Patterns of the degraded pictures and targets; None where a table names them."""
+        if is_pattern(self.degraded) or is_pattern(self.target):
+            folder = self.files.folder if isinstance(self.files, LocalFiles) else None
+            low, high = (
+                relative_pattern(text, names, folder) for text in (self.degraded, self.target)
+            )
+            return low, high
+        if any(map(is_metadata, names)):
+            return None
+        return folders_of_pairs(self.degraded, self.target, names)
 
     def files_of(self, item: Item) -> tuple[str, str] | None:
         """Paths of a pair's two files."""
@@ -100,7 +123,11 @@ class ZipReader(PairReader):
             if not member.is_dir()
         }
         label = f"{self.archive} in {self.files.label}"
-        found = paired(members, self.degraded, self.target, label)
+        patterns = folders_of_pairs(self.degraded, self.target, members)
+        if is_pattern(self.degraded) or is_pattern(self.target) or patterns is None:
+            patterns = (self.degraded, self.target)
+        low, high = (folder_pattern(text, members) or text for text in patterns)
+        found = paired(members, low, high, label)
         self.left_out = found.left_out
         return [
             Item(pair_id, sum(members[name] for name in {low, high}), (low, high))
@@ -149,7 +176,7 @@ class ZipReader(PairReader):
             self._prefetch(archive, member)
             return archive.read(member)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise BenchmarkUnavailable(
+            raise PairUnusable(
                 f"{where} is damaged (its checksum does not fit): fetch the archive again."
             ) from error
         except (KeyError, RuntimeError, NotImplementedError) as error:

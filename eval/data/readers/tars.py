@@ -15,11 +15,12 @@ from natsort import natsorted
 
 from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable, Item
-from mirnet.images.folder_pairs import is_picture
+from mirnet.images.folder_pairs import PICTURE_SUFFIX, is_picture
 
 from .base import Expected, PairImage, PairReader
 from .files import MAX_PICTURE_BYTES, Files
-from .pairing import paired, safe_id
+from .pairing import composed, paired, safe_id
+from .splits import files_of_folder, files_of_named_split
 
 MAX_ARCHIVE_BYTES = 2 * 10**9
 """Bytes: largest archive that is fetched, and most that is unpacked of one."""
@@ -27,6 +28,11 @@ MAX_MEMBERS = 100_000
 """Largest number of members that are read of one archive."""
 FACTS_SUFFIX = "json"
 """Suffix of the member with facts of a sample, as webdataset names it."""
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file is a shard of a webdataset."""
+    return re.search(r"\.tar(\.gz)?$", name) is not None
 
 
 def _members(files: Files, archive: str) -> Iterator[tuple[str, bytes]]:
@@ -129,17 +135,31 @@ class WebDatasetReader(PairReader):
     """Webdataset shards: members with one name and different suffixes are one sample.
 
     Args:
-        files: Files of the source; every .tar or .tar.gz is a shard.
+        files: Files of the source; every .tar or .tar.gz of the split is a shard.
         expected: Requirements that every pair must meet.
-        degraded: Suffix of the degraded pictures, such as 'png' or 'noisy.png'.
+        degraded: Suffix of the degraded pictures, such as 'png' or 'noisy.png'; 'noisy' stands for
+            that with the suffix of any picture.
         target: Suffix of the targets; may be the same where noise is added.
+        config: Folder of the shards; None where all lie in one.
+        split: Split to read; None takes 'test', else 'validation', else the only one.
     """
 
-    def __init__(self, files: Files, expected: Expected, degraded: str, target: str) -> None:
+    def __init__(
+        self,
+        files: Files,
+        expected: Expected,
+        degraded: str,
+        target: str,
+        config: str | None = None,
+        split: str | None = None,
+    ) -> None:
         super().__init__(files, expected)
-        self.degraded = degraded
-        self.target = target
+        self.config = config
+        self.split = split
+        self.degraded = degraded.lower().lstrip(".")
+        self.target = target.lower().lstrip(".")
         self._shard: tuple[str, dict[str, dict[str, bytes]]] | None = None
+        self._suffixes: dict[str, set[str]] = {}
 
     def upfront_bytes(self) -> int:
         """Size of all shards.
@@ -150,10 +170,11 @@ class WebDatasetReader(PairReader):
         return sum(self.files.names()[shard] for shard in self._shards())
 
     def _shards(self) -> list[str]:
-        shards = [name for name in self.files.names() if re.search(r"\.tar(\.gz)?$", name)]
+        shards = [name for name in self.files.names() if is_shard(name)]
         if not shards:
             raise BenchmarkUnavailable(f"{self.files.label} has no .tar shard: look at its files.")
-        return shards
+        shards = files_of_named_split(shards, self.split, self.files.label)
+        return files_of_folder(shards, self.config, self.files.label)
 
     def _list(self) -> list[Item]:
         items = []
@@ -163,7 +184,7 @@ class WebDatasetReader(PairReader):
                     if suffix not in sample:
                         raise BenchmarkUnavailable(
                             f"Sample {key} in {shard} of {self.files.label} has no {suffix!r}: it "
-                            f"has {', '.join(sorted(sample))}.",
+                            f"has {', '.join(sorted(self._suffixes[key]))}.",
                             "names",
                         )
                 items.append(Item(safe_id([key]), 0, (shard, key)))
@@ -190,9 +211,35 @@ class WebDatasetReader(PairReader):
             for name, content in _members(self.files, shard):
                 folder, _, file = name.rpartition("/")
                 key, _, suffix = file.partition(".")
-                sample = samples.setdefault(f"{folder}/{key}" if folder else key, {})
-                if suffix.lower() in wanted:
-                    sample[suffix.lower()] = content
-            with_pictures = {k: found for k, found in samples.items() if {*found} - {FACTS_SUFFIX}}
+                key = composed(f"{folder}/{key}" if folder else key)
+                sample = samples.setdefault(key, {})
+                self._suffixes.setdefault(key, set()).add(suffix)
+                for column in _columns(suffix.lower()) & wanted:
+                    if column in sample:
+                        raise BenchmarkUnavailable(
+                            f"Sample {key} in {shard} of {self.files.label} has two members "
+                            f"{column!r}: name the one that is meant, such as {suffix!r}.",
+                            "names",
+                        )
+                    sample[column] = content
+            with_pictures = {
+                key: found
+                for key, found in samples.items()
+                if {*found} - {FACTS_SUFFIX} or any(map(_is_picture_suffix, self._suffixes[key]))
+            }
             self._shard = (shard, with_pictures)
         return self._shard[1]
+
+
+def _is_picture_suffix(suffix: str) -> bool:
+    return is_picture(f"x.{suffix}")
+
+
+def _columns(suffix: str) -> set[str]:
+    """Names of the column that a member's suffix is: with and without that of a picture.
+
+    >>> sorted(_columns("noisy.png")), sorted(_columns("png")), sorted(_columns("cls"))
+    (['noisy', 'noisy.png'], ['png'], ['cls'])
+    """
+    stem = PICTURE_SUFFIX.sub("", suffix)
+    return {suffix, stem} - {""}

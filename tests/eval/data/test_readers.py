@@ -206,7 +206,7 @@ def test_a_card_without_configurations_leaves_the_files_as_they_are(tmp_path):
 
 def test_parquet_columns_are_checked(tmp_path):
     rows = [{"low": {"bytes": None, "path": "a.png"}, "high": {"bytes": png(8, 8), "path": "a"}}]
-    put(tmp_path, {"a.parquet": parqueted(rows), "sub/junk.parquet": b"PAR1 junk PAR1"})
+    put(tmp_path, {"a.parquet": parqueted(rows), "junk.parquet": b"PAR1 junk PAR1"})
     files = LocalFiles(tmp_path)
     with pytest.raises(BenchmarkUnavailable, match="no column 'dark'.*low, high"):
         ParquetReader(files, ANY, "dark", "high", "a.parquet").items()
@@ -240,7 +240,7 @@ def test_names():
         ("n/[aA]*.png", "c/a*.png", ("n/A1.png", "n/a2.png", "c/a1.png", "c/a2.png"), ["1", "2"]),
         ("n/[ab].png", "c/*.png", ("n/a.png", "n/b.png", "c/a.png", "c/b.png"), ["a", "b"]),
         ("n/*", "c/*", ("n/1.png", "c/1.jpg"), ["1"]),
-        ("n/*.*", "c/*.*", ("n/1.jfif", "c/1.jfif"), ["1-jfif"]),
+        ("n/*.*", "c/*.*", ("n/1.jfif", "c/1.jfif"), ["1"]),
     ],
 )
 def test_patterns_as_people_write_them(degraded, target, files, wanted, tmp_path):
