@@ -1,22 +1,25 @@
 """Restored pictures that anybody's code has written to a folder, as a method.
 
-Nothing is computed: each pair's result is read from the folder, found by the pair's name. BasicSR
-and others append the network's name to each file (`baby_MIRNet.png`): an ending that all files
-share is left out where no file has the pair's own name. A result that is missing or of another size
-fails for its pair alone.
+Nothing is computed: each pair's result is read from the folder, found by the pair's name. What
+programs write around it (`baby_MIRNet.png`, `restored_baby.png`) is found when a run begins, and
+left out where no file has the pair's own name. A result that is missing or of another size fails
+for its pair alone.
 """
 
 import hashlib
 import os
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
+from eval.data.bit_depth import RESULT_BITS, too_few_bits
 from eval.data.pairs import BenchmarkUnavailable
 from eval.data.readers.files import LocalFiles, read_file
-from eval.data.readers.pairing import safe_id
+from eval.data.readers.pairing import hashed_id, safe_id
+from eval.data.result_names import Affixes, find_affixes, plain, words
 from mirnet.errors import ImageRejected, InvalidRequest
 from mirnet.images.decode import read_image
-from mirnet.images.folder_pairs import is_picture
+from mirnet.images.folder_pairs import PICTURE_SUFFIX, is_picture
 from mirnet.images.picture import Picture
 from mirnet.tasks import Task
 
@@ -24,17 +27,16 @@ from .method import Method, Output, Restorer, checked, checked_settings
 from .method_record import MethodRecord
 from .settings import Settings
 
-SEPARATORS = "_-. "
-"""Characters that an ending shared by all files begins with."""
-
 
 class ImportedSettings(Settings):
     """Location of imported results."""
 
     folder: str
     """Absolute path of the folder."""
+    prefix: str = ""
+    """Text before the pair's name in every file, such as 'restored-'; "" for none."""
     ending: str = ""
-    """Text behind the pair's name in every file, such as '_MIRNet'; "" for none."""
+    """Text behind the pair's name in every file, such as '-MIRNet'; "" for none."""
 
 
 def new_settings(path: str, name: str) -> dict[str, str]:
@@ -44,12 +46,38 @@ def new_settings(path: str, name: str) -> dict[str, str]:
         InvalidRequest: There is no such folder, or it holds no pictures.
     """
     folder = Path(os.path.expanduser(path)).absolute()  # ~nobody stays as it is
-    stems = [Path(file).stem for file in _pictures(folder, name)]
-    if not stems:
+    if not _pictures(folder, name):
         raise InvalidRequest(
             f"The folder {folder} of {name!r} holds no pictures: name the one with the results."
         )
-    return {"folder": str(folder), "ending": _shared_ending(stems)}
+    return {"folder": str(folder)}
+
+
+def fitted_to(record: MethodRecord, pairs: Collection[str]) -> MethodRecord:
+    """Find what stands around the names of a run's pairs in the names of the files.
+
+    Args:
+        record: Method of a folder of results.
+        pairs: Ids of the pairs.
+
+    Raises:
+        InvalidRequest: As many files are called in one way as in another.
+    """
+    settings = checked_settings(ImportedSettings, record.settings, record.id)
+    pictures = _pictures(Path(settings.folder), record.id)
+    known = _by_name(pictures)
+    if all(pair in known for pair in pairs):
+        return record
+    names = [_without_suffix(pair) for pair in pairs]
+    paths = [_without_suffix(name) for name in pictures]
+    found = find_affixes(names, [Path(one).name for one in paths]) or find_affixes(names, paths)
+    if len(found) > 1:
+        raise InvalidRequest(
+            f"The folder {settings.folder} of {record.id!r} holds several pictures of a pair, "
+            f"called {words(found)}: put the results into a folder of their own."
+        )
+    affixes = found[0] if found else Affixes()
+    return record.model_copy(update={"settings": {**record.settings, **affixes._asdict()}})
 
 
 def imported_method(method_id: str, task: Task, given: dict) -> Method:
@@ -68,18 +96,23 @@ def imported_method(method_id: str, task: Task, given: dict) -> Method:
 def _load(method_id: str, task: Task, settings: ImportedSettings) -> Restorer:
     folder = Path(settings.folder)
     files, names = LocalFiles(folder), _by_name(_pictures(folder, method_id))
+    affixes = Affixes(settings.prefix, settings.ending)
 
     def run(picture: Picture, size: tuple[int, int]) -> Output:
-        return _result(files, names, settings.ending, picture.name, size)
+        return _result(files, names, affixes, picture.name, size)
 
     return checked(method_id, task, run)
 
 
 def _result(
-    files: LocalFiles, names: dict[str, list[str]], ending: str, pair: str, size: tuple[int, int]
+    files: LocalFiles,
+    names: dict[str, list[str]],
+    affixes: Affixes,
+    pair: str,
+    size: tuple[int, int],
 ) -> Output:
     """Read the result of one pair, and hash its file."""
-    found = names.get(pair) or (ending and names.get(safe_id([pair + ending]))) or []
+    found = names.get(pair) or names.get(affixes.around(_without_suffix(pair))) or []
     if len(found) != 1:
         trouble = f"{' and '.join(found[:2])} are both results" if found else "there is no result"
         raise InvalidRequest(
@@ -97,6 +130,8 @@ def _result(
             f"{name} has {pixels.shape[1]} x {pixels.shape[0]} pixels where {size[1]} x {size[0]} "
             f"belong to pair {pair!r}: write the result at the size of its target."
         )
+    if trouble := too_few_bits(pixels, RESULT_BITS):
+        raise InvalidRequest(f"{name} {trouble}")
     return Output(pixels, file_sha256=hashlib.sha256(content).hexdigest())
 
 
@@ -111,23 +146,19 @@ def _pictures(folder: Path, method_id: str) -> list[str]:
 
 
 def _by_name(pictures: list[str]) -> dict[str, list[str]]:
-    """Files by the names that pairs may have: the stem, and the path for files in subfolders."""
-    found: dict[str, list[str]] = {}
-    for name in pictures:
-        path = Path(name)
-        for key in {safe_id([path.stem]), safe_id([*path.parts[:-1], path.stem])}:
-            found.setdefault(key, []).append(name)
-    return found
+    """Files by the names that pairs may have: the stem, and the path for files in subfolders.
 
-
-def _shared_ending(stems: list[str]) -> str:
-    """Longest text that all stems end with and that begins with a separator; "" for one file.
-
-    >>> _shared_ending(["baby_MIRNet_x2", "bird_MIRNet_x2"]), _shared_ending(["a1", "b1"])
-    ('_MIRNet_x2', '')
+    Each is there as `safe_id` and as `plain` give it, and as `unique_ids` does where two are alike.
     """
-    if len(stems) < 2:
-        return ""
-    common = os.path.commonprefix([stem[::-1] for stem in stems])[::-1]
-    starts = [common.find(mark) for mark in SEPARATORS if mark in common]
-    return common[min(starts) :] if starts else ""
+    found: dict[str, dict[str, None]] = {}
+    for name in pictures:
+        path = Path(_without_suffix(name))
+        for parts in ([path.name], list(path.parts)):
+            keys = (safe_id(parts), hashed_id(parts), plain("-".join(parts)))
+            for key in keys:
+                found.setdefault(key, {})[name] = None
+    return {key: list(names) for key, names in found.items()}
+
+
+def _without_suffix(name: str) -> str:
+    return PICTURE_SUFFIX.sub("", name)

@@ -21,6 +21,7 @@ from eval.data.official_pictures import count_official
 from eval.data.pairs import PairUnusable
 from eval.data.reader_factory import open_benchmark
 from eval.data.subsets import subset
+from eval.methods.imported import fitted_to
 from eval.methods.method_record import MethodRecord
 from eval.methods.registry import get_method
 from mirnet.errors import InvalidRequest, MIRNetError
@@ -115,6 +116,8 @@ def create_run(store: RunStore, config: RunConfig) -> StoredRun:
     reader = open_benchmark(benchmark, folder=config.folder, offline=config.offline)
     items = reader.items()
     chosen = subset(items, len(items) if config.n is None else config.n, config.seed)
+    ids = [item.id for item in items]
+    methods = [fitted_to(one, ids) if one.kind == "imported" else one for one in methods]
     run = Run(
         id=new_id(),
         title=" ".join(config.title.split())[:200],

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from eval.data.benchmarks import get_benchmark
-from eval.methods.imported import new_settings
+from eval.data.readers.pairing import unique_ids
+from eval.methods.imported import fitted_to, new_settings
 from eval.methods.registry import file_method, get_method, resolve
 from eval.runs.runner import RunConfig, create_run, execute_run
 from eval.runs.store import RunStore
@@ -31,44 +32,71 @@ def write(folder, *names, size=SIZE):
     return folder
 
 
-def results(folder, pair, size=SIZE, **settings):
-    method = get_method(f"x=folder:{folder}", "denoise", allow_files=True)
+def results(folder, pair, *others, size=SIZE):
+    """Result of a pair in a run with some others."""
+    record = get_method(f"x=folder:{folder}", "denoise", allow_files=True).info
+    fitted = fitted_to(record, [pair, *others])
+    method = get_method("x", "denoise", settings=fitted.settings)
     restorer = pickle.loads(pickle.dumps(method)).load()
     return restorer(Picture(np.zeros((*size, 3), np.uint8), name=pair), size)
 
 
 @pytest.mark.parametrize(
-    "names, pair, which",
+    "names, pairs, which",
     [
-        (["1.png", "2.png", "11.png"], "1", 0),
-        (["baby_MIRNet_x4.png", "bird_MIRNet_x4.png"], "bird", 1),
-        (["a_out.png", "b_out.png", "a.png"], "a", 2),  # the pair's own name comes first
-        (["Canon/004.png", "Nikon/004.png"], "Nikon-004", 1),
-        (["照片_x.png", "图片_x.png"], "图片", 1),
-        (["a.PNG", "b.png", "Thumbs.db.png"], "a", 0),
-        (["1_out.png", "2_out.png"], "2_out", 1),
+        (["1.png", "2.png", "11.png"], ["1", "2"], 0),
+        (["baby_MIRNet_x4.png", "bird_MIRNet_x4.png"], ["bird", "baby"], 1),
+        (["babyx2.png", "birdx2.png"], ["bird", "baby"], 1),
+        (["restored_baby.png", "restored_bird.png"], ["bird", "baby"], 1),
+        (["out_1_x2.png", "out_10_x2.png", "out_2_x2.png"], ["1", "10", "2"], 0),
+        (["img1.png", "img10.png", "img2.png"], ["1", "10", "2"], 0),
+        (["a_out.png", "b_out.png", "a.png"], ["a", "b"], 2),  # the pair's own name comes first
+        (["Canon/004.png", "Nikon/004.png"], ["Nikon-004", "Canon-004"], 1),
+        (["Canon_004_out.png", "Nikon_004_out.png"], ["Nikon-004", "Canon-004"], 1),
+        (["baby/baby_1000.png", "bird/bird_1000.png"], ["bird", "baby"], 1),
+        (["照片_x.png", "图片_x.png"], ["图片", "照片"], 1),
+        (["caf\u00e9.png", "b.png"], ["cafe\u0301", "b"], 0),
+        (["cafe\u0301_x.png", "b_x.png"], ["caf\u00e9", "b"], 0),
+        (["a.PNG", "b.png", "Thumbs.db.png"], ["a"], 0),
+        (["1_out.png", "2_out.png"], ["2_out"], 1),
+        (["1_a.png", "1_b.png"], ["1-b", "1-a"], 1),  # from the pattern noisy/*_*.png
+        (["0001_MIRNet.png"], ["0001"], 0),
+        (["noisy/a.png", "noisy/b.png"], ["noisy-b.png", "noisy-a.png"], 1),
+        (["a (1).png", "a-1.png"], unique_ids([["a (1)"], ["a-1"]]), 0),
+        (["☺.png", "☹.png"], unique_ids([["☺"], ["☹"]]), 0),
     ],
 )
-def test_a_result_is_found_by_the_name_of_its_pair(names, pair, which, tmp_path):
+def test_a_result_is_found_by_the_name_of_its_pair(names, pairs, which, tmp_path):
     write(tmp_path, *names)
     (tmp_path / "Thumbs.db").write_bytes(b"junk")
-    output = results(tmp_path, pair)
+    output = results(tmp_path, *pairs)
     assert output.pixels[0, 0, 0] == which
     content = (tmp_path / names[which]).read_bytes()
     assert output.file_sha256 == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize(
-    "names, pair, words",
+    "names, pairs, words",
     [
-        (["a.png", "b.png"], "c", "no result of pair 'c'"),
-        (["a.png", "a.jpg", "b.png"], "a", "both results of pair 'a'"),
-        (["11_x.png", "21_x.png"], "1", "no result of pair '1'"),
+        (["a.png", "b.png"], ["c"], "no result of pair 'c'"),
+        (["a.png", "a.jpg", "b.png"], ["a"], "both results of pair 'a'"),
+        (["11_x.png", "21_x.png"], ["1"], "no result of pair '1'"),
+        (["img10.png"], ["1"], "no result of pair '1'"),
+        (["img10.png", "img20.png"], ["1", "2"], "no result of pair '1'"),
+        (["img_1_2.png"], ["img_1", "img_1_2"], "no result of pair 'img_1'"),
+        (["banana.png"], ["an"], "no result of pair 'an'"),
+        (["a_x.png", *(f"other_{n}.png" for n in range(9))], ["a", *"stuvwxyz"], "no result of"),
     ],
 )
-def test_a_missing_or_doubled_result_fails_for_its_pair(names, pair, words, tmp_path):
+def test_a_missing_or_doubled_result_fails_for_its_pair(names, pairs, words, tmp_path):
     with pytest.raises(InvalidRequest, match=words):
-        results(write(tmp_path, *names), pair)
+        results(write(tmp_path, *names), *pairs)
+
+
+def test_several_pictures_of_each_pair_are_refused(tmp_path):
+    write(tmp_path, "1_in.png", "1_out.png", "2_in.png", "2_out.png")
+    with pytest.raises(InvalidRequest, match="called NAME-in and NAME-out"):
+        results(tmp_path, "1", "2")
 
 
 def test_a_result_of_another_size_or_no_picture_is_told(tmp_path):
