@@ -143,8 +143,9 @@ def read_file(files: Files, name: str) -> bytes:
     """Read a whole file, fetched where needed.
 
     Raises:
-        PairUnusable: The file is too large for a picture, or cannot be read from this machine.
-        BenchmarkUnavailable: The file cannot be fetched.
+        PairUnusable: The file is too large for a picture, or is not there or may not be read while
+            its folder is there.
+        BenchmarkUnavailable: The file cannot be fetched, or its folder is gone.
     """
     if files.names().get(name, 0) > MAX_PICTURE_BYTES:
         raise PairUnusable(
@@ -155,6 +156,8 @@ def read_file(files: Files, name: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        if not path.parent.is_dir():  # a disk that is gone: the run waits for it
+            raise _unreadable(path, error) from error
         raise PairUnusable(
             f"{path} cannot be read ({error.strerror}): check that it is there and its permissions."
         ) from error
