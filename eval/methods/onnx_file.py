@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from mirnet.errors import InvalidRequest
 
+from .onnx_range import Ranges, ranges_of
+
 MAX_BYTES = 10**9
 """Largest file in bytes; protobuf ends at 2 GB, networks for pictures are far below."""
 MAX_NUMBERS = 250_000_000
@@ -27,6 +29,8 @@ class OnnxContent(NamedTuple):
     """Its hash."""
     parameters: int
     """Number of learned numbers: all values of its floating-point tensors."""
+    ranges: Ranges
+    """What its first and last steps say of the range of its values."""
 
 
 def read_onnx(path: Path, name: str) -> OnnxContent:
@@ -76,7 +80,8 @@ def read_onnx(path: Path, name: str) -> OnnxContent:
         )
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
     numbers = sum(_count(dims) for tensor, dims in tensors if tensor.data_type in floats)
-    return OnnxContent(content, hashlib.sha256(content).hexdigest(), numbers)
+    digest = hashlib.sha256(content).hexdigest()
+    return OnnxContent(content, digest, numbers, ranges_of(model))
 
 
 def _count(dims: Sequence[int]) -> int:

@@ -1,7 +1,8 @@
 """Any image-to-image network in an ONNX file as a method, run by onnxruntime on the CPU.
 
-The network takes one batch of one RGB picture, channels first or last, as floats in [0, 1] or as
-uint8, and gives one of the same kind. Which sizes it takes, and how much it enlarges, is found by
+The network takes one batch of one RGB picture, channels first or last, as floats in [0, 1], as
+floats up to 255 where its own first or last steps say so (`onnx_range`), or as uint8, and gives one
+of any of these kinds. Which sizes it takes, and how much it enlarges, is found by
 trying; pictures are mirrored at the right and bottom up to such a size. Large pictures, and those
 that exceed a network of a fixed size, are cut into overlapping tiles.
 """
@@ -10,7 +11,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +23,7 @@ from mirnet.tasks import Task
 from .method import Method, Output, Restorer, checked, checked_settings, versions_of
 from .method_record import MethodRecord
 from .onnx_file import OnnxContent, read_onnx
+from .onnx_range import Ranges
 from .settings import Settings
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 12, 24, 48, 7, 14, 28)
@@ -37,6 +39,11 @@ TILE_PX = 1024
 """Side of the tiles of larger pictures, rounded down to the network's multiple."""
 OVERLAP_PX = 32
 """Overlap of neighbouring tiles, over which one fades into the other."""
+
+MIN_GREY_PX = 32
+"""Least side of the grey picture whose result shows the range of a network's values."""
+HIGHEST_GREY = 2.0
+"""Mean that the result of a grey picture never has where white is 1."""
 
 Network = Callable[[np.ndarray], np.ndarray]
 """Maps a picture (H, W, 3) float32 in [0, 1] to (s H, s W, 3) floats."""
@@ -55,6 +62,10 @@ class OnnxSettings(Settings):
     """Factor by which the network enlarges."""
     fixed: tuple[int, int] | None = None
     """The only height and width that the network takes; None where sizes are free."""
+    takes: Literal[1, 255] = 1
+    """Value of white in a float input."""
+    gives: Literal[1, 255] = 1
+    """Value of white in a float output."""
 
 
 class Signature(NamedTuple):
@@ -77,8 +88,10 @@ def new_settings(path: str, name: str) -> dict[str, Any]:
         InvalidRequest: See `read_onnx`; or the network takes no single RGB picture.
     """
     file = Path(os.path.expanduser(path)).absolute()  # ~nobody stays as it is
-    network, signature = _network(read_onnx(file, name), file.name)
-    return {"onnx": str(file), **_rules(network, signature.fixed, file.name)}
+    found = read_onnx(file, name)
+    network, signature = _network(found, file.name)
+    rules = _rules(network, signature.fixed, file.name)
+    return {"onnx": str(file), **rules, **_whites(network, rules, found.ranges)}
 
 
 def onnx_method(method_id: str, task: Task, given: dict) -> Method:
@@ -109,7 +122,8 @@ def _load(method_id: str, sha256: str, task: Task, settings: OnnxSettings) -> Re
     found = read_onnx(path, method_id)
     if found.sha256 != sha256:
         raise InvalidRequest(f"The file of {method_id!r} changed meanwhile: start again.")
-    network, _ = _network(found, path.name)
+    plain, _ = _network(found, path.name)
+    network = partial(_in_range, plain, settings.takes, settings.gives)
     return checked(method_id, task, partial(_restore, network, task, settings))
 
 
@@ -264,9 +278,31 @@ def _run(session: Any, signature: Signature, pixels: np.ndarray) -> np.ndarray:
         raise InvalidRequest(f"onnxruntime failed ({_line(error)}).") from error
     if not isinstance(result, np.ndarray) or result.ndim != 4 or result.dtype.kind not in "fu":
         raise InvalidRequest("The network's first output is no picture.")
-    if not signature.channels_last:
+    first, last = (result.shape[axis] == 3 for axis in (1, 3))
+    if first and not (last and signature.channels_last):
         result = result.transpose(0, 2, 3, 1)
     return to_unit(result[0]) if result.dtype.kind == "u" else result[0].astype(np.float32)
+
+
+def _in_range(network: Network, takes: int, gives: int, pixels: np.ndarray) -> np.ndarray:
+    """Run a network on a picture in [0, 1] with the values of white that it was made for."""
+    restored = network(pixels * np.float32(takes) if takes != 1 else pixels)
+    return restored / np.float32(gives) if gives != 1 else restored
+
+
+def _whites(network: Network, rules: dict[str, Any], ranges: Ranges) -> dict[str, int]:
+    """Find the values of white of a network's input and output, by what it makes of grey."""
+    sides = rules.get("fixed") or (max(rules["minimum"], MIN_GREY_PX),) * 2
+    multiple = rules.get("multiple", 1)
+    size = [-(-side // multiple) * multiple for side in sides]
+
+    def mean(grey: float) -> float:
+        return float(network(np.full((*size, 3), grey, np.float32)).mean())
+
+    takes = 255 if ranges.takes_255 else 1
+    if ranges.gives_255 and not ranges.takes_255:
+        takes = min((1, 255), key=lambda white: abs(mean(white / 2) - 255 / 2))
+    return {"takes": takes, "gives": 255 if mean(takes / 2) > HIGHEST_GREY else 1}
 
 
 def _rules(network: Network, fixed: tuple[int, int] | None, name: str) -> dict[str, Any]:

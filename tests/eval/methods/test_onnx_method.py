@@ -115,6 +115,52 @@ def test_other_layouts_and_types(tmp_path):
     np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-3)
 
 
+def steps(path, *steps, shape=(1, 3, "h", "w")):
+    """A network of steps one after the other, each an operator and its stored operands."""
+    nodes, tensors = [], []
+    for number, (kind, *operands) in enumerate(steps):
+        names = [f"c{number}{place}" for place in range(len(operands))]
+        tensors += list(zip(names, map(np.float32, operands), strict=True))
+        before = "x" if number == 0 else f"v{number}"
+        after = "y" if number == len(steps) - 1 else f"v{number + 1}"
+        nodes.append(helper.make_node(kind, [before, *names], [after]))
+    return save(path, nodes, tensors, shape=shape)
+
+
+MEAN = np.full((1, 3, 1, 1), 114.4)
+
+
+@pytest.mark.parametrize(
+    "network, whites",
+    [
+        ([("Div", 255), ("Relu",), ("Mul", 255)], (255, 255)),
+        ([("Mul", 1 / 255), ("Relu",), ("Mul", 255), ("Clip", 0, 255)], (255, 255)),
+        ([("Identity",), ("Div", 255), ("Relu",)], (255, 1)),
+        ([("Relu",), ("Mul", 255)], (1, 255)),
+        ([("Relu",), ("Clip", 0, 255)], (255, 255)),
+        ([("Sub", MEAN), ("Identity",), ("Add", MEAN)], (255, 255)),
+        ([("Relu",), ("Clip", 0, 1)], (1, 1)),
+        ([("Mul", 255), ("Round",), ("Div", 255)], (1, 1)),  # rounds to 8 bits within
+        ([("Sub", 0.5), ("Add", 0.5)], (1, 1)),
+    ],
+)
+def test_the_range_of_a_network_is_told_by_its_ends(network, whites, tmp_path):
+    method = made(steps(tmp_path / "net.onnx", *network))
+    assert (method.info.settings["takes"], method.info.settings["gives"]) == whites
+    pixels, output = restored(method, 12, 20)
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-5)
+
+
+def test_a_result_may_have_its_channels_elsewhere_than_the_input(tmp_path):
+    nodes = [helper.make_node("Transpose", ["x"], ["y"], perm=[0, 2, 3, 1])]
+    pixels, output = restored(made(save(tmp_path / "to_last.onnx", nodes)), 5, 9)
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-6)
+    nodes = [helper.make_node("Transpose", ["x"], ["y"], perm=[0, 3, 1, 2])]
+    path = save(tmp_path / "to_first.onnx", nodes, shape=(1, "h", "w", 3))
+    pixels, output = restored(made(path), 5, 9)
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-6)
+
+
 def test_the_record_names_the_file_by_its_hash(tmp_path):
     path = doubles(tmp_path / "x2.onnx")
     method = made(path, "sr-x2")
