@@ -63,7 +63,7 @@ def leaderboard(
         * the same for the other metrics, as `ssim_difference`, `ssim_difference_low`,
           `ssim_difference_high`, `ssim_p_value`, `ssim_p_holm` and `ssim_verdict`
         * `leader_difference_db`, `leader_low`, `leader_high`, `leader_p_holm`, `leader_verdict`: a
-          ranked method against the one that ranks first
+          ranked method against the one that ranks first, corrected for all pairs of ranked methods
         * `s_per_mp`: total seconds over total megapixels of the rows that this run timed, or where
           all outputs came from the cache, as the run named by `timed_in` timed them ("" else); the
           time of a picture is the median of its `repeats`
@@ -103,7 +103,8 @@ def leaderboard(
         metric.key: _against(baseline, ids, by_method, metric) for metric in METRICS.values()
     }
     first = _leader(rows)
-    behind = _against(first, common.methods, by_method, RANKING)
+    among = statistics.pairs_of(len(common.methods))
+    behind = _against(first, common.methods, by_method, RANKING, among)
     for row in rows:
         row |= {"baseline": baseline}
         for metric in METRICS.values():
@@ -223,8 +224,9 @@ def _against(
     methods: Sequence[str],
     by_method: dict[str, "pd.DataFrame"],
     metric: Metric,
+    among: int | None = None,
 ) -> dict[str, statistics.Paired]:
-    """Compare methods with one of them, corrected for their number; by method."""
+    """Compare methods with one of them, corrected for their number or for `among`; by method."""
     if reference is None:
         return {}
     found = {
@@ -233,7 +235,7 @@ def _against(
         if method != reference
         and (paired := _paired(by_method[method], by_method[reference], metric))
     }
-    return dict(zip(found, statistics.corrected(list(found.values())), strict=True))
+    return dict(zip(found, statistics.corrected(list(found.values()), among), strict=True))
 
 
 def _comparison(metric: Metric, paired: statistics.Paired | None) -> dict[str, Any]:
@@ -315,6 +317,11 @@ def caution(board: "pd.DataFrame") -> str:
         words.append(
             f"Means are over the {shared} of {most} pictures on which every ranked method has a "
             "result that is not identical to its target."
+        )
+    if not shared and most and board.ranked.any():
+        words.append(
+            "There is no mean PSNR: on every picture, the result of some ranked method is "
+            "identical to its target, or missing."
         )
     if unusable := int(board.unusable.max()):
         words.append(

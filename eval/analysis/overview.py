@@ -147,7 +147,8 @@ def overview(tables: TableCache, runs: Sequence[StoredRun], group: str, metric: 
         _line(methods, [cells.get(key, {}).get(place) for place in range(len(columns))])
         for key, methods in of_line.items()
     ]
-    lines.sort(key=lambda line: _rank(line, metric))
+    bests = [_best([line.cells[place] for line in lines], metric) for place in range(len(columns))]
+    lines.sort(key=lambda line: _rank(line, metric, bests))
     return Overview(metric, tuple(columns), tuple(lines), _published(tasks, metric))
 
 
@@ -169,11 +170,25 @@ def _line(methods: list[Any], cells: list[Cell | None]) -> Line:
     )
 
 
-def _rank(line: Line, metric: Metric) -> tuple[bool, bool, float]:
-    """Sort key: own weights, then others by their mean over columns, the input itself last."""
-    means = [cell.mean for cell in line.cells if cell is not None]
-    mean = sum(means) / len(means) if means else -math.inf
-    return not line.is_own, line.ids[0] in UNTOUCHED, -mean if metric.higher_is_better else mean
+def _best(cells: Sequence[Cell | None], metric: Metric) -> float:
+    """Best mean of a column; not a number where it has none."""
+    means = [cell.mean for cell in cells if cell is not None]
+    return (max if metric.higher_is_better else min)(means, default=math.nan)
+
+
+def _rank(line: Line, metric: Metric, bests: Sequence[float]) -> tuple[bool, bool, float]:
+    """Sort key: own weights, then others, the input itself last.
+
+    Within these by how far a method is behind the best of each column, on average: a mean over the
+    columns themselves would put one first that was run on the easiest benchmark alone.
+    """
+    behind = [
+        abs(cell.mean - best)
+        for cell, best in zip(line.cells, bests, strict=True)
+        if cell is not None
+    ]
+    mean = sum(behind) / len(behind) if behind else math.inf
+    return not line.is_own, line.ids[0] in UNTOUCHED, mean
 
 
 def _standings(
@@ -198,7 +213,8 @@ def _standings(
             higher_is_better=metric.higher_is_better,
         )
     others = [method for method in means if method != best]
-    corrected = statistics.corrected([compared[method] for method in others])
+    among = statistics.pairs_of(len(means))
+    corrected = statistics.corrected([compared[method] for method in others], among)
     compared |= dict(zip(others, corrected, strict=True))
     found: dict[str, Standing] = {}
     for method, paired in compared.items():

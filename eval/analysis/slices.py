@@ -177,7 +177,12 @@ def _groups(values: dict[str, Fact]) -> dict[str, list[str]]:
     if len(groups) > MAX_GROUPS:
         return {}
     order = sorted(groups, key=lambda value: (isinstance(value, str), value))
-    return {_text(value): groups[value] for value in order}
+    labels = [_text(value) for value in order]
+    if len(set(labels)) < len(labels):  # numbers that differ in their last digits
+        labels = [
+            value if isinstance(value, str) else repr(value).removesuffix(".0") for value in order
+        ]
+    return {label: groups[value] for label, value in zip(labels, order, strict=True)}
 
 
 def _ranges(values: dict[str, Fact]) -> dict[str, list[str]]:

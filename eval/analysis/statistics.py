@@ -30,6 +30,8 @@ SIGNIFICANT = 0.05
 """Significance level of the tests."""
 MIN_FOR_VERDICT = 5
 """Clusters below which no method is called better than another."""
+DECIMALS = 9
+"""Decimals of differences that rank and win: what is below is how numbers are stored."""
 MAX_SHARED = 20_000
 """Clusters up to which resamples are kept to be shared: 40 MB."""
 
@@ -99,10 +101,13 @@ class Paired:
 
         "better" and "worse" need `MIN_FOR_VERDICT` clusters, an interval without zero and a
         corrected p-value below `SIGNIFICANT`: one picture, or a constant difference on a few,
-        decides nothing.
+        decides nothing. Where all differences but those of one cluster are infinite there is no
+        interval, and the ranks decide.
         """
         if self.clusters < MIN_FOR_VERDICT:
             return "too few"
+        if math.isnan(self.low) and self.p_holm < SIGNIFICANT:
+            return "better" if self.effect > 0 else "worse"
         low, high = (self.low, self.high) if self.higher_is_better else (-self.high, -self.low)
         if self.p_holm < SIGNIFICANT and low > 0:
             return "better"
@@ -211,10 +216,10 @@ def compare(
     finite = difference[both_finite]
     low, high = _interval(*_sums(finite, places[both_finite]), seed)
     known = ~np.isnan(difference)
-    difference, places = difference[known], places[known]
+    difference, places = np.round(difference[known], DECIMALS), places[known]
     beyond = np.abs(finite).max() + 1  # an infinite difference ranks above every finite one
     sums, counts = _sums(np.clip(difference, -beyond, beyond), places)
-    p_value, effect = _signed_ranks(sums / counts)
+    p_value, effect = _signed_ranks(np.round(sums / counts, DECIMALS))
     better = difference if higher_is_better else -difference
     return Paired(
         pairs=len(difference),
@@ -231,16 +236,32 @@ def compare(
     )
 
 
-def corrected(comparisons: Sequence[Paired]) -> list[Paired]:
-    """Correct the p-values of comparisons that are read together, by `holm`."""
-    found = holm([paired.p_value for paired in comparisons])
+def corrected(comparisons: Sequence[Paired], among: int | None = None) -> list[Paired]:
+    """Correct the p-values of comparisons that are read together, by `holm`.
+
+    Args:
+        among: See `holm`.
+    """
+    found = holm([paired.p_value for paired in comparisons], among)
     return [replace(paired, p_holm=p) for paired, p in zip(comparisons, found, strict=True)]
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def pairs_of(methods: int) -> int:
+    """Number of comparisons that a leader is chosen among: of all methods with each other.
+
+    The best of several equal methods is further from the worst than two named beforehand.
+    """
+    return methods * (methods - 1) // 2
+
+
+def holm(p_values: Sequence[float], among: int | None = None) -> list[float]:
     """Correct p-values for their number, so that the chance of any false finding keeps its level.
 
     Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
+
+    Args:
+        among: Number of comparisons that these were chosen from, none of the others being found
+            different; by default their own.
 
     Returns:
         Corrected values, in the order of the given ones.
@@ -250,7 +271,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     values = np.asarray(p_values, float)
     order = np.argsort(values, kind="stable")
-    steps = np.arange(len(values), 0, -1) * values[order]
+    most = len(values) if among is None else among
+    steps = (most - np.arange(len(values))) * values[order]
     found = np.empty_like(values)
     found[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [float(p) for p in found]

@@ -3,12 +3,13 @@
 import pytest
 
 from eval.analysis.leaderboards import leaderboard
-from eval.analysis.overview import GROUPS, overview
+from eval.analysis.overview import GROUPS, Cell, Line, _rank, overview
 from eval.analysis.table_cache import TableCache
+from eval.runs.document import SampleResult
 from eval.runs.store import StoredRun
-from mirnet.metrics.registry import PSNR, SSIM
+from mirnet.metrics.registry import PSNR, SSIM, get_metric
 from mirnet.tasks import TASKS
-from tests.support.runs_factory import method, write_run
+from tests.support.runs_factory import method, sha, write_run
 
 OURS = method("ours")
 BOTH = (method("identity"), OURS)
@@ -61,6 +62,29 @@ def test_methods_that_no_test_tells_apart_are_tied(tmp_path):
     stored = write_run(tmp_path, pairs=12, methods=equal, task="retouch", seed=2)
     (first, second) = overview(TableCache(), [stored], "retouch", PSNR).lines
     assert {first.cells[0].standing, second.cells[0].standing} == {"best", "tied"}
+
+
+def test_an_easy_benchmark_puts_no_method_first(tmp_path):
+    """c has the highest mean of its cells, of the first benchmark alone, where b is better."""
+    easy, hard = {"a": 40.0, "b": 42.0, "c": 41.0}, {"a": 19.0, "b": 20.0}
+    runs = []
+    for day, scores in enumerate((easy, hard), 1):
+        rows = [
+            SampleResult(pair=f"p000{n}", method=name, scores={"rgb/1": {"psnr_db": score + n}},
+                         degraded_sha256=sha(f"p000{n}"))
+            for name, score in scores.items() for n in range(3)
+        ]  # fmt: skip
+        runs.append(write_run(tmp_path, pairs=3, methods=tuple(map(method, scores)), rows=rows,
+                              task="lowlight", protocols=["rgb/1"],
+                              id=f"2026010{day}-120000-abcdef"))  # fmt: skip
+    lines = overview(TableCache(), runs, "lowlight", PSNR).lines
+    assert [line.ids[0] for line in lines] == ["b", "c", "a"]
+    flip = get_metric("flip")
+    assert flip.higher_is_better is False
+    cells = [Cell(mean, 0.0, 1.0, "tied", "x") for mean in (0.1, 0.2)]
+    for first, second in (((cells[0],), (cells[1],)), ((cells[1],), (None,))):
+        one, two = (Line("", ("x",), False, None, each) for each in (first, second))
+        assert _rank(one, flip, [0.1]) < _rank(two, flip, [0.1])
 
 
 def test_weights_of_several_scales_share_a_row(tmp_path):

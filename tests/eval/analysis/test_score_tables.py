@@ -1,10 +1,19 @@
 """Pictures worth a look, from scores made by hand."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from eval.analysis.score_tables import best, disagreements, gains, other_metrics, worst
+from eval.analysis.score_tables import (
+    best,
+    disagreements,
+    gains,
+    other_metrics,
+    paired_scores,
+    worst,
+)
 
 PSNR = {"a": [20, 21, 22, 23, 24, 25, 26], "b": [30, 21, 20, 24, np.inf, 25, 29]}
 """Scores of two methods; b gains 10, 0, -2, 1, no finite number, 0 and 3."""
@@ -43,11 +52,39 @@ def test_five_disagreements_of_any_sign_in_the_runs_order_where_equal(scores):
 def test_gains_and_losses_of_a_method_over_another(scores):
     found = gains(scores, "b", "a")
     assert pairs(found) == ["p0", "p6", "p3", "p1", "p5"]
+    assert list(found) == ["pair", "method_a", "method_b", "a", "b", "difference"]
     assert (found.method_a[0], found.method_b[0], found.difference[0]) == ("a", "b", 10)
     assert pairs(gains(scores, "b", "a", 2, largest=False)) == ["p2", "p1"]
     assert pairs(gains(scores, "a", "b", 1)) == ["p2"]
     assert pairs(gains(scores, "b", "a", 1, "gmsd")) == ["p4"]
     assert pairs(gains(scores, "b", "a", 1, "gmsd", largest=False)) == ["p2"]
+
+
+def test_equal_scores_of_many_pictures_stay_in_the_runs_order():
+    """Of more than 16 rows, the sorts that are not stable mix those that are equal."""
+    rows = [
+        {"pair": f"p{number:02d}", "method": method, "psnr_db": 30.0 + (method == "b")}
+        for number in range(40)
+        for method in "ab"
+    ]
+    frame = pd.DataFrame(rows)
+    frame["method"] = pd.Categorical(frame.method, ["a", "b"], ordered=True)
+    order = [f"p{number:02d}" for number in range(40)]
+    found = (
+        worst(frame, "a", 40),
+        best(frame, "a", 40),
+        disagreements(frame, "a", "b", 40),
+        gains(frame, "a", "b", 40),
+        gains(frame, "a", "b", 40, largest=False),
+    )
+    assert all(pairs(table) == order for table in found)
+
+
+def test_two_exact_results_are_paired_without_a_warning(scores):
+    scores.loc[scores.pair == "p4", "psnr_db"] = np.inf
+    with warnings.catch_warnings(action="error"):
+        both = paired_scores(scores, "a", "b")
+    assert np.isnan(both.difference[4])
 
 
 def test_other_metrics_are_all_but_the_ranking_one():

@@ -56,6 +56,13 @@ def test_texts_and_ranges_of_numbers_are_slices_and_credits_are_not(stored):
     assert found["brightness=middle, 7 to 12"] == tuple(IDS[7:13])
 
 
+def test_values_that_look_alike_are_slices_of_their_own(stored):
+    for number, pair in enumerate(IDS):
+        stored.append_facts(pair, {"serial": 1234567.0 + number % 2})
+    found = {one.name: len(one.pairs) for one in slices_of(stored, scores_frame(stored))}
+    assert [found[f"serial={value}"] for value in ("1234567", "1234568")] == [10, 10]
+
+
 def test_columns_called_tag_or_selection_are_no_tags_and_selections(stored):
     for number, pair in enumerate(IDS):
         value = "blur" if number < 12 else "none"

@@ -225,6 +225,41 @@ def test_a_constant_difference_needs_pictures_enough_for_its_p():
     assert compare([30.0] * 5, [30.5] * 5).verdict == "tied"
 
 
+def test_a_leader_chosen_by_looking_is_not_better_than_equals_too_often():
+    """Of 200 trials at 5 %, up to 18 are to be expected (binomial, 99 %)."""
+
+    def found(seed: int, among: int | None) -> bool:
+        rng = np.random.default_rng(seed)
+        scores = rng.normal(0, 3, 12) + rng.normal(0, 0.5, (6, 12))
+        leader = scores.mean(axis=1).argmax()
+        tests = [stats._signed_ranks(own - scores[leader])[0] for own in scores]
+        return min(stats.holm(np.delete(tests, leader), among)) < 0.05
+
+    assert sum(found(seed, stats.pairs_of(6)) for seed in range(200)) <= 12
+    assert stats.pairs_of(6) == 15
+    assert stats.holm([0.01, 0.04, 0.03], 6) == pytest.approx([0.06, 0.16, 0.15])
+
+
+def test_what_floats_round_is_no_difference():
+    """Scores of one output that were summed in another order differ in their last digit."""
+    scores = np.linspace(25, 35, 12)
+    found = compare(scores + 1e-13, scores)
+    assert (found.ties, found.p_value, found.effect, found.verdict) == (12, 1.0, 0.0, "tied")
+    balanced = compare([30.3, 30.1] * 6, [30.1, 30.3] * 6)
+    assert (balanced.p_value, balanced.effect) == (1.0, 0.0)
+    within = compare([0.3, 0.1, 0.5] * 6, [0.1, 0.2, 0.6] * 6, np.repeat(range(6), 3))
+    assert within.p_value == 1.0  # 0.2 - 0.1 - 0.1 in every scene
+
+
+def test_ranks_decide_where_only_one_picture_has_a_finite_difference():
+    exact = compare([math.inf] * 9 + [31.0], [30.0] * 10)
+    assert (math.isnan(exact.low), exact.p_value, exact.verdict) == (True, 2 / 2**10, "better")
+    assert compare([30.0] * 10, [math.inf] * 9 + [31.0]).verdict == "worse"
+    assert compare([math.inf] * 4 + [31.0], [30.0] * 5).verdict == "tied"
+    lower = compare([math.inf] * 9 + [31.0], [30.0] * 10, higher_is_better=False)
+    assert lower.verdict == "worse"
+
+
 def test_a_tie_is_half_a_win():
     found = compare([31.0, 30.0, 29.0, 30.0], [30.0] * 4)
     assert (found.wins, found.ties, found.win_rate) == (1, 2, 0.5)

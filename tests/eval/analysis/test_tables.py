@@ -128,6 +128,23 @@ def test_an_exact_result_leaves_the_means_of_all_methods(tmp_path):
     assert board.ssim.tolist() == [0.5, 0.5]  # over all three
 
 
+def test_a_board_without_a_mean_says_why(tmp_path):
+    rows = [row(f"p000{n}", "ours", math.inf) for n in range(3)]
+    rows += [row(f"p000{n}", "clahe", 30.0 + n) for n in range(3)]
+    methods = (method("ours"), method("clahe"))
+    stored = write_run(tmp_path, pairs=3, methods=methods, rows=rows, protocols=["rgb/1"])
+    board = leaderboards.leaderboard(stored, None)
+    assert board.method.tolist() == ["ours", "clahe"]  # the exact one first
+    assert board.psnr_db.isna().all()
+    assert "There is no mean PSNR: on every picture" in leaderboards.caution(board)
+    some = write_run(
+        tmp_path / "some", pairs=3, methods=methods, rows=rows[1:], protocols=["rgb/1"]
+    )
+    assert "no mean PSNR" in leaderboards.caution(leaderboards.leaderboard(some, None))
+    fine = write_run(tmp_path / "fine", pairs=3, methods=methods, protocols=["rgb/1"])
+    assert "no mean PSNR" not in leaderboards.caution(leaderboards.leaderboard(fine, None))
+
+
 def test_a_dominated_method_is_off_the_front(tmp_path):
     rows = [
         row("p0000", name, psnr, seconds=seconds, megapixels=1.0)
