@@ -81,9 +81,10 @@ FORMATS: dict[str, PictureFormat] = {
         PictureFormat("AVIF", "avif", (".avif",)),
         PictureFormat(
             "RAW", "raw", (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2"),
-            (".pef", ".srw", ".crw"),
+            (".pef", ".srw", ".crw", ".mrw", ".rwl", ".iiq", ".3fr", ".mef", ".erf", ".dcr",
+             ".kdc"),
             signatures=((8, b"CR\x02"), (0, b"FUJIFILMCCD-RAW"), (0, b"IIU\0"), (0, b"IIR"),
-                        (0, b"MMOR"), (6, b"HEAPCCDR")),
+                        (0, b"MMOR"), (6, b"HEAPCCDR"), (0, b"\0MRM"), (8, b"IIII"), (8, b"MMMM")),
         ),
         PictureFormat(
             "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), (".jpf", ".jpx", ".j2c"),

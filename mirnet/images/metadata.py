@@ -22,8 +22,10 @@ MAX_TEXT_CHARACTERS = 1 << 16
 """Longest text that is kept, and largest sum of all texts of a file, in characters."""
 _XMP_TAG, _IPTC_TAG = 700, 33723
 """TIFF tags of XMP and IPTC."""
-_IPTC_RESOURCE = 0x0404
-"""Photoshop image resource that holds IPTC-IIM."""
+_IPTC_RESOURCE = b"8BIM\x04\x04\0\0"
+"""Head of the image resource with IPTC-IIM: its number and an empty name."""
+_PHOTOSHOP = b"Photoshop 3.0\0"
+"""Start of a JPEG segment with Photoshop image resources, which hold IPTC-IIM."""
 _ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))[2-8](?=\s*["'<])""")
 _STALE = re.compile(
     rb"""\s(?:GCamera:(?:MotionPhoto|MicroVideo)\w*|hdrgm:\w+|dcterms:provenance|"""
@@ -76,9 +78,13 @@ def metadata_of(image: Image.Image) -> Metadata:
         ]
     xmp, iptc = info.get("xmp"), None
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        xmp, iptc = (_tag_bytes(image.tag_v2.get(tag)) for tag in (_XMP_TAG, _IPTC_TAG))
-    elif isinstance(info.get("photoshop"), dict):
-        iptc = info["photoshop"].get(_IPTC_RESOURCE)
+        xmp, iptc = (_tag_bytes(image.tag_v2, tag) for tag in (_XMP_TAG, _IPTC_TAG))
+    elif (segments := getattr(image, "applist", None)) is not None:
+        # Resources may go on in the next segment.
+        parts = (part for name, part in segments if name == "APP13")
+        iptc = iptc_of_resources(
+            b"".join(p.removeprefix(_PHOTOSHOP) for p in parts if p.startswith(_PHOTOSHOP))
+        )
     elif isinstance(raw := info.get("Raw profile type iptc"), str):
         iptc = iptc_of_text(raw)
     has_dpi = image.format in ("PNG", "TIFF", "BMP") or info.get("jfif_unit") in (1, 2)
@@ -111,8 +117,8 @@ def metadata_of_tiff(
     return Metadata(
         icc_profile=icc if isinstance(icc, bytes) else None,
         exif=exif_at(stream, offset),
-        xmp=_tag_bytes(directory.get(_XMP_TAG)),
-        iptc=_tag_bytes(directory.get(_IPTC_TAG)),
+        xmp=_tag_bytes(directory, _XMP_TAG),
+        iptc=_tag_bytes(directory, _IPTC_TAG),
         dpi=dpi,
     )
 
@@ -238,12 +244,23 @@ def _descriptive(tags: Image.Exif) -> bytes | None:
 
 def _clean_xmp(xmp: object) -> bytes | None:
     """Correct an XMP packet for an upright still picture; None without one or for other markup."""
-    if not isinstance(xmp, bytes) or len(xmp) > MAX_XMP_BYTES or b"<rdf:RDF" not in xmp:
+    if not isinstance(xmp, bytes) or len(xmp) > MAX_XMP_BYTES:
+        return None
+    xmp = _in_utf8(xmp)
+    if b"<rdf:RDF" not in xmp:
         return None
     if re.search(rb"<!|<\s*(?:\w+:)?script", xmp, re.IGNORECASE):
         return None
     upright = _ORIENTATION.sub(rb"\g<1>1", xmp)
     return _without_elements(_STALE.sub(b"", upright), _STALE_TAG).rstrip(b"\0")
+
+
+def _in_utf8(xmp: bytes) -> bytes:
+    """Convert an XMP packet of any of the five encodings of XMP (part 1, section 7.1) to UTF-8."""
+    for encoding, width in (("utf-16-be", 2), ("utf-16-le", 2), ("utf-32-be", 4), ("utf-32-le", 4)):
+        if xmp.find("<rdf:RDF".encode(encoding)) % width == 0:  # -1 without one
+            return xmp.decode(encoding, "replace").lstrip("\ufeff").encode()
+    return xmp
 
 
 def _without_elements(xmp: bytes, tags: re.Pattern[bytes]) -> bytes:
@@ -273,10 +290,12 @@ def _without_elements(xmp: bytes, tags: re.Pattern[bytes]) -> bytes:
     return b"".join([*kept, xmp[position:]])
 
 
-def _tag_bytes(value: object) -> bytes | None:
-    """Value of a TIFF tag as bytes, from any type that Pillow returns for it."""
-    if isinstance(value, tuple) and all(isinstance(n, int) and 0 <= n < 256 for n in value):
-        return bytes(value)
+def _tag_bytes(directory: TiffImagePlugin.ImageFileDirectory_v2, tag: int) -> bytes | None:
+    """Value of a TIFF tag as its bytes in the file; programs write IPTC as numbers of 32 bits.
+
+    The value that Pillow gives is cut to one number for tags that it knows as single ones.
+    """
+    value = directory._tagdata.get(tag)  # noqa: SLF001
     return value if isinstance(value, bytes) else None
 
 
@@ -286,13 +305,22 @@ def iptc_of_text(text: str) -> bytes | None:
         raw = bytes.fromhex("".join(text.split("\n")[3:]))
     except ValueError:
         return None
-    start = raw.find(b"8BIM\x04\x04\0\0")
-    if start < 0:
-        return raw if raw[:1] == b"\x1c" else None
-    length = int.from_bytes(raw[start + 8 : start + 12], "big")
-    return raw[start + 12 : start + 12 + length]
+    return iptc_of_resources(raw)
+
+
+def iptc_of_resources(raw: bytes) -> bytes | None:
+    """IPTC in bytes that hold it alone, or in one of several Photoshop image resources."""
+    if raw[:1] == b"\x1c":
+        return raw
+    start = raw.find(_IPTC_RESOURCE)
+    while start >= 0:
+        length = int.from_bytes(raw[start + 8 : start + 12], "big")
+        if length:
+            return raw[start + 12 : start + 12 + length]
+        start = raw.find(_IPTC_RESOURCE, start + 12)
+    return None
 
 
 def iptc_resource(iptc: bytes) -> bytes:
     """Wrap IPTC in the Photoshop image resource that JPEG and PNG files store."""
-    return b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)
+    return _IPTC_RESOURCE + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)

@@ -15,6 +15,7 @@ from ..exif import PREFIX
 from ..formats import animation
 from ..metadata import Metadata
 from ..raster import Raster, array_samples, check_size
+from .boxes import boxes_in
 
 _CONTAINER = b"\x00\x00\x00\x0cJXL "
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
@@ -74,17 +75,8 @@ def boxes_of(data: bytes) -> dict[bytes, bytes]:
     if not data.startswith(_CONTAINER):
         return {b"jxlc": data}
     boxes: dict[bytes, bytes] = {}
-    position = 0
-    while position + 8 <= len(data):
-        size, start = int.from_bytes(data[position : position + 4], "big"), 8
-        name = data[position + 4 : position + 8]
-        if size == 1:
-            size, start = int.from_bytes(data[position + 8 : position + 16], "big"), 16
-        end = position + size if size else len(data)
-        if end < position + start:
-            raise ValueError("box shorter than its head")
-        boxes.setdefault(name, data[position + start : end])
-        position = end
+    for name, content in boxes_in(data):
+        boxes.setdefault(name, content)
     return boxes
 
 

@@ -21,7 +21,7 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     """Develop a raw file.
 
     Raises:
-        ImageRejected: The file has too many pixels, or LibRaw cannot read it.
+        ImageRejected: The file has too many pixels or is cut off, or LibRaw cannot read it.
     """
     stream.seek(0)
     try:
@@ -29,6 +29,8 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     except Unreadable as error:
         raise ImageRejected(_cannot_be_read(label)) from error
     check_size(label, made.width, made.height, max_pixels)
+    if made.cut_off:
+        raise ImageRejected(f"{label} is cut off: copy it from the camera or download it again.")
     if made.preview is not None:
         return _preview(made, label, max_pixels)
     if made.samples is None:  # check_size has raised
@@ -38,8 +40,9 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
 
 def _cannot_be_read(label: str) -> str:
     return (
-        f"{label} is a camera raw file that LibRaw cannot read: develop it in a raw converter and "
-        "save it as a 16-bit TIFF or PNG."
+        f"{label} is a camera raw file that LibRaw cannot read, as it is damaged or of a kind that "
+        "LibRaw does not know: copy it again, or develop it in a raw converter and save it as a "
+        "16-bit TIFF or PNG."
     )
 
 

@@ -52,6 +52,8 @@ class Developed(NamedTuple):
     """JPEG preview of a file that LibRaw opens and cannot develop; None for a developed one."""
     flip: int = 1
     """EXIF orientation that turns the preview upright."""
+    cut_off: bool = False
+    """Whether the sensor's values end early, so that nothing was developed."""
 
 
 class Unreadable(Exception):
@@ -105,7 +107,7 @@ def _parsed(answer: bytes, max_pixels: int) -> Developed:
         exif, preview = rest[:exif_bytes], rest[exif_bytes:]
         return Developed(width, height, None, exif or None, preview, flip)
     if not shape:
-        return Developed(width, height, None, None)
+        return Developed(width, height, None, None, cut_off=bool(head.get("cut_off")))
     fits = len(shape) == 3 and shape[2] == 3 and 0 < shape[0] * shape[1] <= max_pixels
     if not fits:
         raise Unreadable("the process answered with another size")
@@ -128,8 +130,11 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
         if not 0 < width * height <= max_pixels:
             return Developed(width, height, None, None)
         preview = _preview(raw)
-        exif = _exif(stream, preview) or _shooting_data(raw)
+        exif = _exif(stream, preview)
         try:
+            exif = exif or _shooting_data(raw)
+            if _ends_early(raw.raw_image_visible, min(raw.black_level_per_channel)):
+                return Developed(width, height, None, None, cut_off=True)
             samples = raw.postprocess(
                 use_camera_wb=True,
                 output_color=rawpy.ColorSpace.sRGB,
@@ -137,12 +142,28 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
                 gamma=_SRGB_CURVE,
                 no_auto_bright=True,
             )
+        except rawpy.LibRawIOError:  # LibRaw read beyond the end
+            return Developed(width, height, None, None, cut_off=True)
         except rawpy.LibRawError:
             if preview is None:
                 raise
             flip = _ORIENTATIONS.get(int(raw.sizes.flip), 1)
             return Developed(width, height, None, exif, preview, flip)
     return Developed(width, height, np.ascontiguousarray(samples, np.uint16), exif)
+
+
+def _ends_early(values: np.ndarray, black: int) -> bool:
+    """Whether the last values of a sensor are missing: LibRaw gives zeros for them, without error.
+
+    No sensor with a black level above zero has zeros side by side. One without, and values that a
+    camera has reworked, may have them in a dark corner, but not in many whole rows.
+
+    Args:
+        values: (H, W) of a mosaic or (H, W, C) of a linear raw file.
+        black: Lowest black level.
+    """
+    corner = values.ndim == 2 and black > 0
+    return not (values[-16:, -64:] if corner else values[-64:]).any()
 
 
 def _preview(raw: Any) -> bytes | None:
@@ -248,7 +269,7 @@ def main() -> int:
     shape = [] if made.samples is None else list(made.samples.shape)
     preview = made.preview or b""
     head = {"width": made.width, "height": made.height, "shape": shape, "exif_bytes": len(exif),
-            "preview_bytes": len(preview), "flip": made.flip}  # fmt: skip
+            "preview_bytes": len(preview), "flip": made.flip, "cut_off": made.cut_off}  # fmt: skip
     answer = sys.stdout.buffer
     answer.write(json.dumps(head).encode() + b"\n")
     answer.write(exif)

@@ -4,6 +4,7 @@ import io
 import struct
 
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from mirnet.errors import ImageRejected
@@ -11,7 +12,7 @@ from mirnet.images import exif as exif_block
 from mirnet.images.decode import read_image
 from mirnet.images.encode import encode_image
 from mirnet.images.formats import SAVE_FORMATS
-from mirnet.images.metadata import MAX_XMP_BYTES, Metadata, checked, stripped
+from mirnet.images.metadata import MAX_XMP_BYTES, Metadata, checked, iptc_resource, stripped
 from mirnet.images.picture import Picture
 from tests.support.picture_files import (
     A8,
@@ -190,3 +191,74 @@ def test_an_empty_element_about_a_manifest_takes_nothing_else_along():
     whole = element.replace(b"/>", b">x</dcterms:provenance>")
     cleaned, _ = checked(Metadata(xmp=b"<rdf:RDF>" + element + rest + whole), grey=False)
     assert cleaned.xmp == b"<rdf:RDF>" + rest
+
+
+XMP_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+    'xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    'exif:GPSLatitude="48,8N" dc:format="Gr\u00fc\u00dfe"/></rdf:RDF>'
+    '</x:xmpmeta><?xpacket end="w"?>'
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le"])
+@pytest.mark.parametrize("padding", ["", " ", "   "])
+def test_xmp_of_every_encoding_is_kept_and_its_position_can_be_left_out(encoding, padding):
+    data = saved(Image.fromarray(A8[3]), "JPEG", xmp=(XMP_PACKET + padding).encode(encoding))
+    picture = read_image(data)
+    assert picture.xmp is not None
+    assert "Gr\u00fc\u00dfe" in picture.xmp.decode() and b"GPSLatitude" in picture.xmp
+    kept = read_image(encode_image(picture, "JPEG", metadata="no-gps")).xmp
+    assert "Gr\u00fc\u00dfe" in kept.decode() and b"GPS" not in kept
+
+
+IPTC_RECORDS = b"\x1c\x02\x78\0\x05hello\x1c\x02\x5a\0\x06Berlin"
+
+
+@pytest.mark.parametrize("kind", ["B", "I"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_iptc_of_tiff_is_kept_whatever_its_numbers(kind, byteorder):
+    """Photoshop and others write the bytes of IPTC as numbers of 32 bits."""
+    records = IPTC_RECORDS + b"\0" * (-len(IPTC_RECORDS) % 4)
+    count = len(records) if kind == "B" else len(records) // 4
+    value = records if kind == "B" else tuple(struct.unpack(f"{byteorder}{count}I", records))
+    target = io.BytesIO()
+    tifffile.imwrite(
+        target, A8[3], photometric="rgb", byteorder=byteorder, metadata=None,
+        extratags=[(33723, kind, count, value, True)],
+    )  # fmt: skip
+    assert read_image(target.getvalue()).iptc == records
+
+
+def jp2_with(*boxes: bytes) -> bytes:
+    data = saved(Image.fromarray(A8[3]), "JPEG2000")
+    at = data.index(b"jp2c") - 4
+    added = b"".join(struct.pack(">I", len(box) + 8) + b"uuid" + box for box in boxes)
+    return data[:at] + added + data[at:]
+
+
+def test_metadata_of_jpeg_2000_are_kept():
+    iptc = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+    xmp = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+    block = exif_bytes().removeprefix(exif_block.PREFIX)
+    boxes = b"JpgTiffExif->JP2" + block, xmp + XMP_PACKET.encode(), iptc + IPTC_RECORDS
+    picture = read_image(jp2_with(*boxes))
+    assert read_exif(picture.exif)[271] == "Maker"
+    assert picture.xmp == XMP_PACKET.encode() and picture.iptc == IPTC_RECORDS
+    damaged = read_image(jp2_with(b"JpgTiffExif->JP2" + block[: len(block) // 2], xmp + b"no"))
+    assert damaged.xmp is None and damaged.iptc is None
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"8BIM\x03\xed\0\0\0\0\0\x02ab", b"8BIM\x04\x04\0\0\0\0\0\0"]
+)
+def test_iptc_that_goes_on_in_the_next_segment_of_a_jpeg_is_kept(before):
+    resources = before + iptc_resource(IPTC_RECORDS)
+    data = saved(Image.fromarray(A8[3]), "JPEG")
+    for cut in (len(resources), len(resources) - 9, len(before) + 5):
+        segments = b"".join(
+            b"\xff\xed" + struct.pack(">H", len(part) + 16) + b"Photoshop 3.0\0" + part
+            for part in (resources[:cut], resources[cut:])
+        )
+        assert read_image(data[:2] + segments + data[2:]).iptc == IPTC_RECORDS

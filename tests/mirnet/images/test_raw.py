@@ -196,6 +196,36 @@ def test_what_libraw_cannot_read_is_refused_in_words():
     rejected(b"FUJIFILMCCD-RAW" + bytes(100), "raw", "LibRaw")
 
 
+@pytest.mark.parametrize("share", [0.99, 0.6])
+def test_a_file_that_is_cut_off_is_told_so(share):
+    data = dng(np.random.default_rng(0).integers(900, 60_000, (96, 128)).astype(np.uint16))
+    assert "is cut off: copy it" in rejected(data[: round(share * len(data))])
+
+
+def test_values_that_libraw_left_out_are_told_as_cut_off():
+    """LibRaw gives zeros, and no error, for tiles that lie behind the end of a file."""
+    assert "is cut off: copy it" in rejected(dng(np.zeros((96, 128), np.uint16)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "black", "rows", "columns", "missing"),
+    [
+        ((200, 300), 512, 16, 64, True),
+        ((200, 300), 512, 15, 300, False),
+        ((200, 300), 0, 63, 300, False),
+        ((200, 300), 0, 64, 300, True),
+        ((200, 300, 4), 512, 63, 300, False),
+        ((200, 300, 4), 512, 64, 300, True),
+    ],
+)
+def test_zeros_at_the_end_are_missing_values_where_no_sensor_has_them(
+    shape, black, rows, columns, missing
+):
+    values = np.ones(shape, np.uint16)
+    values[-rows:, -columns:] = 0
+    assert raw_process._ends_early(values, black) == missing
+
+
 def test_a_crash_or_a_hang_of_libraw_is_a_refusal(monkeypatch):
     data = dng(np.zeros((64, 96), np.uint16))
     run = subprocess.run
