@@ -14,7 +14,7 @@ from mirnet.images.metadata import METADATA_CHOICES
 
 from ..jobs import result_name
 from ..kit import html
-from ..kit.widgets import PRIVATE, Update, gradio_error, text_area
+from ..kit.widgets import PRIVATE, Update, gradio_error
 from ..photo_reader import FILE_TIMES
 from .adjust_view import AdjustView
 from .photos_view import Selection
@@ -54,7 +54,6 @@ class DownloadBar:
                 scale=2,
                 min_width=180,
             )
-        self.lost = text_area("file-losses")
         with gr.Accordion(
             "File options", open=False, visible=False, elem_id="file-options"
         ) as self.panel:
@@ -82,7 +81,7 @@ class DownloadBar:
         self.inputs: list[Any] = [
             self.save_format, self.quality, self.subsampling, self.metadata, self.provenance,
         ]  # fmt: skip
-        self.outputs = [self.row, self.panel, self.save_format, self.button, self.lost]
+        self.outputs = [self.row, self.panel, self.save_format, self.button]
 
     def connect(self) -> None:
         """Connect the events of the view itself."""
@@ -117,7 +116,6 @@ class DownloadBar:
             self.panel: gr.update(visible=batch),
             self.save_format: gr.update(info=info),
             self.button: gr.update(value=None, label="Download", interactive=False),
-            self.lost: "",
         }
 
     def write_settled(self, key: str | None, request: gr.Request, *values: Any) -> Iterator[Update]:
@@ -161,7 +159,8 @@ class DownloadBar:
                 label = "Not possible in this format" if refused else "No file: restore again"
                 yield {self.button: gr.update(label=label)}
                 raise gradio_error(error) from error
-            yield self.offer(file) | {self.lost: html.small(" ".join(lost)) if lost else ""}
+            info = " ".join(lost) or FORMAT_INFO
+            yield self.offer(file) | {self.save_format: gr.update(info=info)}
 
     def writing(self, save_format: str) -> Update:
         """Show that a file is being written."""

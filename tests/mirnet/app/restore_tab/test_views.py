@@ -98,6 +98,28 @@ def test_a_fault_leaves_no_view_waiting(monkeypatch):
     assert updates[-1][tab.downloads.button]["label"] == "No file: restore again"
 
 
+def test_what_a_format_leaves_out_is_said_beside_it():
+    import gradio as gr
+
+    from mirnet.app.restore_tab import RestoreTab
+    from mirnet.app.restore_tab.download_bar import FORMAT_INFO
+
+    with gr.Blocks() as page:
+        tab = RestoreTab(page, PhotoReader(10**6))
+    clear = Picture(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
+    result = mirnet.restore(clear, weights=Identity()).result()
+    key = tab.restorer.results.put(KeptResult(result))
+    visitor = SimpleNamespace(session_hash="me")
+
+    def info(name: str) -> str:
+        file = name, 95, "auto", "all", False
+        *_, update = tab.downloads.write(key, visitor, *file, 1, 1, 1, 0)
+        return update[tab.downloads.save_format]["info"]
+
+    assert info("JPEG") == "JPEG has no transparency: the picture was laid over white."
+    assert info("PNG") == FORMAT_INFO
+
+
 def test_scores_wait_in_the_queue_of_photos_alone_and_end_when_others_come(monkeypatch):
     import gradio as gr
 
