@@ -5,6 +5,7 @@ Decisions:
 * PNG and TIFF hold the pixels exactly, float ones with 16 bits; JPEG and WebP get 8 bits.
 * JPEG has no transparency: the picture is laid over white, in the file's own (gamma-coded) values.
 * A grey picture whose channels differ is written as their mean.
+* Of EXIF that is too long for the format, the maker note is left out, or all of it.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import numpy as np
 from mirnet.errors import ImageRejected
 from mirnet.files import write_file
 
-from .exif import MAX_JPEG_BYTES, fitted, resolution_of, with_size
+from .exif import fitted, resolution_of, with_size
 from .file_names import clean_name, stem_and_label
 from .formats import SAVE_FORMATS, SUBSAMPLINGS, EncoderSettings, PictureFormat, save_format
 from .metadata import METADATA_CHOICES, Metadata, stripped
@@ -98,7 +99,7 @@ def encode_image(
     if not wanted.alpha and picture.alpha is not None:
         samples = _over_white(samples)
     codec = import_module(f".codecs.{wanted.codec}", __package__)
-    kept = _kept_metadata(picture, metadata)
+    kept = _kept_metadata(picture, metadata, wanted)
     if provenance is not None:
         kept = kept._replace(xmp=with_provenance(kept.xmp, provenance))
     samples = np.ascontiguousarray(samples)  # imagecodecs takes no turned or mirrored arrays
@@ -156,22 +157,22 @@ def losses(picture: Picture, format: str, metadata: str = "all") -> tuple[str, .
             found.append(f"{wanted.name} has no transparency: the picture was laid over white.")
     if wanted.bits == 8 and picture.bits > 8:
         found.append(f"{wanted.name} has 8 bits a colour: the picture has {picture.bits}.")
-    block = picture.exif if metadata != "none" else None
-    if wanted.name == "JPEG" and block and len(block) > MAX_JPEG_BYTES:
-        left_out = "all EXIF is" if fitted(block, MAX_JPEG_BYTES) is None else "the maker note is"
+    written = _exif_of(picture, wanted)
+    if metadata != "none" and picture.exif and written != picture.exif:
+        left_out = "all EXIF is" if written is None else "the maker note is"
         found.append(
-            f"JPEG holds {MAX_JPEG_BYTES} bytes of EXIF, and the picture has {len(block)}: "
-            f"{left_out} left out."
+            f"{wanted.name} holds {wanted.max_exif_bytes} bytes of EXIF, and the picture has "
+            f"{len(picture.exif)}: {left_out} left out."
         )
-    found += _lost_metadata(_kept_metadata(picture, metadata), wanted)
+    found += _lost_metadata(_kept_metadata(picture, metadata, wanted), wanted)
     return tuple(found)
 
 
-def _kept_metadata(picture: Picture, choice: str) -> Metadata:
-    """Metadata of a picture that a choice keeps; see `encode_image`."""
+def _kept_metadata(picture: Picture, choice: str, wanted: PictureFormat) -> Metadata:
+    """Metadata of a picture that a choice keeps and whose EXIF fits; see `encode_image`."""
     found = Metadata(
         icc_profile=picture.icc_profile,
-        exif=with_size(picture.exif, picture.width, picture.height),
+        exif=with_size(_exif_of(picture, wanted), picture.width, picture.height),
         xmp=picture.xmp,
         iptc=picture.iptc,
         dpi=picture.dpi,
@@ -196,6 +197,13 @@ def _lost_metadata(kept: Metadata, wanted: PictureFormat) -> list[str]:
                 f"{', '.join(map(clean_name, names[:3]))}{more} left out."
             )
     return lost
+
+
+def _exif_of(picture: Picture, wanted: PictureFormat) -> bytes | None:
+    """EXIF of a picture, shortened where the format holds less."""
+    if picture.exif is None or wanted.max_exif_bytes is None:
+        return picture.exif
+    return fitted(picture.exif, wanted.max_exif_bytes)
 
 
 def _samples(picture: Picture) -> np.ndarray:

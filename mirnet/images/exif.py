@@ -7,6 +7,7 @@ thumbnail, which would still show the picture before restoring.
 """
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin
@@ -23,8 +24,6 @@ _ISO_BEYOND = (34866, 34867, 34865)
 """Recommended exposure index, ISO speed and standard output sensitivity, which say what does not
 fit into the 16 bits of `ISO` (EXIF 2.32, table 8)."""
 MAKER_NOTE = 37500
-MAX_JPEG_BYTES = 65_533
-"""Largest EXIF block with `PREFIX` that a JPEG file holds, in bytes: one segment."""
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 """Description, make, model, software, date, artist, host, copyright: all ASCII."""
 RESOLUTION_TAGS = (282, 283, 296)
@@ -102,6 +101,7 @@ def orientation_of(raw: bytes | None) -> int | None:
     return found if found in range(1, 9) else None
 
 
+@lru_cache(maxsize=1)  # a file is encoded, and then its losses are listed
 def fitted(exif: bytes, most_bytes: int) -> bytes | None:
     """Make an EXIF block short enough: its maker note goes first, and then the whole block.
 

@@ -50,6 +50,8 @@ class PictureFormat:
     """Fields of `Metadata` that are not written; of texts, a JPEG holds the comment."""
     max_side_px: int | None = None
     """Longest side that can be written, in pixels; None if no real picture reaches the limit."""
+    max_exif_bytes: int | None = None
+    """Longest EXIF block that can be written, prefix included, in bytes; None for any length."""
     signatures: tuple[tuple[int, bytes], ...] = ()
     """Signatures as offset and bytes; a file has this format if one of them matches."""
 
@@ -65,6 +67,7 @@ FORMATS: dict[str, PictureFormat] = {
             "JPEG", "jpeg", (".jpg", ".jpeg", ".jpe"),
             (".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
             writable=True, alpha=False, lacks=("texts",), max_side_px=65_500,  # libjpeg's limit
+            max_exif_bytes=65_533,  # one segment
             signatures=((0, b"\xff\xd8\xff"),),
         ),
         PictureFormat(

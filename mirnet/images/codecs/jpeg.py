@@ -18,7 +18,7 @@ from PIL import JpegImagePlugin
 
 from mirnet.errors import ImageRejected
 
-from ..exif import MAX_JPEG_BYTES, PREFIX, fitted
+from ..exif import PREFIX
 from ..formats import EncoderSettings, unread, without_gain_map
 from ..limits import MAX_MARKERS, MAX_PASSES, is_modest
 from ..metadata import Metadata, iptc_resource, metadata_of
@@ -90,7 +90,10 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     if height.to_bytes(2) != data[at : at + 2]:  # zero there: the height follows the first scan
         data = data[:at] + height.to_bytes(2) + data[at + 2 :]
     picture = _without(data[: layout.end], left_out)
-    decode = partial(_decode_deep, bits=bits) if bits > 8 else _decode
+    decode = _decode
+    if bits > 8:
+        cut = sum(end - start for start, end in left_out if end <= layout.frame_at)
+        decode = partial(_decode_deep, bits=bits, frame_at=layout.frame_at - cut)
     if not layout.has_end:
         if not layout.scans.are_whole(data[: layout.end], width, height):
             raise ValueError("scans or restart intervals are missing")
@@ -157,8 +160,11 @@ def _without_end(
     return whole
 
 
-def _decode_deep(data: bytes, label: str, max_pixels: int, *, bits: int) -> Raster:
+def _decode_deep(data: bytes, label: str, max_pixels: int, *, bits: int, frame_at: int) -> Raster:
     """Decode grey or colour of 9 to 16 bits to 16.
+
+    Args:
+        frame_at: Position of the bits in the frame header of `data`.
 
     Raises:
         ValueError: The samples are not grey or colour.
@@ -166,7 +172,6 @@ def _decode_deep(data: bytes, label: str, max_pixels: int, *, bits: int) -> Rast
     import imagecodecs
 
     # Pillow reads the metadata of pictures that have, or are said to have, 8 bits.
-    frame_at = _walk(data, label).frame_at
     eight = data[:frame_at] + b"\x08" + data[frame_at + 1 :]
     image = JpegImagePlugin.JpegImageFile(io.BytesIO(eight))
     check_size(label, *image.size, max_pixels)
@@ -252,12 +257,8 @@ def _walk(data: bytes, label: str) -> _Layout:
 def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) -> bytes:
     """Encode (H, W, 1 | 3) uint8 as JPEG.
 
-    Of EXIF that one segment cannot hold, the maker note is left out, or all of it; XMP and IPTC
-    that one cannot hold are left out. A warning in the log says so, and for EXIF `encode.losses`.
+    XMP and IPTC that one segment cannot hold are left out, and a warning in the log says so.
     """
-    block = metadata.exif and fitted(metadata.exif, MAX_JPEG_BYTES)
-    if metadata.exif and block is not metadata.exif:
-        logger.warning("%d bytes of EXIF do not fit into a JPEG: shortened", len(metadata.exif))
     parts = {
         "XMP": (metadata.xmp, len(_XMP_HEADER)),
         "IPTC": (metadata.iptc, 40),
@@ -281,7 +282,7 @@ def write(samples: np.ndarray, metadata: Metadata, settings: EncoderSettings) ->
         quality=settings.quality,
         subsampling=0 if full else 2,
         icc_profile=metadata.icc_profile,
-        exif=block,
+        exif=metadata.exif,
         xmp=kept["XMP"],
         extra=extra,
         dpi=metadata.dpi,

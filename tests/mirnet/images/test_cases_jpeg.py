@@ -175,6 +175,8 @@ def test_twelve_bits_become_sixteen(channels):
     assert np.abs(picture.pixels - wanted).mean() < 100  # a half of the steps of 8 bits
     rejected(data, "megapixels", max_pixels=64 * 48 - 1)
     rejected(data[: len(data) // 2], "damaged")
+    for again in (b"\xff\xd8" + data, (b"\xff\xd8" + data)[:-2]):
+        np.testing.assert_array_equal(read_image(again).pixels, picture.pixels)
 
 
 @pytest.mark.parametrize("kind", ["grey", "colour", "scans"])
