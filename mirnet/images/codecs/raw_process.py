@@ -1,30 +1,20 @@
 """Develops one camera raw file in a limited process of its own: LibRaw is C++ and not hardened.
 
-`develop_apart` starts it. The process knows no token or password of this program, may write no
-file, and has limits of memory and processor time; where it crashes, the photo is refused. It takes
-the file on standard input and answers with a line of JSON and the bytes that the line announces.
+`develop_apart` starts it; where it crashes, the photo is refused. It takes the file on standard
+input and answers with a line of JSON and the bytes that the line announces.
 """
 
 import contextlib
 import json
 import math
-import os
 import struct
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-MAX_SECONDS = 120
-"""Processor time of one file in seconds; 100 megapixels take about a third."""
-PATIENCE = 5
-"""Factor on `MAX_SECONDS` for wall-clock time, on a busy machine."""
-MAX_BYTES = 3 * 2**30
-"""Address space of the process in bytes, beside what the pixels take."""
-BYTES_PER_PIXEL = 64
-"""Address space for each pixel that is accepted: sensor values, half-developed and result."""
+from .limited_process import Unreadable, limit_process, run_limited
+
 MAX_EXIF_BYTES = 2**20
 """Largest EXIF block that is passed on, in bytes."""
 _SRGB_CURVE = (2.4, 12.92)
@@ -33,8 +23,6 @@ _FINEST = 100_000
 """Largest denominator of a value of EXIF; LibRaw tells 1/8000 s as a float of 32 bits."""
 _ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
 """EXIF orientation by LibRaw's number for the turn of a file."""
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
-"""Variables that the process gets."""
 
 
 class Developed(NamedTuple):
@@ -56,10 +44,6 @@ class Developed(NamedTuple):
     """Whether the sensor's values end early, so that nothing was developed."""
 
 
-class Unreadable(Exception):
-    """LibRaw refused the file, crashed, or took more than it may."""
-
-
 def develop_apart(data: bytes, max_pixels: int) -> Developed:
     """Develop a raw file in a process of its own.
 
@@ -68,25 +52,9 @@ def develop_apart(data: bytes, max_pixels: int) -> Developed:
         max_pixels: Most pixels that are developed.
 
     Raises:
-        Unreadable: See there.
+        Unreadable: LibRaw refused the file, crashed, or took more than it may.
     """
-    root = str(Path(__file__).parents[3])
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join([root, *filter(None, sys.path)])
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", __name__, str(max_pixels)],
-            input=data,
-            capture_output=True,
-            timeout=PATIENCE * MAX_SECONDS,
-            env=environment,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unreadable("the process could not be started or took too long") from error
-    if done.returncode:
-        raise Unreadable(f"the process ended with {done.returncode}")
-    return _parsed(done.stdout, max_pixels)
+    return _parsed(run_limited(__name__, data, max_pixels), max_pixels)
 
 
 def _parsed(answer: bytes, max_pixels: int) -> Developed:
@@ -238,21 +206,6 @@ def _shooting_data(raw: Any) -> bytes | None:
     return tags.tobytes()
 
 
-def _limit(max_pixels: int) -> None:
-    """Limit this process, where the system can."""
-    with contextlib.suppress(ImportError):
-        import resource
-
-        for what, most in (
-            (resource.RLIMIT_AS, MAX_BYTES + BYTES_PER_PIXEL * max_pixels),
-            (resource.RLIMIT_CPU, MAX_SECONDS),
-            (resource.RLIMIT_FSIZE, 0),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            with contextlib.suppress(ValueError, OSError):  # a lower limit holds already
-                resource.setrlimit(what, (most, most))
-
-
 def main() -> int:
     """Develop standard input; 1 where LibRaw cannot."""
     import io
@@ -260,7 +213,7 @@ def main() -> int:
     from ..exif import fitted
 
     max_pixels = int(sys.argv[1])
-    _limit(max_pixels)
+    limit_process(max_pixels)
     try:
         made = develop(io.BytesIO(sys.stdin.buffer.read()), max_pixels)
     except Exception:

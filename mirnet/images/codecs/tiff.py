@@ -1,4 +1,7 @@
-"""TIFF: read and written by tifffile; bilevel, palette and JPEG-coded pages read by Pillow."""
+"""TIFF: read and written by tifffile; bilevel and palette pages read by Pillow.
+
+Arrangements of JPEG that only libtiff reads are decoded in a process of their own.
+"""
 
 import io
 import logging
@@ -16,7 +19,18 @@ from ..metadata import Metadata, metadata_of_tiff
 from ..raster import Raster, check_size
 from . import raw
 from .pillow import pillow_raster
-from .tiff_colours import BLACK_IS_ZERO, CMYK, COLOURS, PALETTE, RGB, WHITE_IS_ZERO, in_rgb, widened
+from .tiff_colours import (
+    BLACK_IS_ZERO,
+    CMYK,
+    COLOURS,
+    PALETTE,
+    RGB,
+    WHITE_IS_ZERO,
+    YCBCR,
+    in_rgb,
+    widened,
+)
+from .tiff_process import decode_apart
 from .tiff_segments import check_segments
 
 logger = logging.getLogger(__name__)
@@ -30,8 +44,9 @@ decoded whole."""
 _SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 277, 284, 338, 339, 50706
 _COMPRESSION, _PALETTE, _INK_SET, _REFERENCE = 259, 320, 332, 532
-_FOR_PILLOW = (2, 3, 4, 6, 7)
-"""Compressions that Pillow reads where the page is neither grey nor RGB: CCITT and JPEG."""
+_OLD_JPEG, _JPEG = 6, 7
+_CONVERTED = (_JPEG, 33007, 34892)
+"""Compressions whose YCbCr tifffile returns as RGB: JPEG under its three numbers."""
 
 
 def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
@@ -77,10 +92,10 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
             "TIFF or PNG and try that."
         )
     (depth,) = bits
-    plain = model in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
     few = depth == 1 or (model == PALETTE and depth <= 8)
-    coded = directory.get(_COMPRESSION, 1) in _FOR_PILLOW and not plain
-    if model in COLOURS and not few and not coded:
+    if _needs_libtiff(page, model):
+        return _read_apart(stream, page, label)._replace(notes=notes)
+    if model in COLOURS and not few:
         raster = _read_samples(stream, page, label, model, depth)
         return raster._replace(notes=(*notes, *raster.notes))
     stream.seek(0)
@@ -161,6 +176,38 @@ def _main_page(pages: list[_Page], label: str) -> tuple[_Page, tuple[str, ...]]:
     return main, (f"{label} has {len(whole)} pages: the largest, {width} x {height}, is used.",)
 
 
+def _needs_libtiff(page: _Page, model: int) -> bool:
+    """Whether a page is JPEG that tifffile cannot decode, or not with these colours.
+
+    That is old-style JPEG, and JPEG in planes, with further channels, or of other colour models
+    than grey, RGB, CMYK and YCbCr.
+    """
+    compression = page.tags.get(_COMPRESSION, 1)
+    if compression not in (_OLD_JPEG, _JPEG) or model in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
+        return False
+    interleaved = int(page.tags.get(_PLANAR, 1)) == 1
+    colours_only = int(page.tags.get(_SAMPLES, 1)) == COLOURS.get(model)
+    usual = compression == _JPEG and model in (CMYK, YCBCR)
+    return not (usual and interleaved and colours_only)
+
+
+def _read_apart(stream: BinaryIO, page: _Page, label: str) -> Raster:
+    """Decode a page by libtiff in a process of its own, upright.
+
+    Raises:
+        Unreadable: See `tiff_process.decode_apart`.
+    """
+    stream.seek(0)
+    turned = page.tags.get(exif.ORIENTATION, 1) in (5, 6, 7, 8)
+    size = page.size[::-1] if turned else page.size
+    image = decode_apart(stream.read(), page.number, size)
+    metadata = metadata_of_tiff(page.tags, stream, page.offset)
+    image.info["icc_profile"] = metadata.icc_profile
+    raster = pillow_raster(image, label, "TIFF")
+    icc = raster.metadata.icc_profile
+    return raster._replace(metadata=metadata._replace(icc_profile=icc), orientation=1)
+
+
 def _read_samples(stream: BinaryIO, chosen: _Page, label: str, model: int, bits: int) -> Raster:
     """Decode 2 to 16 bits of any colour model, with or without alpha, planar or interleaved.
 
@@ -208,6 +255,8 @@ def _read_samples(stream: BinaryIO, chosen: _Page, label: str, model: int, bits:
             raise ValueError("more than one plane of the picture's size")
         check_segments(page)
         samples = page.asarray()
+        if model == YCBCR and int(page.compression) in _CONVERTED:
+            model = RGB
     if samples.ndim == 3 and int(directory.get(_PLANAR, 1)) == 2:
         samples = np.moveaxis(samples, 0, 2)
     samples = samples.reshape(height, width, count)

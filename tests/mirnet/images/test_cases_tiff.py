@@ -6,11 +6,14 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from mirnet.errors import ImageRejected
 from mirnet.images import limits
+from mirnet.images.codecs import tiff_process
+from mirnet.images.codecs.pillow import pillow_raster
 from mirnet.images.decode import read_image
+from mirnet.images.exif import ORIENTATION
 from mirnet.images.picture import to_eight_bits
 from tests.support.foreign_files import CASES
 from tests.support.picture_files import (
@@ -20,6 +23,7 @@ from tests.support.picture_files import (
     cmyk_profile,
     noise,
     rejected,
+    saved,
     smooth,
     tiff,
     with_tiff_tag,
@@ -208,6 +212,57 @@ def test_ycbcr_of_a_video_reaches_black_and_white():
     np.testing.assert_array_equal(same, wanted)
 
 
+@pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
+def test_ycbcr_of_jpeg_is_what_libtiff_makes_of_it(subsampling):
+    data = tiff(smooth(), photometric="ycbcr", compression="jpeg", subsampling=subsampling)
+    check(read_image(data), np.asarray(Image.open(io.BytesIO(data))))
+
+
+def old_jpeg() -> bytes:
+    """A page of old-style JPEG (TIFF 6.0, section 22): one strip inside a whole JPEG file."""
+    photo = smooth()
+    jpeg = saved(Image.fromarray(photo), "JPEG", quality=85)
+    height, width, _ = photo.shape
+    scan = jpeg.index(b"\xff\xda")
+    at_bits = 8 + 2 + 12 * 12 + 4
+    at_jpeg = at_bits + 6
+    in_strip = scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4], "big")
+    entries = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, at_bits), (259, 3, 1, 6),
+        (262, 3, 1, 6), (273, 4, 1, at_jpeg + in_strip), (277, 3, 1, 3), (278, 4, 1, height),
+        (279, 4, 1, len(jpeg) - in_strip), (513, 4, 1, at_jpeg), (514, 4, 1, len(jpeg)),
+        (530, 3, 2, 2 | 2 << 16),
+    ]  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    return head + directory + struct.pack("<I3H", 0, 8, 8, 8) + jpeg
+
+
+def lab_jpeg() -> bytes:
+    srgb, lab = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+    image = ImageCms.profileToProfile(Image.fromarray(smooth()), srgb, lab, outputMode="LAB")
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    return saved(image, "TIFF", compression="jpeg", exif=exif)
+
+
+@pytest.mark.parametrize("data", [old_jpeg(), lab_jpeg()], ids=["old-style", "lab"])
+def test_jpeg_that_only_libtiff_reads_is_decoded_apart(data, monkeypatch):
+    wanted = pillow_raster(Image.open(io.BytesIO(data)), "", "TIFF")
+    with monkeypatch.context() as patched:
+        patched.setattr(TiffImagePlugin.TiffImageFile, "load", None)  # not in this process
+        picture = read_image(data)
+    check(picture, wanted.samples)
+    assert picture.icc_profile == wanted.metadata.icc_profile
+    assert (picture.exif or b"")[:6] == (wanted.metadata.exif or b"")[:6]
+
+
+@pytest.mark.parametrize("answer", [b"", b"RGB     1234", b"FAKE    1234", bytes(9300)])
+def test_a_process_of_libtiff_that_was_taken_over_gives_no_picture(answer, monkeypatch):
+    monkeypatch.setattr(tiff_process, "run_limited", lambda *_: answer)
+    rejected(old_jpeg(), "damaged")
+
+
 @pytest.mark.parametrize("reference", [(16, 16, 128, 240, 128, 240), (16, 235), (9, 1, 1, 2, 1, 2)])
 def test_a_reference_of_black_and_white_that_is_none_is_damage(reference):
     rejected(with_reference(smooth(), *reference), "damaged")
@@ -255,8 +310,7 @@ def claiming(width: int, height: int, data: bytes, **tags: int) -> bytes:
 def test_a_picture_in_a_strip_is_no_larger_than_the_strip(compression, tiled, monkeypatch):
     codec = {33003: "jpeg2000", 34927: "webp"}.get(compression, compression)
     options = {"tile": (128, 128)} if tiled else {"rowsperstrip": 128}
-    shape = (128, 128) if codec == "jpeg" else (128, 128, 3)  # JPEG in colour is left to libtiff
-    data = tiff(np.zeros(shape, np.uint8), compression=codec, **options)
+    data = tiff(np.zeros((128, 128, 3), np.uint8), compression=codec, **options)
     if codec != compression:
         data = with_tiff_tag(data, 259, compression)
     assert read_image(data).width == 128

@@ -60,8 +60,8 @@ def test_every_format_has_its_codec():
         assert callable(codec.read)
         assert known.writable == hasattr(codec, "write")
     codecs = {p.stem for p in Path(codec.__file__).parent.glob("*.py")}
-    helpers = {"__init__", "boxes", "jpeg_scans", "pillow", "png_chunks", "raw_process"}
-    helpers |= {"tiff_colours", "tiff_segments"}
+    helpers = {"__init__", "boxes", "jpeg_scans", "limited_process", "pillow", "png_chunks"}
+    helpers |= {"raw_process", "tiff_colours", "tiff_process", "tiff_segments"}
     assert codecs - helpers == {f.codec for f in FORMATS.values()}
 
 

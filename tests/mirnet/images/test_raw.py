@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from mirnet.images import exif as exif_block
-from mirnet.images.codecs import raw, raw_process
+from mirnet.images.codecs import limited_process, raw, raw_process
 from mirnet.images.decode import read_image, size_of
 from mirnet.images.encode import encode_image, losses
 from mirnet.images.picture import Picture
@@ -144,7 +144,7 @@ def test_shooting_data_that_are_no_numbers_are_left_out(value):
 
 def test_no_exif_block_is_cut(monkeypatch, capfdbinary):
     samples = np.zeros((2, 2, 3), np.uint16)
-    monkeypatch.setattr(raw_process, "_limit", lambda _: None)
+    monkeypatch.setattr(raw_process, "limit_process", lambda _: None)
     monkeypatch.setattr(sys, "argv", ["", "9"])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     large = with_note(2 * raw_process.MAX_EXIF_BYTES)
@@ -273,10 +273,12 @@ def test_the_process_has_limits_and_knows_no_secret(monkeypatch):
     assert "HF_TOKEN" not in seen["env"]
     monkeypatch.undo()
     code = (
-        "import resource; from mirnet.images.codecs.raw_process import _limit; _limit(10**6)\n"
+        "import resource; from mirnet.images.codecs.limited_process import limit_process\n"
+        "limit_process(10**6)\n"
         "names = resource.RLIMIT_AS, resource.RLIMIT_FSIZE\n"
         "print(*(resource.getrlimit(name)[0] for name in names))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     memory, files = map(int, done.stdout.split())
-    assert memory == raw_process.MAX_BYTES + raw_process.BYTES_PER_PIXEL * 10**6 and files == 0
+    most = limited_process.MAX_BYTES + limited_process.BYTES_PER_PIXEL * 10**6
+    assert memory == most and files == 0
