@@ -4,10 +4,10 @@ Nothing here knows Ray: a `Cluster` is what `ray_cluster.py` makes of one, and w
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from eval.data.pairs import Item, Pair, PairUnusable
 from mirnet.errors import InvalidRequest
@@ -66,10 +66,10 @@ class Cluster(Protocol):
 
 @dataclass
 class _State:
-    """What is known of one worker."""
+    """State of one worker."""
 
     ready: bool = False
-    """Whether it has answered since it started."""
+    """Whether the worker has answered since it started."""
     called: Hashable | None = None
     """Reference of a call that it has not answered."""
     again: float = 0.0
@@ -100,70 +100,115 @@ def dispatch(
             worker answers for `PATIENCE_SECONDS`.
         MIRNetError: What a worker raised.
     """
-    states = [_State() for _ in range(workers)]
-    waiting: deque[tuple[Job, bool]] = deque((job, False) for job in jobs)
-    sent: dict[Hashable, tuple[int, Job, bool]] = {}
-    tries: dict[Job, int] = {}
-    seen = now()  # when a worker was last known to be there
-    while waiting or sent:
-        for number, state in enumerate(states):
-            if not state.ready and state.called is None and now() >= state.again:
-                state.called = cluster.hello(number)
-            while state.ready and waiting and len(state.jobs) < DEPTH:
-                job, with_pair = waiting.popleft()
-                try:
-                    pair = read_pair(job[0]) if with_pair else None
-                except PairUnusable as error:
-                    yield unusable(*job, error)
-                    continue
-                reference = cluster.work(number, job, pair)
-                state.jobs.append(reference)
-                sent[reference] = number, job, with_pair
-        if not waiting and not sent:  # the last pair could not be read
-            break
-        called = {state.called: n for n, state in enumerate(states) if state.called is not None}
-        done = cluster.wait([*sent, *called], POLL_SECONDS)
-        if any(state.ready for state in states):
-            seen = now()
-        elif now() - seen > PATIENCE_SECONDS:
-            raise InvalidRequest(
-                f"No machine of the cluster has answered for {PATIENCE_SECONDS / 60:g} minutes: "
-                "what was finished is safe. Resume the run when the cluster is back."
-            )
-        if done is None:
-            continue
-        number = called[done] if done in called else sent[done][0]
-        state = states[number]
-        try:
-            answer = cluster.answer(done)
-        except WorkerLost:
-            state.ready, state.again = False, now() + POLL_SECONDS
-            if done in called:
-                state.called = None
+    yield from _Dispatcher(cluster, workers, jobs, read_pair, now).run()
+
+
+class _Sent(NamedTuple):
+    """A job that a worker holds."""
+
+    worker: _State
+    """The worker."""
+    job: Job
+    """The job."""
+    with_pair: bool
+    """Whether its pair was sent along."""
+
+
+class _Dispatcher:
+    """Sends jobs to the workers that are there, and takes their answers; see `dispatch`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        workers: int,
+        jobs: Sequence[Job],
+        read_pair: Callable[[Item], Pair],
+        now: Callable[[], float],
+    ):
+        self.cluster, self.read_pair, self.now = cluster, read_pair, now
+        self.workers = [_State() for _ in range(workers)]
+        self.waiting: deque[tuple[Job, bool]] = deque((job, False) for job in jobs)
+        """Jobs that no worker holds, and whether their pair is to be sent along."""
+        self.sent: dict[Hashable, _Sent] = {}
+        self.tries: Counter[Job] = Counter()
+        self.seen = now()
+        """Time at which a worker was last known to be there."""
+
+    def run(self) -> Iterator[Work]:
+        """Yield the result of each job."""
+        while self.waiting or self.sent:
+            for number, worker in enumerate(self.workers):
+                if not worker.ready and worker.called is None and self.now() >= worker.again:
+                    worker.called = self.cluster.hello(number)
+                yield from self._send_jobs(number, worker)
+            if self.waiting or self.sent:
+                work = self._take_answer()
+                if work is not None:
+                    yield work
+
+    def _send_jobs(self, number: int, worker: _State) -> Iterator[Work]:
+        """Send a worker as many jobs as it may hold; yields rows of pairs that cannot be read."""
+        while worker.ready and self.waiting and len(worker.jobs) < DEPTH:
+            job, with_pair = self.waiting.popleft()
+            try:
+                pair = self.read_pair(job[0]) if with_pair else None
+            except PairUnusable as error:
+                yield unusable(*job, error)
                 continue
-            job = sent[done][1]
-            if state.jobs[0] == done:  # the one under way, which may be the reason
-                tries[job] = tries.get(job, 0) + 1
-            if tries.get(job, 0) >= MAX_TRIES:
-                raise InvalidRequest(
-                    f"{job[1]} on {job[0].id} ended its worker {MAX_TRIES} times (killed, or out "
-                    "of memory): what was finished is safe. Resume the run on machines with more "
-                    "memory, or without this method."
-                ) from None
-            waiting.appendleft((job, sent.pop(done)[2]))
-            state.jobs.remove(done)
-            continue
+            reference = self.cluster.work(number, job, pair)
+            worker.jobs.append(reference)
+            self.sent[reference] = _Sent(worker, job, with_pair)
+
+    def _take_answer(self) -> Work | None:
+        """Wait a moment for an answer; None if it is no result."""
+        called = {worker.called: worker for worker in self.workers if worker.called is not None}
+        done = self.cluster.wait([*self.sent, *called], POLL_SECONDS)
+        self._check_patience()
+        if done is None:
+            return None
+        worker = called[done] if done in called else self.sent[done].worker
+        try:
+            answer = self.cluster.answer(done)
+        except WorkerLost:
+            worker.ready, worker.again = False, self.now() + POLL_SECONDS
+            if done in called:
+                worker.called = None
+            else:
+                self._put_back(done)
+            return None
         if isinstance(answer, Hello):
             if answer.trouble:
                 raise InvalidRequest(
                     f"The machine {answer.machine} of the cluster would give other results: "
                     f"{answer.trouble}."
                 )
-            state.ready, state.called = True, None
-            continue
-        _, job, _ = sent.pop(done)
-        state.jobs.remove(done)
+            worker.ready, worker.called = True, None
+            return None
+        job = self.sent.pop(done).job
+        worker.jobs.remove(done)
         if answer is None:
-            waiting.appendleft((job, True))
-        else:
-            yield answer
+            self.waiting.appendleft((job, True))
+        return answer
+
+    def _check_patience(self) -> None:
+        if any(worker.ready for worker in self.workers):
+            self.seen = self.now()
+        elif self.now() - self.seen > PATIENCE_SECONDS:
+            raise InvalidRequest(
+                f"No machine of the cluster has answered for {PATIENCE_SECONDS / 60:g} minutes: "
+                "what was finished is safe. Resume the run when the cluster is back."
+            )
+
+    def _put_back(self, reference: Hashable) -> None:
+        """Let another worker do a job of one that was lost."""
+        worker, job, with_pair = self.sent.pop(reference)
+        if worker.jobs[0] == reference:  # the one under way, which may be the reason
+            self.tries[job] += 1
+        if self.tries[job] >= MAX_TRIES:
+            raise InvalidRequest(
+                f"{job[1]} on {job[0].id} ended its worker {MAX_TRIES} times (killed, or out "
+                "of memory): what was finished is safe. Resume the run on machines with more "
+                "memory, or without this method."
+            ) from None
+        self.waiting.appendleft((job, with_pair))
+        worker.jobs.remove(reference)
