@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from mirnet.errors import InvalidRequest
 from mirnet.files import file_sha256
 from mirnet.weights.networks import STEP_NOTE, count_parameters, save_weights
 
-from .batches import Batch, Source, generator_for
+from .batches import Source
 from .config import Config, load_config
+from .feed import Feed
 from .network import build, start_file
 from .run_folder import RunFolder, check_same
 from .schedule import Clock, learning_rate
-from .step import Stepper, mix
+from .step import Stepper
 from .validation import Conditioned, dev_pairs, evaluate
 
 REPORT_SECONDS = 10.0
@@ -191,49 +192,62 @@ class Run:
             clock.reserve(1.5 * (time.monotonic() - began))
         until = steps or (o.steps if minutes is None else math.inf)
         earlier, begun = counters.seconds, time.monotonic()
-        reported, patches, mark = counters.step, 0, begun
         done = clock.done(counters.step)
-        scored = int(SCORES * done)
+        since_report = _SinceReport(counters.step, int(SCORES * done))
         done = done if counters.step else 0.0  # at least one step is taken
         while counters.step < until and done < 1:
             rate = learning_rate(o, done)
-            batch = self.feed.take(counters.total, counters.step)
-            self.stepper.step(batch, rate)
-            patches += len(batch.target) * self.processes
-            counters.step += 1
-            counters.total += 1
+            since_report.patches += self._take_step(rate)
             done = clock.done(counters.step)
             last = counters.step >= until or done >= 1
             if minutes is None:
-                due = counters.step % self.config.save_every == 0
-                score_due = counters.step % self.config.evaluate_every == 0
-                score_due = score_due or counters.step == o.steps
+                due, score_due = self._due_by_steps()
             else:
-                due = time.monotonic() - mark > REPORT_SECONDS
-                score_due = last or int(SCORES * done) > scored
+                due = since_report.elapsed() > REPORT_SECONDS
+                score_due = last or int(SCORES * done) > since_report.scores
             keep = bool(self.config.keep_every) and counters.total % self.config.keep_every == 0
             if not (due or score_due or last or keep):
                 continue
-            loss = self.stepper.mean_loss()
-            elapsed = time.monotonic() - mark
-            scored = int(SCORES * done)
-            report = Progress(
-                step=counters.step,
-                steps=o.steps if minutes is None else round(counters.step / max(done, 1e-6)),
-                loss=loss,
-                learning_rate=rate,
-                seconds_per_step=elapsed / (counters.step - reported),
-                dev_psnr_db=evaluate(self.averaged, self.dev) if score_due else None,
-                samples_per_second=patches / elapsed,
-                data_share=self.feed.seconds() / elapsed,
-                cycle=counters.cycle,
-            )
+            total = o.steps if minutes is None else round(counters.step / max(done, 1e-6))
+            report = self._report(since_report, total, rate, score_due)
             counters.spent = clock.seconds()
             counters.seconds = earlier + time.monotonic() - begun
             if self.main:
                 self._save(report, last, keep)
             yield report
-            reported, patches, mark = counters.step, 0, time.monotonic()
+            since_report = _SinceReport(counters.step, int(SCORES * done))
+
+    def _take_step(self, rate: float) -> int:
+        """Take one step; returns the number of its patches over all processes."""
+        batch = self.feed.take(self.counters.total, self.counters.step)
+        self.stepper.step(batch, rate)
+        self.counters.step += 1
+        self.counters.total += 1
+        return len(batch.target) * self.processes
+
+    def _due_by_steps(self) -> tuple[bool, bool]:
+        """Whether saving and scoring are due in a cycle of a number of steps."""
+        step, config = self.counters.step, self.config
+        scores = step % config.evaluate_every == 0 or step == config.optimizer.steps
+        return step % config.save_every == 0, scores
+
+    def _report(
+        self, since_report: "_SinceReport", steps: int, rate: float, with_score: bool
+    ) -> Progress:
+        """Progress now; waits for the device."""
+        loss = self.stepper.mean_loss()
+        elapsed = since_report.elapsed()
+        return Progress(
+            step=self.counters.step,
+            steps=steps,
+            loss=loss,
+            learning_rate=rate,
+            seconds_per_step=elapsed / (self.counters.step - since_report.step),
+            dev_psnr_db=evaluate(self.averaged, self.dev) if with_score else None,
+            samples_per_second=since_report.patches / elapsed,
+            data_share=self.feed.seconds() / elapsed,
+            cycle=self.counters.cycle,
+        )
 
     def _save(self, report: Progress, last: bool, keep: bool) -> None:
         """Write weights, log, card and state after a report."""
@@ -282,6 +296,24 @@ class Run:
             "dev_psnr_db": None if math.isinf(counters.best) else round(counters.best, 3),
             "licence": "Apache-2.0",
         }
+
+
+@dataclass
+class _SinceReport:
+    """Measures what was done since the last report, or since the cycle began or was resumed."""
+
+    step: int
+    """Steps of the cycle at that time."""
+    scores: int
+    """Scores that were due by that time in a cycle of minutes."""
+    patches: int = 0
+    """Patches over all processes since then."""
+    began: float = field(default_factory=time.monotonic)
+    """`time.monotonic()` at that time."""
+
+    def elapsed(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self.began
 
 
 def check_batches(config: Config, processes: int) -> None:
@@ -333,77 +365,6 @@ def begin_cycle(
     best = counters.best if state["identity"] == identity else -math.inf
     following = replace(counters, cycle=counters.cycle + 1, step=0, spent=0.0, best=best)
     return {**state, "model": state["averaged"], "counters": asdict(following)}
-
-
-class Feed:
-    """Batches of a run for one of its processes, made ahead on a second stream on GPUs.
-
-    Args:
-        config: The run's configuration.
-        source: Source of the pairs.
-        process: Number of this process, from 0.
-        processes: Number of processes that share a batch.
-    """
-
-    def __init__(self, config: Config, source: Source, process: int, processes: int):
-        self.config = config
-        self.source = source
-        self.process = process
-        self.processes = processes
-        self._seconds = 0.0
-        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
-        self._stream = torch.cuda.Stream() if source.device.type == "cuda" else None
-        self._next: tuple[tuple[int, int], Batch] | None = None
-
-    def take(self, total: int, step: int) -> Batch:
-        """The batch of a step.
-
-        Args:
-            total: Steps of all cycles before this one; with the recipe's seed it determines the
-                batch.
-            step: Steps of this cycle before this one; it determines the stage.
-        """
-        if self._stream is None:
-            began = time.monotonic()
-            batch = self._make(total, step)
-            self._seconds += time.monotonic() - began
-            return batch
-        ready = self._next
-        batch = ready[1] if ready and ready[0] == (total, step) else self._ahead(total, step)
-        torch.cuda.current_stream().wait_stream(self._stream)
-        for tensor in batch:
-            tensor.record_stream(torch.cuda.current_stream())
-        self._next = (total + 1, step + 1), self._ahead(total + 1, step + 1)
-        return batch
-
-    def seconds(self) -> float:
-        """Time spent on batches since the last call; on GPUs that of the second stream."""
-        if self._stream is not None:
-            self._stream.synchronize()
-            self._seconds = sum(a.elapsed_time(b) for a, b in self._events) / 1000
-            self._events = []
-        seconds, self._seconds = self._seconds, 0.0
-        return seconds
-
-    def _ahead(self, total: int, step: int) -> Batch:
-        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        with torch.cuda.stream(self._stream):
-            began.record()
-            batch = self._make(total, step)
-            ended.record()
-        self._events.append((began, ended))
-        return batch
-
-    def _make(self, total: int, step: int) -> Batch:
-        config = self.config
-        side, size = config.data.stage(step)
-        seed = config.seed, total, self.process
-        batch = self.source.batch(size // self.processes, side, seed)
-        alpha, share = config.optimizer.mixup, config.optimizer.mixup_share
-        generator = generator_for(self.source.device, *seed, 1)
-        if alpha and generator.initial_seed() % 10_000 < share * 10_000:
-            batch = mix(batch, alpha, generator)
-        return batch
 
 
 def _row(report: Progress) -> dict[str, str]:
