@@ -29,7 +29,7 @@ from mirnet.machine_paths import without_paths
 from mirnet.metrics.protocols import get_protocol
 from mirnet.tasks import get_task
 
-from .document import Attempt, Run, RunBenchmark, SampleResult
+from .document import Attempt, Environment, Run, RunBenchmark, SampleResult
 from .environment import compute_threads, environment, environment_changes
 from .executors import Executor, serial
 from .output_cache import OutputCache, cache_of
@@ -58,7 +58,7 @@ class RunConfig:
     seed: int = 0
     """Seed of the random subset."""
     repeats: int = 1
-    """How often each method is timed on each picture, 1 to `MAX_REPEATS`."""
+    """Number of times that each method is timed on each picture, 1 to `MAX_REPEATS`."""
     title: str = ""
     """Display name; cut to 200 characters."""
     folder: Path | None = None
@@ -220,52 +220,67 @@ def execute_run(
             for method in run.methods
             if (item.id, method.id) not in had
         ]
-        attempt = Attempt(environment=where, started=datetime.datetime.now(datetime.UTC))
-        update: dict[str, object] = {"status": "running", "error": None}
-        update["attempts"] = [*run.attempts, attempt]
-        if not had:
-            update["environment"] = where
-        update["benchmark"] = run.benchmark.model_copy(update={"revision": revision})
-        stored.write_header(run.model_copy(update=update))
-        number = len(run.attempts) + 1
-        described = set(stored.facts())
+        _begin_attempt(stored, where, revision, is_first=not had)
+        number, described = len(run.attempts) + 1, set(stored.facts())
         left = _TimeLeft(len(items), [method.id for method in run.methods])
         for row in had.values():
             left.add(row)
-        began, done = time.perf_counter(), len(had)
-        status, trouble = "stopped", None
-        try:
+        began = time.perf_counter()
+        with _finishing(stored):
             with contextlib.closing(executor.work(spec, jobs)) as works:  # type: ignore[type-var]
-                for found in works:
-                    row = found.row.model_copy(update={"attempt": number})
-                    work = replace(found, row=row)
-                    if work.facts and row.pair not in described:
-                        stored.append_facts(row.pair, work.facts)
-                        described.add(row.pair)
+                for done, found in enumerate(works, len(had) + 1):
+                    work = replace(found, row=found.row.model_copy(update={"attempt": number}))
+                    if work.facts and work.row.pair not in described:
+                        stored.append_facts(work.row.pair, work.facts)
+                        described.add(work.row.pair)
                     _keep(stored, work, cache)
-                    done += 1
                     left.add(work.row)
-                    yield ImageScored(
-                        work.row,
-                        done,
-                        len(had) + len(jobs),
-                        time.perf_counter() - began,
-                        left.seconds(),
-                    )
+                    elapsed = time.perf_counter() - began
+                    total = len(had) + len(jobs)
+                    yield ImageScored(work.row, done, total, elapsed, left.seconds())
             rows = stored.rows()
             if rows and all(row.unusable_pair for row in rows):
                 raise PairUnusable(f"No pair can be scored. {rows[0].error}")
-            status = "done"
-        except MIRNetError as error:
-            status, trouble = "failed", str(error)
-            raise
-        except Exception as error:
-            status = "failed"
-            trouble = f"The program has a fault ({type(error).__name__}: {str(error)[:200]})."
-            raise
-        finally:
-            with contextlib.suppress(InvalidRequest):  # a full disk: the rows are what counts
-                finish(stored, status, trouble)
+
+
+def _begin_attempt(stored: StoredRun, where: Environment, revision: str, is_first: bool) -> None:
+    """Write the header of a run that starts, or goes on.
+
+    Args:
+        where: The machine, packages and code of the attempt.
+        revision: Revision of the benchmark's source.
+        is_first: Whether no row was stored by an earlier attempt.
+    """
+    run = stored.header()
+    attempt = Attempt(environment=where, started=datetime.datetime.now(datetime.UTC))
+    update: dict[str, object] = {
+        "status": "running",
+        "error": None,
+        "attempts": [*run.attempts, attempt],
+        "benchmark": run.benchmark.model_copy(update={"revision": revision}),
+    }
+    if is_first:
+        update["environment"] = where
+    stored.write_header(run.model_copy(update=update))
+
+
+@contextlib.contextmanager
+def _finishing(stored: StoredRun) -> Iterator[None]:
+    """Write how an attempt ended: done, failed with the reason, or stopped from outside."""
+    status, trouble = "stopped", None
+    try:
+        yield
+        status = "done"
+    except MIRNetError as error:
+        status, trouble = "failed", str(error)
+        raise
+    except Exception as error:
+        status = "failed"
+        trouble = f"The program has a fault ({type(error).__name__}: {str(error)[:200]})."
+        raise
+    finally:
+        with contextlib.suppress(InvalidRequest):  # a full disk: the rows are what counts
+            finish(stored, status, trouble)
 
 
 def finish(stored: StoredRun, status: str, trouble: str | None) -> None:
