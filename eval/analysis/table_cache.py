@@ -11,11 +11,13 @@ import hashlib
 import io
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
+
+from cachetools import LRUCache
 
 from eval.runs.annotations import NOTES, SELECTIONS
 from eval.runs.store import StoredRun, replace_file
@@ -59,10 +61,11 @@ class TableCache:
     """
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[tuple, tuple[tuple, Any]] = OrderedDict()
-        """Version and content of each table by its subject, those used last at the end."""
+        self._tables: LRUCache[tuple, tuple[tuple, Any]] = LRUCache(MAX_TABLES)
+        """Version and content of each table by its subject."""
         self._lock = threading.Lock()
-        self._making: dict[tuple, threading.Lock] = {}
+        self._making: WeakValueDictionary[tuple, threading.Lock] = WeakValueDictionary()
+        """Locks of tables that are looked up or made, as long as somebody holds them."""
 
     def scores(self, stored: StoredRun, protocol: str | None = None) -> "pd.DataFrame":
         """Return `scores_frame` of a run; the table is shared and must not be changed.
@@ -125,7 +128,7 @@ class TableCache:
         protocol: str | None,
         make: Callable[[Sequence[StoredRun], str], Made],
     ) -> Made:
-        """What is kept of several runs in this order, else what `make` makes."""
+        """The object kept for several runs in this order, else a new one by `make`."""
         name = chosen_protocol(runs[0].header(), protocol)
         others = [str(stored.folder) for stored in runs[1:]]
         subject = _subject(runs[0], (kind, name, *others))
@@ -140,7 +143,7 @@ class TableCache:
     def _table(
         self, stored: StoredRun, what: tuple[str, ...], make: "Callable[[], pd.DataFrame]"
     ) -> "pd.DataFrame":
-        """Table out of memory, else from disk, else made and kept there."""
+        """Table from memory, else from disk, else made and kept in both."""
         subject, version = _subject(stored, what), _version(stored)
         key = (*subject, *version)
 
@@ -154,7 +157,7 @@ class TableCache:
         return self._once(subject, version, read_or_make)
 
     def _once(self, subject: tuple, version: tuple, make: Callable[[], Made]) -> Made:
-        """What is kept in memory of a subject in a version, else what `make` makes.
+        """The object kept in memory for a subject in a version, else a new one by `make`.
 
         A new version takes the place of an older one: a run that is under way, or that notes are
         written on, pushes no table of another run out.
@@ -166,15 +169,10 @@ class TableCache:
             with self._lock:
                 kept = self._tables.get(subject)
                 if kept is not None and kept[0] == version:
-                    self._tables.move_to_end(subject)
                     return kept[1]
             made = make()
             with self._lock:
                 self._tables[subject] = version, made
-                self._tables.move_to_end(subject)
-                while len(self._tables) > MAX_TABLES:
-                    self._tables.popitem(last=False)
-                self._making.pop(key, None)
         return made
 
 

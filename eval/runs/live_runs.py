@@ -2,9 +2,10 @@
 
 import contextlib
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from .document import MethodSummary, Run, SampleResult
 from .store import StoredRun, parsed_row
@@ -53,7 +54,7 @@ class _Followed:
     """One run at the last look."""
 
     file: GrowingFile
-    """Its rows."""
+    """Rows of the run."""
     summary: RunningSummary
     """Means of the rows that were read."""
     latest: SampleResult | None = None
@@ -66,8 +67,8 @@ class LiveRuns:
     """Means and newest rows of runs, each kept from look to look. Safe to use from threads."""
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[Path, _Followed] = OrderedDict()
-        self._counts: OrderedDict[Path, GrowingFile] = OrderedDict()
+        self._runs: LRUCache[Path, _Followed] = LRUCache(MAX_FOLLOWED)
+        self._counts: LRUCache[Path, GrowingFile] = LRUCache(MAX_FOLLOWED)
         self._lock = threading.Lock()
 
     def look(self, stored: StoredRun, run: Run) -> tuple[list[MethodSummary], SampleResult | None]:
@@ -81,7 +82,6 @@ class LiveRuns:
             followed = self._runs.setdefault(
                 path, _Followed(GrowingFile(path), RunningSummary(run))
             )
-            _keep_newest(self._runs, path)
         with followed.lock:
             lines, is_another = followed.file.new_lines()
             if is_another:
@@ -103,7 +103,6 @@ class LiveRuns:
         path = stored.folder / "scores.jsonl"
         with self._lock:
             file = self._counts.setdefault(path, GrowingFile(path))
-            _keep_newest(self._counts, path)
             with contextlib.suppress(OSError):
                 file.new_lines()
             return file.lines
@@ -114,9 +113,3 @@ class LiveRuns:
         with self._lock:
             self._runs.pop(path, None)
             self._counts.pop(path, None)
-
-
-def _keep_newest(kept: OrderedDict, path: Path) -> None:
-    kept.move_to_end(path)
-    while len(kept) > MAX_FOLLOWED:
-        kept.popitem(last=False)

@@ -1,9 +1,10 @@
 """Finds, checks by hash and loads weights on this machine; never opens a connection."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from mirnet.device import ThreadLock
 from mirnet.errors import CheckpointRejected, WeightsUnavailable
@@ -22,7 +23,13 @@ MAX_BYTES = 512 * 2**20
 """Memory limit in bytes of the networks that `load` keeps: all compact ones and three of the
 authors' largest, which have 127 MB. The newest stays, whatever its size."""
 
-_models: OrderedDict[tuple[str, int, int], "LoadedWeights"] = OrderedDict()
+
+def _kept_bytes(loaded: "LoadedWeights") -> int:
+    """Size of a network in the cache, which holds one of any size."""
+    return min(loaded.nbytes, MAX_BYTES)
+
+
+_models: "LRUCache[tuple[str, int, int], LoadedWeights]" = LRUCache(MAX_BYTES, _kept_bytes)
 _models_lock = ThreadLock()
 
 
@@ -88,9 +95,7 @@ def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
     with _models_lock:
         status = path.stat()
         key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
-        if key in _models:
-            _models.move_to_end(key)
-            kept = _models[key]
+        if kept := _models.get(key):
             return replace(kept, id=entry.id if entry else path.name, entry=entry)
         sha256 = file_sha256(path)
         if entry is not None and expected_hashes(entry)[0] not in (None, sha256):
@@ -99,8 +104,6 @@ def load(id_or_path: str | Path, *, allow_paths: bool = False) -> LoadedWeights:
             entry.id if entry else path.name, load_weights(path), sha256, path, entry
         )
         _models[key] = loaded
-        while len(_models) > 1 and sum(kept.nbytes for kept in _models.values()) > MAX_BYTES:
-            _models.popitem(last=False)
         return loaded
 
 

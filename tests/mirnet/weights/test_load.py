@@ -4,6 +4,7 @@ import hashlib
 import threading
 
 import pytest
+from cachetools import LRUCache
 
 from mirnet.errors import CheckpointRejected, WeightsUnavailable
 from mirnet.weights import load as weights
@@ -42,14 +43,21 @@ def test_as_many_networks_stay_as_memory_allows(tmp_path, monkeypatch):
     assert [one.model is other.model for one, other in zip(loaded, again, strict=True)] == [
         True
     ] * 3
-    monkeypatch.setattr(weights, "MAX_BYTES", 2 * loaded[0].nbytes)
-    weights.load(paths[0], allow_paths=True)
-    weights.load(paths[3], allow_paths=True)  # pushes out those used longest ago
-    assert len(weights._models) == 2
-    assert weights.load(paths[0], allow_paths=True).model is loaded[0].model
+    largest = max(one.nbytes for one in loaded)
+    monkeypatch.setattr(weights, "_models", cache := LRUCache(3 * largest, weights._kept_bytes))
+    for number in (0, 1, 2, 0, 3):
+        weights.load(paths[number], allow_paths=True)
+    assert {name for name, *_ in cache} == {str(paths[number]) for number in (0, 2, 3)}
+
+
+def test_a_network_beyond_the_memory_limit_is_kept_alone(tmp_path, monkeypatch):
+    paths = [save_weights(tiny_v2(n), tmp_path / f"{n}.safetensors") for n in range(2)]
     monkeypatch.setattr(weights, "MAX_BYTES", 1)
-    newest = weights.load(paths[1], allow_paths=True)
-    assert weights.load(paths[1], allow_paths=True).model is newest.model
+    monkeypatch.setattr(weights, "_models", cache := LRUCache(1, weights._kept_bytes))
+    for path in paths:
+        loaded = weights.load(path, allow_paths=True)
+        assert weights.load(path, allow_paths=True).model is loaded.model
+    assert len(cache) == 1
 
 
 def test_threads_share_one_model(imported, monkeypatch):
