@@ -15,6 +15,7 @@ settings = {{ features = 8, blocks = 1, conv_groups = [1], unshuffle = 2, exposu
 photos = "{folder}"
 degradation = "{degradation}"
 patch_px = 16
+dev_patch_px = 32
 batch = 2
 
 [optimizer]

@@ -52,7 +52,7 @@ def test_publishing_measures_and_writes_the_card(prepared, tmp_path):
         f"| {photo['licence']} | `{photo['sha256'][:12]}` |" in text for photo in card["photos"]
     )
     with Image.open(tmp_path / "shipped" / card["example"]) as example:
-        assert example.size == (3 * 192, 4 * 192)
+        assert example.size == (3 * 32, 4 * 32)  # dev_patch_px of the recipe
     assert f"{score['psnr_db']:.2f} / {score['ssim']:.4f}" in text
     # The same numbers by hand, from the network itself.
     with torch.inference_mode():

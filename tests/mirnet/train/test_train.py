@@ -112,7 +112,7 @@ def real_pairs(tmp_path):
 
 
 def mixed_recipe(path, prepared, folder):
-    small = {"batch = 2": "batch = 2\ndev_patch_px = 16"}
+    small = {"dev_patch_px = 32": "dev_patch_px = 16"}
     recipe = write_recipe(path, prepared, **small)
     pairs = f"""
 [[data.pairs]]
