@@ -1,4 +1,4 @@
-"""How much memory this program can still have, and how it takes it from the system."""
+"""Memory that this program can still have, and settings of its allocator."""
 
 import contextlib
 import ctypes
@@ -24,11 +24,13 @@ GROUPS = Path("/proc/self/cgroup")
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Options of mallopt, from glibc's malloc.h."""
+MAX_ARENAS = 2
+"""Number of arenas that all threads share; see `use_few_arenas`."""
 KEPT_BYTES = 2**29
 """Freed memory that the program keeps for its next map, at most."""
 
 
-def use_few_arenas(most: int = 2) -> bool:
+def use_few_arenas() -> bool:
     """Let all threads share a few arenas of memory, where the C library is glibc.
 
     By default each thread has an arena of its own, up to 8 for each core, which keeps what the
@@ -36,14 +38,11 @@ def use_few_arenas(most: int = 2) -> bool:
     photos of 0.35 megapixels its memory grew by 110 MB with each further thread, from 0.24 to
     1.2 GB after nine, and stayed at 0.4 GB with two places (`tests/mirnet/test_memory.py`).
 
-    Args:
-        most: Number of arenas.
-
     Returns:
         Whether it took effect; False with other C libraries.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
-        return ctypes.CDLL(None).mallopt(_M_ARENA_MAX, most) == 1
+        return ctypes.CDLL(None).mallopt(_M_ARENA_MAX, MAX_ARENAS) == 1
     return False
 
 

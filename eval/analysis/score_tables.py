@@ -308,21 +308,18 @@ def cumulative(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFra
     return frame
 
 
-def input_quality(
-    scores: "pd.DataFrame", reference: str | None = None, metric: str = RANKING.key
-) -> "pd.DataFrame":
+def input_quality(scores: "pd.DataFrame", metric: str = RANKING.key) -> "pd.DataFrame":
     """Join the scores of each method with the score of the input itself.
 
     Args:
         scores: Result of `scores_frame`.
-        reference: Id of the method that leaves the input as it is; by default one of `UNTOUCHED`.
 
     Returns:
-        Columns `pair`, `method`, the metric, `input` (the reference's score) and `reference`; empty
-        where the run has no such method.
+        Columns `pair`, `method`, the metric, `input` (the score of the method of `UNTOUCHED` that
+        ran) and `reference` (its id); empty where none of them ran.
     """
     known = list(scores.method.cat.categories)
-    name = reference or next((method for method in UNTOUCHED if method in known), None)
+    name = next((method for method in UNTOUCHED if method in known), None)
     finite = _finite(scores, metric)[["pair", "method", metric]]
     inputs = finite.loc[finite.method == name, ["pair", metric]]
     others = finite[finite.method != name]

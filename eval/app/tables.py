@@ -18,6 +18,8 @@ HISTORY = [
     "Protocol", "Run",
 ]  # fmt: skip
 """Column titles of the history."""
+MAX_CHANGES = 500
+"""Most changes of single pictures that a table shows; files hold all."""
 _RIGHT = "text-align: right; font-variant-numeric: tabular-nums;"
 
 
@@ -65,11 +67,11 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
     return {"data": data, "headers": ["Picture", *names], "metadata": _cells(data, shown, bold)}
 
 
-def changes_value(changes: "pd.DataFrame", most: int = 500) -> dict[str, Any]:
-    """Table of changes with one row per picture, method and run, at most `most`, largest first."""
+def changes_value(changes: "pd.DataFrame") -> dict[str, Any]:
+    """Table of the largest changes, with one row per picture, method and run."""
     data, shown = [], []
     columns = _change_columns(changes)
-    for row in changes.head(most).to_dict("records"):
+    for row in changes.head(MAX_CHANGES).to_dict("records"):
         plain = [_plain(row[name]) for name in columns]
         texts = [kit.number(row[name], digits, sign) for name, (_, digits, sign) in columns.items()]
         same = "same" if row["same_output"] else "differs"

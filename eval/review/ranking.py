@@ -117,7 +117,7 @@ class Ranking:
         }
 
 
-def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
+def rank_methods(stored: StoredRun) -> Ranking:
     """Rank the methods of a run by all stored votes.
 
     Raises:
@@ -130,7 +130,7 @@ def rank_methods(stored: StoredRun, seed: int = 0) -> Ranking:
     known = [vote for vote in all_votes(stored) if vote.a in ids and vote.b in ids]
     all_cast = [vote for vote in known if not vote.repeat]  # one person's opinion counts once
     votes = [vote for vote in all_cast if vote.outcome != "skip"]
-    frame, resampled = fit_strengths(votes, ids, seed)
+    frame, resampled = fit_strengths(votes, ids)
     frame.insert(1, "title", [method.title for method in run.methods])
     means = {summary.method: summary.scores for summary in run.summary}
     for metric in shown_metrics(run.protocol):

@@ -104,11 +104,11 @@ def accept(stored: StoredRun, invitation: Invitation, limit: int = DEFAULT_QUEST
     return open_review(stored, invitation.reviewer, limit, with_unchanged=invitation.with_unchanged)
 
 
-def start_trial(stored: StoredRun, limit: int = TRIAL_QUESTIONS) -> Trial:
+def start_trial(stored: StoredRun) -> Trial:
     """Start a trial with questions of its own.
 
     Raises:
         InvalidRequest: See `questions.choose_questions`.
     """
     name = f"trial-{secrets.token_hex(8)}"
-    return Trial(stored, name, tuple(choose_questions(stored, name, limit)))
+    return Trial(stored, name, tuple(choose_questions(stored, name, TRIAL_QUESTIONS)))

@@ -59,13 +59,13 @@ class Recording(BaseModel):
 
 
 @functools.cache
-def load_recordings(path: Path = RECORDINGS_FILE) -> dict[str, Recording]:
+def load_recordings() -> dict[str, Recording]:
     """Read the table of recordings, by id.
 
     Raises:
         ValueError: The table is wrong, which is a bug.
     """
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))["recordings"]
+    tables = tomllib.loads(RECORDINGS_FILE.read_text(encoding="utf-8"))["recordings"]
     recordings = [Recording.model_validate(table) for table in tables]
     return {recording.id: recording for recording in recordings}
 

@@ -58,15 +58,15 @@ def parse_login(text: str, flag: str = "--auth") -> tuple[str, str]:
     return name, password
 
 
-def parse_operator(text: str, flag: str = "--operator") -> tuple[str, str]:
+def parse_operator(text: str) -> tuple[str, str]:
     """Split the operator's NAME:PASSWORD; the password must not be quick to guess.
 
     Raises:
         InvalidRequest: One of the two is missing, or the password is short.
     """
-    name, password = parse_login(text, flag)
+    name, password = parse_login(text, "--operator")
     if len(password) < MIN_PASSWORD:
-        raise InvalidRequest(f"{flag} wants a password of at least {MIN_PASSWORD} characters")
+        raise InvalidRequest(f"--operator wants a password of at least {MIN_PASSWORD} characters")
     return name, password
 
 

@@ -52,7 +52,7 @@ def mix(batch: Batch, alpha: float, generator: Generator) -> Batch:
 
 
 @torch.no_grad()
-def level_phases(last: nn.Conv2d, colours: int = 3) -> None:
+def level_phases(last: nn.Conv2d) -> None:
     """Equalise the response to flat features over all positions of a pixel-shuffle block.
 
     The response to flat features is the sum of a filter over its taps. Each position's excess over
@@ -60,11 +60,11 @@ def level_phases(last: nn.Conv2d, colours: int = 3) -> None:
     no mesh on flat areas.
 
     Args:
-        last: The convolution before the pixel shuffle; changed in place.
-        colours: Number of channels after the pixel shuffle.
+        last: The convolution before the pixel shuffle, after which there are three channels;
+            changed in place.
     """
     weight = last.weight
-    sums = weight.sum((2, 3)).view(colours, -1, weight.shape[1])  # (colours, places, features)
+    sums = weight.sum((2, 3)).view(3, -1, weight.shape[1])  # (colours, places, features)
     excess = (sums - sums.mean(1, keepdim=True)).reshape(weight.shape[0], weight.shape[1], 1, 1)
     weight -= excess / (weight.shape[2] * weight.shape[3])
 
