@@ -1,4 +1,4 @@
-"""Where networks run, the processor's name, and a lock that is free in a forked process."""
+"""Compute device, the processor's name, and a lock that is free in a forked process."""
 
 import os
 import platform
@@ -63,7 +63,7 @@ def choose_device(name: "str | torch.device | None" = None) -> "torch.device":
 
 @cache
 def _processor_fields() -> dict[str, str]:
-    """What Linux says of the first core; empty on other systems."""
+    """Fields of /proc/cpuinfo on the first core; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
@@ -99,15 +99,15 @@ class ThreadLock:
         self._lock = threading.Lock()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """As of `threading.Lock`."""
+        """See `threading.Lock`."""
         return self._lock.acquire(blocking, timeout)
 
     def release(self) -> None:
-        """As of `threading.Lock`."""
+        """See `threading.Lock`."""
         self._lock.release()
 
     def locked(self) -> bool:
-        """As of `threading.Lock`."""
+        """See `threading.Lock`."""
         return self._lock.locked()
 
     def __enter__(self) -> bool:

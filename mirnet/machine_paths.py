@@ -20,7 +20,7 @@ _STARTS = (
 )
 _START = re.compile("|".join(_STARTS))
 _END = re.compile(rf"[:;]\s|\n|\w+://|</[\w:-]+>|(?<=[\s(\[{{\"'<])(?:{_START.pattern})")
-"""What ends a path without quotes: a colon, a line, an address, a tag or another path."""
+"""Ends of a path without quotes: a colon, a line, an address, a tag or another path."""
 _WORD = re.compile(r"(?:(?!</)\S)*")
 
 

@@ -20,7 +20,7 @@ class Task:
     explanation: str
     """One sentence for a person who has a photo and no knowledge of the field."""
     scale: int
-    """How many times wider and higher the result is; 1 where the size stays."""
+    """Factor of the sides of the result; 1 where the size stays."""
     benchmark: str
     """The benchmark the paper measures this task on."""
     default_weights: str

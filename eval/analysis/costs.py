@@ -1,4 +1,4 @@
-"""What the methods of a run cost: time, memory and size of the pictures, by method."""
+"""Costs of the methods of a run: time, memory and size of the pictures."""
 
 from typing import TYPE_CHECKING
 

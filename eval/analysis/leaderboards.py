@@ -25,7 +25,7 @@ HOW_TESTED = (
     f"few: fewer than {statistics.MIN_FOR_VERDICT} scenes. A picture is a scene of its own unless "
     "the benchmark says otherwise."
 )
-"""How comparisons were tested, in words; see eval/docs/statistics.md."""
+"""Sentence on how comparisons were tested; see eval/docs/statistics.md."""
 
 
 def leaderboard(
@@ -284,7 +284,7 @@ def _paired(
 
 
 def pareto_front(cost: np.ndarray, gain: np.ndarray) -> list[bool]:
-    """Which points no other one beats: it would be as good in both and better in one.
+    """Whether no other point beats each, by being as good in both values and better in one.
 
     Args:
         cost: Values of which lower is better; not a number where it is not known.

@@ -87,7 +87,7 @@ def _time_title(board: "pd.DataFrame") -> str:
 
 
 def _conditions(row: dict[str, Any]) -> str:
-    """What a method was timed with: device, threads, engine, and its memory."""
+    """Line of a label: device, threads and engine that a time was measured with, and memory."""
     memory = f"{row['peak_mb']:.0f} MB" if np.isfinite(row["peak_mb"]) else ""
     known = ", ".join(word for word in (timed_with(row), memory) if word)
     return f"<br>{plain_text(known)}" if known else ""

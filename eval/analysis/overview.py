@@ -91,7 +91,7 @@ class PublishedLine:
     numbers: tuple[str, ...]
     """Data set and number of each, such as "SIDD 39.72"."""
     evidence: str
-    """Where the numbers were read, in words."""
+    """Sentence on where the numbers were read."""
     verified: bool
     """Whether all of them were read in text."""
 

@@ -200,7 +200,7 @@ def thinned(rows: "pd.DataFrame", by: str) -> "pd.DataFrame":
 
 
 def pair_labels(pairs: Sequence[str], method: str, lines: str) -> dict[str, Any]:
-    """What a trace of pictures carries for clicks and for the label that follows the pointer.
+    """Parts of a trace of pictures for clicks and for the label that follows the pointer.
 
     Args:
         pairs: Id of each point's pair.

@@ -99,7 +99,7 @@ CAVEATS = {
         "smaller: numbers must not be mixed.",
     ),
 }
-"""What a reader must know beside the published numbers of a data set, by the start of its name."""
+"""Remarks to be read beside the published numbers of a data set, by the start of its name."""
 
 
 def read_published(path: Path = PUBLISHED_FILE) -> "pd.DataFrame":

@@ -58,7 +58,7 @@ class Slice:
     fact: str
     """Name of the fact."""
     label: str
-    """Its value, or the range of its values."""
+    """Value of the fact, or the range of its values."""
     pairs: tuple[str, ...]
     """Ids of the pairs, in the run's order."""
 

@@ -264,8 +264,8 @@ class EvaluateTab:
             with translate_faults():
                 update = self.running.resumed(run_id, run_id, request)
         except MIRNetError as error:
-            said = kit.state(str(error), "failed")
-            return {self.history.checks: said, self.router.link: ""}
+            refusal = kit.state(str(error), "failed")
+            return {self.history.checks: refusal, self.router.link: ""}
         return update | {self.router.link: ViewState(view="run").query()}
 
     def delete_stored(

@@ -131,7 +131,7 @@ class ViewEvents:
             of_tab: Whether a visitor has chosen the tab of the view: the message of a link that was
                 opened before goes.
         """
-        told = {self.router.message: ""} if of_tab and part is view else {}
+        without_message = {self.router.message: ""} if of_tab and part is view else {}
 
         def fill(request: gr.Request, *values: Any) -> Iterator[Update]:
             if only_if_open and values[0] != view.name:
@@ -141,7 +141,7 @@ class ViewEvents:
             role = self.permissions.role(request)
             may_annotate = self.permissions.may_annotate(state.run, request)
             shown = self.router.shown(view, part, state, role, may_annotate)
-            updates = (told | update for update in shown)
+            updates = (without_message | update for update in shown)
             # The head of the run belongs to all views, so their requests displace each other.
             key = (request.session_hash, "" if part is view else type(part))
             yield from self._newest.only_newest(key, updates, self.router.unchanged())

@@ -188,16 +188,16 @@ class HistoryView(View):
         if not run_id or not sure:
             words = "Tick the box first: it is for good." if run_id else CHOOSE_FIRST
             return {self.checks: kit.note(words, warn=True)}
-        said = kit.state(f"Run {run_id} is deleted.", "done")
+        line = kit.state(f"Run {run_id} is deleted.", "done")
         try:
             with translate_faults():
                 self.queue.delete(run_id, self.permissions.role(request))
         except MIRNetError as error:
-            said = kit.state(str(error), "failed")
+            line = kit.state(str(error), "failed")
             if is_stored(self.queue, run_id):
-                return {self.checks: said}
+                return {self.checks: line}
         return {
             self.sure: False,
-            self.checks: said,
+            self.checks: line,
             self.run: gr.update(choices=run_choices(self.queue), value=None),
         }

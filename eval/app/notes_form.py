@@ -94,7 +94,7 @@ class NotesForm(Part):
                     )
                     for name, title in BUTTONS.items()
                 }
-        self.said = text_area("ev-noted")
+        self.line = text_area("ev-noted")
         self.outputs = [self.written, self.panel, self.opened, self.tags, self.selection]
 
     def connect(self, events: "ViewEvents", view: View) -> None:
@@ -106,20 +106,20 @@ class NotesForm(Part):
         self.opened.change(
             self.load,
             self.opened,
-            [self.of, self.read, self.tags, self.note, self.said],
+            [self.of, self.read, self.tags, self.note, self.line],
             trigger_mode="always_last",
             **PRIVATE,
         )
         saved = self.save.click(
             self.save_note, [self.of, self.read, self.tags, self.note],
-            [self.read, self.said], **PRIVATE,
+            [self.read, self.line], **PRIVATE,
         )  # fmt: skip
         events.fill(view, saved)
         for change, button in self.buttons.items():
             changed = button.click(
                 self.changing(change, lambda values: events.router.state(values, view)),
                 [self.selection, self.of, *events.router.inputs(view)],
-                self.said,
+                self.line,
                 **PRIVATE,
             )
             events.fill(view, changed)
@@ -157,7 +157,7 @@ class NotesForm(Part):
             self.read: time_of(own),
             self.tags: list(own.tags) if own else [],
             self.note: own.note if own else "",
-            self.said: "",
+            self.line: "",
         }
 
     def save_note(
@@ -183,12 +183,12 @@ class NotesForm(Part):
             made = store_note(self.queue.stored(run_id), pair, tags or [], note or "", read or "")
         except NoteChanged as error:
             words = f"{error} Your text is kept in the fields: press Save again to replace theirs."
-            return {self.read: time_of(error.newer), self.said: kit.state(words, "failed")}
+            return {self.read: time_of(error.newer), self.line: kit.state(words, "failed")}
         except MIRNetError as error:
-            return {self.said: kit.state(str(error), "failed")}
+            return {self.line: kit.state(str(error), "failed")}
         stored = made if made.tags or made.note else None
         saved = kit.state(f"Tags and note of {pair} are saved.", "done")
-        return {self.read: time_of(stored), self.said: saved}
+        return {self.read: time_of(stored), self.line: saved}
 
     def changing(
         self, change: str, state_of: Callable[[tuple[Any, ...]], ViewState]

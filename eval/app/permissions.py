@@ -56,5 +56,5 @@ class Permissions:
 
 
 def owner(request: Any) -> str:
-    """Whose run it is: the browser's or program's that a request comes from."""
+    """Owner of a run: the browser or program that a request comes from."""
     return visitor_of(request)

@@ -155,10 +155,10 @@ class ReviewResults:
             }
             ranking = rank_methods(stored)
             if ranking.votes:
-                told = ranking_table(ranking) + agreement_table(agreement)
+                content = ranking_table(ranking) + agreement_table(agreement)
             else:
-                told = _without_answers(all_votes(stored))
-            update: Update = {self.board: told, self.form: gr.update(elem_classes=[])}
+                content = _without_answers(all_votes(stored))
+            update: Update = {self.board: content, self.form: gr.update(elem_classes=[])}
             for button, (name, table) in files.items():
                 file = Path(folder) / name
                 file.write_text(csv_text(table), encoding="utf-8")
@@ -185,7 +185,7 @@ class ReviewResults:
 
 
 def _without_answers(votes: list[Vote]) -> Markup:
-    """What is said of a run whose votes rank no method.
+    """Sentence on a run whose votes rank no method.
 
     Args:
         votes: All votes on it, skipped questions included.

@@ -136,7 +136,7 @@ class Benchmark(_Table):
     same_size: bool = False
     """Whether degraded and target have one size in spite of the scale, as in RealSR."""
     scenes: SceneRule | None = None
-    """How pairs belong to scenes, whose scores go together; None where each is one of its own."""
+    """Rule that groups pairs into scenes, whose scores go together; None for a scene a pair."""
     facts: str | None = None
     """Regular expression of pair ids whose named groups are facts of a pair, such as its camera;
     None where ids tell none."""

@@ -1,4 +1,4 @@
-"""Which picture files are known to be the official ones of a benchmark, by their hashes.
+"""Picture files that are known to be the official ones of a benchmark, by their hashes.
 
 A folder is not LoL because somebody calls it so. `official_pictures.json` holds the SHA-256 of both
 files of each official pair as far as they are known; where none are, nothing is called official.

@@ -20,7 +20,7 @@ VISITOR_BYTES = 200 * 10**6
 
 @dataclass(frozen=True)
 class PairsFound:
-    """What a data set holds."""
+    """Contents of a data set."""
 
     title: str
     """Name of the data set."""

@@ -13,8 +13,8 @@ from mirnet.images.picture import Picture
 from .pair_facts import Fact
 
 About = Literal["source", "split", "names", "size"]
-"""What a data set's error is about: where it is, its configuration or split, the columns or
-patterns that name its pictures, or the sizes of a pair."""
+"""Subject of a data set's error: its place, its configuration or split, the columns or patterns
+that name its pictures, or the sizes of a pair."""
 
 
 class BenchmarkUnavailable(MIRNetError):
@@ -47,7 +47,7 @@ class Item:
     fetched_with: Hashable = field(default=None, compare=False, repr=False)
     """Key of pairs that are fetched together, `bytes` in all; None for a pair fetched alone."""
     facts: Mapping[str, Fact] = field(default_factory=dict, compare=False, repr=False)
-    """What the source's list of pairs says of the pair beside its pictures; see `pair_facts`."""
+    """Facts from the source's list of pairs; see `pair_facts`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Pair:
     target_sha256: str | None
     """Hash of the ground truth's file or pixels; None without ground truth."""
     facts: Mapping[str, Fact] = field(default_factory=dict, compare=False, repr=False)
-    """What its source says of it beside its pictures, for a worker that has no source."""
+    """Facts from its source, for a worker that has no source."""
 
 
 def pixels_sha256(pixels: np.ndarray) -> str:

@@ -8,8 +8,8 @@ import re
 from typing import Literal, get_args
 
 SceneRule = Literal["numbered"]
-"""How pairs belong to scenes. "numbered": ids that differ only in their last number are of one
-scene, as SIDD's 0001-01 to 0001-32 and CC15's d800_iso3200_1 to d800_iso3200_3."""
+"""Rules that group pairs into scenes. "numbered": ids of a scene differ only in their last number,
+as SIDD's 0001-01 to 0001-32 and CC15's d800_iso3200_1 to d800_iso3200_3."""
 
 SCENE_RULES: tuple[str, ...] = get_args(SceneRule)
 """Every rule by name."""

@@ -32,7 +32,7 @@ WHOLE_TASKS = ("lowlight", "retouch")
 
 @dataclass(frozen=True)
 class UsedPhoto:
-    """What the methods get of a photo."""
+    """Input that all methods get of a photo."""
 
     picture: Picture
     """(H, W) picture in sRGB, 8 bits."""
@@ -49,7 +49,7 @@ class UsedPhoto:
 
 @dataclass(frozen=True)
 class MethodResult:
-    """What one method made of the photo."""
+    """Result of one method on the photo."""
 
     id: str
     """Id of the method."""

@@ -26,7 +26,7 @@ class OnnxContent(NamedTuple):
     content: bytes
     """The file."""
     sha256: str
-    """Its hash."""
+    """SHA-256 of the file."""
     parameters: int
     """Number of learned numbers: all values of its floating-point tensors."""
     ranges: Ranges

@@ -69,7 +69,7 @@ class OnnxSettings(Settings):
 
 
 class Signature(NamedTuple):
-    """What a network's input looks like."""
+    """Shape and type of a network's input."""
 
     name: str
     """Name of the input."""
@@ -256,10 +256,10 @@ def _signature(session: Any, name: str) -> Signature:
         or (isinstance(shape[0], int) and shape[0] != 1)
         or inputs[0].type not in types
     ):
-        told = "; ".join(f"{value.name}: {value.type} {value.shape}" for value in inputs)[:200]
+        given = "; ".join(f"{value.name}: {value.type} {value.shape}" for value in inputs)[:200]
         raise InvalidRequest(
-            f"{name} takes ({told}): a method needs one input of one RGB picture, 1 x 3 x H x W or "
-            "1 x H x W x 3, float or uint8."
+            f"{name} takes ({given}): a method needs one input of one RGB picture, 1 x 3 x H x W "
+            "or 1 x H x W x 3, float or uint8."
         )
     high, wide = shape[1:3] if last else shape[2:4]
     fixed = (high, wide) if isinstance(high, int) and isinstance(wide, int) else None

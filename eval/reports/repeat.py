@@ -13,7 +13,7 @@ PLACEHOLDERS = {
     "onnx": "onnx:FILE",
     "weights-file": "weights:FILE",
 }
-"""What stands for the files of a method in a command, by its kind."""
+"""Placeholder for the files of a method in a command, by its kind."""
 
 
 def repeat_commands(run: Run) -> dict[str, str]:

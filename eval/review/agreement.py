@@ -13,7 +13,7 @@ from .votes import Vote
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far votes can be relied on; skipped questions are left out."""
+    """Consistency of the votes, within and between reviewers; skipped questions are left out."""
 
     repeated: int
     """Number of questions that were answered twice by one reviewer."""

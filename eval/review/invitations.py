@@ -42,7 +42,7 @@ LOCK_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Invitation:
-    """What a link lets its reader do: vote on one run, under one name."""
+    """Right that a link gives: to vote on one run, under one name."""
 
     run: str
     """Id of the run."""

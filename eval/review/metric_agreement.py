@@ -1,4 +1,4 @@
-"""How often each metric prefers what reviewers prefer, from the blind votes on a run.
+"""Agreement of each metric with the blind votes on a run.
 
 A vote that prefers one of two results is a comparison on which a metric agrees, disagrees, or has
 equal scores (half an agreement). A metric that says nothing of preferences agrees with half of

@@ -80,7 +80,7 @@ class RunBenchmark(_Part):
 
     @property
     def pictures(self) -> str:
-        """What is known of the scored pictures, in words."""
+        """Sentence on the origin of the scored pictures."""
         if self.id.startswith(OWN_DATA):
             return "your own files"
         if self.has_official_pictures:
@@ -144,7 +144,7 @@ class SampleResult(_Part):
     """Time of the method alone, in seconds of wall clock, the median of its repeats; None for a
     result made elsewhere."""
     repeats: int = 1
-    """How often the method was timed on the picture."""
+    """Number of times that the method was timed on the picture."""
     seconds_low: float | None = None
     """Quickest of the repeats; None for one."""
     seconds_high: float | None = None
@@ -228,7 +228,7 @@ class Run(_Part):
     methods: list[MethodRecord]
     """Compared methods, in the requested order."""
     repeats: int = 1
-    """How often each method is timed on each picture."""
+    """Number of times that each method is timed on each picture."""
     multiply_adds: dict[str, float] = {}
     """Multiply-adds of each network in 10**9 a megapixel, by id of the method; see
     `mirnet.models.complexity`."""

@@ -97,7 +97,7 @@ class OutputRecord:
     file_sha256: str | None = None
     """Hash of the file of an imported result; None for one that was computed."""
     repeats: int = 1
-    """How often it was timed; `seconds` is the median."""
+    """Number of timings; `seconds` is their median."""
     seconds_low: float | None = None
     """Quickest of the repeats; None for one."""
     seconds_high: float | None = None

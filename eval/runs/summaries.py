@@ -36,7 +36,7 @@ def summarise_methods(run: Run, rows: Iterable[SampleResult]) -> list[MethodSumm
 
 
 class _Line(NamedTuple):
-    """What a row adds to the summary."""
+    """Share of one row in the summary."""
 
     scores: dict[str, float] | None
     """Scores under the first protocol by metric; None for a row without."""

@@ -57,7 +57,7 @@ class WorkerSpec:
     threads: int | None = None
     """Compute threads of each worker; None keeps the process's setting."""
     repeats: int = 1
-    """How often each method is timed on each picture."""
+    """Number of times that each method is timed on each picture."""
     run: str = ""
     """Id of the run, recorded in the output cache with the times it measured."""
 
@@ -73,7 +73,7 @@ class Work:
     thumbs: tuple[tuple[str, bytes], ...]
     """Name and JPEG content of their thumbnails."""
     facts: dict[str, Fact] = field(default_factory=dict)
-    """What is known of the pair beside its pictures; see `eval.data.pair_facts`."""
+    """Facts about the pair; see `eval.data.pair_facts`."""
 
 
 def unusable(item: Item, method_id: str, error: PairUnusable) -> Work:

@@ -1,4 +1,4 @@
-"""What the operator can see: jobs under way, the newest errors, and numbers for Prometheus."""
+"""Monitoring for the operator: jobs under way, the newest errors, and numbers for Prometheus."""
 
 import contextlib
 import datetime
@@ -218,7 +218,7 @@ class Monitor:
 _METHODS = ("GET", "HEAD", "POST", "PUT", "OPTIONS")
 
 MONITOR = Monitor()
-"""What this program's jobs and requests are counted in."""
+"""Monitor of this program's jobs and requests."""
 
 
 def fault(error: BaseException, job: str = "") -> str:

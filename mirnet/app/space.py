@@ -83,7 +83,7 @@ def stage(root: Path = ROOT) -> list[Staged]:
 
 
 class Changes(NamedTuple):
-    """What a push would change in a Space, beside adding files."""
+    """Changes of a push to a Space, beside added files."""
 
     removed: list[str]
     """Files of an earlier push that are not part of the app any more."""

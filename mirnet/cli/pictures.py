@@ -32,7 +32,7 @@ class Source:
     path: Path
     """The file, as it was named or found."""
     relative: Path
-    """Its place below the folder or pattern that was given; the file's name for a single file."""
+    """Path below the folder or pattern that was given; the file's name for a single file."""
 
 
 @dataclass(frozen=True)

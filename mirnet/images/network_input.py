@@ -1,4 +1,4 @@
-"""What a network sees of a photo, and the way back: `prepare_photo`, then `NetworkInput.finish`.
+"""The network's input of a photo, and the way back: `prepare_photo`, then `NetworkInput.finish`.
 
 1. Programs leave arbitrary colours under transparent pixels. A network and every enlargement mix
    neighbouring pixels, so colours that nobody sees would show as a fringe along the edge of what is
@@ -99,7 +99,7 @@ def prepare_photo(
 
 
 def deepened(photo: NetworkInput) -> NetworkInput:
-    """What the first of two networks sees: as `photo.seen`, and its result keeps 16 bits or float.
+    """Input of the first of two networks: as `photo.seen`, and its result keeps 16 bits or float.
 
     Args:
         photo: The photo at its own size.

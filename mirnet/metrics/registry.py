@@ -56,7 +56,7 @@ class Metric:
     reference_size: tuple[int, int] = (48, 64)
     """Height and width of the pair that `reference_value` belongs to."""
     perceptual: bool = False
-    """Whether it models what people see; else it measures the distance of values or structures."""
+    """Whether the metric models what people see, and not distances of values or structures."""
 
     @property
     def stem(self) -> str:
@@ -70,7 +70,7 @@ class Metric:
 
     @property
     def better(self) -> str:
-        """Which values are better: "higher" or "lower"."""
+        """Direction of better values: "higher" or "lower"."""
         return "higher" if self.higher_is_better else "lower"
 
     @property

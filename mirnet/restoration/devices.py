@@ -21,7 +21,7 @@ _LOCK = ThreadLock()
 _COPIES: WeakKeyDictionary[RestorationNetwork, dict[torch.device, tuple[object, Any]]] = (
     WeakKeyDictionary()
 )
-"""For each network its copies by device, with the versions of the parameters that were copied."""
+"""Copies of each network by device, with the versions of the parameters that were copied."""
 
 
 def on_device(model: RestorationNetwork, device: torch.device) -> RestorationNetwork:

@@ -1,4 +1,4 @@
-"""What a photo may need: measurements, and a suggestion that nothing applies by itself.
+"""Suggests a task for a photo by measurements; nothing applies the suggestion by itself.
 
 Thresholds come from labelled pictures; `python -m tests.bench.inspection` measures how often the
 suggestion is right, and `mirnet/docs/using.md` publishes it.
@@ -77,7 +77,7 @@ class Inspection:
     same_size: bool
     """Whether the suggested task should keep the size: the photo is soft, not small."""
     reason: str
-    """What is suggested for and its measurement, in a sentence."""
+    """Reason of the suggestion and its measurement, in a sentence."""
     iso: int | None = None
     """Sensitivity that the camera was set to; None where the photo does not say it."""
 

@@ -25,11 +25,11 @@ class FirstStep:
     weights_sha256: str | None
     """Hash of its weights file; None for a network given as a module."""
     architecture: str
-    """Its network, as `RestoreResult.architecture`."""
+    """Network, as `RestoreResult.architecture`."""
     facts: str
-    """Its facts in one line, as `RestoreResult.facts`."""
+    """Facts in one line, as `RestoreResult.facts`."""
     seconds: float
-    """Its working time in seconds, as `RestoreResult.seconds`."""
+    """Working time in seconds, as `RestoreResult.seconds`."""
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def _padded_places(side: Any, multiple: int, margin: int) -> Tensor:
 
 
 def _condition(network: RestorationNetwork, image: Tensor) -> Tensor | None:
-    """What `RestorationNetwork.condition` computes, for pictures of any size."""
+    """Computes `RestorationNetwork.condition` for pictures of any size."""
     if not isinstance(network, MIRNetV2):
         return None
     if network.noise_level:

@@ -99,7 +99,7 @@ def test_on_a_laptop_everybody_writes(stored):
     form = tab_of(stored).pictures.notes
     read = form.load((stored.id, "p0001"))[form.read]
     said = form.save_note(f"{stored.id}/p0001", read, ["new"], "a < b", None)
-    assert "are saved" in said[form.said] and notes_of(stored)["p0001"].note == "a < b"
+    assert "are saved" in said[form.line] and notes_of(stored)["p0001"].note == "a < b"
     change = form.changing("shown", lambda _: ViewState(view="pictures", run=stored.id, k=2))
     assert "has 2 pictures" in change("two", f"{stored.id}/p0001", None)
     assert len(selections_of(stored)["two"]) == 2
@@ -123,11 +123,11 @@ def test_visitors_of_a_space_read_and_its_operator_and_a_runs_owner_write(stored
     before = (stored.folder / "notes.jsonl").read_bytes()
     read = form.load((stored.id, "p0001"))[form.read]
     new = (f"{stored.id}/p0001", read, ["new"], "")
-    assert "operator" in form.save_note(*new, ben)[form.said]
+    assert "operator" in form.save_note(*new, ben)[form.line]
     assert (stored.folder / "notes.jsonl").read_bytes() == before
     tab.permissions.note_owner(stored.id, anna)
-    assert "operator" in form.save_note(*new, ben)[form.said]
-    assert "are saved" in form.save_note(*new, anna)[form.said]
+    assert "operator" in form.save_note(*new, ben)[form.line]
+    assert "are saved" in form.save_note(*new, anna)[form.line]
     assert not tab.permissions.may_annotate(stored.id, ben)
     read_only = tab_of(stored, read_only=True)
     read_only.permissions.note_owner(stored.id, anna)

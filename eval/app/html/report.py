@@ -62,7 +62,7 @@ class BoardCell(NamedTuple):
     chip: str = ""
     """Verdict beside the text."""
     bold: bool = False
-    """Whether it is the best of its column."""
+    """Whether the number is the best of its column."""
     bar: tuple[float, float, float] | None = None
     """Left and right end of the interval and place of the mean, in percent of the column's span."""
 

@@ -113,7 +113,7 @@ class PairReader:
         return _encoded(degraded), None if target is None else _encoded(target)
 
     def facts_of(self, item: Item) -> dict[str, Fact]:
-        """What the source says of a pair beside its pictures; see `eval.data.pair_facts`.
+        """Facts that the source states of a pair; see `eval.data.pair_facts`.
 
         Raises:
             BenchmarkUnavailable: The pair cannot be fetched.

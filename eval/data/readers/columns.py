@@ -50,7 +50,7 @@ class ColumnsReader(PairReader):
         return self._reader().upfront_bytes()
 
     def facts_of(self, item: Item) -> dict[str, Fact]:
-        """What the source says of a pair beside its pictures; see `PairReader.facts_of`."""
+        """Facts that the source states of a pair; see `PairReader.facts_of`."""
         return self._reader().facts_of(item)
 
     def _list(self) -> list[Item]:

@@ -37,7 +37,7 @@ class FilePair(NamedTuple):
     target: str
     """Path of its target; several pairs may share one."""
     facts: Mapping[str, Fact] = {}
-    """What a table says of the pair."""
+    """Facts that a table states of the pair."""
 
 
 class Paired(NamedTuple):

@@ -15,7 +15,7 @@ MAX_WILDCARDS = 12
 
 _PIECES = re.compile(r"(\*\*/|\*|\?|\[[^\]/]+\])")
 _Piece = Callable[[str, int], int]
-"""Where a piece of fixed length ends in a name, from a place on; -1 where it does not fit."""
+"""Finds where a piece of fixed length ends in a name, from a position on; -1 if it does not fit."""
 
 
 class NamePattern:

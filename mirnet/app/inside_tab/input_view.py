@@ -169,9 +169,9 @@ class InputView:
             yield idle | {self.bar: "", self.first_key: None}
             return
         except Exception as error:
-            told = gradio_error(error)
-            yield idle | {self.bar: html.state(told.message, "failed"), self.first_key: None}
-            raise told from error
+            failure = gradio_error(error)
+            yield idle | {self.bar: html.state(failure.message, "failed"), self.first_key: None}
+            raise failure from error
         done = html.state("Done.", "done")
         yield idle | {
             self.chosen: example, self.key: key, self.first_key: key, self.bar: done
@@ -191,9 +191,9 @@ class InputView:
             yield {self.bar: html.progress("One pass through the network …")}
             found = self.traces.run(path, task_id, chosen)
         except Exception as error:
-            told = gradio_error(error)
-            yield idle | {self.bar: html.state(told.message, "failed")}
-            raise told from error
+            failure = gradio_error(error)
+            yield idle | {self.bar: html.state(failure.message, "failed")}
+            raise failure from error
         yield idle | {self.key: self.traces.put(found), self.bar: html.state("Done.", "done")}
 
     @staticmethod

@@ -91,8 +91,8 @@ def photo_facts(picture: Picture, advice: str = "") -> Markup:
     if picture.alpha is not None and (picture.alpha != picture.alpha.max()).any():
         parts.append("transparent")
     line = html.facts(" · ".join(parts))
-    said = (*picture.notes, *([advice] if advice else []))
-    return line + Markup("").join(html.small(note) for note in said)
+    sentences = (*picture.notes, *([advice] if advice else []))
+    return line + Markup("").join(html.small(note) for note in sentences)
 
 
 def result_facts(result: "RestoreResult") -> Markup:

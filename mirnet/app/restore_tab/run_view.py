@@ -1,4 +1,4 @@
-"""What Restore and Stop do: a photo gives a kept result, several photos a zip of files."""
+"""Events of Restore and Stop: a photo gives a kept result, several photos a zip of files."""
 
 import contextlib
 import shutil
@@ -163,9 +163,9 @@ class RunView:
                 # Another event reports the state; without a yield, Gradio would clear all outputs.
                 yield {status.line: gr.skip()}
                 return
-            told = gradio_error(error, run.id)
-            yield status.idle() | status.show(told.message, "failed")
-            raise told from error
+            failure = gradio_error(error, run.id)
+            yield status.idle() | status.show(failure.message, "failed")
+            raise failure from error
         finally:
             self.restorer.runs.end(visitor, run)
 

@@ -129,11 +129,11 @@ class ScoreView:
         except Cancelled:  # another event fills the view
             update = {self.scores: gr.skip()}
         except Exception as error:
-            told = gradio_error(error)
-            yield self._nothing() | {self.scores: kit.state(told.message, "failed")}
+            failure = gradio_error(error)
+            yield self._nothing() | {self.scores: kit.state(failure.message, "failed")}
             if isinstance(error, MIRNetError):
                 return
-            raise told from error
+            raise failure from error
         yield update
 
     def _measured(

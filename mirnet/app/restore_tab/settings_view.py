@@ -40,7 +40,7 @@ def second_step(mode_id: str) -> gr.Dropdown:
 def _second_steps(
     mode_id: str, weights_id: str | None = None, same_size: bool = False, chosen: str = ""
 ) -> dict[str, Any]:
-    """What the choice of a second step offers: what was measured; it is hidden if that is nothing.
+    """Update of the choice of a second step: combinations that were measured; hidden without one.
 
     Args:
         weights_id: Id of the weights of the first step; None for the task's own.

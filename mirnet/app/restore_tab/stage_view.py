@@ -114,10 +114,10 @@ class StageView:
         except Cancelled as error:
             raise gr.Error(str(error), visible=False, print_exception=False) from error
         except Exception as error:
-            told = gradio_error(error)
-            failed = self.status.show(told.message, "failed")
+            failure = gradio_error(error)
+            failed = self.status.show(failure.message, "failed")
             yield cleared | welcome | failed | {self.selection: Selection()}
-            raise told from error
+            raise failure from error
         if paths:
             self.restorer.warm_up()
 

@@ -108,9 +108,9 @@ class WeightsView:
                 | self._offer(task_id, weights_id, request)
             )
         except Exception as error:
-            told = gradio_error(error, run.id)
-            yield status.idle() | status.show(told.message, "failed")
-            raise told from error
+            failure = gradio_error(error, run.id)
+            yield status.idle() | status.show(failure.message, "failed")
+            raise failure from error
         finally:
             self.runs.end(visitor, run)
 

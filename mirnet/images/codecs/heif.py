@@ -10,7 +10,7 @@ from ..metadata import Metadata
 from ..raster import Raster, check_size
 
 _GAIN_MAPS = (b"urn:com:apple:photo:2020:aux:hdrgainmap", b"tmap")
-"""What announces an HDR gain map in the boxes of a file: Apple's type of an auxiliary picture, the
+"""Announcements of an HDR gain map in a file's boxes: Apple's type of an auxiliary picture, and the
 type of item and brand of ISO 21496-1."""
 _HEAD_BYTES = 1 << 16
 """Length of the part of a file in which its boxes are looked through."""

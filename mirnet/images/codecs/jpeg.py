@@ -39,7 +39,7 @@ _NOTED_BYTES = 1000
 """Trailing data in bytes above which a note reports it; less is padding."""
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _GAIN_MAP = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
-"""What announces an HDR gain map: Ultra HDR, ISO 21496-1, Apple's name in the second picture."""
+"""Announcements of an HDR gain map: Ultra HDR, ISO 21496-1, Apple's name in the second picture."""
 _SHORTEST = {b"JFIF": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}
 """Least bytes in an application segment that begins like this; Pillow fails at a shorter one."""
 

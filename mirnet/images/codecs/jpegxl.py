@@ -27,7 +27,7 @@ _MAX_CHANNELS = 16
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a JPEG XL code stream says."""
+    """Fields of the header of a JPEG XL code stream."""
 
     width: int
     """Width in pixels as stored."""

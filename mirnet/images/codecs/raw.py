@@ -2,7 +2,7 @@
 
 The camera's white balance, sRGB primaries and curve, 16 bits, no brightening: the exposure is that
 of the camera. LibRaw turns the picture upright itself, in a process of its own (`raw_process`). Of
-a file that it opens and cannot develop (JPEG XL in DNG), a large enough preview is used, and said.
+a file that it opens and cannot develop (JPEG XL in DNG), a large enough preview is used instead.
 """
 
 import io

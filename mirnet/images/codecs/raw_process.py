@@ -184,12 +184,12 @@ def _shooting_data(raw: Any) -> bytes | None:
 
     from ..exif import EXIF_IFD, ISO
 
-    told = raw.other
+    shot = raw.other
     values = {
-        ISO: told.iso_speed,
-        33434: told.shutter_speed,
-        33437: told.aperture,
-        37386: told.focal_length,
+        ISO: shot.iso_speed,
+        33434: shot.shutter_speed,
+        33437: shot.aperture,
+        37386: shot.focal_length,
     }
     entries: dict[int, Any] = {}
     for tag, value in values.items():

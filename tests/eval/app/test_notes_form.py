@@ -55,18 +55,18 @@ def test_a_refused_note_and_a_change_of_a_selection_leave_what_is_typed(tab):
     notes = tab.pictures.notes
     of = notes.load((RUN, "p0001"))[notes.of]
     refused = notes.save_note(of, "", [f"tag {n}" for n in range(MAX_TAGS + 1)], "typed", ANNA)
-    assert "mir-failed" in refused[notes.said] and notes.read not in refused
+    assert "mir-failed" in refused[notes.line] and notes.read not in refused
     update = filled(tab, notes, run=RUN, pair="p0001")
     assert update[notes.opened] == (RUN, "p0001")
     assert notes.note not in update and "value" not in update[notes.tags]
-    assert "value" not in update[notes.selection] and notes.said not in update
+    assert "value" not in update[notes.selection] and notes.line not in update
 
 
 def test_another_picture_or_run_loads_its_note_and_clears_the_message(tab, tmp_path):
     notes = tab.pictures.notes
     store_note(write_run(tmp_path, pairs=6, methods=METHODS, id=OTHER), "p0001", ["soft"], "mine")
     assert filled(tab, notes, run=OTHER, pair="p0001")[notes.opened] == (OTHER, "p0001")
-    fields = [notes.of, notes.tags, notes.note, notes.said]
+    fields = [notes.of, notes.tags, notes.note, notes.line]
     assert [notes.load((OTHER, "p0001"))[field] for field in fields] == [
         f"{OTHER}/p0001", ["soft"], "mine", "",
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def test_what_is_typed_goes_to_the_run_that_the_fields_belong_to(tab, tmp_path):
     other, notes = write_run(tmp_path, pairs=6, methods=METHODS, id=OTHER), tab.pictures.notes
     of = notes.load((RUN, "p0001"))[notes.of]
     chosen = ViewState(view="pictures", run=OTHER)  # the dropdown is ahead of the fields
-    assert "are saved" in notes.save_note(of, "", ["soft"], "", ANNA)[notes.said]
+    assert "are saved" in notes.save_note(of, "", ["soft"], "", ANNA)[notes.line]
     notes.changing("add", lambda _: chosen)("one", of, ANNA)
     assert not notes_of(other) and not selections_of(other)
     mine = tab.queue.stored(RUN)
@@ -90,14 +90,14 @@ def test_of_two_who_write_at_once_the_second_sees_the_other_text_and_keeps_the_o
     anna = ben = notes.load((RUN, "p0001"))
     notes.save_note(anna[notes.of], anna[notes.read], ["soft"], "by Anna", ANNA)
     refused = notes.save_note(ben[notes.of], ben[notes.read], [], "by Ben", ANNA)
-    assert "tags soft" in refused[notes.said] and "“by Anna”" in refused[notes.said]
-    assert "press Save again" in refused[notes.said] and notes.note not in refused
+    assert "tags soft" in refused[notes.line] and "“by Anna”" in refused[notes.line]
+    assert "press Save again" in refused[notes.line] and notes.note not in refused
     assert notes_of(stored)["p0001"].note == "by Anna"
     saved = notes.save_note(ben[notes.of], refused[notes.read], [], "by Ben", ANNA)
-    assert "are saved" in saved[notes.said] and notes_of(stored)["p0001"].note == "by Ben"
+    assert "are saved" in saved[notes.line] and notes_of(stored)["p0001"].note == "by Ben"
     again = notes.save_note(ben[notes.of], saved[notes.read], [], "by Ben again", ANNA)
-    assert "are saved" in again[notes.said]
+    assert "are saved" in again[notes.line]
     deleted = notes.save_note(ben[notes.of], again[notes.read], [], "", ANNA)
     assert deleted[notes.read] == ""
     late = notes.save_note(ben[notes.of], again[notes.read], [], "late", ANNA)
-    assert "no note any more" in late[notes.said] and not notes_of(stored)
+    assert "no note any more" in late[notes.line] and not notes_of(stored)
