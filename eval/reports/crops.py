@@ -38,6 +38,8 @@ GAP_PX = 8
 """Pixels between crops."""
 FONT_PT = 8.0
 """Size of the letters in points, where the crops are wide enough."""
+CAPTION_PT, CAPTION_LINE_PT = 6.0, 7.2
+"""Size of the caption's letters, and height of its lines, in points."""
 BOX_COLOUR = "#ffd400"
 """Colour of the box in the overview."""
 
@@ -191,6 +193,69 @@ def caption(
     )
 
 
+class _Layout(NamedTuple):
+    """Sizes of a figure in pixels: the overview on the left, crops in rows beside it."""
+
+    width: int
+    """Width of the figure."""
+    height: int
+    """Height of the figure."""
+    overview: np.ndarray
+    """(h, w, 3) uint8: the whole picture, reduced."""
+    overview_wide: int
+    """Width at which the overview is as high as a crop."""
+    crop: tuple[int, int]
+    """Width and height of an enlarged crop."""
+    columns: int
+    """Crops in a row."""
+    row: int
+    """Height of a row: a crop and the text below it."""
+    text_top: int
+    """Top of the caption."""
+    font_pt: float
+    """Size of the text below a crop, in points."""
+    caption: str
+    """The caption, with line breaks."""
+
+    def place(
+        self, left: float, top: float, width: float, height: float
+    ) -> tuple[float, float, float, float]:
+        """Left, bottom, width and height of a rectangle as shares of the figure."""
+        bottom = 1 - (top + height) / self.height
+        return left / self.width, bottom, width / self.width, height / self.height
+
+
+def _layout(
+    tiles: list[Tile], whole: np.ndarray, box: Box, words: str, enlarge: int, dpi: int
+) -> _Layout:
+    """Lay a figure out in whole pixels.
+
+    Raises:
+        InvalidRequest: The figure would be too large.
+    """
+    wide, high = box.width * enlarge, box.height * enlarge
+    overview = shrink(Picture(whole), max(high * max(whole.shape[:2]) // whole.shape[0], 1)).pixels
+    overview_wide = round(overview.shape[1] * (high / overview.shape[0]))
+    columns = min(len(tiles), COLUMNS)
+    longest = max(len(line) for tile in tiles for line in (tile.title, tile.score))
+    font_pt = min(FONT_PT, 72 * wide / dpi / (0.56 * max(longest, 1)))
+    row = high + int(np.ceil(2.7 * font_pt * dpi / 72)) + GAP_PX
+    width = overview_wide + columns * (wide + GAP_PX)
+    lines = textwrap.wrap(words, max(int(width / dpi * 72 / (0.62 * CAPTION_PT)), 20))
+    text_top = -(-len(tiles) // columns) * row
+    height = text_top + int(np.ceil(len(lines) * CAPTION_LINE_PT * dpi / 72)) + GAP_PX
+    if width * height > MAX_PIXELS:
+        raise InvalidRequest(
+            f"The figure would have {width * height / 1e6:.0f} megapixels, more than "
+            f"{MAX_PIXELS / 1e6:.0f}: choose a smaller box, or enlarge it less."
+        )
+    caption = "\n".join(lines)
+    return _Layout(
+        width, height, overview, overview_wide, (wide, high), columns, row, text_top, font_pt,
+        caption,
+    )  # fmt: skip
+
+
 def _drawn(
     tiles: list[Tile],
     whole: np.ndarray,
@@ -200,60 +265,40 @@ def _drawn(
     dpi: int,
     format: str,  # noqa: A002
 ) -> bytes:
-    """Lay the figure out in whole pixels and write it."""
+    """Draw the figure and write it."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    wide, high = box.width * enlarge, box.height * enlarge
-    context = shrink(Picture(whole), max(high * max(whole.shape[:2]) // whole.shape[0], 1)).pixels
-    times = high / context.shape[0]
-    context_wide = round(context.shape[1] * times)
-    columns = min(len(tiles), COLUMNS)
-    lines = -(-len(tiles) // columns)
-    longest = max(len(line) for tile in tiles for line in (tile.title, tile.score))
-    size = min(FONT_PT, 72 * wide / dpi / (0.56 * max(longest, 1)))
-    label = int(np.ceil(2.7 * size * dpi / 72)) + GAP_PX
-    total_wide = context_wide + columns * (wide + GAP_PX)
-    letters = max(int(total_wide / dpi * 72 / (0.62 * 6)), 20)
-    wrapped = textwrap.wrap(words, letters)
-    total_high = lines * (high + label) + int(np.ceil(len(wrapped) * 7.2 * dpi / 72)) + GAP_PX
-    if total_wide * total_high > MAX_PIXELS:
-        raise InvalidRequest(
-            f"The figure would have {total_wide * total_high / 1e6:.0f} megapixels, more than "
-            f"{MAX_PIXELS / 1e6:.0f}: choose a smaller box, or enlarge it less."
-        )
-    figure = Figure(figsize=(total_wide / dpi, total_high / dpi), dpi=dpi, facecolor="white")
+    layout = _layout(tiles, whole, box, words, enlarge, dpi)
+    inches = layout.width / dpi, layout.height / dpi
+    figure = Figure(figsize=inches, dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
 
     def put(pixels: np.ndarray, left: int, top: int, width: int, height: int) -> Any:
-        place = (
-            left / total_wide,
-            1 - (top + height) / total_high,
-            width / total_wide,
-            height / total_high,
-        )
-        axes = figure.add_axes(place)
+        axes = figure.add_axes(layout.place(left, top, width, height))
         axes.imshow(pixels, interpolation="none", aspect="auto")
         axes.set_axis_off()
         return axes
 
-    overview = put(context, 0, 0, context_wide, high)
-    scale = context.shape[1] / whole.shape[1]
+    wide, high = layout.crop
+    overview = put(layout.overview, 0, 0, layout.overview_wide, high)
+    scale = layout.overview.shape[1] / whole.shape[1]
     corner = (box.left * scale - 0.5, box.top * scale - 0.5)
     overview.add_patch(
         Rectangle(corner, box.width * scale, box.height * scale, fill=False, ec=BOX_COLOUR, lw=1)
     )
     for number, tile in enumerate(tiles):
-        line, column = divmod(number, columns)
-        left = context_wide + GAP_PX + column * (wide + GAP_PX)
-        top = line * (high + label)
+        line, column = divmod(number, layout.columns)
+        left = layout.overview_wide + GAP_PX + column * (wide + GAP_PX)
+        top = line * layout.row
         put(tile.pixels, left, top, wide, high)
         text = f"{tile.title}\n{tile.score}" if tile.score else tile.title
-        _write(figure, text, (left + wide / 2) / total_wide,
-               1 - (top + high + GAP_PX / 2) / total_high, size, "center")  # fmt: skip
-    _write(figure, "\n".join(wrapped), 0, 1 - lines * (high + label) / total_high, 6, "left")
+        across, up, *_ = layout.place(left + wide / 2, top + high + GAP_PX / 2, 0, 0)
+        _write(figure, text, across, up, layout.font_pt, "center")
+    _, up, *_ = layout.place(0, layout.text_top, 0, 0)
+    _write(figure, layout.caption, 0, up, CAPTION_PT, "left")
     buffer = io.BytesIO()
     facts: dict[str, str | None] = {"Title": "Publication crop"}
     facts |= {"Description": words} if format == "png" else {"Subject": words, "CreationDate": None}
