@@ -87,10 +87,14 @@ class SiddReader(PairReader):
             raise BenchmarkUnavailable(
                 f"{self.files.label} has no {variable}.mat: put the official files there."
             )
+        path = self.files.path(name)
         try:
-            return read(str(self.files.path(name)))
-        except BenchmarkUnavailable:
-            raise
+            return read(str(path))
+        except NotImplementedError as error:  # scipy's answer to HDF5
+            raise BenchmarkUnavailable(
+                f"{name} in {self.files.label} is a MATLAB 7.3 file: save it in MATLAB with '-v7', "
+                "or download the official one."
+            ) from error
         except Exception as error:  # MATLAB's formats are foreign bytes: anything may be raised
             raise BenchmarkUnavailable(
                 f"{name} in {self.files.label} is no MATLAB 5 file, or damaged: download it again."

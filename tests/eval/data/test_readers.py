@@ -331,6 +331,10 @@ def test_sidd_files_are_checked(tmp_path):
     sidd_files(tmp_path, (3, 16, 16, 3))
     with pytest.raises(BenchmarkUnavailable, match="3 x 16 x 16 x 3 uint8 where"):
         SiddReader(LocalFiles(tmp_path), ANY).items()
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(512)
+    (tmp_path / f"{NOISY}.mat").write_bytes(head)
+    with pytest.raises(BenchmarkUnavailable, match="is a MATLAB 7.3 file: save it .* '-v7'"):
+        SiddReader(LocalFiles(tmp_path), ANY).items()
     (tmp_path / f"{NOISY}.mat").write_bytes(b"no MATLAB file")
     with pytest.raises(BenchmarkUnavailable, match="no MATLAB 5 file"):
         SiddReader(LocalFiles(tmp_path), ANY).items()
