@@ -268,9 +268,9 @@ def show_board(stored: "StoredRun", baseline: str | None = None) -> None:
     for method in header.methods:
         if method.weights_sha256:
             print_line(f"{method.id}: weights sha256 {method.weights_sha256}")
-    for found in header.summary:
-        for words in left_out_words(found.failed, found.identical):
-            print_line(f"{found.method}: {words}")
+    for row in board[board.ranked].sort_values("method").itertuples():  # the run's order
+        for words in left_out_words(int(row.failed), int(row.identical)):
+            print_line(f"{row.method}: {words}")
 
 
 def verify(

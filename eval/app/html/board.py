@@ -53,7 +53,8 @@ def board_notes(board: "pd.DataFrame", baseline: str | None) -> Markup:
     )
     if baseline:
         words += f" {paired_columns(baseline)}"
-    left_out = left_out_words(int(board.failed.sum()), int(board.identical.sum()))
+    ranked = board[board.ranked]  # results of the others leave no picture out
+    left_out = left_out_words(int(ranked.failed.sum()), int(ranked.identical.sum()))
     words = " ".join([words, *left_out])
     warning = caution(board)
     leads = lead(board)

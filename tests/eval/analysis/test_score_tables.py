@@ -10,6 +10,7 @@ from eval.analysis.score_tables import (
     best,
     disagreements,
     gains,
+    input_quality,
     other_metrics,
     paired_scores,
     worst,
@@ -85,6 +86,14 @@ def test_two_exact_results_are_paired_without_a_warning(scores):
     with warnings.catch_warnings(action="error"):
         both = paired_scores(scores, "a", "b")
     assert np.isnan(both.difference[4])
+
+
+def test_without_the_input_among_the_methods_nothing_is_joined_with_it(scores):
+    found = input_quality(scores)
+    assert list(found) == ["pair", "method", "psnr_db", "input", "reference"] and found.empty
+    beside = input_quality(scores, "a")
+    assert set(beside.method) == {"b"} and set(beside.reference) == {"a"}
+    assert beside.input.tolist() == [20, 21, 22, 23, 25, 26]
 
 
 def test_other_metrics_are_all_but_the_ranking_one():

@@ -1,6 +1,7 @@
 """Inputs that people reported to other tools, through `python -m eval` as they would type it."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -239,3 +240,21 @@ def test_runs_without_ground_truth_have_nothing_to_compare(tmp_path):
     assert words in " ".join(shown.output.split())
     store = RunStore(tmp_path)
     assert words in comparison(compare_runs([store.run(run_id) for run_id in ids]), "psnr_db")
+
+
+def test_a_method_that_is_not_ranked_leaves_no_picture_out(tmp_path):
+    def row(pair: int, name: str, psnr: float | None) -> SampleResult:
+        scores = {} if psnr is None else {"rgb/1": {"psnr_db": psnr, "ssim": 0.9}}
+        error = "it failed" if psnr is None else None
+        return SampleResult(pair=f"p000{pair}", method=name, scores=scores, error=error,
+                            degraded_sha256=sha(str(pair)))  # fmt: skip
+
+    rows = [row(pair, "ours", 30.0 + pair) for pair in range(3)]
+    rows += [row(pair, "clahe", psnr) for pair, psnr in enumerate((math.inf, None, None))]
+    write_run(tmp_path, pairs=3, methods=(method("ours"), method("clahe")), rows=rows,
+              protocols=["rgb/1"])  # fmt: skip
+    run_id = RunStore(tmp_path).headers()[0].id
+    shown = " ".join(invoke("show", run_id, "--out", tmp_path).stdout.split())
+    assert "clahe has results on 1 picture and is not ranked" in shown
+    assert "left out of all mean" not in shown and "are left out" not in shown
+    assert "31.00" in shown  # the mean of ours, over all three
