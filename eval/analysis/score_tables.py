@@ -251,8 +251,7 @@ def paired_scores(
     table = _table(stored)
     one, two = (_scored(table, method, metric)[["pair", metric]] for method in (a, b))
     both = one.rename(columns={metric: "a"}).merge(two.rename(columns={metric: "b"}), on="pair")
-    with np.errstate(invalid="ignore"):
-        both["difference"] = both.b - both.a
+    both["difference"] = both.b - both.a
     both.insert(1, "method_a", a)
     both.insert(2, "method_b", b)
     return both

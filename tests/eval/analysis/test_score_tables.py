@@ -8,13 +8,16 @@ import pytest
 
 from eval.analysis.score_tables import (
     best,
+    cumulative,
     disagreements,
     gains,
     input_quality,
     other_metrics,
     paired_scores,
+    quartiles,
     worst,
 )
+from eval.analysis.statistics import summarise
 
 PSNR = {"a": [20, 21, 22, 23, 24, 25, 26], "b": [30, 21, 20, 24, np.inf, 25, 29]}
 """Scores of two methods; b gains 10, 0, -2, 1, no finite number, 0 and 3."""
@@ -64,21 +67,18 @@ def test_gains_and_losses_of_a_method_over_another(scores):
 def test_equal_scores_of_many_pictures_stay_in_the_runs_order():
     """Of more than 16 rows, the sorts that are not stable mix those that are equal."""
     rows = [
-        {"pair": f"p{number:02d}", "method": method, "psnr_db": 30.0 + (method == "b")}
-        for number in range(40)
+        {"pair": f"p{number:02d}", "method": method, "psnr_db": 30.0 + (method == "b") * gain}
+        for number, gain in enumerate([1, 2] * 20)
         for method in "ab"
     ]
     frame = pd.DataFrame(rows)
     frame["method"] = pd.Categorical(frame.method, ["a", "b"], ordered=True)
-    order = [f"p{number:02d}" for number in range(40)]
-    found = (
-        worst(frame, "a", 40),
-        best(frame, "a", 40),
-        disagreements(frame, "a", "b", 40),
-        gains(frame, "a", "b", 40),
-        gains(frame, "a", "b", 40, largest=False),
-    )
-    assert all(pairs(table) == order for table in found)
+    ones, twos = ([f"p{number:02d}" for number in range(first, 40, 2)] for first in (0, 1))
+    assert pairs(worst(frame, "b", 40)) == ones + twos
+    assert pairs(best(frame, "b", 40)) == twos + ones
+    assert pairs(disagreements(frame, "a", "b", 40)) == twos + ones
+    assert pairs(gains(frame, "b", "a", 40)) == twos + ones
+    assert pairs(gains(frame, "b", "a", 40, largest=False)) == ones + twos
 
 
 def test_two_exact_results_are_paired_without_a_warning(scores):
@@ -94,6 +94,34 @@ def test_without_the_input_among_the_methods_nothing_is_joined_with_it(scores):
     beside = input_quality(scores, "a")
     assert set(beside.method) == {"b"} and set(beside.reference) == {"a"}
     assert beside.input.tolist() == [20, 21, 22, 23, 25, 26]
+
+
+def test_boxes_by_hand_with_intervals_over_scenes():
+    values = [10.0, 20.0, 21.0, 22.0, 23.0, 24.0, 40.0, np.inf]
+    frame = pd.DataFrame({"method": "a", "psnr_db": values, "scene": [*"xxyyzzww"]})
+    frame["method"] = pd.Categorical(frame.method, ["b", "a"], ordered=True)
+    (row,) = quartiles(frame).to_dict("records")
+    assert (row["method"], row["count"], row["mean"]) == ("a", 7, 160 / 7)
+    assert (row["q1"], row["median"], row["q3"]) == (20.5, 22.0, 23.5)
+    assert (row["low"], row["high"]) == (20.0, 24.0)  # the fences are 16 and 28
+    of_scenes = summarise(values, [*"xxyyzzww"])
+    assert (row["mean_low"], row["mean_high"]) == (of_scenes.low, of_scenes.high)
+    assert of_scenes.low != summarise(values).low
+    assert list(quartiles(frame).method.cat.categories) == ["b", "a"]
+    edge = frame.assign(psnr_db=[16.0, 20.5, 20.5, 22.0, 23.5, 23.5, 28.0, np.nan])
+    assert quartiles(edge)[["low", "high"]].to_numpy().tolist() == [[16.0, 28.0]]
+
+
+def test_shares_that_reach_a_score_by_hand():
+    frame = pd.DataFrame({"pair": [*"pqrs"], "method": "a", "psnr_db": [3.0, 1.0, 3.0, np.inf]})
+    frame["gmsd"] = [0.3, 0.1, 0.3, np.nan]
+    frame["method"] = pd.Categorical(frame.method, ["a"], ordered=True)
+    found = cumulative(frame)
+    assert list(found) == ["pair", "method", "psnr_db", "share"]
+    assert list(found.index) == [0, 1, 2] and list(found.pair) == ["q", "p", "r"]
+    assert found.share.tolist() == pytest.approx([100, 200 / 3, 200 / 3])
+    lower = cumulative(frame, "gmsd")
+    assert lower.share.tolist() == pytest.approx([100 / 3, 100, 100])
 
 
 def test_other_metrics_are_all_but_the_ranking_one():
