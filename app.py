@@ -125,7 +125,7 @@ def main() -> None:
     results = keep_results(service)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl+C does
     page.launch(
-        server_name=settings.address,
+        server_name=settings.server_name,
         server_port=settings.port,
         share=settings.public_link,
         auth=settings.login,

@@ -164,7 +164,13 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str | None:
         """Host to listen on: `--host`, else Gradio's own variable; None for this machine only."""
-        return self.host or os.environ.get("GRADIO_SERVER_NAME") or None
+        host = self.host or os.environ.get("GRADIO_SERVER_NAME") or ""
+        return host.removeprefix("[").removesuffix("]") or None
+
+    @property
+    def server_name(self) -> str | None:
+        """The address as Gradio takes it, which writes IPv6 ones as links do: "[::1]"."""
+        return f"[{self.address}]" if self.address and ":" in self.address else self.address
 
     @property
     def alone(self) -> bool:

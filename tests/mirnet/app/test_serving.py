@@ -1,8 +1,11 @@
 """How the app starts, what it loads for that, and what monitors are told."""
 
+import socket
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
+import pytest
 import requests
 
 import app
@@ -50,6 +53,39 @@ def test_the_state_of_the_last_pages_only_is_kept(monkeypatch):
         assert list(page.state_holder.session_data) == ["page-3", "page-4", "page-5"]
     finally:
         page.close()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "127.0.0.1", "localhost"])
+def test_the_page_listens_on_each_address_of_this_machine(host):
+    """With "::1" it ended in a traceback: Gradio writes the address into a link as it is."""
+    import gradio as gr
+
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    settings = read_settings(["--host", host])
+    with gr.Blocks() as page:
+        gr.Textbox()
+    page.launch(
+        server_name=settings.server_name,
+        prevent_thread_lock=True,
+        quiet=True,
+        **app.launch_options(alone=settings.alone),
+    )
+    try:
+        assert settings.alone
+        assert urlsplit(page.local_url).hostname == host.strip("[]")
+        assert requests.get(page.local_url, timeout=60).status_code == 200
+    finally:
+        page.close()
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def test_the_page_is_built_without_torch_or_network():

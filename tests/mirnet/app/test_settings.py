@@ -116,6 +116,9 @@ def test_passwords_are_not_printed():
     [
         ([], {}, "admin"),
         (["--host", "::1"], {}, "admin"),
+        (["--host", "[::1]"], {}, "admin"),
+        (["--host", "::"], {}, "viewer"),
+        ([], {"GRADIO_SERVER_NAME": "[::1]"}, "admin"),
         (["--host", "0.0.0.0"], {}, "viewer"),
         ([], {"GRADIO_SERVER_NAME": "0.0.0.0"}, "viewer"),  # Gradio would listen there
         (["--host", "127.0.0.1"], {"GRADIO_SERVER_NAME": "0.0.0.0"}, "admin"),
