@@ -72,6 +72,10 @@ _OUT_OF_MEMORY_WORDS = ("allocate memory", "Insufficient memory", "failed to map
 """Words of PyTorch, OpenCV and the loader of libraries, whose types of errors say nothing."""
 
 
+_ONEDNN = "could not create a primitive"
+"""Text of oneDNN's error where there is no room for a convolution's code or scratch memory."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be had.
 
@@ -80,8 +84,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return True
-    return type(error).__name__ == "OutOfMemoryError" or any(
-        words in str(error) for words in _OUT_OF_MEMORY_WORDS
+    said = str(error)
+    return (
+        type(error).__name__ == "OutOfMemoryError"
+        or said.strip() == _ONEDNN
+        or any(words in said for words in _OUT_OF_MEMORY_WORDS)
     )
 
 

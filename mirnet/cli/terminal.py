@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from mirnet.errors import MIRNetError
+from mirnet.memory import is_out_of_memory
 
 NO_TERMINAL_COLUMNS = 200
 """Width in characters of tables that go into a file or pipe."""
@@ -23,7 +24,7 @@ _KEPT = "\n\t\u200c\u200d"
 
 
 class Commands(TyperGroup):
-    """Turns `MIRNetError`s into one sentence and an exit code."""
+    """Turns `MIRNetError`s, and a lack of memory, into one sentence and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -38,6 +39,11 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as error:
             print_error("Stopped: what was finished before stays.")
             raise typer.Exit(130) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            print_error("There is not enough memory for this: close other programs and try again.")
+            raise typer.Exit(2) from error
 
 
 def harmless(text: str) -> str:

@@ -346,6 +346,19 @@ def test_prepare_packs_what_it_prepared(monkeypatch):
     assert run("prepare", "--folder", "a", "--pack", "b.zip").out == "prepared\nb.zip of a\n"
 
 
+def test_a_lack_of_memory_anywhere_is_a_sentence(monkeypatch):
+    """In an import it ended in a traceback."""
+    from mirnet.train import fetch as module
+
+    def lacking(folder, local):
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(module, "prepare", lacking)
+    outcome = run("prepare")
+    assert outcome.code == 2 and outcome.err.startswith("There is not enough memory for this")
+
+
 def test_interrupting_is_exit_code_130_and_one_line(monkeypatch):
     from mirnet.train import fetch as module
 
