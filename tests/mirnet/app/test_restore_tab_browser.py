@@ -234,6 +234,13 @@ def test_ways_to_look(page):
     assert sizes[0] == sizes[1] == 624
     press_radio(page, "#view", "slider")
     page.wait_for_selector("#slider img")
+    chosen = page.locator("#view input:checked")
+    chosen.hover()
+    colours = [
+        chosen.evaluate(f"(radio) => getComputedStyle(radio).{name}")
+        for name in ("backgroundColor", "borderColor")
+    ]
+    assert colours == ["rgb(15, 118, 110)"] * 2, "a chosen radio looks unchosen under the mouse"
 
 
 def test_official_weights_are_offered_not_fetched(open_page):
