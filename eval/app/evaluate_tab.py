@@ -117,12 +117,11 @@ class EvaluateTab:
         )  # fmt: skip
         for script in scripts:
             page.load(None, js=script, api_visibility="private")
+        select = js("select_tab", tabs=PAGE_TABS)
+        page.load(None, None, self.tabs, js=select, api_visibility="private")
         self.events.leads_on(
             page.load(
-                self.arrive,
-                None,
-                [self.tabs, self.router.link, *self.running.arrival_outputs],
-                **PRIVATE,
+                self.arrive, None, [self.router.link, *self.running.arrival_outputs], **PRIVATE
             )
         )
         for view in self.views:
@@ -228,13 +227,11 @@ class EvaluateTab:
     # ------------------------------------------------------------ opening links
 
     def arrive(self, request: gr.Request) -> Update:
-        """Select the tab of the link and show the current run when the page is opened."""
+        """Open the view of the link and show the current run when the page is opened."""
         query = dict(request.query_params)
-        update = self.running.at_arrival(request)
-        tab = query.get("tab", "")
-        if tab in PAGE_TABS:
-            update[self.tabs] = gr.update(selected=tab)
-        return update | {self.router.link: urlencode(query) if tab == "evaluate" else ""}
+        link = urlencode(query) if query.get("tab") == "evaluate" else ""
+        with translate_faults():
+            return self.running.at_arrival(request) | {self.router.link: link}
 
     # ------------------------------------------------------------ from one view to another
 

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from eval.analysis.overview import GROUPS, Overview, overview
 from eval.runs.recorded import recorded_headers
-from mirnet.app.auth import Role
+from mirnet.app.auth import Role, allows
+from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
 from mirnet.metrics.registry import METRICS, get_metric
@@ -21,6 +22,8 @@ from .view_state import ViewState
 
 TICK_SECONDS = 3
 """Seconds between two updates of the list of runs while one is under way."""
+READING = kit.progress("Reading the recorded runs …")
+"""Stands in place of the table until the server has answered for the first time."""
 MAX_NEWEST = 8
 """Most runs listed under the table."""
 
@@ -57,7 +60,7 @@ class OverviewView(View):
                 "New run", variant="primary", elem_id="ev-new", min_width=110,
                 visible=not queue.policy.read_only,
             )  # fmt: skip
-        self.table = text_area("ev-over-table")
+        self.table = text_area("ev-over-table", READING)
         self.list = RunList(queue)
         self.recorded = text_area("ev-over-recorded")
         self.inputs = {"group": self.group, "metric": self.metric}

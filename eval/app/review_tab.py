@@ -66,6 +66,12 @@ def stored_run(store: RunStore, run_id: str) -> StoredRun:
         raise missing from error
 
 
+def is_invitation(query: Mapping[str, str]) -> bool:
+    """Whether the page's address is a reviewer's link, valid or not."""
+    named = any(query.get(name) for name in ("run", "reviewer", "key"))
+    return query.get("tab") == "review" and named
+
+
 class ReviewTab:
     """Builds the tab inside the current `gr.Blocks` and answers its events.
 
@@ -157,7 +163,7 @@ class ReviewTab:
     def _opened(self, query: Mapping[str, str], *look: Any) -> Update:
         if query.get("tab") != "review":
             return {self.review: None}
-        if not any(query.get(name) for name in ("run", "reviewer", "key")):
+        if not is_invitation(query):
             return self.list_trials(None)
         try:
             invitation = read_link(self.store(), query)
@@ -177,9 +183,15 @@ class ReviewTab:
             return {self.board: card(NO_QUESTION, str(error))}
         return {self.review: review} | self._at(review, number, *look)
 
-    def list_trials(self, review: Review | None) -> Update:
-        """List the runs that can be tried, unless a review is open."""
-        if review is not None:
+    def list_trials(self, review: Review | None, request: gr.Request | None = None) -> Update:
+        """List the runs that can be tried, unless a review is open or is being opened.
+
+        Args:
+            review: The review of this session.
+            request: Request of the tab's event. The tab of a reviewer's link is selected before
+                `open` has answered, whose question must not be written over.
+        """
+        if review is not None or (request is not None and is_invitation(request.query_params)):
             return {self.board: gr.skip()}
         with translate_faults():
             trials = list_trials(self.store())

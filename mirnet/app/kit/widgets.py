@@ -20,9 +20,14 @@ ERROR_SECONDS = 12
 """Seconds for which an error message stays on the page."""
 
 
-def text_area(elem_id: str) -> gr.HTML:
-    """An HTML widget for a short text that takes no space while it is empty."""
-    return gr.HTML("", elem_id=elem_id, elem_classes=["mir-words"])
+def text_area(elem_id: str, words: str = "") -> gr.HTML:
+    """An HTML widget for a short text that takes no space while it is empty.
+
+    Args:
+        elem_id: HTML id of the widget.
+        words: Its text at first.
+    """
+    return gr.HTML(words, elem_id=elem_id, elem_classes=["mir-words"])
 
 
 def gradio_error(error: Exception, job: str = "") -> gr.Error:

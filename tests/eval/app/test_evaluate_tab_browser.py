@@ -220,6 +220,26 @@ def test_a_small_picture_opens_it_and_the_address_follows(visit):
     page.wait_for_function(f"document.querySelector('{PAIR}').value.startsWith('5 of 6')")
 
 
+TAB_TITLES = {
+    "review": "Blind review",
+    "evaluate": "Evaluate",
+    "about": "About",
+    "nothing": "Restore",
+}
+"""Title of the tab that a link with `tab` opens."""
+
+
+def test_the_tab_of_the_address_is_selected_before_the_server_answers():
+    page = KEPT.window.new_page()
+    page.route("**/queue/join*", lambda route: None)  # is never answered
+    try:
+        for tab, title in TAB_TITLES.items():
+            page.goto(f"{KEPT.app.url}?tab={tab}")
+            page.wait_for_selector(f"#page-tabs [aria-selected=true]:has-text('{title}')")
+    finally:
+        page.close()
+
+
 def test_the_wheel_zooms_all_pictures_and_marks_one_place_in_all_and_the_address_follows(visit):
     page = visit(run=RUN, view="pictures")
     page.wait_for_selector(f"{PICTURE} >> nth=2")

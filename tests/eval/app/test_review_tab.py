@@ -249,6 +249,15 @@ def test_input_and_target_stand_beside_only_when_asked_for(desk):
     assert visible(update, desk.stage.context_row) and visible(update, desk.stage.target)
 
 
+def test_the_runs_to_try_are_not_listed_over_a_question_that_is_being_opened(desk):
+    link = SimpleNamespace(query_params=invited(desk, "anna", RUN))
+    assert set(desk.list_trials(None, link)) == {desk.board}
+    assert desk.list_trials(None, link)[desk.board] == gr.skip()
+    for query in ({"tab": "review"}, {"tab": "evaluate", "run": RUN}, {}):
+        listed = desk.list_trials(None, SimpleNamespace(query_params=query))[desk.board]
+        assert "You were invited?" in listed
+
+
 # ---------------------------------------------------------------- blindness
 
 
