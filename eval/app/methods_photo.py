@@ -9,7 +9,7 @@ from eval.methods.one_photo import MAX_RESULT_PIXELS, UsedPhoto, use_photo
 from mirnet.app.examples import demonstrations, examples_for
 from mirnet.app.jobs import Run
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import IN_PHOTO_QUEUE, Update
+from mirnet.app.kit.widgets import IN_PHOTO_QUEUE, Update, gradio_error
 from mirnet.app.photo_inputs import examples_gallery, examples_of, photo_file
 from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.queue import QueuePosition
@@ -76,8 +76,11 @@ class PhotoView:
         except Cancelled:  # the newer photo fills the view
             yield {self.line: gr.skip()}
         except MIRNetError as error:
-            refused = {self.line: kit.state(str(error), "failed")}
-            yield self._none() | refused | self.stage.show_example(task_id)
+            yield self._refused(str(error), task_id)
+        except Exception as error:
+            told = gradio_error(error)
+            yield self._refused(told.message, task_id)
+            raise told from error
         else:
             yield {self.path: path, self.line: ""} | self.stage.show_input(used)
 
@@ -97,6 +100,11 @@ class PhotoView:
             path, visitor, purpose, self.waiting, run
         )
         return use_photo(photo, get_task(task_id))
+
+    def _refused(self, words: str, task_id: str) -> Update:
+        """Show the example, and why a photo cannot be used."""
+        said = {self.line: kit.state(words, "failed")}
+        return self._none() | said | self.stage.show_example(task_id)
 
     def _none(self) -> Update:
         return {self.path: None, self.file: None, self.line: ""}

@@ -22,8 +22,13 @@ from eval.methods.one_photo import (
 from mirnet.app.auth import Access
 from mirnet.app.jobs import Run, Runs
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import IN_PHOTO_QUEUE, PRIVATE, Update
-from mirnet.app.monitor import fault
+from mirnet.app.kit.widgets import (
+    IN_PHOTO_QUEUE,
+    PRIVATE,
+    Update,
+    gradio_error,
+    translate_faults,
+)
 from mirnet.app.photo_reader import PhotoReader
 from mirnet.app.queue import FairQueue
 from mirnet.errors import Cancelled, MIRNetError
@@ -148,7 +153,8 @@ class MethodsTab:
     def take_network(self, path: str | None, request: gr.Request) -> Update:
         """Try the network of an added file; say at once why it cannot be used."""
         try:
-            own, line = self.own.take(path, request), ""
+            with translate_faults():
+                own, line = self.own.take(path, request), ""
         except MIRNetError as error:
             own, line = None, kit.state(str(error), "failed")
         update = {self.own.settings: own, self.line: line}
@@ -220,8 +226,9 @@ class MethodsTab:
         except MIRNetError as error:
             yield {self.line: kit.state(str(error), "failed")}
         except Exception as error:
-            yield idle | {self.line: kit.state(fault(error, run.id), "failed")}
-            raise
+            told = gradio_error(error, run.id)
+            yield idle | {self.line: kit.state(told.message, "failed")}
+            raise told from error
         finally:
             self.runs.end(visitor, run)
         if not run.replaced:

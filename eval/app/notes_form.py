@@ -25,7 +25,7 @@ from eval.runs.annotations import (
 )
 from eval.runs.store import RecordedRun, StoredRun
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_faults
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.number_format import counted
 
@@ -150,7 +150,7 @@ class NotesForm(Part):
         """
         run_id, pair = opened
         own = None
-        with contextlib.suppress(MIRNetError):  # the run was deleted meanwhile
+        with contextlib.suppress(MIRNetError), translate_faults():  # MIRNetError: deleted meanwhile
             own = notes_of(self.queue.stored(run_id)).get(pair)
         return {
             self.of: f"{run_id}/{pair}",
@@ -179,16 +179,18 @@ class NotesForm(Part):
         """
         run_id, _, pair = str(of or "").partition("/")
         try:
-            self.permissions.require_annotator(run_id, request)
-            made = store_note(self.queue.stored(run_id), pair, tags or [], note or "", read or "")
+            with translate_faults():
+                self.permissions.require_annotator(run_id, request)
+                stored = self.queue.stored(run_id)
+                made = store_note(stored, pair, tags or [], note or "", read or "")
         except NoteChanged as error:
             words = f"{error} Your text is kept in the fields: press Save again to replace theirs."
             return {self.read: time_of(error.newer), self.line: kit.state(words, "failed")}
         except MIRNetError as error:
             return {self.line: kit.state(str(error), "failed")}
-        stored = made if made.tags or made.note else None
+        kept = made if made.tags or made.note else None
         saved = kit.state(f"Tags and note of {pair} are saved.", "done")
-        return {self.read: time_of(stored), self.line: saved}
+        return {self.read: time_of(kept), self.line: saved}
 
     def changing(
         self, change: str, state_of: Callable[[tuple[Any, ...]], ViewState]
@@ -203,10 +205,12 @@ class NotesForm(Part):
             run_id, _, pair = str(of or "").partition("/")
             state = state_of(values).model_copy(update={"run": run_id})
             try:
-                self.permissions.require_annotator(run_id, request)
-                return kit.state(self._change(change, str(name or ""), pair, state), "done")
+                with translate_faults():
+                    self.permissions.require_annotator(run_id, request)
+                    said = self._change(change, str(name or ""), pair, state)
             except MIRNetError as error:
                 return kit.state(str(error), "failed")
+            return kit.state(said, "done")
 
         return changed
 

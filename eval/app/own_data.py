@@ -8,7 +8,7 @@ from eval.data.benchmarks import OWN_DATA, Benchmark, custom_benchmark
 from eval.data.own_pairs import VISITOR_BYTES, look_at_pairs
 from eval.data.pairs import About, BenchmarkUnavailable
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, text_area
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_faults
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.tasks import get_task
 
@@ -132,10 +132,11 @@ class OwnData:
         """Look at the data set of the fields, and let the run start if it can be evaluated."""
         update, role = self.changed(), self.permissions.role(request)
         try:
-            own = self.benchmark(task, *values)
-            self.policy.check_source(own, role)
-            most = None if self.policy.is_admin(role) else VISITOR_BYTES
-            found = look_at_pairs(own, max_bytes=most)
+            with translate_faults():
+                own = self.benchmark(task, *values)
+                self.policy.check_source(own, role)
+                most = None if self.policy.is_admin(role) else VISITOR_BYTES
+                found = look_at_pairs(own, max_bytes=most)
         except MIRNetError as error:
             about = error.about if isinstance(error, BenchmarkUnavailable) else "source"
             return update | {self.errors[about]: field_error(str(error))}

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from eval.analysis.plots import draw
 from mirnet.app.auth import Role, allows
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, told_in_place, translate_errors
 from mirnet.errors import MIRNetError
 
 from .html.live_run import means_table, newest_result, progress_bar
@@ -101,7 +101,7 @@ class RunView(View):
         followed = [self.followed, self.run]
         form.stop.click(self.stop, followed, self.live, **PRIVATE)
         form.resume.click(self.resume, followed, self.live, **PRIVATE)
-        self.timer.tick(self.tick, [self.followed, self.seen, self.run], self.live, **PRIVATE)
+        self.timer.tick(self.watch, [self.followed, self.seen, self.run], self.live, **PRIVATE)
 
     # ------------------------------------------------------------ events
 
@@ -113,21 +113,20 @@ class RunView(View):
         }
 
     def start(self, request: gr.Request, *values: Any) -> Iterator[Update]:
-        """Create the run of the form, and follow it.
-
-        Args:
-            request: Request of the visitor.
-            values: Values of `RunForm.inputs`.
-        """
+        """Create the run of the form from the values of `RunForm.inputs`, and follow it."""
         ready = {self.form.start: gr.update(interactive=True)}
-        try:
+
+        def started() -> Update:
             config = self.form.config(*values)
             run_id = self.queue.start(config, self.permissions.role(request), owner(request))
             self.permissions.note_owner(run_id, request)
-        except MIRNetError as error:
-            yield ready | self._nothing_of(kit.state(str(error), "failed"))
-            return
-        yield self.follow(run_id) | ready | self._open(run_id)
+            return self.follow(run_id) | ready | self._open(run_id)
+
+        yield from told_in_place(started, lambda words: ready | self._failed(words))
+
+    def _failed(self, words: str) -> Update:
+        """Say in place of progress why there is none."""
+        return self._nothing_of(kit.state(words, "failed"))
 
     def _nothing_of(self, words: Markup) -> Update:
         """Show a sentence in place of progress, and nothing of any run beside it."""
@@ -188,9 +187,11 @@ class RunView(View):
         words = (
             f"Run {str(run_id)[:40]} was deleted meanwhile: start another, or open a stored one."
         )
-        return self._nothing_of(kit.state(words, "failed")) | {
-            self.run: gr.update(choices=run_choices(self.queue, chosen))
-        }
+        return self._failed(words) | {self.run: gr.update(choices=run_choices(self.queue, chosen))}
+
+    def watch(self, run_id: str | None, seen: tuple, chosen: str | None = None) -> Iterator[Update]:
+        """Update the live view at a tick of the timer, which a fault stops: it would come again."""
+        yield from told_in_place(lambda: self.tick(run_id, seen, chosen), self._failed)
 
     def tick(self, run_id: str | None, seen: tuple, chosen: str | None = None) -> Update:
         """Update the live view; nothing is sent if nothing has changed."""
@@ -200,7 +201,7 @@ class RunView(View):
         except MIRNetError as error:
             if not is_stored(self.queue, run_id):
                 return self._gone(run_id, chosen)
-            return self._nothing_of(kit.state(str(error), "failed"))
+            return self._failed(str(error))
         if _stamp(found) == stamp:
             return {self.timer: gr.skip()}
         return self.follow(run_id, drawn, found, chosen=chosen)

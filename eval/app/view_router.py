@@ -7,8 +7,7 @@ import gradio as gr
 
 from mirnet.app.auth import Role
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, text_area
-from mirnet.app.monitor import fault
+from mirnet.app.kit.widgets import PRIVATE, Update, gradio_error, text_area
 from mirnet.errors import MIRNetError
 
 from .history_view import NO_RUNS
@@ -160,8 +159,9 @@ class ViewRouter:
                 yield view.show_body(True)
                 yield from part.fill_without_run(asked, role)
         except Exception as error:
-            yield self._failed(view, part, asked, fault(error))
-            raise
+            told = gradio_error(error)
+            yield self._failed(view, part, asked, told.message)
+            raise told from error
 
     def _failed(self, view: View, part: Part, asked: ViewState, words: str) -> Update:
         """Say why a part cannot be filled, and show nothing of what it held before.

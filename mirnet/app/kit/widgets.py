@@ -1,7 +1,7 @@
 """Types and settings shared by the Gradio events of all tabs, and errors as page messages."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -73,3 +73,24 @@ def translate_faults(job: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         raise gradio_error(error, job) from error
+
+
+def told_in_place(attempt: Callable[[], Update], tell: Callable[[str], Update]) -> Iterator[Update]:
+    """Yield what an attempt returns, or what says in its place why it failed.
+
+    Args:
+        attempt: Does what the event asks for.
+        tell: Returns the update that shows the message of `gradio_error` instead.
+
+    Raises:
+        gr.Error: The attempt failed by a fault of the program, which stays loud.
+    """
+    try:
+        update = attempt()
+    except Exception as error:
+        told = gradio_error(error)
+        yield tell(told.message)
+        if not isinstance(error, MIRNetError):
+            raise told from error
+        return
+    yield update

@@ -119,7 +119,7 @@ def test_a_fault_of_the_program_is_told_in_the_view_and_stays_loud(tab, monkeypa
     update = next(shown)
     assert "the fault is ours" in update[tab.router.about]
     assert hidden(update, tab.report)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(gr.Error, match="the fault is ours"):
         next(shown)
 
 
@@ -222,6 +222,11 @@ def broken_disk(*_, **__):
         ("queue.verify", lambda tab: list(tab.history.verify(RUN, VISITOR))),
         ("running.resumed", lambda tab: tab.resume_stored(RUN, VISITOR)),
         ("votes.results.store", lambda tab: list(tab.votes.results.count(RUN))),
+        ("running.at_arrival", lambda tab: tab.arrive(SimpleNamespace(query_params={}))),
+        ("pictures.notes.queue.stored", lambda tab: tab.pictures.notes.load((RUN, "1"))),
+        ("queue.stored", lambda tab: tab.pictures.notes.save_note(f"{RUN}/1", "", [], "", VISITOR)),
+        ("pictures.notes._change", lambda tab: select_pair(tab)),
+        ("running.form.own.benchmark", lambda tab: tab.running.form.own.look(VISITOR, "denoise")),
     ],
 )
 def test_other_faults_of_a_button_are_told_with_their_id(tab, monkeypatch, place, do):
@@ -229,6 +234,46 @@ def test_other_faults_of_a_button_are_told_with_their_id(tab, monkeypatch, place
     monkeypatch.setattr(attrgetter(owner)(tab), name, broken_disk)
     with pytest.raises(gr.Error, match="the fault is ours: .* error [0-9a-f]+"):
         do(tab)
+
+
+def select_pair(tab: EvaluateTab):
+    add = tab.pictures.notes.changing("add", lambda values: ViewState())
+    return add("Mine", f"{RUN}/1", VISITOR)
+
+
+@pytest.mark.parametrize("name", ["start", "watch"])
+def test_a_fault_of_a_live_run_is_told_in_its_place_and_waits_for_nothing(tab, monkeypatch, name):
+    monkeypatch.setattr(tab.queue, "status", broken_disk)
+    monkeypatch.setattr(tab.running.form, "config", broken_disk)
+    do = {"start": lambda: tab.running.start(VISITOR), "watch": lambda: watched(tab)}
+    update: dict = {}
+    with pytest.raises(gr.Error, match="the fault is ours"):
+        for update in do[name]():
+            assert "the fault is ours" in update[tab.running.bar]
+            assert update[tab.running.timer].active is False
+    assert name == "watch" or update[tab.running.form.start]["interactive"]
+
+
+def watched(tab: EvaluateTab):
+    return tab.running.watch(RUN, (None, 0))
+
+
+def test_other_faults_of_the_methods_are_told_with_their_id(tmp_path, monkeypatch):
+    with gr.Blocks() as page, gr.Tabs(), gr.Tab() as place:
+        methods = MethodsTab(page, place, PhotoReader(1_000_000))
+    monkeypatch.setattr(methods.photo, "read", broken_disk)
+    monkeypatch.setattr(methods.own, "take", broken_disk)
+    with pytest.raises(gr.Error, match="the fault is ours"):
+        methods.take_network("network.onnx", VISITOR)
+    update: dict = {}
+    for done in (
+        methods.photo.take("photo.png", "denoise", VISITOR),
+        methods.compare("photo.png", "denoise", ["nlm", "tv"], False, None, VISITOR),
+    ):
+        with pytest.raises(gr.Error, match="the fault is ours"):
+            for update in done:
+                assert "the fault is ours" in update[methods.line]
+    assert update[methods.go]["interactive"]
 
 
 def test_other_faults_of_the_review_are_told_with_their_id(tmp_path, monkeypatch):
