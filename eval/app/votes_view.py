@@ -18,8 +18,9 @@ from eval.review.ranking import rank_methods
 from eval.review.reviewers import clean_reviewer
 from eval.review.votes import Vote, all_votes, check_votable, votes_table
 from eval.runs.store import RecordedRun
+from mirnet.app.auth import Role, allows
 from mirnet.app.kit import html as kit
-from mirnet.app.kit.widgets import PRIVATE, Update, translate_errors, translate_faults
+from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_errors, translate_faults
 from mirnet.errors import InvalidRequest, MIRNetError
 from mirnet.number_format import counted
 
@@ -53,6 +54,7 @@ OPERATOR_ONLY = (
     "Only the operator makes links here: sign in at /operator, or run "
     "`python -m eval invite RUN NAME` on the machine."
 )
+OPERATOR_INVITES = kit.note("Links for reviewers are made by the operator of this page.")
 LINK_LABEL = "Link of the reviewer"
 
 
@@ -83,6 +85,11 @@ class ReviewResults:
             self.metrics = gr.DownloadButton(
                 "Metrics against votes as CSV", size="md", min_width=140, interactive=False
             )
+        with gr.Column(visible=self.permissions.may("admin")) as self.inviting:
+            self._build_invitations()
+        self.not_inviting = text_area("votes-no-links")
+
+    def _build_invitations(self) -> None:
         gr.HTML(kit.note(INTRODUCTION))
         with gr.Row(elem_id="votes-links"):
             self.name = gr.Textbox(
@@ -132,6 +139,14 @@ class ReviewResults:
             yield from self._counted(run_id)
         except MIRNetError as error:
             yield self._uncounted(NOT_COUNTED, str(error))
+
+    def invitations(self, role: Role) -> Update:
+        """Show the form of invitations to those who may invite, and a sentence to others."""
+        may_invite = allows(role, "admin")
+        return {
+            self.inviting: gr.update(visible=may_invite),
+            self.not_inviting: "" if may_invite else OPERATOR_INVITES,
+        }
 
     def _uncounted(self, title: str, words: str) -> Update:
         off = gr.update(interactive=False)
@@ -208,8 +223,11 @@ class VotesView(View):
     def __init__(self, queue: RunQueue, permissions: Permissions, run: gr.Dropdown):
         super().__init__(queue)
         self.results = ReviewResults(run, lambda: queue.store, permissions)
-        self.outputs = self.results.outputs
+        self.outputs = [
+            *self.results.outputs, self.results.inviting, self.results.not_inviting
+        ]  # fmt: skip
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
-        """Count the votes."""
+        """Count the votes, and show who may invite reviewers how."""
+        yield self.results.invitations(request.role)
         yield from self.results.show(request.stored.id)

@@ -359,8 +359,13 @@ def test_the_panel_makes_the_link_of_the_name_that_stands_there(stored):
         assert panel.make_link(run, name, False)["value"] == ""
 
 
-def test_visitors_make_no_links(stored):
+def test_visitors_make_no_links_and_see_no_form_for_them(stored):
     panel = panel_of(stored.folder.parent, RunPolicy(local=False))
+    assert not panel.inviting.visible
+    for role, may_invite in (("viewer", False), ("runner", False), ("admin", True)):
+        update = panel.invitations(role)
+        assert update[panel.inviting]["visible"] is may_invite
+        assert ("made by the operator" in update[panel.not_inviting]) is not may_invite
     with pytest.raises(gr.Error, match="Only the operator makes links"):
         panel.make_link(RUN, "Anna", False)
 
