@@ -91,6 +91,7 @@ class EvaluateTab:
                 "runs", lambda: HistoryView(self.queue, self.permissions, self.router.run)
             )
         self.router.report = self.report
+        self.router.all_runs = self.history
         self.views: list[View] = [
             self.overview, self.running, self.report, self.plots, self.slices, self.pictures,
             self.compare, self.votes, self.history,
@@ -129,6 +130,13 @@ class EvaluateTab:
         self.router.connect()
         self._connect_pictures()
         self._connect_history()
+        form = self.running.form
+        self.overview.new.click(
+            form.start_from,
+            [self.overview.group, form.task, form.repeats],
+            [form.task, *form.by_task],
+            **PRIVATE,
+        )
         self.events.leads_on(
             self.overview.new.click(self.overview.new_run, None, self.router.link, **PRIVATE)
         )

@@ -110,12 +110,12 @@ class ViewEvents:
 
     # ------------------------------------------------------------ handlers
 
-    def opening(self, view: View) -> Callable[[str], Update]:
+    def opening(self, view: View) -> Callable[..., Update]:
         """Make the handler that opens links of a view."""
 
-        def open_link(link: str) -> Update:
+        def open_link(link: str, request: gr.Request) -> Update:
             query = parse_qsl((link or "").lstrip("?"), keep_blank_values=True)
-            return self.router.open(view, dict(query))
+            return self.router.open(view, dict(query), self.permissions.role(request))
 
         return open_link
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from eval.runs.document import Run
+from eval.runs.recorded import recorded_headers
 from mirnet.app.auth import Role, allows
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area, translate_faults
@@ -13,6 +14,7 @@ from mirnet.errors import MIRNetError
 from mirnet.tasks import TASKS
 
 from .html.compare import findings
+from .html.overview import no_own_runs, recorded_runs
 from .permissions import Permissions
 from .run_queue import RunQueue
 from .run_status import RESUMABLE, State
@@ -20,11 +22,7 @@ from .tables import HISTORY, history_row, history_value
 from .view import View, ViewRequest, is_stored, run_choices
 from .view_state import ViewState
 
-NO_RUNS = kit.empty(
-    "No runs are stored yet",
-    "Open Run and press Start: the small benchmark needs no download and takes a minute.",
-)
-NONE_MATCH = kit.note("No runs match these filters.")
+NONE_MATCH = kit.note("No runs made here match these filters.")
 CHOOSE_FIRST = "Choose a run first."
 
 
@@ -49,7 +47,8 @@ class HistoryView(View):
         self._build_buttons()
         self.inputs = {"task": self.task, "status": self.status}
         self.outputs = [
-            self.history, self.no_runs, self.allowed, self.check, self.again, self.delete, self.sure
+            self.history, self.no_runs, self.recorded, self.allowed, self.check, self.again,
+            self.delete, self.sure,
         ]  # fmt: skip
         self.triggers = [self.task.input, self.status.input]
         self.rows = [(self.history, self.pick_run)]
@@ -85,6 +84,7 @@ class HistoryView(View):
             max_height=480,
         )
         self.no_runs = text_area("ev-no-runs")
+        self.recorded = text_area("ev-recorded-runs")
 
     def _build_buttons(self) -> None:
         self.allowed = text_area("ev-managed")
@@ -117,37 +117,45 @@ class HistoryView(View):
 
     def fill(self, request: ViewRequest) -> Iterator[Update]:
         """Show the list, and the buttons that the visitor may use on the open run."""
-        yield self.listing(request.state) | self.buttons(
+        yield self.listing(request.state, request.role) | self.buttons(
             request.found.run, request.found.state, request.role, request.found.recorded
         )
 
     def fill_without_run(self, state: ViewState, role: Role) -> Iterator[Update]:
         """Show the list when no run is open."""
-        yield self.listing(state) | self.buttons(None, None, role)
+        yield self.listing(state, role) | self.buttons(None, None, role)
 
-    def listing(self, state: ViewState) -> Update:
-        """Update the list to the runs that match the filters."""
+    def listing(self, state: ViewState, role: Role) -> Update:
+        """Update the lists to the runs that match the filters, those of this machine first."""
         history = self.queue.history()
         rows = [
             history_row(run, status)
             for run, status in history
             if state.task in ("", run.task) and state.status in ("", status)
         ]
+        recorded = [
+            run
+            for run in recorded_headers()
+            if state.task in ("", run.task) and state.status in ("", run.status)
+        ]
+        none = NONE_MATCH if history else kit.note(no_own_runs(allows(role, "runner")))
         return {
             self.history: gr.update(value=history_value(rows), visible=bool(rows)),
-            self.no_runs: "" if rows else NONE_MATCH if history else NO_RUNS,
+            self.no_runs: "" if rows else none,
+            self.recorded: recorded_runs(recorded, opened=not history),
         }
 
     def buttons(
         self, run: Run | None, state: State | None, role: Role, recorded: bool = False
     ) -> Update:
-        """Show the buttons that the visitor's role allows for the open run."""
-        is_runner, may_delete = allows(role, "runner"), allows(role, "admin") and not recorded
+        """Show the buttons that the visitor's role allows; without an open run they are off."""
+        is_runner = run is not None and allows(role, "runner")
+        may_delete = allows(role, "admin") and not recorded
         return {
             self.allowed: kit.note(self._allowed(run.id, role, recorded)) if run else "",
             self.check: gr.update(interactive=is_runner),
             self.again: gr.update(interactive=is_runner and state in RESUMABLE),
-            self.delete: gr.update(visible=may_delete),
+            self.delete: gr.update(visible=may_delete, interactive=run is not None),
             self.sure: gr.update(visible=may_delete),
         }
 

@@ -128,7 +128,7 @@ class RunList(Part):
             with contextlib.suppress(MIRNetError):  # deleted meanwhile
                 newest.append(self.queue.status(run.id))
         yield {
-            self.runs: own_runs(newest, len(history)),
+            self.runs: own_runs(newest, len(history), allows(role, "runner")),
             self.timer: gr.Timer(active=any(found.under_way for found in newest)),
         }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from eval.analysis.overview import GROUPS
 from eval.data.benchmarks import get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
 from eval.runs.runner import RunConfig
@@ -21,8 +22,8 @@ from .run_options import RunOptions, repeats_up_to
 from .run_queue import RunQueue
 from .view import Choices
 
-FIRST_TASK = "retouch"
-"""Default task; its small benchmark is the quickest to run."""
+FIRST_TASK = next(iter(TASKS))
+"""Default task, which is that of Restore and of the overview too."""
 
 
 class RunForm:
@@ -114,12 +115,8 @@ class RunForm:
             self.n, self.protocols, self.facts, self.folder, self.estimate, self.start,
             self.own.column, self.own.size, *self.own.outputs,
         ]  # fmt: skip
-        self.task.input(
-            self.change_task,
-            [self.task, self.repeats],
-            [self.benchmark, self.methods, self.missing, *by_benchmark],
-            **latest,
-        )
+        self.by_task = [self.benchmark, self.methods, self.missing, *by_benchmark]
+        self.task.input(self.change_task, [self.task, self.repeats], self.by_task, **latest)
         self.benchmark.input(
             self.change_benchmark,
             [self.benchmark, self.methods, self.task, self.repeats],
@@ -149,6 +146,15 @@ class RunForm:
             self.missing: missing_methods(list_methods(task)),
             **self.change_benchmark(benchmark, names, task, repeats, request),
         }
+
+    def start_from(
+        self, group: str, task: str, repeats: float | None = 1, request: gr.Request | None = None
+    ) -> Update:
+        """Set the task to one of the overview's open table, unless it is one of that already."""
+        tasks = GROUPS[group][1]
+        if task in tasks:
+            return {self.task: gr.skip()}
+        return {self.task: tasks[0]} | self.change_task(tasks[0], repeats, request)
 
     def change_benchmark(
         self,

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from mirnet.app.auth import Role
 from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import PRIVATE, Update, gradio_error, text_area
 from mirnet.errors import MIRNetError
 
-from .history_view import NO_RUNS
 from .html.board import run_head
 from .page_files import js
 from .report_view import ReportView
@@ -18,6 +18,7 @@ from .run_queue import RunQueue
 from .view import Part, View, ViewRequest, is_stored, run_choices
 from .view_state import VIEWS, ViewState, view_name
 
+NO_RUNS = kit.empty("There is no run yet", "Runs are started under Run.")
 NO_RUN = kit.empty("No run is open", "Choose one above, or start one under Run.")
 
 
@@ -29,6 +30,8 @@ class ViewRouter:
 
     report: ReportView
     """View with the choice of protocol and baseline; set once the views are built."""
+    all_runs: View
+    """View that a link to a run that is not there leads to; set once the views are built."""
     selected: gr.Tabs
     """The tabs of the views; set once they are built."""
 
@@ -91,14 +94,22 @@ class ViewRouter:
     @property
     def open_outputs(self) -> list[Any]:
         """Widgets that `open` writes besides those of the view."""
-        report = self.report
-        return [self.message, self.run, report.protocol, report.baseline, self.view, self.selected]
+        report, listing = self.report, self.all_runs
+        return [
+            self.message, self.run, report.protocol, report.baseline, self.view, self.selected,
+            self.head, self.about, listing.body, *listing.outputs,
+        ]  # fmt: skip
 
-    def open(self, view: View, query: Mapping[str, str]) -> Update:
+    def open(self, view: View, query: Mapping[str, str], role: Role = "viewer") -> Update:
         """Select a view and set its widgets from a link; `filling` then fills it.
 
         Choices of the link that the run lacks get their default. If the run does not exist, a
         message is shown above the list of all runs.
+
+        Args:
+            view: The view of the link.
+            query: Fields of the link.
+            role: Role of the visitor.
         """
         state = ViewState.from_query(query).model_copy(update={"view": view.name})
         run_id = state.run or (self.queue.shown_first() if view.needs_run else None)
@@ -110,12 +121,7 @@ class ViewRouter:
             stored = self.queue.stored(run_id)
             run, pairs = stored.header(), stored.pairs()
         except MIRNetError as error:
-            return {
-                self.message: kit.note(str(error), warn=True),
-                self.run: gr.update(choices=run_choices(self.queue), value=None),
-                self.view: "runs",
-                self.selected: gr.update(selected="runs"),
-            }
+            return self._to_all_runs(kit.note(str(error), warn=True), role)
         state = state.for_run(run)
         if state.pair is not None and state.pair not in pairs:
             message = kit.note(f"This run has no picture {state.pair[:60]!r}: here is another.")
@@ -126,6 +132,22 @@ class ViewRouter:
             **self.report.scope(state, run),
             **view.place(state, run),
         }
+
+    def _to_all_runs(self, words: Markup, role: Role) -> Update:
+        """Open the list of all runs with a message, and close the run that was open."""
+        listing = self.all_runs
+        update: Update = {
+            self.message: words,
+            self.run: gr.update(choices=run_choices(self.queue), value=None),
+            self.view: listing.name,
+            self.selected: gr.update(selected=listing.name),
+            self.head: gr.update(visible=listing.shows_head),
+            self.about: "",
+            **listing.show_body(True),
+        }
+        for filled in listing.fill_without_run(ViewState(view=listing.name), role):
+            update |= filled
+        return update
 
     def shown(
         self, view: View, part: Part, asked: ViewState, role: Role, may_annotate: bool = False
@@ -141,7 +163,7 @@ class ViewRouter:
         try:
             if not asked.run or not view.of_run:
                 if view.needs_run:
-                    header[self.about] = NO_RUN if self.queue.history() else NO_RUNS
+                    header[self.about] = NO_RUN if self.queue.shown_first() else NO_RUNS
                     header |= view.show_body(False)
                 if part is view:
                     yield header

@@ -42,6 +42,7 @@ VIEW_ALIASES = {
     "vote": "votes",
     "history": "runs",
     "all-runs": "runs",
+    "new": "run",
     "new-run": "run",
 }
 """Names that people type in links, each with the name of its view."""

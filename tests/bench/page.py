@@ -137,5 +137,5 @@ def _long_list(folder: Path, runs: int) -> Iterator[Cost]:
         f"headers of {runs:,} runs after a restart, in the background", tab.queue.store.headers
     )
     yield _measured(
-        f"list of {runs:,} runs", lambda: tab.history.listing(ViewState(view="runs")), 0.3
+        f"list of {runs:,} runs", lambda: tab.history.listing(ViewState(view="runs"), "admin"), 0.3
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from eval.analysis.overview import Cell, Line, Overview
+from eval.analysis.overview import Cell, Column, Line, Overview
 from eval.analysis.score_tables import RANKING, leader
 from eval.analysis.statistics import MIN_FOR_VERDICT
 from eval.app.page_files import TEMPLATES
@@ -56,8 +56,7 @@ def overview_table(found: Overview) -> Markup:
         columns=[
             {
                 "title": column.run.benchmark.title,
-                "facts": counted(column.pictures, "picture")
-                + (", simulated" if column.run.benchmark.synthetic else ""),
+                "facts": _pictures(column),
                 "protocol": column.run.protocol,
                 "link": board_link(column.run.id),
                 "few": column.scenes < MIN_FOR_VERDICT,
@@ -79,6 +78,14 @@ def overview_table(found: Overview) -> Markup:
     )
 
 
+def _pictures(column: Column) -> str:
+    """Number of a column's pictures, and of their scenes where those are too few to rank."""
+    words = counted(column.pictures, "picture")
+    if column.scenes < min(MIN_FOR_VERDICT, column.pictures):
+        words += f" of {counted(column.scenes, 'scene')}"
+    return words + (", simulated" if column.run.benchmark.synthetic else "")
+
+
 def short_ids(line: Line) -> str:
     """Ids of a method; those of several scales share one, as in sr-x2/x3/x4-photo."""
     first, *others = line.ids
@@ -96,11 +103,18 @@ def board_link(run_id: str) -> str:
     return f"?{ViewState(view='board', run=run_id).query()}"
 
 
-def own_runs(newest: Sequence[Snapshot], count: int) -> Markup:
-    """The newest runs of this machine, the live ones with their progress."""
+def own_runs(newest: Sequence[Snapshot], count: int, may_start: bool = True) -> Markup:
+    """The newest runs of this machine, the live ones with their progress.
+
+    Args:
+        newest: The runs to list.
+        count: Number of all runs of this machine.
+        may_start: Whether the visitor may start runs.
+    """
     return TEMPLATES.render(
         "overview_runs",
-        heading="Your runs",
+        heading="Your runs" if may_start else "Runs made here",
+        words=no_own_runs(may_start),
         rows=[
             _run_row(found.run) | {"state": _progress(found), "is_live": found.under_way}
             for found in newest
@@ -110,10 +124,27 @@ def own_runs(newest: Sequence[Snapshot], count: int) -> Markup:
     )
 
 
-def recorded_runs(runs: Sequence[Run]) -> Markup:
-    """The recorded runs, with date and machine."""
+def no_own_runs(may_start: bool) -> str:
+    """Sentence in place of the runs of this machine.
+
+    Args:
+        may_start: Whether the visitor may start runs.
+    """
+    if not may_start:
+        return "None yet. Visitors of this page look at runs and start none."
+    return "None yet. Under Run you start one: the small benchmark needs no download."
+
+
+def recorded_runs(runs: Sequence[Run], opened: bool = False) -> Markup:
+    """The recorded runs, with date and machine.
+
+    Args:
+        runs: The runs to list.
+        opened: Whether the list is unfolded.
+    """
     return TEMPLATES.render(
         "overview_recorded",
+        opened=opened,
         rows=[
             _run_row(run) | {"state": f"recorded {run.created:%Y-%m-%d}", "is_live": False}
             for run in runs

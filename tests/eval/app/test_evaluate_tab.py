@@ -157,6 +157,13 @@ def test_a_link_to_no_run_opens_the_list_of_runs_with_a_sentence(service):
     update = opened(tab, "plots", run="20990101-000000-nobody")
     assert update[tab.router.view] == "runs" and value(update[tab.router.run]) is None
     assert "There is no run" in update[tab.router.message] and tab.plots.choice not in update
+    # No event fills the list afterwards, and nothing of the run before stays open.
+    assert update[tab.router.about] == "" and update[tab.router.head]["visible"]
+    assert RUN in str(update[tab.history.history]["value"])
+    assert set(update) <= {*tab.router.open_outputs, *tab.plots.inputs.values()}
+    for button in (tab.history.check, tab.history.again, tab.history.delete):
+        assert not update[button]["interactive"]
+        assert not tab.history.buttons(None, None, "admin")[button]["interactive"]
 
 
 def test_who_comes_back_finds_the_newest_run_without_its_plot(tmp_path):
@@ -183,12 +190,12 @@ def test_another_run_than_the_choices_are_of_gets_its_own(service, tmp_path):
 
 def test_the_history_shows_what_is_asked_for(service):
     history = made(service).history
-    rows = history.listing(ViewState(view="runs"))[history.history]["value"]["data"]
+    rows = history.listing(ViewState(view="runs"), "admin")[history.history]["value"]["data"]
     assert rows[-1][0] == "Six pictures" and rows[-1][-1] == RUN
     for state in (ViewState(task="denoise"), ViewState(status="failed")):
-        update = history.listing(state)
+        update = history.listing(state, "admin")
         assert not update[history.history]["visible"]
-        assert "No runs match these filters." in update[history.no_runs]
+        assert "No runs made here match these filters." in update[history.no_runs]
 
 
 def test_a_clicked_point_opens_its_picture_or_its_methods_worst(service):

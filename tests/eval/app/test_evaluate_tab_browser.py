@@ -297,7 +297,7 @@ def test_the_history_is_filtered(visit):
     page.wait_for_selector("#ev-history .virtual-row >> nth=2")
     page.click("#ev-only-task input")
     page.click("[role=option] >> text=Enlarge x3")
-    page.wait_for_selector("#ev-no-runs >> text=No runs match these filters.")
+    page.wait_for_selector("#ev-no-runs >> text=No runs made here match these filters.")
     page.click("#ev-only-task input")
     page.click("[role=option] >> text=All tasks")
     page.click("#ev-history [role=gridcell]:has-text('Six again')")

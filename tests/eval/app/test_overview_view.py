@@ -57,6 +57,46 @@ def test_own_runs_are_listed_and_never_in_the_table(tmp_path, tab):
     assert OWN not in update[tab.overview.table] + update[tab.overview.recorded]
 
 
+@pytest.mark.parametrize(("role", "words"), [("admin", "you start one"), ("viewer", "start none")])
+def test_all_runs_lists_the_recorded_ones_too_and_says_who_may_start(tab, role, words):
+    history = tab.history
+    update = history.listing(ViewState(view="runs"), role)
+    assert words in update[history.no_runs] and not update[history.history]["visible"]
+    assert "<details" in update[history.recorded] and " open>" in update[history.recorded]
+    assert all(run.id in update[history.recorded] for run in recorded_headers())
+    some = history.listing(ViewState(view="runs", task="retouch"), role)[history.recorded]
+    assert "miniretouch" in some and "minidenoise" not in some
+    failed = history.listing(ViewState(view="runs", status="failed"), role)
+    assert failed[history.recorded] == "" or "<table" not in failed[history.recorded]
+    made_here = next(tab.overview.list.fill_without_run(ViewState(), role))
+    assert words in made_here[tab.overview.list.runs]
+
+
+def test_with_recorded_runs_alone_a_view_without_a_run_asks_to_choose_one(tab):
+    report = tab.report
+    update = next(tab.router.shown(report, report, ViewState(view="board"), "viewer"))
+    assert "Choose one above" in update[tab.router.about]
+
+
+@pytest.mark.parametrize(
+    ("group", "task", "wanted"), [("enlarge", "sr-x3", None), ("enlarge", "denoise", "sr-x2")]
+)
+def test_new_run_starts_with_a_task_of_the_open_table(tab, group, task, wanted):
+    form = tab.running.form
+    update = form.start_from(group, task)
+    if wanted is None:
+        assert set(update) == {form.task}
+    else:
+        assert update[form.task] == wanted and update[form.benchmark]["value"] == "mini-sr-x2"
+
+
+def test_few_scenes_are_told_beside_the_number_of_pictures(tab):
+    table = filled(tab, group="denoise")[tab.overview.table]
+    few = [column for column in tab.overview.overview("denoise", "psnr_db").columns
+           if column.scenes < 5]  # fmt: skip
+    assert few and all(f"of {column.scenes} scenes" in table for column in few)
+
+
 def test_a_run_under_way_keeps_the_list_up_to_date(tmp_path, tab, monkeypatch):
     write_run(tmp_path, id=OWN, status="running")
     assert not filled(tab)[tab.overview.list.timer].active  # interrupted: nobody works on it
