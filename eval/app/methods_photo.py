@@ -32,8 +32,8 @@ class PhotoView:
         self.reader, self.line = reader, line
         self.path = gr.State(None)  # path of the visitor's photo or example
         self.file = photo_file(
-            f"Photo, up to {reader.max_pixels / 1e6:.4g} megapixels; "
-            f"at most {MAX_RESULT_PIXELS / 1e6:g} of them are compared",
+            f"Photo, up to {reader.max_pixels / 1e6:.4g} megapixels; beyond "
+            f"{MAX_RESULT_PIXELS / 1e6:g}, a part or a reduced copy is compared",
             "methods-photo",
         )
         self.samples = examples_gallery(task_id, "Or an example", "methods-samples")

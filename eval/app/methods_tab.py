@@ -22,6 +22,8 @@ from eval.methods.one_photo import (
 from mirnet.app.auth import Access
 from mirnet.app.jobs import Run, Runs
 from mirnet.app.kit import html as kit
+from mirnet.app.kit.assets import ASSETS as SHARED
+from mirnet.app.kit.assets import script
 from mirnet.app.kit.widgets import (
     IN_PHOTO_QUEUE,
     PRIVATE,
@@ -120,12 +122,14 @@ class MethodsTab:
         )
         self.photo.connect(self.task, stage)
         pressed = self.go.click(self.queue_up, None, status, queue=False, **PRIVATE)
-        pressed.then(
+        compared = pressed.then(
             self.compare,
             [self.photo.path, self.task, self.methods, self.blind, self.own.settings],
             [*status, *shown],
             **IN_PHOTO_QUEUE,
         )
+        show = script(SHARED / "show_stage.js", place="#methods-stage")
+        compared.success(None, js=show, api_visibility="private")
         self.stop.click(self.halt, None, self.line, queue=False, **PRIVATE)
         stage.vote.input(stage.reveal, [stage.vote, stage.comparison], shown, **PRIVATE)
 

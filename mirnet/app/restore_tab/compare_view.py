@@ -43,7 +43,6 @@ class CompareView:
         self.view = gr.Radio(
             list(VIEWS), value="slider", label="View", visible=False, elem_id="view"
         )
-        adjust.render()
         self.slider = gr.ImageSlider(
             label="Before, left of the line · after, right of it",
             type="filepath",
@@ -69,6 +68,7 @@ class CompareView:
             with gr.Row():
                 self.across = gr.Slider(0, 100, 50, step=1, label="Left to right, %", min_width=260)
                 self.down = gr.Slider(0, 100, 50, step=1, label="Top to bottom, %", min_width=260)
+        adjust.render()  # below the pictures, which fit the window without a scroll
         self.room_px = gr.Number(640, visible=False)
         self.outputs = [
             self.key, self.view, self.slider, self.pair, self.before, self.after, self.close,

@@ -191,7 +191,11 @@ class RestoreTab:
                 self.adjust.show_result, self.result_key, self.adjust.outputs, **PRIVATE
             )
             shown = self.compare.show_after(running)
-            shown.success(None, js=script(ASSETS / "show_stage.js"), api_visibility="private")
+            shown.success(
+                None,
+                js=script(ASSETS / "show_stage.js", place="#stage"),
+                api_visibility="private",
+            )
             self.scores.measure_after(shown)
             written = self.downloads.write_after(shown)
             written.success(None, js=script(ASSETS / "focus_download.js"), api_visibility="private")

@@ -77,3 +77,7 @@ def test_a_phone_in_the_dark(opened):
     page = opened(390, 844, "dark")
     assert_fits(page)
     assert faults(page) == []
+    stage, controls = (
+        page.locator(f"#methods-{place}").bounding_box() for place in ("stage", "controls")
+    )
+    assert stage["y"] < controls["y"]  # the example is seen without a scroll

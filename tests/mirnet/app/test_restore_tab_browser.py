@@ -20,7 +20,6 @@ from tests.support.restore_page import (
     FILES,
     TOAST,
     add,
-    assert_fits,
     choose_mode,
     download,
     press_radio,
@@ -154,26 +153,6 @@ def test_a_soft_photo_is_sharpened_at_its_own_size(open_page, tmp_path):
     page.wait_for_selector("#bar >> text=Press Restore to apply the new settings")
 
 
-def test_the_page_is_centred_and_the_file_in_reach_at_every_width(page):
-    sizes = ((1920, 1080), (1440, 900), (768, 1024))
-    for width, height in sizes:
-        page.set_viewport_size({"width": width, "height": height})
-        left, right = page.eval_on_selector(
-            ".gradio-container h1",
-            "h1 => { const box = h1.closest('.gradio-container').getBoundingClientRect();"
-            " return [box.left, document.documentElement.clientWidth - box.right]; }",
-        )
-        assert abs(left - right) <= 1
-        assert_fits(page)
-    try_example(page)
-    for width, height in sizes:
-        page.set_viewport_size({"width": width, "height": height})
-        page.evaluate("scrollTo(0, 0)")
-        box = page.locator("#download").bounding_box()
-        assert box["y"] + box["height"] <= height
-        assert page.inner_text("#facts").endswith("denoise-compact · Details")
-
-
 def test_a_phones_heic_shows_and_restores(page, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     with Image.open(small_photo(tmp_path / "small.png")) as source:
@@ -254,23 +233,6 @@ def test_official_weights_are_offered_not_fetched(open_page):
     add(page, examples_for("denoise")[0].path)
     page.click("#go")
     page.wait_for_selector(f"{TOAST} >> text=press Download")
-
-
-def test_a_phone_needs_no_sideways_scroll(open_page):
-    page = open_page(390, 844)
-    assert_fits(page)
-    try_example(page)
-    assert_fits(page)
-    cut = "all => all.some((part) => getComputedStyle(part).overflow !== 'visible')"
-    assert not page.eval_on_selector_all("#adjust :is(.form, .block):has([type=range])", cut)
-    press_radio(page, "#view", "close")
-    page.wait_for_selector("#close-slider img")
-    assert_fits(page)
-    page.click(".overflow-menu > button >> nth=0")  # five tabs: the last are in a menu
-    page.click(".overflow-dropdown button:has-text('About')")
-    page.wait_for_selector("text=The weights, honestly")
-    page.wait_for_selector("#self-check >> text=Self-check: all is well")
-    assert_fits(page)
 
 
 def test_axe_finds_nothing_before_and_after_a_restoration(page):
