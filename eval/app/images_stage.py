@@ -26,6 +26,7 @@ from mirnet.app.kit.widgets import Update, text_area
 from mirnet.errors import MIRNetError
 from mirnet.metrics.error_maps import error_of, heat, scale_for
 
+from .html.board import method_titles
 from .html.images import stage_words
 from .view import Part, ViewRequest, picture_choices, settle
 from .view_state import PICTURE_LAYOUTS, ViewState
@@ -113,6 +114,7 @@ class ImagesStage(Part):
         """Show the open picture, or the reason why it cannot be shown."""
         asked, state = request.asked, request.state
         names, is_wipe = picture_choices(request.found.run), state.layout == "slider"
+        titles = ENDS | method_titles(request.found.run)
         update: Update = {
             self.left: settle(names, asked.left, state.left, visible=is_wipe),
             self.right: settle(names, asked.right, state.right, visible=is_wipe),
@@ -131,36 +133,48 @@ class ImagesStage(Part):
             return
         update |= {
             self.trouble: "",
-            self.saved: gr.update(choices=list(found), value=name_or_target(state.right, found)),
+            self.saved: gr.update(
+                choices=[(titles.get(name, name), name) for name in found],
+                value=name_or_target(state.right, found),
+            ),
         }
-        yield update | self._grid(found, rows, state)
+        yield update | self._grid(found, rows, state, titles)
 
-    def _grid(self, found: Pixels, rows: list[SampleResult], state: ViewState) -> Update:
-        """Show the pictures of a layout: all beside each other, two of them, or error maps."""
-        labels, scored = dict(ENDS), {row.method: _score(row) for row in rows}
+    def _grid(
+        self, found: Pixels, rows: list[SampleResult], state: ViewState, titles: dict[str, str]
+    ) -> Update:
+        """Show the pictures of a layout: all beside each other, two of them, or error maps.
+
+        Args:
+            found: Stored pictures of the pair.
+            rows: Results of all methods on it.
+            state: State of the view.
+            titles: Names of the pictures by their names in `found`.
+        """
+        labels, scored = dict(titles), {row.method: _score(row) for row in rows}
         full = next(reversed(found.values())).shape
         shown, scale = self._chosen(found, state)
         same = untouched(found)
         if same is not None and state.layout != "slider" and INPUT in shown:  # one for the two
             shown.pop(same, None)
-            labels[INPUT], scored[INPUT] = f"Input, {same}", scored.get(same)
+            labels[INPUT], scored[INPUT] = f"Input, {titles[same]}", scored.get(same)
         names, is_wipe = shown_names(list(shown), MAX_SHOWN), state.layout == "slider"
         update: Update = {
             self.grid: gr.update(
                 visible=True, elem_classes=["sync-pictures", *(["ev-wipe"] if is_wipe else [])]
             ),
         }
-        titles = []
+        sides = []
         for place, image in enumerate(self.images):
             if place >= len(names):
                 update[image] = gr.update(visible=False, value=None)
                 continue
             name = names[place]
-            label = labels.get(name, name.replace(ERROR, "Error of "))
+            label = labels.get(name) or f"Error of {titles[name.removeprefix(ERROR)]}"
             value = scored.get(name)
             if value is not None:
                 label += f" · {RANKING.text(value)}"
-            titles.append(label)
+            sides.append(label)
             update[image] = gr.update(
                 visible=True,
                 value=shown_whole(shown[name]),
@@ -169,7 +183,7 @@ class ImagesStage(Part):
             )
         has_target = TARGET in found
         update[self.legend] = stage_words(
-            state, scale, titles if is_wipe else [], has_target=has_target, full=full[:2]
+            state, scale, sides if is_wipe else [], has_target=has_target, full=full[:2]
         )
         return update
 

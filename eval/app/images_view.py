@@ -14,6 +14,7 @@ from mirnet.errors import InvalidRequest
 
 from .downloads import WrittenFile, file_name
 from .figure_form import FigureForm
+from .html.board import method_titles
 from .html.images import picture_scores, strip
 from .html.slices import slice_choices
 from .images_stage import ImagesStage
@@ -181,6 +182,7 @@ class ImagesView(View):
         """Show the thumbnails, the scores of the open picture, and the table of all selected."""
         stored, asked, state = request.stored, request.asked, request.state
         methods, all_of_them = method_choices(request.found.run), state.which == "all"
+        titles = method_titles(request.found.run)
         slices = self.queue.tables.slices(stored, state.protocol)
         known = [name for name in state.slices if name in {one.name for one in slices}]
         update: Update = {
@@ -197,7 +199,7 @@ class ImagesView(View):
                 self.pair: gr.update(choices=[], value=None),
                 self.scores: "",
                 self.strip: "",
-                self.table: gr.update(value=pairs_value(scores, [], state.metric)),
+                self.table: gr.update(value=pairs_value(scores, [], state.metric, titles)),
             }
             return
         pairs = pairs if pair in pairs else [pair, *pairs]
@@ -208,9 +210,11 @@ class ImagesView(View):
         thumbnails = strip_of(stored, scores, pairs, pair, method, state.metric, against)
         yield update | {
             self.pair: settle(numbered, asked.pair, pair),
-            self.scores: picture_scores(rows, str(state.protocol), state.baseline or None),
-            self.table: gr.update(value=pairs_value(scores, pairs, state.metric)),
-            self.strip: strip(thumbnails, pair, method, state.metric, against),
+            self.scores: picture_scores(rows, str(state.protocol), state.baseline or None, titles),
+            self.table: gr.update(value=pairs_value(scores, pairs, state.metric, titles)),
+            self.strip: strip(
+                thumbnails, pair, titles[method], state.metric, titles[against] if against else None
+            ),
         }
 
     # ------------------------------------------------------------ another picture

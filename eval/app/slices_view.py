@@ -11,6 +11,7 @@ from mirnet.app.kit import html as kit
 from mirnet.app.kit.widgets import Update, text_area
 
 from .downloads import WrittenFile
+from .html.board import method_titles
 from .html.slices import slices_table
 from .run_queue import RunQueue
 from .view import View, ViewRequest, method_choices, metric_choices, settle
@@ -75,9 +76,10 @@ class SlicesView(View):
             yield update | {self.words: "", self.table: words}
             return
         found = compared_slices(scores, slices, a, b, state.metric)
+        titles = method_titles(run)
         yield update | {
-            self.words: kit.facts(how_many(found, a, b)),
-            self.table: slices_table(found, state, a, b),
+            self.words: kit.facts(how_many(found, titles[a], titles[b])),
+            self.table: slices_table(found, state, titles[a], titles[b]),
         }
 
     def write_table(self, state: ViewState) -> WrittenFile:

@@ -1,6 +1,7 @@
 """Tables of the Evaluate page: sort value, text and emphasis of each cell."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from eval.analysis.score_tables import RANKING
@@ -45,8 +46,17 @@ def _plain(value: Any) -> float | None:
     return number if abs(number) != float("inf") else None
 
 
-def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[str, Any]:
-    """Table of scores with one row per picture and one column per method."""
+def pairs_value(
+    scores: "pd.DataFrame", pairs: list[str], metric: str, titles: Mapping[str, str]
+) -> dict[str, Any]:
+    """Table of scores with one row per picture and one column per method.
+
+    Args:
+        scores: Scores of a run under a protocol.
+        pairs: Ids of the pictures, in the order of the rows.
+        metric: Key of the score.
+        titles: Names of the methods by id.
+    """
     shown_metric = get_metric(metric)
     digits, best_of = shown_metric.decimals, max if shown_metric.higher_is_better else min
     names = list(scores.method.cat.categories)
@@ -64,7 +74,11 @@ def pairs_value(scores: "pd.DataFrame", pairs: list[str], metric: str) -> dict[s
         for place, value in enumerate(row[1:], 1)
         if value is not None and value == best_of(v for v in row[1:] if v is not None)
     }
-    return {"data": data, "headers": ["Picture", *names], "metadata": _cells(data, shown, bold)}
+    return {
+        "data": data,
+        "headers": ["Picture", *(titles[name] for name in names)],
+        "metadata": _cells(data, shown, bold),
+    }
 
 
 def changes_value(changes: "pd.DataFrame") -> dict[str, Any]:

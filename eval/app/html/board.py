@@ -28,6 +28,15 @@ def method_label(method: MethodRecord) -> str:
     return method.id if method.title == method.id else f"{method.title} · {method.id}"
 
 
+def method_titles(run: Run) -> dict[str, str]:
+    """Names of a run's methods by id, for people: titles, with the id where two share one."""
+    titles = [method.title for method in run.methods]
+    return {
+        method.id: method.title if titles.count(method.title) == 1 else method_label(method)
+        for method in run.methods
+    }
+
+
 def protocol_label(name: str) -> str:
     """Label of a protocol in a list: its name with version, and its title."""
     known = PROTOCOLS.get(name.partition("/")[0])

@@ -1,6 +1,7 @@
 """HTML of the Pictures view: scores of one picture, the strip of thumbnails, the error scale."""
 
 import base64
+from collections.abc import Mapping
 from math import nan
 
 from markupsafe import Markup
@@ -15,13 +16,16 @@ from mirnet.metrics.protocols import shown_metrics
 from mirnet.metrics.registry import Metric, get_metric
 
 
-def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None) -> Markup:
+def picture_scores(
+    rows: list[SampleResult], protocol: str, baseline: str | None, titles: Mapping[str, str]
+) -> Markup:
     """Scores of every method on one picture.
 
     Args:
         rows: Results of all methods on the pair.
         protocol: Name of the protocol with its version.
         baseline: Id of the method that gains are relative to.
+        titles: Names of the methods by id.
     """
     metrics = shown_metrics(protocol)
     base = next((row.scores.get(protocol) for row in rows if row.method == baseline), None)
@@ -33,14 +37,14 @@ def picture_scores(rows: list[SampleResult], protocol: str, baseline: str | None
             gain = RANKING.gain(score[RANKING.key], base[RANKING.key])
         cells.append(
             [
-                row.method,
+                titles[row.method],
                 *_scores(metrics, score or {}, gain),
                 kit.number(row.seconds, 2),
                 f"{row.width} × {row.height}" if row.width else kit.DASH,
                 row.error or (f"{row.tiles} tiles" if (row.tiles or 1) > 1 else ""),
             ]
         )
-    against = f"Gain over {baseline} (dB)" if baseline else "Gain (dB)"
+    against = f"Gain over {titles[baseline]} (dB)" if baseline else "Gain (dB)"
     first, *others = [metric.label for metric in metrics]
     heads = ["Method", first, against, *others, "Seconds", "Pixels", "Remarks"]
     return kit.table(*kit.without_empty_columns(heads, cells), f"This picture, protocol {protocol}")
@@ -64,9 +68,9 @@ def strip(
     Args:
         thumbnails: Thumbnails from `eval.analysis.pictures.strip_of`.
         current: Id of the open pair.
-        method: Id of the method whose scores are shown.
+        method: Name of the method whose scores are shown.
         metric: Key of the score.
-        against: Id of the method whose scores were subtracted.
+        against: Name of the method whose scores were subtracted.
     """
     if not any(one.image for one in thumbnails):
         return Markup("")

@@ -16,6 +16,7 @@ from eval.app.view import ViewRequest
 from eval.app.view_state import ViewState
 from eval.runs.recorded import recorded_headers
 from eval.runs.store import RunStore
+from tests.support.review_runs import with_pictures
 from tests.support.runs_factory import method, write_run
 
 gr = pytest.importorskip("gradio")
@@ -54,13 +55,15 @@ def opened(tab: EvaluateTab, view: str, **query: str):
     return tab.router.open(chosen, {"tab": "evaluate", "view": view, **query})
 
 
-def filled(tab: EvaluateTab, view: str, visitor: str = "anna", **state):
-    """The handler of a view, asked for a state."""
+def filled(tab: EvaluateTab, view: str, visitor: str = "anna", part=None, **state):
+    """The handler of a view, or of one of its parts, asked for a state."""
     chosen = next(one for one in tab.views if one.name == view)
     state = ViewState(view=view, **state)
     fields = [*tab.router.scope, *chosen.inputs]
     values = [getattr(state, name) for name in fields]
-    return tab.events.filling(chosen, chosen)(SimpleNamespace(session_hash=visitor), *values)
+    return tab.events.filling(chosen, part or chosen)(
+        SimpleNamespace(session_hash=visitor), *values
+    )
 
 
 def value(update) -> object:
@@ -218,6 +221,25 @@ def test_the_worst_picture_of_a_method_is_shown_first(service):
     scores = service.tables.scores(service.stored(RUN))
     own = scores[scores.method == "clahe"]
     assert shown[tab.pictures.pair]["value"] == own.pair[own.psnr_db.idxmin()]
+
+
+def test_pictures_carry_the_names_of_their_methods_with_ids_where_two_share_one(tmp_path):
+    methods = (
+        method("ours", title="Ours, compact"),
+        method("identity", title="Twin"),
+        method("clahe", title="Twin"),
+    )
+    with_pictures(write_run(tmp_path, methods=methods))
+    tab = made(RunQueue(RunStore(tmp_path)))
+    shown: dict = {}
+    for part in tab.pictures.parts:
+        for update in filled(tab, "pictures", part=part, run=RUN):
+            shown |= update
+    labels = [shown[image].get("label", "") for image in tab.pictures.stage.images]
+    for name in ("Ours, compact", "Twin · identity", "Twin · clahe"):
+        assert any(name in label for label in labels), labels
+        assert name in shown[tab.pictures.scores]
+        assert name in shown[tab.pictures.table]["value"]["headers"]
 
 
 def test_a_choice_fills_every_part_of_its_view_that_depends_on_it(service):

@@ -259,7 +259,7 @@ def test_the_wheel_zooms_all_pictures_and_marks_one_place_in_all_and_the_address
         "all => all.map((one) => parseFloat(getComputedStyle(one, '::after').left))"
     )
     assert rings[0] > 0 and max(rings) - min(rings) < 0.5
-    page.wait_for_selector("#ev-pictures label:has-text('Error of ours')")
+    page.wait_for_selector("#ev-pictures label:has-text('Error of Method ours')")
     page.click("#ev-zoom button:has-text('Fit')")
     page.wait_for_function("!location.search.includes('zoom=')")
 
