@@ -41,7 +41,7 @@ class Words:
     """Title, explanation and unit of one kind of record, for the page."""
 
     title: str
-    """Title in words for a photographer."""
+    """Title: the field's term, and what it means to a photographer."""
     sentence: str
     """Explanation in a sentence, with the paper's term and its place in the paper."""
     unit: str
@@ -57,44 +57,45 @@ WORDS: dict[FeatureName, Words] = {
         "energy, our measure: root mean square over the stream's channels",
     ),
     "spatial attention": Words(
-        "Where each stream pays attention",
+        "Spatial attention: the places that a stream weighs most",
         "Every place gets a weight from the largest and the mean response there; what lies where "
         "it is low is held back (“spatial attention”, half of the dual attention unit: MIRNet, "
         "section 3, figure 3).",
         "weight, from 0 to 1",
     ),
     "channel attention": Words(
-        "Which kinds of detail it keeps",
+        "Channel attention: the kinds of detail that it keeps",
         "A channel is what one learned filter finds, such as edges in one direction; each gets a "
         "weight from its mean over the whole photo (“channel attention”, the other half of the "
         "dual attention unit: MIRNet, section 3, figure 3).",
         "Weight, 0 to 1",
     ),
     "context attention": Words(
-        "Which places speak for the whole photo",
+        "Context attention: the places that sum up the photo",
         "Each stream sums the whole photo up in a short list of numbers, to which bright places "
         "contribute more than an even share (attention of the “residual contextual block”: "
         "MIRNet-v2, section 3).",
         "share of the sum; 1 is an even share",
     ),
     "context channels": Words(
-        "What the whole photo adds",
+        "Residual context: what the whole photo adds",
         "That list, after two 1 × 1 convolutions, is added at every place: one number for each "
         "channel, that is for each learned kind of detail (“residual contextual block”: MIRNet-v2, "
         "section 3).",
         "Added to the channel",
     ),
     "fusion": Words(
-        "Whom it listens to",
+        "Selective kernel fusion: the share of each stream",
         "For each channel, shares that add up to 1 decide how much is taken from which stream "
         "(“selective kernel feature fusion”: MIRNet, section 3, figure 2; kept in MIRNet-v2).",
         "Share of each stream",
     ),
 }
 SILENT_SENTENCES = {
-    "MIRNet": "In the second turn only Full listens: the block hands on one result, at full "
-    "resolution (MIRNet, section 3, figure 1).",
-    "MIRNetV2": "Quarter listens to nobody: in MIRNet-v2 Quarter tells Half, then Half tells Full.",
+    "MIRNet": "In the second turn only Full receives others: the block hands on one result, at "
+    "full resolution (MIRNet, section 3, figure 1).",
+    "MIRNetV2": "Quarter receives no other: in MIRNet-v2 Quarter is fused into Half, then Half "
+    "into Full.",
 }
 """Reasons why a stream has no fusion plot, by architecture."""
 ENERGY_SENTENCE = (

@@ -93,7 +93,7 @@ def test_a_deep_photo_is_looked_at_and_shown_with_eight_bits(tab, tmp_path):
     assert tab.plots.draw(key, 2, 1, 2)[tab.plots.fusion]["visible"]
     moved = tab.plots.draw(key, 2, 2, 2)
     assert not moved[tab.plots.fusion]["visible"]
-    assert "Quarter listens to nobody" in moved[tab.plots.fusion_words]
+    assert "Quarter receives no other" in moved[tab.plots.fusion_words]
 
 
 def test_a_network_of_the_first_paper_is_drawn_too(tab, tmp_path, monkeypatch):
@@ -102,10 +102,10 @@ def test_a_network_of_the_first_paper_is_drawn_too(tab, tmp_path, monkeypatch):
     monkeypatch.setattr(tab.traces, "run", lambda *_: found)
     key, shown = look(tab, str(tmp_path / "small.png"), "denoise")
     assert not shown[tab.plots.exposure]["visible"]
-    assert "Where each stream pays attention" in shown[tab.maps.headings[1]]
+    assert "Spatial attention: the places that a stream weighs most" in shown[tab.maps.headings[1]]
     attention = found.find("spatial attention", 1, 2, 1)
     assert np.array_equal(shown[tab.maps.maps[1][2][1]], plots.map_picture(attention).pixels)
-    assert "only Full listens" in tab.plots.draw(key, 1, 1, 2)[tab.plots.fusion_words]
+    assert "only Full receives others" in tab.plots.draw(key, 1, 1, 2)[tab.plots.fusion_words]
 
 
 def test_mistakes_are_one_sentence(tab, tmp_path):

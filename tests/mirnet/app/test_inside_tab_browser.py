@@ -101,7 +101,7 @@ def test_an_example_is_looked_into_from_its_link(no_page, page):
     expected = plots.map_picture(found.find("energy", 1, 1, 2)).pixels
     assert np.array_equal(pixels(page, "energy-1"), expected)
     page.click("#inside-stream label:has-text('Quarter')")
-    page.wait_for_selector("text=Quarter listens to nobody")
+    page.wait_for_selector("text=Quarter receives no other")
     page.wait_for_selector("#inside-fusion", state="hidden")
     page.wait_for_selector("#inside-channels .gtitle:has-text('Quarter')")
 
