@@ -34,8 +34,22 @@ _STALE = re.compile(
 """Pattern of XMP attributes that do not hold for a result."""
 _STALE_TAG = re.compile(rb"<(/?)(dcterms:provenance)((?:[\s/][^<>]*)?)>")
 """Pattern of the tags of an XMP element that points at a C2PA manifest."""
-_GPS_ATTRIBUTE = re.compile(rb"""\sexif:GPS\w+\s*=\s*(?:"[^"]*"|'[^']*')""")
-_GPS_TAG = re.compile(rb"<(/?)(exif:GPS\w+)((?:[\s/][^<>]*)?)>")
+_POSITION = (
+    rb"""(?!xmlns[:=\s])(?=[^\s<>/="']*?(?:gps|latitude|longt?itude|altitude)"""
+    rb"""|(?:[^\s<>/="':]++:)?(?:lat|lon|lng|long)[\s<>/=])[^\s<>/="']++"""
+)
+"""Pattern of XML names that tell a position, whatever their prefix; DJI writes `GpsLongtitude`.
+
+Quantifiers that give nothing back keep the time linear in the length of a packet."""
+_POSITION_ATTRIBUTE = re.compile(
+    rb"\s" + _POSITION + rb"""\s*+=\s*+(?:"[^"<]*"|'[^'<]*')""", re.IGNORECASE
+)
+_POSITION_TAG = re.compile(rb"<(/?)(" + _POSITION + rb")((?:[\s/][^<>]*)?)>", re.IGNORECASE)
+_POSITION_TEXT = re.compile(
+    r"gps|latitude|longt?itude|altitude|^(?:.*:)?(?:lat|lon|lng|long)$|^raw profile type|^xml:",
+    re.IGNORECASE,
+)
+"""Pattern of keywords of PNG texts that tell a position, or hold EXIF or XMP that may."""
 
 METADATA_CHOICES = {
     "all": "Keep all metadata",
@@ -189,9 +203,12 @@ def stripped(metadata: Metadata, keep: str) -> Metadata:
     if keep == "none":
         return Metadata(icc_profile=metadata.icc_profile)
     if keep == "no-gps":
-        xmp = metadata.xmp and _without_elements(_GPS_ATTRIBUTE.sub(b"", metadata.xmp), _GPS_TAG)
+        xmp = metadata.xmp and _without_elements(
+            _POSITION_ATTRIBUTE.sub(b"", metadata.xmp), _POSITION_TAG
+        )
         exif_block = metadata.exif and exif.without_gps(metadata.exif)
-        return metadata._replace(exif=exif_block, xmp=xmp)
+        texts = tuple(pair for pair in metadata.texts if not _POSITION_TEXT.search(pair[0]))
+        return metadata._replace(exif=exif_block, xmp=xmp, texts=texts)
     return metadata
 
 

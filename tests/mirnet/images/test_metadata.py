@@ -162,10 +162,13 @@ UNCLOSED = b'<dcterms:provenance><dcterms:provenance a="1" <exif:GPSa><exif:GPSL
 
 
 @pytest.mark.parametrize("keep", ["all", "no-gps"])
-def test_a_megabyte_of_unclosed_elements_is_read_once(keep):
+@pytest.mark.parametrize(
+    "part", [UNCLOSED, b"gps", b" gps", b" gps ", b" e:gps=", b"<gps", b"<e:gps ", b"gps:", b":a"]
+)
+def test_a_megabyte_of_unclosed_elements_is_read_once(keep, part):
     """A pattern that searched for the end of each would take minutes."""
-    start = b"<rdf:RDF>"
-    xmp = start + UNCLOSED * ((MAX_XMP_BYTES - len(start)) // len(UNCLOSED))
+    start = b"<rdf:RDF> "
+    xmp = start + part * ((MAX_XMP_BYTES - len(start)) // len(part))
     cleaned, _ = checked(Metadata(xmp=xmp), grey=False)
     assert stripped(cleaned, keep).xmp == xmp
 
@@ -183,6 +186,43 @@ def test_a_megabyte_of_unclosed_elements_is_read_once(keep):
 )
 def test_elements_of_the_position_are_removed_whole(element, left):
     assert stripped(Metadata(xmp=b"<rdf:RDF>" + element), "no-gps").xmp == b"<rdf:RDF>" + left
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        b' drone-dji:GpsLatitude="+48.137"',
+        b" drone-dji:GpsLongtitude='+11.575'",
+        b' drone-dji:RelativeAltitude="+30"',
+        b' e:GPSLatitude = "48,8N"',
+        b' \xc3\xa9:gpslatitude="48,8N"',
+        b'\tGeo:LAT="48.1" geo:long="11.5"',
+        b"><drone-dji:Latitude>48.137</drone-dji:Latitude",
+        b'><e:GPSLatitude xml:lang="x">48,8N</e:GPSLatitude\n',
+        b"><Camera:GPSXYAccuracy/",
+        b"><geo:lat>48.137</geo:lat",
+        b"><GpsLatitude>48.137</GpsLatitude",
+    ],
+)
+def test_a_position_is_left_out_whatever_its_prefix_and_program(position):
+    kept = b'<rdf:RDF><rdf:Description xmlns:gps="urn:gps" dc:title="latitude" exif:Flash="1"'
+    rest = b"><rdf:Alt><rdf:li>gps</rdf:li></rdf:Alt><aux:Lens>a</aux:Lens></rdf:Description>"
+    opened = position.startswith(b">")
+    left = kept + (b">" if opened else b"") + rest[opened:]
+    found = stripped(Metadata(xmp=kept + position + rest), "no-gps").xmp
+    assert found == left
+
+
+def test_texts_of_a_png_that_tell_the_position_are_left_out_with_it():
+    names = (
+        "exif:GPSLatitude", "GPSLongitude", "gpsinfo", "Drone Longtitude", "ALTITUDE", "geo:lat",
+        "raw profile type exif",
+    )  # fmt: skip
+    others = (("Title", "latitude"), ("Comment", "a plate"), ("exif:Flash", "1"))
+    start = Picture(A8[3], texts=(*((name, "48.1") for name in names), *others))
+    kept = read_image(encode_image(start, "PNG", metadata="no-gps")).texts
+    assert kept == others
+    assert len(read_image(encode_image(start, "PNG")).texts) == len(names) + len(others)
 
 
 def test_an_empty_element_about_a_manifest_takes_nothing_else_along():
