@@ -4,6 +4,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator
 
+import cachetools
+
 from mirnet.errors import Cancelled
 from mirnet.images.decode import size_of
 from mirnet.images.file_names import name_of
@@ -22,6 +24,9 @@ VIEW_TIMES = 0.01
 FILE_TIMES = 0.1
 """Cost of writing a result as a file, likewise."""
 
+MAX_REMEMBERED = 3000
+"""Most newest photos, of a visitor for a purpose each, that are remembered."""
+
 
 class PhotoReader:
     """Decodes photos, and gives other work than restorations a turn in the queue of photos.
@@ -38,6 +43,9 @@ class PhotoReader:
         self.queue = FairQueue()
         self._turns: dict[tuple[str, str], QueueEntry] = {}
         self._turns_lock = threading.Lock()
+        self._newest: cachetools.LRUCache[tuple[str, str], object] = cachetools.LRUCache(
+            MAX_REMEMBERED
+        )
 
     def read(self, photo: Picture | str) -> Picture:
         """Read a photo at once; for work that has its turn in the queue already.
@@ -92,6 +100,31 @@ class PhotoReader:
                 if entry.cancelled:
                     raise Cancelled("The photo was taken out of the queue: add it again.")
         return picture
+
+    @contextlib.contextmanager
+    def newest(self, visitor: str, purpose: str) -> Iterator[Callable[[], None]]:
+        """Begin a visitor's newest photo for a purpose, which ends the one before.
+
+        Yields:
+            A function that raises `Cancelled` once there is a newer one.
+
+        Raises:
+            Cancelled: In place of any error, if there is a newer photo by then.
+        """
+        key, token = (visitor, purpose), object()
+        with self._turns_lock:
+            self._newest[key] = token
+        self.end_turn(visitor, purpose)
+
+        def check() -> None:
+            if self._newest.get(key, token) is not token:
+                raise Cancelled("A newer photo has come.")
+
+        try:
+            yield check
+        except Exception:
+            check()
+            raise
 
     @contextlib.contextmanager
     def turn(

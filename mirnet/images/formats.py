@@ -87,7 +87,8 @@ FORMATS: dict[str, PictureFormat] = {
             (".pef", ".srw", ".crw", ".mrw", ".rwl", ".iiq", ".3fr", ".mef", ".erf", ".dcr",
              ".kdc"),
             signatures=((8, b"CR\x02"), (0, b"FUJIFILMCCD-RAW"), (0, b"IIU\0"), (0, b"IIR"),
-                        (0, b"MMOR"), (6, b"HEAPCCDR"), (0, b"\0MRM"), (8, b"IIII"), (8, b"MMMM")),
+                        (0, b"MMOR"), (6, b"HEAPCCDR"), (0, b"\0MRM"), (13, b"waR"),
+                        (8, b"MMMMRaw")),
         ),
         PictureFormat(
             "JPEG 2000", "jpeg2000", (".jp2", ".j2k"), (".jpf", ".jpx", ".j2c"),

@@ -66,7 +66,6 @@ class PicturesView:
                 photo was added meanwhile.
         """
         reader, visitor = self.traces.reader, str(request.session_hash)
-        reader.end_turn(visitor, PURPOSE)
         hidden = gr.update(visible=False)
         empty = {
             self.board: gr.update(value=html.welcome(), visible=True),
@@ -74,11 +73,14 @@ class PicturesView:
             self.seen_side: hidden,
             self.restored_side: hidden,
         }
-        if path is None:
-            yield empty
-            return
         try:
-            photo = yield from reader.read_when_scheduled(path, visitor, PURPOSE, self._waiting)
+            with reader.newest(visitor, PURPOSE) as check:
+                if path is None:
+                    yield empty
+                    return
+                photo = yield from reader.read_when_scheduled(path, visitor, PURPOSE, self._waiting)
+                shown = shrink(photo, 2 * MAX_PX).pixels
+                check()
         except Cancelled as error:
             raise gr.Error(str(error), visible=False, print_exception=False) from error
         except Exception as error:
@@ -89,7 +91,7 @@ class PicturesView:
             self.facts: photo_facts(photo),
             self.seen_side: gr.update(visible=True),
             self.seen_words: kit.heading("Your photo"),
-            self.seen: shrink(photo, 2 * MAX_PX).pixels,
+            self.seen: shown,
             self.restored_side: hidden,
         }
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import gradio as gr
 
 from mirnet.errors import Cancelled, InvalidRequest
-from mirnet.images.decode import size_of
 from mirnet.images.encode import write_image
 from mirnet.images.picture import Picture
 from mirnet.images.preview import shown_size, shrink
@@ -69,7 +68,9 @@ class StageView:
     def choose_place(self, selection: Selection, event: gr.SelectData) -> tuple[float, float]:
         """Place that was clicked in the photo, as shares of width and height."""
         with translate_errors():
-            width, height = shown_size(*size_of(selection.paths[0]))
+            # Not the size in the file, which may lie on its side.
+            picture = self.restorer.reader.read(selection.paths[0])
+            width, height = shown_size(picture.width, picture.height)
         return (event.index[0] + 0.5) / width, (event.index[1] + 0.5) / height
 
     def show_photos(
@@ -89,7 +90,6 @@ class StageView:
         """
         paths, visitor = selection.paths, str(request.session_hash)
         reader = self.restorer.reader
-        reader.end_turn(visitor, PURPOSE)
         cleared = self.status.clear() | {
             self.photo: gr.update(value=None, visible=False),
             self.try_part: gr.update(visible=False),
@@ -97,20 +97,22 @@ class StageView:
         }
         welcome = self.welcome(mode_id)
         try:
-            if len(paths) > MAX_FILES:
-                raise InvalidRequest(
-                    f"{len(paths)} photos are too many at once: choose at most {MAX_FILES}."
-                )
-            if len(paths) == 1:
-                picture = yield from reader.read_when_scheduled(
-                    paths[0], visitor, PURPOSE, self.status.waiting
-                )
-                with ScratchFolder() as folder:
-                    shown = self._one(picture, folder)
-                    yield cleared | self.example.hide() | shown | {self.selection: selection}
-            else:
-                shown = self.example.hide() | self._list_of(paths) if paths else welcome
-                yield cleared | shown | {self.selection: selection}
+            with reader.newest(visitor, PURPOSE) as check:
+                if len(paths) > MAX_FILES:
+                    raise InvalidRequest(
+                        f"{len(paths)} photos are too many at once: choose at most {MAX_FILES}."
+                    )
+                if len(paths) == 1:
+                    picture = yield from reader.read_when_scheduled(
+                        paths[0], visitor, PURPOSE, self.status.waiting
+                    )
+                    with ScratchFolder() as folder:
+                        shown = self._one(picture, folder)
+                        check()
+                        yield cleared | self.example.hide() | shown | {self.selection: selection}
+                else:
+                    shown = self.example.hide() | self._list_of(paths) if paths else welcome
+                    yield cleared | shown | {self.selection: selection}
         except Cancelled as error:
             raise gr.Error(str(error), visible=False, print_exception=False) from error
         except Exception as error:

@@ -29,10 +29,10 @@ def read(stream: BinaryIO, label: str, max_pixels: int) -> Raster:
     except Unreadable as error:
         raise ImageRejected(_cannot_be_read(label)) from error
     check_size(label, made.width, made.height, max_pixels)
-    if made.cut_off:
-        raise ImageRejected(f"{label} is cut off: copy it from the camera or download it again.")
     if made.preview is not None:
         return _preview(made, label, max_pixels)
+    if made.cut_off:
+        raise ImageRejected(_is_cut_off(label))
     if made.samples is None:  # check_size has raised
         raise AssertionError("a raw file within the limit was not developed")
     return Raster(made.samples, Metadata(exif=made.exif), "RAW", orientation=1)
@@ -44,6 +44,10 @@ def _cannot_be_read(label: str) -> str:
         "LibRaw does not know: copy it again, or develop it in a raw converter and save it as a "
         "16-bit TIFF or PNG."
     )
+
+
+def _is_cut_off(label: str) -> str:
+    return f"{label} is cut off: copy it from the camera or download it again."
 
 
 def _preview(made: Developed, label: str, max_pixels: int) -> Raster:
@@ -60,14 +64,18 @@ def _preview(made: Developed, label: str, max_pixels: int) -> Raster:
     except Exception as error:  # decoders of foreign bytes raise nearly every type
         raise ImageRejected(_cannot_be_read(label)) from error
     height, width = raster.samples.shape[:2]
-    if 2 * max(width, height) < max(made.width, made.height):
+    small = 2 * max(width, height) < max(made.width, made.height)
+    if small and made.cut_off:
+        raise ImageRejected(_is_cut_off(label))
+    if small:
         raise ImageRejected(
             f"{label} is a camera raw file that LibRaw cannot read, and its preview is small "
             f"({width} x {height}): develop it in a raw converter and save it as a 16-bit TIFF or "
             "PNG."
         )
+    why = "is cut off" if made.cut_off else "LibRaw cannot develop"
     note = (
-        f"{label} is a camera raw file that LibRaw cannot develop: its JPEG preview, {width} x "
+        f"{label} is a camera raw file that {why}: its JPEG preview, {width} x "
         f"{height} of 8 bits, is used."
     )
     own = raster.metadata.exif

@@ -65,6 +65,7 @@ def _parsed(answer: bytes, max_pixels: int) -> Developed:
         width, height, exif_bytes = (int(head[name]) for name in ("width", "height", "exif_bytes"))
         preview_bytes, flip = int(head.get("preview_bytes", 0)), int(head.get("flip", 1))
         shape = tuple(int(side) for side in head["shape"])
+        cut_off = bool(head.get("cut_off"))
     except (ValueError, TypeError, KeyError) as error:
         raise Unreadable("the process answered nonsense") from error
     if not 0 <= exif_bytes <= MAX_EXIF_BYTES:
@@ -73,9 +74,9 @@ def _parsed(answer: bytes, max_pixels: int) -> Developed:
         if preview_bytes < 0 or len(rest) != exif_bytes + preview_bytes or flip not in range(1, 9):
             raise Unreadable("the process broke off")
         exif, preview = rest[:exif_bytes], rest[exif_bytes:]
-        return Developed(width, height, None, exif or None, preview, flip)
+        return Developed(width, height, None, exif or None, preview, flip, cut_off)
     if not shape:
-        return Developed(width, height, None, None, cut_off=bool(head.get("cut_off")))
+        return Developed(width, height, None, None, cut_off=cut_off)
     fits = len(shape) == 3 and shape[2] == 3 and 0 < shape[0] * shape[1] <= max_pixels
     if not fits:
         raise Unreadable("the process answered with another size")
@@ -99,10 +100,12 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
             return Developed(width, height, None, None)
         preview = _preview(raw)
         exif = _exif(stream, preview)
+        flip = _ORIENTATIONS.get(int(raw.sizes.flip), 1)
+        undeveloped = Developed(width, height, None, exif, preview, flip)
         try:
             exif = exif or _shooting_data(raw)
             if _ends_early(raw.raw_image_visible, min(raw.black_level_per_channel)):
-                return Developed(width, height, None, None, cut_off=True)
+                return undeveloped._replace(cut_off=True)
             samples = raw.postprocess(
                 use_camera_wb=True,
                 output_color=rawpy.ColorSpace.sRGB,
@@ -111,12 +114,11 @@ def develop(stream: BinaryIO, max_pixels: int) -> Developed:
                 no_auto_bright=True,
             )
         except rawpy.LibRawIOError:  # LibRaw read beyond the end
-            return Developed(width, height, None, None, cut_off=True)
+            return undeveloped._replace(cut_off=True)
         except rawpy.LibRawError:
             if preview is None:
                 raise
-            flip = _ORIENTATIONS.get(int(raw.sizes.flip), 1)
-            return Developed(width, height, None, exif, preview, flip)
+            return undeveloped
     return Developed(width, height, np.ascontiguousarray(samples, np.uint16), exif)
 
 

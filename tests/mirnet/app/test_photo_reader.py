@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mirnet.app.jobs import Run
 from mirnet.app.photo_reader import PhotoReader
@@ -189,3 +190,72 @@ def test_views_of_a_visitor_who_is_alone_cost_nothing_later():
     mine, next_one = queue.enter("me", 1.0), queue.enter("third", 1.0)
     assert (mine.before(), next_one.before()) == (0, 1)
     other.leave()
+
+
+def test_a_newer_photo_wins_over_one_that_was_read_already(reader, photos, tabs, monkeypatch):
+    """Its preview is still being made, or it was in memory and never waited."""
+    from gradio import Error
+
+    from mirnet.app.restore_tab.photos_view import Selection
+    from mirnet.restoration import inspection
+
+    _, restore, *_ = tabs
+    reader.read(photos[0])
+    inspect = inspection.inspect_picture
+
+    def overtaken(picture):
+        monkeypatch.setattr(inspection, "inspect_picture", inspect)
+        newer = restore.stage.show_photos(Selection((photos[1],)), "denoise", VISITOR)
+        found.extend(newer)
+        return inspect(picture)
+
+    found: list[dict] = []
+    monkeypatch.setattr(inspection, "inspect_picture", overtaken)
+    with pytest.raises(Error) as hidden:
+        found.extend(restore.stage.show_photos(Selection((photos[0],)), "denoise", VISITOR))
+    assert not hidden.value.visible
+    selections = [update[restore.photos.selection].paths for update in found]
+    assert selections == [(photos[1],)]
+
+
+def test_an_older_photo_that_cannot_be_read_takes_nothing_from_a_newer_one(
+    reader, photos, tabs, tmp_path, monkeypatch
+):
+    from gradio import Error
+
+    from mirnet.app.restore_tab.photos_view import Selection
+
+    _, restore, _, inside = tabs
+    found: list[dict] = []
+
+    def broken(path):
+        monkeypatch.undo()
+        found.extend(restore.stage.show_photos(Selection((photos[1],)), "denoise", VISITOR))
+        found.extend(inside.pictures.show_photo(photos[1], VISITOR))
+        raise ImageRejected("photo is damaged")
+
+    for older in (
+        restore.stage.show_photos(Selection((photos[0],)), "denoise", VISITOR),
+        inside.pictures.show_photo(photos[0], VISITOR),
+    ):
+        found.clear()
+        monkeypatch.setattr(reader, "read", broken)
+        shown = []
+        with pytest.raises(Error) as hidden:
+            shown.extend(older)
+        assert not hidden.value.visible and not shown and len(found) == 2
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_click_is_placed_on_the_upright_photo(reader, tabs, tmp_path, orientation):
+    from mirnet.app.restore_tab.photos_view import Selection
+
+    _, restore, *_ = tabs
+    path = tmp_path / "photo.jpg"
+    tags = Image.Exif()
+    tags[274] = orientation
+    Image.new("RGB", (40, 30)).save(path, exif=tags)
+    upright = reader.read(str(path))
+    corner = SimpleNamespace(index=[upright.width - 1, upright.height - 1])
+    across, down = restore.stage.choose_place(Selection((str(path),)), corner)
+    assert across == pytest.approx(1, abs=0.02) and down == pytest.approx(1, abs=0.02)

@@ -202,6 +202,20 @@ def test_a_file_that_is_cut_off_is_told_so(share):
     assert "is cut off: copy it" in rejected(data[: round(share * len(data))])
 
 
+def test_a_tiff_whose_pixels_look_like_a_raw_file_is_no_raw_file():
+    """Pixels may begin at byte 8; Phase One's files have a mark of four letters more there."""
+    for level in (73, 77):
+        target = io.BytesIO()
+        Image.new("L", (40, 30), level).save(target, "TIFF", compression="raw")
+        data = target.getvalue()
+        start = data[:4] + (8 + 1200).to_bytes(4, "little") + bytes([level]) * 1200
+        with Image.open(io.BytesIO(data)) as image:
+            offset = image.tag_v2[273][0]
+        moved = data.replace(offset.to_bytes(4, "little"), (8).to_bytes(4, "little"))
+        directory = moved[8 : moved.index(bytes([level]) * 1200)]
+        assert read_image(start + directory).pixels.max() == level
+
+
 def test_values_that_libraw_left_out_are_told_as_cut_off():
     """LibRaw gives zeros, and no error, for tiles that lie behind the end of a file."""
     assert "is cut off: copy it" in rejected(dng(np.zeros((96, 128), np.uint16)))
