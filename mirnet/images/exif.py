@@ -2,8 +2,8 @@
 
 An EXIF block is a small TIFF file (EXIF 2.32, section 4.5; TIFF 6.0, section 2). Writing it anew
 moves its parts and breaks the maker notes that point into it, so only single numbers are
-overwritten here: the orientation, once it is applied, the pixel size, and the link to the
-thumbnail, which would still show the picture before restoring.
+overwritten here: the orientation, once it is applied, the pixel size, and the thumbnail with its
+directory, which would still show the picture before restoring.
 """
 
 import struct
@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
-from .limits import VALUE_BYTES, is_modest
+from .limits import MAX_DIRECTORIES, MAX_ENTRIES, SLACK_BYTES, VALUE_BYTES, is_modest
 
 PREFIX = b"Exif\x00\x00"
 """Prefix of an EXIF block in JPEG, also of `Picture.exif`; every Pillow writer accepts it."""
+_BYTE_ORDERS = {b"II*\x00": "<", b"MM\x00*": ">"}
+"""First bytes of a TIFF structure, to the byte order as `struct` writes it."""
 ORIENTATION = 274
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 PIXEL_X, PIXEL_Y = 0xA002, 0xA003
@@ -24,18 +26,21 @@ _ISO_BEYOND = (34866, 34867, 34865)
 """Recommended exposure index, ISO speed and standard output sensitivity, which say what does not
 fit into the 16 bits of `ISO` (EXIF 2.32, table 8)."""
 MAKER_NOTE = 37500
+_DIRECTORIES = (EXIF_IFD, GPS_IFD, INTEROP_IFD, 330)
+"""Tags whose values are positions of directories."""
+_PIXELS = {273: 279, 513: 514}
+"""Tags of the positions of a thumbnail's pixels, to the tags of their lengths in bytes."""
 TEXT_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 """Description, make, model, software, date, artist, host, copyright: all ASCII."""
 RESOLUTION_TAGS = (282, 283, 296)
 
 
-def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool = False) -> dict:
+def overwrite(block: bytearray, values: dict[int, int]) -> dict:
     """Overwrite single SHORT or LONG tags of a classic TIFF structure where they stand.
 
     Args:
         block: The structure, starting with its byte order mark; changed in place.
         values: Tag number to new value; tags that are absent stay absent.
-        drop_thumbnail: Cut the link from the first directory to the second.
 
     Returns:
         The old values of the tags that were found.
@@ -43,7 +48,7 @@ def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool 
     Raises:
         ValueError: The structure is not readable as TIFF.
     """
-    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(bytes(block[:4]))
+    order = _BYTE_ORDERS.get(bytes(block[:4]))
     if order is None:
         raise ValueError("not a TIFF structure")
     old: dict[int, int] = {}
@@ -62,11 +67,93 @@ def overwrite(block: bytearray, values: dict[int, int], *, drop_thumbnail: bool 
                         old[tag] = value
                         if values[tag] < 1 << (8 * struct.calcsize(code)):
                             struct.pack_into(code, block, entry + 8, values[tag])
-            if drop_thumbnail and directory == pending[0]:
-                struct.pack_into(order + "I", block, directory + 2 + 12 * count, 0)
     except struct.error as error:
         raise ValueError("damaged TIFF structure") from error
     return old
+
+
+def _erase_second(block: bytearray) -> None:
+    """Cut the link to the second directory, and zero what is reached by it alone.
+
+    The second directory describes the thumbnail, which may have a position too.
+
+    Raises:
+        ValueError: The structure is not readable as TIFF, or claims more than it has.
+    """
+    order = _BYTE_ORDERS.get(bytes(block[:4]))
+    if order is None:
+        raise ValueError("not a TIFF structure")
+    try:
+        (first,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, first)
+        link = first + 2 + 12 * count
+        (second,) = struct.unpack_from(order + "I", block, link)
+        struct.pack_into(order + "I", block, link, 0)
+    except struct.error as error:
+        raise ValueError("damaged TIFF structure") from error
+    if not second:
+        return
+    lost = _parts(block, order, second, chained=True)
+    kept = [(0, block[:8])]
+    kept += [(part.start, block[part.start : part.stop]) for part in _parts(block, order, first)]
+    for part in lost:
+        block[part.start : part.stop] = bytes(len(part))
+    for start, content in kept:
+        block[start : start + len(content)] = content
+
+
+def _parts(block: bytearray, order: str, start: int, *, chained: bool = False) -> list[range]:
+    """Bytes of a directory, of those that it leads to, of their values and pixels.
+
+    Args:
+        chained: Whether directories that follow lead on; EXIF's own may name the second wrongly.
+
+    Raises:
+        ValueError: They are more than the structure can have.
+    """
+    size, parts = len(block), list[range]()
+    pending, seen, entries, claimed = [start], set[int](), 0, 0
+
+    def numbers(entry: tuple[int, int, int, int], at: int) -> tuple[int, ...]:
+        _, kind, length, place = entry
+        code, width = {3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}.get(kind, ("", 0))
+        place = at + 8 if width * length <= 4 else place
+        if not width or place + width * length > size:
+            return ()
+        return struct.unpack_from(f"{order}{length}{code}", block, place)
+
+    while pending:
+        directory = pending.pop()
+        if directory in seen or not 8 <= directory <= size - 2:
+            continue
+        seen.add(directory)
+        (count,) = struct.unpack_from(order + "H", block, directory)
+        end = directory + 2 + 12 * count
+        found = [range(directory, min(end + 4, size))]
+        values: dict[int, tuple[int, ...]] = {}
+        for at in range(directory + 2, min(end, size - 11), 12):
+            entry = struct.unpack_from(order + "HHII", block, at)
+            tag, kind, length, place = entry
+            width = VALUE_BYTES.get(kind, 0) * length
+            if width > 4:
+                found.append(range(min(place, size), min(place + width, size)))
+            if tag in (*_DIRECTORIES, *_PIXELS, *_PIXELS.values()):
+                values[tag] = numbers(entry, at)
+        for tag, lengths in _PIXELS.items():
+            pairs = zip(values.get(tag, ()), values.get(lengths, ()), strict=False)
+            found += [range(min(a, size), min(a + n, size)) for a, n in pairs]
+        for tag in _DIRECTORIES:
+            pending += values.get(tag, ())
+        if chained and end + 4 <= size:
+            pending += struct.unpack_from(order + "I", block, end)
+        parts += found
+        entries += len(found) + count
+        claimed += sum(map(len, found))
+        if len(seen) > MAX_DIRECTORIES or entries > MAX_ENTRIES:
+            raise ValueError("too many tags")
+        if claimed > 2 * size + SLACK_BYTES:
+            raise ValueError("tags claim more than there is")
+    return parts
 
 
 def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
@@ -76,7 +163,7 @@ def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
         raw: The block as found in a file, with or without ``PREFIX``.
 
     Returns:
-        The block with ``PREFIX``, its orientation reset to 1 and its thumbnail unlinked, and the
+        The block with ``PREFIX``, its orientation reset to 1 and its thumbnail erased, and the
         orientation 1..8 that it had. A damaged block, and one whose tags claim more than it has,
         gives (None, 1).
     """
@@ -84,7 +171,8 @@ def normalise(raw: bytes | None) -> tuple[bytes | None, int]:
         return None, 1
     block = bytearray(raw.removeprefix(PREFIX))
     try:
-        orientation = overwrite(block, {ORIENTATION: 1}, drop_thumbnail=True).get(ORIENTATION, 1)
+        _erase_second(block)
+        orientation = overwrite(block, {ORIENTATION: 1}).get(ORIENTATION, 1)
     except ValueError:
         return None, 1
     return PREFIX + bytes(block), orientation if 1 <= orientation <= 8 else 1
@@ -137,7 +225,7 @@ def with_size(exif: bytes | None, width: int, height: int) -> bytes | None:
 
 
 def without_gps(exif: bytes) -> bytes | None:
-    """Remove the GPS directory from an EXIF block, and the bytes it holds.
+    """Remove the GPS and the second directory from an EXIF block, and the bytes they hold.
 
     Args:
         exif: A block with ``PREFIX``.
@@ -146,10 +234,11 @@ def without_gps(exif: bytes) -> bytes | None:
         The block, of the same length; None for a damaged one.
     """
     block = bytearray(exif.removeprefix(PREFIX))
-    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(bytes(block[:4]))
+    order = _BYTE_ORDERS.get(bytes(block[:4]))
     if order is None:
         return None
     try:
+        _erase_second(block)
         (first,) = struct.unpack_from(order + "I", block, 4)
         (count,) = struct.unpack_from(order + "H", block, first)
         start, end = first + 2, first + 2 + 12 * count
@@ -168,7 +257,7 @@ def without_gps(exif: bytes) -> bytes | None:
         follow = bytes(block[end : end + 4])
         block[start : end + 4] = (kept + follow).ljust(end + 4 - start, b"\0")
         struct.pack_into(order + "H", block, first, count - len(links))
-    except struct.error:
+    except (struct.error, ValueError):
         return None
     return PREFIX + bytes(block)
 

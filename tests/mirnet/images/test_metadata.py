@@ -74,6 +74,57 @@ def test_thumbnail_of_the_old_picture_is_unlinked():
     assert kept[link] == b"\0" * 4 and kept[:16] == block[:16] and len(kept) == len(block)
 
 
+def with_thumbnail(order: str, follow: int = 0) -> tuple[bytes, int]:
+    """EXIF whose second directory has a position, a value and a thumbnail; and where it begins."""
+
+    def directory(following: int, *entries: tuple[int, int, int, int]) -> bytes:
+        packed = b"".join(struct.pack(order + "HHII", *entry) for entry in entries)
+        return struct.pack(order + "H", len(entries)) + packed + struct.pack(order + "I", following)
+
+    second = 8 + 30 + 10  # behind the first directory and its value
+    value, gps = second + 66, second + 66 + 10
+    latitude = gps + 18
+    pixels = latitude + 24
+    parts = (
+        {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8),
+        directory(second, (271, 2, 10, 38), (0x8769, 4, 1, 0)),
+        b"the maker\0",
+        directory(follow, (272, 2, 10, value), (271, 2, 10, 38), (0x8825, 4, 1, gps),
+                  (513, 4, 1, pixels), (514, 4, 1, 15)),
+        b"the model\0", directory(0, (2, 5, 3, latitude)),
+        struct.pack(order + "6I", 48, 1, 8, 1, 13, 1), b"\xff\xd8old picture\xff\xd9",
+    )  # fmt: skip
+    return exif_block.PREFIX + b"".join(parts), second + len(exif_block.PREFIX)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("follow", [0, 8, 48, 1 << 31])
+def test_what_the_second_directory_leads_to_is_erased(order, follow):
+    block, second = with_thumbnail(order, follow)
+    link = slice(second - 14, second - 10)
+    erased = block[: link.start] + bytes(4) + block[link.stop : second] + bytes(133)
+    assert len(block) == len(erased) == second + 133
+    assert exif_block.normalise(block) == (erased, 1)
+    assert b"the maker" in erased
+    assert exif_block.without_gps(block) == erased
+    shared = block.replace(struct.pack(order + "HHII", 0x8769, 4, 1, 0),
+                           struct.pack(order + "HHII", 0x8825, 4, 1, second + 70))  # fmt: skip
+    kept, without = exif_block.normalise(shared)[0], exif_block.without_gps(shared)
+    latitude = struct.pack(order + "6I", 48, 1, 8, 1, 13, 1)
+    assert latitude in kept and b"old picture" not in kept
+    assert latitude not in without and b"the maker" in without
+
+
+def test_a_second_directory_that_claims_too_much_is_no_reason_for_long_work():
+    block, second = with_thumbnail("<")
+    many = bytearray(block.ljust(200_000, b"\0"))
+    struct.pack_into("<H", many, second, 9_000)
+    for entry in range(9_000):
+        struct.pack_into("<HHII", many, second + 2 + 12 * entry, 272, 2, 100_000, 0)
+    assert exif_block.without_gps(bytes(many)) is None
+    assert exif_block.normalise(bytes(many)) == (None, 1)
+
+
 def test_damaged_metadata_is_dropped():
     image = Image.fromarray(A8[3])
     data = saved(image, "PNG", icc_profile=b"not a profile", exif=b"Exif\0\0garbage")
