@@ -66,16 +66,20 @@ def key_of(headers: Mapping[str, str], keys: Sequence[ApiKey]) -> ApiKey | None:
     Args:
         headers: Headers of the request by lower-case name.
     """
-    given = headers.get("x-api-key", "")
+    given = headers.get("x-api-key", "") or bearer_token(headers)
     if not given:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
+        return None
     found, digest = None, _hash(given.strip())
     for key in keys:
         if hmac.compare_digest(key.sha256, digest):
             found = key
     return found
+
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """The token of `Authorization: Bearer`; empty without one, and with another scheme."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def logged_in(scope: Scope, key: ApiKey) -> Scope:

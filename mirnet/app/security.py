@@ -8,6 +8,7 @@ Starlette's TrustedHostMiddleware is not used: it cuts `[::1]:7860` at the first
 without a way out. Its sessions cannot be taken back by the server; see `auth.Access`.
 """
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv6Address, ip_network
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from .api_keys import ApiKey, key_of, logged_in
+from .api_keys import ApiKey, bearer_token, key_of, logged_in
 from .auth import VISITOR_COOKIE, visitor_cookie
 from .folders import free_bytes, upload_folder
 from .journal import REQUEST_ID
@@ -202,27 +203,27 @@ class Guard:
 
         After too many unknown keys a right one counts for nothing either: guessing has no end
         where the answer to a right guess differs. A bearer token may be meant for somebody else,
-        such as a proxy in front, so it is then taken out and not refused.
+        such as a proxy in front, and passes; one that comes again is no further guess.
 
         Raises:
             Refused: X-API-Key holds no key of ours, or too many came from there that were none.
         """
-        own = bool(headers.get("x-api-key"))
-        if not own and not (self._keys and headers.get("authorization")):
+        own, token = bool(headers.get("x-api-key")), bearer_token(headers) if self._keys else ""
+        if not own and not token:
             return scope, None
         tries, limit = f"{'keys' if own else 'tokens'} of {visitor}", self.limits.failed_sign_ins
-        full = self._rates.is_full(tries, limit)
-        if full and own:
+        seen = f"token {hashlib.sha256(token.encode()).hexdigest()} of {visitor}"
+        if not own and self._rates.is_full(seen, 1):
+            return scope, None
+        if self._rates.is_full(tries, limit):
             raise Refused(429, "Too many unknown keys: wait some minutes.")
-        if full:
-            others = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
-            return {**scope, "headers": others}, None
         key = key_of(headers, self._keys)
         if key is not None:
             return logged_in(scope, key), key
         self._rates.add(tries, limit)
         if own:
             raise Refused(401, "This key is not known here: ask the operator for one.")
+        self._rates.add(seen, 1)
         return scope, None
 
     def _visitor(self, scope: Scope) -> str | None:

@@ -28,6 +28,24 @@ def test_unknown_keys_are_told_and_not_tried_without_end_by_one_visitor():
     enough = (429, "Too many unknown keys: wait some minutes.")
     assert told(guarded, *CALL, x_api_key="guess") == enough
     assert told(guarded, *CALL, x_api_key="guess", client="203.0.113.8") == unknown
+    assert told(guarded, *CALL, x_api_key=SECRET) == enough
+    assert told(guarded, *CALL, x_api_key=SECRET, client="203.0.113.8") == (200, "")
+
+
+def test_other_schemes_are_no_guesses_and_too_many_guesses_are_told_of():
+    limits = RequestLimits(failed_sign_ins=2)
+    guarded = Guard(page, alone=False, limits=limits, keys=parse_keys(f"ci:{SECRET}:runner"))
+    others = ("Basic YTpi", "Digest a=b", "Negotiate c", "Basic", "Bearer", "Bearer ")
+    for value in others * 3:
+        assert told(guarded, *CALL, authorization=value) == (200, "")
+    assert guarded._with_key({"headers": []}, {"authorization": f"bearer  {SECRET}"}, "::1")[1]
+    for token in ("first", "second", "first", "first"):
+        assert told(guarded, *CALL, authorization=f"Bearer {token}") == (200, "")
+    enough = (429, "Too many unknown keys: wait some minutes.")
+    for token in ("third", SECRET):
+        assert told(guarded, *CALL, authorization=f"Bearer {token}") == enough
+    assert told(guarded, *CALL, authorization="Bearer first") == (200, "")
+    assert told(guarded, *CALL, authorization="Basic YTpi") == (200, "")
     assert told(guarded, *CALL, x_api_key=SECRET) == (200, "")
 
 
