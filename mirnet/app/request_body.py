@@ -41,6 +41,7 @@ class CountedBody:
     ):
         self._receive, self._max_bytes, self._charge = receive, max_bytes, charge
         self._received, self._looked, self._charged = 0, 0, stated
+        self._stated = bool(stated)
         self.refused: Refused | None = None
         """Why the body was not taken to its end; None if it was."""
 
@@ -64,6 +65,8 @@ class CountedBody:
             raise too_large(self._max_bytes)
         while self._charge is not None and self._looked < self._received:
             self._looked += STEP
+            if self._stated:  # the rest fits exactly, or is charged as it comes
+                self._looked = min(self._looked, self._received)
             beyond = max(self._looked - self._charged, 0)
             self._charge(min(beyond, STEP))
             self._charged = max(self._charged, self._looked)

@@ -147,6 +147,21 @@ def test_a_stated_length_is_counted_once():
         assert answer.status == status
 
 
+def test_an_upload_of_stated_length_may_fill_a_share_to_its_last_byte():
+    size = 2 * MB + 300_000
+    parts = (bytes(700_000),) * 3 + (bytes(size - 2_100_000),)
+    for stated, left in ((size, 0), (10, 0), (size, 1)):
+        limits = RequestLimits(upload_bytes=2 * size + left)
+        guarded = Guard(page, alone=False, limits=limits)
+        told = [
+            ask(guarded, "/gradio_api/upload", "POST", parts, content_length=str(stated)).status
+            for _ in range(3)
+        ]
+        assert told == [200, 200, 429]
+        more = ask(guarded, "/gradio_api/upload", "POST", (b"aa",), content_length="1")
+        assert more.status == 429
+
+
 def test_uploads_at_once_leave_room_on_the_disk_too(monkeypatch):
     """Each fits when it begins."""
     free = [600_000_000]
