@@ -22,6 +22,9 @@ PAGES = (
     "/metrics",
     "/operator",
     "/operator/jobs",
+    "/pwa_icon",
+    "/pwa_icon/192",
+    "/pwa_icon/512",
     "/robots.txt",
     "/theme.css",
     "/login/huggingface",
@@ -47,7 +50,9 @@ PAGES = (
         )
     ),
 )
-"""Routes that are served, with or without a slash at the end."""
+"""Routes that are served, with or without a slash at the end.
+
+Gradio would draw an icon of any size; its manifest names two."""
 FAMILIES = (
     "/assets/",
     "/static/",
@@ -85,7 +90,11 @@ def is_served(path: str, query: bytes = b"") -> bool:
     (True, False)
     >>> is_served("/operator/"), is_served("/", b"page=2"), is_served("/", b"tab=review")
     (True, False, True)
+    >>> is_served("//"), is_served("//operator"), is_served("/pwa_icon/192")
+    (False, False, True)
     """
+    if path.startswith("//"):  # the name of a host, where a browser takes it as a link
+        return False
     if path in ("/", "/config") and QueryParams(query).get("page"):
         return False
     return path in _LISTED or path.removesuffix("/") in _LISTED or path.startswith(FAMILIES)

@@ -48,7 +48,7 @@ CLOSED = {
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}",
     "/gradio_api/vibe-edit", "/gradio_api/vibe-starter-queries", "/monitoring",
-    "/monitoring/summary", "/monitoring/{key}", "/openapi.json", "/pwa_icon", "/pwa_icon/{size}",
+    "/monitoring/summary", "/monitoring/{key}", "/openapi.json", "/pwa_icon/{size}",
     "/svelte/{path:path}",
 }  # fmt: skip
 """Routes of Gradio 6 that are for features that this page does not have."""
@@ -64,9 +64,18 @@ def test_each_route_of_gradio_is_decided_on(place):
     assert len(paths) > 60 and closed - {""} == CLOSED
 
 
+def test_icons_of_the_manifest_are_served_and_no_path_names_a_host():
+    for path in ("/pwa_icon", "/pwa_icon/192", "/pwa_icon/512", "/pwa_icon/"):
+        assert is_served(path)
+    for path in ("/pwa_icon/30000", "/pwa_icon/x", "//", "///", "//evil.example", "//config",
+                 "//assets/a"):  # fmt: skip
+        assert not is_served(path)
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "/", "/evil.example", "pwa_icon/30000",
         "monitoring", "monitoring/summary", "gradio_api/component_server", "?page=2",
         "openapi.json", "config?page=x", "gradio_api/process_recording", "gradio_api/proxy=a%00b",
         "static/" + "a" * 3000, "assets/" + "a" * 3000, "gradio_api/deep_link?session_hash=a",
