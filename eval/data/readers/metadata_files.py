@@ -15,7 +15,7 @@ from eval.data.pair_facts import Fact, clean_facts
 from eval.data.pairs import BenchmarkUnavailable
 from mirnet.images.folder_pairs import PICTURE_SUFFIX
 
-from .files import Files, LocalFiles, read_file
+from .files import Files, LocalFiles, read_file, without_repeats
 from .pairing import FilePair, composed, unique_ids
 from .splits import files_of_named_split
 
@@ -48,7 +48,8 @@ def pairs_of_metadata(
         BenchmarkUnavailable: There is no table or more than one, a row is damaged or lacks a
             column, two rows have one id, or a picture is not there.
     """
-    names, found = _Names(files.names()), _tables(files)
+    names = _Names(files.names())
+    found = without_repeats(files, _tables(files), lambda table: (table,))
     if len(found) > 1:
         found = files_of_named_split(found, split, files.label)
     if len(found) != 1:

@@ -17,7 +17,7 @@ from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
 from .dataset_card import CARD_FILE, files_of_split
-from .files import MAX_PICTURE_BYTES, Files, read_file
+from .files import MAX_PICTURE_BYTES, Files, read_file, without_repeats
 from .pairing import safe_id
 from .patterns import NamePattern
 from .splits import files_of_folder, files_of_named_split
@@ -116,7 +116,7 @@ class ParquetReader(PairReader):
                 f"{self.files.label} has no Parquet file{f' {self.chosen}' if self.chosen else ''}"
                 ": look at its files, or pack it with `python -m eval pack`.",
             )
-        return names
+        return without_repeats(self.files, names, lambda name: (name,))
 
     def _of_card(self, names: list[str]) -> list[str] | None:
         """List the files that the data set's card names; None where it has no configurations."""

@@ -8,7 +8,7 @@ from eval.data.pairs import BenchmarkUnavailable, Item, PairUnusable
 from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
-from .files import MAX_PICTURE_BYTES, Files, LocalFiles, read_file
+from .files import MAX_PICTURE_BYTES, Files, LocalFiles, read_file, without_repeats
 from .metadata_files import facts_by_file, is_metadata, pairs_of_metadata
 from .pairing import FilePair, is_pattern, paired
 from .written_patterns import folder_pattern, folders_of_pairs, relative_pattern
@@ -49,7 +49,8 @@ class PicturesReader(PairReader):
         names = self.files.names()
         if (patterns := self._patterns(names)) is not None:
             found = paired(names, *patterns, self.files.label)
-            pairs, self.left_out = found.pairs, found.left_out
+            pairs = without_repeats(self.files, found.pairs, lambda pair: pair[1:3])
+            self.left_out = found.left_out
             if isinstance(self.files, LocalFiles):
                 self.left_out = sorted([*self.left_out, *_beside(pairs, self.files.hidden)])
             known = facts_by_file(self.files)

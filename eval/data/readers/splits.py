@@ -1,7 +1,8 @@
 """Splits and configurations of data sets without a card, told by the names of their files.
 
-Words for splits are those of `datasets`. What it would run together, several folders of one split
-or several splits, is refused here: their scores would be one number for different things.
+Words for splits are those of `datasets`. What it would run together, several folders of one split,
+several splits, two words for one split or files that are no shards of one set, is refused here:
+their scores would be one number for different things.
 """
 
 import re
@@ -17,6 +18,11 @@ WORDS = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 """Words in file names that stand for a split."""
+_SPLIT_WORDS = {word for words in WORDS.values() for word in words}
+_SHARD_WORDS = {"of", "part", "parts", "shard", "shards", "chunk", "split", "data", "c"}
+_SUFFIXES = re.compile(r"(\.(parquet|tar|tgz|gz|snappy|zstd))+$")
+_RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b")
+"""Random parts of the names of shards: UUIDs, as Spark writes them, and hashes."""
 
 
 def split_of_name(name: str) -> str | None:
@@ -25,11 +31,28 @@ def split_of_name(name: str) -> str | None:
     >>> split_of_name("data/test-00000-of-00001.parquet"), split_of_name("latest/a.parquet")
     ('test', None)
     """
-    found = None
-    for word in re.split(r"[\W_]+", name.lower()):
-        stem = word.rstrip("0123456789")
-        found = next((split for split, words in WORDS.items() if stem in words), found)
-    return found
+    return next((split for split, words in WORDS.items() if _split_word(name) in words), None)
+
+
+def _split_word(name: str) -> str | None:
+    """Last word of a path that stands for a split."""
+    words = [word.rstrip("0123456789") for word in re.split(r"[\W_]+", name.lower())]
+    return next((word for word in reversed(words) if word in _SPLIT_WORDS), None)
+
+
+def _set_of_file(name: str) -> str:
+    """What the name of a file says of its set: all but the folders, split and number of the shard.
+
+    >>> _set_of_file("a/indoor-test-00000-of-00002.parquet"), _set_of_file("a/part-0001.tar")
+    ('indoor', '')
+    """
+    words = re.split(r"[\W_]+", _RANDOM.sub("", _stem(name.lower())))
+    leave_out = _SPLIT_WORDS | _SHARD_WORDS | {""}
+    return "-".join(word for word in words if word.rstrip("0123456789") not in leave_out)
+
+
+def _stem(name: str) -> str:
+    return _SUFFIXES.sub("", name.rpartition("/")[2])
 
 
 def files_of_named_split(names: Collection[str], split: str | None, label: str) -> list[str]:
@@ -42,7 +65,8 @@ def files_of_named_split(names: Collection[str], split: str | None, label: str) 
         label: Name of the source in messages.
 
     Raises:
-        BenchmarkUnavailable: No file is of that split, or there are several and none is named.
+        BenchmarkUnavailable: No file is of that split, there are several and none is named, or
+            two words stand for it.
     """
     by_split: dict[str | None, list[str]] = {}
     for name in names:
@@ -51,7 +75,7 @@ def files_of_named_split(names: Collection[str], split: str | None, label: str) 
     if split is None:
         chosen = next((each for each in PREFERRED_SPLITS if each in by_split), None)
         if chosen is not None or len(by_split) <= 1:
-            return by_split.get(chosen) or list(names)
+            return _of_one_word(by_split.get(chosen) or list(names), None, label)
         raise BenchmarkUnavailable(
             f"{label} has files of the splits {', '.join(known)}: name one of them as the split."
             if len(known) == len(by_split)
@@ -61,7 +85,7 @@ def files_of_named_split(names: Collection[str], split: str | None, label: str) 
         )
     meant = next((each for each, words in WORDS.items() if split.lower() in words), split)
     if meant in by_split:
-        return by_split[meant]
+        return _of_one_word(by_split[meant], split.lower(), label)
     word = re.compile(rf"(^|[/_-]){re.escape(split)}([/_.-]|$)")
     if fitting := [name for name in names if word.search(name)]:
         return fitting
@@ -69,27 +93,46 @@ def files_of_named_split(names: Collection[str], split: str | None, label: str) 
     raise BenchmarkUnavailable(f"{label} has no split {split!r}: {there}.", "split")
 
 
+def _of_one_word(names: list[str], word: str | None, label: str) -> list[str]:
+    """Choose the files of one split that name it by `word`, if any do, else by the only word.
+
+    Raises:
+        BenchmarkUnavailable: They name it by several words, such as 'test' and 'eval'.
+    """
+    by_word: dict[str | None, list[str]] = {}
+    for name in names:
+        by_word.setdefault(_split_word(name), []).append(name)
+    if len(by_word) > 1 and word not in by_word:
+        raise BenchmarkUnavailable(
+            f"{label} has files of {' and of '.join(map(repr, by_word))}, which may be different "
+            "sets: name one of them as the split.",
+            "split",
+        )
+    return by_word.get(word, names)
+
+
 def files_of_folder(names: Collection[str], config: str | None, label: str) -> list[str]:
     """Choose the files of one configuration where no card says which they are: those of a folder.
 
     Args:
         names: Paths of files of one split.
-        config: Name of the folder; None where all lie in one. Folders called like a split, and
-            "data", are no configurations.
+        config: Name of the folder; None where all lie in one. Folders with the very name of a
+            split, and "data", are no configurations.
         label: Name of the source in messages.
 
     Raises:
-        BenchmarkUnavailable: There is no such folder, or there are several and none is named.
+        BenchmarkUnavailable: There is no such folder, there are several and none is named, or the
+            names of the files differ in more than the number of a shard.
     """
     by_folder: dict[str, list[str]] = {}
     for name in names:
         folders = name.split("/")[:-1]
-        parts = [each for each in folders if each != "data" and not split_of_name(each)]
+        parts = [each for each in folders if each.lower() not in {"data", *_SPLIT_WORDS}]
         by_folder.setdefault("/".join(parts), []).append(name)
     if config is None and len(by_folder) <= 1:
-        return list(names)
+        return _shards_of_one_set(names, label)
     if config in by_folder:
-        return by_folder[config]
+        return _shards_of_one_set(by_folder[config], label)
     if config is not None and not any(by_folder):
         raise BenchmarkUnavailable(
             f"{label} has no configurations, neither in a card nor as folders: name none.", "split"
@@ -100,3 +143,20 @@ def files_of_folder(names: Collection[str], config: str | None, label: str) -> l
         f"{', and files outside of them' if '' in by_folder else ''}: choose one of them.",
         "split",
     )
+
+
+def _shards_of_one_set(names: Collection[str], label: str) -> list[str]:
+    """Check that files are shards of one set.
+
+    Raises:
+        BenchmarkUnavailable: Their names differ in more than the split and a number.
+    """
+    first = {_set_of_file(name): name for name in reversed(list(names))}
+    if len(first) > 1:
+        one, two = list(first.values())[:-3:-1]
+        raise BenchmarkUnavailable(
+            f"{label} has {one} and {two}, which may be different sets: name one as the split, "
+            f"such as {_stem(two)!r}, or number files that belong together.",
+            "split",
+        )
+    return list(names)

@@ -211,7 +211,7 @@ def test_parquet_columns_are_checked(tmp_path):
     with pytest.raises(BenchmarkUnavailable, match="no column 'dark'.*low, high"):
         ParquetReader(files, ANY, "dark", "high", "a.parquet").items()
     with pytest.raises(BenchmarkUnavailable, match="no Parquet file of images"):
-        ParquetReader(files, ANY, "low", "high").items()
+        ParquetReader(files, ANY, "low", "high", split="junk").items()
     reader = ParquetReader(files, ANY, "low", "high", "a.parquet")
     with pytest.raises(BenchmarkUnavailable, match="no picture in column 'low'"):
         reader.load(reader.items()[0])

@@ -1,0 +1,150 @@
+"""Data sets of one's own that would be read twice, without end or as other than they are."""
+
+import io
+import os
+import tarfile
+import threading
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from eval.data.benchmarks import custom_benchmark
+from eval.data.pairs import BenchmarkUnavailable, PairUnusable
+from eval.data.reader_factory import open_benchmark
+from eval.data.readers import files as files_module
+from eval.data.readers.files import LocalFiles, read_file
+from tests.support.pair_files import png, put
+
+ONE = png(16, 16, 1)
+UUIDS = ("aaaaaaaa-beef-cafe-face-000000000001", "bbbbbbbb-dead-4bad-8bad-000000000002")
+PATTERNS = ("noisy/*.png", "clean/*.png")
+
+
+def reader(source, degraded="degraded", target="target", **options):
+    return open_benchmark(
+        custom_benchmark(str(source), "denoise", degraded=degraded, target=target, **options)
+    )
+
+
+def pairs(source, *named, **options):
+    return [item.id for item in reader(source, *named, **options).items()]
+
+
+def halves(folder, *names, low="noisy", high="clean"):
+    return put(folder, {f"{half}/{name}": ONE for name in names for half in (low, high)})
+
+
+# ---------------------------------------------------------------- links, pipes and devices
+
+
+def test_links_to_devices_and_pipes_are_no_files(tmp_path):
+    folder = halves(tmp_path / "set", "a.png")
+    os.mkfifo(tmp_path / "pipe")
+    for half in ("noisy", "clean"):
+        os.symlink("/dev/zero", folder / half / "zero.png")
+        os.symlink(tmp_path / "pipe", folder / half / "pipe.png")
+    os.symlink("/dev/zero", folder / "metadata.csv")
+    assert list(LocalFiles(folder).names()) == ["clean/a.png", "noisy/a.png"]
+    assert pairs(folder, *PATTERNS) == ["a"]
+
+
+def test_a_file_that_has_become_a_pipe_is_not_waited_for(tmp_path):
+    files = LocalFiles(put(tmp_path, {"a.png": ONE}))
+    files.names()
+    (tmp_path / "a.png").unlink()
+    os.mkfifo(tmp_path / "a.png")
+    told = []
+
+    def read():
+        with pytest.raises(PairUnusable, match="a.png cannot be read .it is no ordinary file"):
+            read_file(files, "a.png")
+        told.append(True)
+
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    reading.join(10)
+    assert told
+
+
+def test_a_folder_beside_a_link_to_it_is_counted_once(tmp_path):
+    halves(tmp_path / "v1", "a.png")
+    os.symlink("v1", tmp_path / "current")
+    assert pairs(tmp_path, "**/noisy/*.png", "**/clean/*.png") == ["v1--a"]
+    assert pairs(tmp_path, "*/noisy/*.png", "*/clean/*.png") == ["v1-a"]
+    assert pairs(tmp_path, "current/noisy/*.png", "current/clean/*.png") == ["a"]
+    table = b"degraded,target\nnoisy/a.png,clean/a.png\n"
+    put(tmp_path, {"v1/metadata.csv": table})
+    assert pairs(tmp_path) == ["noisy-a"]
+
+
+def test_targets_linked_into_several_folders_stay_targets_of_each(tmp_path):
+    put(tmp_path, {f"{name}.png": ONE for name in ("clean/a", "s15/in/a", "s50/in/a")})
+    for level in ("s15", "s50"):
+        os.symlink("../clean", tmp_path / level / "gt")
+    assert pairs(tmp_path, "*/in/*.png", "*/gt/*.png") == ["s15-a", "s50-a"]
+
+
+def test_layers_of_links_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(files_module, "MAX_PATHS_OF_A_FOLDER", 20)
+    for layer in range(40):  # 2 ** 40 paths
+        (tmp_path / f"l{layer}").mkdir()
+        for name in ("a", "b"):
+            os.symlink(f"../l{layer + 1}", tmp_path / f"l{layer}" / name)
+    halves(tmp_path / "l40", "a.png")
+    with pytest.raises(BenchmarkUnavailable, match="on more than 20 paths: take links out"):
+        pairs(tmp_path, *PATTERNS)
+
+
+# ---------------------------------------------------------------- splits and configurations
+
+
+def write_shard(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".parquet":
+        columns = {"degraded": [ONE], "target": [ONE], "name": [path.stem]}
+        pq.write_table(pa.table(columns), path)
+        return
+    with tarfile.open(path, "w") as tar:
+        for column in ("degraded", "target"):
+            info = tarfile.TarInfo(f"{path.stem}.{column}.png")
+            info.size = len(ONE)
+            tar.addfile(info, io.BytesIO(ONE))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
+@pytest.mark.parametrize(
+    "one, two, told, named",
+    [
+        ("test/a", "eval/b", "files of 'eval' and of 'test'", {"split": "eval"}),
+        ("test/0", "evaluation/0", "files of 'evaluation' and of", {"split": "evaluation"}),
+        ("test-s15/0", "test-s50/0", "configurations test-s15, test-s50", {"config": "test-s50"}),
+        ("indoor-test", "outdoor-test", "different sets: name one", {"split": "outdoor-test"}),
+        ("test/Set5", "test/Set14", "different sets: name one", {"split": "Set14"}),
+        ("sigma15", "sigma50", "different sets: name one", {"split": "sigma50"}),
+    ],
+)
+def test_different_sets_are_never_run_together(kind, one, two, told, named, tmp_path):
+    for name in (one, two):
+        write_shard(tmp_path / f"{name}.{kind}")
+    with pytest.raises(BenchmarkUnavailable, match=told):
+        pairs(tmp_path)
+    assert pairs(tmp_path, **named) == [two.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("data/test-00000-of-00002", "data/test-00001-of-00002"),
+        ("test/0000", "test/0001"),
+        ("test1", "test2"),
+        (f"part-00000-{UUIDS[0]}-c000", f"part-00001-{UUIDS[1]}-c000"),
+        ("0f3a5c2e9b7d", "9b7d11aa0f3a"),
+        ("indoor-test-0", "indoor-test-1"),
+    ],
+)
+def test_shards_of_one_set_are_run_together(kind, names, tmp_path):
+    for name in names:
+        write_shard(tmp_path / f"{name}.{kind}")
+    assert len(pairs(tmp_path)) == 2
