@@ -14,6 +14,8 @@ MAX_TRIED = 200
 """Names whose results are looked for to find the affixes."""
 MAX_COUNTED = 20
 """Affixes, the most frequent among these, for which all names are counted."""
+MIN_DOUBLED = 2
+"""Names with a second file of one ending that make it a second picture, not chance."""
 
 
 class Affixes(NamedTuple):
@@ -54,9 +56,10 @@ def find_affixes(names: Collection[str], results: Collection[str]) -> list[Affix
         results: Names of the results, without suffix.
 
     Returns:
-        The one that fits the most names; several where as many files end in one way as in another,
-        such as `_in` and `_out`; none where results are called otherwise. Nothing around the names
-        comes before all others.
+        The one that fits the most names, nothing around them before all others; several, in
+        order, where names have several files, such as `_in` and `_out`: as many end in another
+        way, two names or more have another file too, or one has a file of its own name; none
+        where results are called otherwise.
     """
     wanted = list(dict.fromkeys(map(plain, names)))
     there = dict.fromkeys(map(plain, results))
@@ -67,15 +70,26 @@ def find_affixes(names: Collection[str], results: Collection[str]) -> list[Affix
         for affixes in _around(name, result)
     )
     fitting = {
-        affixes: sum(affixes.around(name) in there for name in wanted)
-        for affixes, _ in tried.most_common(MAX_COUNTED)
+        affixes: {name for name in wanted if affixes.around(name) in there}
+        for affixes in (Affixes(), *(one for one, _ in tried.most_common(MAX_COUNTED)))
     }
-    fitting = {one: n for one, n in fitting.items() if n > 1 or _is_apart(one)}
-    most = max(fitting.values(), default=0)
+    fitting = {one: fits for one, fits in fitting.items() if len(fits) > 1 or _is_apart(one)}
+    best = max(fitting, key=lambda one: (len(fitting[one]), one == Affixes()))
+    most = len(fitting[best])
     if 2 * most < min(len(wanted), len(there)):
         return []
-    best = sorted(one for one, count in fitting.items() if count == most)
-    return [Affixes()] if Affixes() in best else best
+    used = {best.around(name) for name in fitting[best]}
+    rivals = [
+        one
+        for one, fits in fitting.items()
+        if one != best
+        and (
+            (len(fits) == most and best != Affixes())
+            or sum(one.around(name) not in used for name in fits & fitting[best])
+            >= (MIN_DOUBLED if one != Affixes() else 1)
+        )
+    ]
+    return sorted([best, *rivals])
 
 
 def _around(name: str, result: str) -> Iterator[Affixes]:

@@ -1,9 +1,9 @@
 """Restored pictures that anybody's code has written to a folder, as a method.
 
 Nothing is computed: each pair's result is read from the folder, found by the pair's name. What
-programs write around it (`baby_MIRNet.png`, `restored_baby.png`) is found when a run begins, and
-left out where no file has the pair's own name. A result that is missing or of another size fails
-for its pair alone.
+programs write around it (`baby_MIRNet.png`, `restored_baby.png`) is found when a run begins, for
+all pairs alike; a folder with several pictures of a pair is refused. A result that is missing or of
+another size fails for its pair alone.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import os
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from eval.data.bit_depth import RESULT_BITS, too_few_bits
 from eval.data.pairs import BenchmarkUnavailable
@@ -39,6 +40,20 @@ class ImportedSettings(Settings):
     """Text behind the pair's name in every file, such as '-MIRNet'; "" for none."""
 
 
+class ResultFiles(NamedTuple):
+    """Files of a folder by the names that pairs may have: their stems, and paths in subfolders."""
+
+    exact: dict[str, list[str]]
+    """Files by the ids that `safe_id` makes, and `hashed_id` where two are alike."""
+    loose: dict[str, list[str]]
+    """Files by the names that `plain` makes, to which `img_1` and `img-1` are alike."""
+
+    def of(self, pair: str, affixes: Affixes) -> list[str]:
+        """Files that are called as a pair, with the affixes of all files of the run around it."""
+        exact = self.exact.get(pair) if affixes == Affixes() else None
+        return exact or self.loose.get(affixes.around(_without_suffix(pair)), [])
+
+
 def new_settings(path: str, name: str) -> dict[str, str]:
     """Look into a folder of results: its settings as a method of a new run.
 
@@ -61,16 +76,16 @@ def fitted_to(record: MethodRecord, pairs: Collection[str]) -> MethodRecord:
         pairs: Ids of the pairs.
 
     Raises:
-        InvalidRequest: As many files are called in one way as in another.
+        InvalidRequest: Pairs have several files, called in one way and in another.
     """
     settings = checked_settings(ImportedSettings, record.settings, record.id)
     pictures = _pictures(Path(settings.folder), record.id)
-    known = _by_name(pictures)
-    if all(pair in known for pair in pairs):
-        return record
+    files = _by_name(pictures)
     names = [_without_suffix(pair) for pair in pairs]
     paths = [_without_suffix(name) for name in pictures]
     found = find_affixes(names, [Path(one).name for one in paths]) or find_affixes(names, paths)
+    if Affixes() not in found and all(files.of(pair, Affixes()) for pair in pairs):
+        found.insert(0, Affixes())  # by ids that only files know, of subfolders or with a hash
     if len(found) > 1:
         raise InvalidRequest(
             f"The folder {settings.folder} of {record.id!r} holds several pictures of a pair, "
@@ -95,24 +110,17 @@ def imported_method(method_id: str, task: Task, given: dict) -> Method:
 
 def _load(method_id: str, task: Task, settings: ImportedSettings) -> Restorer:
     folder = Path(settings.folder)
-    files, names = LocalFiles(folder), _by_name(_pictures(folder, method_id))
+    files, results = LocalFiles(folder), _by_name(_pictures(folder, method_id))
     affixes = Affixes(settings.prefix, settings.ending)
 
     def run(picture: Picture, size: tuple[int, int]) -> Output:
-        return _result(files, names, affixes, picture.name, size)
+        return _result(files, results.of(picture.name, affixes), picture.name, size)
 
     return checked(method_id, task, run)
 
 
-def _result(
-    files: LocalFiles,
-    names: dict[str, list[str]],
-    affixes: Affixes,
-    pair: str,
-    size: tuple[int, int],
-) -> Output:
-    """Read the result of one pair, and hash its file."""
-    found = names.get(pair) or names.get(affixes.around(_without_suffix(pair))) or []
+def _result(files: LocalFiles, found: list[str], pair: str, size: tuple[int, int]) -> Output:
+    """Read the result of one pair, the only file that was found for it, and hash the file."""
     if len(found) != 1:
         trouble = f"{' and '.join(found[:2])} are both results" if found else "there is no result"
         raise InvalidRequest(
@@ -145,19 +153,22 @@ def _pictures(folder: Path, method_id: str) -> list[str]:
         ) from error
 
 
-def _by_name(pictures: list[str]) -> dict[str, list[str]]:
-    """Files by the names that pairs may have: the stem, and the path for files in subfolders.
-
-    Each is there as `safe_id` and as `plain` give it, and as `unique_ids` does where two are alike.
-    """
-    found: dict[str, dict[str, None]] = {}
+def _by_name(pictures: list[str]) -> ResultFiles:
+    found = ResultFiles({}, {})
     for name in pictures:
         path = Path(_without_suffix(name))
-        for parts in ([path.name], list(path.parts)):
-            keys = (safe_id(parts), hashed_id(parts), plain("-".join(parts)))
-            for key in keys:
-                found.setdefault(key, {})[name] = None
-    return {key: list(names) for key, names in found.items()}
+        for parts in {(path.name,), path.parts}:
+            for key in {safe_id(parts), hashed_id(parts)}:
+                _add(found.exact, key, name)
+            _add(found.loose, plain("-".join(parts)), name)
+    return found
+
+
+def _add(files: dict[str, list[str]], key: str, name: str) -> None:
+    """Add a file once to those of a key, though its stem and its path give the same key."""
+    named = files.setdefault(key, [])
+    if named[-1:] != [name]:
+        named.append(name)
 
 
 def _without_suffix(name: str) -> str:

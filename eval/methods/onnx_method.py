@@ -91,7 +91,8 @@ def new_settings(path: str, name: str) -> dict[str, Any]:
     found = read_onnx(file, name)
     network, signature = _network(found, file.name)
     rules = _rules(network, signature.fixed, file.name)
-    return {"onnx": str(file), **rules, **_whites(network, rules, found.ranges)}
+    ranges = Ranges(False, False) if signature.dtype == "uint8" else found.ranges  # takes 8 bits
+    return {"onnx": str(file), **rules, **_whites(network, rules, ranges)}
 
 
 def onnx_method(method_id: str, task: Task, given: dict) -> Method:

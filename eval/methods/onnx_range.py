@@ -34,8 +34,12 @@ def ranges_of(model: Any) -> Ranges:
     constants = _constants(graph)
     inputs = [value.name for value in graph.input if value.name not in stored]
     makers = {name: node for node in graph.node for name in node.output}
+    readers: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
     return Ranges(
-        any(_divides(node, constants) for name in inputs for node in _readers(graph, name)),
+        any(_divides(node, constants) for name in inputs for node in _computing(readers, name)),
         bool(graph.output) and _multiplies(_maker(makers, graph.output[0].name), constants),
     )
 
@@ -46,7 +50,7 @@ def _constants(graph: Any) -> dict[str, np.ndarray]:
 
     tensors = [(tensor.name, tensor) for tensor in graph.initializer]
     for node in graph.node:
-        if node.op_type == "Constant":
+        if node.op_type == "Constant" and node.output:
             tensors += [(node.output[0], own.t) for own in node.attribute if own.name == "value"]
     found = {}
     for name, tensor in tensors:
@@ -56,28 +60,33 @@ def _constants(graph: Any) -> dict[str, np.ndarray]:
     return found
 
 
-def _readers(graph: Any, name: str) -> list[Any]:
-    """Nodes that compute with a value, behind those that pass it on."""
+def _computing(readers: Mapping[str, list[Any]], name: str) -> list[Any]:
+    """Nodes that compute with a value, behind those that pass it on.
+
+    Args:
+        readers: Nodes by the names of their inputs.
+    """
     found, waiting, seen = [], [name], {name}
     while waiting:
-        value = waiting.pop()
-        for node in graph.node:
-            if value not in node.input:
-                continue
+        for node in readers.get(waiting.pop(), []):
             if node.op_type not in _PASSING:
                 found.append(node)
-            elif node.output[0] not in seen:
-                seen.add(node.output[0])
-                waiting.append(node.output[0])
+                continue
+            new = [passed for passed in node.output[:1] if passed not in seen]
+            seen.update(new)
+            waiting += new
     return found
 
 
 def _maker(makers: Mapping[str, Any], name: str) -> Any:
     """Node that computes a value, before those that pass it on; None for an input."""
     node, seen = makers.get(name), {name}
-    while node is not None and node.op_type in _PASSING + _ROUNDING and node.input[0] not in seen:
-        seen.add(node.input[0])
-        node = makers.get(node.input[0])
+    while node is not None and node.op_type in _PASSING + _ROUNDING:
+        before = node.input[0] if node.input else ""  # a damaged file's node may have none
+        if not before or before in seen:
+            break
+        seen.add(before)
+        node = makers.get(before)
     return node
 
 

@@ -50,7 +50,11 @@ def results(folder, pair, *others, size=SIZE):
         (["restored_baby.png", "restored_bird.png"], ["bird", "baby"], 1),
         (["out_1_x2.png", "out_10_x2.png", "out_2_x2.png"], ["1", "10", "2"], 0),
         (["img1.png", "img10.png", "img2.png"], ["1", "10", "2"], 0),
-        (["a_out.png", "b_out.png", "a.png"], ["a", "b"], 2),  # the pair's own name comes first
+        (["a.png", "b.png", "a_out.png"], ["a", "b"], 0),
+        (["img_1.png", "img-1.png"], ["img-1", "img_1"], 1),
+        (["a.png", "a_b.png", "c_b.png", "c.png"], ["a", "a_b", "c", "c_b"], 0),
+        (["a_x.png", "a_x_x.png"], ["a_x", "a"], 1),  # a_x.png is the result of a
+        (["☺/a.png", "b.png"], ["a", "b"], 0),  # the path gives the id of the name alone
         (["Canon/004.png", "Nikon/004.png"], ["Nikon-004", "Canon-004"], 1),
         (["Canon_004_out.png", "Nikon_004_out.png"], ["Nikon-004", "Canon-004"], 1),
         (["baby/baby_1000.png", "bird/bird_1000.png"], ["bird", "baby"], 1),
@@ -93,10 +97,36 @@ def test_a_missing_or_doubled_result_fails_for_its_pair(names, pairs, words, tmp
         results(write(tmp_path, *names), *pairs)
 
 
-def test_several_pictures_of_each_pair_are_refused(tmp_path):
-    write(tmp_path, "1_in.png", "1_out.png", "2_in.png", "2_out.png")
-    with pytest.raises(InvalidRequest, match="called NAME-in and NAME-out"):
-        results(tmp_path, "1", "2")
+@pytest.mark.parametrize(
+    "others, words",
+    [
+        ({"_in": 5, "_out": 5}, "NAME-in and NAME-out"),
+        ({"_in": 5, "_out": 4}, "NAME-in and NAME-out"),
+        ({"_in": 2, "_out": 5}, "NAME-in and NAME-out"),
+        ({"": 2, "_MIRNet": 5}, "NAME and NAME-MIRNet"),
+        ({"": 1, "_MIRNet": 5}, "NAME and NAME-MIRNet"),
+        ({"": 5, "_MIRNet": 5}, "NAME and NAME-MIRNet"),
+        ({"": 5, "_MIRNet": 2}, "NAME and NAME-MIRNet"),
+    ],
+)
+def test_several_pictures_of_pairs_are_refused(others, words, tmp_path):
+    names = [f"img{n}x{end}.png" for end, count in others.items() for n in range(count)]
+    with pytest.raises(InvalidRequest, match=f"called {words}: put"):
+        results(write(tmp_path, *names), *(f"img{n}x" for n in range(5)))
+
+
+def test_pictures_by_their_path_beside_others_by_their_name_are_refused(tmp_path):
+    write(tmp_path, "in/1.png", "in/2.png", "in_1_out.png", "in_2_out.png")
+    with pytest.raises(InvalidRequest, match="called NAME and NAME-out: put"):
+        results(tmp_path, "in-1", "in-2")
+
+
+def test_all_results_of_a_run_are_called_alike(tmp_path):
+    write(tmp_path, "p1x.png", *(f"p{n}x_MIRNet.png" for n in range(2, 6)))
+    pairs = [f"p{n}x" for n in range(1, 6)]
+    assert results(tmp_path, pairs[1], *pairs).pixels[0, 0, 0] == 1
+    with pytest.raises(InvalidRequest, match="no result of pair 'p1x'"):
+        results(tmp_path, pairs[0], *pairs)
 
 
 def test_a_result_of_another_size_or_no_picture_is_told(tmp_path):

@@ -1,7 +1,9 @@
 """ONNX files as methods: size rules found by trying, and files that nobody should open."""
 
+import itertools
 import pickle
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from torch import nn
 
 from eval.data.benchmarks import get_benchmark
 from eval.methods import onnx_complexity, onnx_file, onnx_method
+from eval.methods.onnx_range import ranges_of
 from eval.methods.registry import get_method
 from eval.runs.runner import RunConfig, create_run
 from eval.runs.store import RunStore
@@ -149,6 +152,47 @@ def test_the_range_of_a_network_is_told_by_its_ends(network, whites, tmp_path):
     assert (method.info.settings["takes"], method.info.settings["gives"]) == whites
     pixels, output = restored(method, 12, 20)
     np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-5)
+
+
+def test_eight_bits_are_given_as_they_are_to_a_network_that_divides_them(tmp_path):
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["f", "white"], ["y"]),
+    ]
+    path = save(tmp_path / "8.onnx", nodes, [("white", np.float32(255))], kind=TensorProto.UINT8)
+    ends = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    model = onnx.load(path)
+    model.graph.output[0].CopyFrom(ends)
+    path.write_bytes(model.SerializeToString())
+    method = made(path)
+    assert (method.info.settings["takes"], method.info.settings["gives"]) == (1, 1)
+    pixels, output = restored(method, 12, 20)
+    np.testing.assert_allclose(output.pixels, pixels / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Identity", "Relu", "Constant"])
+@pytest.mark.parametrize("ends", [([], ["y"]), (["x"], [])])
+def test_a_step_without_an_end_is_told_as_a_damaged_file(kind, ends, tmp_path):
+    path = save(tmp_path / "net.onnx", [helper.make_node(kind, *ends)])
+    with pytest.raises(InvalidRequest, match="cannot open net.onnx|no picture|takes \\("):
+        made(path)
+
+
+def test_the_steps_of_a_long_network_are_looked_through_once():
+    length = 3000
+    names = ["x", *(f"v{number}" for number in range(length - 1)), "y"]
+    nodes = [helper.make_node("Identity", [a], [b]) for a, b in itertools.pairwise(names)]
+    ends = [SimpleNamespace(name=name) for name in "xy"]
+    count = itertools.count()
+
+    class Counted(list):
+        def __iter__(self):
+            next(count)
+            return super().__iter__()
+
+    graph = SimpleNamespace(node=Counted(nodes), input=ends[:1], output=ends[1:], initializer=[])
+    assert ranges_of(SimpleNamespace(graph=graph)) == (False, False)
+    assert next(count) < 10
 
 
 def test_a_result_may_have_its_channels_elsewhere_than_the_input(tmp_path):
