@@ -242,20 +242,20 @@ def test_zeros_at_the_end_are_missing_values_where_no_sensor_has_them(
 
 def test_a_crash_or_a_hang_of_libraw_is_a_refusal(monkeypatch):
     data = dng(np.zeros((64, 96), np.uint16))
-    run = subprocess.run
+    start = subprocess.Popen
 
     def crash(command, **options):
-        return run([sys.executable, "-c", "import os; os.abort()"], **options)
+        return start([sys.executable, "-c", "import os; os.abort()"], **options)
 
-    monkeypatch.setattr(subprocess, "run", crash)
+    monkeypatch.setattr(subprocess, "Popen", crash)
     rejected(data, "raw", "LibRaw")
 
     def hang(command, **options):
-        return run(
-            [sys.executable, "-c", "import time; time.sleep(60)"], **{**options, "timeout": 0.2}
-        )
+        return start([sys.executable, "-c", "import time; time.sleep(60)"], **options)
 
-    monkeypatch.setattr(subprocess, "run", hang)
+    monkeypatch.setattr(limited_process, "MAX_SECONDS", 0.04)
+
+    monkeypatch.setattr(subprocess, "Popen", hang)
     rejected(data, "raw", "LibRaw")
 
 
@@ -281,7 +281,7 @@ def test_a_process_that_was_taken_over_gives_no_wrong_picture(answer):
 def test_the_process_has_limits_and_knows_no_secret(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     seen = {}
-    monkeypatch.setattr(subprocess, "run", lambda command, **options: seen.update(options))
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: seen.update(options))
     with pytest.raises(AttributeError):
         raw_process.develop_apart(b"", 1)
     assert "HF_TOKEN" not in seen["env"]
