@@ -233,7 +233,7 @@ def custom_benchmark(
         name = source if folder is None else folder.name
         file = None
         if path.is_file():
-            file, folder, name = path.name, path.resolve().parent, path.stem
+            file, folder, name = path.name, path.parent.resolve(), path.stem
             kind = _kind_of_file(path)
         found = Source(
             kind=kind,

@@ -67,7 +67,7 @@ class ColumnsReader(PairReader):
             names = self.files.names()
             has_metadata = any(map(is_metadata, names))
             given = (self.files, self.expected, self.degraded, self.target)
-            if any(name.endswith(".parquet") and not is_metadata(name) for name in names):
+            if any(name.lower().endswith(".parquet") and not is_metadata(name) for name in names):
                 self._chosen = ParquetReader(*given, config=self.config, split=self.split)
             elif not has_metadata and any(map(is_shard, names)):
                 self._chosen = WebDatasetReader(*given, config=self.config, split=self.split)

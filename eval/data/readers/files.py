@@ -133,8 +133,9 @@ class LocalFiles:
         return os.path.join(self._real_folders[folder], file)
 
     def _walk(self) -> list[tuple[str, int]]:
-        if self.only is not None and (path := self.folder / self.only).is_file():
-            return [(self.only, path.stat().st_size)]
+        if self.only is not None:
+            path = self.folder / self.only
+            return [(self.only, path.stat().st_size)] if os.path.isfile(path) else []
         found = []
         paths: Counter[tuple[int, int]] = Counter()
         try:

@@ -52,6 +52,13 @@ def pairs_of_metadata(
     found = without_repeats(files, _tables(files), lambda table: (table,))
     if len(found) > 1:
         found = files_of_named_split(found, split, files.label)
+    if not found:
+        raise BenchmarkUnavailable(
+            f"{files.label} has no folders {degraded!r} and {target!r} with pictures, and no table "
+            f"({' or '.join(METADATA_FILES)}) with such columns: name the folders, or give "
+            "patterns such as 'input/*.png' and 'target/*.png'.",
+            "names",
+        )
     if len(found) != 1:
         raise BenchmarkUnavailable(
             f"{files.label} has {len(found)} files called {' or '.join(METADATA_FILES)} where one "

@@ -17,7 +17,7 @@ from eval.data.range_file import RangeFile
 
 from .base import Expected, PairImage, PairReader
 from .dataset_card import CARD_FILE, files_of_split
-from .files import MAX_PICTURE_BYTES, Files, read_file, without_repeats
+from .files import MAX_PICTURE_BYTES, Files, LocalFiles, read_file, without_repeats
 from .pairing import safe_id
 from .patterns import NamePattern
 from .splits import files_of_folder, files_of_named_split
@@ -102,8 +102,10 @@ class ParquetReader(PairReader):
         ]
 
     def _file_names(self) -> list[str]:
-        names = [name for name in self.files.names() if name.endswith(".parquet")]
-        if self.chosen is not None:
+        names = [name for name in self.files.names() if name.lower().endswith(".parquet")]
+        if isinstance(self.files, LocalFiles) and self.files.only is not None:
+            pass  # the file is given by its name
+        elif self.chosen is not None:
             pattern = NamePattern(self.chosen)
             names = [name for name in names if pattern.match(name) is not None]
         elif (of_card := self._of_card(names)) is not None:

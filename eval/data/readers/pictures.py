@@ -176,7 +176,11 @@ class ZipReader(PairReader):
                 )
             self._prefetch(archive, member)
             return archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except OSError as error:  # of the disk: the run waits for it
+            raise BenchmarkUnavailable(
+                f"{where} cannot be read ({error.strerror}): check the disk it lies on."
+            ) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise PairUnusable(
                 f"{where} is damaged (its checksum does not fit): fetch the archive again."
             ) from error

@@ -8,7 +8,9 @@ from mirnet.images.folder_pairs import is_picture
 
 from .pairing import composed, fits, is_pattern
 
-USUAL = (("input", "target"),)
+UNNAMED = ("degraded", "target")
+"""Columns that are meant where nobody names any."""
+USUAL = ("input", "target")
 """Folders that hold the pairs where nobody says which columns or patterns do."""
 
 
@@ -30,11 +32,12 @@ def folder_pattern(text: str, names: Collection[str]) -> str | None:
 
 
 def folders_of_pairs(degraded: str, target: str, names: Collection[str]) -> tuple[str, str] | None:
-    """Patterns of two folders with the names of columns, or else with the usual names.
+    """Patterns of two folders with the names of columns, or with the usual ones if none are named.
 
     None where the data set has no such folders.
     """
-    for pair in ((degraded, target), *USUAL):
+    named = (degraded, target)
+    for pair in (named, USUAL) if named == UNNAMED else (named,):
         low, high = (folder_pattern(text, names) for text in pair)
         if low and high:
             return low, high

@@ -97,7 +97,7 @@ def test_identical_pictures_have_an_infinite_mean(tmp_path):
     ],
 )
 def test_few_bits_in_a_file_of_16_are_refused(restored, target, told, tmp_path):
-    ramp = np.linspace(0, 1, 16 * 16 * 3).reshape(16, 16, 3)
+    ramp = np.linspace(0, 1.1, 16 * 16 * 3).clip(0, 1).reshape(16, 16, 3)
     put(tmp_path, {"r/a.png": png_16(ramp * restored), "t/a.png": png_16(ramp * target)})
     done = score(tmp_path / "r", tmp_path / "t")
     assert done.exit_code == 2

@@ -1,15 +1,20 @@
 """Data sets of one's own that would be read twice, without end or as other than they are."""
 
+import errno
 import io
 import os
 import tarfile
 import threading
+import zipfile
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from eval.data.benchmarks import custom_benchmark
+from eval.data.bit_depth import TARGET_BITS, too_few_bits
 from eval.data.pairs import BenchmarkUnavailable, PairUnusable
 from eval.data.reader_factory import open_benchmark
 from eval.data.readers import files as files_module
@@ -148,3 +153,75 @@ def test_shards_of_one_set_are_run_together(kind, names, tmp_path):
     for name in names:
         write_shard(tmp_path / f"{name}.{kind}")
     assert len(pairs(tmp_path)) == 2
+
+
+# ---------------------------------------------------------------- names, files and depth
+
+
+@pytest.mark.parametrize("named", [("lq", "gt"), ("degraded", "gt"), ("lq", "target")])
+def test_usual_folders_do_not_stand_for_others_that_were_named(named, tmp_path):
+    folder = halves(tmp_path / "set", "a.png", low="input", high="target")
+    with pytest.raises(BenchmarkUnavailable, match=f"no folders '{named[0]}' and '{named[1]}'"):
+        pairs(folder, *named)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for half in ("input", "target"):
+            archive.writestr(f"{half}/a.png", ONE)
+    assert pairs(tmp_path / "set.zip") == ["a"]
+    with pytest.raises(BenchmarkUnavailable, match="no file that fits"):
+        pairs(tmp_path / "set.zip", *named)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_is_no_damaged_picture(number, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for half in ("noisy", "clean"):
+            archive.writestr(f"{half}/a.png", ONE)
+    halves(tmp_path / "set", "a.png")
+    opened = [reader(tmp_path / name, *PATTERNS) for name in ("set.zip", "set")]
+    items = [each.items()[0] for each in opened]
+    monkeypatch.setattr(zipfile.ZipFile, "read", fail)
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    for each, item in zip(opened, items, strict=True):
+        with pytest.raises(BenchmarkUnavailable, match=os.strerror(number)) as told:
+            each.load(item)
+        assert not isinstance(told.value, PairUnusable)
+
+
+def test_a_linked_file_is_the_data_set_and_a_missing_one_is_not_its_folder(tmp_path):
+    write_shard(tmp_path / "store/0a1b.parquet")
+    write_shard(tmp_path / "store/other.parquet")
+    os.symlink("store/0a1b.parquet", tmp_path / "link.parquet")
+    assert pairs(tmp_path / "link.parquet") == ["0a1b"]
+    write_shard(tmp_path / "here.parquet")
+    opened = reader(tmp_path / "here.parquet")
+    (tmp_path / "here.parquet").rename(tmp_path / "there.parquet")
+    assert LocalFiles(tmp_path, "here.parquet").names() == {}
+    with pytest.raises(BenchmarkUnavailable, match=r"no Parquet file here\.parquet"):
+        opened.items()
+
+
+def test_a_parquet_file_is_taken_by_its_very_name(tmp_path):
+    for name in ("set [1].parquet", "set 1.parquet", "b/x.PARQUET"):
+        write_shard(tmp_path / name)
+    assert pairs(tmp_path / "set [1].parquet") == ["set-1"]
+    assert reader(tmp_path / "set [1].parquet").items()[0].locator.file == "set [1].parquet"
+    assert pairs(tmp_path / "b/x.PARQUET") == pairs(tmp_path / "b") == ["x"]
+
+
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        ([4000] * 300, ""),  # night, or raw
+        ([1023] * 9 + [5] * 291, ""),
+        ([1023] * 10 + [5] * 290, "as if 10 bits"),
+        ([4095] * 300, "as if 12 bits"),
+        ([200] * 300, "as if 8 bits"),
+    ],
+)
+def test_a_dark_target_of_16_bits_is_no_picture_of_fewer(values, told):
+    pixels = np.array(values, np.uint16).reshape(10, 10, 3)
+    found = too_few_bits(pixels, TARGET_BITS)
+    assert told in found and bool(found) == bool(told)
