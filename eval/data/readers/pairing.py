@@ -58,7 +58,8 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
     """Pair file names by what their patterns' wildcards stand for.
 
     `*` stands for any text within a folder, `**/` for folders, `?` for one character, `[ab]` for
-    one of several, and tells pictures apart where the others do not; `{a,b}` for either text. A
+    one of several, and tells pictures apart where the others do not; `{a,b}` for either text, the
+    same in both pictures where both patterns have these braces (but not those of suffixes). A
     picture's suffix may have any case, and is no part of a wildcard's text. The target's pattern
     may have fewer wildcards: several degraded pictures then share a target, where only one choice
     among the degraded picture's wildcards names a target for all of them.
@@ -71,13 +72,14 @@ def paired(names: Mapping[str, int], degraded: str, target: str, label: str) -> 
         BenchmarkUnavailable: Nothing fits, a picture has no partner or more than one, or the
             patterns do not go together.
     """
+    shared = _shared_braces(degraded, target)
     try:
-        low, high = (_matches(names, pattern, label) for pattern in (degraded, target))
+        low, high = (_matches(names, pattern, label, shared) for pattern in (degraded, target))
     except BenchmarkUnavailable:
         if "[" not in degraded + target:
             raise
         low, high = (
-            _matches(names, pattern, label, brackets=True) for pattern in (degraded, target)
+            _matches(names, pattern, label, shared, brackets=True) for pattern in (degraded, target)
         )
     if not low or not high:
         some = [name for name in names if is_picture(name)]
@@ -145,10 +147,38 @@ def _shared_wildcards(
     return fitting[0]
 
 
+def _shared_braces(degraded: str, target: str) -> str | None:
+    """First braces that both patterns have, other than those of suffixes.
+
+    >>> _shared_braces("{day,night}/in/*.{png,jpg}", "{day,night}/gt/*.{png,jpg}")
+    '{day,night}'
+    """
+    braces = (found[0] for found in _BRACES.finditer(degraded) if found[0] in target)
+    return next((one for one in braces if not all(map(_is_suffix, one[1:-1].split(",")))), None)
+
+
+def _is_suffix(text: str) -> bool:
+    return is_picture(f"x.{text.removeprefix('.')}")
+
+
 def _matches(
-    names: Mapping[str, int], pattern: str, label: str, brackets: bool = False
+    names: Mapping[str, int], pattern: str, label: str, shared: str | None, brackets: bool = False
 ) -> dict[tuple[str, ...], str]:
-    """Map the texts that a pattern's wildcards stand for to the file names they occur in."""
+    """Map the texts that a pattern's wildcards and shared braces stand for to file names."""
+    if shared is None:
+        return _matches_of(names, pattern, label, brackets)
+    return {
+        (text, *key): name
+        for text in shared[1:-1].split(",")
+        for key, name in _matches_of(
+            names, pattern.replace(shared, text, 1), label, brackets
+        ).items()
+    }
+
+
+def _matches_of(
+    names: Mapping[str, int], pattern: str, label: str, brackets: bool
+) -> dict[tuple[str, ...], str]:
     patterns = _read(pattern, brackets)
     any_suffix = pattern.rstrip().endswith("*.*")
     found: dict[tuple[str, ...], str] = {}

@@ -225,3 +225,15 @@ def test_a_dark_target_of_16_bits_is_no_picture_of_fewer(values, told):
     pixels = np.array(values, np.uint16).reshape(10, 10, 3)
     found = too_few_bits(pixels, TARGET_BITS)
     assert told in found and bool(found) == bool(told)
+
+
+def test_braces_of_both_patterns_stand_for_the_same_text(tmp_path):
+    named = ("{day,night}/in/*.{png,jpg}", "{day,night}/gt/*.{png,jpg}")
+    folder = put(tmp_path, {"day/in/1.jpg": ONE, "day/gt/1.png": ONE})
+    assert pairs(folder, *named) == ["day-1"]
+    put(folder, {"night/in/1.png": ONE, "night/gt/1.png": ONE})
+    assert pairs(folder, *named) == ["day-1", "night-1"]
+    (folder / "day/gt/1.png").unlink()
+    (folder / "night/in/1.png").unlink()
+    with pytest.raises(BenchmarkUnavailable, match=r"day/in/1\.jpg in .* has no target"):
+        pairs(folder, *named)
