@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HOW_TESTED = (
-    "p: Wilcoxon signed-rank, two-sided, over scenes, corrected for the methods (Holm); tied: the "
+    "p: Wilcoxon signed-rank, two-sided, over scenes, corrected for the methods (Holm), and "
+    "between the leader and others for all pairs of ranked methods; tied: the "
     f"interval of the difference includes zero or p is at least {statistics.SIGNIFICANT:g}; too "
     f"few: fewer than {statistics.MIN_FOR_VERDICT} scenes. A picture is a scene of its own unless "
     "the benchmark says otherwise."
@@ -357,10 +358,16 @@ def lead(board: "pd.DataFrame") -> str:
         "tied": "they are tied",
         "too few": "too few pictures to tell",
     }[second.leader_verdict]
-    words = (
-        f"{first.method} leads by {gap:+.2f} dB{span} before {second.method}, p = "
-        f"{_p_words(second.leader_p_holm)}: {verdict}."
-    )
+    leads = f"{first.method} leads by {gap:+.2f} dB{span} before {second.method}"
+    if more := 0 if math.isfinite(low) else int(first.identical - second.identical):
+        # The gap is that of one scene, and the infinite differences of the others decide.
+        ahead, other = (first, second) if more > 0 else (second, first)
+        leads = (
+            f"{first.method} leads before {second.method}: the results of {ahead.method} are "
+            f"identical to the target on {counted(abs(more), 'more picture')} than those of "
+            f"{other.method}"
+        )
+    words = f"{leads}, p = {_p_words(second.leader_p_holm)}: {verdict}."
     tied = [str(row.method) for row in behind.itertuples() if row.leader_verdict == "tied"]
     if len(tied) > 1:
         words += f" Not told apart from it: {', '.join(tied)}."

@@ -89,8 +89,8 @@ class PhotoView:
     ) -> Iterator[Update]:
         """Show the clicked example."""
         path = str(examples_for(task_id)[int(event.index)].path)
-        for update in self.take(path, task_id, request):
-            yield update | {self.file: None}
+        yield {self.file: None}  # once: a newer photo may be there when the example's turn ends
+        yield from self.take(path, task_id, request)
 
     def read(
         self, path: str, task_id: str, visitor: str, purpose: str, run: Run | None = None

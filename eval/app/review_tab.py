@@ -36,6 +36,8 @@ NO_TRIAL = (
     "There is no run with pictures of two methods to try. Evaluate some methods first; links for "
     "reviewers are made there, under Votes.",
 )
+OPENING = ("Opening ...", "Reviews and runs to try are looked for.")
+NOT_OPENED = "This page could not be opened"
 BAD_LINK = "This link opens no review"
 NO_RUN = (
     "This link leads to no run",
@@ -107,7 +109,7 @@ class ReviewTab:
         self.review = gr.State(None)  # names methods, so it stays on the server
         self.number = gr.Number(0, visible=False, precision=0)
         self.trial_run = gr.Textbox("", visible=False)  # id of the run whose card was clicked
-        self.board = gr.HTML(card(*NO_TRIAL), elem_id="review-board")
+        self.board = gr.HTML(card(*OPENING), elem_id="review-board")
         self.stage = ReviewStage()
         with gr.Row(elem_id="review-end"):
             self.again = gr.Button(
@@ -157,8 +159,17 @@ class ReviewTab:
 
     def open(self, request: gr.Request, *look: Any) -> Update:
         """Open the review of the link when the page is opened."""
-        with translate_faults():
-            return self._opened(request.query_params, *look)
+        return self._told(lambda: self._opened(request.query_params, *look))
+
+    def _told(self, find: Callable[[], Update]) -> Update:
+        """Update of the page, or a card that says why there is none."""
+        try:
+            with translate_faults():
+                return find()
+        except MIRNetError as error:
+            return {self.board: card(NOT_OPENED, str(error))}
+        except gr.Error as error:
+            return {self.board: card(NOT_OPENED, error.message)}
 
     def _opened(self, query: Mapping[str, str], *look: Any) -> Update:
         if query.get("tab") != "review":
@@ -193,8 +204,10 @@ class ReviewTab:
         """
         if review is not None or (request is not None and is_invitation(request.query_params)):
             return {self.board: gr.skip()}
-        with translate_faults():
-            trials = list_trials(self.store())
+        return self._told(self._trials)
+
+    def _trials(self) -> Update:
+        trials = list_trials(self.store())
         return {self.board: trial_cards(trials) if trials else card(*NO_TRIAL)}
 
     def try_run(self, run_id: str, *look: Any) -> Update:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from eval.analysis.overview import GROUPS
-from eval.data.benchmarks import get_benchmark, load_benchmarks
+from eval.data.benchmarks import Benchmark, get_benchmark, load_benchmarks
 from eval.methods.registry import list_methods
 from eval.runs.runner import RunConfig
 from mirnet.app.kit.widgets import PRIVATE, Update, text_area
@@ -251,15 +251,16 @@ class RunForm:
         task: str = FIRST_TASK,
         repeats: float | None = 1,
         *own: Any,
+        local: bool = True,
     ) -> RunConfig:
-        """Run configuration from the values of the form.
+        """Run configuration from the values of the form; see `custom_benchmark` for `local`.
 
         Raises:
             InvalidRequest: The benchmark needs a folder, and none is given.
             BenchmarkUnavailable: One's own data set is not described.
         """
         named = (folder or "").strip()
-        entry = self.own.benchmark(task, *own) if benchmark == OWN else get_benchmark(benchmark)
+        entry = _entry(self.own, benchmark, task, *own, local=local)
         if entry.manual_download and not named:
             raise InvalidRequest(
                 f"{entry.title} is not on the Hub. To use it, {entry.source.layout}, then "
@@ -275,6 +276,13 @@ class RunForm:
             folder=Path(named) if named and entry.manual_download else None,
             title=title or "",
         )
+
+
+def _entry(own: OwnData, benchmark: str, task: str, *values: Any, local: bool) -> Benchmark:
+    """Benchmark that the form names, or the data set that its own fields describe."""
+    return (
+        own.benchmark(task, *values, local=local) if benchmark == OWN else get_benchmark(benchmark)
+    )
 
 
 def _benchmark_choices(task: str) -> Choices:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eval.data.benchmarks import OWN_DATA, Benchmark
+from eval.data.benchmarks import NOT_LOCAL, OWN_DATA, Benchmark
 from eval.data.own_pairs import VISITOR_BYTES, require_public, require_small
 from eval.data.pairs import BenchmarkUnavailable
 from eval.data.reader_factory import open_benchmark
@@ -129,10 +129,7 @@ class RunPolicy:
         if self.is_admin(role) or not benchmark.id.startswith(OWN_DATA):
             return
         if benchmark.source.repo is None:
-            raise BenchmarkUnavailable(
-                "Folders of this machine cannot be named from here: give the name of a data set of "
-                "the Hub, ORG/NAME."
-            )
+            raise BenchmarkUnavailable(NOT_LOCAL)
         require_public(benchmark.source.repo)
         require_small(open_benchmark(benchmark), VISITOR_BYTES)
 

@@ -117,8 +117,9 @@ class RunView(View):
         ready = {self.form.start: gr.update(interactive=True)}
 
         def started() -> Update:
-            config = self.form.config(*values)
-            run_id = self.queue.start(config, self.permissions.role(request), owner(request))
+            role = self.permissions.role(request)
+            config = self.form.config(*values, local=self.queue.policy.is_admin(role))
+            run_id = self.queue.start(config, role, owner(request))
             self.permissions.note_owner(run_id, request)
             return self.follow(run_id) | ready | self._open(run_id)
 

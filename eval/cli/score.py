@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ def score(
 ) -> None:
     """Score two pictures, or two folders by file name: PSNR in dB, SSIM and the other metrics.
 
-    A picture that cannot be scored is named, and the others are scored.
+    A picture that cannot be scored is named, and the others are scored; the exit code is then 1.
     """
     from eval.analysis.statistics import summarise
     from eval.runs.scoring import pair_files, score_files
@@ -30,7 +31,8 @@ def score(
 
     chosen = get_protocol(protocol)
     rows, failed = [], []
-    for ours, theirs in pair_files(restored.expanduser(), target.expanduser()):
+    restored, target = (Path(os.path.expanduser(path)) for path in (restored, target))
+    for ours, theirs in pair_files(restored, target):  # ~nobody stays as it is
         try:
             rows.append((ours.name, score_files(ours, theirs, chosen, scale)))
         except InvalidRequest as error:
@@ -53,7 +55,7 @@ def score(
             "images": len(rows),
             "identical": identical,
         }
-        if restored.expanduser().is_dir():
+        if restored.is_dir():
             content["scores"] = [
                 {"name": name}
                 | {metric.stem: json_number(scores[metric.key]) for metric in chosen.metrics}
@@ -61,7 +63,7 @@ def score(
             ]
             content["failed"] = [{"name": name, "error": str(reason)} for name, reason in failed]
         typer.echo(json.dumps(content))
-        return
+        raise typer.Exit(1 if failed else 0)
     heads = (f"{metric.title} {metric.unit}".strip() for metric in chosen.metrics)
     table = Table("picture", *heads, box=None)
     for name, scores in rows:
@@ -77,6 +79,7 @@ def score(
         print_line(f"Not scored: {reason}")
     if failed:
         print_line(f"{counted(len(failed), 'picture')} of {len(rows) + len(failed)} not scored.")
+        raise typer.Exit(1)
 
 
 def json_number(value: float) -> float | str:

@@ -39,6 +39,11 @@ of metadata.jsonl, Parquet and webdataset that holds the columns), "zip", "parqu
 archive of degraded pictures and one of targets), "webdataset", "sidd", "dnd"."""
 Text = Annotated[str, Field(min_length=1)]
 """Non-empty string."""
+NOT_LOCAL = (
+    "Folders of this machine cannot be named from here: give the name of a data set of the Hub, "
+    "ORG/NAME."
+)
+"""Sentence to visitors who name anything else."""
 RepoName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 """Name of a data set on the Hub, org/name."""
 
@@ -186,6 +191,7 @@ def custom_benchmark(
     split: str | None = None,
     protocol: str | None = None,
     scenes: str | None = None,
+    local: bool = True,
 ) -> Benchmark:
     """Describe a data set that the table does not have.
 
@@ -204,6 +210,8 @@ def custom_benchmark(
         protocol: Id of the protocol to score with; None takes y-sr (y-crop for one size) for
             super-resolution and rgb for other tasks.
         scenes: How pairs belong to scenes, one of `SCENE_RULES`; None where each is one of its own.
+        local: Whether the source may be of this machine; if not, no path is looked at, so that
+            nobody learns what exists.
 
     Raises:
         InvalidRequest: The task, protocol or scale is unknown, or something is missing.
@@ -229,10 +237,10 @@ def custom_benchmark(
     kind: Kind = "pictures" if is_pattern(degraded) or is_pattern(target) else "columns"
     try:
         path = Path(source).expanduser()
-        folder = path.resolve() if path.is_dir() else None
+        folder = path.resolve() if local and path.is_dir() else None
         name = source if folder is None else folder.name
         file = None
-        if path.is_file():
+        if local and path.is_file():
             file, folder, name = path.name, path.parent.resolve(), path.stem
             kind = _kind_of_file(path)
         found = Source(
@@ -250,6 +258,8 @@ def custom_benchmark(
         raise BenchmarkUnavailable(
             f"{source[:200]} is neither a folder that exists nor the name of a data set on the Hub "
             "(org/name): check it."
+            if local
+            else NOT_LOCAL
         ) from error
     return Benchmark(
         id=_own_id(name),

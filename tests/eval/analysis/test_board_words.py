@@ -14,6 +14,7 @@ ROW = {
     "count": 20,
     "failed": 0,
     "unusable": 0,
+    "identical": 0,
     "pictures": 20,
     "scenes": 20,
     "leader_difference_db": math.nan,
@@ -59,6 +60,20 @@ def test_the_leader_is_told_from_the_runner_up(verdict, p, words):
 def test_a_lead_without_an_interval_has_none():
     row = behind(-1, "too few", leader_low=math.nan, leader_high=math.nan)
     assert leaderboards.lead(board({}, row)).startswith("a leads by +1.00 dB before b, p =")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict", "words"),
+    [
+        (0, 19, "better", "b are identical to the target on 19 more pictures than those of a"),
+        (3, 2, "worse", "a are identical to the target on 1 more picture than those of b"),
+    ],
+)
+def test_exact_results_decide_where_they_leave_no_interval(first, second, verdict, words):
+    row = behind(-0.5, verdict, leader_low=math.nan, leader_high=math.nan, identical=second)
+    found = leaderboards.lead(board({"identical": first}, row))
+    assert found.startswith(f"a leads before b: the results of {words}, p = 0.010: ")
+    assert " dB" not in found
 
 
 def test_all_that_tie_with_the_leader_are_named():

@@ -11,6 +11,8 @@ from eval.app.methods_tab import MethodsTab
 from eval.methods.one_photo import OWN_NETWORK
 from mirnet.app.auth import Access
 from mirnet.app.photo_reader import PhotoReader
+from mirnet.app.queue import QueuePosition
+from mirnet.errors import Cancelled
 
 gr = pytest.importorskip("gradio")
 
@@ -90,6 +92,18 @@ def test_a_photo_that_cannot_be_used_is_told_at_once(desk, tmp_path):
     Image.new("RGB", (400, 400)).save(tmp_path / "large.png")
     (update,) = desk.photo.take(str(tmp_path / "large.png"), "denoise", VISITOR)
     assert "megapixels" in update[desk.line] and update[desk.photo.path] is None
+
+
+def test_an_example_that_a_newer_photo_ends_leaves_its_file(desk, monkeypatch):
+    def ended(*_):
+        yield desk.photo.waiting(QueuePosition(1))
+        raise Cancelled("A newer photo came.")
+
+    monkeypatch.setattr(desk.photo.reader, "read_when_scheduled", ended)
+    clicked = SimpleNamespace(index=0)
+    first, *rest = desk.photo.take_example("denoise", clicked, VISITOR)
+    assert first == {desk.photo.file: None}
+    assert len(rest) == 2 and not any(desk.photo.file in update for update in rest)
 
 
 def test_the_tab_opens_with_an_example_before_and_after(desk):

@@ -221,7 +221,14 @@ def test_visitors_name_public_data_sets_and_neither_folders_nor_private_ones(
 ):
     tab = tab_of(tmp_path, local=False)
     assert tab.running.form.own.source.label == "Data set of the Hub"
-    assert "Folders of this machine" in looked(tab, *values(folder))["source"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org/there").mkdir(parents=True)
+    (tmp_path / "zip.zip").write_bytes(b"")
+    paths = (folder, "/no/such", tmp_path / "zip.zip", tmp_path / "none.zip", "~nobody/x", "~/x")
+    told = {looked(tab, *values(path))["source"] for path in paths}
+    assert len(told) == 1 and "Folders of this machine" in told.pop()
+    for path in ("org/there", "org/absent"):  # the first is a folder, too
+        assert f"no data set '{path}'" in looked(tab, *values(path))["source"]
     names = ("noisy", "clean")
     hub.add_repo("org/open", repository("test"), kind="dataset")
     hub.add_repo("org/secret", repository("test"), kind="dataset", private=True)

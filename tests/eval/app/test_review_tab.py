@@ -98,6 +98,19 @@ def test_a_trial_runs_on_a_read_only_page(stored):
     assert "2 of 5" in desk.answer(trial, 0, "", "b", *LOOK)[desk.board]
 
 
+def test_the_board_says_nothing_untrue_before_and_after_a_fault(desk, monkeypatch):
+    assert "Opening" in desk.board.value and "No review" not in desk.board.value
+
+    def fails():
+        raise OSError("broken disk")
+
+    monkeypatch.setattr(desk, "store", fails)
+    for query in ({"tab": "review"}, {"tab": "review", "run": RUN, "reviewer": "a", "key": "b"}):
+        update = desk.open(SimpleNamespace(query_params=query), *LOOK)
+        assert "could not be opened" in update[desk.board]
+    assert "could not be opened" in desk.list_trials(None)[desk.board]
+
+
 def test_an_open_review_stays_when_the_tab_is_opened_again(desk):
     review = opened(desk)[desk.review]
     assert desk.list_trials(review)[desk.board] == gr.skip()

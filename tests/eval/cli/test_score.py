@@ -65,14 +65,18 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(tmp_path):
     put(tmp_path, files | {f"t/{name}.png": ONE for name in "abcd"})
     done = score(tmp_path / "r", tmp_path / "t", "--json")
     found = json.loads(done.stdout)
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert [row["name"] for row in found["scores"]] == ["c.png", "d.png"]
     assert found["images"] == 2
     assert found["psnr"] == found["scores"][0]["psnr"]
     assert [row["name"] for row in found["failed"]] == ["a.png", "b.png"]
     assert "empty" in found["failed"][0]["error"]
-    shown = score(tmp_path / "r", tmp_path / "t").stdout
-    assert "2 pictures of 4 not scored" in shown
+    shown = score(tmp_path / "r", tmp_path / "t")
+    assert shown.exit_code == 1 and "2 pictures of 4 not scored" in shown.stdout
+    whole = score(tmp_path / "t", tmp_path / "t", "--json")
+    assert whole.exit_code == 0 and json.loads(whole.stdout)["failed"] == []
+    nobody = score("~nobody-of-that-name/r", tmp_path / "t")
+    assert nobody.exit_code == 2 and "There is no ~nobody" in nobody.output
     put(tmp_path, {"r/c.png": b"", "r/d.png": b""})
     refused = score(tmp_path / "r", tmp_path / "t")
     assert refused.exit_code == 2
