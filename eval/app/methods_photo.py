@@ -67,12 +67,14 @@ class PhotoView:
         It is read in its turn in the queue of photos; a newer one ends the wait.
         """
         visitor = str(request.session_hash)
-        self.reader.end_turn(visitor, "methods")
-        if path is None:
-            yield self._none() | self.stage.show_example(task_id)
-            return
         try:
-            used = yield from self.read(path, task_id, visitor, "methods")
+            with self.reader.newest(visitor, "methods") as check:
+                if path is None:
+                    yield self._none() | self.stage.show_example(task_id)
+                    return
+                used = yield from self.read(path, task_id, visitor, "methods")
+                shown = self.stage.show_input(used)
+                check()
         except Cancelled:  # the newer photo fills the view
             yield {self.line: gr.skip()}
         except MIRNetError as error:
@@ -82,7 +84,7 @@ class PhotoView:
             yield self._refused(told.message, task_id)
             raise told from error
         else:
-            yield {self.path: path, self.line: ""} | self.stage.show_input(used)
+            yield {self.path: path, self.line: ""} | shown
 
     def take_example(
         self, task_id: str, event: gr.SelectData, request: gr.Request

@@ -221,17 +221,19 @@ def test_a_newer_photo_wins_over_one_that_was_read_already(reader, photos, tabs,
 def test_an_older_photo_that_cannot_be_read_takes_nothing_from_a_newer_one(
     reader, photos, tabs, tmp_path, monkeypatch
 ):
+    import gradio as gr
     from gradio import Error
 
     from mirnet.app.restore_tab.photos_view import Selection
 
-    _, restore, _, inside = tabs
+    _, restore, methods, inside = tabs
     found: list[dict] = []
 
     def broken(path):
         monkeypatch.undo()
         found.extend(restore.stage.show_photos(Selection((photos[1],)), "denoise", VISITOR))
         found.extend(inside.pictures.show_photo(photos[1], VISITOR))
+        found.extend(methods.photo.take(photos[1], "denoise", VISITOR))
         raise ImageRejected("photo is damaged")
 
     for older in (
@@ -243,7 +245,10 @@ def test_an_older_photo_that_cannot_be_read_takes_nothing_from_a_newer_one(
         shown = []
         with pytest.raises(Error) as hidden:
             shown.extend(older)
-        assert not hidden.value.visible and not shown and len(found) == 2
+        assert not hidden.value.visible and not shown and len(found) == 3
+    monkeypatch.setattr(reader, "read", broken)
+    older = methods.photo.take(photos[0], "denoise", VISITOR)
+    assert list(older) == [{methods.line: gr.skip()}]
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
