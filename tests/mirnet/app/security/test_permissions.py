@@ -46,7 +46,7 @@ ARGUMENTS = {
 }  # fmt: skip
 RESERVED = {
     "RunView.start": [
-        "mini-retouch",
+        "mini-denoise",
         1,
         0,
         ["identity"],
@@ -265,7 +265,7 @@ def test_who_may_do_what_follows_from_how_the_app_is_started(
     assert access.everyone == role
     assert access.operator == (None if environment.get("MIRNET_OPERATOR") == "" else LOGIN)
     assert service.policy.capped(access.everyone) == role
-    _, headers, guard = (one.kwargs for one in seen["app_kwargs"]["middleware"])
+    _, headers, guard, _ = (one.kwargs for one in seen["app_kwargs"]["middleware"])
     space = "SPACE_ID" in environment
     proxied = space or {"--share", "--proxy"} & {*arguments} != set()
     assert guard == {
