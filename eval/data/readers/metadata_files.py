@@ -17,7 +17,7 @@ from mirnet.images.folder_pairs import PICTURE_SUFFIX
 
 from .files import Files, LocalFiles, read_file, without_repeats
 from .pairing import FilePair, composed, unique_ids
-from .splits import files_of_named_split
+from .splits import files_of_named_split, rows_of_split
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 """File names of the tables, as `datasets` reads them; the first one that exists is taken."""
@@ -41,12 +41,12 @@ def pairs_of_metadata(
         files: Files with the table and pictures; paths in the table are relative to its folder.
         degraded: Column of the degraded pictures: 'COLUMN_file_name', 'COLUMN' or 'file_name'.
         target: Column of the targets.
-        split: Split whose table is read where there are several; see `files_of_named_split`. Of one
-            table with a column `split`, the rows of that split.
+        split: Split whose table is read where there are several, and whose rows are where the
+            table has a column `split`; None as for `files_of_named_split`.
 
     Raises:
         BenchmarkUnavailable: There is no table or more than one, a row is damaged or lacks a
-            column, two rows have one id, or a picture is not there.
+            column, two rows have one id, a picture is not there, or the split is not known.
     """
     names = _Names(files.names())
     found = without_repeats(files, _tables(files), lambda table: (table,))
@@ -70,12 +70,12 @@ def pairs_of_metadata(
     folder = table.rpartition("/")[0]
     rows: list[tuple[str, str, dict[str, Fact]]] = []
     named: dict[tuple[str], int] = {}
-    splits: set[str] = set()
-    for number, row in _rows(read_file(files, table), table, files.label):
+    lines = list(_rows(read_file(files, table), table, files.label))
+    splits = {own for _, row in lines if (own := _split_of(row))}
+    read = rows_of_split(splits, split, f"{table} in {files.label}") if splits else set()
+    for number, row in lines:
         where = f"Line {number} of {table} in {files.label}"
-        own_split = str(row.get("split") or "").strip()
-        splits.add(own_split)
-        if split is not None and own_split and own_split != split:
+        if (own := _split_of(row)) and own not in read:
             continue
         low, high = (
             _named(row, column, folder, names, where, files) for column in (degraded, target)
@@ -88,12 +88,16 @@ def pairs_of_metadata(
                 "give each row an id of its own in a column 'id'."
             )
     if not rows:
-        of_split = f" of the split {split!r}: it has {', '.join(sorted(splits))}" if splits else ""
-        raise BenchmarkUnavailable(f"{table} in {files.label} has no rows{of_split}.")
+        raise BenchmarkUnavailable(f"{table} in {files.label} has no rows.")
     return [
         FilePair(pair_id, low, high, facts)
         for pair_id, (low, high, facts) in zip(unique_ids(list(named)), rows, strict=True)
     ]
+
+
+def _split_of(row: Mapping[str, Any]) -> str:
+    """Value of a row's column `split`; empty without one."""
+    return str(row.get("split") or "").strip()
 
 
 def facts_by_file(files: Files) -> dict[str, dict[str, Fact]]:

@@ -83,7 +83,7 @@ def files_of_named_split(names: Collection[str], split: str | None, label: str) 
             f"{by_split[None][0]}: name the split.",
             "split",
         )
-    meant = next((each for each, words in WORDS.items() if split.lower() in words), split)
+    meant = _canonical(split)
     if meant in by_split:
         return _of_one_word(by_split[meant], split.lower(), label)
     word = re.compile(rf"(^|[/_-]){re.escape(split)}([/_.-]|$)")
@@ -91,6 +91,44 @@ def files_of_named_split(names: Collection[str], split: str | None, label: str) 
         return fitting
     there = f"it has {', '.join(known)}" if known else "its files name none"
     raise BenchmarkUnavailable(f"{label} has no split {split!r}: {there}.", "split")
+
+
+def rows_of_split(splits: Collection[str], split: str | None, label: str) -> set[str]:
+    """Choose the values of a table's column `split` whose rows are read.
+
+    Args:
+        splits: Values of the column.
+        split: As for `files_of_named_split`.
+        label: Name of the source in messages.
+
+    Returns:
+        The values that stand for the split.
+
+    Raises:
+        BenchmarkUnavailable: No row is of that split, or there are several and none is named.
+    """
+    by_split: dict[str, set[str]] = {}
+    for value in splits:
+        by_split.setdefault(_canonical(value), set()).add(value)
+    if split is None:
+        chosen = next((each for each in PREFERRED_SPLITS if each in by_split), None)
+        if chosen is None and len(by_split) > 1:
+            there = ", ".join(sorted(splits))
+            raise BenchmarkUnavailable(
+                f"{label} has rows of the splits {there}: name one of them as the split.", "split"
+            )
+        return by_split[chosen] if chosen is not None else set(splits)
+    if _canonical(split) not in by_split:
+        there = ", ".join(sorted(splits))
+        raise BenchmarkUnavailable(
+            f"{label} has no rows of the split {split!r}: it has {there}.", "split"
+        )
+    return by_split[_canonical(split)]
+
+
+def _canonical(split: str) -> str:
+    """The usual word for a split: 'validation' for 'val', and the word itself where none is."""
+    return next((each for each, words in WORDS.items() if split.lower() in words), split.lower())
 
 
 def _of_one_word(names: list[str], word: str | None, label: str) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 import time
 from io import BufferedReader
 from pathlib import Path
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 from typing import IO
 
 from ..limits import max_file_bytes
@@ -25,6 +25,9 @@ MAX_BYTES = 3 * 2**30
 """Address space of the process in bytes, beside what the pixels take."""
 BYTES_PER_PIXEL = 64
 """Address space for each pixel that is accepted: stored values, half-decoded and result."""
+MAX_AT_ONCE = 4
+"""Most such processes at once: headers of added photos are read before these wait for a turn."""
+_ROOM = BoundedSemaphore(MAX_AT_ONCE)
 CHUNK_BYTES = 1 << 20
 """Bytes of an answer that are read at once."""
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
@@ -36,7 +39,7 @@ class Unreadable(Exception):
 
 
 def run_limited(module: str, data: bytes, max_pixels: int) -> bytes:
-    """Run a module as a program on a file.
+    """Run a module as a program on a file, when fewer than `MAX_AT_ONCE` others run.
 
     Args:
         module: Full name of the module, which calls `limit_process` before it looks at the file.
@@ -50,6 +53,12 @@ def run_limited(module: str, data: bytes, max_pixels: int) -> bytes:
         Unreadable: The program could not be started, took too long, answered more than
             `max_file_bytes` of as many pixels, or failed.
     """
+    with _ROOM:
+        return _run(module, data, max_pixels)
+
+
+def _run(module: str, data: bytes, max_pixels: int) -> bytes:
+    """Run the program at once; see `run_limited`."""
     root = str(Path(__file__).parents[3])
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join([root, *filter(None, sys.path)])

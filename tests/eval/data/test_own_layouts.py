@@ -210,10 +210,34 @@ def test_of_several_tables_that_of_the_split_is_read(tmp_path):
 def test_a_column_may_name_the_split(tmp_path):
     text = "degraded,target,split\nn1.png,t1.png,train\nn2.png,t2.png,test\n"
     folder = with_table(tmp_path, text)
-    assert pairs(folder, split="test") == ["n2"]
-    assert pairs(folder) == ["n1", "n2"]
-    with pytest.raises(BenchmarkUnavailable, match="no rows of the split 'dev': it has"):
+    assert pairs(folder) == pairs(folder, split="test") == pairs(folder, split="eval") == ["n2"]
+    assert pairs(folder, split="train") == ["n1"]
+    with pytest.raises(BenchmarkUnavailable, match="of the split 'dev': it has test, train"):
         pairs(folder, split="dev")
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (("val", "train"), ["n1"]),
+        (("train", "train"), ["n1", "n2"]),
+        (("", "test"), ["n1", "n2"]),  # a row without a split is in each
+        (("", ""), ["n1", "n2"]),
+    ],
+)
+def test_rows_of_one_split_are_read_where_none_is_named(tmp_path, values, found):
+    text = "degraded,target,split\n" + "".join(
+        f"n{number}.png,t{number}.png,{value}\n" for number, value in enumerate(values, 1)
+    )
+    assert pairs(with_table(tmp_path, text)) == found
+
+
+def test_rows_of_several_splits_need_one_to_be_named(tmp_path):
+    text = "degraded,target,split\nn1.png,t1.png,sunny\nn2.png,t2.png,rainy\n"
+    folder = with_table(tmp_path, text)
+    with pytest.raises(BenchmarkUnavailable, match="rows of the splits rainy, sunny: name one"):
+        pairs(folder)
+    assert pairs(folder, split="sunny") == ["n1"]
 
 
 # ---------------------------------------------------------------- shards

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -87,3 +89,22 @@ def test_a_process_that_fails_gives_nothing(program):
         run_limited(program("sys.stdout.write('told'); sys.stdout.flush(); sys.exit(3)"), b"", 1)
     with pytest.raises(Unreadable):
         run_limited("no_such_module", b"", 1)
+
+
+def test_only_a_few_run_at_once(monkeypatch):
+    running, most = [], []
+    lock = threading.Lock()
+
+    def run(*_):
+        with lock:
+            running.append(1)
+            most.append(len(running))
+        time.sleep(0.05)
+        with lock:
+            running.pop()
+        return b""
+
+    monkeypatch.setattr(limited_process, "_run", run)
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda _: run_limited("decoder", b"", 1), range(12)))
+    assert max(most) == limited_process.MAX_AT_ONCE
