@@ -163,7 +163,7 @@ def test_visitors_are_told_no_path_of_a_method(tmp_path):
         ({"degraded": ""}, "names", "Both are needed"),
         ({"degraded": "blurred/*.png"}, "names", "no file that fits 'blurred/*.png'"),
         ({"target": "*/?.png"}, "names", "do not say which pictures"),
-        ({"degraded": "lq", "target": "gt"}, "names", "0 files called metadata.jsonl"),
+        ({"degraded": "lq", "target": "gt"}, "names", "has no folders 'lq' and 'gt'"),
         ({"size": "2"}, "size", "the scale is another"),
         ({"size": "many"}, "source", "no scale 'many'"),
     ],
