@@ -10,31 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eval.data.benchmarks import custom_benchmark
 from eval.data.pairs import BenchmarkUnavailable, PairUnusable
-from eval.data.reader_factory import open_benchmark
 from eval.data.readers.splits import split_of_name
+from tests.support.own_sources import ONE, PATTERNS, halves, pairs, reader
 from tests.support.pair_files import png, put
 
-ONE, TWO = png(16, 16, 1), png(16, 16, 2)
+TWO = png(16, 16, 2)
 NFC = "caf\u00e9"
 NFD = unicodedata.normalize("NFD", NFC)
 COLUMNS = ("degraded", "target")
-PATTERNS = ("noisy/*.png", "clean/*.png")
-
-
-def reader(source, degraded="degraded", target="target", **options):
-    return open_benchmark(
-        custom_benchmark(str(source), "denoise", degraded=degraded, target=target, **options)
-    )
-
-
-def pairs(source, *named, **options):
-    return [item.id for item in reader(source, *named, **options).items()]
-
-
-def halves(folder, *names, low="noisy", high="clean"):
-    return put(folder, {f"{half}/{name}": ONE for name in names for half in (low, high)})
 
 
 # ---------------------------------------------------------------- names and patterns

@@ -13,31 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from eval.data.benchmarks import custom_benchmark
 from eval.data.bit_depth import TARGET_BITS, too_few_bits
 from eval.data.pairs import BenchmarkUnavailable, PairUnusable
-from eval.data.reader_factory import open_benchmark
 from eval.data.readers import files as files_module
 from eval.data.readers.files import LocalFiles, read_file
-from tests.support.pair_files import png, put
+from tests.support.own_sources import ONE, PATTERNS, halves, pairs, reader
+from tests.support.pair_files import put
 
-ONE = png(16, 16, 1)
 UUIDS = ("aaaaaaaa-beef-cafe-face-000000000001", "bbbbbbbb-dead-4bad-8bad-000000000002")
-PATTERNS = ("noisy/*.png", "clean/*.png")
-
-
-def reader(source, degraded="degraded", target="target", **options):
-    return open_benchmark(
-        custom_benchmark(str(source), "denoise", degraded=degraded, target=target, **options)
-    )
-
-
-def pairs(source, *named, **options):
-    return [item.id for item in reader(source, *named, **options).items()]
-
-
-def halves(folder, *names, low="noisy", high="clean"):
-    return put(folder, {f"{half}/{name}": ONE for name in names for half in (low, high)})
 
 
 # ---------------------------------------------------------------- links, pipes and devices
